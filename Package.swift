@@ -1,0 +1,60 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let tomlKit = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+// The arrows are the design: the executor cannot plan, because it cannot see the planner.
+let package = Package(
+    name: "maand-rollout",
+    products: [
+        .executable(name: "maand-plan", targets: ["maand-plan"]),
+        .executable(name: "maand-apply", targets: ["maand-apply"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
+        .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
+        .target(name: "Planner", dependencies: ["Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
+        .target(
+            name: "Executor",
+            dependencies: ["Model", "Catalog", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess],
+            resources: [.embedInCode("Resources/worker.sh")],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "maand-plan", dependencies: ["Planner", "Catalog", "Model", "YAML", argumentParser],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
+            swiftSettings: settings),
+        .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
+        .testTarget(name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"], swiftSettings: settings),
+        .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model"], swiftSettings: settings),
+        .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
+    ]
+)
