@@ -86,10 +86,20 @@ public struct Plan: Equatable, Sendable {
 
         public init() {}
 
+        /// Counts what a plan holds.
+        public init(reconcile: [Stop], waves: [Wave], unchanged: Int) {
+            self.waves = waves.count
+            self.unchanged = unchanged
+            stop = reconcile.count
+            for phase in waves.lazy.flatMap(\.jobs).flatMap(\.phases) {
+                for entry in phase.batches.joined() { count(entry.action) }
+            }
+        }
+
         /// Actions of every kind.
         public var actions: Int { start + restart + reload + sync + stop }
 
-        public mutating func count(_ action: LifecycleAction) {
+        private mutating func count(_ action: LifecycleAction) {
             switch action {
             case .start: start += 1
             case .restart: restart += 1

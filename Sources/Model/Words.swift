@@ -15,6 +15,15 @@ public enum LifecycleAction: String, Sendable, CaseIterable {
         case .sync: nil
         }
     }
+
+    /// The phase of a job's rollout that the action belongs to; nil for stops, which come before every wave.
+    public var phase: PhaseKind? {
+        switch self {
+        case .start: .start
+        case .restart, .reload, .sync: .upgrade
+        case .stop: nil
+        }
+    }
 }
 
 /// Why an action is in a plan. Where several apply, the first in this order is shown (DESIGN 3).
