@@ -136,6 +136,7 @@ struct PlanReader {
         fields(node) { map in
             let job: JobName? = name(map.required("job"))
             let version = string(map.required("version"))
+            let demands: [JobName]? = names(map.required("demands"))
             let active: [WorkerName]? = names(map.required("active"))
             let from = named(map.required("from")) { node in fields(node) { fromState(&$0) } }
             let content = named(map.required("content")) { names($0) as [WorkerName]? }
@@ -161,12 +162,13 @@ struct PlanReader {
             let phases = list(map.required("phases"), phase)
             let healthNode = map.required("health_check")
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
-            guard let job, let version, let active, let from, let trees, let changes, let order, let batching,
+            guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
+                let batching,
                 let repeatable, let timeouts, let gateFirst, let phases, let healthNode,
                 reader.isNull(healthNode) || health != nil
             else { return nil }
             return Plan.Job(
-                job: job, version: version, active: active,
+                job: job, version: version, demands: demands, active: active,
                 from: from.map { Plan.Named($0.name, $0.value.value) },
                 content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
                 changes: changes.map { Plan.Named($0.name, $0.value.value) }, rolloutOrder: order,
@@ -275,6 +277,7 @@ struct PlanReader {
             if !acting.insert(allocation).inserted { reader.error(root, "\(allocation) acts twice") }
         }
         for stop in plan.reconcile { act(stop.allocation) }
+        let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
         var lastSequence = -1
         for wave in plan.waves {
@@ -282,7 +285,11 @@ struct PlanReader {
                 reader.error(root, "the waves do not ascend by `deployment_seq`")
             }
             lastSequence = wave.deploymentSequence
+            let lower = jobs
             for job in wave.jobs {
+                for demanded in job.demands where planned.contains(demanded) && !lower.contains(demanded) {
+                    reader.error(root, "\(job.job) demands \(demanded), which is not in a wave before it")
+                }
                 if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) stands twice") }
                 checkReferences(job, known: known, root: root, act: act)
             }
