@@ -11,6 +11,7 @@ public struct Itinerary: Sendable {
     public private(set) var units: [Unit] = []
     /// Position of each step's allocation or job in the plan, beside `steps`.
     private(set) var sources: [Source] = []
+    private let trees: [AllocationID: Digest]
 
     /// A sequence of stages that stands for a job, or for the stops of the plan.
     public struct Unit: Sendable {
@@ -47,6 +48,13 @@ public struct Itinerary: Sendable {
 
     public init(_ plan: Plan) {
         self.plan = plan
+        var trees: [AllocationID: Digest] = [:]
+        for job in plan.waves.lazy.flatMap(\.jobs) {
+            for content in job.content {
+                for worker in content.workers { trees[AllocationID(job: job.job, worker: worker)] = content.tree }
+            }
+        }
+        self.trees = trees
         addStops()
         for (wave, content) in plan.waves.enumerated() {
             for job in content.jobs.indices { addJob(wave: wave, job: job) }
@@ -125,6 +133,9 @@ public struct Itinerary: Sendable {
     }
 
     // MARK: Facts of a step
+
+    /// The tree that an acting allocation ends with.
+    func tree(of worker: WorkerName, in job: JobName) -> Digest? { trees[AllocationID(job: job, worker: worker)] }
 
     /// The job that a step belongs to; nil for stops, whose job may be gone from the workspace.
     func job(of step: Int) -> Plan.Job? {
