@@ -38,6 +38,13 @@ struct SourceText {
         return Mark(line: line, column: column)
     }
 
+    /// The mark of the character that the byte at `offset` belongs to.
+    func mark(ofCharacterAt offset: Int) -> Mark {
+        var start = offset
+        while start > 0, start < bytes.count, Self.isContinuation(bytes[start]) { start -= 1 }
+        return mark(atOffset: start)
+    }
+
     private static func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
 
     private mutating func startOfLine(_ line: Int) -> Int {
@@ -54,7 +61,7 @@ struct SourceText {
     }
 
     /// The line around the mark. A line may be megabytes long, so only the part that is shown is decoded.
-    private mutating func excerpt(at mark: Mark) -> Diagnostic.Excerpt {
+    mutating func excerpt(at mark: Mark) -> Diagnostic.Excerpt {
         let start = startOfLine(mark.line)
         var end = start
         var column = 1

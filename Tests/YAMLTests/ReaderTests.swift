@@ -34,12 +34,19 @@ import YAML
             ])
     }
 
-    @Test func aMissingFieldNamesTheOneThatLooksLikeIt() throws {
-        let reader = try reader("jobs:\n  - versoin: \"1\"\n")
-        let job = try #require(reader.root["jobs", 0])
-        var fields = try #require(reader.mapping(job))
-        #expect(fields.required("version") == nil)
-        #expect(messages(reader) == ["2:5 the field `version` is missing (there is `versoin`)"])
+    private enum Action: String, CaseIterable {
+        case start, restart, runTarget = "run_target"
+    }
+
+    @Test func choicesNameWhatIsAllowed() throws {
+        let reader = try reader("- run_target\n- restrat\n- {}\n- start\n")
+        let nodes = try #require(reader.sequence(reader.root))
+        #expect(nodes.map { reader.choice($0, of: Action.self) } == [.runTarget, nil, nil, .start])
+        #expect(
+            messages(reader) == [
+                "2:3 expected start, restart or run_target, found the text \"restrat\" (did you mean `restart`?)",
+                "3:3 expected start, restart or run_target, found a mapping",
+            ])
     }
 
     @Test func readsWhatIsRight() throws {
