@@ -24,6 +24,16 @@ import YAML
         #expect(Array(excerpt.text)[excerpt.caret] == "x")
     }
 
+    @Test func placesMayBeShownInAnyOrder() throws {
+        let text = "{a: é1, b: 22}\n\n{c: 3, d: [4]}\n"
+        let source = Array("- \(text)- ".utf8)
+        let reader = Reader(root: Node(.sequence([]), at: Mark(line: 1, column: 1)), source: source, file: "x")
+        let places = [(3, 12, "4"), (1, 14, "2"), (1, 8, "1"), (3, 5, "3"), (1, 7, "é"), (4, 1, "-"), (3, 1, "{")]
+        for (line, column, _) in places { reader.warn(Node(.sequence([]), at: Mark(line: line, column: column)), "") }
+        let shown = reader.warnings.map { $0.excerpt.map { String(Array($0.text)[$0.caret]) } }
+        #expect(shown == places.map(\.2))
+    }
+
     @Test func nothingOfTheFileReachesTheTerminalUnescaped() throws {
         let text = "{\"\u{1B}[31mred\u{202E}\u{2028}\": 1}"
         let diagnostic = try #require(refusal(of: try parseJSON(text)))
