@@ -135,7 +135,7 @@ struct PlanReader {
     private func job(_ node: Node) -> Plan.Job? {
         fields(node) { map in
             let job: JobName? = name(map.required("job"))
-            let version = string(map.required("version"))
+            let version = self.version(map.required("version"))
             let demands: [JobName]? = names(map.required("demands"))
             let active: [WorkerName]? = names(map.required("active"))
             let from = named(map.required("from")) { node in fields(node) { fromState(&$0) } }
@@ -178,7 +178,7 @@ struct PlanReader {
     }
 
     private func fromState(_ map: inout MappingReader) -> FromState? {
-        let version = string(map.required("version"))
+        let version = self.version(map.required("version"))
         let contentNode = map.required("content")
         let contentText = string(contentNode)
         var content: Digest?
@@ -371,7 +371,24 @@ struct PlanReader {
 
     private func string(_ node: Node?) -> String? { node.flatMap(reader.string) }
 
-    private func string(_ node: Node) -> String? { reader.string(node) }
+    private func string(_ node: Node) -> String? {
+        guard let text = reader.string(node) else { return nil }
+        // It may become an argument of a command, which a NUL would cut.
+        if text.utf8.contains(0) {
+            reader.error(node, "a NUL character is not allowed here")
+            return nil
+        }
+        return text
+    }
+
+    private func version(_ node: Node?) -> String? {
+        guard let node, let text = string(node) else { return nil }
+        if Version(text) == nil {
+            reader.error(node, "a version has one to three numbers, such as \"2.1.0\"")
+            return nil
+        }
+        return text
+    }
 
     private func boolean(_ node: Node?) -> Bool? { node.flatMap(reader.boolean) }
 
@@ -398,14 +415,8 @@ struct PlanReader {
         return digest
     }
 
-    private func word<Word: RawRepresentable & CaseIterable>(_ node: Node?) -> Word? where Word.RawValue == String {
-        guard let node, let text = reader.string(node) else { return nil }
-        guard let word = Word(rawValue: text) else {
-            let known = Word.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
-            reader.error(node, "expected one of \(known)")
-            return nil
-        }
-        return word
+    private func word<Word: RawRepresentable<String> & CaseIterable>(_ node: Node?) -> Word? {
+        node.flatMap { reader.choice($0, of: Word.self) }
     }
 
     private func expectNull(_ node: Node?, _ message: String) {
