@@ -67,7 +67,7 @@ def serve():
     load()
     signal.signal(signal.SIGHUP, load)
     server = Server((ADDRESS, PORT), Handler)
-    (HERE / "data" / "server.pid").write_text(str(os.getpid()))
+    (HERE / "data" / "server.pid").write_text(f"{os.getpid()}\n")
     server.serve_forever()
 
 
