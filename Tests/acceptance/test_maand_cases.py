@@ -133,6 +133,8 @@ class MaandCases(bucket.Case):
                 self.assertLess(end, start, f"{job}: batch {second} began before batch {first} ended")
 
         acting = [row for row in rows if row.target != "stop"]
+        for stop in (row for row in rows if row.target == "stop"):
+            self.assertTrue(all(stop.end < row.start for row in acting), f"{stop} came after the first wave had begun")
         for low in acting:
             for high in acting:
                 if levels.get(low.job, 0) < levels.get(high.job, 0):
