@@ -149,9 +149,11 @@ class Bucket:
         return self.run_in(self.path, program, *arguments, **options)
 
     def run_in(self, folder, program, *arguments, **options):
-        argv = [os.path.join(BIN, program), *map(str, arguments)]
+        return self.run_program(os.path.join(BIN, program), *arguments, cwd=folder, **options)
+
+    def run_program(self, *argv, **options):
         done = subprocess.run(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            [str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             timeout=LIMIT, **options)
         return Result(done.returncode, done.stdout, done.stderr)
 
