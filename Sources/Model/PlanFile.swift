@@ -1,0 +1,59 @@
+public import YAML
+
+/// A plan together with the bytes that stand for it.
+///
+/// A file is accepted only if it equals, byte for byte, what the emitter writes for what was read from it. So there are
+/// no comments, no second spelling and nothing hidden, and the bytes that were reviewed are the bytes that run.
+public struct PlanFile: Sendable {
+    public let plan: Plan
+    /// The canonical text, UTF-8.
+    public let bytes: [UInt8]
+    /// SHA-256 of `bytes`: the plan's id.
+    public let id: Digest
+
+    /// Largest plan file that is read or written, in bytes.
+    public static let maximumSize = 64 << 20
+
+    /// Writes `plan` in its one canonical form.
+    public init(_ plan: Plan) {
+        self.plan = plan
+        bytes = plan.emitted()
+        id = Digest.of(bytes)
+    }
+
+    /// Reads a plan.
+    ///
+    /// - Parameter file: The name that errors show.
+    /// - Throws: `InputFailure` with every error found, each with file, line and column.
+    public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> PlanFile {
+        let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
+        let reader = Reader(root: root, source: bytes, file: file)
+        let plan = PlanReader(reader).plan(root)
+        try reader.check()
+        guard let plan else {
+            throw InputFailure(atByte: 0, of: bytes, file: file, "this is not a plan")
+        }
+        let result = PlanFile(plan)
+        if result.bytes != bytes { throw difference(canonical: result.bytes, actual: bytes, file: file) }
+        return result
+    }
+
+    /// Where the file first leaves its canonical form.
+    private static func difference(canonical: [UInt8], actual: [UInt8], file: String) -> InputFailure {
+        let at = zip(canonical, actual).prefix { $0 == $1 }.count
+        let start = (canonical[..<at].lastIndex(of: 0x0a) ?? -1) + 1
+        let end = canonical[start...].firstIndex(of: 0x0a) ?? canonical.count
+        let expected = String(decoding: canonical[start..<end].prefix(160), as: UTF8.self)
+        return InputFailure(
+            atByte: at, of: actual, file: file, "the plan is not in its canonical form",
+            note: expected.isEmpty
+                ? "nothing stands here in a plan; plan again instead of editing the file"
+                : "a plan has here: \(expected); plan again instead of editing the file")
+    }
+}
+
+extension InputLimits {
+    /// For plan files: 100,000 allocations take about 25 MB.
+    static let plan = InputLimits(
+        bytes: PlanFile.maximumSize, depth: standard.depth, nodes: 8_000_000, scalarBytes: standard.scalarBytes)
+}

@@ -1,0 +1,422 @@
+internal import YAML
+
+/// Reads a plan's nodes, recording every error; a plan that it returns without errors is sound.
+///
+/// Sound means: every reference resolves, every allocation acts at most once, actions stand in the phase where they
+/// belong, and the summary counts what is there. So nothing that uses a `Plan` has to check it again.
+struct PlanReader {
+    private let reader: Reader
+
+    init(_ reader: Reader) { self.reader = reader }
+
+    func plan(_ root: Node) -> Plan? {
+        guard var map = reader.mapping(root) else { return nil }
+        guard let formatNode = map.required("plan_format"), let format = reader.integer(formatNode, in: 0...Int.max)
+        else { return nil }
+        guard format == Plan.format else {
+            reader.error(
+                formatNode, "this is plan format \(format), and this program reads format \(Plan.format)",
+                note: "apply it with the release that wrote it, or plan again")
+            return nil
+        }
+        let kind: PlanKind? = word(map.required("kind"))
+        let bucket = string(map.required("bucket"))
+        let transport: TransportKind? = word(map.required("transport"))
+        let workerRoot = string(map.required("worker_root"))
+        let revision = fields(map.required("base")) { base in integer(base.required("catalog_revision"), 0...Int.max) }
+        let options = fields(map.required("options")) { options in
+            let jobs: [JobName]? = names(options.required("jobs"))
+            let force = boolean(options.required("force"))
+            let syncOnly = boolean(options.required("sync_only"))
+            return all(jobs, force, syncOnly).map(Plan.Options.init)
+        }
+        let policy = fields(map.required("policy")) { policy in
+            let onFailure: FailurePolicy? = word(policy.required("on_failure"))
+            let parallelism = integer(policy.required("job_parallelism"), 1...64)
+            expectNull(policy.required("start_before"), "`start_before` is not supported by this release")
+            return all(onFailure, parallelism).map(Plan.Policy.init)
+        }
+        expectNull(map.required("window"), "windows are not supported by this release")
+        let summaryNode = map.required("summary")
+        let summary = self.summary(summaryNode)
+        let workersNode = map.required("workers")
+        let workers = list(workersNode) { worker($0, transport: transport) }
+        let reconcile = list(map.required("reconcile"), stop)
+        let waves = list(map.required("waves"), wave)
+        map.finish()
+        if let workerRoot, let node = map.optional("worker_root") {
+            if !workerRoot.hasPrefix("/") || TreePath.problem(String(workerRoot.dropFirst())) != nil {
+                reader.error(node, "`worker_root` has to be an absolute path without `.` and `..`")
+            }
+        }
+        guard let kind, let bucket, let transport, let workerRoot, let revision, let options, let policy, let summary,
+            let workers, let reconcile, let waves
+        else { return nil }
+        let plan = Plan(
+            kind: kind, bucket: bucket, transport: transport, workerRoot: workerRoot,
+            base: .init(catalogRevision: revision), options: options, policy: policy, summary: summary,
+            workers: workers, reconcile: reconcile, waves: waves)
+        checkReferences(plan, root: root, summary: summaryNode ?? root)
+        return plan
+    }
+
+    // MARK: Parts
+
+    private func summary(_ node: Node?) -> Plan.Summary? {
+        fields(node) { map in
+            var summary = Plan.Summary()
+            let counts = 0...Int.max
+            guard let waves = integer(map.required("waves"), counts),
+                let start = integer(map.required("start"), counts),
+                let restart = integer(map.required("restart"), counts),
+                let reload = integer(map.required("reload"), counts), let sync = integer(map.required("sync"), counts),
+                let stop = integer(map.required("stop"), counts),
+                let unchanged = integer(map.required("unchanged"), counts)
+            else { return nil }
+            summary.waves = waves
+            summary.start = start
+            summary.restart = restart
+            summary.reload = reload
+            summary.sync = sync
+            summary.stop = stop
+            summary.unchanged = unchanged
+            return summary
+        }
+    }
+
+    private func worker(_ node: Node, transport: TransportKind?) -> PlanWorker? {
+        fields(node) { map in
+            let worker: WorkerName? = name(map.required("worker"))
+            let address = string(map.required("address"))
+            let ssh: PlanWorker.SSHIdentity?
+            switch transport {
+            case .ssh:
+                guard let port = integer(map.required("port"), 1...65535), let user = string(map.required("user")),
+                    let keys = list(map.required("host_keys"), string)
+                else { return nil }
+                ssh = PlanWorker.SSHIdentity(port: port, user: user, hostKeys: keys)
+            case .local, nil:
+                ssh = nil
+            }
+            let zone = map.optional("zone").flatMap(string)
+            guard let worker, let address else { return nil }
+            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone)
+        }
+    }
+
+    private func stop(_ node: Node) -> Plan.Stop? {
+        fields(node) { map in
+            let job: JobName? = name(map.required("job"))
+            let worker: WorkerName? = name(map.required("worker"))
+            if let actionNode = map.required("action"), let action: LifecycleAction = word(actionNode), action != .stop
+            {
+                reader.error(actionNode, "only `stop` may stand under `reconcile`")
+            }
+            let reasonNode = map.required("reason")
+            let reason: Reason? = word(reasonNode)
+            if let reasonNode, let reason, reason != .disabled && reason != .removed {
+                reader.error(reasonNode, "a stop has the reason `disabled` or `removed`")
+            }
+            let from = fromState(&map)
+            let timeout = integer(map.required("timeout"), 1...86400)
+            guard let job, let worker, let reason, let from, let timeout else { return nil }
+            return Plan.Stop(
+                allocation: AllocationID(job: job, worker: worker), reason: reason, from: from, timeout: timeout)
+        }
+    }
+
+    private func wave(_ node: Node) -> Plan.Wave? {
+        fields(node) { map in
+            all(integer(map.required("deployment_seq"), 0...Int.max), list(map.required("jobs"), job))
+                .map(Plan.Wave.init)
+        }
+    }
+
+    private func job(_ node: Node) -> Plan.Job? {
+        fields(node) { map in
+            let job: JobName? = name(map.required("job"))
+            let version = string(map.required("version"))
+            let active: [WorkerName]? = names(map.required("active"))
+            let from = named(map.required("from")) { node in fields(node) { fromState(&$0) } }
+            let content = named(map.required("content")) { names($0) as [WorkerName]? }
+            let trees = content.map { content in
+                content.compactMap { item in digest(item.value.node, item.name).map { ($0, item.value.value) } }
+            }
+            let changes = named(map.required("changes")) { list($0, change) }
+            let order = fields(map.required("rollout_order")) { word($0.required("source")) as OrderSource? }
+            let batching = fields(map.required("batching")) { map in
+                all(integer(map.required("starts"), 0...1_000_000), integer(map.required("upgrades"), 1...1_000_000))
+                    .map(Plan.Batching.init)
+            }
+            let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
+            let timeouts = fields(map.required("timeouts")) { map in
+                all(
+                    integer(map.required("action"), 1...86400), integer(map.required("hook"), 1...86400),
+                    integer(map.required("push"), 1...86400)
+                ).map(Plan.Timeouts.init)
+            }
+            let gateFirst = map.required("gate_first").map { node in
+                reader.isNull(node) ? false : (word(node) as Reason?) == .unfinished
+            }
+            let phases = list(map.required("phases"), phase)
+            let healthNode = map.required("health_check")
+            let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
+            guard let job, let version, let active, let from, let trees, let changes, let order, let batching,
+                let repeatable, let timeouts, let gateFirst, let phases, let healthNode,
+                reader.isNull(healthNode) || health != nil
+            else { return nil }
+            return Plan.Job(
+                job: job, version: version, active: active,
+                from: from.map { Plan.Named($0.name, $0.value.value) },
+                content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
+                changes: changes.map { Plan.Named($0.name, $0.value.value) }, rolloutOrder: order,
+                batching: batching, repeatable: repeatable, timeouts: timeouts, gateFirst: gateFirst, phases: phases,
+                healthCheck: health)
+        }
+    }
+
+    private func fromState(_ map: inout MappingReader) -> FromState? {
+        let version = string(map.required("version"))
+        let contentNode = map.required("content")
+        let contentText = string(contentNode)
+        var content: Digest?
+        if let contentNode, let contentText, contentText != PlanWord.noContent {
+            content = digest(contentNode, contentText)
+        }
+        let unfinished = map.optional("unfinished").flatMap { node in string(node).flatMap { digest(node, $0) } }
+        let stopped = map.optional("stopped").flatMap(boolean) ?? false
+        guard let version, contentText != nil else { return nil }
+        return FromState(version: version, content: content, unfinished: unfinished, stopped: stopped)
+    }
+
+    private func change(_ node: Node) -> FileChange? {
+        fields(node) { map in
+            let pathNode = map.required("path")
+            let path = string(pathNode)
+            if let pathNode, let path, let problem = TreePath.problem(path) {
+                reader.error(pathNode, "the path \(problem)")
+            }
+            let kind: ChangeKind? = word(map.required("change"))
+            let from = map.optional("from").flatMap { node in string(node).flatMap { digest(node, $0) } }
+            let to = map.optional("to").flatMap { node in string(node).flatMap { digest(node, $0) } }
+            guard let path, let kind else { return nil }
+            return FileChange(path: path, kind: kind, from: from, to: to)
+        }
+    }
+
+    private func phase(_ node: Node) -> Plan.Phase? {
+        fields(node) { map in
+            let kind: PhaseKind? = word(map.required("phase"))
+            let batches = list(map.required("batches")) { list($0, entry) }
+            let gate: GateTiming? = word(map.required("gate"))
+            return all(kind, batches, gate).map(Plan.Phase.init)
+        }
+    }
+
+    private func entry(_ node: Node) -> Plan.Entry? {
+        fields(node) { map in
+            let worker: WorkerName? = name(map.required("worker"))
+            let action: LifecycleAction? = word(map.required("action"))
+            let reason: Reason? = word(map.required("reason"))
+            let from = string(map.required("from"))
+            var matched: [Plan.Named<[String]>] = []
+            if let node = map.optional("matched"), let globs = named(node, { list($0, string) }) {
+                matched = globs.map { Plan.Named($0.name, $0.value.value) }
+            }
+            guard let worker, let action, let reason, let from else { return nil }
+            return Plan.Entry(worker: worker, action: action, reason: reason, from: from, matched: matched)
+        }
+    }
+
+    private func healthCheck(_ node: Node) -> HealthCheck? {
+        fields(node) { map in
+            let timeout = integer(map.required("timeout_seconds"), 1...3600)
+            let attempts = integer(map.required("attempts"), 1...10000)
+            let interval = integer(map.required("interval_seconds"), 0...3600)
+            let checksNode = map.required("checks")
+            let checks = list(checksNode, check)
+            if let checksNode, checks?.isEmpty == true {
+                reader.error(checksNode, "a health check has at least one check")
+            }
+            return all(timeout, attempts, interval, checks).map(HealthCheck.init)
+        }
+    }
+
+    private func check(_ node: Node) -> HealthCheck.Check? {
+        fields(node) { map in
+            guard let typeNode = map.required("type"), let type = string(typeNode) else { return nil }
+            switch type {
+            case "tcp": return integer(map.required("port"), 1...65535).map(HealthCheck.Check.tcp)
+            case "http":
+                return all(
+                    integer(map.required("port"), 1...65535), string(map.required("path")),
+                    integer(map.required("expect_status"), 100...599)
+                ).map(HealthCheck.Check.http)
+            case "ssh": return string(map.required("command")).map(HealthCheck.Check.ssh)
+            default:
+                reader.error(typeNode, "a check has the type `tcp`, `http` or `ssh`")
+                return nil
+            }
+        }
+    }
+
+    // MARK: Soundness
+
+    private func checkReferences(_ plan: Plan, root: Node, summary: Node) {
+        var known = Set<WorkerName>()
+        for worker in plan.workers where !known.insert(worker.worker).inserted {
+            reader.error(root, "the worker \(worker.worker) stands twice under `workers`")
+        }
+        var acting = Set<AllocationID>()
+        func act(_ allocation: AllocationID) {
+            if !known.contains(allocation.worker) {
+                reader.error(root, "\(allocation): the worker does not stand under `workers`")
+            }
+            if !acting.insert(allocation).inserted { reader.error(root, "\(allocation) acts twice") }
+        }
+        for stop in plan.reconcile { act(stop.allocation) }
+        var jobs = Set<JobName>()
+        var lastSequence = -1
+        for wave in plan.waves {
+            if wave.deploymentSequence <= lastSequence {
+                reader.error(root, "the waves do not ascend by `deployment_seq`")
+            }
+            lastSequence = wave.deploymentSequence
+            for job in wave.jobs {
+                if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) stands twice") }
+                checkReferences(job, known: known, root: root, act: act)
+            }
+        }
+        if plan.summary != Plan.Summary(reconcile: plan.reconcile, waves: plan.waves, unchanged: plan.summary.unchanged)
+        {
+            reader.error(summary, "the summary does not count what the plan holds")
+        }
+    }
+
+    private func checkReferences(
+        _ job: Plan.Job, known: Set<WorkerName>, root: Node, act: (AllocationID) -> Void
+    ) {
+        for worker in job.active where !known.contains(worker) {
+            reader.error(root, "\(job.job): the active worker \(worker) does not stand under `workers`")
+        }
+        let states = Set(job.from.map(\.name))
+        var contents: [WorkerName: Int] = [:]
+        for content in job.content { for worker in content.workers { contents[worker, default: 0] += 1 } }
+        var kinds = Set<PhaseKind>()
+        for phase in job.phases {
+            if !kinds.insert(phase.kind).inserted {
+                reader.error(root, "\(job.job): the phase \(phase.kind.rawValue) stands twice")
+            }
+            if phase.gate != .none && job.healthCheck == nil {
+                reader.error(root, "\(job.job): a phase has a gate, and the job no health check")
+            }
+            for entry in phase.batches.joined() {
+                act(AllocationID(job: job.job, worker: entry.worker))
+                if !states.contains(entry.from) {
+                    reader.error(root, "\(job.job) on \(entry.worker): the state `\(entry.from)` is not defined")
+                }
+                if contents.removeValue(forKey: entry.worker) != 1 {
+                    reader.error(root, "\(job.job) on \(entry.worker): `content` has to name its tree once")
+                }
+                if entry.action.phase != phase.kind {
+                    reader.error(
+                        root,
+                        "\(job.job) on \(entry.worker): \(entry.action.rawValue) does not belong in the phase "
+                            + phase.kind.rawValue)
+                }
+            }
+        }
+        for worker in contents.keys.sorted() {
+            reader.error(root, "\(job.job): `content` names \(worker), which does not act")
+        }
+        if job.gateFirst && job.healthCheck == nil {
+            reader.error(root, "\(job.job): `gate_first` is set, and the job has no health check")
+        }
+    }
+
+    // MARK: Pieces
+
+    private func fields<T>(_ node: Node?, _ body: (inout MappingReader) -> T?) -> T? {
+        guard let node, var map = reader.mapping(node) else { return nil }
+        let value = body(&map)
+        map.finish()
+        return value
+    }
+
+    private func list<T>(_ node: Node?, _ item: (Node) -> T?) -> [T]? {
+        guard let node, let nodes = reader.sequence(node) else { return nil }
+        var items: [T] = []
+        items.reserveCapacity(nodes.count)
+        for node in nodes { if let value = item(node) { items.append(value) } else { return nil } }
+        return items
+    }
+
+    /// A mapping whose keys are the user's: name -> (the key's node, value), in the file's order.
+    private func named<T>(_ node: Node?, _ item: (Node) -> T?) -> [(name: String, value: (node: Node, value: T))]? {
+        guard let node, let map = reader.mapping(node) else { return nil }
+        var items: [(name: String, value: (node: Node, value: T))] = []
+        for entry in map.entries {
+            guard let key = reader.string(entry.key), let value = item(entry.value) else { return nil }
+            items.append((key, (entry.key, value)))
+        }
+        return items
+    }
+
+    private func string(_ node: Node?) -> String? { node.flatMap(reader.string) }
+
+    private func string(_ node: Node) -> String? { reader.string(node) }
+
+    private func boolean(_ node: Node?) -> Bool? { node.flatMap(reader.boolean) }
+
+    private func integer(_ node: Node?, _ range: ClosedRange<Int>) -> Int? {
+        node.flatMap { reader.integer($0, in: range) }
+    }
+
+    private func name<Kind>(_ node: Node?) -> Name<Kind>? {
+        guard let node, let text = reader.string(node) else { return nil }
+        guard let name = Name<Kind>(text) else {
+            reader.error(node, "a name consists of letters, digits and `._:-`, and does not begin with `-`")
+            return nil
+        }
+        return name
+    }
+
+    private func names<Kind>(_ node: Node?) -> [Name<Kind>]? { list(node) { name($0) } }
+
+    private func digest(_ node: Node, _ text: String) -> Digest? {
+        guard let digest = Digest(text) else {
+            reader.error(node, "expected `sha256:` and 64 hexadecimal digits")
+            return nil
+        }
+        return digest
+    }
+
+    private func word<Word: RawRepresentable & CaseIterable>(_ node: Node?) -> Word? where Word.RawValue == String {
+        guard let node, let text = reader.string(node) else { return nil }
+        guard let word = Word(rawValue: text) else {
+            let known = Word.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+            reader.error(node, "expected one of \(known)")
+            return nil
+        }
+        return word
+    }
+
+    private func expectNull(_ node: Node?, _ message: String) {
+        if let node, !reader.isNull(node) { reader.error(node, message) }
+    }
+
+    private func all<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
+        guard let a, let b else { return nil }
+        return (a, b)
+    }
+
+    private func all<A, B, C>(_ a: A?, _ b: B?, _ c: C?) -> (A, B, C)? {
+        guard let a, let b, let c else { return nil }
+        return (a, b, c)
+    }
+
+    private func all<A, B, C, D>(_ a: A?, _ b: B?, _ c: C?, _ d: D?) -> (A, B, C, D)? {
+        guard let a, let b, let c, let d else { return nil }
+        return (a, b, c, d)
+    }
+}

@@ -1,0 +1,70 @@
+/// One execution of one plan, as people name it: 1, 2, 3 ... within a bucket.
+public struct RunID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    public let number: Int
+
+    public init(_ number: Int) { self.number = number }
+
+    public var description: String { String(number) }
+
+    public static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+}
+
+/// Where a run stands.
+public enum RunState: String, Sendable, CaseIterable {
+    /// Being executed, or interrupted in the middle: the same command continues.
+    case running
+    /// Stopped in good order before its end: the same command continues.
+    case parked
+    /// Something failed, is unknown, or went stale: a person retries, settles or abandons.
+    case failed
+    case succeeded
+    case abandoned
+
+    /// Whether the bucket is held by this run, so that no other plan may start.
+    public var isUnfinished: Bool {
+        switch self {
+        case .running, .parked, .failed: true
+        case .succeeded, .abandoned: false
+        }
+    }
+}
+
+/// The stable name of a step within its plan, such as `api/upgrade/2/10.0.0.1/restart`.
+///
+/// It is derived from the plan alone, so every process that reads the plan names its steps alike.
+public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    public let text: String
+
+    public init(_ text: String) { self.text = text }
+
+    public var description: String { text }
+
+    public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+}
+
+/// Where an attempt of a step stands (DESIGN 6). A step without any row is `pending`.
+public enum StepState: String, Sendable, CaseIterable {
+    case pending
+    /// The intent is recorded; the worker may or may not have been asked.
+    case started
+    /// Never repeated.
+    case succeeded
+    case failed
+    /// The worker could not be reached, and the attempt is known not to have begun there.
+    case unreachable
+    /// Nobody knows whether it ran: neither success nor failure.
+    case unknown
+    /// A person or the plan's own rule left it out.
+    case skipped
+    /// It never ran because something that it depends on failed.
+    case blocked
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+public struct Timestamp: Hashable, Sendable, Comparable {
+    public let milliseconds: Int64
+
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    public static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
+}

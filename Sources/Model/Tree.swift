@@ -1,0 +1,151 @@
+/// One path of a job's content.
+public struct TreeEntry: Hashable, Sendable {
+    public enum Kind: UInt8, Sendable {
+        case file = 0x66  // f
+        case executable = 0x78  // x
+        case symlink = 0x6c  // l
+        /// Only folders without entries of their own are recorded; the others follow from their entries.
+        case emptyDirectory = 0x64  // d
+    }
+
+    /// Relative to the job's folder, `/` between components, no control characters.
+    public let path: String
+    public let kind: Kind
+    /// Of the bytes; of the target's text for a symbolic link; of nothing for an empty folder.
+    public let digest: Digest
+    /// In bytes; 0 for an empty folder.
+    public let size: Int
+
+    public init(path: String, kind: Kind, digest: Digest, size: Int) {
+        self.path = path
+        self.kind = kind
+        self.digest = digest
+        self.size = size
+    }
+}
+
+/// The content of one allocation: every path with its type, owner-execute bit and digest.
+///
+/// `text` is its one canonical form and `digest` the SHA-256 of that text, so a tree can be kept in the content store
+/// like any other object and proves itself when it is read.
+public struct Tree: Hashable, Sendable {
+    /// Sorted by the bytes of `path`, each path once.
+    public let entries: [TreeEntry]
+    /// SHA-256 of `text`.
+    public let digest: Digest
+
+    public init(_ entries: [TreeEntry]) {
+        self.entries = entries.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+        digest = Digest.of(Tree.render(self.entries))
+    }
+
+    /// `maand-tree 1`, then a line for each entry: kind, digest's hexadecimal digits, size, path.
+    public var text: [UInt8] { Tree.render(entries) }
+
+    private static func render(_ entries: [TreeEntry]) -> [UInt8] {
+        var out = Array("maand-tree 1\n".utf8)
+        out.reserveCapacity(out.count + entries.count * 100)
+        for entry in entries {
+            out.append(entry.kind.rawValue)
+            out.append(0x20)
+            out.append(contentsOf: entry.digest.hex.utf8)
+            out.append(0x20)
+            out.append(contentsOf: String(entry.size).utf8)
+            out.append(0x20)
+            out.append(contentsOf: entry.path.utf8)
+            out.append(0x0a)
+        }
+        return out
+    }
+
+    /// Reads `text` back; nil where the bytes are not exactly what `text` writes.
+    public init?(text: [UInt8]) {
+        let lines = text.split(separator: 0x0a, omittingEmptySubsequences: false)
+        guard let first = lines.first, first.elementsEqual("maand-tree 1".utf8), lines.last?.isEmpty == true else {
+            return nil
+        }
+        var entries: [TreeEntry] = []
+        for line in lines.dropFirst().dropLast() {
+            let fields = line.split(separator: 0x20, maxSplits: 3, omittingEmptySubsequences: false)
+            guard fields.count == 4, fields[0].count == 1, let kind = fields[0].first.flatMap(TreeEntry.Kind.init),
+                let digest = Digest(hex: fields[1]), let size = Int(String(decoding: fields[2], as: UTF8.self)),
+                let path = String(validating: fields[3], as: UTF8.self), TreePath.problem(path) == nil
+            else { return nil }
+            entries.append(TreeEntry(path: path, kind: kind, digest: digest, size: size))
+        }
+        self.init(entries)
+        guard self.text == text else { return nil }
+    }
+
+    /// The changes that lead from `old` to this tree, sorted by path. `old` nil means that nothing was there.
+    public func changes(from old: Tree?) -> [FileChange] {
+        var changes: [FileChange] = []
+        var before = (old?.entries ?? [])[...]
+        var after = entries[...]
+        while let next = before.first ?? after.first {
+            let path =
+                [before.first?.path, after.first?.path].compactMap { $0 }
+                .min { $0.utf8.lexicographicallyPrecedes($1.utf8) } ?? next.path
+            let was = before.first?.path == path ? before.popFirst() : nil
+            let becomes = after.first?.path == path ? after.popFirst() : nil
+            if let change = FileChange(path: path, was: was, becomes: becomes) { changes.append(change) }
+        }
+        return changes
+    }
+}
+
+/// The rules for a path inside a job's tree, in one place for the planner, the store and the plan's reader.
+public enum TreePath {
+    /// Longest path, in bytes; PATH_MAX of Linux less room for the worker's own prefix.
+    public static let maximumLength = 3072
+
+    /// What is wrong with `path`, as the end of a sentence, or nil.
+    public static func problem(_ path: String) -> String? {
+        if path.isEmpty { return "is empty" }
+        if path.utf8.count > maximumLength { return "is longer than \(maximumLength) bytes" }
+        if path.utf8.first == UInt8(ascii: "/") { return "is absolute" }
+        if path.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) }) {
+            return "contains a control character"
+        }
+        for component in path.split(separator: "/", omittingEmptySubsequences: false) {
+            if component.isEmpty { return "has an empty component" }
+            if component == "." || component == ".." { return "has the component `\(component)`" }
+        }
+        return nil
+    }
+}
+
+/// What happens to one path.
+public struct FileChange: Hashable, Sendable {
+    public let path: String
+    public let kind: ChangeKind
+    /// Digest before; nil where the path is added.
+    public let from: Digest?
+    /// Digest after; nil where the path is removed.
+    public let to: Digest?
+
+    public init(path: String, kind: ChangeKind, from: Digest?, to: Digest?) {
+        self.path = path
+        self.kind = kind
+        self.from = from
+        self.to = to
+    }
+
+    fileprivate init?(path: String, was: TreeEntry?, becomes: TreeEntry?) {
+        let kind: ChangeKind
+        switch (was, becomes) {
+        case (nil, nil): return nil
+        case (nil, .some): kind = .added
+        case (.some, nil): kind = .removed
+        case (let old?, let new?):
+            if old.digest != new.digest {
+                kind = .modified
+            } else if old.kind != new.kind {
+                kind = .mode
+            } else {
+                return nil
+            }
+        }
+        self.init(path: path, kind: kind, from: was?.digest, to: becomes?.digest)
+    }
+}

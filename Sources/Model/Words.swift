@@ -1,0 +1,91 @@
+/// What is done to an allocation.
+public enum LifecycleAction: String, Sendable, CaseIterable {
+    case start
+    case restart
+    case reload
+    /// Runs the Makefile's `stop`; on removal the deployed files go too.
+    case stop
+    /// Pushes the files and runs nothing.
+    case sync
+
+    /// The Makefile target that the action runs, or nil where it only moves files.
+    public var target: String? {
+        switch self {
+        case .start, .restart, .reload, .stop: rawValue
+        case .sync: nil
+        }
+    }
+
+    /// The phase of a job's rollout that the action belongs to; nil for stops, which come before every wave.
+    public var phase: PhaseKind? {
+        switch self {
+        case .start: .start
+        case .restart, .reload, .sync: .upgrade
+        case .stop: nil
+        }
+    }
+}
+
+/// Why an action is in a plan. Where several apply, the first in this order is shown (DESIGN 3).
+public enum Reason: String, Sendable, CaseIterable {
+    case firstDeploy = "first_deploy"
+    case reEnabled = "re_enabled"
+    case unfinished
+    case forced
+    case globMatched = "glob_matched"
+    case contentChanged = "content_changed"
+    case versionChanged = "version_changed"
+    case disabled
+    case removed
+}
+
+/// What a plan is for.
+public enum PlanKind: String, Sendable, CaseIterable {
+    case deploy
+}
+
+/// How workers are reached.
+public enum TransportKind: String, Sendable, CaseIterable {
+    /// Each worker is a directory of this machine.
+    case local
+    case ssh
+}
+
+/// What happens to the rest of a run when something fails.
+public enum FailurePolicy: String, Sendable, CaseIterable {
+    /// No batch starts anywhere after a failure.
+    case stop
+    /// Jobs that do not demand the failed one go on.
+    case `continue`
+}
+
+/// When a gate is probed within a phase.
+public enum GateTiming: String, Sendable, CaseIterable {
+    /// The job has no health check.
+    case none
+    case afterPhase = "after_phase"
+    case afterEachBatch = "after_each_batch"
+}
+
+/// The two parts of a job's rollout; starts come before upgrades (DESIGN 3).
+public enum PhaseKind: String, Sendable, CaseIterable {
+    case start
+    case upgrade
+}
+
+/// What happened to one path of a job's tree between two contents.
+public enum ChangeKind: String, Sendable, CaseIterable {
+    case added
+    case modified
+    case removed
+    /// Only the type or the owner-execute bit differs.
+    case mode
+}
+
+/// How a plan came to the order of its batches.
+public enum OrderSource: String, Sendable, CaseIterable {
+    /// The order of `workers.json`.
+    case workers
+    /// The job's `rollout_order` key.
+    case keyValue = "kv"
+}

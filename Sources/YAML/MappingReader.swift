@@ -1,0 +1,65 @@
+/// The fields of one mapping. Ask for each field that may be there, then call ``finish()``, which reports the others.
+///
+/// Where any key is allowed, walk ``entries`` instead, and do not finish.
+public struct MappingReader {
+    public let node: Node
+    /// All fields in the order of the file.
+    public let entries: [Node.Entry]
+    private let reader: Reader
+    /// Where the next field probably is: fields are mostly asked for in the order of the file.
+    private var next = 0
+    /// Which of the first 64 entries were asked for, one bit each, and which of the others: small mappings, of which
+    /// there are very many, need no allocation.
+    private var asked: UInt64 = 0
+    private var askedBeyond: Set<Int> = []
+    private var askedCount = 0
+    /// Names that were asked for and are not there, to suggest for unknown ones.
+    private var absent: [String] = []
+
+    init(node: Node, entries: [Node.Entry], reader: Reader) {
+        self.node = node
+        self.entries = entries
+        self.reader = reader
+    }
+
+    /// The field's value; records an error at the mapping where the field is missing.
+    public mutating func required(_ name: String) -> Node? {
+        if let value = optional(name) { return value }
+        let candidates = entries.indices.filter { !isAsked($0) }.map { entries[$0].name }
+        let note = Suggestion.nearest(to: name, among: candidates).map { "there is `\($0)`" }
+        reader.error(node, "the field `\(name)` is missing", note: note)
+        return nil
+    }
+
+    /// The field's value, or nil where the field is missing. A field that is there and null is a node: see
+    /// ``Reader/isNull(_:)``.
+    public mutating func optional(_ name: String) -> Node? {
+        if next < entries.count, entries[next].name == name { return take(next) }
+        for index in entries.indices where entries[index].name == name { return take(index) }
+        if askedCount < entries.count { absent.append(name) }
+        return nil
+    }
+
+    /// Reports every field that was not asked for.
+    public func finish() {
+        guard askedCount < entries.count else { return }
+        for index in entries.indices where !isAsked(index) {
+            let name = entries[index].name
+            let note = Suggestion.nearest(to: name, among: absent).map { "did you mean `\($0)`?" }
+            reader.error(entries[index].key, "unknown field \(VisibleText.quote(name))", note: note)
+        }
+    }
+
+    private mutating func take(_ index: Int) -> Node {
+        next = index + 1
+        if !isAsked(index) {
+            askedCount += 1
+            if index < 64 { asked |= 1 << UInt64(index) } else { askedBeyond.insert(index) }
+        }
+        return entries[index].value
+    }
+
+    private func isAsked(_ index: Int) -> Bool {
+        index < 64 ? asked & (1 << UInt64(index)) != 0 : askedBeyond.contains(index)
+    }
+}
