@@ -127,9 +127,13 @@ import http.client
 import sys
 
 for worker in ("127.0.3.1", "127.0.3.2", "127.0.3.3"):
-    connection = http.client.HTTPConnection(worker, int(sys.argv[1]), timeout=5)
-    connection.request("GET", sys.argv[2])
-    print(f"http://{worker}:{sys.argv[1]}{sys.argv[2]}  ->  {connection.getresponse().read().decode().strip()}")
+    try:
+        connection = http.client.HTTPConnection(worker, int(sys.argv[1]), timeout=5)
+        connection.request("GET", sys.argv[2])
+        answer = connection.getresponse().read().decode().strip()
+    except OSError as error:
+        answer = f"no answer: {error.strerror}"
+    print(f"http://{worker}:{sys.argv[1]}{sys.argv[2]}  ->  {answer}")
 PYTHON
 }
 
@@ -146,7 +150,7 @@ restarts() { # restarts FROM TO: on how many workers the shop's restart between 
 }
 
 edit() { # edit FILE OLD NEW
-    printf '\n%s$ sed -i "s/%s/%s/" %s%s\n' "$bold" "$2" "$3" "$1" "$plain"
+    printf "\n%s$ sed -i 's/%s/%s/' %s%s\n" "$bold" "$2" "$3" "$1" "$plain"
     sed -i "s/$2/$3/" "$1"
     grep -qF -- "$3" "$1" || fail "$1 has no '$3' after the edit"
 }
@@ -207,7 +211,7 @@ wait "$apply_pid" 2>/dev/null || true
 apply_pid=
 cat "$top/killed.txt"
 say "Workers now run different versions of the shop:"
-fetch 7842 /version || true
+fetch 7842 /version
 run maand-apply status || true
 say "Nobody has to find out by hand what has run: the same command goes on at the right step."
 run maand-apply third.plan.yaml
