@@ -99,6 +99,7 @@ extension Plan.Job {
     fileprivate func emit(into out: inout Emitter) {
         out.field("job", .string(job.text))
         out.field("version", .string(version))
+        out.sequence("demands", .flow) { out in for job in demands { out.item(.string(job.text)) } }
         out.sequence("active", .flow) { out in for worker in active { out.item(.string(worker.text)) } }
         out.mapping("from") { out in
             for state in from { out.mapping(state.name, .flow) { state.value.emitFields(into: &$0) } }

@@ -200,6 +200,8 @@ extension Plan {
         public var job: JobName
         /// What every allocation that acts will run.
         public var version: String
+        /// The jobs that this one demands, directly or through others, sorted: a failure of one of them blocks it.
+        public var demands: [JobName]
         /// Allocations that gates and hooks cover, in rollout order: all that are not disabled.
         public var active: [WorkerName]
         /// Named states that batch entries refer to; names are unique.
@@ -222,13 +224,15 @@ extension Plan {
         public var healthCheck: HealthCheck?
 
         public init(
-            job: JobName, version: String, active: [WorkerName], from: [Named<FromState>], content: [Content],
+            job: JobName, version: String, demands: [JobName] = [], active: [WorkerName], from: [Named<FromState>],
+            content: [Content],
             changes: [Named<[FileChange]>], rolloutOrder: OrderSource, batching: Batching,
             repeatable: [LifecycleAction], timeouts: Timeouts, gateFirst: Bool, phases: [Phase],
             ports: [Named<Int>] = [], healthCheck: HealthCheck?
         ) {
             self.job = job
             self.version = version
+            self.demands = demands
             self.active = active
             self.from = from
             self.content = content

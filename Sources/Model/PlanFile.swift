@@ -31,24 +31,11 @@ public struct PlanFile: Sendable {
         let plan = PlanReader(reader).plan(root)
         try reader.check()
         guard let plan else {
-            throw InputFailure(atByte: 0, of: bytes, file: file, "this is not a plan")
+            throw InputFailure(Diagnostic(file: file, mark: root.mark, message: "this is not a plan"))
         }
         let result = PlanFile(plan)
-        if result.bytes != bytes { throw difference(canonical: result.bytes, actual: bytes, file: file) }
+        try CanonicalForm.require(bytes, equals: result.bytes, file: file)
         return result
-    }
-
-    /// Where the file first leaves its canonical form.
-    private static func difference(canonical: [UInt8], actual: [UInt8], file: String) -> InputFailure {
-        let at = zip(canonical, actual).prefix { $0 == $1 }.count
-        let start = (canonical[..<at].lastIndex(of: 0x0a) ?? -1) + 1
-        let end = canonical[start...].firstIndex(of: 0x0a) ?? canonical.count
-        let expected = String(decoding: canonical[start..<end].prefix(160), as: UTF8.self)
-        return InputFailure(
-            atByte: at, of: actual, file: file, "the plan is not in its canonical form",
-            note: expected.isEmpty
-                ? "nothing stands here in a plan; plan again instead of editing the file"
-                : "a plan has here: \(expected); plan again instead of editing the file")
     }
 }
 

@@ -135,7 +135,8 @@ struct PlanReader {
     private func job(_ node: Node) -> Plan.Job? {
         fields(node) { map in
             let job: JobName? = name(map.required("job"))
-            let version = string(map.required("version"))
+            let version = self.version(map.required("version"))
+            let demands: [JobName]? = names(map.required("demands"))
             let active: [WorkerName]? = names(map.required("active"))
             let from = named(map.required("from")) { node in fields(node) { fromState(&$0) } }
             let content = named(map.required("content")) { names($0) as [WorkerName]? }
@@ -162,12 +163,18 @@ struct PlanReader {
             let ports = named(map.required("ports")) { integer($0, 1...65535) }
             let healthNode = map.required("health_check")
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
+<<<<<<< HEAD
             guard let job, let version, let active, let from, let trees, let changes, let order, let batching,
                 let repeatable, let timeouts, let gateFirst, let phases, let ports, let healthNode,
+=======
+            guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
+                let batching,
+                let repeatable, let timeouts, let gateFirst, let phases, let healthNode,
+>>>>>>> main
                 reader.isNull(healthNode) || health != nil
             else { return nil }
             return Plan.Job(
-                job: job, version: version, active: active,
+                job: job, version: version, demands: demands, active: active,
                 from: from.map { Plan.Named($0.name, $0.value.value) },
                 content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
                 changes: changes.map { Plan.Named($0.name, $0.value.value) }, rolloutOrder: order,
@@ -177,7 +184,7 @@ struct PlanReader {
     }
 
     private func fromState(_ map: inout MappingReader) -> FromState? {
-        let version = string(map.required("version"))
+        let version = self.version(map.required("version"))
         let contentNode = map.required("content")
         let contentText = string(contentNode)
         var content: Digest?
@@ -276,6 +283,7 @@ struct PlanReader {
             if !acting.insert(allocation).inserted { reader.error(root, "\(allocation) acts twice") }
         }
         for stop in plan.reconcile { act(stop.allocation) }
+        let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
         var lastSequence = -1
         for wave in plan.waves {
@@ -283,7 +291,11 @@ struct PlanReader {
                 reader.error(root, "the waves do not ascend by `deployment_seq`")
             }
             lastSequence = wave.deploymentSequence
+            let lower = jobs
             for job in wave.jobs {
+                for demanded in job.demands where planned.contains(demanded) && !lower.contains(demanded) {
+                    reader.error(root, "\(job.job) demands \(demanded), which is not in a wave before it")
+                }
                 if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) stands twice") }
                 checkReferences(job, known: known, root: root, act: act)
             }
@@ -365,7 +377,24 @@ struct PlanReader {
 
     private func string(_ node: Node?) -> String? { node.flatMap(reader.string) }
 
-    private func string(_ node: Node) -> String? { reader.string(node) }
+    private func string(_ node: Node) -> String? {
+        guard let text = reader.string(node) else { return nil }
+        // It may become an argument of a command, which a NUL would cut.
+        if text.utf8.contains(0) {
+            reader.error(node, "a NUL character is not allowed here")
+            return nil
+        }
+        return text
+    }
+
+    private func version(_ node: Node?) -> String? {
+        guard let node, let text = string(node) else { return nil }
+        if Version(text) == nil {
+            reader.error(node, "a version has one to three numbers, such as \"2.1.0\"")
+            return nil
+        }
+        return text
+    }
 
     private func boolean(_ node: Node?) -> Bool? { node.flatMap(reader.boolean) }
 
@@ -392,14 +421,8 @@ struct PlanReader {
         return digest
     }
 
-    private func word<Word: RawRepresentable & CaseIterable>(_ node: Node?) -> Word? where Word.RawValue == String {
-        guard let node, let text = reader.string(node) else { return nil }
-        guard let word = Word(rawValue: text) else {
-            let known = Word.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
-            reader.error(node, "expected one of \(known)")
-            return nil
-        }
-        return word
+    private func word<Word: RawRepresentable<String> & CaseIterable>(_ node: Node?) -> Word? {
+        node.flatMap { reader.choice($0, of: Word.self) }
     }
 
     private func expectNull(_ node: Node?, _ message: String) {

@@ -145,7 +145,7 @@ struct JobPlanner {
         let acting = Set((starts + upgrades).map(\.worker))
         let tree = job.content.tree.digest
         return Plan.Job(
-            job: job.name, version: version, active: active, from: from,
+            job: job.name, version: version, demands: job.demands, active: active, from: from,
             content: acting.isEmpty ? [] : [.init(tree: tree, workers: active.filter(acting.contains))],
             changes: changes, rolloutOrder: .workers, batching: batching, repeatable: job.manifest.repeatable,
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,

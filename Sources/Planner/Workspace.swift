@@ -39,6 +39,11 @@ public struct Workspace: Sendable {
         var deploymentSequence: Int
         /// Ascending by worker.
         var allocations: [Allocation]
+
+        /// Jobs that this one demands directly, sorted.
+        var demands: [JobName] {
+            Set(manifest.commands.compactMap { $0.demand.flatMap { JobName($0.job) } }).sorted()
+        }
     }
 
     struct Allocation: Sendable {

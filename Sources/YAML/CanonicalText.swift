@@ -14,7 +14,7 @@ enum CanonicalText {
         for (index, byte) in text.enumerated() where !isPlain(byte) {
             return byte == UInt8(ascii: ":") && index == 6 && isDigest(text)
         }
-        return text.count > 5 || !isWord(text)
+        return Node.Kind(plain: text) == .text
     }
 
     /// `sha256:` and hexadecimal digits: a colon that no space follows ends a plain text for no reader.
@@ -34,14 +34,6 @@ enum CanonicalText {
         switch byte {
         case UInt8(ascii: "-")...UInt8(ascii: "9"), UInt8(ascii: "_"): true  // - . / and digits are neighbours in ASCII
         default: isLetter(byte)
-        }
-    }
-
-    /// Words that some reader takes for null, a boolean or a number, in any case of their letters.
-    private static func isWord(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        switch String(decoding: text, as: UTF8.self).lowercased() {
-        case "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf": true
-        default: false
         }
     }
 

@@ -16,6 +16,7 @@ public struct InputLimits: Sendable {
         self.scalarBytes = scalarBytes
     }
 
-    /// Room for a plan of 200,000 allocations: 64 MiB, 32 levels, 3 million nodes, 1 MiB a scalar.
-    public static let standard = InputLimits(bytes: 64 << 20, depth: 32, nodes: 3_000_000, scalarBytes: 1 << 20)
+    /// About twice what a plan of 100,000 allocations needs: 64 MiB, 32 levels, 4 million nodes, 1 MiB a scalar. The
+    /// worst input within it takes less than 500 MB.
+    public static let standard = InputLimits(bytes: 64 << 20, depth: 32, nodes: 4_000_000, scalarBytes: 1 << 20)
 }

@@ -25,9 +25,7 @@ public struct MappingReader {
     /// The field's value; records an error at the mapping where the field is missing.
     public mutating func required(_ name: String) -> Node? {
         if let value = optional(name) { return value }
-        let candidates = entries.indices.filter { !isAsked($0) }.map { entries[$0].name }
-        let note = Suggestion.nearest(to: name, among: candidates).map { "there is `\($0)`" }
-        reader.error(node, "the field `\(name)` is missing", note: note)
+        reader.error(node, "the field `\(name)` is missing")
         return nil
     }
 

@@ -2,30 +2,37 @@ extension Node.Kind {
     /// What a plain scalar means to some YAML reader: the union of YAML 1.1's types and YAML 1.2's core schema, so that
     /// a text that anybody could take for something else counts as something else. (Dates of YAML 1.1 count as text.)
     init(plain text: String) {
-        guard let first = text.utf8.first else {
+        var text = text
+        self = text.withUTF8 { Self(plain: $0) }
+    }
+
+    init(plain text: UnsafeBufferPointer<UInt8>) {
+        switch text.first {
+        case nil:
             self = .null
-            return
-        }
-        switch first {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
-            var copy = text
-            self = copy.withUTF8 { NumberScanner.matches($0) } ? .number : .text
         case UInt8(ascii: "~"):
-            self = text.utf8.count == 1 ? .null : .text
-        default:
-            self = Self(word: text)
+            self = text.count == 1 ? .null : .text
+        case let first? where first <= UInt8(ascii: "9"):  // Digits, signs and the point are among these.
+            self = NumberScanner.matches(text) ? .number : .text
+        case let first?:
+            // Only words with these letters, so that most texts need no closer look.
+            switch first | 0x20 {
+            case UInt8(ascii: "f"), UInt8(ascii: "i"), UInt8(ascii: "n"), UInt8(ascii: "o"), UInt8(ascii: "t"),
+                UInt8(ascii: "y"):
+                self = text.count <= 5 ? Self(word: String(decoding: text, as: UTF8.self)) : .text
+            default:
+                self = .text
+            }
         }
     }
 
-    /// The words that YAML 1.1 or 1.2 takes for null or a boolean, in any case of their letters.
+    /// The words that YAML 1.1 or 1.2 takes for null or a boolean, or that people take for a number, in any case of
+    /// their letters.
     private init(word: String) {
-        guard word.utf8.count <= 5 else {
-            self = .text
-            return
-        }
         switch word.lowercased() {
         case "null": self = .null
         case "y", "n", "yes", "no", "on", "off", "true", "false": self = .boolean
+        case "nan", "inf": self = .number
         default: self = .text
         }
     }

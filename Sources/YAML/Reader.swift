@@ -97,6 +97,16 @@ public final class Reader {
         }
     }
 
+    /// A text that is one of the type's raw values.
+    public func choice<Choice>(_ node: Node, of type: Choice.Type) -> Choice?
+    where Choice: RawRepresentable<String> & CaseIterable {
+        if case .scalar(let text, _) = node.value, let choice = Choice(rawValue: text) { return choice }
+        let names = Choice.allCases.map(\.rawValue)
+        let note = Suggestion.nearest(to: node.text ?? "", among: names).map { "did you mean `\($0)`?" }
+        mismatch(node, names.dropLast().joined(separator: ", ") + " or \(names.last ?? "")", note: note)
+        return nil
+    }
+
     /// Whether the node is `null` (or, in YAML, `~` or nothing). Records nothing.
     public func isNull(_ node: Node) -> Bool { node.kind == .null }
 

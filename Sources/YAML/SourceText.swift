@@ -2,8 +2,16 @@
 struct SourceText {
     let bytes: [UInt8]
     let file: String
-    /// A line and where it begins: diagnostics mostly come in the order of the file, so the search goes on from here.
-    private var cursor = (line: 1, offset: 0)
+    /// The place that was shown last. Diagnostics mostly come in the order of the file, so the search goes on from
+    /// here: lines may be many, and one line may be megabytes long.
+    private var cursor = Cursor()
+
+    private struct Cursor {
+        var line = 1
+        var lineStart = 0
+        var column = 1
+        var offset = 0
+    }
 
     /// Characters of a line that are shown before and after the column.
     private static let context = 60
@@ -38,45 +46,47 @@ struct SourceText {
         return Mark(line: line, column: column)
     }
 
-    private static func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
-
-    private mutating func startOfLine(_ line: Int) -> Int {
-        if line < cursor.line { cursor = (1, 0) }
-        bytes.withUnsafeBufferPointer { bytes in
-            var (current, offset) = cursor
-            while current < line, let end = bytes[offset...].firstIndex(of: UInt8(ascii: "\n")) {
-                current += 1
-                offset = end + 1
-            }
-            cursor = (current, offset)
-        }
-        return cursor.offset
+    /// The mark of the character that the byte at `offset` belongs to.
+    func mark(ofCharacterAt offset: Int) -> Mark {
+        var start = offset
+        while start > 0, start < bytes.count, Self.isContinuation(bytes[start]) { start -= 1 }
+        return mark(atOffset: start)
     }
 
-    /// The line around the mark. A line may be megabytes long, so only the part that is shown is decoded.
-    private mutating func excerpt(at mark: Mark) -> Diagnostic.Excerpt {
-        let start = startOfLine(mark.line)
-        var end = start
-        var column = 1
-        func isLineEnd(_ index: Int) -> Bool {
-            guard index < bytes.count else { return true }
-            if bytes[index] == UInt8(ascii: "\n") { return true }
-            return bytes[index] == UInt8(ascii: "\r")
-                && (index + 1 == bytes.count || bytes[index + 1] == UInt8(ascii: "\n"))
+    private static func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
+
+    private func isLineEnd(_ index: Int) -> Bool {
+        guard index < bytes.count else { return true }
+        if bytes[index] == UInt8(ascii: "\n") { return true }
+        return bytes[index] == UInt8(ascii: "\r")
+            && (index + 1 == bytes.count || bytes[index + 1] == UInt8(ascii: "\n"))
+    }
+
+    /// Moves the cursor to the mark, or to the end of the mark's line.
+    private mutating func seek(_ mark: Mark) {
+        if mark < Mark(line: cursor.line, column: cursor.column) {
+            let isSameLine = mark.line == cursor.line
+            cursor =
+                isSameLine ? Cursor(line: cursor.line, lineStart: cursor.lineStart, offset: cursor.lineStart) : Cursor()
         }
-        func next(_ index: Int) -> Int {
-            var index = index + 1
-            while index < bytes.count, Self.isContinuation(bytes[index]) { index += 1 }
-            return index
+        while cursor.line < mark.line, let end = bytes[cursor.offset...].firstIndex(of: UInt8(ascii: "\n")) {
+            cursor = Cursor(line: cursor.line + 1, lineStart: end + 1, offset: end + 1)
         }
-        while column < mark.column, !isLineEnd(end) {
-            end = next(end)
-            column += 1
+        while cursor.column < mark.column, !isLineEnd(cursor.offset) {
+            cursor.offset += 1
+            while cursor.offset < bytes.count, Self.isContinuation(bytes[cursor.offset]) { cursor.offset += 1 }
+            cursor.column += 1
         }
-        let target = end
+    }
+
+    /// The line around the mark; only the part that is shown is decoded.
+    mutating func excerpt(at mark: Mark) -> Diagnostic.Excerpt {
+        seek(mark)
+        let target = cursor.offset
+        var end = target
         var first = target
         var shown = 0
-        while first > start, shown < Self.context, target - first < Self.context * 4 {
+        while first > cursor.lineStart, shown < Self.context, target - first < Self.context * 4 {
             first -= 1
             if !Self.isContinuation(bytes[first]) { shown += 1 }
         }
@@ -88,7 +98,7 @@ struct SourceText {
         func visible(_ range: Range<Int>) -> String {
             VisibleText.escape(String(decoding: bytes[range], as: UTF8.self), for: .terminal)
         }
-        let before = (first > start ? "…" : "") + visible(first..<target)
+        let before = (first > cursor.lineStart ? "…" : "") + visible(first..<target)
         let after = visible(target..<end) + (isLineEnd(end) ? "" : "…")
         return Diagnostic.Excerpt(text: before + after, caret: before.unicodeScalars.count)
     }

@@ -21,7 +21,9 @@ public enum YAMLDocument {
                 return try build(&builder, from: buffer)
             }
         } catch {
-            throw source.failure(at: error.mark, error.message, note: error.note)
+            // libyaml reports an unexpected end on a line of its own, even where the file has no line end there.
+            let end = source.mark(atOffset: bytes.count)
+            throw source.failure(at: min(error.mark, end), error.message, note: error.note)
         }
     }
 

@@ -19,7 +19,7 @@ import YAML
         ("action: restart", "action: start", 1),
         ("plan_format: 1", "plan_format: 2", 1),
         ("restart: 1", "restart: 2", 10),
-        ("attempts: 3", "attempts: 0", 50),
+        ("attempts: 3", "attempts: 0", 49),
         ("gate: after_each_batch", "gate: sometimes", 45),
         ("window: null", "windw: null", 9),
     ])

@@ -1,0 +1,60 @@
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BUILD_PACKAGES := make pkg-config libsqlite3-dev libyaml-dev libssh2-1-dev python3
+TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml openssh-client openssh-server
+
+# SwiftPM drops -warnings-as-errors for dependencies, so this holds for our own code only.
+STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
+
+# The system's Python is the one that the package python3-yaml serves; another one is used only where it has the module.
+PYTHON = $$(if python3 -c 'import yaml' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi)
+
+# How many acceptance tests run side by side.
+JOBS ?= 4
+
+.PHONY: help demo build test unit lint acceptance kill bench packages test-packages toolchain clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: build ## build, then a rollout of real services: plan, review, apply, kill, resume
+	@plans/quickstart/demo.sh --bin .build/release
+
+build: packages toolchain ## release build; the programs are in .build/release
+	swift build -c release
+
+test: lint unit acceptance ## everything that CI checks
+
+unit: test-packages toolchain ## debug build with warnings as errors, then the unit tests
+	swift build --build-tests $(STRICT)
+	swift test --skip-build $(STRICT)
+
+lint: toolchain ## formatting and lint rules of .swift-format
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+acceptance: unit ## the programs as a user runs them; JOBS=N side by side
+	@MAAND_BIN=.build/debug "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS)
+
+kill: build test-packages ## 20 rollouts killed at different moments and resumed
+	@MAAND_BIN=.build/release MAAND_KILLS=20 "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_kill
+
+bench: build test-packages ## time, memory and size of planning at 100,000 allocations
+	@"$(PYTHON)" Tests/bench/planning.py --bin .build/release
+
+packages:
+	@scripts/install-packages $(BUILD_PACKAGES)
+
+test-packages:
+	@scripts/install-packages $(TEST_PACKAGES)
+
+toolchain:
+	@command -v swift >/dev/null || { \
+	    echo 'There is no `swift` in PATH. Install Swift 6.1 or later from https://www.swift.org/install/linux/'; \
+	    echo 'and open a new shell (or add the directory of `swift` to PATH), then run make again.'; exit 1; } >&2
+
+clean: ## remove what was built
+	rm -rf .build

@@ -1,0 +1,94 @@
+internal import GRDB
+internal import Model
+
+extension Catalog {
+    /// Writes one change of what runs where, within the transaction that is open.
+    func apply(_ change: CatalogChange, run: RunID, at now: Timestamp, _ db: Database) throws {
+        switch change {
+        case .began(let allocation, let release):
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO allocation (job, worker, run, changed_at, standing, unfinished_version, unfinished_content)
+                    VALUES (?, ?, ?, ?, 'active', ?, ?)
+                    ON CONFLICT (job, worker) DO UPDATE SET
+                        run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                        unfinished_version = excluded.unfinished_version,
+                        unfinished_content = excluded.unfinished_content
+                    """
+            ).execute(arguments: Self.arguments(allocation, run, now, release))
+        case .promoted(let allocation, let release):
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO allocation (job, worker, run, changed_at, standing, promoted_version, promoted_content)
+                    VALUES (?, ?, ?, ?, 'active', ?, ?)
+                    ON CONFLICT (job, worker) DO UPDATE SET
+                        run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                        promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
+                        unfinished_version = NULL, unfinished_content = NULL
+                    """
+            ).execute(arguments: Self.arguments(allocation, run, now, release))
+            try count(release, of: allocation.job, run, now, db)
+        case .stopped(let allocation, removed: true):
+            try stop(
+                allocation, run, now, db,
+                set: "standing = 'removed', promoted_version = NULL, promoted_content = NULL")
+        case .stopped(let allocation, removed: false):
+            try stop(
+                allocation, run, now, db,
+                set: """
+                    standing = 'stopped',
+                    promoted_version = coalesce(unfinished_version, promoted_version),
+                    promoted_content = coalesce(unfinished_content, promoted_content)
+                    """)
+        case .gatePending(let job, let value):
+            try set("gate_pending", of: job, value, db)
+        case .incomplete(let job, let value):
+            try set("incomplete", of: job, value, db)
+        case .assignedPorts(let job, let ports):
+            try db.cachedStatement(sql: "DELETE FROM port WHERE job = ?").execute(arguments: [job.text])
+            let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
+            for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
+        }
+    }
+
+    private static func arguments(
+        _ allocation: AllocationID, _ run: RunID, _ now: Timestamp, _ release: Release
+    ) -> StatementArguments {
+        [
+            allocation.job.text, allocation.worker.text, run.number, now.milliseconds, release.version,
+            release.content.hex,
+        ]
+    }
+
+    private func stop(
+        _ allocation: AllocationID, _ run: RunID, _ now: Timestamp, _ db: Database, set: String
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE allocation SET run = ?, changed_at = ?, unfinished_version = NULL, unfinished_content = NULL, \(set)
+                WHERE job = ? AND worker = ?
+                """
+        ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
+    }
+
+    private func set(_ column: String, of job: JobName, _ value: Bool, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO job (job, \(column)) VALUES (?, ?)
+                ON CONFLICT (job) DO UPDATE SET \(column) = excluded.\(column)
+                """
+        ).execute(arguments: [job.text, value])
+    }
+
+    /// Adds one promoted allocation to what this run has deployed.
+    private func count(_ release: Release, of job: JobName, _ run: RunID, _ now: Timestamp, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO deployment (run, job, version, content, allocations, first_at, last_at)
+                VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
+                ON CONFLICT (run, job, version, content)
+                    DO UPDATE SET allocations = allocations + 1, last_at = excluded.last_at
+                """
+        ).execute(arguments: [run.number, job.text, release.version, release.content.hex, now.milliseconds])
+    }
+}

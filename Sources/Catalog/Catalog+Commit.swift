@@ -1,0 +1,204 @@
+internal import Foundation
+internal import GRDB
+internal import Model
+internal import Synchronization
+
+/// A checkpoint whose author waits until it is on disk.
+struct WaitingCheckpoint: Sendable {
+    let checkpoint: Checkpoint
+    let author: CheckedContinuation<Result<Void, CatalogError>, Never>
+}
+
+extension Catalog {
+    /// Checkpoints that share a transaction at most, so that the first of them does not wait long.
+    static let largestGroup = 1024
+
+    /// Writes the checkpoint in one transaction, and returns when it is on disk.
+    ///
+    /// Checkpoints of several tasks that wait at the same time share one transaction and its fsync; each still holds or
+    /// fails alone. They take effect in the order of the calls. Cancelling the task does not take a checkpoint back.
+    ///
+    /// - Throws: `CatalogError.illegalTransition` and its like, and then nothing of the checkpoint is recorded; or that
+    ///   the disk failed, and then nothing of it is recorded either.
+    public func commit(_ checkpoint: Checkpoint) async throws(CatalogError) {
+        let result = await withCheckedContinuation { author in
+            let first = waiting.withLock { waiting in
+                waiting.append(WaitingCheckpoint(checkpoint: checkpoint, author: author))
+                return waiting.count == 1
+            }
+            // Whoever comes while a transaction is being written waits for the next one, which the first of them asks for.
+            if first { queue.asyncWriteWithoutTransaction { db in self.writeGroup(db) } }
+        }
+        try result.get()
+    }
+
+    private func writeGroup(_ db: Database) {
+        var group = waiting.withLock { waiting in
+            let all = waiting
+            waiting = []
+            return all
+        }[...]
+        while !group.isEmpty {
+            let part = Array(group.prefix(Self.largestGroup))
+            group = group.dropFirst(part.count)
+            let results = write(part.map(\.checkpoint), db)
+            for (member, result) in zip(part, results) { member.author.resume(returning: result) }
+        }
+    }
+
+    /// One transaction. Where it cannot be committed, no checkpoint of the group holds.
+    private func write(_ group: [Checkpoint], _ db: Database) -> [Result<Void, CatalogError>] {
+        var results: [Result<Void, CatalogError>] = []
+        do {
+            try db.inTransaction(.immediate) {
+                for checkpoint in group { results.append(try self.attempt(checkpoint, db)) }
+                return .commit
+            }
+            groupCommits.add(1, ordering: .relaxed)
+            return results
+        } catch {
+            let failure = CatalogError(error, path: path)
+            return group.indices.map { index in
+                // An illegal checkpoint is illegal whatever became of the others.
+                if index < results.count, case .failure = results[index] { return results[index] }
+                return .failure(failure)
+            }
+        }
+    }
+
+    /// Applies one checkpoint of a group under a savepoint of its own: an illegal one leaves nothing behind.
+    /// Throws where the whole transaction is lost, as on a full disk.
+    private func attempt(_ checkpoint: Checkpoint, _ db: Database) throws -> Result<Void, CatalogError> {
+        try db.cachedStatement(sql: "SAVEPOINT checkpoint").execute()
+        do {
+            try apply(checkpoint, db)
+        } catch let error as CatalogError {
+            try db.cachedStatement(sql: "ROLLBACK TO checkpoint").execute()
+            try db.cachedStatement(sql: "RELEASE checkpoint").execute()
+            return .failure(error)
+        }
+        try db.cachedStatement(sql: "RELEASE checkpoint").execute()
+        return .success(())
+    }
+
+    /// Writes everything in the checkpoint, within the transaction that is open.
+    func apply(_ checkpoint: Checkpoint, _ db: Database) throws {
+        let run = checkpoint.run
+        let statement = try db.cachedStatement(sql: "SELECT state FROM run WHERE number = ?")
+        guard let text = try String.fetchOne(statement, arguments: [run.number]) else {
+            throw CatalogError.unknownRun(run)
+        }
+        guard let state = RunState(rawValue: text) else { throw damaged("run \(run) has no legal state") }
+        guard state.isUnfinished else { throw CatalogError.runEnded(run: run, state: state) }
+        for step in checkpoint.steps { try apply(step, run: run, at: checkpoint.at, db) }
+        for change in checkpoint.changes { try apply(change, run: run, at: checkpoint.at, db) }
+        for decision in checkpoint.decisions { try insert(decision, db) }
+        if let change = checkpoint.runState { try apply(change, run: run, from: state, at: checkpoint.at, db) }
+    }
+
+    /// Unfinished states follow each other freely, but only a `running` run succeeds; an end is final.
+    private func apply(
+        _ change: Checkpoint.RunChange, run: RunID, from: RunState, at now: Timestamp, _ db: Database
+    ) throws {
+        guard change.state != .succeeded || from == .running else {
+            throw CatalogError.illegalRunTransition(run: run, from: from, to: change.state)
+        }
+        let ends = !change.state.isUnfinished
+        try db.cachedStatement(sql: "UPDATE run SET state = ?, detail = ?, ended_at = ? WHERE number = ?").execute(
+            arguments: [
+                change.state.rawValue, change.detail.map(bounded), ends ? now.milliseconds : nil, run.number,
+            ])
+        if ends { try advanceRevision(db) }
+    }
+
+    private func apply(_ write: StepWrite, run: RunID, at now: Timestamp, _ db: Database) throws {
+        switch write {
+        case .begin(let step, let attempt, let digest, let attemptID):
+            try checkBegin(run, step, attempt, db)
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO attempt (run, step, attempt, state, digest, attempt_id, started_at)
+                    VALUES (?, ?, ?, 'started', ?, ?, ?)
+                    """
+            ).execute(arguments: [run.number, step.text, attempt, digest.hex, attemptID, now.milliseconds])
+        case .outcome(let step, let attempt, let state, let exitStatus, let detail, let output):
+            try checkOutcome(run, step, attempt, to: state, from: [.started, .unknown], db)
+            try db.cachedStatement(
+                sql: """
+                    UPDATE attempt SET state = ?, finished_at = ?, exit_status = ?, detail = ?
+                    WHERE run = ? AND step = ? AND attempt = ?
+                    """
+            ).execute(arguments: [
+                state.rawValue, now.milliseconds, exitStatus, detail.map(bounded), run.number, step.text, attempt,
+            ])
+            if let output { try insert(output, run, step, attempt, db) }
+        case .settle(let step, let attempt, let state, let who, let reason):
+            try checkOutcome(run, step, attempt, to: state, from: [.unknown], db)
+            try db.cachedStatement(
+                sql: """
+                    UPDATE attempt SET state = ?, finished_at = ?, detail = ?
+                    WHERE run = ? AND step = ? AND attempt = ?
+                    """
+            ).execute(arguments: [
+                state.rawValue, now.milliseconds, bounded("settled by \(who): \(reason)"), run.number, step.text,
+                attempt,
+            ])
+            try insert(
+                Decision(at: now, by: who, run: run, step: step, what: "resolve \(state.rawValue)", reason: reason), db)
+        }
+    }
+
+    private func checkBegin(_ run: RunID, _ step: StepID, _ attempt: Int, _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: "SELECT attempt, state FROM attempt WHERE run = ? AND step = ? ORDER BY attempt DESC LIMIT 1")
+        let row = try Row.fetchOne(statement, arguments: [run.number, step.text])
+        let latest: Int = row?[0] ?? 0
+        let state = row.flatMap { StepState(rawValue: $0[1]) } ?? .pending
+        func illegal(_ reason: String) -> CatalogError {
+            .illegalTransition(run: run, step: step, attempt: attempt, from: state, to: .started, reason: reason)
+        }
+        guard attempt == latest + 1 else { throw illegal("the next attempt is \(latest + 1)") }
+        switch state {
+        case .pending, .failed, .unreachable: break
+        case .started, .unknown: throw illegal("attempt \(latest) is not settled")
+        case .succeeded, .skipped, .blocked: throw illegal("the step is done")
+        }
+    }
+
+    private func checkOutcome(
+        _ run: RunID, _ step: StepID, _ attempt: Int, to: StepState, from: [StepState], _ db: Database
+    ) throws {
+        let statement = try db.cachedStatement(
+            sql: "SELECT state FROM attempt WHERE run = ? AND step = ? AND attempt = ?")
+        let text = try String.fetchOne(statement, arguments: [run.number, step.text, attempt])
+        let state = text.flatMap(StepState.init) ?? .pending
+        func illegal(_ reason: String) -> CatalogError {
+            .illegalTransition(run: run, step: step, attempt: attempt, from: state, to: to, reason: reason)
+        }
+        guard from.contains(state) else {
+            let legal = from.map { "`\($0.rawValue)`" }.joined(separator: " or ")
+            throw illegal("only an attempt that is \(legal) gets an outcome")
+        }
+        switch to {
+        case .succeeded, .failed, .unreachable, .unknown, .skipped: break
+        case .pending, .started, .blocked: throw illegal("that is no outcome of an attempt")
+        }
+    }
+
+    private func insert(
+        _ output: StepOutput, _ run: RunID, _ step: StepID, _ attempt: Int, _ db: Database
+    ) throws {
+        guard !output.stdout.isEmpty || !output.stderr.isEmpty else { return }
+        try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO output (run, step, attempt, stdout, stderr) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [run.number, step.text, attempt, Data(output.stdout), Data(output.stderr)])
+    }
+
+    /// At most `CatalogLimits.detail` bytes of `text`, cut between characters.
+    func bounded(_ text: String) -> String {
+        guard text.utf8.count > CatalogLimits.detail else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: CatalogLimits.detail - 3)
+        while end.samePosition(in: text) == nil { end = text.utf8.index(before: end) }
+        return text[..<end] + "..."
+    }
+}

@@ -1,0 +1,156 @@
+internal import GRDB
+public import Model
+
+/// One allocation, as `catalog allocations` lists it.
+public struct AllocationEntry: Equatable, Sendable {
+    public let allocation: AllocationID
+    public let record: AllocationRecord
+    /// The run that last changed the record, and when.
+    public let run: RunID
+    public let changedAt: Timestamp
+}
+
+/// One job, as `catalog jobs` lists it.
+public struct JobEntry: Equatable, Sendable {
+    public let job: JobName
+    public let record: JobRecord
+    /// Allocations that are active, stopped, and unsettled (which are active too).
+    public let active: Int
+    public let stopped: Int
+    public let unsettled: Int
+    /// Promoted version -> active allocations that run it.
+    public let versions: [String: Int]
+}
+
+/// One worker, as `catalog workers` lists it.
+public struct WorkerEntry: Equatable, Sendable {
+    /// How it was reached by the last plan that named it.
+    public let worker: PlanWorker
+    /// The run of that plan.
+    public let run: RunID
+    public let activeAllocations: Int
+}
+
+/// What one run promoted of one job, as `catalog deployments` lists it.
+public struct DeploymentEntry: Equatable, Sendable {
+    public let run: RunID
+    public let job: JobName
+    public let release: Release
+    /// How many allocations were promoted to it.
+    public let allocations: Int
+    public let firstAt: Timestamp
+    public let lastAt: Timestamp
+}
+
+extension Catalog {
+    /// Every allocation that ever was, removed ones too; sorted by job, then worker.
+    public func allocations() throws(CatalogError) -> [AllocationEntry] { try read { db in try self.allocations(db) } }
+
+    /// Every job that has an allocation or a record of its own, sorted by name.
+    public func jobs() throws(CatalogError) -> [JobEntry] {
+        try read { db in
+            let records = try self.jobs(db)
+            let allocations = Dictionary(grouping: try self.allocations(db), by: \.allocation.job)
+            return Set(records.keys).union(allocations.keys).sorted().map { job in
+                let all = allocations[job] ?? []
+                let active = all.filter { $0.record.standing == .active }
+                let versions = active.compactMap { $0.record.promoted?.version }
+                return JobEntry(
+                    job: job, record: records[job] ?? JobRecord(), active: active.count,
+                    stopped: all.count { $0.record.standing == .stopped },
+                    unsettled: all.count { $0.record.unfinished != nil },
+                    versions: Dictionary(versions.map { ($0, 1) }, uniquingKeysWith: +))
+            }
+        }
+    }
+
+    /// Every worker that a plan ever named, sorted by name.
+    public func workers() throws(CatalogError) -> [WorkerEntry] { try read { db in try self.workers(db) } }
+
+    /// What the last runs promoted: newest run first, at most `limit` rows.
+    public func deployments(limit: Int) throws(CatalogError) -> [DeploymentEntry] {
+        try read { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT run, job, version, content, allocations, first_at, last_at FROM deployment
+                    ORDER BY run DESC, job, version, content LIMIT ?
+                    """, arguments: [max(0, limit)])
+            return try rows.map { row in
+                guard let job = JobName(row[1] as String), let release = try self.release(row[2], row[3]) else {
+                    throw self.damaged("a deployment of run \(row[0] as Int) has no legal job")
+                }
+                return DeploymentEntry(
+                    run: RunID(row[0]), job: job, release: release, allocations: row[4],
+                    firstAt: Timestamp(milliseconds: row[5]), lastAt: Timestamp(milliseconds: row[6]))
+            }
+        }
+    }
+
+    func allocations(_ db: Database) throws -> [AllocationEntry] {
+        var entries: [AllocationEntry] = []
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing,
+                    run, changed_at
+                FROM allocation ORDER BY job, worker
+                """)
+        while let row = try rows.next() {
+            let (job, worker): (String, String) = (row[0], row[1])
+            guard let jobName = JobName(job), let workerName = WorkerName(worker),
+                let standing = AllocationRecord.Standing(rawValue: row[6])
+            else { throw damaged("the allocation of \(job) on \(worker) has no legal name or standing") }
+            let record = AllocationRecord(
+                promoted: try release(row[2], row[3]), unfinished: try release(row[4], row[5]), standing: standing)
+            entries.append(
+                AllocationEntry(
+                    allocation: AllocationID(job: jobName, worker: workerName), record: record, run: RunID(row[7]),
+                    changedAt: Timestamp(milliseconds: row[8])))
+        }
+        return entries
+    }
+
+    func jobs(_ db: Database) throws -> [JobName: JobRecord] {
+        var jobs: [JobName: JobRecord] = [:]
+        func name(_ text: String) throws -> JobName {
+            guard let name = JobName(text) else { throw damaged("`\(text)` is no name of a job") }
+            return name
+        }
+        for row in try Row.fetchAll(db, sql: "SELECT job, gate_pending, incomplete FROM job") {
+            jobs[try name(row[0])] = JobRecord(gatePending: row[1], incomplete: row[2])
+        }
+        for row in try Row.fetchAll(db, sql: "SELECT job, name, number FROM port") {
+            jobs[try name(row[0]), default: JobRecord()].assignedPorts[row[1]] = row[2]
+        }
+        return jobs
+    }
+
+    func workers(_ db: Database) throws -> [WorkerEntry] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT worker, address, port, user, host_keys, zone, run,
+                    (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active')
+                FROM worker ORDER BY worker
+                """)
+        return try rows.map { row in
+            let text: String = row[0]
+            guard let name = WorkerName(text) else { throw damaged("`\(text)` is no name of a worker") }
+            var ssh: PlanWorker.SSHIdentity?
+            if let port = row[2] as Int?, let user = row[3] as String? {
+                ssh = .init(
+                    port: port, user: user, hostKeys: (row[4] as String).split(separator: "\n").map(String.init))
+            }
+            return WorkerEntry(
+                worker: PlanWorker(worker: name, address: row[1], ssh: ssh, zone: row[5]), run: RunID(row[6]),
+                activeAllocations: row[7])
+        }
+    }
+
+    private func release(_ version: String?, _ content: String?) throws -> Release? {
+        guard let version, let content else { return nil }
+        guard let digest = Digest(hex: content.utf8) else { throw damaged("`\(content)` is no digest") }
+        return Release(version: version, content: digest)
+    }
+}

@@ -1,0 +1,162 @@
+internal import GRDB
+internal import Glibc
+
+extension Catalog {
+    /// Opens the catalog of the bucket in `folder` for writing; creates it (mode 0600), or migrates it to the schema
+    /// of this program.
+    ///
+    /// - Parameter bucket: The id in `maand.conf`; a database of another bucket is refused.
+    public static func open(in folder: String, bucket: String) throws(CatalogError) -> Catalog {
+        try open(in: folder, bucket: bucket, migrations: Schema.migrations)
+    }
+
+    static func open(in folder: String, bucket: String, migrations: [String]) throws(CatalogError) -> Catalog {
+        let path = databasePath(in: folder)
+        if let type = NetworkFileSystem.type(of: folder) { throw .networkFileSystem(path: path, type: type) }
+        try createFile(path, in: folder)
+        do {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(busyTimeout)
+            configuration.label = "catalog"
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            try queue.writeWithoutTransaction { db in
+                try checkKind(db, path: path, supported: migrations.count)
+                try db.execute(sql: "PRAGMA trusted_schema = OFF")
+                guard try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL") == "wal" else {
+                    throw CatalogError.cannotOpen(path: path, reason: "its disk does not support write-ahead logging")
+                }
+                // Written after everything that could set it back, and read again: durability hangs on it.
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
+                    throw CatalogError.cannotOpen(path: path, reason: "SQLite refuses synchronous=FULL")
+                }
+                try migrate(db, bucket: bucket, migrations: migrations)
+                try checkBucket(db, path: path, bucket: bucket)
+            }
+            return Catalog(path: path, queue: queue)
+        } catch {
+            throw CatalogError(error, path: path)
+        }
+    }
+
+    /// Opens the catalog of the bucket in `folder` for reading, or returns nil where there is none yet.
+    ///
+    /// Nothing is created and nothing is migrated: an older schema is read through a migrated copy in memory.
+    public static func openReadOnly(in folder: String, bucket: String) throws(CatalogError) -> Catalog? {
+        try openReadOnly(in: folder, bucket: bucket, migrations: Schema.migrations)
+    }
+
+    static func openReadOnly(in folder: String, bucket: String, migrations: [String]) throws(CatalogError) -> Catalog? {
+        let path = databasePath(in: folder)
+        guard access(path, F_OK) == 0 else {
+            let code = errno
+            if code == ENOENT { return nil }
+            throw .cannotOpen(path: path, reason: systemMessage(code))
+        }
+        if let type = NetworkFileSystem.type(of: path) { throw .networkFileSystem(path: path, type: type) }
+        do {
+            let queue = try readingQueue(path)
+            let found = try queue.read { db in
+                try checkKind(db, path: path, supported: migrations.count)
+                return try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            }
+            // The file of a process that was killed before its first transaction.
+            if found == 0 { return nil }
+            try queue.read { db in try checkBucket(db, path: path, bucket: bucket) }
+            if found == migrations.count { return Catalog(path: path, queue: queue) }
+            let copy = try DatabaseQueue()
+            try queue.backup(to: copy)
+            try copy.writeWithoutTransaction { db in try migrate(db, bucket: bucket, migrations: migrations) }
+            return Catalog(path: path, queue: copy)
+        } catch {
+            throw CatalogError(error, path: path)
+        }
+    }
+
+    private static func readingQueue(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(busyTimeout)
+        configuration.label = "catalog"
+        do {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            try queue.read { db in _ = try Int.fetchOne(db, sql: "PRAGMA schema_version") }
+            return queue
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN {
+            // A WAL database needs a `-shm` file even for reading. Where it cannot be made (a read-only disk or
+            // folder) and there is no log to read, the file alone is the whole database, and nobody is writing it.
+            guard access(path + "-wal", F_OK) != 0 else { throw error }
+            return try DatabaseQueue(path: "file:\(percentEncoded(path))?immutable=1", configuration: configuration)
+        }
+    }
+
+    /// `path` for the path of a URI; the database's own name rules (a leading `/` or `.`) keep it from being a scheme.
+    private static func percentEncoded(_ path: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var out: [UInt8] = []
+        for byte in path.utf8 {
+            switch byte {
+            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"):
+                out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            default: out.append(byte)
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private static func databasePath(in folder: String) -> String {
+        // SQLite reads a name that begins with `file:` as a URI.
+        (folder.hasPrefix("/") || folder.hasPrefix(".") ? folder : "./" + folder) + "/" + fileName
+    }
+
+    /// Made here and not by SQLite, so that its mode does not hang on the umask; SQLite gives its other files the same.
+    private static func createFile(_ path: String, in folder: String) throws(CatalogError) {
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if file < 0 {
+            let code = errno
+            if code == EEXIST { return }
+            if code == ENOSPC { throw .diskFull(path: path) }
+            if code == EROFS { throw .readOnly(path: path) }
+            throw .cannotOpen(path: path, reason: systemMessage(code))
+        }
+        Glibc.close(file)
+        do { try syncFolder(folder + "/.") } catch {
+            throw .cannotOpen(path: path, reason: systemMessage(error.code))
+        }
+    }
+
+    private static func checkKind(_ db: Database, path: String, supported: Int) throws {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        if version == 0 && application == 0 && tables == 0 { return }
+        guard application == Schema.applicationID, version > 0 else { throw CatalogError.notACatalog(path: path) }
+        guard version <= supported else {
+            throw CatalogError.newerSchema(path: path, found: version, supported: supported)
+        }
+    }
+
+    private static func checkBucket(_ db: Database, path: String, bucket: String) throws {
+        guard let found = try String.fetchOne(db, sql: "SELECT id FROM bucket") else {
+            throw CatalogError.corrupted(path: path, reason: "it does not say which bucket it belongs to")
+        }
+        guard found == bucket else { throw CatalogError.otherBucket(path: path, found: found, expected: bucket) }
+    }
+
+    /// All missing migrations in one transaction; another process may have made them meanwhile.
+    private static func migrate(_ db: Database, bucket: String, migrations: [String]) throws {
+        guard try Int.fetchOne(db, sql: "PRAGMA user_version") != migrations.count else { return }
+        try db.inTransaction(.immediate) {
+            let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            guard version < migrations.count else { return .commit }
+            for migration in migrations[version...] { try db.execute(sql: migration) }
+            if version == 0 {
+                try db.execute(
+                    sql: "INSERT INTO bucket (only_row, id, catalog_revision) VALUES (1, ?, 0)", arguments: [bucket])
+                try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            }
+            try db.execute(sql: "PRAGMA user_version = \(migrations.count)")
+            return .commit
+        }
+    }
+}

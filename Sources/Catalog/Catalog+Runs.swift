@@ -1,0 +1,134 @@
+internal import GRDB
+public import Model
+
+extension Catalog {
+    /// Begins a run of the plan with this digest, advances the catalog's revision, and remembers how the plan's workers
+    /// are reached. The plan's bytes belong into the content store before.
+    ///
+    /// - Parameters:
+    ///   - nonce: Random text, never used before in this bucket.
+    ///   - who: `user@host`.
+    /// - Throws: `CatalogError.unfinishedRun` while any run has not ended.
+    public func beginRun(
+        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker]
+    ) throws(CatalogError) -> Run {
+        try write { db in
+            if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
+            let revision = try self.advanceRevision(db) - 1
+            try db.execute(
+                sql: """
+                    INSERT INTO run (nonce, plan, state, started_at, started_by, base_revision)
+                    VALUES (?, ?, 'running', ?, ?, ?)
+                    """, arguments: [nonce, plan.hex, now.milliseconds, who, revision])
+            let run = Int(db.lastInsertedRowID)
+            for worker in workers { try self.remember(worker, run: run, db) }
+            return Run(
+                id: RunID(run), nonce: nonce, plan: plan, state: .running, startedAt: now, endedAt: nil,
+                startedBy: who, baseRevision: revision, detail: nil)
+        }
+    }
+
+    /// The run that holds the bucket, if any.
+    public func unfinishedRun() throws(CatalogError) -> Run? { try read { db in try self.unfinishedRun(db) } }
+
+    /// The last run of the plan with this digest.
+    public func latestRun(of plan: Digest) throws(CatalogError) -> Run? {
+        try read { db in
+            try self.runs(db, "WHERE plan = ? ORDER BY number DESC LIMIT 1", [plan.hex]).first
+        }
+    }
+
+    public func run(_ id: RunID) throws(CatalogError) -> Run? { try read { db in try self.run(id, db) } }
+
+    /// The last `limit` runs, newest first.
+    public func runs(limit: Int) throws(CatalogError) -> [Run] {
+        try read { db in try self.runs(db, "ORDER BY number DESC LIMIT ?", [max(0, limit)]) }
+    }
+
+    /// Ends or parks a run; the revision advances when it succeeds or is abandoned.
+    public func finish(
+        _ run: RunID, state: RunState, detail: String?, at now: Timestamp
+    ) throws(CatalogError) {
+        try write { db in
+            try self.apply(Checkpoint(run: run, at: now, runState: .init(state, detail: detail)), db)
+        }
+    }
+
+    /// Records what a person decided; for decisions that change nothing else (others go into a checkpoint).
+    public func record(_ decision: Decision) throws(CatalogError) {
+        try write { db in
+            guard try self.run(decision.run, db) != nil else { throw CatalogError.unknownRun(decision.run) }
+            try self.insert(decision, db)
+        }
+    }
+
+    /// In the order in which they were made.
+    public func decisions(_ run: RunID) throws(CatalogError) -> [Decision] {
+        try read { db in
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT at, by_whom, step, what, reason FROM decision WHERE run = ? ORDER BY number",
+                arguments: [run.number])
+            return rows.map { row in
+                Decision(
+                    at: Timestamp(milliseconds: row[0]), by: row[1], run: run,
+                    step: (row[2] as String?).map { StepID($0) }, what: row[3], reason: row[4])
+            }
+        }
+    }
+
+    func run(_ id: RunID, _ db: Database) throws -> Run? {
+        try runs(db, "WHERE number = ?", [id.number]).first
+    }
+
+    /// The catalog's next revision.
+    @discardableResult
+    func advanceRevision(_ db: Database) throws -> Int {
+        try db.execute(sql: "UPDATE bucket SET catalog_revision = catalog_revision + 1")
+        return try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
+    }
+
+    func insert(_ decision: Decision, _ db: Database) throws {
+        try db.execute(
+            sql: "INSERT INTO decision (at, by_whom, run, step, what, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            arguments: [
+                decision.at.milliseconds, decision.by, decision.run.number, decision.step?.text, decision.what,
+                bounded(decision.reason),
+            ])
+    }
+
+    private func unfinishedRun(_ db: Database) throws -> Run? {
+        try runs(db, "WHERE ended_at IS NULL", []).first
+    }
+
+    private func runs(_ db: Database, _ clause: String, _ arguments: StatementArguments) throws -> [Run] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail FROM run
+                """ + " " + clause, arguments: arguments)
+        return try rows.map { row in
+            let number: Int = row[0]
+            guard let plan = Digest(hex: (row[2] as String).utf8), let state = RunState(rawValue: row[3]) else {
+                throw self.damaged("run \(number) has no legal plan or state")
+            }
+            return Run(
+                id: RunID(number), nonce: row[1], plan: plan, state: state,
+                startedAt: Timestamp(milliseconds: row[4]),
+                endedAt: (row[5] as Int64?).map { Timestamp(milliseconds: $0) }, startedBy: row[6],
+                baseRevision: row[7], detail: row[8])
+        }
+    }
+
+    private func remember(_ worker: PlanWorker, run: Int, _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO worker (worker, address, port, user, host_keys, zone, run) VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (worker) DO UPDATE SET address = excluded.address, port = excluded.port,
+                    user = excluded.user, host_keys = excluded.host_keys, zone = excluded.zone, run = excluded.run
+                """)
+        try statement.execute(arguments: [
+            worker.worker.text, worker.address, worker.ssh?.port, worker.ssh?.user,
+            worker.ssh?.hostKeys.joined(separator: "\n") ?? "", worker.zone, run,
+        ])
+    }
+}

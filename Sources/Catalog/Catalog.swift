@@ -1,0 +1,58 @@
+internal import GRDB
+public import Model
+internal import Synchronization
+
+/// The bucket's memory: what runs where, and how far every run has come (`maand.db`).
+///
+/// SQLite in WAL mode with `synchronous=FULL`: what `commit` acknowledged survives `kill -9` and a power cut. Every
+/// method may be called from any task or thread; those that are not `async` block for the length of one query.
+/// One process at a time writes (`BucketLock`); any number may read beside it.
+public final class Catalog: Sendable {
+    /// Name of the database in the bucket's folder.
+    public static let fileName = "maand.db"
+
+    /// How long to wait for another process's transaction, in seconds, before `CatalogError.locked`.
+    static let busyTimeout = 5.0
+
+    /// Path of the database, as it was opened.
+    public let path: String
+    let queue: DatabaseQueue
+    /// Checkpoints that no transaction has taken up yet.
+    let waiting = Mutex<[WaitingCheckpoint]>([])
+    /// Transactions that `commit` has written; fewer than checkpoints where several shared one.
+    let groupCommits = Atomic<Int>(0)
+
+    init(path: String, queue: DatabaseQueue) {
+        self.path = path
+        self.queue = queue
+    }
+
+    /// Checkpoints the write-ahead log and closes the database; using the catalog afterwards is an error.
+    /// A catalog that is simply dropped is closed too.
+    public func close() throws(CatalogError) {
+        do { try queue.close() } catch { throw CatalogError(error, path: path) }
+    }
+
+    /// Everything the planner needs, read in one transaction.
+    public func snapshot() throws(CatalogError) -> CatalogSnapshot {
+        try read { db in
+            var snapshot = CatalogSnapshot()
+            snapshot.revision = try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
+            for entry in try self.allocations(db) { snapshot.allocations[entry.allocation] = entry.record }
+            snapshot.jobs = try self.jobs(db)
+            for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
+            return snapshot
+        }
+    }
+
+    func read<T>(_ body: (Database) throws -> T) throws(CatalogError) -> T {
+        do { return try queue.read(body) } catch { throw CatalogError(error, path: path) }
+    }
+
+    func write<T>(_ body: (Database) throws -> T) throws(CatalogError) -> T {
+        do { return try queue.write(body) } catch { throw CatalogError(error, path: path) }
+    }
+
+    /// A value in the database that no version of this program writes.
+    func damaged(_ what: String) -> CatalogError { .corrupted(path: path, reason: what) }
+}

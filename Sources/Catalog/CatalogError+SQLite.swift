@@ -1,0 +1,25 @@
+internal import GRDB
+
+extension CatalogError {
+    /// What an error of GRDB, or of our own code inside a transaction, means for the catalog at `path`.
+    init(_ error: any Error, path: String) {
+        if let error = error as? CatalogError {
+            self = error
+            return
+        }
+        guard let error = error as? DatabaseError else {
+            self = .failed(path: path, code: 0, reason: "\(error)")
+            return
+        }
+        let reason = error.message ?? error.resultCode.description
+        switch error.resultCode {
+        case .SQLITE_FULL: self = .diskFull(path: path)
+        case .SQLITE_CORRUPT: self = .corrupted(path: path, reason: reason)
+        case .SQLITE_NOTADB: self = .notACatalog(path: path)
+        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .locked(path: path)
+        case .SQLITE_READONLY: self = .readOnly(path: path)
+        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH: self = .cannotOpen(path: path, reason: reason)
+        default: self = .failed(path: path, code: Int(error.extendedResultCode.rawValue), reason: reason)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+public import Model
+
+/// Everything that becomes true together: written in one transaction, or not at all.
+public struct Checkpoint: Equatable, Sendable {
+    public var run: RunID
+    /// When it happened, by the controller's wall clock.
+    public var at: Timestamp
+    public var steps: [StepWrite]
+    public var changes: [CatalogChange]
+    public var decisions: [Decision]
+    public var runState: RunChange?
+
+    public init(
+        run: RunID, at: Timestamp, steps: [StepWrite] = [], changes: [CatalogChange] = [],
+        decisions: [Decision] = [], runState: RunChange? = nil
+    ) {
+        self.run = run
+        self.at = at
+        self.steps = steps
+        self.changes = changes
+        self.decisions = decisions
+        self.runState = runState
+    }
+
+    /// Where the run stands from now on.
+    public struct RunChange: Equatable, Sendable {
+        public var state: RunState
+        public var detail: String?
+
+        public init(_ state: RunState, detail: String? = nil) {
+            self.state = state
+            self.detail = detail
+        }
+    }
+}
+
+/// A transition of one attempt of one step.
+///
+/// | from | legal |
+/// |---|---|
+/// | no attempt | `begin` with attempt 1 |
+/// | `started` | `outcome`: succeeded, failed, unreachable, unknown, skipped |
+/// | `unknown` | `outcome` or `settle`: succeeded, failed, unreachable, unknown, skipped |
+/// | `failed`, `unreachable` | `begin` with the next attempt |
+/// | `succeeded`, `skipped` | nothing |
+public enum StepWrite: Equatable, Sendable {
+    /// The intent, written before a worker is contacted.
+    case begin(step: StepID, attempt: Int, digest: Digest, attemptID: String)
+    /// What came of it. `detail` is cut at `CatalogLimits.detail` bytes.
+    case outcome(
+        step: StepID, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
+        output: StepOutput? = nil)
+    /// A person says what became of an `unknown` attempt; recorded as a decision too.
+    case settle(step: StepID, attempt: Int, state: StepState, by: String, reason: String)
+
+    public var step: StepID {
+        switch self {
+        case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _), .settle(let step, _, _, _, _): step
+        }
+    }
+}
+
+/// A change of what is known of allocations and jobs.
+public enum CatalogChange: Equatable, Sendable {
+    /// Something is about to be pushed or run there: unsettled until it is promoted or stopped.
+    case began(AllocationID, Release)
+    case promoted(AllocationID, Release)
+    /// `removed`: its files are gone (or given up with its worker), and a later return is a new start. Otherwise it
+    /// was disabled, and what was begun or promoted last counts as what last ran there.
+    case stopped(AllocationID, removed: Bool)
+    case gatePending(JobName, Bool)
+    case incomplete(JobName, Bool)
+    /// Replaces all ports of the job.
+    case assignedPorts(JobName, [String: Int])
+}
+
+/// Bounds of what the catalog keeps.
+public enum CatalogLimits {
+    /// Bytes of a detail or reason; longer texts are cut.
+    public static let detail = 8 * 1024
+}

@@ -1,0 +1,76 @@
+public import Model
+
+/// One execution of one plan, as recorded.
+public struct Run: Equatable, Sendable {
+    public let id: RunID
+    /// Random text chosen when the run began; part of every attempt's id on a worker.
+    public let nonce: String
+    /// SHA-256 of the plan file's bytes; the content store keeps the bytes under it.
+    public let plan: Digest
+    public let state: RunState
+    public let startedAt: Timestamp
+    /// Nil while the run is unfinished.
+    public let endedAt: Timestamp?
+    /// `user@host` of whoever started it.
+    public let startedBy: String
+    /// The catalog's revision just before the run began.
+    public let baseRevision: Int
+    /// Why it is in this state, for people.
+    public let detail: String?
+}
+
+/// One attempt of one step. A step without any is `pending`.
+public struct StepRecord: Equatable, Sendable {
+    public let step: StepID
+    /// 1, 2, 3 ... within the run.
+    public let attempt: Int
+    public let state: StepState
+    /// Digest of everything that the step sends or starts.
+    public let digest: Digest
+    /// The name of this attempt on the worker.
+    public let attemptID: String
+    public let startedAt: Timestamp
+    /// When the outcome was recorded; nil while the attempt is `started`.
+    public let finishedAt: Timestamp?
+    /// Of the command on the worker; nil where there is none.
+    public let exitStatus: Int?
+    /// What to tell a person about the outcome.
+    public let detail: String?
+}
+
+/// The end of what an attempt printed.
+public struct StepOutput: Equatable, Sendable {
+    /// Bytes of each stream that are kept: its tail, since that is where commands say why they failed.
+    public static let limit = 64 * 1024
+
+    public let stdout: [UInt8]
+    public let stderr: [UInt8]
+
+    /// Keeps the last `limit` bytes of each stream.
+    public init(stdout: [UInt8], stderr: [UInt8]) {
+        self.stdout = stdout.suffix(Self.limit)
+        self.stderr = stderr.suffix(Self.limit)
+    }
+}
+
+/// What a person decided about a run, and why.
+public struct Decision: Equatable, Sendable {
+    public var at: Timestamp
+    /// `user@host`.
+    public var by: String
+    public var run: RunID
+    /// The step it is about; nil where it is about the whole run.
+    public var step: StepID?
+    /// What was decided, in a word or two: `abandon`, `resolve succeeded`, `retry`.
+    public var what: String
+    public var reason: String
+
+    public init(at: Timestamp, by: String, run: RunID, step: StepID? = nil, what: String, reason: String) {
+        self.at = at
+        self.by = by
+        self.run = run
+        self.step = step
+        self.what = what
+        self.reason = reason
+    }
+}

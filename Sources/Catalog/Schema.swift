@@ -1,0 +1,129 @@
+internal import GRDB
+
+/// The tables, as a list of migrations: entry n leads from schema version n to n + 1 (`PRAGMA user_version`).
+enum Schema {
+    /// Marks the file as ours (`PRAGMA application_id`): "maan".
+    static let applicationID = 0x6d61_616e
+
+    /// What this program writes.
+    static var version: Int { migrations.count }
+
+    static let migrations: [String] = [first]
+
+    /// A run's number is never used again, hence AUTOINCREMENT. Digests are hexadecimal, times are milliseconds since
+    /// 1970 (UTC). The checks and triggers state the rules of `StepWrite` once more, for whoever else writes here.
+    private static let first = """
+        CREATE TABLE bucket (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+            id TEXT NOT NULL,
+            catalog_revision INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE run (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            nonce TEXT NOT NULL UNIQUE,
+            plan TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('running', 'parked', 'failed', 'succeeded', 'abandoned')),
+            started_at INTEGER NOT NULL,
+            ended_at INTEGER,
+            started_by TEXT NOT NULL,
+            base_revision INTEGER NOT NULL,
+            detail TEXT,
+            CHECK ((ended_at IS NULL) = (state IN ('running', 'parked', 'failed')))
+        ) STRICT;
+        CREATE UNIQUE INDEX run_one_unfinished ON run (ended_at IS NULL) WHERE ended_at IS NULL;
+        CREATE INDEX run_by_plan ON run (plan);
+
+        CREATE TABLE attempt (
+            run INTEGER NOT NULL REFERENCES run (number),
+            step TEXT NOT NULL,
+            attempt INTEGER NOT NULL CHECK (attempt >= 1),
+            state TEXT NOT NULL
+                CHECK (state IN ('started', 'succeeded', 'failed', 'unreachable', 'unknown', 'skipped')),
+            digest TEXT NOT NULL,
+            attempt_id TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            finished_at INTEGER,
+            exit_status INTEGER,
+            detail TEXT,
+            PRIMARY KEY (run, step, attempt),
+            CHECK ((finished_at IS NULL) = (state = 'started'))
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER attempt_outcome_is_final BEFORE UPDATE ON attempt
+            WHEN OLD.state NOT IN ('started', 'unknown')
+            BEGIN SELECT RAISE(ABORT, 'the outcome of an attempt is final'); END;
+
+        CREATE TABLE output (
+            run INTEGER NOT NULL,
+            step TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            stdout BLOB NOT NULL,
+            stderr BLOB NOT NULL,
+            UNIQUE (run, step, attempt),
+            FOREIGN KEY (run, step, attempt) REFERENCES attempt (run, step, attempt)
+        ) STRICT;
+
+        CREATE TABLE decision (
+            number INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            by_whom TEXT NOT NULL,
+            run INTEGER NOT NULL REFERENCES run (number),
+            step TEXT,
+            what TEXT NOT NULL,
+            reason TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX decision_by_run ON decision (run);
+
+        CREATE TABLE allocation (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            promoted_version TEXT,
+            promoted_content TEXT,
+            unfinished_version TEXT,
+            unfinished_content TEXT,
+            standing TEXT NOT NULL CHECK (standing IN ('active', 'stopped', 'removed')),
+            run INTEGER NOT NULL REFERENCES run (number),
+            changed_at INTEGER NOT NULL,
+            PRIMARY KEY (job, worker),
+            CHECK ((promoted_version IS NULL) = (promoted_content IS NULL)),
+            CHECK ((unfinished_version IS NULL) = (unfinished_content IS NULL)),
+            CHECK (unfinished_version IS NULL OR standing = 'active'),
+            CHECK (promoted_version IS NULL OR standing != 'removed')
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE job (
+            job TEXT PRIMARY KEY,
+            gate_pending INTEGER NOT NULL DEFAULT 0 CHECK (gate_pending IN (0, 1)),
+            incomplete INTEGER NOT NULL DEFAULT 0 CHECK (incomplete IN (0, 1))
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE port (
+            job TEXT NOT NULL,
+            name TEXT NOT NULL,
+            number INTEGER NOT NULL CHECK (number BETWEEN 1 AND 65535),
+            PRIMARY KEY (job, name)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE deployment (
+            run INTEGER NOT NULL REFERENCES run (number),
+            job TEXT NOT NULL,
+            version TEXT NOT NULL,
+            content TEXT NOT NULL,
+            allocations INTEGER NOT NULL,
+            first_at INTEGER NOT NULL,
+            last_at INTEGER NOT NULL,
+            PRIMARY KEY (run, job, version, content)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE worker (
+            worker TEXT PRIMARY KEY,
+            address TEXT NOT NULL,
+            port INTEGER,
+            user TEXT,
+            host_keys TEXT NOT NULL,
+            zone TEXT,
+            run INTEGER NOT NULL REFERENCES run (number),
+            CHECK ((port IS NULL) = (user IS NULL))
+        ) STRICT, WITHOUT ROWID;
+        """
+}

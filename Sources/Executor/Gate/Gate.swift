@@ -1,0 +1,74 @@
+internal import Model
+
+/// Probes one health check on all active allocations of a job, again and again until all pass or the tries are used up.
+struct Gate: Sendable {
+    /// Probes that are under way at the same time.
+    static let width = 64
+    /// Failing allocations that a report names.
+    static let named = 5
+
+    let health: HealthCheck
+    /// Allocation's worker and the address where it is probed.
+    let targets: [(worker: WorkerName, address: String)]
+    /// Runs a command on a worker; nil where it exits 0.
+    let command: @Sendable (WorkerName, _ command: String, _ timeout: Int) async -> String?
+
+    /// - Parameter waiting: called after each try that did not pass.
+    /// - Returns: nil where the gate passes, else what did not hold at the last try.
+    func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> String? {
+        var problem = ""
+        for attempt in 1...health.attempts {
+            let failing = await probe()
+            if failing.isEmpty { return nil }
+            problem = Self.describe(failing, of: targets.count)
+            if attempt < health.attempts {
+                waiting(attempt, problem)
+                try await clock.sleep(health.intervalSeconds)
+            }
+        }
+        return problem
+    }
+
+    /// The allocations that do not pass now, in the order of `targets`.
+    private func probe() async -> [(worker: WorkerName, problem: String)] {
+        await withTaskGroup(of: (Int, String?).self) { group in
+            var next = 0
+            var problems: [Int: String] = [:]
+            func add() {
+                guard next < targets.count else { return }
+                let index = next
+                next += 1
+                group.addTask { (index, await probe(targets[index].worker, targets[index].address)) }
+            }
+            for _ in 0..<Self.width { add() }
+            for await (index, problem) in group {
+                if let problem { problems[index] = problem }
+                add()
+            }
+            return problems.sorted { $0.key < $1.key }.map { (targets[$0.key].worker, $0.value) }
+        }
+    }
+
+    private func probe(_ worker: WorkerName, _ address: String) async -> String? {
+        for check in health.checks {
+            let problem: String?
+            switch check {
+            case .tcp(let port):
+                problem = await Probe.tcp(address: address, port: port, timeout: health.timeoutSeconds)
+            case .http(let port, let path, let expected):
+                problem = await Probe.http(
+                    address: address, port: port, path: path, expected: expected, timeout: health.timeoutSeconds)
+            case .ssh(let line): problem = await command(worker, line, health.timeoutSeconds)
+            }
+            if let problem { return problem }
+        }
+        return nil
+    }
+
+    private static func describe(_ failing: [(worker: WorkerName, problem: String)], of count: Int) -> String {
+        var text = "\(failing.count) of \(count) allocations do not pass: "
+        text += failing.prefix(named).map { "\($0.worker): \($0.problem)" }.joined(separator: "; ")
+        if failing.count > named { text += "; and \(failing.count - named) more" }
+        return text
+    }
+}

@@ -1,0 +1,116 @@
+internal import Foundation
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// One look at one service, from the control host.
+///
+/// Probes only ask: they may be repeated at will, and hold no state. Proxy settings of the environment play no part.
+enum Probe {
+    /// What is wrong, written for people, or nil where the service answered as it should.
+    ///
+    /// - Parameter timeout: seconds for the whole probe.
+    static func tcp(address: String, port: Int, timeout: Int) async -> String? {
+        do {
+            let channel = try await bootstrap(timeout).connect(host: address, port: port).get()
+            try? await channel.close()
+            return nil
+        } catch {
+            return describe(error, address: address, port: port, timeout: timeout)
+        }
+    }
+
+    /// A GET of `path`; nil where the answer's status is `expected`. Redirects are answers like any other.
+    static func http(address: String, port: Int, path: String, expected: Int, timeout: Int) async -> String? {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let answer = loop.makePromise(of: Int.self)
+        let deadline = loop.scheduleTask(in: .seconds(Int64(timeout))) { answer.fail(ProbeTimeout()) }
+        defer { deadline.cancel() }
+        let connection = bootstrap(timeout, on: loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    try channel.pipeline.syncOperations.addHandler(StatusHandler(answer))
+                }
+            }
+            .connect(host: address, port: port)
+        connection.whenFailure { answer.fail($0) }
+        connection.whenSuccess { channel in
+            // The deadline may have passed while connecting; the channel is closed with the answer, whatever it is.
+            answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
+            var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path)
+            head.headers.add(name: "Host", value: port == 80 ? address : "\(address):\(port)")
+            head.headers.add(name: "User-Agent", value: "maand-apply")
+            head.headers.add(name: "Accept", value: "*/*")
+            head.headers.add(name: "Connection", value: "close")
+            channel.write(HTTPClientRequestPart.head(head), promise: nil)
+            channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
+        }
+        do {
+            let status = try await answer.futureResult.get()
+            return status == expected
+                ? nil : "GET http://\(address):\(port)\(path) answered \(status), expected \(expected)"
+        } catch {
+            return describe(error, address: address, port: port, timeout: timeout)
+        }
+    }
+
+    private static func bootstrap(_ timeout: Int, on loop: (any EventLoop)? = nil) -> ClientBootstrap {
+        let group: any EventLoopGroup = loop ?? MultiThreadedEventLoopGroup.singleton
+        return ClientBootstrap(group: group).connectTimeout(.seconds(Int64(timeout)))
+    }
+
+    private static func describe(_ error: any Error, address: String, port: Int, timeout: Int) -> String {
+        let place = "\(address):\(port)"
+        switch error {
+        case is ProbeTimeout: return "\(place) did not answer within \(timeout) s"
+        case let error as ChannelError:
+            if case .connectTimeout = error { return "\(place) accepted no connection within \(timeout) s" }
+        case let error as NIOConnectionError:
+            if let first = error.connectionErrors.first { return describe(first.error, place: place) }
+            return "\(place): the address cannot be resolved"
+        case let error as IOError:
+            return "\(place): \(String(cString: strerror(error.errnoCode)))"
+        default: break
+        }
+        return describe(error, place: place)
+    }
+
+    private static func describe(_ error: any Error, place: String) -> String {
+        if let error = error as? IOError { return "\(place): \(String(cString: strerror(error.errnoCode)))" }
+        if let error = error as? ChannelError, case .connectTimeout = error { return "\(place): no connection in time" }
+        return "\(place): \(error)"
+    }
+}
+
+private struct ProbeTimeout: Error {}
+
+private struct ConnectionClosed: Error, CustomStringConvertible {
+    var description: String { "the connection was closed before a complete answer" }
+}
+
+/// Reports the status of the first answer.
+private final class StatusHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+
+    private let answer: EventLoopPromise<Int>
+
+    init(_ answer: EventLoopPromise<Int>) { self.answer = answer }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // The body is of no interest, and an informational answer (1xx) is not the answer.
+        if case .head(let head) = unwrapInboundIn(data), head.status.code >= 200 {
+            answer.succeed(Int(head.status.code))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        answer.fail(error)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        answer.fail(ConnectionClosed())
+        context.fireChannelInactive()
+    }
+}

@@ -1,0 +1,48 @@
+public import Model
+
+/// The smallest thing that is checkpointed.
+public struct Step: Sendable {
+    public let id: StepID
+    public let kind: StepKind
+    public let job: JobName
+    /// Nil for steps of the job as a whole.
+    public let worker: WorkerName?
+
+    public var allocation: AllocationID? { worker.map { AllocationID(job: job, worker: $0) } }
+}
+
+/// What a step does.
+public enum StepKind: Hashable, Sendable {
+    /// Brings the allocation's files to the planned tree.
+    case push
+    /// Runs a Makefile target on the worker; never `sync`, which is a push alone.
+    case action(LifecycleAction)
+    /// Removes the deployed files of an allocation that left the workspace.
+    case remove
+    /// Records that the allocation now runs the planned release; touches no worker.
+    case promote
+    /// Probes the job's health check on every active allocation.
+    case gate
+    /// Records that the job's rollout is complete; touches no worker.
+    case complete
+
+    /// The last part of the step's id.
+    var verb: String {
+        switch self {
+        case .push: "push"
+        case .action(let action): action.rawValue
+        case .remove: "remove"
+        case .promote: "promote"
+        case .gate: "gate"
+        case .complete: "complete"
+        }
+    }
+
+    /// Whether a failure is tried again by the same command without `--retry-failed`: a probe changes nothing.
+    var isProbe: Bool {
+        switch self {
+        case .gate: true
+        case .push, .action, .remove, .promote, .complete: false
+        }
+    }
+}

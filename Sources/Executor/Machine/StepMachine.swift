@@ -1,0 +1,363 @@
+public import Model
+
+/// Decides what a run does next. A pure value: events go in, commands come out, and nothing else happens.
+///
+/// | state of a step | event | next |
+/// |---|---|---|
+/// | pending | its turn comes | started; `perform` |
+/// | started, of an earlier process | its turn comes | started; `settle` |
+/// | started | `finished` | succeeded, failed, unreachable or unknown |
+/// | succeeded | none | final |
+/// | failed, unreachable | a new process with `retryFailed`; for gates any new process | pending, next attempt |
+/// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
+///
+/// The rules that it keeps (DESIGN 5): the stages of a job follow each other; a job starts when every job of a lower
+/// wave is complete; no batch of a job starts after one that failed; an allocation is promoted when its whole batch
+/// has ended and its own steps succeeded; a failure never lets dependents run.
+public struct StepMachine: Sendable {
+    public let itinerary: Itinerary
+
+    /// What the runner is to do.
+    public enum Command: Equatable, Sendable {
+        /// Record the intent as this attempt, then do it.
+        case perform(Int, attempt: Int)
+        /// The intent is recorded by an earlier process: find out what became of it, and finish it.
+        case settle(Int, attempt: Int)
+        /// Record these promotions in one transaction.
+        case promote([Int])
+    }
+
+    /// How a step ended.
+    public enum Outcome: Equatable, Sendable {
+        case succeeded
+        case failed
+        case unreachable
+        case unknown
+        /// A fact that the plan was made on no longer holds; the step did nothing.
+        case stale
+    }
+
+    /// How a run ended, for now.
+    public enum Result: Equatable, Sendable {
+        case succeeded
+        case parked
+        case failed
+        case stale
+        /// Steps whose outcome a person has to find out.
+        case unknown
+    }
+
+    /// Where a unit stands, for showing.
+    public enum Standing: Equatable, Sendable {
+        case waiting
+        case running
+        case succeeded
+        case failed
+        case unknown
+        case blocked
+    }
+
+    /// What a step's recorded rows say when a process begins.
+    public struct Recorded: Sendable {
+        public var state: StepState
+        public var attempt: Int
+
+        public init(state: StepState, attempt: Int) {
+            self.state = state
+            self.attempt = attempt
+        }
+    }
+
+    private enum Progress {
+        case pending
+        /// Recorded as started by an earlier process.
+        case interrupted
+        case inFlight
+        case ended(Outcome)
+    }
+
+    private var progress: [Progress]
+    private var attempts: [Int]
+    private var stageOfUnit: [Int]
+    private var ended: [Result?]
+    private var inFlight = 0
+    private var isParking = false
+    /// The highest level that may start, from `--until`.
+    private let lastLevel: Int
+    private let width: Int
+
+    /// - Parameters:
+    ///   - recorded: the latest attempt of every step that was ever begun; unknown ids are ignored.
+    ///   - retryFailed: makes a new attempt of what failed or was unreachable.
+    ///   - lastWave: park after this index of `plan.waves`; nil to go to the end.
+    public init(
+        _ itinerary: Itinerary, recorded: [StepID: Recorded] = [:], retryFailed: Bool = false, lastWave: Int? = nil
+    ) {
+        self.itinerary = itinerary
+        width = itinerary.plan.policy.jobParallelism
+        lastLevel = lastWave ?? .max
+        progress = []
+        attempts = []
+        progress.reserveCapacity(itinerary.steps.count)
+        attempts.reserveCapacity(itinerary.steps.count)
+        for step in itinerary.steps {
+            let row = recorded[step.id]
+            attempts.append(row?.attempt ?? 0)
+            switch row?.state {
+            case nil, .pending, .blocked: progress.append(.pending)
+            case .started: progress.append(.interrupted)
+            case .succeeded, .skipped: progress.append(.ended(.succeeded))
+            case .failed: progress.append(retryFailed || step.kind.isProbe ? .pending : .ended(.failed))
+            case .unreachable: progress.append(retryFailed || step.kind.isProbe ? .pending : .ended(.unreachable))
+            case .unknown: progress.append(.ended(.unknown))
+            }
+        }
+        stageOfUnit = Array(repeating: 0, count: itinerary.units.count)
+        ended = Array(repeating: nil, count: itinerary.units.count)
+    }
+
+    // MARK: Events
+
+    /// The first commands of a process; and the commands that have become possible, whenever it is called.
+    public mutating func advance() -> [Command] {
+        var commands: [Command] = []
+        for unit in itinerary.units.indices where mayRun(unit) { advance(unit, into: &commands) }
+        return commands
+    }
+
+    /// A commanded step has ended, and its outcome is recorded.
+    public mutating func finished(_ step: Int, _ outcome: Outcome) -> [Command] {
+        guard case .inFlight = progress[step] else { return [] }
+        progress[step] = .ended(outcome)
+        inFlight -= 1
+        return advance()
+    }
+
+    /// These promotions are recorded.
+    public mutating func promoted(_ steps: [Int]) -> [Command] {
+        for step in steps {
+            guard case .inFlight = progress[step] else { continue }
+            progress[step] = .ended(.succeeded)
+            inFlight -= 1
+        }
+        return advance()
+    }
+
+    /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
+    public mutating func park() { isParking = true }
+
+    // MARK: Answers
+
+    /// How the run ended, or nil while something is in flight. Ask after the last event's commands are carried out.
+    public var result: Result? {
+        guard inFlight == 0 else { return nil }
+        if ended.contains(.unknown) { return .unknown }
+        if ended.contains(.stale) { return .stale }
+        if ended.contains(.failed) { return .failed }
+        return ended.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
+    }
+
+    /// Where each of `itinerary.units` stands.
+    public func standing(of unit: Int) -> Standing {
+        switch ended[unit] {
+        case .succeeded: .succeeded
+        case .failed, .stale: .failed
+        case .unknown: .unknown
+        case .parked, nil:
+            if hasBegun(unit) {
+                .running
+            } else {
+                isBlocked(unit) ? .blocked : .waiting
+            }
+        }
+    }
+
+    /// Steps that ended other than well, in the plan's order.
+    public func steps(with outcome: Outcome) -> [Int] {
+        progress.indices.filter {
+            if case .ended(let ended) = progress[$0] { ended == outcome } else { false }
+        }
+    }
+
+    // MARK: Rules
+
+    /// Whether anything of the unit may be done now.
+    private func mayRun(_ unit: Int) -> Bool {
+        guard ended[unit] == nil else { return false }
+        // What has begun is brought to its end, whatever happened elsewhere.
+        if hasBegun(unit) { return true }
+        let level = itinerary.units[unit].level
+        guard level <= lastLevel, !isParking, !isBlocked(unit) else { return false }
+        for other in itinerary.units.indices where itinerary.units[other].level < level && ended[other] == nil {
+            if !isBlocked(other) { return false }
+        }
+        let side = itinerary.units.indices.filter {
+            itinerary.units[$0].level == level && ended[$0] == nil && hasBegun($0)
+        }
+        return side.count < width
+    }
+
+    /// Whether a failure keeps a unit that has not begun from ever running in this process.
+    private func isBlocked(_ unit: Int) -> Bool {
+        guard !hasBegun(unit) else { return false }
+        switch itinerary.plan.policy.onFailure {
+        case .stop:
+            return ended.contains { $0 != nil && $0 != .succeeded }
+        case .continue:
+            let own = itinerary.units[unit]
+            return itinerary.units.indices.contains {
+                let other = itinerary.units[$0]
+                guard let job = other.job, own.demands.contains(job), other.level < own.level else { return false }
+                return ended[$0].map { $0 != .succeeded } ?? isBlocked($0)
+            }
+        }
+    }
+
+    private func hasBegun(_ unit: Int) -> Bool {
+        if stageOfUnit[unit] > 0 { return true }
+        guard let first = itinerary.units[unit].stages.first else { return false }
+        return hasBegun(first)
+    }
+
+    private func hasBegun(_ stage: Itinerary.Stage) -> Bool {
+        func begun(_ step: Int) -> Bool {
+            switch progress[step] {
+            case .pending: false
+            case .interrupted, .inFlight, .ended: true
+            }
+        }
+        switch stage {
+        case .single(let step): return begun(step)
+        case .batch(let chains): return chains.contains { $0.steps.first.map(begun) ?? false }
+        }
+    }
+
+    /// Whether a stage that has not begun may begin: not while parking, and after a failure elsewhere only where
+    /// `on_failure` lets independent jobs go on.
+    private func mayBeginStage(_ unit: Int) -> Bool {
+        if isParking { return false }
+        switch itinerary.plan.policy.onFailure {
+        case .stop: return !ended.contains { $0 != nil && $0 != .succeeded }
+        case .continue: return true
+        }
+    }
+
+    private mutating func advance(_ unit: Int, into commands: inout [Command]) {
+        while stageOfUnit[unit] < itinerary.units[unit].stages.count {
+            let stage = itinerary.units[unit].stages[stageOfUnit[unit]]
+            let outcome: Outcome?
+            switch stage {
+            case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
+            case .batch(let chains):
+                if !hasBegun(stage), !mayBeginStage(unit) { return }
+                outcome = advanceBatch(chains, into: &commands)
+            }
+            guard let outcome else { return }
+            switch outcome {
+            case .succeeded: stageOfUnit[unit] += 1
+            case .failed, .unreachable: ended[unit] = .failed
+            case .stale: ended[unit] = .stale
+            case .unknown: ended[unit] = .unknown
+            }
+            if ended[unit] != nil { return }
+        }
+        ended[unit] = .succeeded
+    }
+
+    /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
+    /// a gate that leads a job begins it.
+    private mutating func advanceSingle(_ step: Int, unit: Int, into commands: inout [Command]) -> Outcome? {
+        switch progress[step] {
+        case .ended(let outcome): return outcome
+        case .inFlight: return nil
+        case .pending, .interrupted:
+            let touchesWorkers = itinerary.steps[step].kind.isProbe
+            if touchesWorkers, isParking || (stageOfUnit[unit] == 0 && !mayBeginStage(unit)) { return nil }
+            begin(step, into: &commands)
+            return nil
+        }
+    }
+
+    private mutating func advanceBatch(_ chains: [Itinerary.Chain], into commands: inout [Command]) -> Outcome? {
+        var worst = Outcome.succeeded
+        var isOpen = false
+        for chain in chains {
+            switch advanceChain(chain, into: &commands) {
+            case nil: isOpen = true
+            case let outcome?: worst = Self.worse(worst, outcome)
+            }
+        }
+        if isOpen { return nil }
+        let promotable = chains.filter { outcome(of: $0) == .succeeded }.compactMap(\.promote)
+        var waiting: [Int] = []
+        for step in promotable {
+            switch progress[step] {
+            case .pending, .interrupted: waiting.append(step)
+            case .inFlight: return nil
+            case .ended: break
+            }
+        }
+        if !waiting.isEmpty {
+            for step in waiting {
+                progress[step] = .inFlight
+                attempts[step] = max(attempts[step], 1)
+            }
+            inFlight += waiting.count
+            commands.append(.promote(waiting))
+            return nil
+        }
+        return worst
+    }
+
+    /// Nil while the chain has something left to do.
+    private mutating func advanceChain(_ chain: Itinerary.Chain, into commands: inout [Command]) -> Outcome? {
+        for step in chain.steps {
+            switch progress[step] {
+            case .ended(.succeeded): continue
+            case .ended(let outcome): return outcome
+            case .inFlight: return nil
+            case .interrupted:
+                // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
+                begin(step, into: &commands)
+                return nil
+            case .pending:
+                if !isParking { begin(step, into: &commands) }
+                return nil
+            }
+        }
+        return .succeeded
+    }
+
+    private func outcome(of chain: Itinerary.Chain) -> Outcome? {
+        for step in chain.steps {
+            guard case .ended(let outcome) = progress[step] else { return nil }
+            if outcome != .succeeded { return outcome }
+        }
+        return .succeeded
+    }
+
+    private mutating func begin(_ step: Int, into commands: inout [Command]) {
+        if case .interrupted = progress[step] {
+            commands.append(.settle(step, attempt: attempts[step]))
+        } else {
+            attempts[step] += 1
+            commands.append(.perform(step, attempt: attempts[step]))
+        }
+        progress[step] = .inFlight
+        inFlight += 1
+    }
+
+    /// What decides about a batch in which several things went wrong.
+    private static func worse(_ a: Outcome, _ b: Outcome) -> Outcome {
+        func weight(_ outcome: Outcome) -> Int {
+            switch outcome {
+            case .succeeded: 0
+            case .unreachable: 1
+            case .failed: 2
+            case .stale: 3
+            case .unknown: 4
+            }
+        }
+        return weight(a) >= weight(b) ? a : b
+    }
+}

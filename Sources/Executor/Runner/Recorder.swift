@@ -1,0 +1,129 @@
+internal import Catalog
+internal import Model
+
+/// Turns what happens to steps into checkpoints: which catalog change belongs to which transition, in one place.
+struct Recorder: Sendable {
+    let catalog: Catalog
+    let run: Run
+    let itinerary: Itinerary
+    let clock: Clock
+    let observe: @Sendable (RunEvent) -> Void
+
+    /// The name of an attempt on its worker: run, step and attempt, so that a late command of an old attempt cannot be
+    /// taken for a new one.
+    func attemptID(_ step: Int, _ attempt: Int) -> String {
+        let hash = Digest.of(itinerary.steps[step].id.text.utf8).hex.prefix(16)
+        return "\(run.nonce)-\(hash)-\(attempt)"
+    }
+
+    /// Records that a worker is about to be contacted.
+    func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
+        let content = itinerary.steps[step]
+        observe(.stepStarted(content, attempt: attempt))
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: clock.now(),
+                steps: [
+                    .begin(
+                        step: content.id, attempt: attempt, digest: digest, attemptID: attemptID(step, attempt))
+                ], changes: changesOnBegin(step)))
+    }
+
+    /// Records how an attempt ended, together with what that changes in the catalog.
+    func end(
+        _ step: Int, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
+        output: StepOutput? = nil
+    ) async throws {
+        let content = itinerary.steps[step]
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: clock.now(),
+                steps: [
+                    .outcome(
+                        step: content.id, attempt: attempt, state: state, exitStatus: exitStatus, detail: detail,
+                        output: output)
+                ], changes: state == .succeeded ? changesOnSuccess(step) : []))
+    }
+
+    /// Begins and ends steps that touch no worker, in one transaction.
+    func promote(_ steps: [Int]) async throws {
+        var checkpoint = Checkpoint(run: run.id, at: clock.now())
+        var allocations: [AllocationID] = []
+        for step in steps {
+            let content = itinerary.steps[step]
+            checkpoint.steps += instant(step)
+            guard let job = itinerary.job(of: step), let allocation = content.allocation,
+                let release = release(of: step)
+            else { continue }
+            allocations.append(allocation)
+            checkpoint.changes.append(.promoted(allocation, release))
+            let ranTarget = itinerary.entry(of: step)?.action.target != nil
+            if job.healthCheck != nil, ranTarget, !checkpoint.changes.contains(.gatePending(job.job, true)) {
+                checkpoint.changes.append(.gatePending(job.job, true))
+            }
+        }
+        try await catalog.commit(checkpoint)
+        if let version = steps.first.flatMap(itinerary.job(of:))?.version {
+            observe(.promoted(allocations, version: version))
+        }
+    }
+
+    /// The job's rollout is done.
+    func complete(_ step: Int) async throws {
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: clock.now(), steps: instant(step), changes: changesOnSuccess(step)))
+    }
+
+    private func instant(_ step: Int) -> [StepWrite] {
+        let id = itinerary.steps[step].id
+        return [
+            .begin(step: id, attempt: 1, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, 1)),
+            .outcome(step: id, attempt: 1, state: .succeeded),
+        ]
+    }
+
+    private func changesOnBegin(_ step: Int) -> [CatalogChange] {
+        let content = itinerary.steps[step]
+        switch content.kind {
+        case .push, .action, .remove:
+            guard let allocation = content.allocation, let release = release(of: step) else { return [] }
+            var changes: [CatalogChange] = [.began(allocation, release)]
+            if itinerary.job(of: step) != nil { changes.append(.incomplete(content.job, true)) }
+            return changes
+        case .gate: return [.incomplete(content.job, true)]
+        case .promote, .complete: return []
+        }
+    }
+
+    private func changesOnSuccess(_ step: Int) -> [CatalogChange] {
+        let content = itinerary.steps[step]
+        switch content.kind {
+        case .gate: return [.gatePending(content.job, false)]
+        case .complete:
+            // A job that has lost its health check has no gate left that could pass.
+            let hasGate = itinerary.job(of: step)?.healthCheck != nil
+            return [.incomplete(content.job, false)] + (hasGate ? [] : [.gatePending(content.job, false)])
+        case .action(.stop):
+            guard let allocation = content.allocation, itinerary.stop(of: step)?.reason == .disabled else { return [] }
+            return [.stopped(allocation, removed: false)]
+        case .remove:
+            guard let allocation = content.allocation else { return [] }
+            return [.stopped(allocation, removed: true)]
+        case .push, .action, .promote: return []
+        }
+    }
+
+    /// What the step's allocation is made to run; for a stop, what runs there.
+    func release(of step: Int) -> Release? {
+        if let stop = itinerary.stop(of: step) {
+            return (stop.from.content ?? stop.from.unfinished).map {
+                Release(version: stop.from.version, content: $0)
+            }
+        }
+        guard let job = itinerary.job(of: step), let worker = itinerary.steps[step].worker,
+            let tree = itinerary.tree(of: worker, in: job.job)
+        else { return nil }
+        return Release(version: job.version, content: tree)
+    }
+}

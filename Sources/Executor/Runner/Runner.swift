@@ -1,0 +1,80 @@
+public import Catalog
+public import Model
+
+/// Carries out what the step machine commands, records it, and feeds back what came of it.
+///
+/// The machine is only touched by the one task that runs `run()`; steps are performed by child tasks. A step's intent
+/// is durable before its worker is contacted, its outcome before the machine hears of it (DESIGN 6).
+public struct Runner: Sendable {
+    /// Steps in flight at once, whatever a batch's size: each may hold a connection's channel and two output tails.
+    public static let maximumInFlight = 256
+
+    private let performer: Performer
+    private let recorder: Recorder
+    private let observe: @Sendable (RunEvent) -> Void
+
+    init(performer: Performer, recorder: Recorder, observe: @escaping @Sendable (RunEvent) -> Void) {
+        self.performer = performer
+        self.recorder = recorder
+        self.observe = observe
+    }
+
+    private enum Event: Sendable {
+        case ended(Int, StepMachine.Outcome)
+        case promoted([Int])
+        case parkRequested(String)
+        case listenerEnded
+    }
+
+    /// Runs until nothing can be done any more.
+    ///
+    /// - Parameter parkRequests: each element asks to bring what is in flight to its end and to begin nothing new.
+    /// - Throws: `CatalogError` where a checkpoint cannot be written. What is in flight is left to the workers, and the
+    ///   next process asks them.
+    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<String>) async throws -> StepMachine {
+        var machine = machine
+        try await withThrowingTaskGroup(of: Event.self) { group in
+            group.addTask {
+                for await reason in parkRequests { return .parkRequested(reason) }
+                return .listenerEnded
+            }
+            var waiting = machine.advance()[...]
+            var inFlight = 0
+            while true {
+                while inFlight < Self.maximumInFlight, let command = waiting.popFirst() {
+                    inFlight += 1
+                    group.addTask { try await carryOut(command) }
+                }
+                if inFlight == 0 { break }
+                guard let event = try await group.next() else { break }
+                switch event {
+                case .ended(let step, let outcome):
+                    inFlight -= 1
+                    waiting += machine.finished(step, outcome)
+                case .promoted(let steps):
+                    inFlight -= 1
+                    waiting += machine.promoted(steps)
+                case .parkRequested(let reason):
+                    observe(.parking(reason: reason))
+                    machine.park()
+                case .listenerEnded:
+                    break
+                }
+            }
+            group.cancelAll()
+        }
+        return machine
+    }
+
+    private func carryOut(_ command: StepMachine.Command) async throws -> Event {
+        switch command {
+        case .perform(let step, let attempt):
+            return .ended(step, try await performer.perform(step, attempt: attempt))
+        case .settle(let step, let attempt):
+            return .ended(step, try await performer.settle(step, attempt: attempt))
+        case .promote(let steps):
+            try await recorder.promote(steps)
+            return .promoted(steps)
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Executor
+import Model
+import Testing
+
+/// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
+@Suite struct StepMachineTests {
+    @Test func runsAPlanInOrder() throws {
+        var simulation = Simulation(Itinerary(try PlanSample.twoWaves()), seed: 1)
+        simulation.failureRate = 0
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(
+            simulation.order.map(\.text) == [
+                "db/start/1/w1/push", "db/start/1/w1/start", "db/start/gate", "db/complete",
+                "api/upgrade/1/w1/push", "api/upgrade/1/w1/restart", "api/upgrade/1/gate",
+                "api/upgrade/2/w2/push", "api/upgrade/2/w2/restart", "api/upgrade/2/gate", "api/complete",
+            ])
+    }
+
+    @Test func aFailedActionBlocksDependentsAndSaysSoAgain() throws {
+        let itinerary = Itinerary(try PlanSample.twoWaves())
+        var simulation = Simulation(itinerary, seed: 1)
+        simulation.failureRate = 0
+        simulation.alwaysFailing = ["db/start/1/w1/start"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.map(\.text) == ["db/start/1/w1/push", "db/start/1/w1/start"])
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.count == 2, "the same command touches nothing")
+        simulation.alwaysFailing = []
+        #expect(simulation.process(crashRate: 0, retryFailed: true) == .succeeded)
+        #expect(simulation.attempts["db/start/1/w1/start"] == 2)
+        #expect(simulation.attempts["db/start/1/w1/push"] == 1)
+    }
+
+    @Test func aFailedGateIsProbedAgainByTheSameCommand() throws {
+        var simulation = Simulation(Itinerary(try PlanSample.twoWaves()), seed: 1)
+        simulation.failureRate = 0
+        simulation.alwaysFailing = ["api/upgrade/1/gate"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(!simulation.order.contains(StepID("api/upgrade/2/w2/push")))
+        simulation.alwaysFailing = []
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(simulation.attempts["api/upgrade/1/w1/restart"] == 1)
+    }
+
+    @Test func parkingEndsWhatIsInFlightAndBeginsNothing() throws {
+        let itinerary = Itinerary(try PlanSample.twoWaves())
+        var machine = StepMachine(itinerary)
+        #expect(machine.advance() == [.perform(0, attempt: 1)])
+        machine.park()
+        #expect(machine.finished(0, .succeeded) == [])
+        #expect(machine.result == .parked)
+    }
+
+    @Test func continueLetsIndependentJobsGoOn() throws {
+        let itinerary = Itinerary(try PlanSample.independent(onFailure: .continue))
+        var simulation = Simulation(itinerary, seed: 3)
+        simulation.failureRate = 0
+        simulation.alwaysFailing = ["a/upgrade/1/w1/restart"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.contains(StepID("b/complete")))
+        #expect(!simulation.order.contains { $0.text.hasPrefix("a/upgrade/2") })
+        #expect(!simulation.order.contains { $0.text.hasPrefix("c/") }, "c demands a")
+        #expect(simulation.order.contains(StepID("d/complete")), "d demands b alone")
+    }
+
+    @Test(arguments: 0..<400)
+    func holdsItsRulesUnderCrashes(_ seed: UInt64) throws {
+        var random = SeededRandom(seed)
+        let itinerary = Itinerary(try PlanSample.random(&random))
+        var simulation = Simulation(itinerary, seed: seed)
+        simulation.failureRate = seed % 3 == 0 ? 0 : 8
+        var result: StepMachine.Result?
+        var processes = 0
+        while result != .succeeded {
+            processes += 1
+            try #require(processes < 500, "seed \(seed) does not end")
+            // A person retries what failed; after a while nothing fails any more, so every run has to end.
+            if processes > 20 { simulation.failureRate = 0 }
+            result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
+        }
+        #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations)")
+        for step in itinerary.steps {
+            #expect(simulation.recorded[step.id]?.state == .succeeded, "seed \(seed): \(step.id)")
+        }
+    }
+}
+
+/// Executes a machine's commands in random order, with random outcomes and crashes, and keeps what a database would.
+struct Simulation {
+    let itinerary: Itinerary
+    var failureRate: UInt64 = 0
+    var alwaysFailing: Set<String> = []
+    private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
+    /// Steps whose work was done, in the order in which it was.
+    private(set) var order: [StepID] = []
+    private(set) var attempts: [String: Int] = [:]
+    private(set) var violations: [String] = []
+    private var random: SeededRandom
+
+    init(_ itinerary: Itinerary, seed: UInt64) {
+        self.itinerary = itinerary
+        random = SeededRandom(seed &+ 77)
+    }
+
+    /// One process: from its start to its end, or to a crash (nil).
+    mutating func process(crashRate: UInt64, retryFailed: Bool = false) -> StepMachine.Result? {
+        var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
+        var pending = machine.advance()
+        var flying: [Int] = []
+        while true {
+            while !pending.isEmpty {
+                switch pending.removeFirst() {
+                case .perform(let step, let attempt):
+                    check(step, attempt)
+                    recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
+                    flying.append(step)
+                case .settle(let step, _):
+                    flying.append(step)
+                case .promote(let steps):
+                    for step in steps { recorded[itinerary.steps[step].id] = .init(state: .succeeded, attempt: 1) }
+                    if crashRate > 0, random.below(100) < crashRate { return nil }
+                    pending += machine.promoted(steps)
+                }
+            }
+            if let result = machine.result { return result }
+            guard !flying.isEmpty else {
+                violations.append("nothing in flight and no result")
+                return nil
+            }
+            if crashRate > 0, random.below(100) < crashRate { return nil }
+            let step = flying.remove(at: Int(random.below(UInt64(flying.count))))
+            let id = itinerary.steps[step].id
+            let fails = alwaysFailing.contains(id.text) || (failureRate > 0 && random.below(100) < failureRate)
+            let outcome: StepMachine.Outcome = fails && itinerary.steps[step].kind != .complete ? .failed : .succeeded
+            order.append(id)
+            attempts[id.text] = recorded[id]?.attempt
+            recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
+            pending = machine.finished(step, outcome)
+        }
+    }
+
+    private mutating func check(_ step: Int, _ attempt: Int) {
+        let id = itinerary.steps[step].id
+        let before = recorded[id]
+        if before?.state == .succeeded { violations.append("\(id) is repeated") }
+        if before?.state == .started { violations.append("\(id) begins twice") }
+        if attempt != (before?.attempt ?? 0) + 1 { violations.append("\(id) has attempt \(attempt)") }
+        for unit in itinerary.units {
+            var earlier: [Int] = []
+            for stage in unit.stages {
+                let own: [Int]
+                switch stage {
+                case .single(let single): own = [single]
+                case .batch(let chains): own = chains.flatMap { $0.steps + [$0.promote].compactMap { $0 } }
+                }
+                if own.contains(step) {
+                    for other in earlier where recorded[itinerary.steps[other].id]?.state != .succeeded {
+                        violations.append("\(id) begins before \(itinerary.steps[other].id) succeeded")
+                    }
+                    for lower in itinerary.units where lower.level < unit.level {
+                        guard
+                            itinerary.plan.policy.onFailure == .stop
+                                || unit.demands.contains(where: { $0 == lower.job })
+                        else { continue }
+                        for stage in lower.stages {
+                            guard case .single(let last) = stage, itinerary.steps[last].kind == .complete else {
+                                continue
+                            }
+                            if recorded[itinerary.steps[last].id]?.state != .succeeded {
+                                violations.append("\(id) begins before \(itinerary.steps[last].id)")
+                            }
+                        }
+                    }
+                }
+                earlier += own
+            }
+        }
+    }
+}
+
+/// SplitMix64: the same sequence for a seed on every machine.
+struct SeededRandom {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+
+    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
+}

@@ -1,0 +1,323 @@
+"""Buckets for tests: made quickly, run with the real programs, looked at from outside.
+
+A test's bucket is <top>/bucket, on the local transport. Beside it lies <top>/knobs, through which a test steers what
+the Makefile targets on the "workers" do while they run:
+
+    hold/<job>.<worker>   a target waits while this file is there (at most 60 seconds)
+    fail/<job>.<worker>   a target fails while this file is there
+
+Every target that begins or ends leaves a line in the job's data/ on its worker; `Bucket.began` and `Bucket.rows`
+read them.
+"""
+import collections
+import glob
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socketserver
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import yaml
+
+BIN = os.path.abspath(os.environ.get("MAAND_BIN", os.path.join(os.path.dirname(__file__), "../../.build/debug")))
+# No single command of a test may take longer, in seconds.
+LIMIT = 120
+BUCKET_ID = "0d9a1f52-6f0e-4a58-8f0b-6f7f1d3b2c11"
+
+CONF = """\
+bucket_id = "{id}"
+transport = "local"
+worker_root = "/opt/worker"
+"""
+
+# The knobs are beside the bucket: up from <bucket>/workers/<host>/opt/worker/<id>/jobs/<job>.
+MAKEFILE = """\
+.PHONY: start stop restart reload
+WORKER := $(notdir $(abspath $(CURDIR)/../../../../..))
+KNOBS := $(abspath $(CURDIR)/../../../../../../../../knobs)
+ME := $(notdir $(CURDIR)).$(WORKER)
+
+start stop restart reload:
+\t@mkdir -p data; s=$$(date +%s.%N); \\
+\techo "$@ $$CURRENT_VERSION $$NEW_VERSION $$s" >> data/began.log; \\
+\tn=0; while [ -e $(KNOBS)/hold/$(ME) ] && [ $$n -lt 1200 ]; do sleep 0.05; n=$$((n+1)); done; \\
+\tif [ -e $(KNOBS)/fail/$(ME) ]; then echo "$@ fails on purpose" >&2; exit 3; fi; \\
+\tsleep %(pause)s; \\
+\techo "$@ $$CURRENT_VERSION $$NEW_VERSION $$s $$(date +%%s.%%N)" >> data/lifecycle.log
+"""
+
+Row = collections.namedtuple("Row", "job worker target current new start end")
+Result = collections.namedtuple("Result", "code out err")
+
+
+def makefile(pause=0.1):
+    return MAKEFILE.replace("%(pause)s", str(pause)).replace("%%", "%")
+
+
+def until(condition, what, limit=30):
+    """Waits for a condition, never for a time; returns its value."""
+    deadline = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {limit} s: not {what}")
+        time.sleep(0.01)
+
+
+class Bucket:
+    def __init__(self, test, bucket_id=BUCKET_ID):
+        self.top = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="maand-test-")))
+        self.path = self.top / "bucket"
+        self.id = bucket_id
+        self.children = []
+        self.workspace = self.path / "workspace"
+        self.knobs = self.top / "knobs"
+        (self.workspace / "jobs").mkdir(parents=True)
+        (self.path / "maand.conf").write_text(CONF.format(id=bucket_id))
+        for name in ("hold", "fail"):
+            (self.knobs / name).mkdir(parents=True)
+        test.addCleanup(self.remove)
+
+    def remove(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.communicate()
+        shutil.rmtree(self.knobs / "hold", ignore_errors=True)
+        try:
+            until(lambda: not self.processes(), "all processes of the bucket ended", 20)
+        except AssertionError:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
+        if not os.environ.get("MAAND_KEEP"):
+            shutil.rmtree(self.top, ignore_errors=True)
+
+    def processes(self):
+        """Pids of what works inside the bucket's workers."""
+        found = []
+        for link in glob.glob("/proc/[0-9]*/cwd"):
+            try:
+                if os.readlink(link).startswith(f"{self.path}/workers/"):
+                    found.append(int(link.split("/")[2]))
+            except OSError:
+                pass
+        return found
+
+    def copy(self, test):
+        """Another bucket with the same content, catalog and workers; nothing may be running in this one."""
+        other = Bucket(test, self.id)
+        shutil.rmtree(other.top)
+        shutil.copytree(self.top, other.top, symlinks=True)
+        return other
+
+    # -- the workspace
+
+    def write(self, path, text, executable=False):
+        file = self.workspace / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755 if executable else 0o644)
+        return file
+
+    def workers(self, *hosts):
+        rows = [{"host": host, "memory": "1024 mb", "cpu": "1000 mhz"} for host in hosts]
+        self.write("workers.json", json.dumps(rows, indent=1) + "\n")
+
+    def job(self, name, version="1.0.0", files=None, make=None, **manifest):
+        """Writes the job's folder anew."""
+        shutil.rmtree(self.workspace / "jobs" / name, ignore_errors=True)
+        content = {"version": version, "selectors": ["worker"], **manifest}
+        self.write(f"jobs/{name}/manifest.json", json.dumps(content, indent=1) + "\n")
+        self.write(f"jobs/{name}/Makefile", makefile() if make is None else make)
+        for path, text in (files or {"app.conf": "a\n"}).items():
+            self.write(f"jobs/{name}/{path}", text)
+        for command in manifest.get("commands", {}):
+            self.write(f"jobs/{name}/_modules/{command}.py", "print('ok')\n")
+
+    # -- the programs
+
+    def run(self, program, *arguments, **options):
+        return self.run_in(self.path, program, *arguments, **options)
+
+    def run_in(self, folder, program, *arguments, **options):
+        return self.run_program(os.path.join(BIN, program), *arguments, cwd=folder, **options)
+
+    def run_program(self, *argv, **options):
+        done = subprocess.run(
+            [str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=LIMIT, **options)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def plan(self, *flags, out="a.plan.yaml", **options):
+        return self.run("maand-plan", "deploy", "--bucket", self.path, "--overwrite", *flags,
+                        "-o", self.top / out, **options)
+
+    def file(self, out="a.plan.yaml"):
+        return self.top / out
+
+    def read_plan(self, out="a.plan.yaml"):
+        return yaml.safe_load(self.file(out).read_text())
+
+    def apply(self, *flags, plan="a.plan.yaml", **options):
+        return self.run("maand-apply", self.top / plan, "--bucket", self.path, *flags, **options)
+
+    def start_apply(self, *flags, plan="a.plan.yaml"):
+        child = subprocess.Popen(
+            [os.path.join(BIN, "maand-apply"), str(self.top / plan), "--bucket", str(self.path), *flags],
+            cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors="replace")
+        self.children.append(child)
+        return child
+
+    def abandon(self, run, reason="a test"):
+        return self.run("maand-apply", "abandon", run, "--reason", reason, "--bucket", self.path)
+
+    def status(self, *arguments):
+        return self.run("maand-apply", "status", *arguments, "--bucket", self.path)
+
+    def catalog(self, what, *flags):
+        return self.run("maand-plan", "catalog", what, "--bucket", self.path, *flags)
+
+    # -- what happened on the workers
+
+    def job_dir(self, worker, job):
+        return self.path / "workers" / worker / "opt/worker" / self.id / "jobs" / job
+
+    def _lines(self, name):
+        for file in sorted(glob.glob(f"{self.path}/workers/*/opt/worker/{self.id}/jobs/*/data/{name}")):
+            parts = file.split(os.sep)
+            # A line is written whole or not yet.
+            for line in pathlib.Path(file).read_text().splitlines():
+                yield parts[-3], parts[-8], line.split(" ")
+
+    def began(self):
+        """[(job, worker, target)] of the targets that have begun, in no order across workers."""
+        return [(job, worker, fields[0]) for job, worker, fields in self._lines("began.log")]
+
+    def rows(self):
+        """The targets that ran to their end, by the time they began."""
+        rows = [Row(job, worker, fields[0], fields[1], fields[2], float(fields[3]), float(fields[4]))
+                for job, worker, fields in self._lines("lifecycle.log")]
+        return sorted(rows, key=lambda row: row.start)
+
+    def targets(self):
+        """[(job, worker, target)] of the targets that ran to their end, in the order in which they began."""
+        return [(row.job, row.worker, row.target) for row in self.rows()]
+
+    def forget(self):
+        """Empties the workers' logs, so that what follows stands alone."""
+        for name in ("began.log", "lifecycle.log"):
+            for file in glob.glob(f"{self.path}/workers/*/opt/worker/{self.id}/jobs/*/data/{name}"):
+                os.remove(file)
+
+    def hold(self, job, worker):
+        (self.knobs / "hold" / f"{job}.{worker}").touch()
+
+    def release(self, job, worker):
+        (self.knobs / "hold" / f"{job}.{worker}").unlink()
+
+    def fail(self, job, worker):
+        (self.knobs / "fail" / f"{job}.{worker}").touch()
+
+    def mend(self, job, worker):
+        (self.knobs / "fail" / f"{job}.{worker}").unlink()
+
+
+def actions(plan):
+    """{job: {worker: (action, reason)}} of a plan that was read."""
+    found = {}
+    for stop in plan.get("reconcile") or []:
+        found.setdefault(stop["job"], {})[stop["worker"]] = (stop["action"], stop["reason"])
+    for wave in plan.get("waves") or []:
+        for job in wave["jobs"]:
+            for phase in job.get("phases") or []:
+                for batch in phase["batches"]:
+                    for entry in batch:
+                        found.setdefault(job["job"], {})[entry["worker"]] = (entry["action"], entry["reason"])
+    return found
+
+
+def batches(plan):
+    """[(job, [workers])] of a plan, in order."""
+    return [(job["job"], [entry["worker"] for entry in batch])
+            for wave in plan.get("waves") or []
+            for job in wave["jobs"] for phase in job.get("phases") or [] for batch in phase["batches"]]
+
+
+class Health:
+    """Answers the gates' probes for some workers, and remembers when it was asked."""
+
+    def __init__(self, test, *workers):
+        self.sick = set()
+        self.probes = []  # (time, worker)
+        self._lock = threading.Lock()
+        self._servers = []
+        test.addCleanup(self.close)
+        health = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                worker = self.server.server_address[0]
+                with health._lock:
+                    health.probes.append((time.time(), worker))
+                    sick = worker in health.sick
+                self.send_response(503 if sick else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            request_queue_size = 64
+
+        self.port = 0
+        for worker in workers:
+            server = Server((worker, self.port), Handler)
+            self.port = server.server_address[1]
+            self._servers.append(server)
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self):
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def manifest(self, attempts=3, interval=1):
+        """The fields of a manifest that make this the job's gate."""
+        return {
+            "resources": {"ports": {"probe_port": self.port}},
+            "health_check": {
+                "checks": [{"type": "http", "port": "probe_port", "path": "/healthz", "expect_status": 200}],
+                "timeout_seconds": 5,
+                "wait": {"attempts": attempts, "interval_seconds": interval},
+            },
+        }
+
+
+class Case(unittest.TestCase):
+    """A test with the assertions that most of them need."""
+
+    maxDiff = None
+
+    def succeed(self, result, code=0):
+        self.assertEqual(result.code, code, f"\nstdout: {result.out[-3000:]}\nstderr: {result.err[-3000:]}")
+        return result
+
+    def refuse(self, result, code, *words):
+        """An exit status and an error that names these things, on standard error."""
+        self.succeed(result, code)
+        for word in words:
+            self.assertIn(str(word), result.err)
+        return result

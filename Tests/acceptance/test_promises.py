@@ -1,0 +1,326 @@
+"""Promises that a user relies on when something goes wrong, or is done twice, or by two people."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import bucket
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORKERS = ["127.0.6.1", "127.0.6.2", "127.0.6.3"]
+
+
+class Promises(bucket.Case):
+    def deployed(self, files=None, **manifest):
+        """A bucket whose job `api` runs on three workers in version 1.0.0, with empty logs."""
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        b.job("api", files=files or {"app.conf": "old\n"}, **manifest)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.forget()
+        return b
+
+    def conf(self, b):
+        return [(b.job_dir(worker, "api") / "app.conf").read_text() for worker in WORKERS]
+
+    # -- failures
+
+    def test_failed_restart_then_change_reverted(self):
+        b = self.deployed()
+        b.job("api", "1.1.0", files={"app.conf": "new\n"})
+        self.succeed(b.plan())
+        b.fail("api", WORKERS[1])
+        self.refuse(b.apply(), 1, WORKERS[1], "restart")
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")], "no batch may start after the failed one")
+        self.assertEqual(self.conf(b), ["new\n", "new\n", "old\n"])
+
+        b.job("api", files={"app.conf": "old\n"})
+        b.mend("api", WORKERS[1])
+        self.succeed(b.plan(out="back.plan.yaml"))
+        self.assertEqual(bucket.actions(b.read_plan("back.plan.yaml")), {"api": {
+            WORKERS[0]: ("restart", "content_changed"), WORKERS[1]: ("restart", "unfinished")}})
+        self.refuse(b.apply(plan="back.plan.yaml"), 5, "2", "abandon")
+        self.succeed(b.abandon(2))
+        self.succeed(b.plan(out="back.plan.yaml"))
+        self.succeed(b.apply(plan="back.plan.yaml"))
+        self.assertEqual(self.conf(b), ["old\n"] * 3)
+        self.assertEqual(b.targets()[1:], [("api", WORKERS[0], "restart"), ("api", WORKERS[1], "restart")])
+        self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
+
+    def test_failed_action_says_so_again_and_goes_on_only_when_told(self):
+        b = self.deployed()
+        b.job("api", "1.1.0")
+        self.succeed(b.plan())
+        b.fail("api", WORKERS[0])
+        self.refuse(b.apply(), 1, WORKERS[0], "restart", "fails on purpose")
+        begun = b.began()
+        self.refuse(b.apply(), 1, WORKERS[0], "restart", "--retry-failed")
+        self.assertEqual(b.began(), begun, "the failed target was repeated without --retry-failed")
+        b.mend("api", WORKERS[0])
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+        self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
+
+    def test_failed_push(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        b.job("api")
+        blocker = b.job_dir(WORKERS[1], "api")
+        blocker.parent.mkdir(parents=True)
+        blocker.write_text("a file where the job's folder belongs\n")
+        self.succeed(b.plan())
+        self.refuse(b.apply(), 1, WORKERS[1], "api")
+        self.assertNotIn(("api", WORKERS[1], "start"), b.began())
+        blocker.unlink()
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(sorted(b.targets()), [("api", worker, "start") for worker in WORKERS])
+
+    def test_failed_push_then_change_reverted(self):
+        b = self.deployed(files={"app.conf": "old\n", "conf/a.yml": "old\n"})
+        b.job("api", files={"app.conf": "new\n", "conf/a.yml": "old\n", "extra/b.yml": "b\n"},
+              max_concurrent_upgrades=3)
+        self.succeed(b.plan())
+        blocker = b.job_dir(WORKERS[1], "api") / "extra"
+        blocker.write_text("a file where a folder belongs\n")
+        failed = b.apply()
+        self.assertIn(failed.code, (1, 3), failed)
+        self.assertIn(WORKERS[1], failed.err)
+        self.assertEqual((b.job_dir(WORKERS[1], "api") / "app.conf").read_text(), "old\n", "half of a push was applied")
+        blocker.unlink()
+        b.job("api", files={"app.conf": "old\n", "conf/a.yml": "old\n"})
+        self.succeed(b.abandon(2))
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertEqual(self.conf(b), ["old\n"] * 3)
+        self.assertFalse([w for w in WORKERS if (b.job_dir(w, "api") / "extra").exists()])
+
+    def test_dependents_of_a_failed_job_are_blocked(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        b.job("db", commands={"command_db": {"executed_on": ["cli"]}})
+        b.job("api", commands={"command_api": {
+            "executed_on": ["cli"], "demands": {"job": "db", "command": "command_db", "config": {}}}})
+        self.succeed(b.plan())
+        b.fail("db", WORKERS[1])
+        self.refuse(b.apply(), 1, WORKERS[1], "db", "start")
+        self.assertEqual({job for job, _, _ in b.began()}, {"db"})
+        status = self.succeed(b.status("--format", "json"))
+        self.assertIn("blocked", status.out)
+        b.mend("db", WORKERS[1])
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(sorted(b.targets()), [(job, w, "start") for job in ("api", "db") for w in WORKERS])
+
+    # -- gates
+
+    def gated(self):
+        """Version 2 was restarted on the first worker, where the gate then failed."""
+        health = bucket.Health(self, *WORKERS)
+        b = self.deployed(**health.manifest(attempts=2, interval=0))
+        b.job("api", "2.0.0", **health.manifest(attempts=2, interval=0))
+        self.succeed(b.plan())
+        health.sick.add(WORKERS[0])
+        self.refuse(b.apply(), 1, "api", WORKERS[0], "503")
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
+        health.probes.clear()
+        return b, health
+
+    def test_failed_gate_runs_alone_then_goes_on(self):
+        b, health = self.gated()
+        self.refuse(b.apply(), 1, "api", WORKERS[0], "503")
+        self.assertTrue(health.probes, "the gate was not asked again")
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
+        health.sick.clear()
+        self.succeed(b.apply())
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+
+    def test_failed_gate_abandoned_and_planned_again_comes_first(self):
+        b, health = self.gated()
+        self.succeed(b.abandon(2, "the gate fails"))
+        self.succeed(b.plan(out="again.plan.yaml"))
+        self.assertEqual(bucket.actions(b.read_plan("again.plan.yaml")), {"api": {
+            worker: ("restart", "version_changed") for worker in WORKERS[1:]}})
+        self.refuse(b.apply(plan="again.plan.yaml"), 1, "api", WORKERS[0])
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")], "a batch came before the pending gate")
+        health.sick.clear()
+        health.probes.clear()
+        self.succeed(b.apply(plan="again.plan.yaml"))
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+        self.assertLess(health.probes[0][0], b.rows()[1].start, "the gate came after a batch")
+
+    def test_pending_gate_survives_even_when_nothing_else_is_to_do(self):
+        b, health = self.gated()
+        self.succeed(b.abandon(2, "the gate fails"))
+        b.job("api", **health.manifest(attempts=2, interval=0))
+        health.sick.clear()
+        self.succeed(b.plan())
+        self.assertEqual(bucket.actions(b.read_plan()), {"api": {WORKERS[0]: ("restart", "version_changed")}})
+        self.succeed(b.apply())
+        self.assertLess(health.probes[0][0], b.rows()[1].start)
+        self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
+
+    # -- plans
+
+    def test_same_inputs_give_the_same_bytes(self):
+        files = {"app.conf": "a\n", "bin.d/tool.sh": "#!/bin/sh\n", "conf/ä.yml": "ä: 1\n", "conf/z.yml": "z: 1\n"}
+        plans = []
+        for umask in (0o022, 0o077):
+            source = bucket.Bucket(self)
+            source.workers(*WORKERS)
+            source.job("api", files=files)
+            source.job("web", files=files, restart_policy="reload")
+            source.write("jobs/api/bin.d/tool.sh", files["bin.d/tool.sh"], executable=True)
+            b = bucket.Bucket(self)
+            # cp writes with the umask, as git does at a checkout.
+            subprocess.run(["sh", "-c", f"umask {umask:o}; rm -r bucket; cp -R {source.path} bucket"],
+                           cwd=b.top, check=True, timeout=30)
+            self.succeed(b.plan(umask=umask))
+            plans.append(b.file().read_bytes())
+            if len(plans) == 2:
+                self.succeed(b.plan(out="again.plan.yaml", umask=umask))
+                plans.append(b.file("again.plan.yaml").read_bytes())
+        self.assertEqual(plans[0], plans[1])
+        self.assertEqual(plans[1], plans[2])
+
+    def test_quickstart_gives_its_committed_plan(self):
+        quickstart = ROOT / "plans/quickstart"
+        b = bucket.Bucket(self)
+        subprocess.run(["sh", "-c", f"rm -r bucket; cp -R {quickstart} bucket"], cwd=b.top, check=True, timeout=30)
+        self.succeed(b.plan())
+        self.assertEqual(b.file().read_text(), (quickstart / "first-deploy.plan.yaml").read_text())
+
+    def test_planning_writes_nothing_but_the_plan_and_the_store(self):
+        b = self.deployed()
+        before = self.succeed(b.catalog("export")).out
+        b.job("api", "1.1.0")
+        first = self.succeed(b.run("maand-plan", "deploy", "--bucket", b.path))
+        second = self.succeed(b.run("maand-plan", "deploy", "--bucket", b.path))
+        self.assertEqual(first.out, second.out)
+        self.assertEqual(self.succeed(b.catalog("export")).out, before)
+        self.assertEqual(b.began(), [])
+
+    def test_stale_plan_is_refused_at_its_first_start(self):
+        b = self.deployed()
+        b.job("api", "1.1.0")
+        self.succeed(b.plan(out="old.plan.yaml"))
+        b.job("api", "1.2.0")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        begun = b.began()
+        self.refuse(b.apply(plan="old.plan.yaml"), 3, "api", WORKERS[0], "1.0.0", "1.2.0")
+        self.assertEqual(b.began(), begun)
+
+    # -- two at once, and once more
+
+    def test_second_apply_is_refused_with_the_holder(self):
+        b = self.deployed()
+        b.job("api", "1.1.0")
+        self.succeed(b.plan())
+        b.hold("api", WORKERS[0])
+        first = b.start_apply()
+        bucket.until(lambda: b.began(), "the first target begun")
+        for _ in range(2):
+            second = self.refuse(b.apply(), 75, first.pid)
+            self.assertRegex(second.err, r"\d\d\d\d-\d\d-\d\d[ T]\d\d:\d\d", "since when")
+        self.succeed(b.status())
+        self.succeed(b.plan(out="other.plan.yaml"))
+        b.release("api", WORKERS[0])
+        out, err = first.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(first.returncode, 0, out + err)
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+
+    def test_another_plan_waits_for_the_unfinished_run(self):
+        b = self.deployed()
+        b.job("api", "1.1.0")
+        self.succeed(b.plan())
+        b.fail("api", WORKERS[0])
+        self.refuse(b.apply(), 1)
+        b.job("api", "1.2.0")
+        self.succeed(b.plan(out="other.plan.yaml"))
+        begun = b.began()
+        self.refuse(b.apply(plan="other.plan.yaml"), 5, "2", "abandon")
+        self.assertEqual(b.began(), begun)
+
+    def test_a_daemon_of_a_target_does_not_keep_the_lock(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        # Everything that it inherits stays open: exactly what a careless Makefile does.
+        make = bucket.makefile() + "\t@if [ $@ = start ]; then sleep 40 & echo $$! > data/daemon.pid; fi\n"
+        b.job("api", make=make)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        pids = [int((b.job_dir(worker, "api") / "data/daemon.pid").read_text()) for worker in WORKERS]
+        try:
+            for pid in pids:
+                self.assertIn("sleep", pathlib.Path(f"/proc/{pid}/cmdline").read_text(), "the daemon did not live on")
+            b.job("api", "1.1.0", make=make)
+            self.succeed(b.plan())
+            self.succeed(b.apply())
+        finally:
+            for pid in pids:
+                os.kill(pid, 15)
+
+    def test_finished_plan_says_so_and_touches_nothing(self):
+        b = self.deployed()
+        b.job("api", "1.1.0", files={"app.conf": "new\n"})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+
+        def picture():
+            files = {str(f.relative_to(b.path)): (f.lstat().st_mtime_ns, f.lstat().st_ino)
+                     for f in (b.path / "workers").rglob("*")}
+            return files, self.succeed(b.catalog("export")).out, b.began()
+
+        before = picture()
+        again = self.succeed(b.apply())
+        self.assertRegex(again.out + again.err, r"(?i)\b(done|finished|complete|succeeded)\b")
+        self.assertEqual(picture(), before)
+
+    def test_empty_plan_can_be_applied(self):
+        b = self.deployed()
+        self.succeed(b.plan("--detailed-exitcode"))
+        self.succeed(b.apply())
+        self.assertEqual(b.began(), [])
+
+    def test_plan_is_not_written_over_another_one(self):
+        b = self.deployed()
+        self.succeed(b.plan())
+        before = b.file().read_bytes()
+        b.job("api", "1.1.0")
+        plain = ["maand-plan", "deploy", "--bucket", b.path, "-o", b.file()]
+        self.refuse(b.run(*plain), 64, b.file().name, "--overwrite")
+        self.assertEqual(b.file().read_bytes(), before)
+        self.succeed(b.plan())
+        self.succeed(b.run(*plain))
+        self.assertNotEqual(b.file().read_bytes(), before)
+
+    def test_versions_reach_the_targets_and_the_environment_is_clean(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS[:1])
+        make = ".PHONY: start restart\nstart restart:\n\t@mkdir -p data; env | sort > data/$@.env; umask >> data/$@.env\n"
+        b.job("api", make=make)
+        self.succeed(b.plan())
+        self.succeed(b.apply(env={**os.environ, "MAKEFLAGS": "-n", "SECRET": "x", "CURRENT_VERSION": "wrong"}))
+        text = (b.job_dir(WORKERS[0], "api") / "data/start.env").read_text()
+        lines = text.splitlines()
+        for line in ("CURRENT_VERSION=0.0.0", "NEW_VERSION=1.0.0", "JOB=api", f"ALLOCATION_IP={WORKERS[0]}"):
+            self.assertIn(line, lines)
+        self.assertFalse(re.search(r"^(SECRET=|MAKEFLAGS=\w*n)", text, re.M), text)
+
+    def test_a_file_named_like_a_target_changes_nothing(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS[:1])
+        make = "start restart:\n\t@mkdir -p data; echo ran > data/$@.ran\n"
+        b.job("api", make=make, files={"start": "x\n", "restart": "x\n"})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertEqual((b.job_dir(WORKERS[0], "api") / "data/start.ran").read_text(), "ran\n")
+
+    def test_machine_readable_output_is_json_alone(self):
+        b = self.deployed()
+        for result in (b.catalog("jobs", "--format", "json"), b.catalog("allocations", "--format", "json"),
+                       b.catalog("deployments", "--format", "json"), b.catalog("workers", "--format", "json"),
+                       b.status("--format", "json")):
+            self.succeed(result)
+            json.loads(result.out)
