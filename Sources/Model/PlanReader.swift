@@ -163,14 +163,8 @@ struct PlanReader {
             let ports = named(map.required("ports")) { integer($0, 1...65535) }
             let healthNode = map.required("health_check")
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
-<<<<<<< HEAD
-            guard let job, let version, let active, let from, let trees, let changes, let order, let batching,
-                let repeatable, let timeouts, let gateFirst, let phases, let ports, let healthNode,
-=======
             guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
-                let batching,
-                let repeatable, let timeouts, let gateFirst, let phases, let healthNode,
->>>>>>> main
+                let batching, let repeatable, let timeouts, let gateFirst, let phases, let ports, let healthNode,
                 reader.isNull(healthNode) || health != nil
             else { return nil }
             return Plan.Job(

@@ -20,9 +20,16 @@ struct DemandGraph {
         order = jobs.map(\.name)
     }
 
-    /// The level of each job. Unknown jobs and commands, versions that do not fit and cycles are recorded at the
+    /// What follows for one job.
+    struct Place {
+        var level = 0
+        /// Demanded directly or through others.
+        var upstreams: Set<JobName> = []
+    }
+
+    /// The place of each job. Unknown jobs and commands, versions that do not fit and cycles are recorded at the
     /// demand, and such a demand counts for nothing.
-    func levels() -> [JobName: Int] {
+    func resolved() -> [JobName: Place] {
         var edges: [JobName: [(upstream: JobName, command: Manifest.Command, demand: Manifest.Demand)]] = [:]
         for name in order {
             guard let job = jobs[name] else { continue }
@@ -33,19 +40,25 @@ struct DemandGraph {
                 edges[name, default: []].append((upstream, command, demand))
             }
         }
-        var levels: [JobName: Int] = [:]
+        var places: [JobName: Place] = [:]
         var waiting = order.filter { edges[$0] != nil }
-        for name in order where edges[name] == nil { levels[name] = 0 }
+        for name in order where edges[name] == nil { places[name] = Place() }
         // Each pass settles the jobs whose upstreams are settled; what no pass settles is on a cycle or behind one.
         while !waiting.isEmpty {
             var left: [JobName] = []
             for name in waiting {
-                let upstreams = (edges[name] ?? []).map { levels[$0.upstream] }
-                if upstreams.contains(nil) {
-                    left.append(name)
-                } else {
-                    levels[name] = 1 + (upstreams.compactMap { $0 }.max() ?? 0)
+                var place = Place()
+                var isSettled = true
+                for edge in edges[name] ?? [] {
+                    guard let upstream = places[edge.upstream] else {
+                        isSettled = false
+                        break
+                    }
+                    place.level = max(place.level, upstream.level + 1)
+                    place.upstreams.formUnion(upstream.upstreams)
+                    place.upstreams.insert(edge.upstream)
                 }
+                if isSettled { places[name] = place } else { left.append(name) }
             }
             if left.count == waiting.count { break }
             waiting = left
@@ -60,7 +73,7 @@ struct DemandGraph {
                     + cycle.map(\.text).joined(separator: " -> "),
                 note: "no order of deployment satisfies all of them")
         }
-        return levels
+        return places
     }
 
     private func resolve(_ demand: Manifest.Demand, of command: String, in job: Job) -> JobName? {

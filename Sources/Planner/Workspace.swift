@@ -37,13 +37,10 @@ public struct Workspace: Sendable {
         var content: JobFolder
         /// The level in the demand graph.
         var deploymentSequence: Int
+        /// Jobs that this one demands, directly or through others, sorted.
+        var demands: [JobName]
         /// Ascending by worker.
         var allocations: [Allocation]
-
-        /// Jobs that this one demands directly, sorted.
-        var demands: [JobName] {
-            Set(manifest.commands.compactMap { $0.demand.flatMap { JobName($0.job) } }).sorted()
-        }
     }
 
     struct Allocation: Sendable {

@@ -42,14 +42,15 @@ private struct WorkspaceReader {
         if let disabledReader {
             disabled.warnAboutUnknown(jobs: names, workers: Set(workers.map(\.name.text)), in: disabledReader)
         }
-        let levels = DemandGraph(
+        let demands = DemandGraph(
             jobs.map { .init(name: $0.name, manifest: $0.manifest, reader: $0.reader) }
-        ).levels()
+        ).resolved()
         checkPorts(jobs)
         let result = jobs.map { job in
             Workspace.Job(
                 name: job.name, manifest: job.manifest, content: job.content,
-                deploymentSequence: levels[job.name] ?? 0,
+                deploymentSequence: demands[job.name]?.level ?? 0,
+                demands: (demands[job.name]?.upstreams ?? []).sorted(),
                 allocations: allocations(of: job, workers: workers, disabled: disabled))
         }
         if let hosts { checkCapacity(result, hosts.workers, hosts.reader) }
