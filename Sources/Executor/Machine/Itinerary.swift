@@ -21,6 +21,16 @@ public struct Itinerary: Sendable {
         public let level: Int
         public let demands: Set<JobName>
         public internal(set) var stages: [Stage] = []
+
+        /// Indices of all steps, in order.
+        public var steps: [Int] {
+            stages.flatMap { stage in
+                switch stage {
+                case .single(let step): [step]
+                case .batch(let chains): chains.flatMap { $0.steps + ($0.promote.map { [$0] } ?? []) }
+                }
+            }
+        }
     }
 
     public enum Stage: Sendable {

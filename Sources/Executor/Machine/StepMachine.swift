@@ -157,7 +157,19 @@ public struct StepMachine: Sendable {
         return ended.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
     }
 
-    /// Where each of `itinerary.units` stands.
+    /// Where each of `itinerary.units` stands by what is recorded, while nothing runs.
+    public static func standings(_ itinerary: Itinerary, recorded: [StepID: Recorded]) -> [Standing] {
+        // Gates that failed count as pending for a process that would continue; here they are what they are.
+        var machine = StepMachine(itinerary, recorded: recorded)
+        for (index, step) in itinerary.steps.enumerated() where step.kind.isProbe {
+            if recorded[step.id]?.state == .failed { machine.progress[index] = .ended(.failed) }
+        }
+        machine.isParking = true
+        _ = machine.advance()
+        return itinerary.units.indices.map(machine.standing)
+    }
+
+    /// Where one of `itinerary.units` stands.
     public func standing(of unit: Int) -> Standing {
         switch ended[unit] {
         case .succeeded: .succeeded

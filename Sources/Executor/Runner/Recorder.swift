@@ -96,7 +96,8 @@ struct Recorder: Sendable {
         }
     }
 
-    private func changesOnSuccess(_ step: Int) -> [CatalogChange] {
+    /// What the catalog learns when a step has succeeded.
+    func changesOnSuccess(_ step: Int) -> [CatalogChange] {
         let content = itinerary.steps[step]
         switch content.kind {
         case .gate: return [.gatePending(content.job, false)]
