@@ -24,7 +24,8 @@ struct BucketOptions: ParsableArguments {
         let path = folder + "/maand.conf"
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(
-                .invalid, "\(path) cannot be read: this is no bucket. Name one with `--bucket`, or make one: "
+                .invalid,
+                "\(path) cannot be read: this is no bucket. Name one with `--bucket`, or make one: "
                     + "maand-plan init DIR")
         }
         return try BucketConfiguration.read(Array(data), file: path)

@@ -16,10 +16,9 @@ struct AbandonCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
-            try await withExtendedLifetime(lock) {
-                _ = try await options.rollout().abandon(run, reason: reason)
-                options.terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
-            }
+            defer { withExtendedLifetime(lock) {} }
+            _ = try await options.rollout().abandon(run, reason: reason)
+            options.terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
         }
     }
 }
@@ -46,18 +45,10 @@ struct ResolveCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
-            try await withExtendedLifetime(lock) {
-                try await options.rollout().resolve(
-                    run, step: StepID(step), succeeded: verdict == .succeeded, reason: reason)
-                options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
-            }
+            defer { withExtendedLifetime(lock) {} }
+            try await options.rollout().resolve(
+                run, step: StepID(step), succeeded: verdict == .succeeded, reason: reason)
+            options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
         }
-    }
-}
-
-extension RunID: @retroactive ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let number = Int(argument), number > 0 else { return nil }
-        self.init(number)
     }
 }

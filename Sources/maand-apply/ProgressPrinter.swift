@@ -25,7 +25,8 @@ final class ProgressPrinter: Sendable {
                 line(mark, style, step, [seconds, detail].compactMap { $0 }.joined(separator: ": "))
             case .promoted(let allocations, let version):
                 for allocation in allocations {
-                    terminal.print("\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
+                    terminal.print(
+                        "\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
                 }
             case .gateWaiting(let step, let tries, let all, let problem):
                 line("…", .yellow, step, "try \(tries) of \(all): \(problem)")

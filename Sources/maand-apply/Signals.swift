@@ -9,7 +9,8 @@ enum Signals {
 
     static func parkRequests() -> AsyncStream<String> {
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { return AsyncStream { $0.finish() } }
+        guard pipe(&ends) == 0 else { return AsyncStream { $0.finish() } }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         writeEnd = ends[1]
         let readEnd = ends[0]
         for number in [SIGINT, SIGTERM, SIGHUP] {

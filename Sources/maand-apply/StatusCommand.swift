@@ -82,7 +82,9 @@ struct RunReport {
         let itinerary = Itinerary(try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan)
         let records = Dictionary(try catalog.steps(of: run.id).map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = itinerary.steps.compactMap { step in
-            guard let record = records[step.id], record.state != .succeeded, record.state != .pending else { return nil }
+            guard let record = records[step.id], record.state != .succeeded, record.state != .pending else {
+                return nil
+            }
             return (step, record)
         }
         let standings = StepMachine.standings(

@@ -59,6 +59,7 @@ struct Performer: Sendable {
         let began = recorder.clock.now()
         var attempt = attempt
         var ending: Ending
+        FaultPoint.reach("before \(step.id) does its work")
         switch step.kind {
         case .push: ending = await push(index, attempt: attempt)
         case .remove: ending = await remove(index)
@@ -67,6 +68,7 @@ struct Performer: Sendable {
         case .action(let action):
             (ending, attempt) = try await run(action, index, attempt: attempt, isResumed: isResumed)
         }
+        FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
         if let state = Self.state(of: ending.outcome) {
             try await recorder.end(

@@ -116,7 +116,7 @@ public struct Rollout: Sendable {
                             problems.append("\(job.job): \(entry.path) (\(entry.digest)) is missing in the store")
                         }
                     }
-                } catch let error as StoreError {
+                } catch {
                     problems.append("\(job.job): the tree \(content.tree): \(error)")
                 }
             }
@@ -135,14 +135,12 @@ public struct Rollout: Sendable {
         let machine = StepMachine(
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
-        let performer = try await Performer(
-            recorder: recorder, store: store, bucketFolder: bucketFolder, configuration: configuration,
-            records: records)
+        let performer = Performer(
+            recorder: recorder, store: store, workforce: Workforce(plan, bucketFolder: bucketFolder))
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let ended = try await runner.run(machine, parkRequests: parkRequests)
         let result = ended.result ?? .parked
         try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
-        if result == .succeeded { await performer.settle() }
         let now = try catalog.run(run.id) ?? run
         return .ended(now, result, problems: try problems(of: run.id, ended))
     }

@@ -38,7 +38,8 @@ extension RolloutError: CustomStringConvertible {
         case .abandoned(let run):
             "run \(run.id) of this plan was abandoned. Plan again: what it began is unsettled and will act."
         case .stale(let facts):
-            Self.list("the plan is stale, nothing was touched. Plan again, or put the facts back:", facts.map(\.description))
+            Self.list(
+                "the plan is stale, nothing was touched. Plan again, or put the facts back:", facts.map(\.description))
         case .content(let problems):
             Self.list(
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",

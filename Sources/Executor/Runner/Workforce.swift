@@ -6,6 +6,17 @@ struct Workforce: Sendable {
     private let sessions: [WorkerName: WorkerSession]
     private let addresses: [WorkerName: String]
 
+    init(_ plan: Plan, bucketFolder: String) {
+        sessions = Dictionary(
+            uniqueKeysWithValues: plan.workers.map {
+                (
+                    $0.worker,
+                    WorkerSession(root: "\(bucketFolder)/workers/\($0.worker)\(plan.workerRoot)/\(plan.bucket)")
+                )
+            })
+        addresses = Dictionary(uniqueKeysWithValues: plan.workers.map { ($0.worker, $0.address) })
+    }
+
     func session(_ worker: WorkerName) -> WorkerSession? { sessions[worker] }
 
     /// Where probes and services find the worker.
