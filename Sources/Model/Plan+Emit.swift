@@ -53,7 +53,7 @@ extension Plan.Summary {
 }
 
 extension PlanWorker {
-    fileprivate func emit(into out: inout Emitter) {
+    func emit(into out: inout Emitter) {
         out.mappingItem(.flow) { out in
             out.field("worker", .string(worker.text))
             out.field("address", .string(address))

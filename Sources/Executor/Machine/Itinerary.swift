@@ -11,6 +11,8 @@ public struct Itinerary: Sendable {
     public private(set) var units: [Unit] = []
     /// Position of each step's allocation or job in the plan, beside `steps`.
     private(set) var sources: [Source] = []
+    /// Where each step stands in `units`, beside `steps`.
+    private(set) var places: [Place] = []
     private let trees: [AllocationID: Digest]
 
     /// A sequence of stages that stands for a job, or for the stops of the plan.
@@ -21,6 +23,16 @@ public struct Itinerary: Sendable {
         public let level: Int
         public let demands: Set<JobName>
         public internal(set) var stages: [Stage] = []
+
+        /// Indices of all steps, in order.
+        public var steps: [Int] {
+            stages.flatMap { stage in
+                switch stage {
+                case .single(let step): [step]
+                case .batch(let chains): chains.flatMap(\.allSteps)
+                }
+            }
+        }
     }
 
     public enum Stage: Sendable {
@@ -37,6 +49,14 @@ public struct Itinerary: Sendable {
         /// Recorded once all chains of the batch have ended; nil for stops, which the catalog learns of with the
         /// outcome of the last step.
         public let promote: Int?
+
+        var allSteps: [Int] { steps + (promote.map { [$0] } ?? []) }
+    }
+
+    /// A step's unit and, where it belongs to an allocation, its chain within the stage.
+    struct Place: Sendable {
+        var unit = 0
+        var chain: Int?
     }
 
     /// Where the facts of a step stand in the plan.
@@ -58,6 +78,18 @@ public struct Itinerary: Sendable {
         addStops()
         for (wave, content) in plan.waves.enumerated() {
             for job in content.jobs.indices { addJob(wave: wave, job: job) }
+        }
+        places = Array(repeating: Place(), count: steps.count)
+        for (unit, content) in units.enumerated() {
+            for stage in content.stages {
+                switch stage {
+                case .single(let step): places[step] = Place(unit: unit, chain: nil)
+                case .batch(let chains):
+                    for (index, chain) in chains.enumerated() {
+                        for step in chain.allSteps { places[step] = Place(unit: unit, chain: index) }
+                    }
+                }
+            }
         }
     }
 

@@ -76,9 +76,17 @@ public struct StepMachine: Sendable {
         case ended(Outcome)
     }
 
+    private struct BatchProgress {
+        /// Chains that have something left to do.
+        var open: Int
+        var worst = Outcome.succeeded
+    }
+
     private var progress: [Progress]
     private var attempts: [Int]
     private var stageOfUnit: [Int]
+    /// Of each unit's present batch; nil where that is not entered.
+    private var batch: [BatchProgress?]
     private var ended: [Result?]
     private var inFlight = 0
     private var isParking = false
@@ -113,15 +121,16 @@ public struct StepMachine: Sendable {
             }
         }
         stageOfUnit = Array(repeating: 0, count: itinerary.units.count)
+        batch = Array(repeating: nil, count: itinerary.units.count)
         ended = Array(repeating: nil, count: itinerary.units.count)
     }
 
     // MARK: Events
 
-    /// The first commands of a process; and the commands that have become possible, whenever it is called.
+    /// The first commands of a process.
     public mutating func advance() -> [Command] {
         var commands: [Command] = []
-        for unit in itinerary.units.indices where mayRun(unit) { advance(unit, into: &commands) }
+        advanceAll(into: &commands)
         return commands
     }
 
@@ -130,17 +139,27 @@ public struct StepMachine: Sendable {
         guard case .inFlight = progress[step] else { return [] }
         progress[step] = .ended(outcome)
         inFlight -= 1
-        return advance()
+        var commands: [Command] = []
+        let place = itinerary.places[step]
+        if let chain = place.chain, case .batch(let chains)? = stage(of: place.unit) {
+            // The other chains of the batch are not concerned, so that a batch of thousands costs no square of it.
+            advanceChain(chains[chain], unit: place.unit, into: &commands)
+            if batch[place.unit]?.open != 0 { return commands }
+        }
+        advance(after: place.unit, into: &commands)
+        return commands
     }
 
-    /// These promotions are recorded.
+    /// These promotions, all of one batch, are recorded.
     public mutating func promoted(_ steps: [Int]) -> [Command] {
+        var commands: [Command] = []
         for step in steps {
             guard case .inFlight = progress[step] else { continue }
             progress[step] = .ended(.succeeded)
             inFlight -= 1
         }
-        return advance()
+        if let first = steps.first { advance(after: itinerary.places[first].unit, into: &commands) }
+        return commands
     }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
@@ -157,7 +176,19 @@ public struct StepMachine: Sendable {
         return ended.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
     }
 
-    /// Where each of `itinerary.units` stands.
+    /// Where each of `itinerary.units` stands by what is recorded, while nothing runs.
+    public static func standings(_ itinerary: Itinerary, recorded: [StepID: Recorded]) -> [Standing] {
+        // Gates that failed count as pending for a process that would continue; here they are what they are.
+        var machine = StepMachine(itinerary, recorded: recorded)
+        for (index, step) in itinerary.steps.enumerated() where step.kind.isProbe {
+            if recorded[step.id]?.state == .failed { machine.progress[index] = .ended(.failed) }
+        }
+        machine.isParking = true
+        _ = machine.advance()
+        return itinerary.units.indices.map(machine.standing)
+    }
+
+    /// Where one of `itinerary.units` stands.
     public func standing(of unit: Int) -> Standing {
         switch ended[unit] {
         case .succeeded: .succeeded
@@ -242,17 +273,32 @@ public struct StepMachine: Sendable {
         }
     }
 
+    private func stage(of unit: Int) -> Itinerary.Stage? {
+        let stages = itinerary.units[unit].stages
+        return stageOfUnit[unit] < stages.count ? stages[stageOfUnit[unit]] : nil
+    }
+
+    /// Where a unit has ended, others may have become possible, or impossible.
+    private mutating func advance(after unit: Int, into commands: inout [Command]) {
+        if mayRun(unit) { advance(unit, into: &commands) }
+        if ended[unit] != nil { advanceAll(into: &commands) }
+    }
+
+    private mutating func advanceAll(into commands: inout [Command]) {
+        for unit in itinerary.units.indices where mayRun(unit) { advance(unit, into: &commands) }
+    }
+
     private mutating func advance(_ unit: Int, into commands: inout [Command]) {
-        while stageOfUnit[unit] < itinerary.units[unit].stages.count {
-            let stage = itinerary.units[unit].stages[stageOfUnit[unit]]
+        while let stage = stage(of: unit) {
             let outcome: Outcome?
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
             case .batch(let chains):
                 if !hasBegun(stage), !mayBeginStage(unit) { return }
-                outcome = advanceBatch(chains, into: &commands)
+                outcome = advanceBatch(chains, unit: unit, into: &commands)
             }
             guard let outcome else { return }
+            batch[unit] = nil
             switch outcome {
             case .succeeded: stageOfUnit[unit] += 1
             case .failed, .unreachable: ended[unit] = .failed
@@ -278,54 +324,57 @@ public struct StepMachine: Sendable {
         }
     }
 
-    private mutating func advanceBatch(_ chains: [Itinerary.Chain], into commands: inout [Command]) -> Outcome? {
-        var worst = Outcome.succeeded
-        var isOpen = false
-        for chain in chains {
-            switch advanceChain(chain, into: &commands) {
-            case nil: isOpen = true
-            case let outcome?: worst = Self.worse(worst, outcome)
-            }
+    private mutating func advanceBatch(
+        _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
+    ) -> Outcome? {
+        if batch[unit] == nil {
+            batch[unit] = BatchProgress(open: chains.count)
+            for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
         }
-        if isOpen { return nil }
-        let promotable = chains.filter { outcome(of: $0) == .succeeded }.compactMap(\.promote)
+        guard let progress = batch[unit], progress.open == 0 else { return nil }
+        return promote(chains, into: &commands) ? nil : progress.worst
+    }
+
+    /// Commands the promotions of what succeeded in a batch that has ended; false where all are recorded.
+    private mutating func promote(_ chains: [Itinerary.Chain], into commands: inout [Command]) -> Bool {
         var waiting: [Int] = []
-        for step in promotable {
+        for chain in chains where outcome(of: chain) == .succeeded {
+            guard let step = chain.promote else { continue }
             switch progress[step] {
             case .pending, .interrupted: waiting.append(step)
-            case .inFlight: return nil
+            case .inFlight: return true
             case .ended: break
             }
         }
-        if !waiting.isEmpty {
-            for step in waiting {
-                progress[step] = .inFlight
-                attempts[step] = max(attempts[step], 1)
-            }
-            inFlight += waiting.count
-            commands.append(.promote(waiting))
-            return nil
-        }
-        return worst
+        guard !waiting.isEmpty else { return false }
+        for step in waiting { progress[step] = .inFlight }
+        inFlight += waiting.count
+        commands.append(.promote(waiting))
+        return true
     }
 
-    /// Nil while the chain has something left to do.
-    private mutating func advanceChain(_ chain: Itinerary.Chain, into commands: inout [Command]) -> Outcome? {
+    /// Begins the chain's next step, or counts the chain as ended.
+    private mutating func advanceChain(_ chain: Itinerary.Chain, unit: Int, into commands: inout [Command]) {
         for step in chain.steps {
             switch progress[step] {
             case .ended(.succeeded): continue
-            case .ended(let outcome): return outcome
-            case .inFlight: return nil
-            case .interrupted:
-                // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
-                begin(step, into: &commands)
-                return nil
+            case .ended(let outcome): return close(unit, outcome)
+            case .inFlight: return
+            // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
+            case .interrupted: return begin(step, into: &commands)
             case .pending:
                 if !isParking { begin(step, into: &commands) }
-                return nil
+                return
             }
         }
-        return .succeeded
+        close(unit, .succeeded)
+    }
+
+    private mutating func close(_ unit: Int, _ outcome: Outcome) {
+        guard var progress = batch[unit] else { return }
+        progress.open -= 1
+        progress.worst = Self.worse(progress.worst, outcome)
+        batch[unit] = progress
     }
 
     private func outcome(of chain: Itinerary.Chain) -> Outcome? {

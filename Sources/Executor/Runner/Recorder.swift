@@ -20,7 +20,7 @@ struct Recorder: Sendable {
     func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
         let content = itinerary.steps[step]
         observe(.stepStarted(content, attempt: attempt))
-        try await catalog.commit(
+        try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(),
                 steps: [
@@ -35,7 +35,7 @@ struct Recorder: Sendable {
         output: StepOutput? = nil
     ) async throws {
         let content = itinerary.steps[step]
-        try await catalog.commit(
+        try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(),
                 steps: [
@@ -62,7 +62,7 @@ struct Recorder: Sendable {
                 checkpoint.changes.append(.gatePending(job.job, true))
             }
         }
-        try await catalog.commit(checkpoint)
+        try await commit(checkpoint)
         if let version = steps.first.flatMap(itinerary.job(of:))?.version {
             observe(.promoted(allocations, version: version))
         }
@@ -70,9 +70,16 @@ struct Recorder: Sendable {
 
     /// The job's rollout is done.
     func complete(_ step: Int) async throws {
-        try await catalog.commit(
+        try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(), steps: instant(step), changes: changesOnSuccess(step)))
+    }
+
+    private func commit(_ checkpoint: Checkpoint) async throws {
+        let name = checkpoint.steps.first?.step.text ?? "run"
+        FaultPoint.reach("before the checkpoint of \(name)")
+        try await catalog.commit(checkpoint)
+        FaultPoint.reach("after the checkpoint of \(name)")
     }
 
     private func instant(_ step: Int) -> [StepWrite] {
@@ -96,7 +103,8 @@ struct Recorder: Sendable {
         }
     }
 
-    private func changesOnSuccess(_ step: Int) -> [CatalogChange] {
+    /// What the catalog learns when a step has succeeded.
+    func changesOnSuccess(_ step: Int) -> [CatalogChange] {
         let content = itinerary.steps[step]
         switch content.kind {
         case .gate: return [.gatePending(content.job, false)]

@@ -1,13 +1,13 @@
-public import Catalog
-public import Model
+internal import Catalog
+internal import Model
 
 /// Carries out what the step machine commands, records it, and feeds back what came of it.
 ///
 /// The machine is only touched by the one task that runs `run()`; steps are performed by child tasks. A step's intent
 /// is durable before its worker is contacted, its outcome before the machine hears of it (DESIGN 6).
-public struct Runner: Sendable {
+struct Runner: Sendable {
     /// Steps in flight at once, whatever a batch's size: each may hold a connection's channel and two output tails.
-    public static let maximumInFlight = 256
+    static let maximumInFlight = 256
 
     private let performer: Performer
     private let recorder: Recorder

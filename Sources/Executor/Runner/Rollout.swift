@@ -1,0 +1,167 @@
+public import Catalog
+public import Model
+
+/// Executes a plan against a bucket: decides whether it may begin or continue, and brings it as far as it goes.
+public struct Rollout: Sendable {
+    /// How an apply ended.
+    public enum Ending: Sendable {
+        case nothingToDo
+        /// The plan's run had succeeded before; nothing was touched.
+        case alreadyDone(Run)
+        case ended(Run, StepMachine.Result, problems: [Problem])
+    }
+
+    /// A step that keeps a run from its end.
+    public struct Problem: Sendable {
+        public let step: Step
+        public let attempt: Int
+        public let state: StepState
+        public let detail: String?
+        /// The last lines that the attempt printed.
+        public let output: StepOutput?
+    }
+
+    public struct Options: Sendable {
+        /// Make a new attempt of what failed or was unreachable.
+        public var retryFailed = false
+        /// Park after this wave (an index, 0 for the first).
+        public var lastWave: Int?
+
+        public init(retryFailed: Bool = false, lastWave: Int? = nil) {
+            self.retryFailed = retryFailed
+            self.lastWave = lastWave
+        }
+    }
+
+    let bucketFolder: String
+    let configuration: BucketConfiguration
+    let catalog: Catalog
+    let store: ContentStore
+    /// `user@host`, for the record.
+    let who: String
+    let clock: Clock
+    /// Random text for a new run; 16 hexadecimal digits.
+    let nonce: @Sendable () -> String
+    let observe: @Sendable (RunEvent) -> Void
+
+    public init(
+        bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
+        clock: Clock, nonce: @escaping @Sendable () -> String, observe: @escaping @Sendable (RunEvent) -> Void
+    ) {
+        self.bucketFolder = bucketFolder
+        self.configuration = configuration
+        self.catalog = catalog
+        self.store = store
+        self.who = who
+        self.clock = clock
+        self.nonce = nonce
+        self.observe = observe
+    }
+
+    /// Begins or continues the run of `file`. The caller holds the bucket's lock.
+    ///
+    /// - Parameter parkRequests: see `Runner.run`.
+    /// - Throws: `RolloutError` where nothing may run; `CatalogError` or `StoreError` where the bucket's own files fail.
+    public func apply(
+        _ file: PlanFile, options: Options, parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
+        let plan = file.plan
+        guard plan.bucket == configuration.bucketID else {
+            throw RolloutError.otherBucket(planned: plan.bucket, actual: configuration.bucketID)
+        }
+        guard plan.transport == configuration.transport else {
+            throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
+        }
+        let resumed = try existingRun(of: file)
+        if let resumed, resumed.state == .succeeded { return .alreadyDone(resumed) }
+        if plan.isEmpty { return .nothingToDo }
+        if resumed == nil {
+            let facts = plan.staleFacts(in: try catalog.snapshot())
+            guard facts.isEmpty else { throw RolloutError.stale(facts) }
+        }
+        try checkContent(of: plan)
+        let run = try resumed ?? begin(file)
+        if resumed != nil, run.state != .running {
+            try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+        }
+        return try await execute(run, plan, options: options, parkRequests: parkRequests)
+    }
+
+    /// The run that this plan has already, if it may be continued or is done.
+    private func existingRun(of file: PlanFile) throws -> Run? {
+        if let run = try catalog.unfinishedRun() {
+            guard run.plan == file.id else { throw RolloutError.unfinishedRun(run) }
+            return run
+        }
+        guard let run = try catalog.latestRun(of: file.id) else { return nil }
+        if run.state == .abandoned { throw RolloutError.abandoned(run) }
+        return run
+    }
+
+    private func begin(_ file: PlanFile) throws -> Run {
+        try store.put(file.bytes)
+        return try catalog.beginRun(
+            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
+    }
+
+    /// Everything that will be pushed has to be at hand before anything is touched.
+    private func checkContent(of plan: Plan) throws {
+        var problems: [String] = []
+        var seen = Set<Digest>()
+        for job in plan.waves.lazy.flatMap(\.jobs) {
+            for content in job.content where seen.insert(content.tree).inserted {
+                do {
+                    for entry in try store.tree(content.tree).entries where entry.kind != .emptyDirectory {
+                        if seen.insert(entry.digest).inserted, !store.contains(entry.digest) {
+                            problems.append("\(job.job): \(entry.path) (\(entry.digest)) is missing in the store")
+                        }
+                    }
+                } catch {
+                    problems.append("\(job.job): the tree \(content.tree): \(error)")
+                }
+            }
+        }
+        guard problems.isEmpty else { throw RolloutError.content(problems) }
+    }
+
+    private func execute(
+        _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
+        let itinerary = Itinerary(plan)
+        let records = try catalog.steps(of: run.id)
+        let recorded = Dictionary(
+            records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) },
+            uniquingKeysWith: { _, last in last })
+        let machine = StepMachine(
+            itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
+        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
+        let performer = Performer(
+            recorder: recorder, store: store, workforce: Workforce(plan, bucketFolder: bucketFolder))
+        let runner = Runner(performer: performer, recorder: recorder, observe: observe)
+        let ended = try await runner.run(machine, parkRequests: parkRequests)
+        let result = ended.result ?? .parked
+        try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
+        let now = try catalog.run(run.id) ?? run
+        return .ended(now, result, problems: try problems(of: run.id, ended))
+    }
+
+    private static func state(of result: StepMachine.Result) -> RunState {
+        switch result {
+        case .succeeded: .succeeded
+        case .parked: .parked
+        case .failed, .stale, .unknown: .failed
+        }
+    }
+
+    private func problems(of run: RunID, _ machine: StepMachine) throws -> [Problem] {
+        try [StepMachine.Outcome.unknown, .stale, .failed, .unreachable].flatMap { outcome in
+            try machine.steps(with: outcome).compactMap { index in
+                let step = machine.itinerary.steps[index]
+                guard let record = try catalog.attempts(of: run, step: step.id).last else { return nil }
+                return Problem(
+                    step: step, attempt: record.attempt, state: record.state, detail: record.detail,
+                    output: try catalog.output(of: run, step: step.id))
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+public import Catalog
+public import Model
+
+/// Why a plan is not executed, or not further. Nothing was touched on any worker.
+public enum RolloutError: Error, Sendable {
+    case otherBucket(planned: String, actual: String)
+    case otherTransport(planned: TransportKind, actual: TransportKind)
+    case unsupportedTransport(TransportKind)
+    /// Another plan's run holds the bucket.
+    case unfinishedRun(Run)
+    case abandoned(Run)
+    case stale([StaleFact])
+    /// Objects that the plan needs and the store lacks or holds altered.
+    case content([String])
+    /// What the workers lack, each beginning with the worker's name.
+    case preflight([String])
+    case noSuchRun(RunID)
+    case notUnfinished(Run)
+    /// A step cannot be settled by a person, since it is not `unknown`.
+    case notUnknown(RunID, StepID, StepState)
+}
+
+extension RolloutError: CustomStringConvertible {
+    /// For the terminal: what happened, and what to do now.
+    public var description: String {
+        switch self {
+        case .otherBucket(let planned, let actual):
+            "the plan is for the bucket \(planned), and this is \(actual). Name the right one with `--bucket`."
+        case .otherTransport(let planned, let actual):
+            "the plan reaches its workers by \(planned.rawValue), and `maand.conf` says \(actual.rawValue). Plan again."
+        case .unsupportedTransport(let kind):
+            "the transport `\(kind.rawValue)` is not part of this release; `local` is."
+        case .unfinishedRun(let run):
+            """
+            run \(run.id), of the plan \(run.plan), is \(run.state.rawValue) and holds the bucket. Bring it to its end \
+            with its own plan file, or give it up: maand-apply abandon \(run.id) --reason '...'
+            """
+        case .abandoned(let run):
+            "run \(run.id) of this plan was abandoned. Plan again: what it began is unsettled and will act."
+        case .stale(let facts):
+            Self.list(
+                "the plan is stale, nothing was touched. Plan again, or put the facts back:", facts.map(\.description))
+        case .content(let problems):
+            Self.list(
+                "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
+                problems)
+        case .preflight(let faults):
+            Self.list("workers are not ready, nothing was begun:", faults)
+        case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
+        case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
+        case .notUnknown(let run, let step, let state):
+            "run \(run), step \(step): it is \(state.rawValue), and only an unknown step can be resolved."
+        }
+    }
+
+    private static func list(_ head: String, _ items: [String]) -> String {
+        let shown = 20
+        var lines = [head] + items.prefix(shown).map { "  " + $0 }
+        if items.count > shown { lines.append("  and \(items.count - shown) more") }
+        return lines.joined(separator: "\n")
+    }
+}

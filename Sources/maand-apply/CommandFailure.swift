@@ -1,0 +1,62 @@
+import ArgumentParser
+import Catalog
+import Executor
+import Foundation
+import YAML
+
+/// The exit codes of the command line, besides 0 and those of the argument parser.
+enum ExitStatus: Int32 {
+    case failed = 1
+    case stale = 3
+    /// A step is unknown, and a person has to say what became of it.
+    case decisionNeeded = 4
+    case otherRun = 5
+    case invalid = 65
+    case unreachable = 69
+    case tryLater = 75
+}
+
+/// An error with its exit code.
+struct CommandFailure: Error, CustomStringConvertible {
+    let status: ExitStatus
+    let description: String
+
+    init(_ status: ExitStatus, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+
+    /// Finds the exit code of an error of any of the modules.
+    init(_ error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        case let failure as InputFailure: self.init(.invalid, failure.description)
+        case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
+        case CatalogError.otherBucket: self.init(.invalid, "\(error)")
+        default: self.init(.failed, "\(error)")
+        }
+    }
+
+    private static func status(of refusal: RolloutError) -> ExitStatus {
+        switch refusal {
+        case .otherBucket, .otherTransport, .unsupportedTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
+            .invalid
+        case .unfinishedRun: .otherRun
+        case .abandoned, .stale: .stale
+        case .preflight: .unreachable
+        }
+    }
+}
+
+/// Runs a command's body; prints an error for people and leaves with its exit code.
+func reportingFailures(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let code as ExitCode {
+        throw code
+    } catch {
+        let failure = CommandFailure(error)
+        FileHandle.standardError.write(Data("maand-apply: \(failure.description)\n".utf8))
+        throw ExitCode(failure.status.rawValue)
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Executor
+import Model
+
+struct AbandonCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "abandon",
+        abstract: "Gives an unfinished run up; what it began is unsettled, and the next plan acts on it.")
+
+    @OptionGroup var options: BucketOptions
+
+    @Argument(help: "The run's number.") var run: RunID
+
+    @Option(help: "Why; recorded.") var reason: String
+
+    func run() async throws {
+        try await reportingFailures {
+            let lock = try options.lock(plan: nil)
+            defer { withExtendedLifetime(lock) {} }
+            _ = try await options.rollout().abandon(run, reason: reason)
+            options.terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
+        }
+    }
+}
+
+struct ResolveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resolve", abstract: "Says what became of a step whose outcome is unknown.")
+
+    enum Verdict: String, ExpressibleByArgument, CaseIterable {
+        case succeeded
+        case failed
+    }
+
+    @OptionGroup var options: BucketOptions
+
+    @Argument(help: "The run's number.") var run: RunID
+
+    @Argument(help: "The step, as `status` shows it.") var step: String
+
+    @Argument(help: "What happened: `succeeded` or `failed`.") var verdict: Verdict
+
+    @Option(help: "How you know; recorded.") var reason: String
+
+    func run() async throws {
+        try await reportingFailures {
+            let lock = try options.lock(plan: nil)
+            defer { withExtendedLifetime(lock) {} }
+            try await options.rollout().resolve(
+                run, step: StepID(step), succeeded: verdict == .succeeded, reason: reason)
+            options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Executor
+import Foundation
+import Model
+import Synchronization
+
+/// Appends what happens to a file, one JSON object a line, for programs that follow a run.
+final class EventLog: Sendable {
+    private let file: Mutex<FileHandle>
+
+    /// - Throws: `CommandFailure` where the file cannot be written.
+    init(appendingTo path: String) throws {
+        if !FileManager.default.fileExists(atPath: path) {
+            FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+        }
+        guard let handle = FileHandle(forWritingAtPath: path) else {
+            throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        _ = try handle.seekToEnd()
+        file = Mutex(handle)
+    }
+
+    private struct Line: Encodable {
+        var at: Int64
+        var event: String
+        var step: String?
+        var attempt: Int?
+        var outcome: String?
+        var milliseconds: Int64?
+        var allocations: [String]?
+        var detail: String?
+    }
+
+    func write(_ event: RunEvent) {
+        var line = Line(at: Clock.system.now().milliseconds, event: "")
+        switch event {
+        case .stepStarted(let step, let attempt):
+            line.event = "step_started"
+            line.step = step.id.text
+            line.attempt = attempt
+        case .stepResumed(let step, let attempt):
+            line.event = "step_resumed"
+            line.step = step.id.text
+            line.attempt = attempt
+        case .stepEnded(let step, let outcome, let detail, let milliseconds):
+            line.event = "step_ended"
+            line.step = step.id.text
+            line.outcome = "\(outcome)"
+            line.detail = detail
+            line.milliseconds = milliseconds
+        case .promoted(let allocations, let version):
+            line.event = "promoted"
+            line.allocations = allocations.map(\.description)
+            line.detail = version
+        case .gateWaiting(let step, let tries, _, let problem):
+            line.event = "gate_waiting"
+            line.step = step.id.text
+            line.attempt = tries
+            line.detail = problem
+        case .parking(let reason):
+            line.event = "parking"
+            line.detail = reason
+        case .warning(let text):
+            line.event = "warning"
+            line.detail = text
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Losing a line of this log is no reason to stop a rollout; what counts is in the database.
+        guard let bytes = try? encoder.encode(line) else { return }
+        file.withLock { try? $0.write(contentsOf: bytes + Data([0x0a])) }
+    }
+}

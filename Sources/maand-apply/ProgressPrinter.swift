@@ -1,0 +1,94 @@
+import Catalog
+import Executor
+import Foundation
+import Model
+import Synchronization
+
+/// Prints a run as it goes, a line for each thing that happens.
+final class ProgressPrinter: Sendable {
+    private let terminal: Terminal
+    // Events come from the tasks of several steps; a line is printed whole.
+    private let order = Mutex(())
+
+    init(_ terminal: Terminal) { self.terminal = terminal }
+
+    func show(_ event: RunEvent) {
+        order.withLock { _ in
+            switch event {
+            case .stepStarted(let step, let attempt):
+                line("▸", .faint, step, attempt > 1 ? "attempt \(attempt)" : nil)
+            case .stepResumed(let step, _):
+                line("↻", .yellow, step, "begun before the interruption; asking what became of it")
+            case .stepEnded(let step, let outcome, let detail, let milliseconds):
+                let seconds = String(format: "%.1f s", Double(milliseconds) / 1000)
+                let (mark, style) = Self.mark(of: outcome)
+                line(mark, style, step, [seconds, detail].compactMap { $0 }.joined(separator: ": "))
+            case .promoted(let allocations, let version):
+                for allocation in allocations {
+                    terminal.print(
+                        "\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
+                }
+            case .gateWaiting(let step, let tries, let all, let problem):
+                line("…", .yellow, step, "try \(tries) of \(all): \(problem)")
+            case .parking(let reason):
+                terminal.print(
+                    terminal.styled("parking", .yellow)
+                        + " after \(reason): what is in flight comes to its end, nothing new begins")
+            case .warning(let text):
+                terminal.print("\(terminal.styled("warning", .yellow)): \(terminal.escape(text))")
+            }
+        }
+    }
+
+    /// The last lines: how it ended, why, and what to do now.
+    func conclude(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem]) {
+        for problem in problems.prefix(20) {
+            terminal.print("")
+            terminal.print(
+                terminal.styled("\(problem.step.id) is \(problem.state.rawValue)", .red)
+                    + (problem.detail.map { ": " + terminal.escape($0) } ?? ""))
+            for (name, bytes) in [("stdout", problem.output?.stdout ?? []), ("stderr", problem.output?.stderr ?? [])] {
+                for text in terminal.tail(bytes, count: 10) { terminal.print("  \(name): \(text)") }
+            }
+        }
+        if problems.count > 20 { terminal.print("and \(problems.count - 20) more") }
+        terminal.print("")
+        terminal.print(Self.conclusion(run, result, terminal))
+    }
+
+    private static func conclusion(_ run: Run, _ result: StepMachine.Result, _ terminal: Terminal) -> String {
+        switch result {
+        case .succeeded:
+            terminal.styled("Run \(run.id) succeeded.", .green)
+        case .parked:
+            terminal.styled("Run \(run.id) is parked.", .yellow) + " The same command continues it."
+        case .failed:
+            terminal.styled("Run \(run.id) failed.", .red)
+                + " The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or give the "
+                + "run up: maand-apply abandon \(run.id) --reason '...'"
+        case .stale:
+            terminal.styled("Run \(run.id) stopped: the plan is stale.", .red)
+                + " Put the facts back and run the same command, or give it up: maand-apply abandon \(run.id) "
+                + "--reason '...'"
+        case .unknown:
+            terminal.styled("Run \(run.id) needs a decision.", .red)
+                + " Look at the worker, then say what happened: maand-apply resolve \(run.id) STEP succeeded|failed "
+                + "--reason '...'"
+        }
+    }
+
+    private func line(_ mark: String, _ style: Terminal.Style, _ step: Step, _ detail: String?) {
+        let text = detail.map { "  " + terminal.escape($0) } ?? ""
+        terminal.print("\(terminal.styled(mark, style)) \(step.id)\(text)")
+    }
+
+    private static func mark(of outcome: StepMachine.Outcome) -> (String, Terminal.Style) {
+        switch outcome {
+        case .succeeded: ("✓", .green)
+        case .failed: ("✗", .red)
+        case .unreachable: ("✗", .red)
+        case .unknown: ("?", .red)
+        case .stale: ("≠", .red)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Catalog
+import Executor
+import Foundation
+import Model
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Begins or continues the run of a plan file (the default command).")
+
+    @OptionGroup var options: BucketOptions
+
+    @Argument(help: "The plan file, or `-` for standard input.", completion: .file())
+    var plan: String
+
+    @Flag(help: "Make a new attempt of what failed or was unreachable; recorded.")
+    var retryFailed = false
+
+    @Option(help: "Park after this wave, such as `wave:0`.")
+    var until: WaveLimit?
+
+    @Flag(help: "Print the steps that the command would do, and do nothing.")
+    var dryRun = false
+
+    @Option(help: "Append what happens to this file, one JSON object a line.", completion: .file())
+    var events: String?
+
+    func run() async throws {
+        try await reportingFailures {
+            _ = try options.configuration()
+            let file = try PlanFile.read(readPlan(), file: plan == "-" ? "standard input" : plan)
+            if dryRun { return try preview(file) }
+            let lock = try options.lock(plan: file.id)
+            defer { withExtendedLifetime(lock) {} }
+            try await apply(file)
+        }
+    }
+
+    private func apply(_ file: PlanFile) async throws {
+        let terminal = options.terminal
+        let progress = ProgressPrinter(terminal)
+        let log = try events.map(EventLog.init(appendingTo:))
+        let rollout = try options.rollout { event in
+            progress.show(event)
+            log?.write(event)
+        }
+        let ending = try await rollout.apply(
+            file,
+            options: .init(
+                retryFailed: retryFailed,
+                lastWave: until.map { limit in
+                    file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
+                }),
+            parkRequests: Signals.parkRequests())
+        switch ending {
+        case .nothingToDo:
+            terminal.print("Nothing to do: the plan holds no action.")
+        case .alreadyDone(let run):
+            terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
+        case .ended(let run, let result, let problems):
+            progress.conclude(run, result, problems)
+            if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
+        }
+    }
+
+    /// The steps that are left, in the plan's order; steps of one batch act in parallel.
+    private func preview(_ file: PlanFile) throws {
+        let catalog = try options.catalog()
+        let run = try catalog?.latestRun(of: file.id)
+        let records = try run.flatMap { try catalog?.steps(of: $0.id) } ?? []
+        let done = Set(records.filter { $0.state == .succeeded }.map(\.step))
+        let left = Itinerary(file.plan).steps.filter { !done.contains($0.id) }
+        for step in left { options.terminal.print(step.id.text) }
+        options.terminal.print("\(left.count) steps; nothing was touched.")
+    }
+
+    private static func status(of result: StepMachine.Result) -> ExitStatus? {
+        switch result {
+        case .succeeded: nil
+        case .failed: .failed
+        case .stale: .stale
+        case .unknown: .decisionNeeded
+        case .parked: .tryLater
+        }
+    }
+
+    private func readPlan() throws -> [UInt8] {
+        let handle: FileHandle
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: plan, isDirectory: &isFolder), isFolder.boolValue {
+            throw CommandFailure(.invalid, "\(plan) is a folder, not a plan file.")
+        }
+        if plan == "-" {
+            handle = .standardInput
+        } else {
+            guard let opened = FileHandle(forReadingAtPath: plan) else {
+                throw CommandFailure(
+                    .invalid,
+                    "\(plan) cannot be read: \(String(cString: strerror(errno))). Make it: maand-plan deploy -o \(plan)"
+                )
+            }
+            handle = opened
+        }
+        // One byte more than allowed, so that the reader can say that it is too large.
+        do {
+            return Array(try handle.read(upToCount: PlanFile.maximumSize + 1) ?? Data())
+        } catch {
+            throw CommandFailure(.invalid, "\(plan) cannot be read: \(error.localizedDescription)")
+        }
+    }
+}
+
+/// `wave:N`, where N is a `deployment_seq`.
+struct WaveLimit: ExpressibleByArgument {
+    let sequence: Int
+
+    init?(argument: String) {
+        guard argument.hasPrefix("wave:"), let sequence = Int(argument.dropFirst(5)), sequence >= 0 else { return nil }
+        self.sequence = sequence
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+
+/// Turns SIGINT, SIGTERM and SIGHUP into requests to park; the second SIGINT or SIGTERM leaves at once.
+///
+/// Handlers rather than ignored signals: what is ignored stays ignored in the commands that a process starts.
+enum Signals {
+    // Written once, before the handlers that read it are installed.
+    nonisolated(unsafe) private static var writeEnd: Int32 = -1
+
+    static func parkRequests() -> AsyncStream<String> {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return AsyncStream { $0.finish() } }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        writeEnd = ends[1]
+        let readEnd = ends[0]
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            signal(number) { number in
+                var byte = UInt8(truncatingIfNeeded: number)
+                // A full pipe means that enough requests wait already.
+                _ = write(Signals.writeEnd, &byte, 1)
+            }
+        }
+        return AsyncStream { continuation in
+            Thread.detachNewThread {
+                var byte: UInt8 = 0
+                var count = 0
+                while true {
+                    let got = read(readEnd, &byte, 1)
+                    if got < 0 && errno == EINTR { continue }
+                    guard got == 1 else { break }
+                    count += 1
+                    // Everything that matters is in the database: leaving here is a kill in good order.
+                    if count > 1 && Int32(byte) != SIGHUP { _exit(ExitStatus.tryLater.rawValue) }
+                    continuation.yield(name(Int32(byte)))
+                }
+            }
+        }
+    }
+
+    private static func name(_ number: Int32) -> String {
+        switch number {
+        case SIGINT: "SIGINT"
+        case SIGTERM: "SIGTERM"
+        default: "SIGHUP"
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import ArgumentParser
+import Catalog
+import Executor
+import Foundation
+import Model
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Shows where a run stands; works while it runs, from another terminal too.")
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
+
+    @OptionGroup var options: BucketOptions
+
+    @Argument(help: "The run's number; without it the latest.") var run: RunID?
+
+    @Option(help: "How to print.") var format = Format.text
+
+    func run() async throws {
+        try await reportingFailures {
+            guard let catalog = try options.catalog(), let report = try RunReport(catalog, bucket: options.folder, run)
+            else {
+                if let run { throw RolloutError.noSuchRun(run) }
+                options.terminal.print(format == .json ? "null" : "There is no run yet.")
+                return
+            }
+            switch format {
+            case .text: for line in report.lines(options.terminal) { options.terminal.print(line) }
+            case .json: options.terminal.print(try report.json())
+            }
+        }
+    }
+}
+
+struct HistoryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "Lists runs, newest first, with what people decided about them.")
+
+    @OptionGroup var options: BucketOptions
+
+    @Option(help: "How many runs.") var limit = 20
+
+    func run() async throws {
+        try await reportingFailures {
+            guard let catalog = try options.catalog() else { return options.terminal.print("There is no run yet.") }
+            for run in try catalog.runs(limit: limit) {
+                options.terminal.print(RunReport.headline(run, options.terminal))
+                for decision in try catalog.decisions(run.id) {
+                    options.terminal.print(
+                        options.terminal.escape(
+                            "    \(RunReport.time(decision.at)) \(decision.by): \(decision.what)"
+                                + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)"))
+                }
+            }
+        }
+    }
+}
+
+/// Where a run stands, from what is recorded alone.
+struct RunReport {
+    private let run: Run
+    private let rows: [JobRow]
+    /// Steps that are neither pending nor succeeded, in the plan's order.
+    private let open: [(step: Step, record: StepRecord)]
+    private let holder: LockHolder?
+
+    private struct JobRow: Encodable {
+        var job: String
+        var state: String
+        var done: Int
+        var steps: Int
+    }
+
+    /// Nil where there is no such run.
+    init?(_ catalog: Catalog, bucket: String, _ id: RunID?) throws {
+        guard let run = try id.map(catalog.run) ?? catalog.runs(limit: 1).first else { return nil }
+        self.run = run
+        let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
+        let itinerary = Itinerary(try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan)
+        let records = Dictionary(try catalog.steps(of: run.id).map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
+        open = itinerary.steps.compactMap { step in
+            guard let record = records[step.id], record.state != .succeeded, record.state != .pending else {
+                return nil
+            }
+            return (step, record)
+        }
+        let standings = StepMachine.standings(
+            itinerary, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+        rows = zip(itinerary.units, standings).map { unit, standing in
+            let steps = unit.steps
+            let done = steps.count { records[itinerary.steps[$0].id]?.state == .succeeded }
+            return JobRow(
+                job: unit.job?.text ?? "stops", state: Self.word(standing), done: done, steps: steps.count)
+        }
+        if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
+            holder = by
+        } else {
+            holder = nil
+        }
+    }
+
+    private static func word(_ standing: StepMachine.Standing) -> String {
+        switch standing {
+        case .waiting: "waiting"
+        case .running: "begun"
+        case .succeeded: "done"
+        case .failed: "failed"
+        case .unknown: "unknown"
+        case .blocked: "blocked"
+        }
+    }
+
+    /// `running` is only true while a process holds the lock.
+    private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
+
+    static func time(_ time: Timestamp) -> String {
+        Date(timeIntervalSince1970: Double(time.milliseconds) / 1000).formatted(.iso8601)
+    }
+
+    static func headline(_ run: Run, _ terminal: Terminal) -> String {
+        terminal.escape(
+            "run \(run.id)  \(run.state.rawValue)  plan \(run.plan.hex.prefix(12))  started \(time(run.startedAt)) by "
+                + run.startedBy + (run.endedAt.map { ", ended \(time($0))" } ?? ""))
+    }
+
+    func lines(_ terminal: Terminal) -> [String] {
+        var lines = [Self.headline(run, terminal)]
+        if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
+        if let holder { lines.append(terminal.escape("executed by \(holder)")) }
+        for row in rows { lines.append("  \(row.job): \(row.state), \(row.done) of \(row.steps) steps done") }
+        for (step, record) in open {
+            let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
+            lines.append("  \(step.id) (attempt \(record.attempt)) is \(record.state.rawValue)\(detail)")
+        }
+        return lines
+    }
+
+    /// Stable keys, for programs.
+    func json() throws -> String {
+        struct Document: Encodable {
+            var run: Int
+            var state: String
+            var plan: String
+            var started_at: String
+            var started_by: String
+            var ended_at: String?
+            var pid: Int?
+            var jobs: [JobRow]
+            var steps: [StepRow]
+        }
+        struct StepRow: Encodable {
+            var step: String
+            var attempt: Int
+            var state: String
+            var detail: String?
+        }
+        let document = Document(
+            run: run.id.number, state: state, plan: run.plan.description, started_at: Self.time(run.startedAt),
+            started_by: run.startedBy, ended_at: run.endedAt.map(Self.time), pid: holder?.pid, jobs: rows,
+            steps: open.map {
+                StepRow(
+                    step: $0.step.id.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
+                    detail: $0.record.detail)
+            })
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(document), as: UTF8.self)
+    }
+}

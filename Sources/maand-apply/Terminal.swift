@@ -1,0 +1,42 @@
+import Foundation
+import YAML
+
+/// Text for people on standard output: one line at a time, whatever comes from outside escaped, colour where wanted.
+struct Terminal: Sendable {
+    private let isColored: Bool
+
+    enum Style: String {
+        case plain = ""
+        case bold = "1"
+        case green = "32"
+        case yellow = "33"
+        case red = "31"
+        case faint = "2"
+    }
+
+    init(_ choice: ColorChoice) {
+        switch choice {
+        case .always: isColored = true
+        case .never: isColored = false
+        case .auto:
+            isColored =
+                isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
+        }
+    }
+
+    func styled(_ text: String, _ style: Style) -> String {
+        isColored && style != .plain ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
+    }
+
+    /// Makes text from a worker, a file or a user safe for one line.
+    func escape(_ text: String) -> String { VisibleText.escape(text, for: .terminal) }
+
+    /// Written at once, so that a reader of a pipe sees it when it happens.
+    func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+    /// The last lines of what a command printed, indented, at most `count`.
+    func tail(_ bytes: [UInt8], count: Int) -> [String] {
+        String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(count)
+            .map { escape(String($0.prefix(400))) }
+    }
+}
