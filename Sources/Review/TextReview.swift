@@ -139,7 +139,7 @@ public struct TextReview {
             2,
             style(.name, job.job.text) + " " + versions(job)
                 + (what.isEmpty ? "" : ": " + what.joined(separator: ", ")))
-        if !job.demands.isEmpty { add(6, style(.detail, "after " + job.demands.map(\.text).joined(separator: ", "))) }
+        if !job.demands.isEmpty { add(6, style(.detail, "demands " + job.demands.map(\.text).joined(separator: ", "))) }
         if job.gateFirst {
             add(6, style(.change, "gate first") + detail("the last one failed or never ran"))
         } else if job.phases.isEmpty {

@@ -1,0 +1,159 @@
+import Foundation
+import Model
+import Review
+import Testing
+
+@Suite struct TextReviewTests {
+    @Test func tellsEverythingOfASmallPlan() throws {
+        let file = PlanFile(try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1))
+        #expect(
+            TextReview.text(file, color: false) == """
+                Plan \(file.id)
+                deploy in bucket b-1, made at catalog revision 3
+                planned with --jobs api
+                after a failure no batch starts anywhere; up to 4 jobs side by side
+                3 workers over ssh as agent, port 22, below /opt/worker
+                  w1 at 10.0.0.1
+
+                Stops, before the first wave
+                  - stop old 0.9.0 on w1, w2, w3  (removed; deployed files go, data and logs stay)
+
+                Wave 1
+                  api 2.0.0 -> 2.1.0: 3 to restart
+                      demands db
+                      gate first  (the last one failed or never ran)
+                      files
+                        ~ conf/a.yml
+                        - conf/old.yml
+                        ~ run.sh  (type or mode)
+                      upgrade in 3 batches, a gate after each batch
+                        1. ~ restart w1  (restart glob matched)
+                             conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
+                        2. ~ restart w2  (restart glob matched)
+                             conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
+                        3. ~ restart w3  (restart glob matched)
+                             conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
+                      gate: tcp :80 and `true` on the worker; 3 attempts, 1 s apart, 2 s each
+                      ports: http 80
+
+                Not bound by the plan: programs on the workers, and whatever targets fetch.
+                Plan: 3 to restart, 3 to stop; 2 unchanged.
+
+                """)
+    }
+
+    @Test func staysShortForThreeThousandWorkers() throws {
+        let plan = try Samples.plan(workers: (1...3001).map { "w\($0)" }, batch: 10)
+        let text = TextReview.text(PlanFile(plan), color: false)
+        #expect(text.split(separator: "\n").count < 40)
+        #expect(text.contains("1–301. ~ restart w1 … w3001 (3001), 10 at a time"), "\(text)")
+        #expect(text.contains("- stop old 0.9.0 on w1 … w3001 (3001)"))
+    }
+
+    @Test func coloursOnlyWhenAsked() throws {
+        let file = PlanFile(try Samples.plan(workers: ["w1"], batch: 1))
+        #expect(TextReview.text(file, color: true).contains("\u{1b}[33m~ restart\u{1b}[0m"))
+        #expect(!TextReview.text(file, color: false).contains("\u{1b}"))
+    }
+
+    @Test func nothingInAPlanCanForgeALine() throws {
+        let evil = "x\u{1b}[2J\n  Wave 9\u{202e}\u{2028}\u{9b}m"
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.workers[0].address = evil
+        plan.workers[0].ssh?.user = evil
+        plan.workerRoot = "/" + evil
+        plan.bucket = evil
+        plan.waves[0].jobs[0].version = evil
+        plan.waves[0].jobs[0].healthCheck?.checks = [
+            .ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200),
+        ]
+        plan.waves[0].jobs[0].changes[0].value = [FileChange(path: evil, kind: .added, from: nil, to: Digest.of([]))]
+        plan.waves[0].jobs[0].phases[0].batches[0][0].matched = [.init(evil, [evil])]
+        plan.reconcile[0].from.version = evil
+        let text = TextReview.text(PlanFile(plan), color: false)
+        #expect(
+            text.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 && $0.value != 0x7f && $0.value != 0x9b })
+        #expect(!text.contains("\u{202e}") && !text.contains("\u{2028}"))
+        #expect(!text.contains("\n  Wave 9"))
+    }
+
+    @Test func anEmptyPlanSaysSo() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.waves = []
+        plan.reconcile = []
+        plan.workers = []
+        plan.summary = .init(reconcile: [], waves: [], unchanged: 5)
+        #expect(plan.summaryLine == "Plan: nothing to do; 5 unchanged.")
+        #expect(TextReview.text(PlanFile(plan), color: false).hasSuffix("Plan: nothing to do; 5 unchanged.\n"))
+    }
+}
+
+@Suite struct OutputTests {
+    @Test func jsonIsReadBackByAnother() throws {
+        let evil = "\"\\\n\u{1b}\u{202e}😀</script>"
+        let json = JSON.object([("a", .array([.int(-1), .bool(true), .null, .string(evil)])), ("b", .object([]))])
+        let value = try #require(
+            JSONSerialization.jsonObject(with: Data(json.text.utf8)) as? [String: Any])
+        #expect((value["a"] as? [Any])?.last as? String == evil)
+        #expect(json.text.utf8.allSatisfy { $0 == 0x0a || (0x20...0x7e).contains($0) })
+    }
+
+    @Test func tablesAlign() {
+        var table = TextTable(["job", "n"])
+        table.add(["a\u{1b}", "1"])
+        table.add(["long name", ""])
+        #expect(table.text == "job        n\na\\u{1b}    1\nlong name\n")
+    }
+}
+
+enum Samples {
+    /// One job that upgrades every worker in batches of `batch`, and one that is removed from each.
+    static func plan(workers names: [String], batch: Int) throws -> Plan {
+        let workers = try names.map { try #require(WorkerName($0)) }
+        let api = try #require(JobName("api"))
+        let old = try #require(JobName("old"))
+        let before = Digest.of("old".utf8)
+        let after = Digest.of("new".utf8)
+        let entries = workers.map {
+            Plan.Entry(
+                worker: $0, action: .restart, reason: .globMatched, from: "a",
+                matched: [.init("conf/*.yml", ["conf/a.yml", "conf/b.yml", "conf/c.yml", "conf/d.yml"])])
+        }
+        let batching = Plan.Batching(starts: 0, upgrades: batch)
+        let job = Plan.Job(
+            job: api, version: "2.1.0", demands: [try #require(JobName("db"))], active: workers,
+            from: [.init("a", FromState(version: "2.0.0", content: before))],
+            content: [.init(tree: after, workers: workers)],
+            changes: [
+                .init(
+                    "a",
+                    [
+                        FileChange(path: "conf/a.yml", kind: .modified, from: before, to: after),
+                        FileChange(path: "conf/old.yml", kind: .removed, from: before, to: nil),
+                        FileChange(path: "run.sh", kind: .mode, from: before, to: before),
+                    ])
+            ],
+            rolloutOrder: .workers, batching: batching, repeatable: [], timeouts: .init(), gateFirst: true,
+            phases: [
+                .init(
+                    kind: .upgrade, batches: batching.batches(of: entries, in: .upgrade), gate: .afterEachBatch)
+            ], ports: [.init("http", 80)],
+            healthCheck: HealthCheck(
+                timeoutSeconds: 2, attempts: 3, intervalSeconds: 1, checks: [.tcp(port: 80), .ssh(command: "true")]))
+        let stops = workers.map {
+            Plan.Stop(
+                allocation: AllocationID(job: old, worker: $0), reason: .removed,
+                from: FromState(version: "0.9.0", content: before), timeout: 600)
+        }
+        let waves = [Plan.Wave(deploymentSequence: 1, jobs: [job])]
+        return Plan(
+            kind: .deploy, bucket: "b-1", transport: .ssh, workerRoot: "/opt/worker", base: .init(catalogRevision: 3),
+            options: .init(jobs: [api]), policy: .init(),
+            summary: .init(reconcile: stops, waves: waves, unchanged: 2),
+            workers: workers.enumerated().map { index, worker in
+                PlanWorker(
+                    worker: worker, address: index == 0 ? "10.0.0.1" : worker.text,
+                    ssh: .init(port: 22, user: "agent", hostKeys: []))
+            }, reconcile: stops, waves: waves)
+    }
+}
