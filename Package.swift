@@ -39,6 +39,7 @@ let package = Package(
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
         .target(name: "Planner", dependencies: ["Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
         .target(
             name: "Executor",
@@ -46,7 +47,7 @@ let package = Package(
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-plan", dependencies: ["Planner", "Catalog", "Model", "YAML", argumentParser],
+            name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
@@ -54,6 +55,7 @@ let package = Package(
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"], swiftSettings: settings),
+        .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model"], swiftSettings: settings),
         .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
     ]

@@ -1,9 +1,9 @@
 internal import Glibc
-internal import Model
+public import Model
 
 extension Timestamp {
     /// ISO 8601 to the second, such as `2026-03-01T04:05:06Z`.
-    var utc: String {
+    public var utc: String {
         var seconds = time_t(milliseconds / 1000)
         var parts = tm()
         gmtime_r(&seconds, &parts)

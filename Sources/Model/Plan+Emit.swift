@@ -133,6 +133,7 @@ extension Plan.Job {
         out.sequence("phases") { out in
             for phase in phases { out.mappingItem { phase.emit(into: &$0) } }
         }
+        out.mapping("ports", .flow) { out in for port in ports { out.field(port.name, .int(port.value)) } }
         if let healthCheck {
             out.mapping("health_check") { healthCheck.emitFields(into: &$0) }
         } else {

@@ -218,6 +218,8 @@ extension Plan {
         /// The job's last gate failed or never ran, so it comes before any batch (DESIGN 3, last row).
         public var gateFirst: Bool
         public var phases: [Phase]
+        /// Every port of the job with its number, 1...65535, sorted by name; the catalog keeps them.
+        public var ports: [Named<Int>]
         /// Nil where the job has none; then no gate is probed.
         public var healthCheck: HealthCheck?
 
@@ -226,7 +228,7 @@ extension Plan {
             content: [Content],
             changes: [Named<[FileChange]>], rolloutOrder: OrderSource, batching: Batching,
             repeatable: [LifecycleAction], timeouts: Timeouts, gateFirst: Bool, phases: [Phase],
-            healthCheck: HealthCheck?
+            ports: [Named<Int>] = [], healthCheck: HealthCheck?
         ) {
             self.job = job
             self.version = version
@@ -241,6 +243,7 @@ extension Plan {
             self.timeouts = timeouts
             self.gateFirst = gateFirst
             self.phases = phases
+            self.ports = ports
             self.healthCheck = healthCheck
         }
     }

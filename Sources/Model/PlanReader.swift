@@ -160,11 +160,11 @@ struct PlanReader {
                 reader.isNull(node) ? false : (word(node) as Reason?) == .unfinished
             }
             let phases = list(map.required("phases"), phase)
+            let ports = named(map.required("ports")) { integer($0, 1...65535) }
             let healthNode = map.required("health_check")
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
             guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
-                let batching,
-                let repeatable, let timeouts, let gateFirst, let phases, let healthNode,
+                let batching, let repeatable, let timeouts, let gateFirst, let phases, let ports, let healthNode,
                 reader.isNull(healthNode) || health != nil
             else { return nil }
             return Plan.Job(
@@ -173,7 +173,7 @@ struct PlanReader {
                 content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
                 changes: changes.map { Plan.Named($0.name, $0.value.value) }, rolloutOrder: order,
                 batching: batching, repeatable: repeatable, timeouts: timeouts, gateFirst: gateFirst, phases: phases,
-                healthCheck: health)
+                ports: ports.map { Plan.Named($0.name, $0.value.value) }, healthCheck: health)
         }
     }
 

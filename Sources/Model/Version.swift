@@ -44,6 +44,12 @@ public struct Version: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { text }
 
+    /// The version with all three segments and without `v`: `v2.1` is `2.1.0`.
+    public var normalized: String {
+        let release = segments.map(String.init).joined(separator: ".")
+        return preRelease.isEmpty ? release : release + "-" + preRelease.joined(separator: ".")
+    }
+
     private static func isIdentifier(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "-"): true

@@ -19,7 +19,7 @@ import YAML
         ("action: restart", "action: start", 1),
         ("plan_format: 1", "plan_format: 2", 1),
         ("restart: 1", "restart: 2", 10),
-        ("attempts: 3", "attempts: 0", 48),
+        ("attempts: 3", "attempts: 0", 49),
         ("gate: after_each_batch", "gate: sometimes", 45),
         ("window: null", "windw: null", 9),
     ])
@@ -68,6 +68,7 @@ enum Samples {
                         ]
                     ], gate: .afterEachBatch),
             ],
+            ports: [.init("http_port", 8080)],
             healthCheck: HealthCheck(
                 timeoutSeconds: 2, attempts: 3, intervalSeconds: 1,
                 checks: [.tcp(port: 80), .http(port: 8080, path: "/healthz", expectStatus: 200)]))

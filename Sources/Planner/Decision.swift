@@ -1,0 +1,67 @@
+internal import Model
+
+/// What happens to one active allocation, and why: the table of DESIGN 3.
+struct Decision {
+    var action: LifecycleAction
+    var reason: Reason
+    /// Globs with the changed paths that they match; only where they made a reload a restart.
+    var matched: [Plan.Named<[String]>] = []
+
+    /// - Parameters:
+    ///   - record: what the catalog knows of the allocation.
+    ///   - changes: what has to change in its files.
+    /// - Returns: nil where the allocation is what it should be.
+    init?(
+        _ record: FromState, _ manifest: Manifest, version: String, content: Digest, changes: [FileChange],
+        options: Plan.Options
+    ) {
+        guard let promoted = record.content else {
+            self.init(action: .start, reason: .firstDeploy)
+            return
+        }
+        if record.stopped {
+            self.init(action: .start, reason: .reEnabled)
+            return
+        }
+        let differs = promoted != content || record.version != version
+        guard differs || record.unfinished != nil || options.force else { return nil }
+        let update = Self.update(manifest, changes: changes, syncOnly: options.syncOnly)
+        let reason: Reason
+        if record.unfinished != nil {
+            reason = .unfinished
+        } else if options.force {
+            reason = .forced
+        } else if !update.matched.isEmpty {
+            reason = .globMatched
+        } else if record.version != version, changes.allSatisfy({ $0.path == "manifest.json" }) {
+            reason = .versionChanged
+        } else {
+            reason = .contentChanged
+        }
+        self.init(action: update.action, reason: reason, matched: update.matched)
+    }
+
+    private init(action: LifecycleAction, reason: Reason, matched: [Plan.Named<[String]>] = []) {
+        self.action = action
+        self.reason = reason
+        self.matched = matched
+    }
+
+    private static func update(
+        _ manifest: Manifest, changes: [FileChange], syncOnly: Bool
+    ) -> (action: LifecycleAction, matched: [Plan.Named<[String]>]) {
+        if syncOnly { return (.sync, []) }
+        switch manifest.restartPolicy {
+        case .always: return (.restart, [])
+        case .never: return (.sync, [])
+        case .reload:
+            var matched: [String: [String]] = [:]
+            for glob in manifest.restartGlobs {
+                let paths = changes.map(\.path).filter(glob.matches)
+                if !paths.isEmpty { matched[glob.text] = paths }
+            }
+            let sorted = matched.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            return (matched.isEmpty ? .reload : .restart, sorted.map { Plan.Named($0.key, $0.value) })
+        }
+    }
+}

@@ -1,0 +1,130 @@
+internal import Model
+
+/// The content of a job's folder, read once.
+struct JobFolder: Sendable {
+    /// Everything that is pushed.
+    let tree: Tree
+    /// Texts of the symbolic links, by path.
+    let links: [String: [UInt8]]
+
+    /// Folders of a job that never belong to its content: the worker's own, at the top.
+    private static let runtime: Set<String> = ["data", "logs"]
+    /// Folders that tools leave behind, at any depth. (`.venv` only below `_modules`, where Maand has its interpreter.)
+    private static let residue: Set<String> = ["venv", "node_modules", "__pycache__"]
+
+    /// Most paths that one job may have.
+    static let maximumEntries = 200_000
+
+    /// Walks the folder without following links.
+    ///
+    /// - Parameter shown: the folder as the user knows it, for messages.
+    static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
+        var walk = Walk(folder: folder, shown: shown, job: job, findings: findings)
+        walk.enter("", depth: 0)
+        findings = walk.findings
+        return JobFolder(tree: Tree(walk.entries), links: walk.links)
+    }
+
+    private struct Walk {
+        let folder: String
+        let shown: String
+        let job: JobName
+        var findings: Findings
+        var entries: [TreeEntry] = []
+        var links: [String: [UInt8]] = [:]
+
+        /// Reads one folder of the job; `path` is empty for the job's own.
+        mutating func enter(_ path: String, depth: Int) {
+            let names: [[UInt8]]
+            do throws(Files.Problem) {
+                names = try Files.names(in: absolute(path))
+            } catch {
+                return report(path, "the folder cannot be read: \(error.message)")
+            }
+            if names.isEmpty, !path.isEmpty {
+                entries.append(TreeEntry(path: path, kind: .emptyDirectory, digest: Digest.of([]), size: 0))
+            }
+            for name in names {
+                guard let name = String(validating: name, as: UTF8.self) else {
+                    report(path, "a name in this folder is not UTF-8: \(String(decoding: name, as: UTF8.self))")
+                    continue
+                }
+                if entries.count >= JobFolder.maximumEntries {
+                    return report(path, "the job has more than \(JobFolder.maximumEntries) paths")
+                }
+                visit(path.isEmpty ? name : path + "/" + name, name: name, depth: depth)
+            }
+        }
+
+        private mutating func visit(_ path: String, name: String, depth: Int) {
+            if let problem = TreePath.problem(path) { return report(path, "the path \(problem)") }
+            do throws(Files.Problem) {
+                let kind = try Files.kind(absolute(path))
+                if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
+                switch kind {
+                case .file(let isExecutable, _):
+                    if name.hasSuffix(".tpl") {
+                        return report(
+                            path, "templates are not supported by this release",
+                            note: "rename the file, or write what it would become")
+                    }
+                    let (digest, size) = try Files.digest(absolute(path))
+                    entries.append(
+                        TreeEntry(path: path, kind: isExecutable ? .executable : .file, digest: digest, size: size))
+                case .symlink:
+                    let target = try Files.target(ofLink: absolute(path))
+                    if let problem = problem(ofLinkTo: target, depth: depth) { return report(path, problem) }
+                    links[path] = target
+                    entries.append(
+                        TreeEntry(path: path, kind: .symlink, digest: Digest.of(target), size: target.count))
+                case .directory:
+                    if isExcluded(path, name: name, depth: depth) { return }
+                    enter(path, depth: depth + 1)
+                case .other: report(path, "sockets, devices and named pipes cannot be deployed")
+                }
+            } catch {
+                report(path, "cannot be read: \(error.message)")
+            }
+        }
+
+        /// Names at the top that belong to the worker.
+        private func reserved(_ name: String, _ kind: Files.Kind) -> String? {
+            if name == "bin" { return "the name bin is reserved at the top of a job's folder" }
+            if case .directory = kind { return nil }
+            return JobFolder.runtime.contains(name) ? "the name \(name) is reserved for a folder of the worker" : nil
+        }
+
+        private mutating func isExcluded(_ path: String, name: String, depth: Int) -> Bool {
+            if depth == 0, JobFolder.runtime.contains(name) { return true }
+            if path == "_modules/.venv" { return true }
+            guard JobFolder.residue.contains(name) else { return false }
+            if name != "__pycache__", !path.hasPrefix("_modules/") {
+                findings.warn(
+                    "\(shown)/\(path)", "job \(job): folders of the name \(name) are not deployed",
+                    note: "give the folder another name if the job needs it")
+            }
+            return true
+        }
+
+        /// A link may lead up only at its beginning, and not out of the job: whatever links it passes on its way down
+        /// stay inside for the same reason.
+        private func problem(ofLinkTo target: [UInt8], depth: Int) -> String? {
+            guard let text = String(validating: target, as: UTF8.self) else { return "the link's target is not UTF-8" }
+            if text.isEmpty || text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+                return "the link's target is empty or contains a control character"
+            }
+            if text.hasPrefix("/") { return "the link's target is absolute: \(text)" }
+            let parts = text.split(separator: "/").filter { $0 != "." }
+            let ups = parts.prefix { $0 == ".." }.count
+            if ups > depth { return "the link leads out of the job's folder: \(text)" }
+            return parts.dropFirst(ups).contains("..")
+                ? "the link's target has `..` after other components: \(text)" : nil
+        }
+
+        private func absolute(_ path: String) -> String { path.isEmpty ? folder : folder + "/" + path }
+
+        private mutating func report(_ path: String, _ message: String, note: String? = nil) {
+            findings.error(path.isEmpty ? shown : "\(shown)/\(path)", "job \(job): \(message)", note: note)
+        }
+    }
+}

@@ -1,0 +1,210 @@
+internal import Model
+
+/// Plans one job. What allocations have in common is worked out once for all of them.
+struct JobPlanner {
+    private let job: Workspace.Job
+    private let options: Plan.Options
+    private let trees: (Digest) throws -> Tree
+    private let version: String
+    /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
+    private var states: [State] = []
+    private var stateIndex: [FromState: Int] = [:]
+
+    private struct State {
+        var from: FromState
+        var changes: [FileChange]
+        var decision: Decision?
+    }
+
+    /// An allocation that acts.
+    private struct Actor {
+        var worker: WorkerName
+        /// Index into `states`.
+        var state: Int
+    }
+
+    init(_ job: Workspace.Job, options: Plan.Options, trees: @escaping (Digest) throws -> Tree) {
+        self.job = job
+        self.options = options
+        self.trees = trees
+        version = (job.manifest.version ?? Version.none).text
+    }
+
+    /// What happens to the job, and how many of its active allocations need nothing.
+    struct Outcome {
+        /// Nil where the job needs nothing at all.
+        var plan: Plan.Job?
+        var unchanged = 0
+        /// Of disabled allocations.
+        var stops: [Plan.Stop] = []
+    }
+
+    /// - Parameter ports: a number for each port of the job.
+    /// - Throws: what `trees` throws.
+    mutating func plan(
+        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int]
+    ) throws -> Outcome {
+        var outcome = Outcome()
+        var active: [WorkerName] = []
+        var starts: [Actor] = []
+        var upgrades: [Actor] = []
+        active.reserveCapacity(job.allocations.count)
+        for allocation in job.allocations {
+            let id = AllocationID(job: job.name, worker: workers[allocation.worker].name)
+            let record = catalog.allocations[id] ?? .none
+            if allocation.isDisabled {
+                if record.isRunning { outcome.stops.append(job.stop(id, .disabled, record)) }
+                continue
+            }
+            active.append(id.worker)
+            let state = try state(record.fromState)
+            switch states[state].decision?.action.phase {
+            case .start: starts.append(Actor(worker: id.worker, state: state))
+            case .upgrade: upgrades.append(Actor(worker: id.worker, state: state))
+            case nil: outcome.unchanged += 1
+            }
+        }
+        let record = catalog.jobs[job.name] ?? JobRecord()
+        // Where every allocation is disabled there is nothing to probe or to complete.
+        let isUnfinished = (record.gatePending || record.incomplete) && !active.isEmpty
+        if !starts.isEmpty || !upgrades.isEmpty || isUnfinished {
+            let gate = record.gatePending && isUnfinished && job.manifest.healthCheck != nil
+            outcome.plan = rollout(active, starts, upgrades, gateFirst: gate, ports: ports)
+        }
+        return outcome
+    }
+
+    // MARK: States
+
+    private mutating func state(_ from: FromState) throws -> Int {
+        if let index = stateIndex[from] { return index }
+        let changes = try changes(from)
+        let decision = Decision(
+            from, job.manifest, version: version, content: job.content.tree.digest, changes: changes, options: options)
+        states.append(State(from: from, changes: changes, decision: decision))
+        stateIndex[from] = states.count - 1
+        return states.count - 1
+    }
+
+    /// What has to change in the files of an allocation.
+    ///
+    /// On an unsettled one each path may be as it was promoted or as it was begun: what differs from either is a
+    /// change, from the promoted bytes where there are any.
+    private func changes(_ from: FromState) throws -> [FileChange] {
+        let promoted = try changes(fromTree: from.content)
+        guard let unfinished = from.unfinished else { return promoted }
+        var merged: [String: FileChange] = [:]
+        for change in try changes(fromTree: unfinished) { merged[change.path] = change }
+        for change in promoted where change.from != nil || merged[change.path] == nil { merged[change.path] = change }
+        return merged.values.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    }
+
+    private func changes(fromTree digest: Digest?) throws -> [FileChange] {
+        let tree = job.content.tree
+        guard let digest else { return tree.changes(from: nil) }
+        return digest == tree.digest ? [] : tree.changes(from: try trees(digest))
+    }
+
+    // MARK: The job's part of the plan
+
+    private func rollout(
+        _ active: [WorkerName], _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool, ports: [String: Int]
+    ) -> Plan.Job {
+        let batching = Plan.Batching(
+            starts: job.manifest.maximumStarts, upgrades: job.manifest.maximumUpgrades)
+        var names = StateNames(count: states.count)
+        var from: [Plan.Named<FromState>] = []
+        var changes: [Plan.Named<[FileChange]>] = []
+        var phases: [Plan.Phase] = []
+        for (kind, actors) in [(PhaseKind.start, starts), (.upgrade, upgrades)] where !actors.isEmpty {
+            var entries: [Plan.Entry] = []
+            entries.reserveCapacity(actors.count)
+            var runsTarget = false
+            for actor in actors {
+                let state = states[actor.state]
+                guard let decision = state.decision else { continue }
+                let (name, isFirst) = names.name(of: actor.state, state.from)
+                if isFirst {
+                    from.append(.init(name, state.from))
+                    changes.append(.init(name, state.changes))
+                }
+                runsTarget = runsTarget || decision.action.target != nil
+                entries.append(
+                    .init(
+                        worker: actor.worker, action: decision.action, reason: decision.reason, from: name,
+                        matched: decision.matched))
+            }
+            let gate: GateTiming =
+                switch kind {
+                case _ where job.manifest.healthCheck == nil || !runsTarget: .none
+                case .start: .afterPhase
+                case .upgrade: .afterEachBatch
+                }
+            phases.append(.init(kind: kind, batches: batching.batches(of: entries, in: kind), gate: gate))
+        }
+        let acting = Set((starts + upgrades).map(\.worker))
+        let tree = job.content.tree.digest
+        return Plan.Job(
+            job: job.name, version: version, demands: job.demands, active: active, from: from,
+            content: acting.isEmpty ? [] : [.init(tree: tree, workers: active.filter(acting.contains))],
+            changes: changes, rolloutOrder: .workers, batching: batching, repeatable: job.manifest.repeatable,
+            timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
+            ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
+            healthCheck: job.manifest.healthCheck?.resolved(ports))
+    }
+}
+
+/// Gives names to states: `new` to what was never there, else a, b ... z, aa, ab ... in the order of the plan.
+private struct StateNames {
+    private var names: [String?]
+    private var next = 0
+
+    init(count: Int) { names = Array(repeating: nil, count: count) }
+
+    mutating func name(of index: Int, _ state: FromState) -> (name: String, isFirst: Bool) {
+        if let name = names[index] { return (name, false) }
+        var name = Self.new
+        if state != AllocationRecord.none.fromState {
+            repeat {
+                name = Self.letters(next)
+                next += 1
+            } while name == Self.new
+        }
+        names[index] = name
+        return (name, true)
+    }
+
+    private static let new = "new"
+
+    /// 0 is a, 25 is z, 26 is aa.
+    private static func letters(_ number: Int) -> String {
+        let last = String(UnicodeScalar(UInt8(97 + number % 26)))
+        return number < 26 ? last : letters(number / 26 - 1) + last
+    }
+}
+
+extension Workspace.Job {
+    /// The stop of one of the job's allocations.
+    func stop(_ id: AllocationID, _ reason: Reason, _ record: AllocationRecord) -> Plan.Stop {
+        Plan.Stop(allocation: id, reason: reason, from: record.fromState, timeout: manifest.timeouts.action)
+    }
+}
+
+extension AllocationRecord {
+    /// Something was begun or promoted there and not stopped since.
+    var isRunning: Bool {
+        switch standing {
+        case .active: promoted != nil || unfinished != nil
+        case .stopped, .removed: false
+        }
+    }
+
+    /// Something of the job may still be on the worker, running or not.
+    var isThere: Bool {
+        switch standing {
+        case .active: isRunning
+        case .stopped: true
+        case .removed: false
+        }
+    }
+}

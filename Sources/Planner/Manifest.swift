@@ -1,0 +1,125 @@
+internal import Model
+internal import YAML
+
+/// A job's `manifest.json`.
+struct Manifest: Sendable {
+    /// As it is spelled; nil where the manifest has none.
+    var version: Version?
+    /// Labels that a worker has to carry, all of them; at least one.
+    var selectors: [String] = []
+    var restartPolicy = RestartPolicy.always
+    /// Empty unless the policy is `reload`.
+    var restartGlobs: [Glob] = []
+    /// 0 means all at once.
+    var maximumStarts = 0
+    /// At least 1.
+    var maximumUpgrades = 1
+    var minimumAllocations = 0
+    /// Where the manifest has that number.
+    var minimumNode: Node?
+    var memory = Bounds()
+    var cpu = Bounds()
+    /// Sorted by name.
+    var ports: [Port] = []
+    var commands: [Command] = []
+    var healthCheck: HealthCheckTemplate?
+    var timeouts = Plan.Timeouts()
+    var repeatable: [LifecycleAction] = []
+
+    /// How an update is applied to an allocation that runs.
+    enum RestartPolicy: String, CaseIterable, Sendable {
+        case always, reload, never
+    }
+
+    /// What a job may reserve on each of its workers; zero where the manifest says nothing.
+    struct Bounds: Sendable {
+        var minimum = Quantity.zero
+        var maximum = Quantity.zero
+
+        var isUnset: Bool { minimum == .zero && maximum == .zero }
+    }
+
+    struct Port: Sendable {
+        var name: String
+        /// Nil where the port is assigned from the bucket's range.
+        var number: Int?
+        var node: Node
+    }
+
+    struct Command: Sendable {
+        var name: String
+        var events: [Event]
+        var demand: Demand?
+        var node: Node
+    }
+
+    /// When a command runs.
+    enum Event: String, CaseIterable, Sendable {
+        case postBuild = "post_build"
+        case preDeploy = "pre_deploy"
+        case postDeploy = "post_deploy"
+        case jobControl = "job_control"
+        case healthCheck = "health_check"
+        case cli
+        case afterAllocationStarted = "after_allocation_started"
+        case afterAllocationStopped = "after_allocation_stopped"
+
+        /// Whether a rollout is complete without the command: a person starts it, or nothing does.
+        var isOutsideRollouts: Bool {
+            switch self {
+            case .cli, .postBuild: true
+            case .preDeploy, .postDeploy, .jobControl, .healthCheck, .afterAllocationStarted, .afterAllocationStopped:
+                false
+            }
+        }
+    }
+
+    /// A command of another job that has to be there before this one's job is rolled out.
+    struct Demand: Sendable {
+        var job: String
+        var command: String
+        var minimum: Version?
+        var maximum: Version?
+        var node: Node
+    }
+
+    /// A health check whose ports are still names.
+    struct HealthCheckTemplate: Sendable {
+        var timeoutSeconds = 5
+        var attempts = 30
+        var intervalSeconds = 1
+        var checks: [Check] = []
+
+        enum Check: Sendable {
+            case tcp(PortReference)
+            case http(PortReference, path: String, expectStatus: Int)
+            case ssh(command: String)
+        }
+
+        enum PortReference: Sendable {
+            case number(Int)
+            case name(String)
+        }
+
+        /// The check with numbers for names.
+        func resolved(_ ports: [String: Int]) -> HealthCheck {
+            func number(_ reference: PortReference) -> Int {
+                switch reference {
+                case .number(let number): number
+                // The reader accepts only names of the same manifest, and all of those are assigned.
+                case .name(let name): ports[name] ?? 0
+                }
+            }
+            return HealthCheck(
+                timeoutSeconds: timeoutSeconds, attempts: attempts, intervalSeconds: intervalSeconds,
+                checks: checks.map { check in
+                    switch check {
+                    case .tcp(let port): .tcp(port: number(port))
+                    case .http(let port, let path, let status):
+                        .http(port: number(port), path: path, expectStatus: status)
+                    case .ssh(let command): .ssh(command: command)
+                    }
+                })
+        }
+    }
+}

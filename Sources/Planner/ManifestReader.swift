@@ -1,0 +1,364 @@
+internal import Model
+internal import YAML
+
+/// Decodes a `manifest.json`, recording every error.
+///
+/// Fields and their defaults are Maand's; see its manifest reference. `timeouts` and `repeatable` are ours.
+struct ManifestReader {
+    private let reader: Reader
+    private let job: JobName
+
+    init(_ reader: Reader, job: JobName) {
+        self.reader = reader
+        self.job = job
+    }
+
+    /// The manifest as far as it could be read; whether that is all of it, `reader` knows.
+    func manifest() -> Manifest {
+        var manifest = Manifest()
+        manifest.selectors = [job.text]
+        guard var map = reader.mapping(reader.root) else { return manifest }
+        manifest.version = map.optional("version").flatMap { version($0) }
+        if let labels = map.optional("selectors").flatMap({ strings($0, "a label") }), !labels.isEmpty {
+            manifest.selectors = labels
+        }
+        readRollout(&map, into: &manifest)
+        if let node = map.optional("min_allocations_count"), let count = integer(node, 0...1_000_000) {
+            manifest.minimumAllocations = count
+            manifest.minimumNode = node
+        }
+        if let node = map.optional("resources") { readResources(node, into: &manifest) }
+        if let node = map.optional("commands") { manifest.commands = commands(node) }
+        if let node = map.optional("health_check"), !reader.isNull(node) {
+            manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
+        }
+        if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
+        if let node = map.optional("repeatable") { manifest.repeatable = repeatable(node) }
+        if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
+            reader.error(
+                node, "job \(job): `certs` is not supported by this release",
+                note: "certificates would be missing on the workers")
+        }
+        map.finish()
+        return manifest
+    }
+
+    private func version(_ node: Node) -> Version? {
+        guard let text = reader.string(node) else { return nil }
+        guard let version = Version(text), text.utf8.allSatisfy({ Self.versionBytes.contains($0) }) else {
+            reader.error(
+                node, "job \(job): \"\(text)\" is not a version",
+                note: "one to three numbers, such as \"1.4.0\", \"v2.1\" or \"2.0.0-rc1\"")
+            return nil
+        }
+        return version
+    }
+
+    private static let versionBytes = Set(
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-".utf8)
+
+    // MARK: Rollout
+
+    private func readRollout(_ map: inout MappingReader, into manifest: inout Manifest) {
+        if let count = renamed(&map, "max_concurrent_starts", old: "deploy_parallel_count") {
+            manifest.maximumStarts = count
+        }
+        if let count = renamed(&map, "max_concurrent_upgrades", old: "update_parallel_count") {
+            manifest.maximumUpgrades = max(count, 1)
+        }
+        if let node = map.optional("restart_policy"), let text = reader.string(node) {
+            if let policy = Manifest.RestartPolicy(rawValue: text) {
+                manifest.restartPolicy = policy
+            } else if !text.isEmpty {
+                reader.error(
+                    node, "job \(job): restart_policy has to be one of always, reload, never, and is \"\(text)\"",
+                    note: nearest(text, Manifest.RestartPolicy.allCases.map(\.rawValue)))
+            }
+        }
+        if let node = map.optional("restart_globs"), let nodes = reader.sequence(node) {
+            for node in nodes { if let glob = glob(node) { manifest.restartGlobs.append(glob) } }
+            if manifest.restartPolicy != .reload, !nodes.isEmpty {
+                reader.error(
+                    node, "job \(job): restart_globs needs `\"restart_policy\": \"reload\"`",
+                    note: "with the policy `\(manifest.restartPolicy.rawValue)` no glob has any effect")
+            }
+        }
+    }
+
+    /// A count that older bundles have under another key.
+    private func renamed(_ map: inout MappingReader, _ name: String, old: String) -> Int? {
+        let count = map.optional(name).flatMap { integer($0, 0...1_000_000) }
+        guard let node = map.optional(old) else { return count }
+        reader.warn(node, "job \(job): `\(old)` is now called `\(name)`")
+        if count != nil {
+            reader.error(node, "job \(job): `\(old)` and `\(name)` are the same setting", note: "remove `\(old)`")
+        }
+        return integer(node, 0...1_000_000)
+    }
+
+    private func glob(_ node: Node) -> Glob? {
+        guard let text = reader.string(node) else { return nil }
+        do throws(Glob.Problem) {
+            return try Glob(text)
+        } catch {
+            reader.error(node, "job \(job): restart_globs: \(error.message)")
+            return nil
+        }
+    }
+
+    private func timeouts(_ node: Node) -> Plan.Timeouts {
+        var timeouts = Plan.Timeouts()
+        guard var map = reader.mapping(node) else { return timeouts }
+        if let value = map.optional("action").flatMap({ integer($0, 1...86400) }) { timeouts.action = value }
+        if let value = map.optional("hook").flatMap({ integer($0, 1...86400) }) { timeouts.hook = value }
+        if let value = map.optional("push").flatMap({ integer($0, 1...86400) }) { timeouts.push = value }
+        map.finish()
+        return timeouts
+    }
+
+    private func repeatable(_ node: Node) -> [LifecycleAction] {
+        var found = Set<LifecycleAction>()
+        for node in reader.sequence(node) ?? [] {
+            guard let text = reader.string(node) else { continue }
+            if let action = LifecycleAction(rawValue: text), action.target != nil {
+                found.insert(action)
+            } else {
+                reader.error(node, "job \(job): repeatable names targets: start, restart, reload, stop")
+            }
+        }
+        return LifecycleAction.allCases.filter(found.contains)
+    }
+
+    // MARK: Resources
+
+    private func readResources(_ node: Node, into manifest: inout Manifest) {
+        guard var map = reader.mapping(node) else { return }
+        if let node = map.optional("memory") { manifest.memory = bounds(node, .memory) }
+        if let node = map.optional("cpu") { manifest.cpu = bounds(node, .cpu) }
+        if let node = map.optional("ports") { manifest.ports = ports(node) }
+        map.finish()
+    }
+
+    private func bounds(_ node: Node, _ unit: Quantity.Unit) -> Manifest.Bounds {
+        var bounds = Manifest.Bounds()
+        guard var map = reader.mapping(node) else { return bounds }
+        bounds.minimum = map.optional("min").flatMap { reader.quantity($0, unit) } ?? .zero
+        bounds.maximum = map.optional("max").flatMap { reader.quantity($0, unit) } ?? .zero
+        map.finish()
+        if bounds.maximum == .zero { bounds.maximum = bounds.minimum }
+        if bounds.minimum > bounds.maximum {
+            reader.error(
+                node,
+                "job \(job): resources.\(unit.field) has a min of \(bounds.minimum.text(unit)) above its max of "
+                    + bounds.maximum.text(unit))
+        }
+        return bounds
+    }
+
+    private func ports(_ node: Node) -> [Manifest.Port] {
+        var ports: [Manifest.Port] = []
+        for entry in reader.mapping(node)?.entries ?? [] {
+            let isName =
+                entry.name.utf8.first.map { (97...122).contains($0) } == true && entry.name.utf8.count <= 128
+                && entry.name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 0x5f }
+            if !isName {
+                reader.error(
+                    entry.key, "job \(job): the name of a port consists of lower-case letters, digits and `_`")
+            }
+            let number: Int?
+            switch entry.value.value {
+            case .mapping(let fields):
+                number = nil
+                if let field = fields.first {
+                    reader.error(field.key, "job \(job): a port is a number, or {} to have one assigned")
+                }
+            case .scalar, .sequence:
+                guard let fixed = integer(entry.value, 1...65535) else { continue }
+                number = fixed
+            }
+            ports.append(Manifest.Port(name: entry.name, number: number, node: entry.value))
+        }
+        return ports.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    }
+
+    // MARK: Commands
+
+    private func commands(_ node: Node) -> [Manifest.Command] {
+        var commands: [Manifest.Command] = []
+        for entry in reader.mapping(node)?.entries ?? [] {
+            if !entry.name.hasPrefix("command_") || Name<Never>(entry.name) == nil {
+                reader.error(
+                    entry.key, "job \(job): the command \"\(entry.name)\" has to be called command_<name>",
+                    note: "letters, digits and `._:-` make a name")
+            }
+            guard var map = reader.mapping(entry.value) else { continue }
+            let eventsNode = map.required("executed_on")
+            let events = eventsNode.map { self.events($0, of: entry.name) } ?? []
+            let demand = map.optional("demands").flatMap { self.demand($0, of: entry.name) }
+            map.finish()
+            commands.append(.init(name: entry.name, events: events, demand: demand, node: entry.key))
+        }
+        return commands
+    }
+
+    private func events(_ node: Node, of command: String) -> [Manifest.Event] {
+        guard let nodes = reader.sequence(node) else { return [] }
+        if nodes.isEmpty { reader.error(node, "job \(job): \(command) names no event in executed_on") }
+        var events: [Manifest.Event] = []
+        for node in nodes {
+            guard let text = reader.string(node) else { continue }
+            let known = Manifest.Event.allCases.map(\.rawValue)
+            guard let event = Manifest.Event(rawValue: text) else {
+                let note = nearest(text, known) ?? "events are " + known.joined(separator: ", ")
+                reader.error(node, "job \(job): \(command) names the unknown event \"\(text)\"", note: note)
+                continue
+            }
+            if !event.isOutsideRollouts {
+                reader.error(
+                    node, "job \(job): \(command): hooks of the event \(text) are not supported by this release",
+                    note: "the rollout would go on without the hook")
+            }
+            events.append(event)
+        }
+        return events
+    }
+
+    private func demand(_ node: Node, of command: String) -> Manifest.Demand? {
+        guard var map = reader.mapping(node) else { return nil }
+        let job = map.optional("job").flatMap(reader.string) ?? ""
+        let upstream = map.optional("command").flatMap(reader.string) ?? ""
+        let config = map.optional("config")
+        map.finish()
+        if job.isEmpty != upstream.isEmpty {
+            reader.error(
+                node, "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
+            return nil
+        }
+        if job == self.job.text {
+            reader.error(node, "job \(self.job): \(command) demands a command of its own job")
+            return nil
+        }
+        var demand = Manifest.Demand(job: job, command: upstream, node: node)
+        // Other keys of `config` are for the hooks of the upstream job.
+        for entry in config.flatMap({ reader.isNull($0) ? nil : reader.mapping($0) })?.entries ?? [] {
+            switch entry.name {
+            case "min_version": demand.minimum = bound(entry.value)
+            case "max_version": demand.maximum = bound(entry.value)
+            default: break
+            }
+        }
+        if let minimum = demand.minimum, let maximum = demand.maximum, maximum < minimum {
+            reader.error(
+                node,
+                "job \(self.job): \(command): min_version \(minimum.normalized) is above max_version "
+                    + maximum.normalized)
+        }
+        return job.isEmpty ? nil : demand
+    }
+
+    /// A version in a demand may be a number, too: 2 is 2.0.0.
+    private func bound(_ node: Node) -> Version? {
+        node.kind == .number ? integer(node, 0...Int.max).flatMap { Version(String($0)) } : version(node)
+    }
+
+    // MARK: Health check
+
+    private func healthCheck(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate? {
+        guard var map = reader.mapping(node) else { return nil }
+        var health = Manifest.HealthCheckTemplate()
+        if let node = map.required("checks"), let nodes = reader.sequence(node) {
+            if nodes.isEmpty { reader.error(node, "job \(job): a health check has at least one check") }
+            health.checks = nodes.compactMap { check($0, ports: ports) }
+        }
+        if let value = map.optional("timeout_seconds").flatMap({ integer($0, 1...3600) }) {
+            health.timeoutSeconds = value
+        }
+        if let node = map.optional("wait"), var wait = reader.mapping(node) {
+            if let value = wait.optional("attempts").flatMap({ integer($0, 1...10000) }) { health.attempts = value }
+            if let value = wait.optional("interval_seconds").flatMap({ integer($0, 0...3600) }) {
+                health.intervalSeconds = value
+            }
+            wait.finish()
+        }
+        map.finish()
+        return health
+    }
+
+    private func check(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate.Check? {
+        guard var map = reader.mapping(node), let typeNode = map.required("type"),
+            let type = reader.string(typeNode)
+        else { return nil }
+        defer { map.finish() }
+        switch type {
+        case "tcp": return map.required("port").flatMap { port($0, ports) }.map { .tcp($0) }
+        case "http":
+            let port = map.required("port").flatMap { self.port($0, ports) }
+            let path = map.optional("path").map { self.path($0) } ?? "/"
+            let status = map.optional("expect_status").map { integer($0, 100...599) } ?? 200
+            if let node = map.optional("scheme"), let scheme = reader.string(node), scheme != "http" {
+                reader.error(node, "job \(job): a check of the type http speaks `http` and not \"\(scheme)\"")
+            }
+            guard let port, let path, let status else { return nil }
+            return .http(port, path: path, expectStatus: status)
+        case "ssh":
+            guard let node = map.required("command"), let command = reader.string(node) else { return nil }
+            if command.isEmpty || command.utf8.contains(0) {
+                reader.error(node, "job \(job): the command of a check may not be empty or contain NUL")
+            }
+            return .ssh(command: command)
+        default:
+            reader.error(
+                typeNode, "job \(job): a check has the type tcp, http or ssh, and not \"\(type)\"",
+                note: nearest(type, ["tcp", "http", "ssh"]))
+            return nil
+        }
+    }
+
+    private func path(_ node: Node) -> String? {
+        guard let text = reader.string(node) else { return nil }
+        // Anything else would need escaping in the request line, and it should be the manifest that shows how.
+        guard text.hasPrefix("/"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            reader.error(node, "job \(job): a path begins with `/` and has no spaces and only ASCII characters")
+            return nil
+        }
+        return text
+    }
+
+    private func port(_ node: Node, _ ports: Set<String>) -> Manifest.HealthCheckTemplate.PortReference? {
+        if node.kind == .number { return integer(node, 1...65535).map { .number($0) } }
+        guard let name = reader.string(node) else { return nil }
+        guard ports.contains(name) else {
+            reader.error(
+                node, "job \(job): resources.ports has no port \"\(name)\"", note: nearest(name, ports.sorted()))
+            return nil
+        }
+        return .name(name)
+    }
+
+    // MARK: Pieces
+
+    private func integer(_ node: Node, _ range: ClosedRange<Int>) -> Int? { reader.integer(node, in: range) }
+
+    private func strings(_ node: Node, _ what: String) -> [String]? {
+        reader.sequence(node)?.compactMap { node in
+            guard let text = reader.string(node) else { return nil }
+            if text.isEmpty { reader.error(node, "job \(job): \(what) may not be empty") }
+            return text
+        }
+    }
+
+    private func nearest(_ text: String, _ known: [String]) -> String? {
+        Suggestion.nearest(to: text, among: known).map { "did you mean \"\($0)\"?" }
+    }
+}
+
+extension Reader {
+    /// An amount of memory or CPU: a text with a unit, or a number in the smallest unit.
+    func quantity(_ node: Node, _ unit: Quantity.Unit) -> Quantity? {
+        if let text = node.text, node.kind == .number || node.kind == .text, let quantity = Quantity(text, unit) {
+            return quantity
+        }
+        error(node, "\(unit.field) is a number with one of the units \(unit.names.joined(separator: ", "))")
+        return nil
+    }
+}

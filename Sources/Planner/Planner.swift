@@ -1,0 +1,187 @@
+public import Model
+public import YAML
+
+/// What planning gives: the plan, and what has to be kept so that it can be applied later.
+public struct PlanningResult: Sendable {
+    public var plan: Plan
+    /// Files and texts of links that the plan pushes; each digest once.
+    public var capture: [Capture]
+    /// The trees that the plan ends with.
+    public var trees: [Tree]
+    /// Things about the workspace that are accepted and probably not meant.
+    public var warnings: [Diagnostic]
+
+    /// One object of content, and where it is now.
+    public struct Capture: Sendable {
+        public var digest: Digest
+        public var source: Source
+
+        public enum Source: Sendable {
+            case bytes([UInt8])
+            /// Path of a regular file.
+            case file(String)
+        }
+    }
+}
+
+/// Makes plans.
+///
+/// Planning is pure: the same workspace, configuration, catalog and options give the same plan. There is no clock, no
+/// randomness, no network, no write, and nothing of the workspace is run.
+public enum Planner {
+    /// Plans a rollout.
+    ///
+    /// - Parameters:
+    ///   - trees: content that was promoted or begun earlier, by the digest that the catalog has. Asked only where an
+    ///     allocation does not have the workspace's content.
+    ///   - options: order and repetition of `jobs` mean nothing.
+    /// - Throws: `PlanningError`, and what `trees` throws.
+    public static func plan(
+        _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
+        trees: @escaping (Digest) throws -> Tree, options: Plan.Options = .init()
+    ) throws -> PlanningResult {
+        var options = options
+        options.jobs = Set(options.jobs).sorted()
+        try checkSelection(options.jobs, workspace, catalog)
+        let isSelected: (JobName) -> Bool =
+            options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
+
+        let ports = try PortAssignment(workspace, catalog: catalog).ports
+        var stops = removals(workspace, catalog).filter { isSelected($0.allocation.job) }
+        var waves: [Int: [Plan.Job]] = [:]
+        var unchanged = 0
+        for job in workspace.jobs where isSelected(job.name) {
+            var planner = JobPlanner(job, options: options, trees: trees)
+            let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
+            unchanged += outcome.unchanged
+            stops += outcome.stops
+            if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
+        }
+        let ordered = waves.keys.sorted().map {
+            Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? [])
+        }
+        if options.syncOnly { try checkSyncOnly(ordered) }
+        let reconcile = inOrder(stops, workspace)
+        let plan = Plan(
+            kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
+            workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
+            policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
+            workers: workers(reconcile, ordered, workspace, configuration, catalog), reconcile: reconcile,
+            waves: ordered)
+        let (capture, kept) = content(of: plan, workspace)
+        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: workspace.warnings)
+    }
+
+    // MARK: Checks
+
+    private static func checkSelection(
+        _ selected: [JobName], _ workspace: Workspace, _ catalog: CatalogSnapshot
+    ) throws(PlanningError) {
+        if selected.isEmpty { return }
+        // A removed job that still has to be stopped can be selected, too.
+        let there = catalog.allocations.lazy.filter { $0.value.isThere }.map { $0.key.job }
+        let known = Set(workspace.jobs.map(\.name)).union(there)
+        let unknown = selected.filter { !known.contains($0) }
+        if !unknown.isEmpty { throw .unknownJobs(unknown, known: known.sorted()) }
+    }
+
+    private static func checkSyncOnly(_ waves: [Plan.Wave]) throws(PlanningError) {
+        var starts: [AllocationID] = []
+        for job in waves.lazy.flatMap(\.jobs) {
+            for entry in job.phases.lazy.flatMap(\.batches).joined() where entry.action == .start {
+                starts.append(AllocationID(job: job.job, worker: entry.worker))
+            }
+        }
+        if !starts.isEmpty { throw .startsNeeded(starts) }
+    }
+
+    // MARK: Stops
+
+    /// Stops of what is on workers and no longer in the workspace.
+    private static func removals(_ workspace: Workspace, _ catalog: CatalogSnapshot) -> [Plan.Stop] {
+        let jobs = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0) })
+        var wanted: [JobName: Set<WorkerName>] = [:]
+        for job in workspace.jobs {
+            wanted[job.name] = Set(job.allocations.map { workspace.workers[$0.worker].name })
+        }
+        return catalog.allocations.compactMap { id, record in
+            guard record.isThere, wanted[id.job]?.contains(id.worker) != true else { return nil }
+            return jobs[id.job]?.stop(id, .removed, record)
+                ?? Plan.Stop(
+                    allocation: id, reason: .removed, from: record.fromState, timeout: Plan.Timeouts().action)
+        }
+    }
+
+    /// Dependents before what they demand. Jobs that left the workspace come first: nothing in it demands them.
+    private static func inOrder(_ stops: [Plan.Stop], _ workspace: Workspace) -> [Plan.Stop] {
+        if stops.isEmpty { return [] }
+        let levels = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0.deploymentSequence) })
+        let places = Dictionary(
+            uniqueKeysWithValues: workspace.workers.enumerated().map { ($0.element.name, $0.offset) })
+        return stops.sorted { a, b in
+            let (left, right) = (levels[a.allocation.job] ?? Int.max, levels[b.allocation.job] ?? Int.max)
+            if left != right { return left > right }
+            if a.allocation.job != b.allocation.job { return a.allocation.job < b.allocation.job }
+            let first = places[a.allocation.worker] ?? Int.max
+            let second = places[b.allocation.worker] ?? Int.max
+            return first == second ? a.allocation.worker < b.allocation.worker : first < second
+        }
+    }
+
+    // MARK: Workers and content
+
+    private static func workers(
+        _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ configuration: BucketConfiguration,
+        _ catalog: CatalogSnapshot
+    ) -> [PlanWorker] {
+        var needed = Set(reconcile.map(\.allocation.worker))
+        for job in waves.lazy.flatMap(\.jobs) { needed.formUnion(job.active) }
+        var workers: [PlanWorker] = []
+        for worker in workspace.workers where needed.remove(worker.name) != nil {
+            workers.append(
+                PlanWorker(
+                    worker: worker.name, address: worker.address,
+                    ssh: identity(port: worker.port, user: worker.user, configuration), zone: worker.tags["zone"]))
+        }
+        for name in needed.sorted() {
+            // As it was last reached; where that is not known, as a worker without settings of its own.
+            var worker = catalog.workers[name] ?? PlanWorker(worker: name, address: name.text)
+            switch configuration.transport {
+            case .local: worker.ssh = nil
+            case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
+            }
+            workers.append(worker)
+        }
+        return workers
+    }
+
+    private static func identity(
+        port: Int?, user: String?, _ configuration: BucketConfiguration
+    ) -> PlanWorker.SSHIdentity? {
+        switch configuration.transport {
+        case .local: nil
+        case .ssh: .init(port: port ?? configuration.sshPort, user: user ?? configuration.sshUser, hostKeys: [])
+        }
+    }
+
+    /// What the plan's jobs push.
+    private static func content(of plan: Plan, _ workspace: Workspace) -> ([PlanningResult.Capture], [Tree]) {
+        let acting = Set(plan.waves.lazy.flatMap(\.jobs).filter { !$0.content.isEmpty }.map(\.job))
+        var capture: [PlanningResult.Capture] = []
+        var trees: [Tree] = []
+        var seen = Set<Digest>()
+        for job in workspace.jobs where acting.contains(job.name) {
+            if seen.insert(job.content.tree.digest).inserted { trees.append(job.content.tree) }
+            for entry in job.content.tree.entries {
+                let source: PlanningResult.Capture.Source
+                switch entry.kind {
+                case .file, .executable: source = .file("\(workspace.folder)/jobs/\(job.name)/\(entry.path)")
+                case .symlink: source = .bytes(job.content.links[entry.path] ?? [])
+                case .emptyDirectory: continue
+                }
+                if seen.insert(entry.digest).inserted { capture.append(.init(digest: entry.digest, source: source)) }
+            }
+        }
+        return (capture, trees)
+    }
+}

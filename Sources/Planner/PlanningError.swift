@@ -1,0 +1,38 @@
+public import Model
+internal import YAML
+
+/// Why there is no plan for a workspace that is sound in itself.
+public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Names under `--jobs` that neither the workspace nor the catalog has; `known` to choose from.
+    case unknownJobs([JobName], known: [JobName])
+    /// `--sync-only` with allocations that have to be started.
+    case startsNeeded([AllocationID])
+    /// The bucket's range has no free number left.
+    case portsExhausted(job: JobName, port: String, range: ClosedRange<Int>)
+
+    public var description: String {
+        switch self {
+        case .unknownJobs(let jobs, let known):
+            return jobs.map { job in
+                let nearest = Suggestion.nearest(to: job.text, among: known.map(\.text))
+                let hint = nearest.map { "did you mean \($0)?" } ?? "the jobs are \(Self.list(known.map(\.text)))"
+                return "there is no job \(job); \(known.isEmpty ? "the workspace has none" : hint)"
+            }.joined(separator: "\n")
+        case .startsNeeded(let allocations):
+            var workers: [JobName: [String]] = [:]
+            for allocation in allocations { workers[allocation.job, default: []].append(allocation.worker.text) }
+            let jobs = workers.keys.sorted().map { "  \($0) on \(Self.list(workers[$0] ?? []))" }
+            return "a plan with --sync-only starts nothing, and these have to be started:\n"
+                + jobs.joined(separator: "\n") + "\nplan without --sync-only, or choose other jobs with --jobs"
+        case .portsExhausted(let job, let port, let range):
+            return "job \(job): no number between \(range.lowerBound) and \(range.upperBound) is free for \(port); "
+                + "widen port_min and port_max in workspace/bucket.conf"
+        }
+    }
+
+    /// At most 20 of the names.
+    private static func list(_ names: [String]) -> String {
+        let shown = names.prefix(20).joined(separator: ", ")
+        return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
+    }
+}

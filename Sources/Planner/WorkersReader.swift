@@ -1,0 +1,80 @@
+internal import Model
+internal import YAML
+
+/// Decodes `workers.json`, recording every error.
+struct WorkersReader {
+    private let reader: Reader
+
+    init(_ reader: Reader) { self.reader = reader }
+
+    /// The workers, each with the place of its name.
+    func workers() -> [(worker: Workspace.Worker, node: Node)] {
+        var workers: [(worker: Workspace.Worker, node: Node)] = []
+        var seen: [WorkerName: Node] = [:]
+        for node in reader.sequence(reader.root) ?? [] {
+            guard let (worker, nameNode) = worker(node) else { continue }
+            if let first = seen[worker.name] {
+                reader.error(
+                    nameNode, "the host \(worker.name) is there twice",
+                    note: "the first one is in line \(first.mark.line)")
+            } else {
+                seen[worker.name] = nameNode
+                workers.append((worker, nameNode))
+            }
+        }
+        return workers
+    }
+
+    private func worker(_ node: Node) -> (Workspace.Worker, Node)? {
+        guard var map = reader.mapping(node) else { return nil }
+        let host = map.required("host")
+        let name = host.flatMap { node -> WorkerName? in
+            guard let text = reader.string(node) else { return nil }
+            if let name = WorkerName(text) { return name }
+            reader.error(
+                node, "\"\(text)\" cannot be the name of a host",
+                note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
+            return nil
+        }
+        let address = map.optional("hostname").flatMap { self.address($0) }
+        let port = map.optional("port").flatMap { reader.integer($0, in: 1...65535) }
+        let user = map.optional("user").flatMap(reader.string)
+        let labels = map.optional("labels").map { self.labels($0) } ?? []
+        let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }
+        let cpu = map.optional("cpu").flatMap { reader.quantity($0, .cpu) }
+        let tags = map.optional("tags").map { self.tags($0) } ?? [:]
+        // Maand numbers the workers when it reads the file, and some of its tools write the number back.
+        _ = map.optional("position").flatMap { reader.integer($0, in: 0...Int.max) }
+        map.finish()
+        guard let host, let name else { return nil }
+        let worker = Workspace.Worker(
+            name: name, address: address ?? name.text, port: port, user: user, labels: labels.union(["worker"]),
+            memory: memory, cpu: cpu, tags: tags)
+        return (worker, host)
+    }
+
+    private func address(_ node: Node) -> String? {
+        guard let text = reader.string(node) else { return nil }
+        guard WorkerName(text) != nil else {
+            reader.error(node, "\"\(text)\" is not an address", note: "an IP address or the name of a host")
+            return nil
+        }
+        return text
+    }
+
+    private func labels(_ node: Node) -> Set<String> {
+        var labels = Set<String>()
+        for node in reader.sequence(node) ?? [] {
+            guard let text = reader.string(node) else { continue }
+            if text.isEmpty { reader.error(node, "a label may not be empty") }
+            if !labels.insert(text).inserted { reader.error(node, "the label \"\(text)\" is there twice") }
+        }
+        return labels
+    }
+
+    private func tags(_ node: Node) -> [String: String] {
+        var tags: [String: String] = [:]
+        for entry in reader.mapping(node)?.entries ?? [] { tags[entry.name] = reader.string(entry.value) }
+        return tags
+    }
+}

@@ -1,0 +1,242 @@
+public import Model
+public import YAML
+
+extension Workspace {
+    /// Reads a workspace.
+    ///
+    /// Nothing is executed or written, and no link is followed out of a job's folder.
+    ///
+    /// - Parameters:
+    ///   - folder: `workspace/` of the bucket; errors show paths that begin with it.
+    ///   - configuration: chooses among `bucket.jobs*.conf`.
+    /// - Throws: `InputFailure` with the errors of all files, as far as one does not hide another.
+    public static func read(_ folder: String, _ configuration: BucketConfiguration) throws(InputFailure) -> Workspace {
+        var reader = WorkspaceReader(folder: folder, configuration: configuration)
+        return try reader.read()
+    }
+}
+
+/// Reads the files of a workspace and checks what concerns more than one of them.
+private struct WorkspaceReader {
+    let folder: String
+    let configuration: BucketConfiguration
+    var findings = Findings()
+    /// One for each document, in the order in which errors are shown.
+    var readers: [Reader] = []
+
+    struct JobFile {
+        var name: JobName
+        var manifest: Manifest
+        var content: JobFolder
+        var reader: Reader
+    }
+
+    mutating func read() throws(InputFailure) -> Workspace {
+        let hosts = document("workers.json").map { (reader: $0, workers: WorkersReader($0).workers()) }
+        let workers = hosts?.workers.map(\.worker) ?? []
+        let disabledReader = exists("disabled.json") ? document("disabled.json") : nil
+        let disabled = disabledReader.map { Disabled($0) } ?? Disabled()
+        let portRange = self.portRange()
+        let jobs = jobFiles()
+        let names = Set(jobs.map(\.name.text))
+        if let disabledReader {
+            disabled.warnAboutUnknown(jobs: names, workers: Set(workers.map(\.name.text)), in: disabledReader)
+        }
+        let demands = DemandGraph(
+            jobs.map { .init(name: $0.name, manifest: $0.manifest, reader: $0.reader) }
+        ).resolved()
+        checkPorts(jobs)
+        let result = jobs.map { job in
+            Workspace.Job(
+                name: job.name, manifest: job.manifest, content: job.content,
+                deploymentSequence: demands[job.name]?.level ?? 0,
+                demands: (demands[job.name]?.upstreams ?? []).sorted(),
+                allocations: allocations(of: job, workers: workers, disabled: disabled))
+        }
+        if let hosts { checkCapacity(result, hosts.workers, hosts.reader) }
+        for reader in readers { findings.add(reader) }
+        try findings.check()
+        return Workspace(
+            folder: folder, workers: workers, jobs: result, portRange: portRange, warnings: findings.warnings)
+    }
+
+    // MARK: Files
+
+    private func exists(_ name: String) -> Bool {
+        do throws(Files.Problem) {
+            _ = try Files.kind(folder + "/" + name)
+            return true
+        } catch {
+            return !error.isMissing
+        }
+    }
+
+    private mutating func bytes(_ name: String) -> [UInt8]? {
+        do throws(Files.Problem) {
+            return try Files.read(folder + "/" + name, limit: InputLimits.standard.bytes)
+        } catch {
+            findings.error(folder + "/" + name, error.isMissing ? "the file is missing" : error.message)
+            return nil
+        }
+    }
+
+    private mutating func document(_ name: String) -> Reader? { bytes(name).flatMap { document($0, name) } }
+
+    private mutating func document(_ bytes: [UInt8], _ name: String) -> Reader? {
+        let file = folder + "/" + name
+        do throws(InputFailure) {
+            let root = try JSONDocument.parse(bytes, file: file, limits: .standard)
+            let reader = Reader(root: root, source: bytes, file: file)
+            readers.append(reader)
+            return reader
+        } catch {
+            findings.add(error)
+            return nil
+        }
+    }
+
+    /// `bucket.conf`; what else it holds are variables of the bucket.
+    private mutating func portRange() -> ClosedRange<Int> {
+        var low = 30000
+        var high = 39999
+        guard exists("bucket.conf"), let bytes = bytes("bucket.conf") else { return low...high }
+        do throws(InputFailure) {
+            var reader = try TOMLReader(bytes, file: folder + "/bucket.conf")
+            low = reader.integer("port_min", in: 1...65535) ?? low
+            high = reader.integer("port_max", in: 1...65535) ?? high
+            if low > high { reader.error("port_min", "is above `port_max`") }
+            reader.ignore(reader.keys)
+            try reader.finish()
+        } catch {
+            findings.add(error)
+        }
+        return min(low, high)...max(low, high)
+    }
+
+    private mutating func jobFiles() -> [JobFile] {
+        guard exists("jobs") else { return [] }
+        var jobs: [JobFile] = []
+        do throws(Files.Problem) {
+            for bytes in try Files.names(in: folder + "/jobs") {
+                let text = String(decoding: bytes, as: UTF8.self)
+                guard case .directory = try Files.kind(folder + "/jobs/" + text) else {
+                    if !text.hasPrefix(".") { findings.warn("\(folder)/jobs/\(text)", "this is not a job's folder") }
+                    continue
+                }
+                if text.hasPrefix(".") { continue }
+                guard let name = JobName(text) else {
+                    findings.error(
+                        "\(folder)/jobs/\(text)", "this cannot be the name of a job",
+                        note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
+                    continue
+                }
+                if let job = jobFile(name) { jobs.append(job) }
+            }
+        } catch {
+            findings.error(folder + "/jobs", error.message)
+        }
+        return jobs
+    }
+
+    private mutating func jobFile(_ name: JobName) -> JobFile? {
+        let path = "jobs/\(name)"
+        let content = JobFolder.read(folder + "/" + path, shown: folder + "/" + path, job: name, into: &findings)
+        let paths = Dictionary(uniqueKeysWithValues: content.tree.entries.map { ($0.path, $0) })
+        if paths["Makefile"] == nil {
+            findings.error(
+                "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
+        }
+        guard let bytes = bytes(path + "/manifest.json") else { return nil }
+        if let entry = paths["manifest.json"], entry.kind != .symlink, entry.digest != Digest.of(bytes) {
+            findings.error("\(folder)/\(path)/manifest.json", "the file changed while it was read", note: "plan again")
+        }
+        guard let reader = document(bytes, path + "/manifest.json") else { return nil }
+        let manifest = ManifestReader(reader, job: name).manifest()
+        for command in manifest.commands {
+            let scripts = ["py", "ts", "js"].map { "_modules/\(command.name).\($0)" }.filter { paths[$0] != nil }
+            if scripts.isEmpty {
+                reader.error(
+                    command.node, "job \(name): \(command.name) has no script",
+                    note: "it belongs in _modules/\(command.name).py, .ts or .js")
+            } else if scripts.count > 1 {
+                reader.error(
+                    command.node, "job \(name): \(command.name) has several scripts: \(scripts.joined(separator: ", "))"
+                )
+            }
+        }
+        return JobFile(name: name, manifest: manifest, content: content, reader: reader)
+    }
+
+    // MARK: Checks across files
+
+    private func allocations(
+        of job: JobFile, workers: [Workspace.Worker], disabled: Disabled
+    ) -> [Workspace.Allocation] {
+        let selectors = job.manifest.selectors
+        let allocations = workers.indices.filter { selectors.allSatisfy(workers[$0].labels.contains) }.map {
+            Workspace.Allocation(
+                worker: $0, isDisabled: disabled.contains(job: job.name, worker: workers[$0].name))
+        }
+        if let node = job.manifest.minimumNode, allocations.count < job.manifest.minimumAllocations {
+            job.reader.error(
+                node,
+                "job \(job.name) needs \(job.manifest.minimumAllocations) allocations, and has \(allocations.count)",
+                note: "workers with the labels \(selectors.joined(separator: ", ")) count, disabled ones too")
+        }
+        return allocations
+    }
+
+    private func checkPorts(_ jobs: [JobFile]) {
+        var users: [Int: (job: JobName, port: String)] = [:]
+        for job in jobs {
+            for port in job.manifest.ports {
+                guard let number = port.number else { continue }
+                if let user = users[number] {
+                    job.reader.error(
+                        port.node,
+                        "job \(job.name): port \(number) (\(port.name)) is also \(user.port) of job \(user.job)",
+                        note: "in a bucket every port is used once")
+                } else {
+                    users[number] = (job.name, port.name)
+                }
+            }
+        }
+    }
+
+    private mutating func checkCapacity(
+        _ jobs: [Workspace.Job], _ workers: [(worker: Workspace.Worker, node: Node)], _ reader: Reader
+    ) {
+        let selector = configuration.jobConfigSelector
+        let name = selector.isEmpty ? "bucket.jobs.conf" : "bucket.jobs.\(selector).conf"
+        let file = folder + "/" + name
+        var reservations = Reservations()
+        if exists(name), let bytes = bytes(name) {
+            reservations = Reservations(bytes, file: file, jobs: Set(jobs.map(\.name.text)), into: &findings)
+        } else if !selector.isEmpty {
+            findings.error(file, "the file is missing", note: "`job_config_selector` in maand.conf names it")
+        }
+        var memory = [Quantity](repeating: .zero, count: workers.count)
+        var cpu = memory
+        for job in jobs {
+            let memoryEach = reservations.reservation(of: job.name, job.manifest.memory, .memory, into: &findings)
+            let cpuEach = reservations.reservation(of: job.name, job.manifest.cpu, .cpu, into: &findings)
+            if memoryEach == .zero, cpuEach == .zero { continue }
+            for allocation in job.allocations where !allocation.isDisabled {
+                memory[allocation.worker] += memoryEach
+                cpu[allocation.worker] += cpuEach
+            }
+        }
+        for index in workers.indices {
+            let (worker, node) = workers[index]
+            for (unit, needed, available) in [
+                (Quantity.Unit.memory, memory[index], worker.memory), (.cpu, cpu[index], worker.cpu),
+            ] where needed > available ?? .zero {
+                reader.error(
+                    node,
+                    "worker \(worker.name) has \(available?.text(unit) ?? "no declared amount") of \(unit.field), "
+                        + "and its jobs reserve \(needed.text(unit))",
+                    note: available == nil ? "give the worker `\(unit.field)`" : nil)
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+public import Model
+internal import YAML
+
+/// The words in which a plan is told, for every format.
+enum Wording {
+    /// Makes a text from a plan safe to show on one line of a terminal.
+    static func safe(_ text: String) -> String { VisibleText.escape(text, for: .terminal) }
+
+    /// `1 file`, `3 files`.
+    static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+        "\(number) \(number == 1 ? one : many ?? one + "s")"
+    }
+
+    static func reason(_ reason: Reason) -> String {
+        switch reason {
+        case .firstDeploy: "first deploy"
+        case .reEnabled: "enabled again"
+        case .unfinished: "unfinished before"
+        case .forced: "forced"
+        case .globMatched: "restart glob matched"
+        case .contentChanged: "content changed"
+        case .versionChanged: "version changed"
+        case .disabled: "disabled"
+        case .removed: "removed"
+        }
+    }
+
+    static func part(_ action: LifecycleAction) -> Style.Part {
+        switch action {
+        case .start: .start
+        case .restart, .reload, .sync: .change
+        case .stop: .stop
+        }
+    }
+
+    static func symbol(_ action: LifecycleAction) -> String {
+        switch action {
+        case .start: "+"
+        case .restart, .reload, .sync: "~"
+        case .stop: "-"
+        }
+    }
+
+    static func symbol(_ change: ChangeKind) -> (symbol: String, part: Style.Part) {
+        switch change {
+        case .added: ("+", .start)
+        case .modified, .mode: ("~", .change)
+        case .removed: ("-", .stop)
+        }
+    }
+
+    static func check(_ check: HealthCheck.Check) -> String {
+        switch check {
+        case .tcp(let port): "tcp :\(port)"
+        case .http(let port, let path, let status): "http :\(port)\(safe(path)) answers \(status)"
+        case .ssh(let command): "`\(safe(command))` on the worker"
+        }
+    }
+
+    static func healthCheck(_ check: HealthCheck) -> String {
+        let checks = check.checks.map(Self.check).joined(separator: " and ")
+        let tries = count(check.attempts, "attempt")
+        return "\(checks); \(tries), \(check.intervalSeconds) s apart, \(check.timeoutSeconds) s each"
+    }
+}
+
+extension Plan {
+    /// What the plan does, in one line: `Plan: 3 to start, 4 to restart; 12 unchanged.`
+    public var summaryLine: String {
+        var parts: [String] = []
+        for (count, verb) in [
+            (summary.start, "start"), (summary.restart, "restart"), (summary.reload, "reload"),
+            (summary.sync, "sync"), (summary.stop, "stop"),
+        ] where count > 0 {
+            parts.append("\(count) to \(verb)")
+        }
+        let gates = waves.lazy.flatMap(\.jobs).filter { $0.gateFirst && $0.phases.isEmpty }.count
+        if gates > 0 { parts.append("\(Wording.count(gates, "gate")) to pass") }
+        let rest = waves.lazy.flatMap(\.jobs).filter { !$0.gateFirst && $0.phases.isEmpty }.count
+        if rest > 0 { parts.append("\(Wording.count(rest, "job")) to complete") }
+        let what = parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
+        return "Plan: \(what); \(summary.unchanged) unchanged."
+    }
+}

@@ -1,0 +1,101 @@
+import Model
+
+/// The files of a new bucket.
+struct BucketTemplate {
+    let transport: TransportKind
+
+    /// Paths below `workspace/` with their texts.
+    var workspace: [(String, String)] {
+        [
+            ("workers.json", workers), ("jobs/hello/manifest.json", Self.manifest),
+            ("jobs/hello/Makefile", Self.makefile), ("jobs/hello/hello.conf", Self.greeting),
+        ]
+    }
+
+    func configuration(bucketID: String) -> String {
+        """
+        # This file makes the directory a bucket: workspace/ is what you edit, maand.db is what is known of the workers,
+        # store/ holds the file contents of plans, secrets/ is for keys.
+
+        # Told apart from every other bucket by this, on the workers too. Never change it.
+        bucket_id = "\(bucketID)"
+
+        # "ssh": workers are hosts.
+        # "local": each worker is the directory workers/<host>/ beside this file, standing for the worker's root directory.
+        transport = "\(transport.rawValue)"
+
+        # Where jobs live on a worker: <worker_root>/<bucket_id>/jobs/<job>/
+        worker_root = "/opt/worker"
+
+        # How workers are reached over ssh; `port` and `user` of a worker in workspace/workers.json come before these.
+        # A relative ssh_key is below secrets/.
+        ssh_user = "agent"
+        ssh_key = "worker.key"
+        ssh_port = 22
+        use_sudo = true
+
+        # After a failure: "stop" starts no batch anywhere, "continue" lets jobs go on that do not demand the failed one.
+        on_failure = "stop"
+
+        # Jobs of one wave that run side by side, 1 to 64.
+        job_parallelism = 4
+
+        # workspace/bucket.jobs.conf says what jobs reserve in memory and cpu; "prod" here means bucket.jobs.prod.conf.
+        job_config_selector = ""
+
+        """
+    }
+
+    private var workers: String {
+        """
+        [
+          {
+            "host": "127.0.0.1",
+            "labels": ["hello"],
+            "memory": "1024 mb",
+            "cpu": "1000 mhz"
+          }
+        ]
+
+        """
+    }
+
+    private static let manifest = """
+        {
+          "version": "1.0.0",
+          "selectors": ["hello"],
+          "resources": {
+            "memory": {"min": "16 mb", "max": "64 mb"}
+          },
+          "max_concurrent_upgrades": 1,
+          "restart_policy": "reload",
+          "restart_globs": ["Makefile"]
+        }
+
+        """
+
+    private static let makefile = """
+        # The targets of a job. A rollout calls them in the job's folder on the worker, with CURRENT_VERSION and
+        # NEW_VERSION in the environment. data/ and logs/ belong to the job and are never replaced.
+
+        .PHONY: start stop restart reload status
+
+        start restart reload:
+        \t@mkdir -p data
+        \t@cat hello.conf
+        \t@echo "$@ $$CURRENT_VERSION -> $$NEW_VERSION" >> data/history
+        \t@echo "$$NEW_VERSION" > data/version
+
+        stop:
+        \t@rm -f data/version
+
+        status:
+        \t@cat data/version
+
+        """
+
+    private static let greeting = """
+        Hello from this worker. Change this line, plan, and look at the plan.
+
+        """
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Catalog
+import Model
+import Planner
+import Review
+import YAML
+
+struct Deploy: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plans the rollout that brings the workers to the workspace.",
+        discussion: """
+            Reads the workspace and the catalog, and writes the plan. The files that the plan pushes are kept in store/, \
+            so that the plan can be applied when the workspace has moved on. No worker is contacted and nothing of the \
+            workspace is run. A plan with nothing to do is written, too.
+            """)
+
+    @OptionGroup var bucket: BucketOptions
+
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The file to write; without it, standard output.", valueName: "file"))
+    var output: String?
+
+    @Flag(help: "Replace the file that -o names where it holds another plan.")
+    var overwrite = false
+
+    @Option(help: ArgumentHelp("Only these jobs, separated by commas.", valueName: "a,b"))
+    var jobs: String?
+
+    @Flag(help: "Let every active allocation act; its restart policy decides how.")
+    var force = false
+
+    @Flag(help: "Only push files and run no target; an error where an allocation has to be started.")
+    var syncOnly = false
+
+    @Flag(help: "Exit with 2 where the plan changes something.")
+    var detailedExitcode = false
+
+    func run() throws {
+        let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
+        let configuration = try bucket.configuration()
+        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
+        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
+        let store = ContentStore(in: bucket.folder)
+        let result = try Planner.plan(
+            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) }, options: options)
+        for warning in result.warnings { printNotice(warning.description) }
+        let file = PlanFile(result.plan)
+        if file.bytes.count > PlanFile.maximumSize {
+            throw Failure(
+                .invalidInput,
+                "the plan has \(file.bytes.count >> 20) MiB, and at most \(PlanFile.maximumSize >> 20) can be read",
+                "plan some of the jobs at a time, with --jobs")
+        }
+        try keep(result, in: store)
+        if let output {
+            try write(file, to: output)
+        } else {
+            try printResult(file.bytes)
+        }
+        printNotice(result.plan.summaryLine + (output.map { " Wrote \($0), \(file.id)." } ?? ""))
+        if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
+    }
+
+    private func selection() throws -> [JobName] {
+        guard let jobs else { return [] }
+        return try jobs.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            guard let name = JobName(String(text)) else {
+                throw Failure(.usage, "--jobs: \"\(text)\" is not the name of a job", "separate names by commas")
+            }
+            return name
+        }
+    }
+
+    private func keep(_ result: PlanningResult, in store: ContentStore) throws {
+        let content = result.capture.map { item in
+            switch item.source {
+            case .bytes(let bytes): ContentStore.Capture(item.digest, .bytes(bytes))
+            case .file(let path): ContentStore.Capture(item.digest, .file(path))
+            }
+        }
+        let trees = result.trees.map { ContentStore.Capture($0.digest, .bytes($0.text)) }
+        try store.capture(content + trees)
+    }
+
+    private func write(_ file: PlanFile, to path: String) throws {
+        do throws(HostFiles.Problem) {
+            switch try HostFiles.write(file.bytes, to: path, overwrite: overwrite) {
+            case .written, .unchanged: break
+            case .refused:
+                throw HostFiles.Problem("there is another file; replace it with --overwrite, or choose another name")
+            }
+        } catch {
+            throw Failure(.failed, "\(path) was not written: \(error.message)")
+        }
+    }
+}

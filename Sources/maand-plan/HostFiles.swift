@@ -1,0 +1,106 @@
+import Glibc
+
+/// Files that commands are given by name: plans and `maand.conf`.
+enum HostFiles {
+    /// Why a file could not be read or written, as the end of a sentence.
+    struct Problem: Error {
+        let message: String
+
+        init(_ message: String) { self.message = message }
+
+        init(errno code: Int32) { message = String(cString: strerror(code)) }
+    }
+
+    /// The whole file, or standard input for `-`.
+    ///
+    /// - Parameter limit: most bytes to accept.
+    static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
+        let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Problem(errno: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count == 0 { return bytes }
+            if count > 0 {
+                bytes.append(contentsOf: buffer[..<count])
+                if bytes.count > limit { throw Problem("is larger than \(limit >> 20) MiB") }
+            } else if errno != EINTR {
+                throw Problem(errno: errno)
+            }
+        }
+    }
+
+    /// What became of `write`.
+    enum Written {
+        case written
+        /// The file has these bytes already.
+        case unchanged
+        /// Another file is there, and it was not to be replaced.
+        case refused
+    }
+
+    /// Writes a file so that it is whole or absent at any instant, and durable when this returns.
+    static func write(_ bytes: [UInt8], to path: String, overwrite: Bool) throws(Problem) -> Written {
+        if access(path, F_OK) == 0, !overwrite {
+            return try read(path, limit: bytes.count + (1 << 20)) == bytes ? .unchanged : .refused
+        }
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { String(path[...$0]) } ?? "./"
+        let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        let temporary = "\(folder).\(name).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Problem(errno: errno) }
+        do throws(Problem) {
+            try writeAll(bytes, to: descriptor)
+            if fsync(descriptor) != 0 { throw Problem(errno: errno) }
+        } catch {
+            close(descriptor)
+            unlink(temporary)
+            throw error
+        }
+        close(descriptor)
+        // A link never replaces what somebody else put there meanwhile.
+        if overwrite ? rename(temporary, path) != 0 : link(temporary, path) != 0 {
+            let code = errno
+            unlink(temporary)
+            if code == EEXIST { return .refused }
+            throw Problem(errno: code)
+        }
+        if !overwrite { unlink(temporary) }
+        let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw Problem(errno: errno) }
+        defer { close(directory) }
+        if fsync(directory) != 0 { throw Problem(errno: errno) }
+        return .written
+    }
+
+    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(Problem) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                throw Problem(errno: errno)
+            }
+        }
+    }
+
+    static func isEmpty(_ folder: String) throws(Problem) -> Bool {
+        guard let directory = opendir(folder) else { throw Problem(errno: errno) }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [0x2e], name != [0x2e, 0x2e] { return false }
+        }
+        return true
+    }
+
+    /// Creates a folder with exactly this mode, whatever the umask.
+    static func createFolder(_ path: String, mode: mode_t) throws(Problem) {
+        if mkdir(path, mode) != 0 { throw Problem(errno: errno) }
+        if chmod(path, mode) != 0 { throw Problem(errno: errno) }
+    }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Catalog
+import Glibc
+import Planner
+import YAML
+
+@main
+struct MaandPlan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "maand-plan",
+        abstract: "Plans rollouts and shows plans; never touches a worker.",
+        discussion: """
+            A plan is a file that says exactly what will happen: waves, batches, actions, gates, and why. People review \
+            the file, and maand-apply executes that file and nothing else.
+
+            Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something; 64 usage; 65 invalid plan, \
+            workspace or selection.
+            """,
+        subcommands: [Init.self, Deploy.self, Show.self, CatalogCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            printNotice("maand-plan: \(VisibleText.escape(failure.message, for: .terminal))")
+            if let note = failure.note { printNotice("  \(VisibleText.escape(note, for: .terminal))") }
+            Glibc.exit(failure.code.rawValue)
+        } catch let failure as InputFailure {
+            printNotice(failure.description)
+            Glibc.exit(Exit.invalidInput.rawValue)
+        } catch let error as PlanningError {
+            for line in error.description.split(separator: "\n") {
+                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
+            }
+            Glibc.exit(Exit.invalidInput.rawValue)
+        } catch let error as CatalogError {
+            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
+            Glibc.exit(Exit.failed.rawValue)
+        } catch let error as StoreError {
+            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
+            Glibc.exit(Exit.failed.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
