@@ -114,7 +114,11 @@ extension Catalog {
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if file < 0 {
             let code = errno
-            if code == EEXIST { return }
+            if code == EEXIST {
+                // SQLite would fall back to reading only, and complain later.
+                guard access(path, W_OK) == 0, access(folder, W_OK) == 0 else { throw .readOnly(path: path) }
+                return
+            }
             if code == ENOSPC { throw .diskFull(path: path) }
             if code == EROFS { throw .readOnly(path: path) }
             throw .cannotOpen(path: path, reason: systemMessage(code))
