@@ -342,7 +342,7 @@ if [ "$verb" = preflight ]; then
     read -r nonce || exit 64
     faults=0
     fault() { faults=1; say fault "$@"; }
-    for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep df; do
+    for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sort readlink cmp df; do
         command -v "$t" >/dev/null || fault tool "$t"
     done
     umask 022
@@ -382,3 +382,296 @@ if [ "$verb" = preflight ]; then
     fi
     answer preflight
 fi
+
+# ---- Files. Paths in lists begin with `./`, so that no name is an option; none holds a line feed.
+
+# occupy JOB: the job's lock, for this shell and what it starts.
+occupy() {
+    born
+    claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed lock
+}
+
+# by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
+by_folder() {
+    list=$1 function=$2 folder=
+    set --
+    while IFS= read -r path <&3; do
+        if [ "${path%/*}" != "$folder" ] || [ $# -ge 200 ]; then
+            [ $# -eq 0 ] || "$function" "$folder" "$@" || return 1
+            set --
+            folder=${path%/*}
+        fi
+        set -- "$@" "${path##*/}"
+    done 3<"$list"
+    [ $# -eq 0 ] || "$function" "$folder" "$@"
+}
+
+# enter FOLDER: goes there, and only there: a symbolic link on the way, set at whatever moment, is refused.
+enter() { cd -P -- "$J/$1" 2>/dev/null && [ "$PWD" = "$J${1#.}" ]; }
+
+move_into() {
+    enter "$1" || return 1
+    from=$T/$1
+    shift
+    for n do
+        shift
+        # What is not there any more was moved before an interruption.
+        if [ -e "$from/$n" ] || [ -L "$from/$n" ]; then set -- "$@" "$from/$n"; fi
+    done
+    printf '%s\0' "$PWD" >>"$S/touched"
+    [ $# -eq 0 ] || mv -f -- "$@" .
+}
+in_folder() {
+    # A folder that is gone holds nothing to remove.
+    [ -d "$J/$1" ] || return 0
+    enter "$1" || return 1
+    printf '%s\0' "$PWD" >>"$S/touched"
+    shift
+    for n do shift; set -- "$@" "./$n"; done
+    case $removal in
+    files) rm -f -- "$@" ;;
+    trees) rm -rf -- "$@" ;;
+    folders) rmdir -- "$@" 2>/dev/null || : ;;
+    esac
+}
+make_folders() {
+    enter "$1" || return 1
+    printf '%s\0' "$PWD" >>"$S/touched"
+    shift
+    for n do shift; [ -d "./$n" ] || set -- "$@" "./$n"; done
+    [ $# -eq 0 ] || (umask 022; mkdir -- "$@")
+}
+
+places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree; }
+
+# settle_push: after the commit marker there is only this way. It may be interrupted and repeated anywhere.
+forward() {
+    if [ -e "$S/deployed" ]; then
+        [ -d "$J" ] || (umask 022; mkdir "$J") || return 1
+        cd -P "$J" && J=$PWD || return 1
+        true >"$S/touched" || return 1
+        removal=trees
+        by_folder "$S/clear" in_folder && by_folder "$S/folders" make_folders && by_folder "$S/moves" move_into || return 1
+        removal=files
+        by_folder "$S/deletes" in_folder || return 1
+        removal=folders
+        by_folder "$S/empty" in_folder || return 1
+        cd "$W"
+        xargs -0 sync "$W/jobs" <"$S/touched"
+        mv -f "$S/deployed" "$W/deployed/$job" && sync "$W/deployed" || return 1
+    fi
+    rm -rf "$S"
+}
+
+if [ "$verb" = _forward ]; then
+    places "$1"
+    forward
+    exit
+fi
+
+# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE
+# MODE `check`: compares only. `apply`: a path may hold what the plan says it holds, or what it shall hold; anything
+# else is drift, and nothing is touched. `force`: what is sent replaces whatever is there.
+# Input: the nonce, then a tar archive of `plan` and of `tree/`, the files that are to be replaced. A line of `plan` is
+#   KIND DIGEST MODE FROMKIND FROMDIGEST FROMMODE ./PATH/
+# with kinds f, l, d or `-` for nothing; from `= = =` where it is as it shall be. After an l line comes the link's text.
+if [ "$verb" = push ]; then
+    read -r nonce || exit 64
+    places "$1"
+    mode=$2 expected=$3 owner="$4 $5 $6"
+    identity
+    same || answer generation "$generation"
+    owned
+    occupy "$job"
+    if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    rm -rf "$S"
+    (umask 022; mkdir -p "$T" && exec tar -xof - -C "$S") 9>&- && [ -e "$S/plan" ] || {
+        rm -rf "$S"
+        answer failed transfer
+    }
+    [ ! -L "$J" ] || answer failed symlink
+    drifted=0
+    drift() {
+        drifted=$((drifted + 1))
+        [ "$drifted" -gt 200 ] || say drift "$1" "$2"
+    }
+    # obstructed PATH: where a folder stands in the way of a file, whether anything in it is not ours.
+    obstructed() {
+        (cd "$J" && find "$1" ! -type d) >"$S/inside"
+        [ -s "$S/inside" ] || return 1
+        [ -s "$S/had" ] && ! grep -qvxFf "$S/had" "$S/inside" && return 1
+        return 0
+    }
+    # the_link: whether the link in place has the text, or may be replaced.
+    the_link() {
+        there=$(readlink -- "$P" 2>/dev/null)
+        if [ "$k" = l ] && [ "$there" = "$text" ]; then return 0; fi
+        [ "$mode" = force ] && [ "$fk" != = ] && return 1
+        if [ "$fk" = l ]; then
+            set -- $(printf %s "$there" | sha256sum)
+            [ "$1" = "$fd" ] && return 1
+        fi
+        drift link "$p"
+        return 1
+    }
+    true >"$S/had"
+    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r _ _ _ p; do printf '%s\n' "${p%/}"; done \
+        <"$W/deployed/$job" >"$S/had"
+    for n in clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+
+    while IFS=' ' read -r k d m fk fd fm p <&3; do
+        p=${p%/} text=
+        [ "$k" = l ] && IFS= read -r text <&3
+        P=$J/$p
+        printf '%s\n' "$p" >&7
+        case $p in ./data | ./data/* | ./logs | ./logs/* | ./bin | ./bin/* | */../* | */..) answer failed "path $p" ;; esac
+        [ "$k" = - ] || printf '%s %s %s %s/\n' "$k" "$d" "$m" "$p" >&8
+        if [ -L "$P" ]; then is=l
+        elif [ -f "$P" ]; then if [ -x "$P" ]; then is=f am=755; else is=f am=644; fi
+        elif [ -d "$P" ]; then is=d
+        elif [ -e "$P" ]; then is=other
+        else is=-; fi
+        staged=
+        if [ "$fk" != = ] && [ "$mode" != check ]; then case $k in f | l) staged=1 ;; esac; fi
+        case $k$staged in
+        f1)
+            if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
+            printf 's %s - - %s\n' "$d" "$p" >&4
+            printf '%s\0' "$T/$p" >&5
+            ;;
+        l1) [ "$(readlink -- "$T/$p")" = "$text" ] || answer failed "missing $p" ;;
+        esac
+        case $k$is in
+        ff | -f)
+            role=c
+            [ "$k" = f ] || role=x
+            printf '%s %s.%s %s.%s %s %s\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            ;;
+        ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
+        -l) the_link; printf '%s\n' "$p" >>"$S/deletes" ;;
+        dd) ;;
+        d-) printf '%s\n' "$p" >>"$S/folders" ;;
+        df)
+            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            printf '%s\n' "$p" >>"$S/clear"
+            printf '%s\n' "$p" >>"$S/folders"
+            ;;
+        dl)
+            # Never through a link that is not known to be ours.
+            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/had"; then drift link "$p"; else the_link; fi
+            printf '%s\n' "$p" >>"$S/clear"
+            printf '%s\n' "$p" >>"$S/folders"
+            ;;
+        fl)
+            the_link
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        lf)
+            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        fd | ld)
+            if obstructed "$p" || { [ "$fk" != d ] && [ "$mode" != force ]; }; then drift folder "$p"; fi
+            printf '%s\n' "$p" >>"$S/clear"
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        f- | l-)
+            # Added, or removed before an interruption; otherwise somebody has removed it.
+            [ "$fk" = - ] || { [ "$mode" = force ] && [ "$staged" ]; } || drift none "$p"
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        -d) [ "$fk" = d ] || [ "$mode" = force ] || drift folder "$p"; printf '%s\n' "$p" >>"$S/empty" ;;
+        --) ;;
+        *) drift other "$p" ;;
+        esac
+    done 3<"$S/plan" 4>"$S/expect" 5>"$S/hash" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
+
+    # What an earlier push left that this plan does not know.
+    if [ -s "$S/had" ] && grep -vxFf "$S/known" "$S/had" >"$S/extra"; then
+        while IFS= read -r p <&3; do
+            if [ -L "$J/$p" ] || [ -f "$J/$p" ]; then
+                [ "$mode" = force ] || drift extra "$p"
+                printf '%s\n' "$p" >>"$S/deletes"
+            elif [ -d "$J/$p" ]; then printf '%s\n' "$p" >>"$S/empty"; fi
+        done 3<"$S/extra"
+    fi
+
+    if [ -s "$S/hash" ]; then
+        xargs -0 sha256sum -- <"$S/hash" >"$S/sums" 9>&- || answer failed read
+        sent=
+        while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
+            # Where the name holds a backslash, the line begins with one.
+            sum=${sum#\\}
+            if [ "$role" = s ]; then
+                [ "$sum" = "$to" ] || answer failed "digest $p"
+                sent=$p
+                continue
+            fi
+            case $sum.$am in
+            "$to") continue ;;
+            "$from") ;;
+            *) [ "$mode" = force ] && { [ "$role" != c ] || [ "$p" = "$sent" ]; } || drift "$sum.$am" "$p" ;;
+            esac
+            case $role in
+            c) [ "$p" != "$sent" ] || printf '%s\n' "$p" >&6 ;;
+            x) printf '%s\n' "$p" >&7 ;;
+            esac
+        done 3<"$S/expect" 4<"$S/sums" 6>>"$S/moves" 7>>"$S/deletes"
+    fi
+    if [ "$mode" = check ] || [ "$drifted" -gt 0 ]; then
+        rm -rf "$S"
+        [ "$drifted" -eq 0 ] || answer drift "$drifted"
+        answer planned
+    fi
+    if [ ! -s "$S/moves" ] && [ ! -s "$S/deletes" ] && [ ! -s "$S/clear" ] && [ ! -s "$S/folders" ] &&
+        [ ! -s "$S/empty" ] && cmp -s "$S/deployed" "$W/deployed/$job"; then
+        rm -rf "$S"
+        answer unchanged
+    fi
+    # The deepest first.
+    [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
+    # Only what is on disk may be promised by the marker.
+    find "$S" "$W/staging" \( -type f -o -type d \) -print0 | xargs -0 sync &&
+        true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
+    forward || answer failed forward
+    answer pushed
+fi
+
+# remove JOB GENERATION CONTROLLER SEQUENCE NONCE: removes what was deployed; data/, logs/ and bin/ stay.
+if [ "$verb" = remove ]; then
+    read -r nonce || exit 64
+    places "$1"
+    expected=$2 owner="$3 $4 $5"
+    identity
+    same || answer generation "$generation"
+    owned
+    occupy "$job"
+    [ ! -L "$J" ] || answer failed symlink
+    if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    if [ -s "$W/deployed/$job" ] && cd -P "$J" 2>/dev/null; then
+        J=$PWD
+        rm -rf "$S"
+        mkdir "$S" && true >"$S/files" && true >"$S/folders" || answer failed lists
+        while IFS=' ' read -r k _ _ p; do
+            if [ "$k" = d ]; then printf '%s\n' "${p%/}" >&4; else printf '%s\n' "${p%/}" >&5; fi
+        done <"$W/deployed/$job" 4>"$S/folders" 5>"$S/files"
+        sort -r "$S/folders" >"$S/empty"
+        removal=files
+        by_folder "$S/files" in_folder || answer failed symlink
+        removal=folders
+        by_folder "$S/empty" in_folder || answer failed symlink
+        cd "$W" && xargs -0 sync "$J" <"$S/touched"
+    fi
+    rm -rf "$S"
+    rm -f "$W/deployed/$job"
+    rmdir "$J" 2>/dev/null
+    sync "$W/deployed" "$W/jobs"
+    answer removed
+fi
+say state unknown-verb
+say end
+exit 64
