@@ -171,7 +171,7 @@ if [ "$verb" = run ]; then
         [ "$wdigest" ] || { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
         [ "${wdigest:-$digest}" = "$digest" ] || answer conflict
         case $state in
-        running) flock -s "$lock" true; continue ;;
+        running) flock -s "$lock" true </dev/null >/dev/null 2>&1; continue ;;
         absent) [ -z "$asked" ] || answer refused "$asked" ;;
         *) report ;;
         esac
@@ -200,8 +200,9 @@ if [ "$verb" = _runner ]; then
     c=$1
     shift
     attempt "$1"
-    digest=$2 expected=$3 owner="$4 $5 $6" job=$7 lock=$R/.lock/$8 latest=$9
-    [ "$8" = - ] && lock=$r.lock
+    digest=$2 expected=$3 owner="$4 $5 $6" job=$7 key=$8 latest=$9
+    lock=$R/.lock/$key
+    [ "$key" = - ] && lock=$r.lock
     shift 9
     timeout=$1 grace=$2
     leave() { rm -f "$c"; exit "$1"; }
@@ -232,7 +233,7 @@ if [ "$verb" = _runner ]; then
     look
     [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
     permitted || leave 12
-    [ ! -e "$W/staging/$job/commit" ] || $shell "$0" _forward "$job" || leave 15
+    [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
     echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && exec 3>>"$r.out" 4>>"$r.err" || leave 14
     # Where the exclusive creation fails, a fence was faster.
     mark "$r.go" || refuse fenced
