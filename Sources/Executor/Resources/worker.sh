@@ -636,7 +636,7 @@ if [ "$verb" = push ]; then
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
     # Only what is on disk may be promised by the marker.
-    find "$S" "$W/staging" \( -type f -o -type d \) -print0 | xargs -0 sync &&
+    find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging" &&
         true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
     forward || answer failed forward
     answer pushed
