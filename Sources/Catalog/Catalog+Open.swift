@@ -21,7 +21,6 @@ extension Catalog {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.writeWithoutTransaction { db in
                 try checkKind(db, path: path, supported: migrations.count)
-                try db.execute(sql: "PRAGMA trusted_schema = OFF")
                 guard try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL") == "wal" else {
                     throw CatalogError.cannotOpen(path: path, reason: "its disk does not support write-ahead logging")
                 }

@@ -132,6 +132,13 @@ import Testing
         for item in items { _ = try store.read(item.digest, limit: 100) }
     }
 
+    @Test func ofACaptureThatFailsNothingIsKept() throws {
+        let good = (0..<20).map { ContentStore.Capture(Digest.of(bytes("\($0)")), .bytes(bytes("\($0)"))) }
+        let bad = ContentStore.Capture(Digest.of(bytes("planned")), .bytes(bytes("changed")))
+        #expect(throws: StoreError.self) { try store.capture(good + [bad]) }
+        #expect(try objects().isEmpty)
+    }
+
     @Test func treesAreKeptUnderTheirOwnDigest() throws {
         let entry = TreeEntry(path: "conf/a.yml", kind: .file, digest: Digest.of(bytes("a")), size: 1)
         let tree = Tree([entry])
