@@ -83,14 +83,19 @@ struct Deploy: ParsableCommand {
     }
 
     private func write(_ file: PlanFile, to path: String) throws {
+        var isRefused = false
         do throws(HostFiles.Problem) {
             switch try HostFiles.write(file.bytes, to: path, overwrite: overwrite) {
             case .written, .unchanged: break
-            case .refused:
-                throw HostFiles.Problem("there is another file; replace it with --overwrite, or choose another name")
+            case .refused: isRefused = true
             }
         } catch {
             throw Failure(.failed, "\(path) was not written: \(error.message)")
+        }
+        if isRefused {
+            throw Failure(
+                .usage, "\(path) is there and holds something else", "replace it with --overwrite, or name another file"
+            )
         }
     }
 }
