@@ -61,6 +61,9 @@ public final class BucketLock: Sendable {
     deinit {
         // Nobody shall read of a holder that is gone; a holder that is killed leaves its text, and no lock.
         ftruncate(file.descriptor, 0)
+        // Given back and not just closed: a child that is being started this instant still shares the open file.
+        var request = Self.wholeFile(F_UNLCK)
+        _ = fcntl(file.descriptor, Self.setOpenFileLock, &request)
     }
 }
 

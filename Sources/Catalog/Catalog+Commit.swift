@@ -26,43 +26,46 @@ extension Catalog {
                 waiting.append(WaitingCheckpoint(checkpoint: checkpoint, author: author))
                 return waiting.count == 1
             }
-            // Whoever comes while a transaction is being written waits for the next one, which the first of them asks for.
+            // Whoever comes while a transaction is being written waits for the next one, for which the first of them asks.
             if first { queue.asyncWriteWithoutTransaction { db in self.writeGroup(db) } }
         }
         try result.get()
     }
 
     private func writeGroup(_ db: Database) {
-        var group = waiting.withLock { waiting in
-            let all = waiting
-            waiting = []
-            return all
-        }[...]
-        while !group.isEmpty {
-            let part = Array(group.prefix(Self.largestGroup))
-            group = group.dropFirst(part.count)
-            let results = write(part.map(\.checkpoint), db)
-            for (member, result) in zip(part, results) { member.author.resume(returning: result) }
+        while waiting.withLock({ !$0.isEmpty }) {
+            for (member, result) in writeOnce(db) { member.author.resume(returning: result) }
         }
     }
 
-    /// One transaction. Where it cannot be committed, no checkpoint of the group holds.
-    private func write(_ group: [Checkpoint], _ db: Database) -> [Result<Void, CatalogError>] {
+    /// One transaction, of whoever waits by the time it begins. Where it cannot be committed, no checkpoint holds.
+    private func writeOnce(_ db: Database) -> Zip2Sequence<[WaitingCheckpoint], [Result<Void, CatalogError>]> {
+        var group: [WaitingCheckpoint] = []
         var results: [Result<Void, CatalogError>] = []
         do {
             try db.inTransaction(.immediate) {
-                for checkpoint in group { results.append(try self.attempt(checkpoint, db)) }
+                group = takeGroup()
+                for member in group { results.append(try attempt(member.checkpoint, db)) }
                 return .commit
             }
             groupCommits.add(1, ordering: .relaxed)
-            return results
         } catch {
+            if group.isEmpty { group = takeGroup() }
             let failure = CatalogError(error, path: path)
-            return group.indices.map { index in
+            results = group.indices.map { index in
                 // An illegal checkpoint is illegal whatever became of the others.
                 if index < results.count, case .failure = results[index] { return results[index] }
                 return .failure(failure)
             }
+        }
+        return zip(group, results)
+    }
+
+    private func takeGroup() -> [WaitingCheckpoint] {
+        waiting.withLock { waiting in
+            let group = Array(waiting.prefix(Self.largestGroup))
+            waiting.removeFirst(group.count)
+            return group
         }
     }
 

@@ -46,6 +46,19 @@ extension Catalog {
     /// Every allocation that ever was, removed ones too; sorted by job, then worker.
     public func allocations() throws(CatalogError) -> [AllocationEntry] { try read { db in try self.allocations(db) } }
 
+    /// What is recorded of these allocations, for checking a plan's facts again; `AllocationRecord.none` where nothing is.
+    public func records(of allocations: [AllocationID]) throws(CatalogError) -> [AllocationID: AllocationRecord] {
+        try read { db in
+            let statement = try db.cachedStatement(sql: Self.allocationColumns + " WHERE job = ? AND worker = ?")
+            var records: [AllocationID: AllocationRecord] = [:]
+            for allocation in allocations {
+                let row = try Row.fetchOne(statement, arguments: [allocation.job.text, allocation.worker.text])
+                records[allocation] = try row.map { try self.entry($0).record } ?? AllocationRecord.none
+            }
+            return records
+        }
+    }
+
     /// Every job that has an allocation or a record of its own, sorted by name.
     public func jobs() throws(CatalogError) -> [JobEntry] {
         try read { db in
@@ -87,28 +100,29 @@ extension Catalog {
         }
     }
 
+    private static let allocationColumns = """
+        SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
+            changed_at
+        FROM allocation
+        """
+
     func allocations(_ db: Database) throws -> [AllocationEntry] {
         var entries: [AllocationEntry] = []
-        let rows = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing,
-                    run, changed_at
-                FROM allocation ORDER BY job, worker
-                """)
-        while let row = try rows.next() {
-            let (job, worker): (String, String) = (row[0], row[1])
-            guard let jobName = JobName(job), let workerName = WorkerName(worker),
-                let standing = AllocationRecord.Standing(rawValue: row[6])
-            else { throw damaged("the allocation of \(job) on \(worker) has no legal name or standing") }
-            let record = AllocationRecord(
-                promoted: try release(row[2], row[3]), unfinished: try release(row[4], row[5]), standing: standing)
-            entries.append(
-                AllocationEntry(
-                    allocation: AllocationID(job: jobName, worker: workerName), record: record, run: RunID(row[7]),
-                    changedAt: Timestamp(milliseconds: row[8])))
-        }
+        let rows = try Row.fetchCursor(db, sql: Self.allocationColumns + " ORDER BY job, worker")
+        while let row = try rows.next() { entries.append(try entry(row)) }
         return entries
+    }
+
+    private func entry(_ row: Row) throws -> AllocationEntry {
+        let (job, worker): (String, String) = (row[0], row[1])
+        guard let jobName = JobName(job), let workerName = WorkerName(worker),
+            let standing = AllocationRecord.Standing(rawValue: row[6])
+        else { throw damaged("the allocation of \(job) on \(worker) has no legal name or standing") }
+        let record = AllocationRecord(
+            promoted: try release(row[2], row[3]), unfinished: try release(row[4], row[5]), standing: standing)
+        return AllocationEntry(
+            allocation: AllocationID(job: jobName, worker: workerName), record: record, run: RunID(row[7]),
+            changedAt: Timestamp(milliseconds: row[8]))
     }
 
     func jobs(_ db: Database) throws -> [JobName: JobRecord] {

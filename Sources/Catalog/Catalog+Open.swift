@@ -21,7 +21,6 @@ extension Catalog {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.writeWithoutTransaction { db in
                 try checkKind(db, path: path, supported: migrations.count)
-                try db.execute(sql: "PRAGMA trusted_schema = OFF")
                 guard try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL") == "wal" else {
                     throw CatalogError.cannotOpen(path: path, reason: "its disk does not support write-ahead logging")
                 }
@@ -114,7 +113,11 @@ extension Catalog {
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if file < 0 {
             let code = errno
-            if code == EEXIST { return }
+            if code == EEXIST {
+                // SQLite would fall back to reading only, and complain later.
+                guard access(path, W_OK) == 0, access(folder, W_OK) == 0 else { throw .readOnly(path: path) }
+                return
+            }
             if code == ENOSPC { throw .diskFull(path: path) }
             if code == EROFS { throw .readOnly(path: path) }
             throw .cannotOpen(path: path, reason: systemMessage(code))

@@ -45,6 +45,11 @@ public final class Catalog: Sendable {
         }
     }
 
+    /// Advances whenever a run starts, succeeds or is abandoned; 0 before the first.
+    public func revision() throws(CatalogError) -> Int {
+        try read { db in try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0 }
+    }
+
     func read<T>(_ body: (Database) throws -> T) throws(CatalogError) -> T {
         do { return try queue.read(body) } catch { throw CatalogError(error, path: path) }
     }

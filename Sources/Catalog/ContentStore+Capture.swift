@@ -21,13 +21,22 @@ extension ContentStore {
 
     /// Keeps many objects, and returns when all are durable. What is there already is not read again.
     ///
-    /// - Throws: `StoreError.sourceChanged` where something does not have its digest. Objects that were kept before that
-    ///   stay; they are whole and harm nobody.
+    /// All are written first, made durable together, and only then renamed to their places, so that the number of fsyncs
+    /// does not grow with that of the objects.
+    ///
+    /// - Throws: `StoreError.sourceChanged` where something does not have its digest; then none of them is kept.
     public func capture(_ items: [Capture]) throws(StoreError) {
+        guard !items.isEmpty else { return }
         do {
-            var folders = Set<String>()
-            for item in items { try keep(item, touched: &folders) }
-            // A name lasts once its folder is on disk; one fsync a folder serves all objects in it.
+            var staged: [Digest: Staged] = [:]
+            // Synced even where an object is there already: whoever wrote it may have been killed before this.
+            var folders: Set<String> = [folder + "/..", folder, folder + "/objects"]
+            for item in items where staged[item.digest] == nil {
+                try makeFolder(of: item.digest, new: &folders)
+                staged[item.digest] = try stage(item)
+            }
+            try sync(Array(staged.values))
+            for object in staged.values { try object.keep() }
             for folder in folders { try syncFolder(folder) }
         } catch let error as SystemError {
             throw StoreError(error)
@@ -38,28 +47,41 @@ extension ContentStore {
         }
     }
 
-    private func keep(_ item: Capture, touched folders: inout Set<String>) throws {
+    /// Objects up to which each is synced by itself: syncing the disk also waits for what other programs have written.
+    private static let fewObjects = 16
+
+    private func sync(_ objects: [Staged]) throws(SystemError) {
+        if objects.count > Self.fewObjects {
+            try File(folder, O_RDONLY | O_DIRECTORY).syncDisk()
+        } else {
+            for object in objects { try File(object.path, O_RDONLY).sync() }
+        }
+    }
+
+    /// Writes an object beside its place; nil where it is there already.
+    private func stage(_ item: Capture) throws -> Staged? {
         let target = path(of: item.digest)
         switch item.source {
         case .bytes(let bytes):
-            if size(of: target) == bytes.count { return }
-            let temporary = try Temporary(for: target, in: try makeFolder(of: item.digest, touched: &folders))
+            if size(of: target) == bytes.count { return nil }
             try check(Digest.of(bytes), item.digest, "the given bytes")
-            try temporary.file.write(bytes)
-            try temporary.keep()
+            let staged = Staged(for: target)
+            try staged.create().write(bytes)
+            return staged
         case .file(let path):
             let source = try File(path, O_RDONLY)
             let status = try source.status
             guard status.st_mode & S_IFMT == S_IFREG else { throw StoreError.notAFile(path: path) }
-            if size(of: target) == Int(status.st_size) { return }
-            let temporary = try Temporary(for: target, in: try makeFolder(of: item.digest, touched: &folders))
+            if size(of: target) == Int(status.st_size) { return nil }
+            let staged = Staged(for: target)
+            let file = try staged.create()
             var hasher = DigestHasher()
             while case let bytes = try source.read(upTo: Self.chunk), !bytes.isEmpty {
                 hasher.update(bytes)
-                try temporary.file.write(bytes)
+                try file.write(bytes)
             }
             try check(hasher.finish(), item.digest, path)
-            try temporary.keep()
+            return staged
         }
     }
 
@@ -74,40 +96,33 @@ extension ContentStore {
         return Int(status.st_size)
     }
 
-    /// Makes the folder of an object, and remembers every folder that got a new name.
-    private func makeFolder(of digest: Digest, touched: inout Set<String>) throws(SystemError) -> String {
+    /// Makes the folder of an object, unless it was made sure of before.
+    private func makeFolder(of digest: Digest, new folders: inout Set<String>) throws(SystemError) {
         let objects = folder + "/objects"
         let parent = objects + "/" + digest.hex.prefix(2)
-        guard touched.insert(parent).inserted else { return parent }
-        for (path, above) in [(folder, folder + "/.."), (objects, folder), (parent, objects)] {
-            if mkdir(path, 0o700) == 0 {
-                touched.insert(above)
-            } else if errno != EEXIST {
-                throw SystemError("mkdir", path)
-            }
+        guard folders.insert(parent).inserted else { return }
+        for path in [folder, objects, parent] where mkdir(path, 0o700) != 0 && errno != EEXIST {
+            throw SystemError("mkdir", path)
         }
-        return parent
     }
 }
 
 /// A file beside an object's place that becomes the object, or goes when it is dropped.
-private struct Temporary: ~Copyable {
-    let file: File
+private final class Staged {
+    let path: String
     private let target: String
 
-    init(for target: String, in folder: String) throws(SystemError) {
+    /// The name is unique among the threads and processes that write there. What a killed process leaves is no object,
+    /// since the names of objects have no dot.
+    init(for target: String) {
         self.target = target
-        // Unique among the threads and processes that write to this folder; a leftover of a killed process is no object,
-        // since objects' names have no dot.
-        let name = folder + "/.new-\(getpid())-\(UInt64.random(in: .min ... .max))"
-        file = try File(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        path = "\(target).\(getpid())-\(UInt32.random(in: .min ... .max))"
     }
 
-    /// Puts the file in its place when its bytes are on disk; an object that another process put there is the same.
-    func keep() throws(SystemError) {
-        try file.sync()
-        guard rename(file.path, target) == 0 else { throw SystemError("rename", file.path) }
-    }
+    func create() throws(SystemError) -> File { try File(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) }
 
-    deinit { unlink(file.path) }
+    /// Puts the file in its place; an object that another process has put there meanwhile is the same.
+    func keep() throws(SystemError) { guard rename(path, target) == 0 else { throw SystemError("rename", path) } }
+
+    deinit { unlink(path) }
 }

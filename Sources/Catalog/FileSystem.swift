@@ -68,6 +68,14 @@ struct File: ~Copyable {
 
     /// Makes the file's bytes, or the folder's names, durable.
     func sync() throws(SystemError) { guard fsync(descriptor) == 0 else { throw SystemError("fsync", path) } }
+
+    /// Makes everything durable that was written to the file's disk.
+    func syncDisk() throws(SystemError) {
+        // syncfs(2), which the headers hide from Swift; sync(2) does the same for all disks, but reports no error.
+        typealias Function = @convention(c) (Int32) -> Int32
+        guard let address = dlsym(nil, "syncfs") else { return Glibc.sync() }
+        guard unsafeBitCast(address, to: Function.self)(descriptor) == 0 else { throw SystemError("syncfs", path) }
+    }
 }
 
 /// Makes the entries of a folder durable: names that were created, renamed or removed in it.

@@ -17,6 +17,21 @@ public struct Run: Equatable, Sendable {
     public let baseRevision: Int
     /// Why it is in this state, for people.
     public let detail: String?
+
+    public init(
+        id: RunID, nonce: String, plan: Digest, state: RunState, startedAt: Timestamp, endedAt: Timestamp? = nil,
+        startedBy: String, baseRevision: Int, detail: String? = nil
+    ) {
+        self.id = id
+        self.nonce = nonce
+        self.plan = plan
+        self.state = state
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.startedBy = startedBy
+        self.baseRevision = baseRevision
+        self.detail = detail
+    }
 }
 
 /// One attempt of one step. A step without any is `pending`.
@@ -36,6 +51,21 @@ public struct StepRecord: Equatable, Sendable {
     public let exitStatus: Int?
     /// What to tell a person about the outcome.
     public let detail: String?
+
+    public init(
+        step: StepID, attempt: Int, state: StepState, digest: Digest, attemptID: String, startedAt: Timestamp,
+        finishedAt: Timestamp? = nil, exitStatus: Int? = nil, detail: String? = nil
+    ) {
+        self.step = step
+        self.attempt = attempt
+        self.state = state
+        self.digest = digest
+        self.attemptID = attemptID
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.exitStatus = exitStatus
+        self.detail = detail
+    }
 }
 
 /// The end of what an attempt printed.

@@ -37,8 +37,15 @@ struct BucketOptions: ParsableArguments {
         return Rollout(
             bucketFolder: folder, configuration: configuration,
             catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
-            who: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)", clock: .system,
+            who: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)", controller: Self.controller, clock: .system,
             nonce: { String((0..<16).map { _ in "0123456789abcdef".randomElement() ?? "0" }) }, observe: observe)
+    }
+
+    /// machine-id(5) names a host for good, whatever its name and addresses; hashed, since it is to be kept private.
+    private static var controller: String {
+        let id = FileManager.default.contents(atPath: "/etc/machine-id").map { Array($0) } ?? []
+        let name = id.isEmpty ? Array(ProcessInfo.processInfo.hostName.utf8) : id
+        return String(Digest.of(Array("maand-apply\n".utf8) + name).hex.prefix(16))
     }
 
     /// The catalog for reading; nil before the first apply.

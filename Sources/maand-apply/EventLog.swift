@@ -10,7 +10,7 @@ final class EventLog: Sendable {
     /// - Throws: `CommandFailure` where the file cannot be written.
     init(appendingTo path: String) throws {
         if !FileManager.default.fileExists(atPath: path) {
-            FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
         }
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")

@@ -43,17 +43,16 @@ final class ProgressPrinter: Sendable {
     /// The last lines: how it ended, why, and what to do now.
     func conclude(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem]) {
         for problem in problems.prefix(20) {
-            terminal.print("")
-            terminal.print(
+            terminal.printError(
                 terminal.styled("\(problem.step.id) is \(problem.state.rawValue)", .red)
                     + (problem.detail.map { ": " + terminal.escape($0) } ?? ""))
             for (name, bytes) in [("stdout", problem.output?.stdout ?? []), ("stderr", problem.output?.stderr ?? [])] {
-                for text in terminal.tail(bytes, count: 10) { terminal.print("  \(name): \(text)") }
+                for text in terminal.tail(bytes, count: 10) { terminal.printError("  \(name): \(text)") }
             }
         }
-        if problems.count > 20 { terminal.print("and \(problems.count - 20) more") }
-        terminal.print("")
-        terminal.print(Self.conclusion(run, result, terminal))
+        if problems.count > 20 { terminal.printError("and \(problems.count - 20) more") }
+        let conclusion = Self.conclusion(run, result, terminal)
+        if result == .succeeded { terminal.print(conclusion) } else { terminal.printError(conclusion) }
     }
 
     private static func conclusion(_ run: Run, _ result: StepMachine.Result, _ terminal: Terminal) -> String {

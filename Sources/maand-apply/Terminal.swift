@@ -34,6 +34,9 @@ struct Terminal: Sendable {
     /// Written at once, so that a reader of a pipe sees it when it happens.
     func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
+    /// For what went wrong, so that it is seen where standard output goes to a file.
+    func printError(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+
     /// The last lines of what a command printed, indented, at most `count`.
     func tail(_ bytes: [UInt8], count: Int) -> [String] {
         String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(count)

@@ -1,1 +1,678 @@
-# placeholder
+# What one worker does for maand-apply. POSIX sh: dash, bash and busybox run it.
+#
+#   sh <root>/.bin/worker-<digest> VERB ARGUMENT...
+#
+# Arguments come from the controller and hold only letters, digits and `._:-`. Everything else (the nonce of the
+# answer, commands, file names, bytes) comes on standard input, and is never evaluated here.
+#
+# An answer is a sequence of records on standard output, `LF @NONCE NAME FIELD... LF PAYLOAD`, ended by the record
+# `end`. What stands before the first one is noise of the login shell; an answer without `end` proves nothing.
+#
+# Files of one attempt, receipts/<run>/<attempt>.*:
+#   run      boot id, runner's pid, its start time, command digest; written before anything else
+#   go       created exclusively: whoever creates it decides, the runner to begin or a fence to close the id
+#   began    the command may have begun; where `go` exists without it, it has not and never will
+#   out err  its output, whole
+#   done.*   the outcome, in the name, so that publishing it needs no data block
+#   settled  a person or the controller has decided about an attempt that died: it holds nobody up
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+umask 077
+W=${0%/.bin/*} R=$W/receipts
+shell=${MAAND_SHELL:-sh}
+ifs=$IFS
+read -r boot </proc/sys/kernel/random/boot_id
+
+say() { printf '\n@%s %s\n' "$nonce" "$*"; }
+answer() { say state "$@"; say end; exit 0; }
+
+# mark FILE: creates it, or fails where it exists. Not with `:`, whose failed redirection would end the shell.
+mark() {
+    set -C
+    { true >"$1"; } 2>/dev/null
+    set -- $?
+    set +C
+    return "$1"
+}
+
+attempt() { id=$1 run=${1%%-*} r=$R/${1%%-*}/$1; }
+
+# alive PID START: whether that process lives, and not a later one of the same number.
+alive() {
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    set -- "$2" ${stat##*") "}
+    [ "$2" != Z ] && [ "$2" != X ] && [ "${21}" = "$1" ]
+}
+
+# members ppid|pgrp|session NUMBER: the living processes of that parent, group or session, into $pids.
+members() {
+    pids=
+    read -r self _ </proc/self/stat
+    for p in /proc/[0-9]*; do
+        { read -r stat <"$p/stat"; } 2>/dev/null || continue
+        belongs "$1" "$2" ${stat##*") "} && pids=$pids${pids:+,}${p#/proc/}
+    done
+    [ "$pids" ]
+}
+belongs() {
+    [ "$3" != Z ] && [ "${p#/proc/}" != "$self" ] && [ "${p#/proc/}" != $$ ] || return 1
+    case $1 in ppid) [ "$4" = "$2" ] ;; pgrp) [ "$5" = "$2" ] ;; session) [ "$6" = "$2" ] ;; esac
+}
+
+# look: what is known of the attempt, into $state.
+look() {
+    wboot= wpid= wstart= wdigest=
+    outcome && return
+    [ -e "$R/$run.settled" ] && { state='notstarted settled'; return; }
+    { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
+    if [ "$wboot" = "$boot" ] && alive "$wpid" "$wstart"; then state=running; return; fi
+    # It may have ended since the first look; after this one nothing more is published.
+    outcome && return
+    if [ ! -e "$r.began" ]; then
+        if [ -e "$r.go" ]; then state=fenced; else state=absent; fi
+    elif [ "$wboot" != "$boot" ]; then state=rebooted
+    elif members session "$wpid"; then state="died $pids"
+    else state=died; fi
+}
+outcome() {
+    for found in "$r".done.*; do [ -e "$found" ] || return 1; done
+    found=${found#"$r.done."}
+    case $found in
+    exit.* | timeout.*) IFS=.; set -- $found; IFS=$ifs; state="finished $1 $2 $3 $4 $5" ;;
+    fenced) state=fenced ;;
+    *) state="notstarted $found" ;;
+    esac
+}
+
+# report: the state, and at most $limit last bytes of what was written until the command ended or was last seen.
+report() {
+    say state "$state"
+    case $state in
+    finished*) set -- $state; tail_of out "${5:-0}"; tail_of err "${6:-0}" ;;
+    died* | rebooted) tail_of out "$(wc -c <"$r.out")"; tail_of err "$(wc -c <"$r.err")" ;;
+    esac
+    say end
+    exit 0
+}
+tail_of() {
+    [ "$2" -gt 0 ] || return 0
+    say "$1" "$2"
+    if [ "$2" -le "$limit" ]; then head -c "$2" <"$r.$1"
+    else tail -c +$(($2 - limit + 1)) <"$r.$1" | head -c "$limit"; fi
+}
+
+# permitted: whether the owner record names just this controller and run.
+permitted() {
+    o1= o2= o3=
+    { read -r o1 o2 o3 <"$W/owner"; } 2>/dev/null
+    [ "$o1 $o2 $o3" = "$owner" ]
+}
+owned() { permitted || answer owner "${o1:--}" "${o2:-0}" "${o3:--}"; }
+
+# identity: of the receipts directory as it stands, and the time, both from one process. A copy that was put back
+# has another inode or change time; what procfs makes for a new process carries the present time.
+identity() {
+    g=
+    { read -r g <"$R/generation"; } 2>/dev/null
+    [ "$g" ] || { generation=absent; now=$(date +%s); return; }
+    set -- $(stat -c '%i.%Z' "$R/generation" /proc/self/status)
+    generation=$g.$1 now=${2#*.}
+}
+same() { [ "$expected" = - ] || [ "$expected" = "$generation" ]; }
+
+# born: the start time of this shell, which tells it from a later process of the same number.
+born() {
+    read -r stat </proc/$$/stat
+    set -- ${stat##*") "}
+    start=${20}
+}
+
+# claim LOCK HOLDER: one action at a time on what the lock stands for. HOLDER is an attempt, or push.PID.START.
+# Fails with the name of what is in the way in $other: a holder that lives, or processes that a dead one left.
+claim() {
+    exec 9>>"$1" || { other=-; return 1; }
+    other=
+    if ! flock -n 9; then
+        { read -r other <"$1"; } 2>/dev/null
+        holds "$other" "$2" && return 1
+        # A twin that was asked for the same, or somebody who waited for what has just ended.
+        flock 9
+    fi
+    { read -r other <"$1"; } 2>/dev/null
+    case $other in '' | "$2" | push.*) return 0 ;; esac
+    for found in "$R/${other%%-*}/$other".done.* "$R/${other%%-*}/$other.settled"; do
+        [ -e "$found" ] && return 0
+    done
+    ! (attempt "$other"; look; [ "${state#died }" != "$state" ])
+}
+holds() {
+    case $1 in
+    '' | "$2") return 1 ;;
+    push.*) IFS=.; set -- $1; IFS=$ifs; alive "$2" "$3" ;;
+    *) (attempt "$1"; look; [ "$state" = running ]) ;;
+    esac
+}
+
+verb=$1
+shift
+
+# run ID DIGEST GENERATION CONTROLLER SEQUENCE NONCE JOB LOCK LATEST TIMEOUT GRACE LIMIT
+# begins the attempt, or waits for it where it has begun, and reports. JOB `-`: in the bucket's root. LOCK: a job, or
+# `-` for a command that may run beside any action. LATEST: epoch seconds, 0 for none. TIMEOUT, GRACE: seconds, 0 for
+# none. Input: the answer's nonce, a number of lines, and so many lines of shell.
+if [ "$verb" = run ]; then
+    read -r nonce && read -r lines || exit 64
+    attempt "$1"
+    digest=$2 expected=$3 owner="$4 $5 $6" limit=${12} lock=$R/.lock/$8
+    [ "$8" = - ] && lock=$r.lock
+    asked=
+    while :; do
+        look
+        [ "$wdigest" ] || { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
+        [ "${wdigest:-$digest}" = "$digest" ] || answer conflict
+        case $state in
+        running) flock -s "$lock" true </dev/null >/dev/null 2>&1; continue ;;
+        absent) [ -z "$asked" ] || answer refused "$asked" ;;
+        *) report ;;
+        esac
+        # A directory of receipts that has vanished must not come into being again by asking.
+        [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null || [ -d "$R/$run" ] || {
+            identity
+            answer generation "$generation"
+        }
+        c=$r.cmd.$$
+        while [ "$lines" -gt 0 ] && IFS= read -r l && printf '%s\n' "$l"; do lines=$((lines - 1)); done >"$c"
+        [ "$lines" -eq 0 ] || { rm -f "$c"; answer refused input; }
+        # In the foreground, so that SIGINT is not ignored in all that the target starts; in a session of its own, so
+        # that the end of this shell and of its connection is nothing to it.
+        setsid $shell "$0" _runner "$c" "$@" </dev/null >/dev/null 2>&1
+        asked=$?
+        case $asked in
+        11) { read -r other <"$lock"; } 2>/dev/null; answer busy "${other:--}" ;;
+        12) owned ;;
+        13) identity; answer generation "$generation" ;;
+        esac
+    done
+fi
+
+# The runner: the only process that may begin the attempt. It holds the lock until the outcome is published.
+if [ "$verb" = _runner ]; then
+    c=$1
+    shift
+    attempt "$1"
+    digest=$2 expected=$3 owner="$4 $5 $6" job=$7 key=$8 latest=$9
+    lock=$R/.lock/$key
+    [ "$key" = - ] && lock=$r.lock
+    shift 9
+    timeout=$1 grace=$2
+    leave() { rm -f "$c"; exit "$1"; }
+    refuse() { mark "$r.done.$1"; leave 0; }
+    # withdraw OUTCOME: after the claim, before the command.
+    withdraw() { mv "$r.began" "$r.done.$1"; sync "$R/$run"; }
+    # watch: runs beside the command; ends 3 where the time was up. What is left of the group is killed, except the
+    # runner and this.
+    watch() {
+        # KILL: another signal can be lost in the child between fork and exec.
+        trap 'kill -KILL $! 2>/dev/null; exit 0' TERM
+        sleep "$timeout" &
+        wait $!
+        trap '' TERM
+        kill -TERM -- -$$
+        left=$((grace * 5))
+        while members pgrp $$ || members ppid $$; do
+            if [ "$left" -gt 0 ]; then sleep 0.2 2>/dev/null || sleep 1
+            elif [ "$left" -gt -50 ]; then IFS=,; kill -KILL $pids; IFS=$ifs; sleep 0.1 2>/dev/null || sleep 1
+            else break; fi
+            left=$((left - 1))
+        done
+        exit 3
+    }
+
+    born
+    claim "$lock" "$id" || leave 11
+    look
+    [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
+    permitted || leave 12
+    [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
+    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && exec 3>>"$r.out" 4>>"$r.err" || leave 14
+    # Where the exclusive creation fails, a fence was faster.
+    mark "$r.go" || refuse fenced
+    if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
+    mark "$r.began" || refuse nospace
+    sync "$r.run" "$R/$run" "$R"
+    # As late as can be: what was frozen or delayed must not begin after it was given up.
+    identity
+    same || { withdraw generation; leave 13; }
+    [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
+
+    watcher=
+    [ "$timeout" -eq 0 ] || { watch 3>&- 4>&- 9>&- & watcher=$!; }
+    # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
+    # default back. After the fork above, which must not lose a signal in a handler that it inherits.
+    trap : TERM
+    read -r begun _ </proc/uptime
+    (
+        umask 022
+        USER=${USER:-${LOGNAME:-$(id -un)}}
+        exec env -i HOME="${HOME:-/}" USER="$USER" LOGNAME="${LOGNAME:-$USER}" LANG=C.UTF-8 PATH="$PATH" \
+            SHELL=/bin/sh $shell "$c"
+    ) >&3 2>&4 3>&- 4>&- 9>&-
+    status=$?
+    read -r ended _ </proc/uptime
+    kind=exit
+    if [ "$watcher" ]; then
+        kill "$watcher" 2>/dev/null
+        # The signal to the group may interrupt the wait.
+        until wait "$watcher"; w=$?; [ "$w" -lt 128 ] || ! kill -0 "$watcher" 2>/dev/null; do :; done
+        [ "$w" -ne 3 ] || kind=timeout
+    fi
+    # How much went through the descriptors that the command was given, without a process to count.
+    read -r _ outs </proc/$$/fdinfo/3
+    read -r _ errs </proc/$$/fdinfo/4
+    o=$kind.$status.$((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})).$outs.$errs
+    mark "$r.done.$o" || mv "$r.began" "$r.done.$o"
+    sync "$r.out" "$r.err" "$R/$run"
+    exit 0
+fi
+
+# inquire ID GENERATION LIMIT: reports without waiting or beginning.
+if [ "$verb" = inquire ]; then
+    read -r nonce || exit 64
+    attempt "$1"
+    expected=$2 limit=$3
+    look
+    if [ "$state" = absent ]; then
+        identity
+        same || answer generation "$generation"
+    fi
+    report
+fi
+
+# fence ID GENERATION CONTROLLER SEQUENCE NONCE LIMIT: closes the id where it has not begun, and reports.
+if [ "$verb" = fence ]; then
+    read -r nonce || exit 64
+    attempt "$1"
+    expected=$2 owner="$3 $4 $5" limit=$6
+    owned
+    look
+    case $state in absent | running) identity; same || answer generation "$generation" ;; esac
+    [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
+    # A runner that lives and has not created `go` yet loses here.
+    if mark "$r.go"; then
+        mark "$r.done.fenced"
+        sync "$R/$run" "$R"
+    fi
+    look
+    report
+fi
+
+# settle ID CONTROLLER SEQUENCE NONCE: what a dead attempt left behind holds nobody up any more.
+if [ "$verb" = settle ]; then
+    read -r nonce || exit 64
+    attempt "$1"
+    owner="$2 $3 $4"
+    owned
+    true >"$r.settled" || exit 1
+    sync "$R/$run"
+    answer settled
+fi
+
+# cleanup CONTROLLER SEQUENCE NONCE: removes the receipts of the runs on standard input, but keeps a tombstone, and
+# keeps every run in which something is not over.
+if [ "$verb" = cleanup ]; then
+    read -r nonce || exit 64
+    owner="$1 $2 $3"
+    owned
+    while read -r run; do
+        case $run in '' | *[!A-Za-z0-9]*) continue ;; esac
+        for go in "$R/$run"/*.go; do
+            [ -e "$go" ] || continue
+            attempt "${go##*/}"
+            attempt "${id%.go}"
+            look
+            case $state in running | died\ *) [ -e "$r.settled" ] || { say kept "$run" "$id"; continue 2; } ;; esac
+        done
+        true >"$R/$run.settled" && sync "$R" && rm -rf "${R:?}/$run" && say removed "$run"
+    done
+    answer cleaned
+fi
+
+# preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED: creates the bucket's directories, takes ownership, tells facts and
+# all faults at once. SEED becomes the random part of the generation where there is none yet.
+if [ "$verb" = preflight ]; then
+    read -r nonce || exit 64
+    faults=0
+    fault() { faults=1; say fault "$@"; }
+    for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sort readlink cmp df; do
+        command -v "$t" >/dev/null || fault tool "$t"
+    done
+    umask 022
+    mkdir -p "$W/jobs" || fault directory "$W/jobs"
+    umask 077
+    mkdir -p "$R/.lock" "$W/staging" "$W/deployed" || fault directory "$R"
+    if [ "$faults" = 0 ]; then
+        { echo probe >"$R/.lock/.probe" && echo probe >"$W/jobs/.probe" && rm "$W/jobs/.probe"; } || fault write "$W"
+        flock -n "$R/.lock/.probe" true || fault lock "$W"
+        [ -s "$R/generation" ] || { echo "$5" >"$R/.generation" && mv "$R/.generation" "$R/generation"; } ||
+            fault write "$R"
+    fi
+    identity
+    say fact generation "$generation"
+    say fact boot "$boot"
+    say fact clock "$(date +%s)"
+    df -Pk "$W" | while read -r _ _ _ free _; do [ "$free" = Available ] || say fact free "$free"; done
+    kill_processes=no
+    # Only a session of logind is ended with its processes, and not those of root.
+    read -r scope </proc/self/cgroup
+    case $scope in
+    *session-*)
+        [ "$(id -u)" = 0 ] || kill_processes=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+            org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null)
+        ;;
+    esac
+    case $kill_processes in *true*) say fact killuserprocesses yes ;; *) say fact killuserprocesses no ;; esac
+    owner="$1 $2 $3"
+    if ! permitted; then
+        refused=
+        if [ "$o1" ] && [ "$4" != 1 ]; then
+            if [ "$o1" != "$1" ] || [ "$2" -le "$o2" ]; then refused=1; say owner "$o1" "$o2" "$o3"; fi
+        fi
+        if [ -z "$refused" ] && [ "$faults" = 0 ]; then
+            echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner" && sync "$W" || fault write "$W"
+        fi
+    fi
+    answer preflight
+fi
+
+# ---- Files. Paths in lists begin with `./`, so that no name is an option; none holds a line feed.
+
+# occupy JOB: the job's lock, for this shell and what it starts.
+occupy() {
+    born
+    claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed lock
+}
+
+# by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
+by_folder() {
+    list=$1 function=$2 folder=
+    set --
+    while IFS= read -r path <&3; do
+        if [ "${path%/*}" != "$folder" ] || [ $# -ge 200 ]; then
+            [ $# -eq 0 ] || "$function" "$folder" "$@" || return 1
+            set --
+            folder=${path%/*}
+        fi
+        set -- "$@" "${path##*/}"
+    done 3<"$list"
+    [ $# -eq 0 ] || "$function" "$folder" "$@"
+}
+
+# enter FOLDER: goes there, and only there: a symbolic link on the way, set at whatever moment, is refused.
+enter() { cd -P -- "$J/$1" 2>/dev/null && [ "$PWD" = "$J${1#.}" ]; }
+
+move_into() {
+    enter "$1" || return 1
+    from=$T/$1
+    shift
+    for n do
+        shift
+        # What is not there any more was moved before an interruption.
+        if [ -e "$from/$n" ] || [ -L "$from/$n" ]; then set -- "$@" "$from/$n"; fi
+    done
+    printf '%s\0' "$PWD" >>"$S/touched"
+    [ $# -eq 0 ] || mv -f -- "$@" .
+}
+in_folder() {
+    # A folder that is gone holds nothing to remove.
+    [ -d "$J/$1" ] || return 0
+    enter "$1" || return 1
+    printf '%s\0' "$PWD" >>"$S/touched"
+    shift
+    for n do shift; set -- "$@" "./$n"; done
+    case $removal in
+    files) rm -f -- "$@" ;;
+    trees) rm -rf -- "$@" ;;
+    folders) rmdir -- "$@" 2>/dev/null || : ;;
+    esac
+}
+make_folders() {
+    enter "$1" || return 1
+    printf '%s\0' "$PWD" >>"$S/touched"
+    shift
+    for n do shift; [ -d "./$n" ] || set -- "$@" "./$n"; done
+    [ $# -eq 0 ] || (umask 022; mkdir -- "$@")
+}
+
+places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree; }
+
+# settle_push: after the commit marker there is only this way. It may be interrupted and repeated anywhere.
+forward() {
+    if [ -e "$S/deployed" ]; then
+        [ -d "$J" ] || (umask 022; mkdir "$J") || return 1
+        cd -P "$J" && J=$PWD || return 1
+        true >"$S/touched" || return 1
+        removal=trees
+        by_folder "$S/clear" in_folder && by_folder "$S/folders" make_folders && by_folder "$S/moves" move_into || return 1
+        removal=files
+        by_folder "$S/deletes" in_folder || return 1
+        removal=folders
+        by_folder "$S/empty" in_folder || return 1
+        cd "$W"
+        xargs -0 sync "$W/jobs" <"$S/touched"
+        mv -f "$S/deployed" "$W/deployed/$job" && sync "$W/deployed" || return 1
+    fi
+    rm -rf "$S"
+}
+
+if [ "$verb" = _forward ]; then
+    places "$1"
+    forward
+    exit
+fi
+
+# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE
+# MODE `check`: compares only. `apply`: a path may hold what the plan says it holds, or what it shall hold; anything
+# else is drift, and nothing is touched. `force`: what is sent replaces whatever is there.
+# Input: the nonce, then a tar archive of `plan` and of `tree/`, the files that are to be replaced. A line of `plan` is
+#   KIND DIGEST MODE FROMKIND FROMDIGEST FROMMODE ./PATH/
+# with kinds f, l, d or `-` for nothing; from `= = =` where it is as it shall be. After an l line comes the link's text.
+if [ "$verb" = push ]; then
+    read -r nonce || exit 64
+    places "$1"
+    mode=$2 expected=$3 owner="$4 $5 $6"
+    identity
+    same || answer generation "$generation"
+    owned
+    occupy "$job"
+    if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    rm -rf "$S"
+    (umask 022; mkdir -p "$T" && exec tar -xof - -C "$S") 9>&- && [ -e "$S/plan" ] || {
+        rm -rf "$S"
+        answer failed transfer
+    }
+    [ ! -L "$J" ] || answer failed symlink
+    drifted=0
+    drift() {
+        drifted=$((drifted + 1))
+        [ "$drifted" -gt 200 ] || say drift "$1" "$2"
+    }
+    # obstructed PATH: where a folder stands in the way of a file, whether anything in it is not ours.
+    obstructed() {
+        (cd "$J" && find "$1" ! -type d) >"$S/inside"
+        [ -s "$S/inside" ] || return 1
+        [ -s "$S/had" ] && ! grep -qvxFf "$S/had" "$S/inside" && return 1
+        return 0
+    }
+    # the_link: whether the link in place has the text, or may be replaced.
+    the_link() {
+        there=$(readlink -- "$P" 2>/dev/null)
+        if [ "$k" = l ] && [ "$there" = "$text" ]; then return 0; fi
+        [ "$mode" = force ] && [ "$fk" != = ] && return 1
+        if [ "$fk" = l ]; then
+            set -- $(printf %s "$there" | sha256sum)
+            [ "$1" = "$fd" ] && return 1
+        fi
+        drift link "$p"
+        return 1
+    }
+    true >"$S/had"
+    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r _ _ _ p; do printf '%s\n' "${p%/}"; done \
+        <"$W/deployed/$job" >"$S/had"
+    for n in clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+
+    while IFS=' ' read -r k d m fk fd fm p <&3; do
+        p=${p%/} text=
+        [ "$k" = l ] && IFS= read -r text <&3
+        P=$J/$p
+        printf '%s\n' "$p" >&7
+        case $p in ./data | ./data/* | ./logs | ./logs/* | ./bin | ./bin/* | */../* | */..) answer failed "path $p" ;; esac
+        [ "$k" = - ] || printf '%s %s %s %s/\n' "$k" "$d" "$m" "$p" >&8
+        if [ -L "$P" ]; then is=l
+        elif [ -f "$P" ]; then if [ -x "$P" ]; then is=f am=755; else is=f am=644; fi
+        elif [ -d "$P" ]; then is=d
+        elif [ -e "$P" ]; then is=other
+        else is=-; fi
+        staged=
+        if [ "$fk" != = ] && [ "$mode" != check ]; then case $k in f | l) staged=1 ;; esac; fi
+        case $k$staged in
+        f1)
+            if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
+            printf 's %s - - %s\n' "$d" "$p" >&4
+            printf '%s\0' "$T/$p" >&5
+            ;;
+        l1) [ "$(readlink -- "$T/$p")" = "$text" ] || answer failed "missing $p" ;;
+        esac
+        case $k$is in
+        ff | -f)
+            role=c
+            [ "$k" = f ] || role=x
+            printf '%s %s.%s %s.%s %s %s\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            ;;
+        ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
+        -l) the_link; printf '%s\n' "$p" >>"$S/deletes" ;;
+        dd) ;;
+        d-) printf '%s\n' "$p" >>"$S/folders" ;;
+        df)
+            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            printf '%s\n' "$p" >>"$S/clear"
+            printf '%s\n' "$p" >>"$S/folders"
+            ;;
+        dl)
+            # Never through a link that is not known to be ours.
+            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/had"; then drift link "$p"; else the_link; fi
+            printf '%s\n' "$p" >>"$S/clear"
+            printf '%s\n' "$p" >>"$S/folders"
+            ;;
+        fl)
+            the_link
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        lf)
+            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf '%s\0' "$P" >&5
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        fd | ld)
+            if obstructed "$p" || { [ "$fk" != d ] && [ "$mode" != force ]; }; then drift folder "$p"; fi
+            printf '%s\n' "$p" >>"$S/clear"
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        f- | l-)
+            # Added, or removed before an interruption; otherwise somebody has removed it.
+            [ "$fk" = - ] || { [ "$mode" = force ] && [ "$staged" ]; } || drift none "$p"
+            [ -z "$staged" ] || printf '%s\n' "$p" >&6
+            ;;
+        -d) [ "$fk" = d ] || [ "$mode" = force ] || drift folder "$p"; printf '%s\n' "$p" >>"$S/empty" ;;
+        --) ;;
+        *) drift other "$p" ;;
+        esac
+    done 3<"$S/plan" 4>"$S/expect" 5>"$S/hash" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
+
+    # What an earlier push left that this plan does not know.
+    if [ -s "$S/had" ] && grep -vxFf "$S/known" "$S/had" >"$S/extra"; then
+        while IFS= read -r p <&3; do
+            if [ -L "$J/$p" ] || [ -f "$J/$p" ]; then
+                [ "$mode" = force ] || drift extra "$p"
+                printf '%s\n' "$p" >>"$S/deletes"
+            elif [ -d "$J/$p" ]; then printf '%s\n' "$p" >>"$S/empty"; fi
+        done 3<"$S/extra"
+    fi
+
+    if [ -s "$S/hash" ]; then
+        xargs -0 sha256sum -- <"$S/hash" >"$S/sums" 9>&- || answer failed read
+        sent=
+        while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
+            # Where the name holds a backslash, the line begins with one.
+            sum=${sum#\\}
+            if [ "$role" = s ]; then
+                [ "$sum" = "$to" ] || answer failed "digest $p"
+                sent=$p
+                continue
+            fi
+            case $sum.$am in
+            "$to") continue ;;
+            "$from") ;;
+            *) [ "$mode" = force ] && { [ "$role" != c ] || [ "$p" = "$sent" ]; } || drift "$sum.$am" "$p" ;;
+            esac
+            case $role in
+            c) [ "$p" != "$sent" ] || printf '%s\n' "$p" >&6 ;;
+            x) printf '%s\n' "$p" >&7 ;;
+            esac
+        done 3<"$S/expect" 4<"$S/sums" 6>>"$S/moves" 7>>"$S/deletes"
+    fi
+    if [ "$mode" = check ] || [ "$drifted" -gt 0 ]; then
+        rm -rf "$S"
+        [ "$drifted" -eq 0 ] || answer drift "$drifted"
+        answer planned
+    fi
+    if [ ! -s "$S/moves" ] && [ ! -s "$S/deletes" ] && [ ! -s "$S/clear" ] && [ ! -s "$S/folders" ] &&
+        [ ! -s "$S/empty" ] && cmp -s "$S/deployed" "$W/deployed/$job"; then
+        rm -rf "$S"
+        answer unchanged
+    fi
+    # The deepest first.
+    [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
+    # Only what is on disk may be promised by the marker.
+    find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging" &&
+        true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
+    forward || answer failed forward
+    answer pushed
+fi
+
+# remove JOB GENERATION CONTROLLER SEQUENCE NONCE: removes what was deployed; data/, logs/ and bin/ stay.
+if [ "$verb" = remove ]; then
+    read -r nonce || exit 64
+    places "$1"
+    expected=$2 owner="$3 $4 $5"
+    identity
+    same || answer generation "$generation"
+    owned
+    occupy "$job"
+    [ ! -L "$J" ] || answer failed symlink
+    if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    if [ -s "$W/deployed/$job" ] && cd -P "$J" 2>/dev/null; then
+        J=$PWD
+        rm -rf "$S"
+        mkdir "$S" && true >"$S/files" && true >"$S/folders" || answer failed lists
+        while IFS=' ' read -r k _ _ p; do
+            if [ "$k" = d ]; then printf '%s\n' "${p%/}" >&4; else printf '%s\n' "${p%/}" >&5; fi
+        done <"$W/deployed/$job" 4>"$S/folders" 5>"$S/files"
+        sort -r "$S/folders" >"$S/empty"
+        removal=files
+        by_folder "$S/files" in_folder || answer failed symlink
+        removal=folders
+        by_folder "$S/empty" in_folder || answer failed symlink
+        cd "$W" && xargs -0 sync "$J" <"$S/touched"
+    fi
+    rm -rf "$S"
+    rm -f "$W/deployed/$job"
+    rmdir "$J" 2>/dev/null
+    sync "$W/deployed" "$W/jobs"
+    answer removed
+fi
+say state unknown-verb
+say end
+exit 64

@@ -18,6 +18,8 @@ struct Performer: Sendable {
     /// How a step's attempt ended, with what is recorded of it.
     struct Ending: Sendable {
         var outcome: StepMachine.Outcome
+        /// The attempt stays `started`: it may be running, and its worker has to be asked again.
+        var isOpen = false
         var exitStatus: Int?
         var detail: String?
         var output: StepOutput?
@@ -61,7 +63,7 @@ struct Performer: Sendable {
         var ending: Ending
         FaultPoint.reach("before \(step.id) does its work")
         switch step.kind {
-        case .push: ending = await push(index, attempt: attempt)
+        case .push: ending = await push(index)
         case .remove: ending = await remove(index)
         case .gate: ending = try await gate(index)
         case .promote, .complete: ending = .succeeded
@@ -70,9 +72,10 @@ struct Performer: Sendable {
         }
         FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
-        if let state = Self.state(of: ending.outcome) {
+        if !ending.isOpen {
             try await recorder.end(
-                index, attempt: attempt, state: state, exitStatus: ending.exitStatus, detail: ending.detail,
+                index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
+                detail: ending.detail,
                 output: ending.output)
         }
         recorder.observe(
@@ -80,8 +83,7 @@ struct Performer: Sendable {
         return ending.outcome
     }
 
-    /// What is recorded; nil where the attempt stays `started`, since its worker has to be asked again.
-    private static func state(of outcome: StepMachine.Outcome) -> StepState? {
+    private static func state(of outcome: StepMachine.Outcome) -> StepState {
         switch outcome {
         case .succeeded: .succeeded
         case .failed, .stale: .failed
@@ -92,19 +94,19 @@ struct Performer: Sendable {
 
     // MARK: Files
 
-    private func push(_ index: Int, attempt: Int) async -> Ending {
+    private func push(_ index: Int) async -> Ending {
         guard let worker = itinerary.steps[index].worker, let session = workforce.session(worker),
             let job = itinerary.job(of: index), let release = recorder.release(of: index),
-            let entry = itinerary.entry(of: index)
+            let entry = itinerary.entry(of: index), let from = job.from.first(where: { $0.name == entry.from })?.value
         else { return Ending(outcome: .failed, detail: "the plan names no content for it") }
-        let from = job.from.first { $0.name == entry.from }?.value
         do {
-            let tree = try store.tree(release.content)
-            // What an unfinished push left is unknown, so everything is sent and nothing is taken for granted.
-            let old = from?.unfinished == nil ? try from?.content.map(store.tree) : nil
-            return try await session.push(
-                tree, over: old, job: job.job, isForced: from?.unfinished != nil,
-                attemptID: recorder.attemptID(index, attempt), timeout: job.timeouts.push, store: store)
+            let target = try store.tree(release.content)
+            // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
+            let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
+            let request = try PushRequest(
+                job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
+                timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
+            return Self.ending(of: try await session.push(request))
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
         } catch {
@@ -112,14 +114,63 @@ struct Performer: Sendable {
         }
     }
 
-    private func remove(_ index: Int) async -> Ending {
-        guard let worker = itinerary.steps[index].worker, let session = workforce.session(worker) else {
-            return Ending(outcome: .failed, detail: "the plan does not say how to reach the worker")
+    private func workerEntries(_ tree: Tree) throws -> [TreeEntry] {
+        try tree.entries.map { entry in
+            switch entry.kind {
+            case .file, .executable:
+                TreeEntry(
+                    path: entry.path,
+                    kind: .file(digest: entry.digest.hex, size: entry.size, isExecutable: entry.kind == .executable))
+            case .symlink:
+                TreeEntry(
+                    path: entry.path,
+                    kind: .symbolicLink(
+                        target: String(
+                            decoding: try store.read(entry.digest, limit: TreePath.maximumLength), as: UTF8.self)))
+            case .emptyDirectory: TreeEntry(path: entry.path, kind: .directory)
+            }
         }
+    }
+
+    private func remove(_ index: Int) async -> Ending {
+        let step = itinerary.steps[index]
+        guard let session = step.worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
-            return try await session.remove(itinerary.steps[index].job)
+            return Self.ending(of: try await session.remove(step.job.text))
         } catch {
             return Self.ending(of: error)
+        }
+    }
+
+    private static func ending(of report: PushReport) -> Ending {
+        switch report {
+        case .pushed, .unchanged, .asPlanned: .succeeded
+        case .drift(let paths, let total):
+            Ending(
+                outcome: .stale,
+                detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
+                    + paths.prefix(5).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
+                    + ". Put them back, or abandon the run and plan again")
+        case .busy(let other):
+            Ending(outcome: .failed, detail: "another attempt is at work on the job there: \(other)")
+        case .generationChanged:
+            Ending(outcome: .failed, detail: "the worker's receipts are not those that this run saw first")
+        case .notOwner(let owner):
+            Ending(
+                outcome: .failed,
+                detail: "the worker was taken over\(owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")")
+        case .failed(let reason): Ending(outcome: .failed, detail: reason)
+        }
+    }
+
+    private static func text(_ actual: DriftedPath.Actual) -> String {
+        switch actual {
+        case .nothing: "missing"
+        case .file(let digest, _): "content \(digest.prefix(12))"
+        case .symbolicLink: "a symbolic link"
+        case .directory: "a folder"
+        case .special: "a device, socket or pipe"
+        case .unplanned: "left by an earlier push"
         }
     }
 
@@ -130,57 +181,153 @@ struct Performer: Sendable {
     private func run(
         _ action: LifecycleAction, _ index: Int, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
-        guard let worker = itinerary.steps[index].worker, let session = workforce.session(worker) else {
-            return (Ending(outcome: .failed, detail: "the plan does not say how to reach the worker"), attempt)
+        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else {
+            return (Self.noWorker, attempt)
         }
-        let command = command(action, index)
         var attempt = attempt
-        var asks = isResumed
+        var isKnown = isResumed
         var repeats = 0
         while true {
-            let id = recorder.attemptID(index, attempt)
-            let answer: WorkerSession.Answer
-            do {
-                answer = asks ? try await session.settle(id, command) : try await session.run(id, command)
-            } catch {
-                return (Self.ending(of: error), attempt)
-            }
-            switch answer {
+            let verdict = await verdict(request(action, index, attempt), session, isKnown: isKnown)
+            switch verdict {
             case .ended(let ending): return (ending, attempt)
             case .neverBegan(let why):
                 try await recorder.end(index, attempt: attempt, state: .failed, detail: why)
-            case .lost(let why):
+            case .lost(let ending):
                 guard itinerary.job(of: index)?.repeatable.contains(action) == true, repeats < Self.repeats else {
-                    return (Ending(outcome: .unknown, detail: why), attempt)
+                    return (ending, attempt)
                 }
                 repeats += 1
+                try? await session.settle(recorder.attemptID(index, attempt))
                 try await recorder.end(
-                    index, attempt: attempt, state: .failed, detail: "\(why); the manifest says it is repeatable")
+                    index, attempt: attempt, state: .failed,
+                    detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
             }
             attempt += 1
-            asks = false
+            isKnown = false
             try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
         }
     }
 
-    private func command(_ action: LifecycleAction, _ index: Int) -> WorkerSession.Command {
+    /// What is known of an attempt after asking its worker.
+    private enum Verdict {
+        case ended(Ending)
+        /// The id is closed: it did not begin and never will.
+        case neverBegan(String)
+        /// It began, and nobody knows how it ended.
+        case lost(Ending)
+    }
+
+    private func verdict(_ request: AttemptRequest, _ session: WorkerSession, isKnown: Bool) async -> Verdict {
+        do {
+            guard isKnown else { return Self.verdict(on: try await session.run(request)) }
+            switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
+            case .absent:
+                // The intent of an earlier process may still be on its way; closing the id makes sure.
+                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit))
+            case .running: return Self.verdict(on: try await session.run(request))
+            case let report: return Self.verdict(on: report)
+            }
+        } catch {
+            return await afterError(error, request, session)
+        }
+    }
+
+    /// The connection failed. Connecting is tried again, the command never: only asking by the same id tells whether
+    /// it began.
+    private func afterError(
+        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession
+    ) async -> Verdict {
+        guard error.mayHaveReachedWorker else {
+            return .ended(Ending(outcome: .unreachable, detail: error.description))
+        }
+        for pause in [0, 1, 2, 5, 10] {
+            try? await recorder.clock.sleep(pause)
+            switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
+            case nil: continue
+            case .running?:
+                if let report = try? await session.run(request) { return Self.verdict(on: report) }
+            case .absent?:
+                guard let report = try? await session.fence(request.id, tailLimit: Self.outputLimit) else { continue }
+                return Self.verdict(on: report)
+            case let report?: return Self.verdict(on: report)
+            }
+        }
+        return .ended(
+            Ending(
+                outcome: .unreachable, isOpen: true, detail: "\(error); it may be running: the same command asks again")
+        )
+    }
+
+    private static func verdict(on report: AttemptReport) -> Verdict {
+        switch report {
+        case .finished(let result):
+            let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
+            if result.isSuccess {
+                return .ended(Ending(outcome: .succeeded, exitStatus: 0, output: output))
+            }
+            return .ended(
+                Ending(
+                    outcome: .failed, exitStatus: result.exitStatus,
+                    detail: result.timedOut
+                        ? "it was ended on the worker, its time was up after \(result.duration.components.seconds) s"
+                        : "exit status \(result.exitStatus)", output: output))
+        case .running, .absent:
+            return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
+        case .fenced: return .neverBegan("closed before it began")
+        case .notStarted(let reason): return .neverBegan("it did not begin: \(reason)")
+        case .interrupted(let interruption):
+            return .lost(
+                Ending(
+                    outcome: .unknown, detail: text(interruption),
+                    output: StepOutput(
+                        stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)))
+        case .conflict:
+            return .ended(Ending(outcome: .failed, detail: "another command was run under the id of this attempt"))
+        case .busy(let other):
+            return .ended(Ending(outcome: .failed, detail: "another attempt is at work on the job there: \(other)"))
+        case .generationChanged:
+            return .lost(
+                Ending(
+                    outcome: .unknown,
+                    detail: "the worker's receipts are not those that this run saw first, so that they prove nothing"))
+        case .notOwner(let owner):
+            return .ended(
+                Ending(
+                    outcome: .failed,
+                    detail: "the worker was taken over"
+                        + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
+        case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "the worker refused: \(reason)"))
+        }
+    }
+
+    private static func text(_ interruption: Interruption) -> String {
+        switch interruption.cause {
+        case .rebooted: "the worker was rebooted while it ran"
+        case .died(let orphans) where orphans.isEmpty: "what ran it was killed on the worker"
+        case .died(let orphans):
+            "what ran it was killed on the worker, and processes of it still live: "
+                + orphans.prefix(10).map(String.init).joined(separator: ", ")
+        }
+    }
+
+    private func request(_ action: LifecycleAction, _ index: Int, _ attempt: Int) -> AttemptRequest {
         let step = itinerary.steps[index]
         let stop = itinerary.stop(of: index)
         let job = itinerary.job(of: index)
-        let current: String
-        if let entry = itinerary.entry(of: index) {
-            current = job?.from.first { $0.name == entry.from }?.value.version ?? Version.none.text
-        } else {
-            current = stop?.from.version ?? Version.none.text
-        }
-        return WorkerSession.Command(
-            job: step.job, target: action.target ?? action.rawValue,
+        let current =
+            itinerary.entry(of: index).flatMap { entry in job?.from.first { $0.name == entry.from }?.value.version }
+            ?? stop?.from.version ?? Version.none.text
+        return AttemptRequest(
+            id: recorder.attemptID(index, attempt), action: .target(action.target ?? action.rawValue),
+            job: step.job.text,
             environment: [
-                ("ALLOCATION_IP", step.worker.flatMap(workforce.address) ?? ""),
-                ("CURRENT_VERSION", current),
-                ("JOB", step.job.text),
-                ("NEW_VERSION", job?.version ?? current),
-            ], timeout: stop?.timeout ?? job?.timeouts.action ?? 600)
+                "ALLOCATION_IP": step.worker.flatMap(workforce.address) ?? "",
+                "CURRENT_VERSION": current,
+                "JOB": step.job.text,
+                "NEW_VERSION": job?.version ?? current,
+            ], timeout: .seconds(stop?.timeout ?? job?.timeouts.action ?? Plan.Timeouts().action),
+            tailLimit: Self.outputLimit)
     }
 
     /// Over everything that the step sends or starts; kept with each of its rows.
@@ -188,7 +335,7 @@ struct Performer: Sendable {
         let step = itinerary.steps[index]
         var text = "\(step.id)\n"
         if let release = recorder.release(of: index) { text += "\(release.version) \(release.content)\n" }
-        if case .action(let action) = step.kind { text += command(action, index).text }
+        if case .action(let action) = step.kind { text += request(action, index, 1).digest }
         return Digest.of(text.utf8)
     }
 
@@ -199,19 +346,47 @@ struct Performer: Sendable {
         guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
         let gate = Gate(
             health: health, targets: job.active.map { ($0, workforce.address($0) ?? $0.text) },
-            command: { worker, line, timeout in
-                guard let session = workforce.session(worker) else { return "the plan does not say how to reach it" }
-                return await session.probe(line, timeout: timeout)
-            })
+            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) })
         let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
         return problem.map { Ending(outcome: .failed, detail: $0) } ?? .succeeded
     }
 
+    /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
+    /// of its own and is never asked about again.
+    private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
+        guard let session = workforce.session(worker) else { return Self.noWorker.detail }
+        let request = AttemptRequest(
+            id: "\(recorder.run.nonce)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
+            isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
+        do {
+            guard case .finished(let result) = try await session.run(request) else { return "the check did not run" }
+            if result.isSuccess { return nil }
+            let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
+            let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
+            return
+                (result.timedOut ? "the check took longer than \(timeout) s" : "the check exited \(result.exitStatus)")
+                + lastLine
+        } catch {
+            return error.description
+        }
+    }
+
     // MARK: Errors
 
-    static func ending(of error: any Error) -> Ending {
+    private static let noWorker = Ending(outcome: .failed, detail: "the plan does not say how to reach the worker")
+
+    private static func ending(of error: any Error) -> Ending {
+        // Files that were sent in part are sent again; nothing is lost by calling it unreachable.
         Ending(outcome: .unreachable, detail: "\(error)")
+    }
+}
+
+extension ContentStore {
+    /// The bytes of a file, pulled as they are sent and hashed again on the way.
+    func source(of entry: TreeEntry) throws -> ByteSource {
+        guard case .file(let hex, _, _) = entry.kind, let digest = Digest(hex: hex.utf8) else { return .empty }
+        return .file(path(of: digest))
     }
 }

@@ -68,6 +68,19 @@ struct Recorder: Sendable {
         }
     }
 
+    /// What the receipts directories were when the run first saw its workers.
+    func preflight(_ seen: [(step: StepID, generation: String)]) async throws {
+        guard !seen.isEmpty else { return }
+        var checkpoint = Checkpoint(run: run.id, at: clock.now())
+        for (step, generation) in seen {
+            checkpoint.steps += [
+                .begin(step: step, attempt: 1, digest: Digest.of(step.text.utf8), attemptID: step.text),
+                .outcome(step: step, attempt: 1, state: .succeeded, detail: generation),
+            ]
+        }
+        try await commit(checkpoint)
+    }
+
     /// The job's rollout is done.
     func complete(_ step: Int) async throws {
         try await commit(

@@ -39,6 +39,8 @@ public struct Rollout: Sendable {
     let store: ContentStore
     /// `user@host`, for the record.
     let who: String
+    /// Names this applying host on the workers: letters and digits, the same for all its runs.
+    let controller: String
     let clock: Clock
     /// Random text for a new run; 16 hexadecimal digits.
     let nonce: @Sendable () -> String
@@ -46,13 +48,15 @@ public struct Rollout: Sendable {
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
-        clock: Clock, nonce: @escaping @Sendable () -> String, observe: @escaping @Sendable (RunEvent) -> Void
+        controller: String, clock: Clock, nonce: @escaping @Sendable () -> String,
+        observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.bucketFolder = bucketFolder
         self.configuration = configuration
         self.catalog = catalog
         self.store = store
         self.who = who
+        self.controller = controller
         self.clock = clock
         self.nonce = nonce
         self.observe = observe
@@ -135,14 +139,23 @@ public struct Rollout: Sendable {
         let machine = StepMachine(
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
-        let performer = Performer(
-            recorder: recorder, store: store, workforce: Workforce(plan, bucketFolder: bucketFolder))
+        let workforce = try await Workforce.assemble(
+            plan, run: run, controller: controller, transport: transport(plan.transport), recorder: recorder,
+            records: records)
+        let performer = Performer(recorder: recorder, store: store, workforce: workforce)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let ended = try await runner.run(machine, parkRequests: parkRequests)
         let result = ended.result ?? .parked
         try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
         let now = try catalog.run(run.id) ?? run
         return .ended(now, result, problems: try problems(of: run.id, ended))
+    }
+
+    private func transport(_ kind: TransportKind) throws -> any Transport {
+        switch kind {
+        case .local: LocalTransport(bucket: bucketFolder)
+        case .ssh: throw RolloutError.unsupportedTransport(.ssh)
+        }
     }
 
     private static func state(of result: StepMachine.Result) -> RunState {

@@ -1,24 +1,88 @@
 internal import Catalog
 internal import Model
 
-/// The workers of one plan, and how they are reached.
+/// The workers of one plan, ready for one run.
 struct Workforce: Sendable {
+    /// Workers that are made ready at the same time.
+    static let width = 32
+
     private let sessions: [WorkerName: WorkerSession]
     private let addresses: [WorkerName: String]
-
-    init(_ plan: Plan, bucketFolder: String) {
-        sessions = Dictionary(
-            uniqueKeysWithValues: plan.workers.map {
-                (
-                    $0.worker,
-                    WorkerSession(root: "\(bucketFolder)/workers/\($0.worker)\(plan.workerRoot)/\(plan.bucket)")
-                )
-            })
-        addresses = Dictionary(uniqueKeysWithValues: plan.workers.map { ($0.worker, $0.address) })
-    }
 
     func session(_ worker: WorkerName) -> WorkerSession? { sessions[worker] }
 
     /// Where probes and services find the worker.
     func address(_ worker: WorkerName) -> String? { addresses[worker] }
+
+    /// Asks every worker once whether it is ready, and takes it for the run.
+    ///
+    /// What the receipts directory of a worker was when the run first saw it is recorded; a later process compares, so
+    /// that a directory that was emptied or put back from a copy is not taken for one in which nothing happened.
+    ///
+    /// - Throws: `RolloutError.preflight` with all faults of all workers.
+    static func assemble(
+        _ plan: Plan, run: Run, controller: String, transport: any Transport, recorder: Recorder,
+        records: [StepRecord]
+    ) async throws -> Workforce {
+        let known = Dictionary(
+            records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
+        let owner = Owner(controller: controller, sequence: run.id.number, run: run.nonce)
+        var sessions: [WorkerName: WorkerSession] = [:]
+        var faults: [WorkerName: [String]] = [:]
+        var fresh: [(StepID, generation: String)] = []
+        try await withThrowingTaskGroup(of: (WorkerName, Readiness).self) { group in
+            var waiting = plan.workers[...]
+            func add() {
+                guard let worker = waiting.popFirst()?.worker else { return }
+                let session = WorkerSession(
+                    worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
+                    transport: transport)
+                group.addTask { (worker, await Readiness(of: session)) }
+            }
+            for _ in 0..<width { add() }
+            while let (worker, readiness) = try await group.next() {
+                switch readiness {
+                case .faults(let list): faults[worker] = list
+                case .ready(var session, let generation):
+                    let step = StepID("@preflight/\(worker)")
+                    if known[step] == nil { fresh.append((step, generation)) }
+                    session.generation = known[step] ?? generation
+                    sessions[worker] = session
+                }
+                add()
+            }
+        }
+        guard faults.isEmpty else {
+            throw RolloutError.preflight(
+                plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } })
+        }
+        try await recorder.preflight(fresh)
+        return Workforce(
+            sessions: sessions,
+            addresses: Dictionary(plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first })
+        )
+    }
+
+    private enum Readiness: Sendable {
+        case ready(WorkerSession, generation: String)
+        case faults([String])
+
+        init(of session: WorkerSession) async {
+            do {
+                let report = try await session.preflight()
+                if let owner = report.otherOwner {
+                    self = .faults([
+                        "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
+                            + "which is another one or a later run than this"
+                    ])
+                } else if report.isReady {
+                    self = .ready(session, generation: report.generation)
+                } else {
+                    self = .faults(report.faults)
+                }
+            } catch {
+                self = .faults([error.description])
+            }
+        }
+    }
 }

@@ -1,0 +1,164 @@
+/// What a worker says about an attempt. Each case is knowledge, not a guess.
+public enum AttemptReport: Sendable, Hashable {
+    /// It ran to its end, once.
+    case finished(AttemptResult)
+    /// It runs, or is about to begin.
+    case running
+    /// The worker has never begun it, and would if it was asked to.
+    case absent
+    /// A fence closed it before it began. It never will.
+    case fenced
+    /// It was closed for another reason before it began. It never will.
+    case notStarted(NotStarted)
+    /// It began, and nobody knows how it ended.
+    case interrupted(Interruption)
+    /// Another command has been asked for under this id.
+    case conflict
+    /// Another attempt, a push, or processes that a dead attempt left behind are in the way. Nothing has begun.
+    case busy(by: String)
+    /// The receipts are not those that were seen at preflight, so that their silence proves nothing.
+    case generationChanged(expected: String?, actual: String)
+    /// Another controller, or another run, owns the worker. Nothing has begun.
+    case notOwner(Owner?)
+    /// The worker could not record it (a full disk, for instance). Nothing has begun.
+    case refused(String)
+}
+
+/// How a command ended.
+public struct AttemptResult: Sendable, Hashable {
+    /// As the shell gives it: 128 + n where signal n ended the command.
+    public var exitStatus: Int
+    /// The time was up and the process group was killed, whatever the exit status.
+    public var timedOut: Bool
+    public var duration: Duration
+    public var output: Tail
+    public var errorOutput: Tail
+
+    public init(exitStatus: Int, timedOut: Bool, duration: Duration, output: Tail, errorOutput: Tail) {
+        self.exitStatus = exitStatus
+        self.timedOut = timedOut
+        self.duration = duration
+        self.output = output
+        self.errorOutput = errorOutput
+    }
+
+    public var isSuccess: Bool { exitStatus == 0 && !timedOut }
+}
+
+/// The last bytes of a stream, and how many there were.
+public struct Tail: Sendable, Hashable {
+    public var bytes: [UInt8]
+    public var total: Int
+
+    public init(bytes: [UInt8] = [], total: Int = 0) {
+        self.bytes = bytes
+        self.total = total
+    }
+
+    public var isWhole: Bool { bytes.count == total }
+}
+
+public enum NotStarted: Sendable, Hashable {
+    /// `latestStart` had passed.
+    case tooLate
+    /// There is no directory of the job on the worker.
+    case noJobDirectory
+    /// The receipts were replaced between preflight and claim.
+    case generationChanged
+    /// The run's receipts have been cleaned up.
+    case runIsCleanedUp
+    case other(String)
+}
+
+public struct Interruption: Sendable, Hashable {
+    public enum Cause: Sendable, Hashable {
+        /// The runner died; these processes of the command still live.
+        case died(orphans: [Int])
+        /// The worker was booted after the command began.
+        case rebooted
+    }
+
+    public var cause: Cause
+    public var output: Tail
+    public var errorOutput: Tail
+
+    public init(cause: Cause, output: Tail, errorOutput: Tail) {
+        self.cause = cause
+        self.output = output
+        self.errorOutput = errorOutput
+    }
+}
+
+/// Who may act on a worker: one run of one controller.
+public struct Owner: Sendable, Hashable {
+    /// Stands for the bucket's catalog on the applying host.
+    public var controller: String
+    /// Grows with each run of the controller.
+    public var sequence: Int
+    /// The run's nonce, so that two runs of one number (an old copy of the catalog) are told apart.
+    public var run: String
+
+    public init(controller: String, sequence: Int, run: String) {
+        self.controller = controller
+        self.sequence = sequence
+        self.run = run
+    }
+}
+
+extension AttemptReport {
+    /// - Returns: `nil` where the answer is not one about an attempt.
+    init?(_ answer: WorkerAnswer, expectedGeneration: String?) {
+        guard let words = answer["state"]?.words(), let state = words.first else { return nil }
+        let numbers = words.dropFirst().compactMap(Int.init)
+        let output = answer.tail("out")
+        let errorOutput = answer.tail("err")
+        switch state {
+        case "finished":
+            guard words.count == 6, numbers.count == 4 else { return nil }
+            self = .finished(
+                AttemptResult(
+                    exitStatus: numbers[0], timedOut: words[1] == "timeout", duration: .milliseconds(numbers[1] * 10),
+                    output: output, errorOutput: errorOutput))
+        case "running": self = .running
+        case "absent": self = .absent
+        case "fenced": self = .fenced
+        case "notstarted":
+            let reasons: [String: NotStarted] = [
+                "late": .tooLate, "nojob": .noJobDirectory, "generation": .generationChanged,
+                "settled": .runIsCleanedUp,
+            ]
+            let reason = words.count > 1 ? words[1] : "-"
+            self = .notStarted(reasons[reason] ?? .other(reason))
+        case "died":
+            let orphans = words.count > 1 ? words[1].split(separator: ",").compactMap { Int($0) } : []
+            self = .interrupted(
+                Interruption(cause: .died(orphans: orphans), output: output, errorOutput: errorOutput))
+        case "rebooted":
+            self = .interrupted(Interruption(cause: .rebooted, output: output, errorOutput: errorOutput))
+        case "conflict": self = .conflict
+        case "busy": self = .busy(by: words.count > 1 ? words[1] : "-")
+        case "generation":
+            self = .generationChanged(expected: expectedGeneration, actual: words.count > 1 ? words[1] : "-")
+        case "owner": self = .notOwner(answer.owner)
+        case "refused": self = .refused(words.count > 1 ? words[1] : "-")
+        default: return nil
+        }
+    }
+}
+
+extension WorkerAnswer {
+    func tail(_ name: String) -> Tail {
+        guard let record = self[name], let total = Int(record.text) else { return Tail() }
+        return Tail(bytes: record.payload, total: total)
+    }
+
+    /// The owner that a refusal names.
+    var owner: Owner? {
+        guard let words = (self["state"]?.words().first == "owner" ? self["state"] : self["owner"])?.words() else {
+            return nil
+        }
+        let fields = words.first == "owner" ? Array(words.dropFirst()) : words
+        guard fields.count == 3, let sequence = Int(fields[1]) else { return nil }
+        return Owner(controller: fields[0], sequence: sequence, run: fields[2])
+    }
+}

@@ -1,0 +1,98 @@
+internal import Crypto
+
+/// One try of one step on one worker, as the worker is to know it.
+public struct AttemptRequest: Sendable, Hashable {
+    public enum Action: Sendable, Hashable {
+        /// A target of the job's Makefile, made whether or not a file of that name exists.
+        case target(String)
+        /// Lines for `sh`.
+        case shell(String)
+    }
+
+    /// `<run nonce>-<step>-<attempt>`, of letters, digits and `-`. It is asked for again by the same id.
+    public var id: String
+    public var action: Action
+    /// The job whose directory is the working directory; `nil` for the bucket's root on the worker.
+    public var job: String?
+    /// Whether this is an action of the job, of which there is one at a time; a probe may run beside one.
+    public var isExclusive: Bool
+    /// What the command gets beside the fixed environment.
+    public var environment: [String: String]
+    /// Seconds since 1970, by the worker's clock, from which on the command must not begin any more.
+    public var latestStart: Int?
+    /// After this long the command's process group gets TERM; `nil` for never. Whole seconds, rounded up.
+    public var timeout: Duration?
+    /// How long after TERM what is left gets KILL.
+    public var grace: Duration
+    /// How many of the last bytes of each output stream are reported.
+    public var tailLimit: Int
+
+    public init(
+        id: String, action: Action, job: String?, isExclusive: Bool = true, environment: [String: String] = [:],
+        latestStart: Int? = nil, timeout: Duration?, grace: Duration = .seconds(10), tailLimit: Int = 1 << 16
+    ) {
+        self.id = id
+        self.action = action
+        self.job = job
+        self.isExclusive = isExclusive
+        self.environment = environment
+        self.latestStart = latestStart
+        self.timeout = timeout
+        self.grace = grace
+        self.tailLimit = tailLimit
+    }
+
+    /// What the worker's shell reads: the variables, then the command.
+    var script: String {
+        var text = ""
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+            text += "export \(name)=\(ShellText.quoted(value))\n"
+        }
+        switch action {
+        case .shell(let lines): text += lines
+        case .target(let target):
+            let word = ShellText.quoted(target)
+            // A phony target without a rule is "nothing to be done" for make, and succeeds. So a target is declared
+            // phony only where something of its name exists, and then only after looking for its rule.
+            text += """
+                if [ -e ./\(word) ] || [ -L ./\(word) ]; then
+                    if LC_ALL=C make -pnq \(word) 2>/dev/null | grep -A1 '^# Not a target' | grep -qxF \(word):; then
+                        echo "make: *** No rule to make target" \(word)".  Stop." >&2
+                        exit 2
+                    fi
+                    exec make --no-print-directory --eval '.PHONY: '\(word) \(word)
+                fi
+                exec make --no-print-directory \(word)
+                """
+        }
+        return text.hasSuffix("\n") ? text : text + "\n"
+    }
+
+    /// SHA-256, in lower-case hex, over all that decides what the command is and where it runs.
+    var digest: String {
+        var hash = SHA256()
+        hash.update(data: Array("\(job ?? "-") \(isExclusive)\n".utf8))
+        hash.update(data: Array(script.utf8))
+        return hash.finalize().hexadecimal
+    }
+
+    /// Why this cannot be asked, or `nil`.
+    var flaw: String? {
+        if !ShellText.isWord(id) || !id.contains("-") || id.contains(".") || id.contains(":") || id.contains("_") {
+            return "attempt id \(id) is not <run>-<step>-<attempt>"
+        }
+        if let job, !ShellText.isWord(job) || job == "." || job == ".." || job == "-" { return "job name \(job)" }
+        if case .target(let target) = action, !ShellText.isWord(target) || target.hasPrefix("-") {
+            return "target name \(target)"
+        }
+        for (name, value) in environment where !ShellText.isVariable(name) || value.utf8.contains(0) {
+            return "variable \(name)"
+        }
+        if script.utf8.contains(0) { return "a command with a zero byte" }
+        if script.utf8.count > Self.scriptLimit { return "a command of more than \(Self.scriptLimit) bytes" }
+        return nil
+    }
+
+    /// The worker's shell reads it byte by byte.
+    static let scriptLimit = 1 << 20
+}

@@ -1,0 +1,49 @@
+/// What a worker is like before a run begins.
+public struct PreflightReport: Sendable, Hashable {
+    /// Everything that stands in the way, at once, in words for people.
+    public var faults: [String]
+    /// Who owns the worker where that is somebody else; nothing was taken.
+    public var otherOwner: Owner?
+    /// Identifies the receipts directory; pass it to the session.
+    public var generation: String
+    public var bootID: String
+    /// The worker's clock, seconds since 1970.
+    public var clock: Int
+    /// Free space where the bucket lies, in KiB.
+    public var freeKiB: Int?
+
+    public var isReady: Bool { faults.isEmpty && otherOwner == nil }
+}
+
+extension PreflightReport {
+    init?(_ answer: WorkerAnswer, transport: any Transport) {
+        guard answer["state"]?.text == "preflight" else { return nil }
+        var facts: [String: String] = [:]
+        for record in answer.records where record.name == "fact" {
+            let words = record.words(2)
+            if words.count == 2 { facts[words[0]] = words[1] }
+        }
+        guard let generation = facts["generation"], let boot = facts["boot"], let clock = facts["clock"].flatMap(Int.init)
+        else { return nil }
+        self.generation = generation
+        bootID = boot
+        self.clock = clock
+        freeKiB = facts["free"].flatMap(Int.init)
+        otherOwner = answer.owner
+        faults = answer.records.filter { $0.name == "fault" }.map { record in
+            let words = record.words(2)
+            let detail = words.count > 1 ? words[1] : ""
+            return switch words.first {
+            case "tool": "\(detail) is not installed (looked for in the usual PATH)"
+            case "directory": "\(detail) cannot be created"
+            case "write": "\(detail) cannot be written"
+            case "lock": "\(detail) is on a file system that does not lock files"
+            default: record.text
+            }
+        }
+        if transport.endsSessions, facts["killuserprocesses"] == "yes" {
+            faults.append(
+                "logind ends a user's processes with the session (KillUserProcesses=yes): services would not live on")
+        }
+    }
+}

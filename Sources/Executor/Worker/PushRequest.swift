@@ -1,0 +1,163 @@
+/// A job's files for one worker.
+public struct PushRequest: Sendable {
+    public var job: String
+    /// All that is to be there, deployed files of the job only. Folders on the way need not be named.
+    public var target: [TreeEntry]
+    /// What the plan says is there now; `nil` where nobody knows (an unsettled allocation): then whatever differs is
+    /// replaced, and nothing is drift.
+    public var base: [TreeEntry]?
+    /// The bytes of a file of `target`; asked for once per file that is sent.
+    public var content: @Sendable (TreeEntry) throws -> ByteSource
+    public var timeout: Duration?
+
+    public init(
+        job: String, target: [TreeEntry], base: [TreeEntry]?, timeout: Duration?,
+        content: @escaping @Sendable (TreeEntry) throws -> ByteSource
+    ) {
+        self.job = job
+        self.target = target
+        self.base = base
+        self.timeout = timeout
+        self.content = content
+    }
+}
+
+public enum PushReport: Sendable, Hashable {
+    /// The worker has the target, verified by digest.
+    case pushed
+    /// It had it already.
+    case unchanged
+    /// A comparison found each path as it was or as it shall be.
+    case asPlanned
+    /// Somebody has changed these paths (at most 200 are listed). Nothing was touched.
+    case drift([DriftedPath], total: Int)
+    case busy(by: String)
+    case generationChanged(expected: String?, actual: String)
+    case notOwner(Owner?)
+    /// The worker could not do it. Before its commit marker nothing was touched; after it, the next push goes on.
+    case failed(String)
+}
+
+/// A path on a worker that holds neither what the plan says was there nor what shall be there.
+public struct DriftedPath: Sendable, Hashable {
+    public enum Actual: Sendable, Hashable {
+        case nothing
+        case file(digest: String, isExecutable: Bool)
+        case symbolicLink
+        case directory
+        /// A device, a socket or a pipe.
+        case special
+        /// A file that an earlier push has left and this plan does not know.
+        case unplanned
+    }
+
+    public var path: String
+    public var actual: Actual
+
+    public init(path: String, actual: Actual) {
+        self.path = path
+        self.actual = actual
+    }
+}
+
+extension PushRequest {
+    /// What the worker script calls a mode.
+    enum Mode: String {
+        case check
+        case apply
+        case force
+    }
+
+    /// The list that the script reads, and the files that go with it.
+    struct Plan {
+        var text: [UInt8] = []
+        var members: [TarArchive.Member] = []
+    }
+
+    /// - Parameter needed: the paths to replace, where the base is not known.
+    /// - Throws: what `content` throws.
+    func plan(needed: Set<PathBytes>?, sending: Bool) throws -> Plan {
+        let target = target.completed()
+        var before: [PathBytes: TreeEntry] = [:]
+        for entry in (base ?? self.target).completed() { before[PathBytes(entry.path)] = entry }
+        var lines = ""
+        var members: [TarArchive.Member] = []
+        for entry in target {
+            let path = PathBytes(entry.path)
+            let was = before.removeValue(forKey: path)
+            let isSame = needed.map { !$0.contains(path) } ?? (was?.fields == entry.fields)
+            let from = isSame ? "= = =" : needed == nil ? was?.fields ?? "- - -" : "- - -"
+            lines += "\(entry.fields) \(from) ./\(entry.path)/\n"
+            if case .symbolicLink(let link) = entry.kind { lines += link + "\n" }
+            if !isSame, sending, let member = try member(entry) { members.append(member) }
+        }
+        for entry in Array(before.values).completed() where before[PathBytes(entry.path)] != nil {
+            lines += "- - - \(entry.fields) ./\(entry.path)/\n"
+        }
+        return Plan(text: Array(lines.utf8), members: members)
+    }
+
+    private func member(_ entry: TreeEntry) throws -> TarArchive.Member? {
+        switch entry.kind {
+        case .file(let digest, let size, let isExecutable):
+            // Opened when its turn comes: a large tree must not hold a descriptor per file.
+            let source = ByteSource { [content] in try content(entry).open() }
+            return TarArchive.Member(
+                path: "tree/" + entry.path,
+                content: .file(
+                    size: size, isExecutable: isExecutable, digest: TreeEntry.bare(digest), source))
+        case .symbolicLink(let target):
+            return TarArchive.Member(path: "tree/" + entry.path, content: .symbolicLink(target: target))
+        case .directory: return nil
+        }
+    }
+
+    var flaw: String? {
+        if !ShellText.isWord(job) || job == "." || job == ".." || job == "-" { return "job name \(job)" }
+        for entry in target + (base ?? []) {
+            if let flaw = entry.flaw { return "\(entry.path): \(flaw)" }
+        }
+        return nil
+    }
+}
+
+extension PushReport {
+    init?(_ answer: WorkerAnswer, expectedGeneration: String?) {
+        guard let words = answer["state"]?.words(2), let state = words.first else { return nil }
+        let detail = words.count > 1 ? words[1] : "-"
+        switch state {
+        case "pushed": self = .pushed
+        case "unchanged": self = .unchanged
+        case "planned": self = .asPlanned
+        case "drift":
+            let paths = answer.records.filter { $0.name == "drift" }.compactMap(DriftedPath.init)
+            self = .drift(paths, total: Int(detail) ?? paths.count)
+        case "busy": self = .busy(by: detail)
+        case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
+        case "owner": self = .notOwner(answer.owner)
+        case "failed": self = .failed(detail)
+        default: return nil
+        }
+    }
+}
+
+extension DriftedPath {
+    init?(_ record: WorkerAnswer.Record) {
+        guard let space = record.text.firstIndex(of: " ") else { return nil }
+        let actual = record.text[..<space]
+        var path = record.text[record.text.index(after: space)...]
+        if path.hasPrefix("./") { path = path.dropFirst(2) }
+        self.path = String(path)
+        switch actual {
+        case "none": self.actual = .nothing
+        case "link": self.actual = .symbolicLink
+        case "folder": self.actual = .directory
+        case "other": self.actual = .special
+        case "extra": self.actual = .unplanned
+        default:
+            let parts = actual.split(separator: ".")
+            guard parts.count == 2 else { return nil }
+            self.actual = .file(digest: String(parts[0]), isExecutable: parts[1] == "755")
+        }
+    }
+}

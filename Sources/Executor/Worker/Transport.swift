@@ -1,0 +1,78 @@
+/// The way to the workers. It runs one command at a time and place, and knows nothing of what the command means.
+///
+/// Implementations may be used from any number of tasks at once.
+public protocol Transport: Sendable {
+    /// Whether the end of the connection may end what was started over it (logind's `KillUserProcesses`).
+    var endsSessions: Bool { get }
+
+    /// Where an absolute path of the worker lies for the commands that this transport runs.
+    func path(_ path: String, on worker: String) -> String
+
+    /// Runs a command on a worker and collects what it prints.
+    ///
+    /// Cancelling the calling task gives up waiting; it does not promise that the command ends.
+    ///
+    /// - Returns: how the command ended, whatever its exit status.
+    /// - Throws: ``TransportError`` where that is not known.
+    func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult
+}
+
+/// One command for a worker.
+public struct WorkerCommand: Sendable {
+    /// The program and its arguments. A transport that has only a command line quotes each.
+    public var arguments: [String]
+    /// What the command reads from standard input.
+    public var input: ByteSource
+    /// How many bytes of standard output are kept, the last ones.
+    public var outputLimit: Int
+    /// After how long the caller stops waiting; `nil` waits as long as the connection lives.
+    public var timeout: Duration?
+
+    public init(_ arguments: [String], input: ByteSource = .empty, outputLimit: Int = 1 << 20, timeout: Duration?) {
+        self.arguments = arguments
+        self.input = input
+        self.outputLimit = outputLimit
+        self.timeout = timeout
+    }
+}
+
+/// How a command on a worker ended.
+public struct CommandResult: Sendable, Hashable {
+    public enum Exit: Sendable, Hashable {
+        case status(Int)
+        case signal(String)
+    }
+
+    public var exit: Exit
+    /// The last bytes of standard output, as many as the command's `outputLimit`.
+    public var output: [UInt8]
+    /// The last bytes of standard error, at most ``errorOutputLimit``.
+    public var errorOutput: [UInt8]
+
+    /// Standard error carries only what a shell or a tool says when something is wrong.
+    public static let errorOutputLimit = 8192
+
+    public init(exit: Exit, output: [UInt8], errorOutput: [UInt8]) {
+        self.exit = exit
+        self.output = output
+        self.errorOutput = errorOutput
+    }
+}
+
+/// Keeps the last bytes of a stream, in bounded memory.
+public struct TailBuffer: Sendable {
+    private var kept: [UInt8] = []
+    private let limit: Int
+
+    public init(limit: Int) {
+        self.limit = limit
+    }
+
+    public mutating func append(_ bytes: some Collection<UInt8>) {
+        kept.append(contentsOf: bytes)
+        // Twice the limit, so that each byte is moved at most once on average.
+        if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
+    }
+
+    public var bytes: [UInt8] { Array(kept.suffix(limit)) }
+}

@@ -1,0 +1,94 @@
+internal import Crypto
+
+/// One path of a job's tree, as it is to be on a worker.
+public struct TreeEntry: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
+        /// SHA-256 in lower-case hex, size in bytes, owner's execute bit.
+        case file(digest: String, size: Int, isExecutable: Bool)
+        case symbolicLink(target: String)
+        case directory
+    }
+
+    /// Relative to the job's directory, with `/` between components.
+    public var path: String
+    public var kind: Kind
+
+    public init(path: String, kind: Kind) {
+        self.path = path
+        self.kind = kind
+    }
+
+    /// Kind, digest and mode as a line of the worker's lists has them.
+    var fields: String {
+        switch kind {
+        case .file(let digest, _, let isExecutable): "f \(Self.bare(digest)) \(isExecutable ? 755 : 644)"
+        case .symbolicLink(let target): "l \(SHA256.hash(data: Array(target.utf8)).hexadecimal) 777"
+        case .directory: "d - 755"
+        }
+    }
+
+    /// A digest with or without the name of its algorithm.
+    static func bare(_ digest: String) -> String {
+        digest.hasPrefix("sha256:") ? String(digest.dropFirst("sha256:".count)) : digest
+    }
+
+    /// Why this cannot be on a worker, or `nil`.
+    var flaw: String? {
+        let components = path.split(separator: "/", omittingEmptySubsequences: false)
+        if components.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) {
+            return "a path is relative, without empty components, `.` or `..`"
+        }
+        if let first = components.first, ["data", "logs", "bin"].contains(first) {
+            return "`\(first)/` belongs to the job on the worker"
+        }
+        if path.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) { return "a line feed in the name" }
+        switch kind {
+        case .file(let digest, let size, _):
+            let bare = Self.bare(digest)
+            if bare.utf8.count != 64 || !ShellText.isWord(bare) || size < 0 { return "digest \(digest)" }
+        case .symbolicLink(let target):
+            if target.isEmpty || target.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) {
+                return "the link's target is empty or holds a line feed"
+            }
+        case .directory: break
+        }
+        return nil
+    }
+}
+
+extension [TreeEntry] {
+    /// With every folder on the way, a folder before what is in it, and what is in one folder together.
+    func completed() -> [TreeEntry] {
+        var entries: [PathBytes: TreeEntry] = [:]
+        for entry in self {
+            entries[PathBytes(entry.path)] = entry
+            var folder = PathBytes(entry.path).folder
+            while !folder.bytes.isEmpty, entries[folder] == nil {
+                entries[folder] = TreeEntry(path: folder.text, kind: .directory)
+                folder = folder.folder
+            }
+        }
+        return entries.map { (folder: $0.key.folder.bytes, path: $0.key.bytes, entry: $0.value) }
+            .sorted { left, right in
+                left.folder == right.folder
+                    ? left.path.lexicographicallyPrecedes(right.path)
+                    : left.folder.lexicographicallyPrecedes(right.folder)
+            }
+            .map(\.entry)
+    }
+}
+
+/// A path as a file system compares it: two spellings of one character are two names.
+struct PathBytes: Hashable, Sendable {
+    var bytes: [UInt8]
+
+    init(_ path: String) { bytes = [UInt8](path.utf8) }
+    private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Without the last component; empty at the top.
+    var folder: PathBytes {
+        PathBytes(bytes: bytes.lastIndex(of: UInt8(ascii: "/")).map { [UInt8](bytes[..<$0]) } ?? [])
+    }
+}

@@ -1,0 +1,226 @@
+/// One worker, as one run sees it: asks the worker script, and understands its answers.
+///
+/// Every question may be asked again after an error; the worker answers from what it has recorded. Sessions hold no
+/// connection of their own and may be used from any number of tasks.
+public struct WorkerSession: Sendable {
+    /// The worker's name.
+    public let worker: String
+    /// The run on whose behalf everything is asked.
+    public let owner: Owner
+    /// What the receipts directory was at preflight; `nil` compares nothing.
+    public var generation: String?
+
+    private let transport: any Transport
+    private let root: String
+    private let nonce: @Sendable () -> String
+
+    /// - Parameters:
+    ///   - bucket: the bucket's id.
+    ///   - workerRoot: the directory of all buckets on a worker, absolute.
+    ///   - nonce: a value that a worker's output cannot know; letters and digits.
+    public init(
+        worker: String, bucket: String, workerRoot: String = "/opt/worker", owner: Owner, generation: String? = nil,
+        transport: any Transport, nonce: @escaping @Sendable () -> String = { WorkerSession.randomNonce() }
+    ) {
+        self.worker = worker
+        self.owner = owner
+        self.generation = generation
+        self.transport = transport
+        self.nonce = nonce
+        root = transport.path("\(workerRoot)/\(bucket)", on: worker)
+    }
+
+    /// 64 random bits in hex.
+    public static func randomNonce() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 16)
+    }
+
+    /// The bucket's directory on the worker, as commands of the transport see it.
+    public var bucketRoot: String { root }
+
+    // MARK: Attempts
+
+    /// Begins the attempt, or waits for it where it has begun, and tells how it ended.
+    ///
+    /// The command goes on when this task is cancelled or the connection is lost; ask again with the same request.
+    public func run(_ request: AttemptRequest) async throws(TransportError) -> AttemptReport {
+        if let flaw = request.flaw { throw TransportError(.source, worker: worker, reason: flaw) }
+        let script = request.script
+        let lines = script.utf8.count { $0 == UInt8(ascii: "\n") }
+        var arguments = [request.id, request.digest, generation ?? "-"] + ownership
+        arguments += [request.job ?? "-", request.isExclusive ? request.job ?? "-root" : "-"]
+        arguments += ["\(request.latestStart ?? 0)", Self.seconds(request.timeout), Self.seconds(request.grace)]
+        arguments.append("\(request.tailLimit)")
+        return try await report(
+            "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit, timeout: nil)
+    }
+
+    /// Tells what is known of an attempt, at once.
+    public func inquire(_ id: String, tailLimit: Int = 1 << 16) async throws(TransportError) -> AttemptReport {
+        try await report("inquire", [id, generation ?? "-", "\(tailLimit)"], tailLimit: tailLimit)
+    }
+
+    /// Closes the id for good where it has not begun, and tells what is known of it.
+    public func fence(_ id: String, tailLimit: Int = 1 << 16) async throws(TransportError) -> AttemptReport {
+        try await report("fence", [id, generation ?? "-"] + ownership + ["\(tailLimit)"], tailLimit: tailLimit)
+    }
+
+    /// Records that somebody has decided about an interrupted attempt: what it left running holds nobody up any more.
+    public func settle(_ id: String) async throws(TransportError) {
+        _ = try await expect("settled", of: "settle", [id] + ownership)
+    }
+
+    // MARK: Files
+
+    /// Compares the worker's files with the request, and touches nothing.
+    public func compare(_ request: PushRequest) async throws(TransportError) -> PushReport {
+        try await send(request, mode: .check, needed: nil)
+    }
+
+    /// Brings the job's files to the target, all or nothing as far as an action can see.
+    public func push(_ request: PushRequest) async throws(TransportError) -> PushReport {
+        guard request.base == nil else { return try await send(request, mode: .apply, needed: nil) }
+        let comparison = try await send(request, mode: .check, needed: [])
+        let needed: Set<PathBytes>
+        switch comparison {
+        case .asPlanned: needed = []
+        case .drift(let paths, let total):
+            let known = total > paths.count ? request.target.completed().map(\.path) : paths.map(\.path)
+            needed = Set(known.map(PathBytes.init))
+        case .pushed, .unchanged, .busy, .generationChanged, .notOwner, .failed: return comparison
+        }
+        return try await send(request, mode: .force, needed: needed)
+    }
+
+    /// Removes what was deployed of the job. `data/`, `logs/` and `bin/` stay.
+    public func remove(_ job: String, timeout: Duration? = .seconds(300)) async throws(TransportError) -> PushReport {
+        let arguments = [job, generation ?? "-"] + ownership
+        let (answer, command) = try await ask("remove", arguments, timeout: timeout)
+        if answer["state"]?.text == "removed" { return .pushed }
+        guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(command) }
+        return report
+    }
+
+    // MARK: The worker as a whole
+
+    /// Removes the receipts of runs in which everything is settled.
+    ///
+    /// - Returns: the runs that were kept, because an attempt in them is not over.
+    public func cleanup(runs: [String]) async throws(TransportError) -> [String] {
+        let input = Array(runs.map { $0 + "\n" }.joined().utf8)
+        let answer = try await expect("cleaned", of: "cleanup", ownership, input: input, timeout: .seconds(300))
+        return answer.records.filter { $0.name == "kept" }.compactMap { $0.words().first }
+    }
+
+    /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.
+    ///
+    /// - Parameter takeOver: whether another controller's, or a later run's, worker is taken all the same.
+    public func preflight(takeOver: Bool = false) async throws(TransportError) -> PreflightReport {
+        let arguments = ownership + [takeOver ? "1" : "0", nonce()]
+        let (answer, command) = try await ask("preflight", arguments, timeout: .seconds(120))
+        guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
+        return report
+    }
+
+    // MARK: Asking
+
+    private var ownership: [String] { [owner.controller, "\(owner.sequence)", owner.run] }
+
+    private static func seconds(_ duration: Duration?) -> String {
+        guard let duration else { return "0" }
+        let (seconds, attoseconds) = duration.components
+        return "\(max(1, seconds + (attoseconds > 0 ? 1 : 0)))"
+    }
+
+    private func report(
+        _ verb: String, _ arguments: [String], input: [UInt8] = [], tailLimit: Int, timeout: Duration? = .seconds(60)
+    ) async throws(TransportError) -> AttemptReport {
+        let (answer, command) = try await ask(
+            verb, arguments, input: .bytes(input), outputLimit: 2 * tailLimit + Self.slack, timeout: timeout)
+        guard let report = AttemptReport(answer, expectedGeneration: generation) else { throw malformed(command) }
+        return report
+    }
+
+    /// Room for the records themselves, and for what a login shell prints.
+    private static let slack = 1 << 17
+
+    private func expect(
+        _ state: String, of verb: String, _ arguments: [String], input: [UInt8] = [], timeout: Duration? = .seconds(60)
+    ) async throws(TransportError) -> WorkerAnswer {
+        let (answer, command) = try await ask(verb, arguments, input: .bytes(input), timeout: timeout)
+        switch answer["state"]?.words().first {
+        case state: return answer
+        case "owner":
+            let owner = answer.owner.map { "run \($0.sequence) (\($0.run)) of controller \($0.controller)" }
+            throw TransportError(.workerFault, worker: worker, reason: "owned by \(owner ?? "nobody")")
+        default: throw malformed(command)
+        }
+    }
+
+    private func send(
+        _ request: PushRequest, mode: PushRequest.Mode, needed: Set<PathBytes>?
+    ) async throws(TransportError) -> PushReport {
+        if let flaw = request.flaw { throw TransportError(.source, worker: worker, reason: flaw) }
+        let plan: PushRequest.Plan
+        do {
+            plan = try request.plan(needed: needed, sending: mode != .check)
+        } catch {
+            throw TransportError(.source, worker: worker, reason: "\(error)")
+        }
+        let head = TarArchive.Member(
+            path: "plan",
+            content: .file(size: plan.text.count, isExecutable: false, digest: nil, .bytes(plan.text)))
+        let arguments = [request.job, mode.rawValue, generation ?? "-"] + ownership
+        let (answer, result) = try await ask(
+            "push", arguments, input: TarArchive(members: [head] + plan.members).source, timeout: request.timeout)
+        guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(result) }
+        if case .failed(let reason) = report {
+            return .failed([reason, Self.text(result.errorOutput)].filter { !$0.isEmpty }.joined(separator: ": "))
+        }
+        return report
+    }
+
+    private func ask(
+        _ verb: String, _ arguments: [String], input: ByteSource = .empty, outputLimit: Int = 1 << 18,
+        timeout: Duration?
+    ) async throws(TransportError) -> (WorkerAnswer, CommandResult) {
+        if let word = arguments.first(where: { !ShellText.isWord($0) }) {
+            throw TransportError(.source, worker: worker, reason: "`\(word)` cannot be an argument of the worker script")
+        }
+        let nonce = nonce()
+        let script = "\(root)/.bin/worker-\(WorkerScript.digest)"
+        let command = WorkerCommand(
+            ["sh", script, verb] + arguments, input: input.preceded(by: Array("\(nonce)\n".utf8)),
+            outputLimit: outputLimit, timeout: timeout)
+        var result = try await transport.run(command, on: worker)
+        if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, result) }
+        // Where the shell found no script nothing was asked, so it may be asked again.
+        if case .status(let status) = result.exit, [2, 126, 127].contains(status) {
+            let installation = try await transport.run(WorkerScript.installation(at: script), on: worker)
+            guard installation.exit == .status(0) else {
+                let text = Self.text(installation.errorOutput)
+                throw TransportError(
+                    .workerFault, worker: worker, reason: "the worker script could not be put at \(script): \(text)")
+            }
+            result = try await transport.run(command, on: worker)
+            if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, result) }
+        }
+        switch result.exit {
+        case .signal(let name):
+            throw TransportError(.connectionLost, worker: worker, reason: "its shell was ended by \(name)")
+        case .status: throw malformed(result)
+        }
+    }
+
+    private func malformed(_ result: CommandResult) -> TransportError {
+        let text = Self.text(result.errorOutput)
+        return TransportError(
+            .malformedAnswer, worker: worker,
+            reason: "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)")
+    }
+
+    private static func text(_ bytes: [UInt8]) -> String {
+        let text = String(decoding: bytes.suffix(1024), as: UTF8.self)
+        return text.split(separator: "\n").joined(separator: "; ")
+    }
+}

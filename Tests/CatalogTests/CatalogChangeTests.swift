@@ -1,0 +1,108 @@
+import Model
+import Testing
+
+@testable import Catalog
+
+@Suite struct CatalogChangeTests {
+    let folder: TemporaryFolder
+    let catalog: Catalog
+    let run: Run
+    let one: AllocationID
+    let v1 = Release(version: "1.0.0", content: Digest.of(Array("one".utf8)))
+    let v2 = Release(version: "2.0.0", content: Digest.of(Array("two".utf8)))
+
+    init() throws {
+        folder = try TemporaryFolder()
+        catalog = try Catalog.open(in: folder.path, bucket: bucket)
+        run = try catalog.begin()
+        one = try allocation("api", "10.0.0.1")
+    }
+
+    private func record(after changes: CatalogChange...) async throws -> AllocationRecord? {
+        try await catalog.commit(Checkpoint(run: run.id, at: at(1), changes: changes))
+        return try catalog.snapshot().allocations[one]
+    }
+
+    @Test func whatIsBegunIsUnsettledUntilItIsPromoted() async throws {
+        #expect(try await record(after: .began(one, v1)) == AllocationRecord(unfinished: v1))
+        #expect(try await record(after: .promoted(one, v1)) == AllocationRecord(promoted: v1))
+        #expect(try await record(after: .began(one, v2)) == AllocationRecord(promoted: v1, unfinished: v2))
+        #expect(try await record(after: .promoted(one, v2)) == AllocationRecord(promoted: v2))
+    }
+
+    @Test func aStoppedAllocationRemembersWhatLastRanThere() async throws {
+        let stopped = AllocationRecord(promoted: v1, standing: .stopped)
+        #expect(try await record(after: .promoted(one, v1), .stopped(one, removed: false)) == stopped)
+        #expect(try await record(after: .began(one, v2)) == AllocationRecord(promoted: v1, unfinished: v2))
+        let stoppedHalfway = AllocationRecord(promoted: v2, standing: .stopped)
+        #expect(try await record(after: .stopped(one, removed: false)) == stoppedHalfway)
+    }
+
+    @Test func aRemovedAllocationReturnsAsNew() async throws {
+        let removed = AllocationRecord(standing: .removed)
+        #expect(try await record(after: .promoted(one, v1), .began(one, v2), .stopped(one, removed: true)) == removed)
+        #expect(try await record(after: .began(one, v2)) == AllocationRecord(unfinished: v2))
+    }
+
+    @Test func stoppingWhatWasNeverThereIsNothing() async throws {
+        #expect(try await record(after: .stopped(one, removed: true)) == nil)
+    }
+
+    @Test func jobsKeepTheirGateTheirCompletenessAndTheirPorts() async throws {
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: at(1),
+                changes: [
+                    .gatePending(one.job, true), .incomplete(one.job, true),
+                    .assignedPorts(one.job, ["http": 8080, "admin": 8081]),
+                ]))
+        #expect(
+            try catalog.snapshot().jobs == [
+                one.job: JobRecord(gatePending: true, incomplete: true, assignedPorts: ["http": 8080, "admin": 8081])
+            ])
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: at(2),
+                changes: [.gatePending(one.job, false), .assignedPorts(one.job, ["http": 9000])]
+            ))
+        #expect(
+            try catalog.snapshot().jobs == [one.job: JobRecord(incomplete: true, assignedPorts: ["http": 9000])])
+    }
+
+    @Test func aChangeHoldsOnlyTogetherWithItsStep() async throws {
+        await #expect(throws: CatalogError.self) {
+            try await catalog.commit(run, outcome("never-begun", 1, .succeeded), changes: [.promoted(one, v1)])
+        }
+        await #expect(throws: CatalogError.self) {
+            try await catalog.commit(run, changes: [.promoted(one, v1), .assignedPorts(one.job, ["http": 70_000])])
+        }
+        #expect(try catalog.snapshot().allocations.isEmpty)
+        #expect(try catalog.deployments(limit: 10).isEmpty)
+    }
+
+    @Test func listsTellWhatRunsWhereAndSinceWhichRun() async throws {
+        let (two, three) = (try allocation("api", "10.0.0.2"), try allocation("web", "10.0.0.2"))
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: at(1), changes: [.promoted(one, v1), .promoted(two, v2), .began(three, v1)]))
+        try await catalog.commit(Checkpoint(run: run.id, at: at(2), changes: [.promoted(three, v1)]))
+        try await catalog.commit(Checkpoint(run: run.id, at: at(3), changes: [.began(two, v1)]))
+        #expect(
+            try catalog.jobs() == [
+                JobEntry(
+                    job: one.job, record: JobRecord(), active: 2, stopped: 0, unsettled: 1,
+                    versions: ["1.0.0": 1, "2.0.0": 1]),
+                JobEntry(
+                    job: three.job, record: JobRecord(), active: 1, stopped: 0, unsettled: 0, versions: ["1.0.0": 1]),
+            ])
+        #expect(try catalog.allocations().map(\.allocation) == [one, two, three])
+        #expect(try catalog.allocations().map(\.changedAt) == [at(1), at(3), at(2)])
+        let facts = try catalog.records(of: [two, try allocation("api", "elsewhere")])
+        #expect(facts[two] == AllocationRecord(promoted: v2, unfinished: v1))
+        #expect(facts.values.contains(.none) && facts.count == 2)
+        let deployments = try catalog.deployments(limit: 10)
+        #expect(deployments.map(\.job) == [one.job, one.job, three.job])
+        #expect(deployments.map(\.release) == [v1, v2, v1])
+        #expect(deployments.map(\.lastAt) == [at(1), at(1), at(2)])
+    }
+}
