@@ -122,6 +122,10 @@ extension Plan.Job {
         out.mapping("batching", .flow) { out in
             out.field("starts", .int(batching.starts))
             out.field("upgrades", .int(batching.upgrades))
+            if !batching.first.isEmpty {
+                out.sequence("first", .flow) { out in for size in batching.first { out.item(.int(size)) } }
+            }
+            if let spread = batching.spread { out.field("spread", .string(spread)) }
         }
         out.sequence("repeatable", .flow) { out in for action in repeatable { out.item(.string(action.rawValue)) } }
         out.mapping("timeouts", .flow) { out in

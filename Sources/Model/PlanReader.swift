@@ -146,8 +146,13 @@ struct PlanReader {
             let changes = named(map.required("changes")) { list($0, change) }
             let order = fields(map.required("rollout_order")) { word($0.required("source")) as OrderSource? }
             let batching = fields(map.required("batching")) { map in
-                all(integer(map.required("starts"), 0...1_000_000), integer(map.required("upgrades"), 1...1_000_000))
-                    .map(Plan.Batching.init)
+                let starts = integer(map.required("starts"), 0...1_000_000)
+                let upgrades = integer(map.required("upgrades"), 1...1_000_000)
+                let first = map.optional("first").map { list($0) { integer($0, 1...1_000_000) } } ?? []
+                let spread = map.optional("spread").flatMap(string)
+                return all(starts, upgrades, first).map {
+                    Plan.Batching(starts: $0.0, upgrades: $0.1, first: $0.2, spread: spread)
+                }
             }
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
             let timeouts = fields(map.required("timeouts")) { map in

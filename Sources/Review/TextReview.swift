@@ -203,7 +203,8 @@ public struct TextReview {
             case .afterPhase: "a gate at the end"
             case .afterEachBatch: "a gate after each batch"
             }
-        add(6, "\(title) in \(Wording.count(phase.batches.count, "batch", "batches")), \(gate)")
+        let spread = job.batching.spread.map { ", one value of the tag \(Wording.safe($0)) at a time" } ?? ""
+        add(6, "\(title) in \(Wording.count(phase.batches.count, "batch", "batches"))\(spread), \(gate)")
         var index = 0
         while index < phase.batches.count {
             let kind = BatchKind(phase.batches[index])
