@@ -38,12 +38,15 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
-        .target(name: "Planner", dependencies: ["Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
+        .target(name: "Planner", dependencies: ["JobFiles", "Model", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
         .target(
             name: "Executor",
-            dependencies: ["Model", "Catalog", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess],
+            dependencies: [
+                "JobFiles", "Model", "Catalog", "YAML", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess,
+            ],
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(

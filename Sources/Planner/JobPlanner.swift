@@ -1,3 +1,4 @@
+internal import JobFiles
 internal import Model
 
 /// Plans one job. What allocations have in common is worked out once for all of them.

@@ -1,3 +1,4 @@
+internal import JobFiles
 public import Model
 public import YAML
 

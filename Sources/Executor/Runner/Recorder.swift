@@ -109,7 +109,15 @@ struct Recorder: Sendable {
         case .push, .action, .remove:
             guard let allocation = content.allocation, let release = release(of: step) else { return [] }
             var changes: [CatalogChange] = [.began(allocation, release)]
-            if itinerary.job(of: step) != nil { changes.append(.incomplete(content.job, true)) }
+            if let job = itinerary.job(of: step) {
+                changes.append(.incomplete(content.job, true))
+                // From here on something on a worker may listen there.
+                if !job.ports.isEmpty {
+                    let ports = job.ports.map { ($0.name, $0.value) }
+                    changes.append(
+                        .assignedPorts(content.job, Dictionary(ports, uniquingKeysWith: { _, last in last })))
+                }
+            }
             return changes
         case .gate: return [.incomplete(content.job, true)]
         case .promote, .complete: return []

@@ -108,26 +108,6 @@ public struct Rollout: Sendable {
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
     }
 
-    /// Everything that will be pushed has to be at hand before anything is touched.
-    private func checkContent(of plan: Plan) throws {
-        var problems: [String] = []
-        var seen = Set<Digest>()
-        for job in plan.waves.lazy.flatMap(\.jobs) {
-            for content in job.content where seen.insert(content.tree).inserted {
-                do {
-                    for entry in try store.tree(content.tree).entries where entry.kind != .emptyDirectory {
-                        if seen.insert(entry.digest).inserted, !store.contains(entry.digest) {
-                            problems.append("\(job.job): \(entry.path) (\(entry.digest)) is missing in the store")
-                        }
-                    }
-                } catch {
-                    problems.append("\(job.job): the tree \(content.tree): \(error)")
-                }
-            }
-        }
-        guard problems.isEmpty else { throw RolloutError.content(problems) }
-    }
-
     private func execute(
         _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
