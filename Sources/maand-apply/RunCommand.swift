@@ -64,8 +64,8 @@ struct RunCommand: AsyncParsableCommand {
             terminal.print("Nothing to do: the plan holds no action.")
         case .alreadyDone(let run):
             terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
-        case .ended(let run, let result, let problems):
-            progress.conclude(run, result, problems)
+        case .ended(let run, let result, let problems, let stale):
+            progress.conclude(run, result, problems, stale)
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         }
     }

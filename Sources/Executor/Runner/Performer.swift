@@ -7,7 +7,7 @@ struct Performer: Sendable {
     let store: ContentStore
     let workforce: Workforce
 
-    private var itinerary: Itinerary { recorder.itinerary }
+    var itinerary: Itinerary { recorder.itinerary }
 
     /// Bytes of each output stream that come back from a worker and are kept.
     static let outputLimit = StepOutput.limit
@@ -95,23 +95,30 @@ struct Performer: Sendable {
     // MARK: Files
 
     private func push(_ index: Int) async -> Ending {
-        guard let worker = itinerary.steps[index].worker, let session = workforce.session(worker),
-            let job = itinerary.job(of: index), let release = recorder.release(of: index),
-            let entry = itinerary.entry(of: index), let from = job.from.first(where: { $0.name == entry.from })?.value
-        else { return Ending(outcome: .failed, detail: "the plan names no content for it") }
+        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
-            let target = try store.tree(release.content)
-            // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
-            let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
-            let request = try PushRequest(
-                job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
-                timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
+            guard let request = try pushRequest(index) else {
+                return Ending(outcome: .failed, detail: "the plan names no content for it")
+            }
             return Self.ending(of: try await session.push(request))
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
         } catch {
             return Self.ending(of: error)
         }
+    }
+
+    /// The files that a push brings, and those that the plan takes to be there.
+    func pushRequest(_ index: Int) throws -> PushRequest? {
+        guard let job = itinerary.job(of: index), let release = recorder.release(of: index),
+            let from = itinerary.from(of: index)
+        else { return nil }
+        let target = try store.tree(release.content)
+        // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
+        let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
+        return try PushRequest(
+            job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
+            timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
     }
 
     private func workerEntries(_ tree: Tree) throws -> [TreeEntry] {
@@ -160,17 +167,6 @@ struct Performer: Sendable {
                 outcome: .failed,
                 detail: "the worker was taken over\(owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")")
         case .failed(let reason): Ending(outcome: .failed, detail: reason)
-        }
-    }
-
-    private static func text(_ actual: DriftedPath.Actual) -> String {
-        switch actual {
-        case .nothing: "missing"
-        case .file(let digest, _): "content \(digest.prefix(12))"
-        case .symbolicLink: "a symbolic link"
-        case .directory: "a folder"
-        case .special: "a device, socket or pipe"
-        case .unplanned: "left by an earlier push"
         }
     }
 
@@ -315,9 +311,7 @@ struct Performer: Sendable {
         let step = itinerary.steps[index]
         let stop = itinerary.stop(of: index)
         let job = itinerary.job(of: index)
-        let current =
-            itinerary.entry(of: index).flatMap { entry in job?.from.first { $0.name == entry.from }?.value.version }
-            ?? stop?.from.version ?? Version.none.text
+        let current = itinerary.from(of: index)?.version ?? Version.none.text
         return AttemptRequest(
             id: recorder.attemptID(index, attempt), action: .target(action.target ?? action.rawValue),
             job: step.job.text,

@@ -8,7 +8,8 @@ public struct Rollout: Sendable {
         case nothingToDo
         /// The plan's run had succeeded before; nothing was touched.
         case alreadyDone(Run)
-        case ended(Run, StepMachine.Result, problems: [Problem])
+        /// `stale`: the facts that kept a batch from beginning.
+        case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact])
     }
 
     /// A step that keeps a run from its end.
@@ -128,13 +129,14 @@ public struct Rollout: Sendable {
             records: records)
         let performer = Performer(recorder: recorder, store: store, workforce: workforce)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
-        let ended = try await runner.run(machine, parkRequests: parkRequests)
-        let result = ended.result ?? .parked
+        let end = try await runner.run(machine, parkRequests: parkRequests)
+        let result = end.machine.result ?? .parked
         FaultPoint.reach("before the run ends")
-        try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
+        try catalog.finish(
+            run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
-        return .ended(now, result, problems: try problems(of: run.id, ended))
+        return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
     }
 
     private func transport(_ kind: TransportKind) throws -> any Transport {
