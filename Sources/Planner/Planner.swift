@@ -151,6 +151,7 @@ public enum Planner {
             case .local: worker.ssh = nil
             case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
             }
+            worker.isRemoved = true
             workers.append(worker)
         }
         return workers

@@ -62,7 +62,8 @@ final class ProgressPrinter: Sendable {
         case .succeeded:
             terminal.styled("Run \(run.id) succeeded.", .green)
         case .parked:
-            terminal.styled("Run \(run.id) is parked.", .yellow) + " The same command continues it."
+            terminal.styled("Run \(run.id) is parked", .yellow)
+                + (run.detail.map { " (\(terminal.escape($0)))" } ?? "") + ". The same command continues it."
         case .failed:
             terminal.styled("Run \(run.id) failed.", .red)
                 + " The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or give the "

@@ -16,6 +16,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Make a new attempt of what failed or was unreachable; recorded.")
     var retryFailed = false
 
+    @Flag(help: "Take workers from another controller, or from a later run than this; recorded.")
+    var takeOver = false
+
     @Option(help: "Park after this wave, such as `wave:0`.")
     var until: WaveLimit?
 
@@ -57,7 +60,7 @@ struct RunCommand: AsyncParsableCommand {
                 retryFailed: retryFailed,
                 lastWave: until.map { limit in
                     file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }),
+                }, takeOver: takeOver),
             parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo:
