@@ -80,6 +80,8 @@ outcome() {
     case $found in
     exit.* | timeout.*) IFS=.; set -- $found; IFS=$ifs; state="finished $1 $2 $3 $4 $5" ;;
     fenced) state=fenced ;;
+    # It may have run under the receipts that were there before.
+    generation) identity; state="generation $generation" ;;
     *) state="notstarted $found" ;;
     esac
 }
@@ -212,6 +214,8 @@ if [ "$verb" = _runner ]; then
     # watch: runs beside the command; ends 3 where the time was up. What is left of the group is killed, except the
     # runner and this.
     watch() {
+        # Here: around the call, a shell would keep them open to have them back.
+        exec 3>&- 4>&- 9>&-
         # KILL: another signal can be lost in the child between fork and exec.
         trap 'kill -KILL $! 2>/dev/null; exit 0' TERM
         sleep "$timeout" &
@@ -246,7 +250,7 @@ if [ "$verb" = _runner ]; then
     [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
 
     watcher=
-    [ "$timeout" -eq 0 ] || { watch 3>&- 4>&- 9>&- & watcher=$!; }
+    [ "$timeout" -eq 0 ] || { watch & watcher=$!; }
     # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
     # default back. After the fork above, which must not lose a signal in a handler that it inherits.
     trap : TERM
@@ -295,14 +299,19 @@ if [ "$verb" = fence ]; then
     expected=$2 owner="$3 $4 $5" limit=$6
     owned
     look
-    case $state in absent | running) identity; same || answer generation "$generation" ;; esac
-    [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
-    # A runner that lives and has not created `go` yet loses here.
-    if mark "$r.go"; then
-        mark "$r.done.fenced"
-        sync "$R/$run" "$R"
-    fi
-    look
+    case $state in
+    absent | running)
+        identity
+        same || answer generation "$generation"
+        [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
+        # A runner that lives and has not created `go` yet loses here.
+        if mark "$r.go"; then
+            mark "$r.done.fenced"
+            sync "$R/$run" "$R"
+        fi
+        look
+        ;;
+    esac
     report
 fi
 
