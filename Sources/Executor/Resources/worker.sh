@@ -221,7 +221,7 @@ if [ "$verb" = _runner ]; then
         sleep "$timeout" &
         wait $!
         trap '' TERM
-        kill -TERM -- -$$
+        kill -TERM -$$
         left=$((grace * 5))
         while members pgrp $$ || members ppid $$; do
             if [ "$left" -gt 0 ]; then sleep 0.2 2>/dev/null || sleep 1
@@ -525,10 +525,12 @@ if [ "$verb" = push ]; then
         drift link "$p"
         return 1
     }
-    true >"$S/had"
-    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r _ _ _ p; do printf '%s\n' "${p%/}"; done \
-        <"$W/deployed/$job" >"$S/had"
-    for n in clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+    for n in had links clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+
+    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r k _ _ p; do
+        printf '%s\n' "${p%/}" >&4
+        [ "$k" != l ] || printf '%s\n' "${p%/}" >&5
+    done <"$W/deployed/$job" 4>"$S/had" 5>"$S/links"
 
     while IFS=' ' read -r k d m fk fd fm p <&3; do
         p=${p%/} text=
@@ -571,7 +573,7 @@ if [ "$verb" = push ]; then
             ;;
         dl)
             # Never through a link that is not known to be ours.
-            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/had"; then drift link "$p"; else the_link; fi
+            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/links"; then drift link "$p"; else the_link; fi
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
             ;;

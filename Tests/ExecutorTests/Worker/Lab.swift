@@ -7,13 +7,22 @@ final class Lab: Sendable {
     /// The shells under which a worker must behave the same.
     enum Shell: String, CaseIterable, CustomTestStringConvertible {
         case dash, bash, busybox
+        /// busybox, with its own tools as well.
+        case applets
 
-        var command: [String] { self == .busybox ? ["busybox", "sh"] : [rawValue] }
+        var command: [String] {
+            switch self {
+            case .dash, .bash: [rawValue]
+            case .busybox, .applets: ["busybox", "sh"]
+            }
+        }
         var testDescription: String { rawValue }
 
         static var installed: [Shell] {
             allCases.filter { shell in
-                ["/usr/bin/", "/bin/"].contains { FileManager.default.isExecutableFile(atPath: $0 + shell.rawValue) }
+                ["/usr/bin/", "/bin/"].contains {
+                    FileManager.default.isExecutableFile(atPath: $0 + shell.command[0])
+                }
             }
         }
     }
@@ -33,6 +42,30 @@ final class Lab: Sendable {
         #expect(preflight.otherOwner == nil)
         session.generation = preflight.generation
         self.session = session
+        if shell == .applets { try useApplets() }
+    }
+
+    /// Gives the worker script a `PATH` on which busybox comes first.
+    private func useApplets() throws {
+        let files = FileManager.default
+        let folder = path(".applets")
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let busybox = files.isExecutableFile(atPath: "/bin/busybox") ? "/bin/busybox" : "/usr/bin/busybox"
+        for tool in [
+            "tar", "sha256sum", "setsid", "stat", "sync", "xargs", "mkdir", "mv", "rm", "rmdir", "tail", "head", "wc",
+            "env", "id", "date", "sleep", "find", "grep", "sort", "readlink", "cmp", "df",
+        ] {
+            try files.createSymbolicLink(atPath: folder + "/" + tool, withDestinationPath: busybox)
+        }
+        try patchScript { $0.replacingOccurrences(of: "\nPATH=", with: "\nPATH=${0%/.bin/*}/.applets:") }
+    }
+
+    /// Changes the script as it lies on the worker.
+    func patchScript(_ change: (String) -> String) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path(".bin")) {
+            let script = path(".bin/" + name)
+            try write(change(read(script) ?? ""), script)
+        }
     }
 
     static func session(
