@@ -495,13 +495,13 @@ if [ "$verb" = push ]; then
     owned
     occupy "$job"
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
-    rm -rf "$S"
-    (umask 022; mkdir -p "$T" && exec tar -xof - -C "$S") 9>&- && [ -e "$S/plan" ] || {
+    [ ! -e "$S" ] || rm -rf "$S"
+    (umask 022; mkdir -p "$T" && exec tar -xomf - -C "$S") 9>&- && [ -e "$S/plan" ] || {
         rm -rf "$S"
         answer failed transfer
     }
     [ ! -L "$J" ] || answer failed symlink
-    drifted=0
+    drifted=0 fresh=0
     drift() {
         drifted=$((drifted + 1))
         [ "$drifted" -gt 200 ] || say drift "$1" "$2"
@@ -549,8 +549,9 @@ if [ "$verb" = push ]; then
         case $k$staged in
         f1)
             if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
-            printf 's %s - - %s\n' "$d" "$p" >&4
+            printf 's %s - - %s/\n' "$d" "$p" >&4
             printf '%s\0' "$T/$p" >&5
+            fresh=$((fresh + 1))
             ;;
         l1) [ "$(readlink -- "$T/$p")" = "$text" ] || answer failed "missing $p" ;;
         esac
@@ -558,7 +559,7 @@ if [ "$verb" = push ]; then
         ff | -f)
             role=c
             [ "$k" = f ] || role=x
-            printf '%s %s.%s %s.%s %s %s\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
+            printf '%s %s.%s %s.%s %s %s/\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             ;;
         ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
@@ -566,7 +567,7 @@ if [ "$verb" = push ]; then
         dd) ;;
         d-) printf '%s\n' "$p" >>"$S/folders" ;;
         df)
-            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
@@ -582,7 +583,7 @@ if [ "$verb" = push ]; then
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         lf)
-            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
@@ -617,7 +618,7 @@ if [ "$verb" = push ]; then
         sent=
         while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
             # Where the name holds a backslash, the line begins with one.
-            sum=${sum#\\}
+            sum=${sum#\\} p=${p%/}
             if [ "$role" = s ]; then
                 [ "$sum" = "$to" ] || answer failed "digest $p"
                 sent=$p
@@ -646,8 +647,9 @@ if [ "$verb" = push ]; then
     fi
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
-    # Only what is on disk may be promised by the marker.
-    find "$S" "$W/staging" \( -type f -o -type d \) -print0 | xargs -0 sync &&
+    # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
+    if [ "$fresh" -gt 64 ]; then sync -f "$S"
+    else find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging"; fi &&
         true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
     forward || answer failed forward
     answer pushed

@@ -31,6 +31,13 @@ struct Files: Hashable, ExpressibleByDictionaryLiteral {
 
     mutating func removeValue(forKey key: Key) -> Content? { contents.removeValue(forKey: key) }
 
+    /// Each path where they differ, for people.
+    func difference(from other: Files) -> [String] {
+        Set(contents.keys).union(other.contents.keys).filter { self[$0] != other[$0] }.map { key in
+            "\(key.path.debugDescription): \(String(describing: self[key])) \(String(describing: other[key]))"
+        }
+    }
+
     static func digest(_ text: String) -> String {
         SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
     }

@@ -70,11 +70,12 @@ struct PushConformanceTests {
         for name in names { changed[Files.Key(name)] = .script("new content of " + name) }
         changed["a link"] = .link("other\\ ")
         #expect(try await lab.push(changed, over: files) == .pushed)
-        #expect(try lab.deployed() == changed)
+        #expect(try lab.deployed().difference(from: changed) == [])
         try lab.write("edited", lab.job("back\\slash\\n"))
         #expect(try await lab.push(files, over: changed).drifted == ["back\\slash\\n"])
         try lab.write("new content of back\\slash\\n", lab.job("back\\slash\\n"))
-        #expect(try await lab.push([:], over: changed) == .pushed)
+        let removal = try await lab.push([:], over: changed)
+        #expect(removal == .pushed, "\(removal)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.job("")) == [])
     }
 
