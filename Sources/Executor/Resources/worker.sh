@@ -183,8 +183,12 @@ if [ "$verb" = run ]; then
             answer generation "$generation"
         }
         c=$r.cmd.$$
-        while [ "$lines" -gt 0 ] && IFS= read -r l && printf '%s\n' "$l"; do lines=$((lines - 1)); done >"$c"
-        [ "$lines" -eq 0 ] || { rm -f "$c"; answer refused input; }
+        asked=input
+        while [ "$lines" -gt 0 ] && IFS= read -r l; do
+            printf '%s\n' "$l" 2>/dev/null || { asked=14; break; }
+            lines=$((lines - 1))
+        done >"$c"
+        [ "$lines" -eq 0 ] || { rm -f "$c"; answer refused "$asked"; }
         # In the foreground, so that SIGINT is not ignored in all that the target starts; in a session of its own, so
         # that the end of this shell and of its connection is nothing to it.
         setsid $shell "$0" _runner "$c" "$@" </dev/null >/dev/null 2>&1
@@ -232,6 +236,7 @@ if [ "$verb" = _runner ]; then
         exit 3
     }
 
+    # Ends with: 0 the state tells, 11 busy, 12 not the owner, 13 other receipts, 14 cannot record, 15 cannot roll forward.
     born
     claim "$lock" "$id" || leave 11
     look
@@ -399,7 +404,7 @@ fi
 occupy() {
     born
     claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
-    echo "push.$$.$start" >"$R/.lock/$1" || answer failed lock
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed 'nothing can be written, the disk may be full'
 }
 
 # by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
