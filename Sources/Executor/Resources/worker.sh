@@ -132,7 +132,7 @@ born() {
 # claim LOCK HOLDER: one action at a time on what the lock stands for. HOLDER is an attempt, or push.PID.START.
 # Fails with the name of what is in the way in $other: a holder that lives, or processes that a dead one left.
 claim() {
-    exec 9>>"$1" || { other=-; return 1; }
+    command exec 9>>"$1" || { other=-; return 1; }
     other=
     if ! flock -n 9; then
         { read -r other <"$1"; } 2>/dev/null
@@ -243,7 +243,7 @@ if [ "$verb" = _runner ]; then
     [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
     permitted || leave 12
     [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
-    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && exec 3>>"$r.out" 4>>"$r.err" || leave 14
+    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && command exec 3>>"$r.out" 4>>"$r.err" || leave 14
     # Where the exclusive creation fails, a fence was faster.
     mark "$r.go" || refuse fenced
     if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
