@@ -80,6 +80,8 @@ outcome() {
     case $found in
     exit.* | timeout.*) IFS=.; set -- $found; IFS=$ifs; state="finished $1 $2 $3 $4 $5" ;;
     fenced) state=fenced ;;
+    # It may have run under the receipts that were there before.
+    generation) identity; state="generation $generation" ;;
     *) state="notstarted $found" ;;
     esac
 }
@@ -212,12 +214,14 @@ if [ "$verb" = _runner ]; then
     # watch: runs beside the command; ends 3 where the time was up. What is left of the group is killed, except the
     # runner and this.
     watch() {
+        # Here: around the call, a shell would keep them open to have them back.
+        exec 3>&- 4>&- 9>&-
         # KILL: another signal can be lost in the child between fork and exec.
         trap 'kill -KILL $! 2>/dev/null; exit 0' TERM
         sleep "$timeout" &
         wait $!
         trap '' TERM
-        kill -TERM -- -$$
+        kill -TERM -$$
         left=$((grace * 5))
         while members pgrp $$ || members ppid $$; do
             if [ "$left" -gt 0 ]; then sleep 0.2 2>/dev/null || sleep 1
@@ -246,7 +250,7 @@ if [ "$verb" = _runner ]; then
     [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
 
     watcher=
-    [ "$timeout" -eq 0 ] || { watch 3>&- 4>&- 9>&- & watcher=$!; }
+    [ "$timeout" -eq 0 ] || { watch & watcher=$!; }
     # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
     # default back. After the fork above, which must not lose a signal in a handler that it inherits.
     trap : TERM
@@ -295,14 +299,19 @@ if [ "$verb" = fence ]; then
     expected=$2 owner="$3 $4 $5" limit=$6
     owned
     look
-    case $state in absent | running) identity; same || answer generation "$generation" ;; esac
-    [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
-    # A runner that lives and has not created `go` yet loses here.
-    if mark "$r.go"; then
-        mark "$r.done.fenced"
-        sync "$R/$run" "$R"
-    fi
-    look
+    case $state in
+    absent | running)
+        identity
+        same || answer generation "$generation"
+        [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
+        # A runner that lives and has not created `go` yet loses here.
+        if mark "$r.go"; then
+            mark "$r.done.fenced"
+            sync "$R/$run" "$R"
+        fi
+        look
+        ;;
+    esac
     report
 fi
 
@@ -516,10 +525,12 @@ if [ "$verb" = push ]; then
         drift link "$p"
         return 1
     }
-    true >"$S/had"
-    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r _ _ _ p; do printf '%s\n' "${p%/}"; done \
-        <"$W/deployed/$job" >"$S/had"
-    for n in clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+    for n in had links clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
+
+    [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r k _ _ p; do
+        printf '%s\n' "${p%/}" >&4
+        [ "$k" != l ] || printf '%s\n' "${p%/}" >&5
+    done <"$W/deployed/$job" 4>"$S/had" 5>"$S/links"
 
     while IFS=' ' read -r k d m fk fd fm p <&3; do
         p=${p%/} text=
@@ -562,7 +573,7 @@ if [ "$verb" = push ]; then
             ;;
         dl)
             # Never through a link that is not known to be ours.
-            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/had"; then drift link "$p"; else the_link; fi
+            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/links"; then drift link "$p"; else the_link; fi
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
             ;;

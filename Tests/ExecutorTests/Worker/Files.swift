@@ -1,0 +1,157 @@
+import Crypto
+import Executor
+import Foundation
+
+/// A tree as tests write it, compared by the bytes of its names.
+struct Files: Hashable, ExpressibleByDictionaryLiteral {
+    enum Content: Hashable {
+        case file(String)
+        case script(String)
+        case link(String)
+        case folder
+    }
+
+    struct Key: Hashable, ExpressibleByStringLiteral {
+        var bytes: [UInt8]
+        init(_ path: String) { bytes = Array(path.utf8) }
+        init(stringLiteral path: String) { self.init(path) }
+        var path: String { String(decoding: bytes, as: UTF8.self) }
+    }
+
+    var contents: [Key: Content]
+
+    init(dictionaryLiteral elements: (Key, Content)...) {
+        contents = Dictionary(uniqueKeysWithValues: elements)
+    }
+
+    subscript(key: Key) -> Content? {
+        get { contents[key] }
+        set { contents[key] = newValue }
+    }
+
+    mutating func removeValue(forKey key: Key) -> Content? { contents.removeValue(forKey: key) }
+
+    static func digest(_ text: String) -> String {
+        SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
+    }
+
+    var entries: [TreeEntry] {
+        contents.map { key, content in
+            switch content {
+            case .file(let text), .script(let text):
+                TreeEntry(
+                    path: key.path,
+                    kind: .file(
+                        digest: Self.digest(text), size: text.utf8.count, isExecutable: content == .script(text)))
+            case .link(let target): TreeEntry(path: key.path, kind: .symbolicLink(target: target))
+            case .folder: TreeEntry(path: key.path, kind: .directory)
+            }
+        }
+    }
+}
+
+extension Lab {
+    func request(_ target: Files, over base: Files?) -> PushRequest {
+        PushRequest(job: "api", target: target.entries, base: base?.entries, timeout: .seconds(120)) { entry in
+            switch target[Files.Key(entry.path)] {
+            case .file(let text), .script(let text): .bytes(Array(text.utf8))
+            case .link, .folder, nil: .empty
+            }
+        }
+    }
+
+    func push(_ target: Files, over base: Files?) async throws -> PushReport {
+        try await session.push(request(target, over: base))
+    }
+
+    func compare(_ target: Files, over base: Files?) async throws -> PushReport {
+        try await session.compare(request(target, over: base))
+    }
+
+    /// Pushes with a worker script that kills itself at a command.
+    ///
+    /// - Returns: whether it came to that.
+    func pushKilled(_ target: Files, over base: Files, at command: String, occurrence: Int) async throws -> Bool {
+        let name = try require(FileManager.default.contentsOfDirectory(atPath: path(".bin")).first { !$0.contains("spare") })
+        let script = path(".bin/" + name)
+        let original = try require(read(script))
+        // The function counts in a file, because parts of the script run in subshells; `$$` is the script's own shell.
+        let function = """
+            \(command)() {
+                echo x >>"$W/.count"
+                [ "$(wc -l <"$W/.count")" -lt \(occurrence) ] || kill -9 $$
+                command \(command) "$@"
+            }
+            """
+        let anchor = "\nverb=$1\n"
+        try write(
+            original.replacingOccurrences(
+                of: anchor, with: "\n" + function + anchor), script)
+        try? FileManager.default.removeItem(atPath: path(".count"))
+        defer { try? write(original, script) }
+        do {
+            _ = try await push(target, over: base)
+            return false
+        } catch let error as TransportError where error.kind == .connectionLost {
+            return true
+        }
+    }
+
+    /// What lies in the job's directory, except what belongs to the job itself. Folders only where they are empty.
+    func deployed() throws -> Files {
+        var files: Files = [:]
+        let base = job("")
+        func visit(_ folder: String) throws {
+            let names = try names(in: base + folder)
+            if names.isEmpty, !folder.isEmpty { files[Files.Key(String(folder.dropLast()))] = .folder }
+            for name in names where !(folder.isEmpty && ["data", "logs", "bin"].contains(name)) {
+                let path = folder + name
+                var status = stat()
+                guard lstat(base + path, &status) == 0 else { continue }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: try visit(path + "/")
+                case S_IFLNK:
+                    files[Files.Key(path)] = .link(try FileManager.default.destinationOfSymbolicLink(atPath: base + path))
+                default:
+                    let text = read(base + path) ?? ""
+                    files[Files.Key(path)] = status.st_mode & 0o100 == 0 ? .file(text) : .script(text)
+                }
+            }
+        }
+        try visit("")
+        return files
+    }
+
+    private func names(in folder: String) throws -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    func remove(_ path: String) throws {
+        if exists(job(path)) { try FileManager.default.removeItem(atPath: job(path)) }
+    }
+
+    func replace(_ path: String, byLinkTo target: String) throws {
+        try remove(path)
+        try FileManager.default.createSymbolicLink(atPath: job(path), withDestinationPath: target)
+    }
+
+    func replaceByFolder(_ path: String) throws {
+        try remove(path)
+        try write("foreign", job(path) + "/foreign")
+    }
+}
+
+private struct Missing: Error {}
+private func require<T>(_ value: T?) throws -> T {
+    guard let value else { throw Missing() }
+    return value
+}
