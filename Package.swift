@@ -10,6 +10,7 @@ let settings: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -40,6 +41,8 @@ let package = Package(
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
         .target(name: "Planner", dependencies: ["Model", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
+        .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         .target(
             name: "Executor",
             dependencies: ["Model", "Catalog", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess],
@@ -55,6 +58,7 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model"], swiftSettings: settings),
+        .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
     ]
 )
