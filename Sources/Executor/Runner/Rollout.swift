@@ -103,9 +103,13 @@ public struct Rollout: Sendable {
     }
 
     private func begin(_ file: PlanFile) throws -> Run {
+        FaultPoint.reach("before the plan is kept")
         try store.put(file.bytes)
-        return try catalog.beginRun(
+        FaultPoint.reach("before the run begins")
+        let run = try catalog.beginRun(
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
+        FaultPoint.reach("after the run began")
+        return run
     }
 
     private func execute(
@@ -126,16 +130,24 @@ public struct Rollout: Sendable {
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let ended = try await runner.run(machine, parkRequests: parkRequests)
         let result = ended.result ?? .parked
+        FaultPoint.reach("before the run ends")
         try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
+        FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         return .ended(now, result, problems: try problems(of: run.id, ended))
     }
 
     private func transport(_ kind: TransportKind) throws -> any Transport {
+        let transport: any Transport
         switch kind {
-        case .local: LocalTransport(bucket: bucketFolder)
+        case .local: transport = LocalTransport(bucket: bucketFolder)
         case .ssh: throw RolloutError.unsupportedTransport(.ssh)
         }
+        #if DEBUG
+            return FaultTransport(base: transport)
+        #else
+            return transport
+        #endif
     }
 
     private static func state(of result: StepMachine.Result) -> RunState {
