@@ -26,10 +26,13 @@ public struct Rollout: Sendable {
         public var retryFailed = false
         /// Park after this wave (an index, 0 for the first).
         public var lastWave: Int?
+        /// Record the host keys of workers of which none is known.
+        public var acceptsNewHosts = false
 
-        public init(retryFailed: Bool = false, lastWave: Int? = nil) {
+        public init(retryFailed: Bool = false, lastWave: Int? = nil, acceptsNewHosts: Bool = false) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
+            self.acceptsNewHosts = acceptsNewHosts
         }
     }
 
@@ -44,12 +47,14 @@ public struct Rollout: Sendable {
     let clock: Clock
     /// Random text for a new run; 16 hexadecimal digits.
     let nonce: @Sendable () -> String
+    /// Asks a person for the passphrase of a key; nil where nobody can be asked.
+    let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
         controller: String, clock: Clock, nonce: @escaping @Sendable () -> String,
-        observe: @escaping @Sendable (RunEvent) -> Void
+        passphrase: @escaping @Sendable (_ path: String) -> String?, observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.bucketFolder = bucketFolder
         self.configuration = configuration
@@ -59,6 +64,7 @@ public struct Rollout: Sendable {
         self.controller = controller
         self.clock = clock
         self.nonce = nonce
+        self.passphrase = passphrase
         self.observe = observe
     }
 
@@ -115,6 +121,21 @@ public struct Rollout: Sendable {
     private func execute(
         _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
+        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        let ending: Ending
+        do {
+            ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+        } catch {
+            await transport.close()
+            throw error
+        }
+        await transport.close()
+        return ending
+    }
+
+    private func execute(
+        _ run: Run, _ plan: Plan, options: Options, over transport: any Transport, parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
         let itinerary = Itinerary(plan)
         let records = try catalog.steps(of: run.id)
         let recorded = Dictionary(
@@ -124,8 +145,7 @@ public struct Rollout: Sendable {
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let workforce = try await Workforce.assemble(
-            plan, run: run, controller: controller, transport: transport(plan.transport), recorder: recorder,
-            records: records)
+            plan, run: run, controller: controller, transport: transport, recorder: recorder, records: records)
         let performer = Performer(recorder: recorder, store: store, workforce: workforce)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let ended = try await runner.run(machine, parkRequests: parkRequests)
@@ -137,12 +157,11 @@ public struct Rollout: Sendable {
         return .ended(now, result, problems: try problems(of: run.id, ended))
     }
 
-    private func transport(_ kind: TransportKind) throws -> any Transport {
-        let transport: any Transport
-        switch kind {
-        case .local: transport = LocalTransport(bucket: bucketFolder)
-        case .ssh: throw RolloutError.unsupportedTransport(.ssh)
-        }
+    private func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
+        let factory = TransportFactory(
+            bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
+            passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
+        let transport = try await factory.transport(for: plan)
         #if DEBUG
             return FaultTransport(base: transport)
         #else
