@@ -87,7 +87,9 @@ extension BucketConfiguration {
             port = 22
             // An IPv6 address has several colons, and then no port stands behind it.
             if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
-                guard let number = Int(rest[rest.index(after: colon)...]), (1...65535).contains(number) else { return nil }
+                guard let number = Int(rest[rest.index(after: colon)...]), (1...65535).contains(number) else {
+                    return nil
+                }
                 port = number
                 rest = rest[..<colon]
             }

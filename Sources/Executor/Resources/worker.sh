@@ -496,7 +496,7 @@ if [ "$verb" = push ]; then
     occupy "$job"
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
     rm -rf "$S"
-    (umask 022; mkdir -p "$T" && exec tar -xof - -C "$S") 9>&- && [ -e "$S/plan" ] || {
+    (umask 022; mkdir -p "$T" && exec tar -xomf - -C "$S") 9>&- && [ -e "$S/plan" ] || {
         rm -rf "$S"
         answer failed transfer
     }

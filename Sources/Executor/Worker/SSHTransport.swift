@@ -93,7 +93,8 @@ final class SSHTransport: Transport {
                 to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
                 timeout: access.connectTimeout, through: jump, on: reactor)
             if let file = connection.recordedHostKeyIn {
-                report("\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
+                report(
+                    "\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
             }
             return connection
         }
@@ -150,7 +151,9 @@ private actor ConnectionPool {
 
     /// Only this very connection: another task may have opened the next one already.
     func forget(_ connection: SSHConnection, key: String) async {
-        guard let task = connections[key], case .success(let held) = await task.value, held === connection else { return }
+        guard let task = connections[key], case .success(let held) = await task.value, held === connection else {
+            return
+        }
         connections[key] = nil
         connection.close()
     }
