@@ -32,6 +32,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case let failure as CommandFailure: self = failure
         case let failure as InputFailure: self.init(.invalid, failure.description)
         case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
+        case let failure as TransportFailure: self.init(.unreachable, failure.description)
         case CatalogError.otherBucket: self.init(.invalid, "\(error)")
         default: self.init(.failed, "\(error)")
         }
@@ -44,7 +45,7 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .unsupportedTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
+        case .otherBucket, .otherTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
             .invalid
         case .unfinishedRun: .otherRun
         case .abandoned, .stale: .stale

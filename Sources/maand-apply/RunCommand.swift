@@ -22,6 +22,9 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Park after this wave, such as `wave:0`.")
     var until: WaveLimit?
 
+    @Flag(help: "Accept and record the host key of a worker of which none is known (ssh).")
+    var acceptNew = false
+
     @Flag(help: "Print the steps that the command would do, and do nothing.")
     var dryRun = false
 
@@ -60,7 +63,7 @@ struct RunCommand: AsyncParsableCommand {
                 retryFailed: retryFailed,
                 lastWave: until.map { limit in
                     file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }, takeOver: takeOver),
+                }, takeOver: takeOver, acceptsNewHosts: acceptNew),
             parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo:

@@ -42,7 +42,8 @@ struct Deploy: ParsableCommand {
         let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
         let store = ContentStore(in: bucket.folder)
         let result = try Planner.plan(
-            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) }, options: options)
+            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) },
+            hostKeys: try bucket.hostKeys(configuration), options: options)
         for warning in result.warnings { printNotice(warning.description) }
         let file = PlanFile(result.plan)
         if file.bytes.count > PlanFile.maximumSize {

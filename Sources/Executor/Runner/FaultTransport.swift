@@ -5,6 +5,8 @@
 
         var endsSessions: Bool { base.endsSessions }
 
+        func close() async { await base.close() }
+
         func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }
 
         func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult {

@@ -7,7 +7,7 @@ extension Rollout {
     /// - Returns: what is known of the attempts now, and what a person should know.
     func close(_ open: [StepRecord], of run: Run) async throws -> ([StepWrite], notes: [String]) {
         let plan = try plan(of: run)
-        let transport = try transport(plan.transport)
+        let transport = try await transport(for: plan, acceptsNewHosts: false)
         let steps = Dictionary(
             Itinerary(plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         var writes: [StepWrite] = []
@@ -38,6 +38,7 @@ extension Rollout {
                 add()
             }
         }
+        await transport.close()
         return (writes, notes.sorted())
     }
 

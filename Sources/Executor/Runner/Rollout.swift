@@ -29,11 +29,16 @@ public struct Rollout: Sendable {
         public var lastWave: Int?
         /// Take workers from another controller, or from a later run of this one.
         public var takeOver = false
+        /// Record the host keys of workers of which none is known.
+        public var acceptsNewHosts = false
 
-        public init(retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false) {
+        public init(
+            retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false, acceptsNewHosts: Bool = false
+        ) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
             self.takeOver = takeOver
+            self.acceptsNewHosts = acceptsNewHosts
         }
     }
 
@@ -48,15 +53,14 @@ public struct Rollout: Sendable {
     let clock: Clock
     /// Random text for a new run; 16 hexadecimal digits.
     let nonce: @Sendable () -> String
+    /// Asks a person for the passphrase of a key; nil where nobody can be asked.
+    let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
-    private let openTransport: @Sendable (TransportKind, _ bucketFolder: String) throws -> any Transport
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
         controller: String, clock: Clock, nonce: @escaping @Sendable () -> String,
-        openTransport: @escaping @Sendable (TransportKind, _ bucketFolder: String) throws -> any Transport =
-            Rollout.openTransport,
-        observe: @escaping @Sendable (RunEvent) -> Void
+        passphrase: @escaping @Sendable (_ path: String) -> String?, observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.bucketFolder = bucketFolder
         self.configuration = configuration
@@ -66,7 +70,7 @@ public struct Rollout: Sendable {
         self.controller = controller
         self.clock = clock
         self.nonce = nonce
-        self.openTransport = openTransport
+        self.passphrase = passphrase
         self.observe = observe
     }
 
@@ -123,12 +127,27 @@ public struct Rollout: Sendable {
     private func execute(
         _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
+        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        let ending: Ending
+        do {
+            ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+        } catch {
+            await transport.close()
+            throw error
+        }
+        await transport.close()
+        return ending
+    }
+
+    private func execute(
+        _ run: Run, _ plan: Plan, options: Options, over transport: any Transport, parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
         let itinerary = Itinerary(plan)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let records = try catalog.steps(of: run.id)
         try record(options, run, records)
         let workforce = try await Workforce.assemble(
-            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport(plan.transport),
+            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
             recorder: recorder, records: records)
         var recorded: [StepID: StepMachine.Recorded] = [:]
         for record in try await giveUpAbsent(of: workforce, recorder, records) {
@@ -145,7 +164,7 @@ public struct Rollout: Sendable {
         try catalog.finish(
             run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
-        if result == .succeeded { try await cleanUp(workforce) }
+        if result == .succeeded { await cleanUp(workforce) }
         let now = try catalog.run(run.id) ?? run
         return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
     }
@@ -173,21 +192,16 @@ public struct Rollout: Sendable {
         return try catalog.steps(of: recorder.run.id)
     }
 
-    func transport(_ kind: TransportKind) throws -> any Transport {
-        let transport = try openTransport(kind, bucketFolder)
+    func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
+        let factory = TransportFactory(
+            bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
+            passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
+        let transport = try await factory.transport(for: plan)
         #if DEBUG
             return FaultTransport(base: transport)
         #else
             return transport
         #endif
-    }
-
-    /// The way to the workers of a bucket.
-    public static func openTransport(_ kind: TransportKind, bucketFolder: String) throws -> any Transport {
-        switch kind {
-        case .local: LocalTransport(bucket: bucketFolder)
-        case .ssh: throw RolloutError.unsupportedTransport(.ssh)
-        }
     }
 
     private static func state(of result: StepMachine.Result) -> RunState {
