@@ -1,3 +1,4 @@
+internal import Catalog
 public import Model
 
 /// A plan laid out as steps: what there is to do, in which order, named stably.
@@ -175,6 +176,21 @@ public struct Itinerary: Sendable {
         case .stop: nil
         case .entry(let wave, let job, _, _, _), .job(let wave, let job): plan.waves[wave].jobs[job]
         }
+    }
+
+    /// The workers of the steps that are not done yet, and those whose health they wait for.
+    func workers(leftBy records: [StepRecord]) -> Set<WorkerName> {
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        var left = Set<WorkerName>()
+        for unit in units {
+            var isProbed = false
+            for step in unit.steps where !done.contains(steps[step].id) {
+                if let worker = steps[step].worker { left.insert(worker) }
+                isProbed = isProbed || steps[step].kind.isProbe
+            }
+            if isProbed, let job = unit.steps.first.flatMap(job(of:)) { left.formUnion(job.active) }
+        }
+        return left
     }
 
     /// The batch entry of a step of one allocation.

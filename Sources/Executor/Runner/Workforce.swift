@@ -36,7 +36,9 @@ struct Workforce: Sendable {
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerName, Readiness).self) { group in
-            var waiting = plan.workers[...]
+            let needed = recorder.itinerary.workers(leftBy: records)
+            // A worker on which nothing is left to do need not answer any more.
+            var waiting = (records.isEmpty ? plan.workers : plan.workers.filter { needed.contains($0.worker) })[...]
             func add() {
                 guard let worker = waiting.popFirst()?.worker else { return }
                 let session = WorkerSession(
