@@ -9,11 +9,12 @@ final class Fleet: Sendable {
     private static let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "fleet/fleet").path
 
-    /// Starts servers 1...count.
+    /// Starts servers 1...count; `PORT` in a line of configuration stands for their port.
     init(_ count: Int = 1, configuration: [String] = []) async throws {
         directory = NSTemporaryDirectory() + "ssh-\(UUID().uuidString.prefix(8))"
         port = try Self.freePort()
-        try await run(["up", "\(count)"] + configuration)
+        let lines = configuration.map { $0.replacing("PORT", with: "\(port)") }
+        try await run(["up", "\(count)"] + lines)
     }
 
     /// Runs a test with a fleet, and ends it whatever happens.
