@@ -37,6 +37,11 @@ struct CommandFailure: Error, CustomStringConvertible {
         }
     }
 
+    /// A refusal, with the plan that it is about.
+    init(_ refusal: RolloutError, plan: String) {
+        self.init(Self.status(of: refusal), "\(plan): \(refusal)")
+    }
+
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
         case .otherBucket, .otherTransport, .unsupportedTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:

@@ -28,13 +28,20 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             _ = try options.configuration()
-            let file = try PlanFile.read(readPlan(), file: plan == "-" ? "standard input" : plan)
+            let file = try PlanFile.read(readPlan(), file: planName)
             if dryRun { return try preview(file) }
             let lock = try options.lock(plan: file.id)
             defer { withExtendedLifetime(lock) {} }
-            try await apply(file)
+            do {
+                try await apply(file)
+            } catch let refusal as RolloutError {
+                throw CommandFailure(refusal, plan: planName)
+            }
         }
     }
+
+    /// For messages.
+    private var planName: String { plan == "-" ? "standard input" : plan }
 
     private func apply(_ file: PlanFile) async throws {
         let terminal = options.terminal

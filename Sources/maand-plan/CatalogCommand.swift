@@ -8,7 +8,7 @@ struct CatalogCommand: ParsableCommand {
         commandName: "catalog",
         abstract: "Shows what is recorded of jobs, allocations, workers and deployments.",
         subcommands: [
-            CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self,
+            CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, CatalogExport.self,
         ])
 }
 
@@ -172,5 +172,18 @@ struct CatalogWorkers: ParsableCommand {
                     ("run", .int(entry.run.number)),
                 ]
             })
+    }
+}
+
+struct CatalogExport: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Prints what planning knows of the bucket: canonical text, without times and secrets.")
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: try bucket.configuration().bucketID)
+        try printResult((try catalog?.snapshot() ?? .empty).text)
     }
 }

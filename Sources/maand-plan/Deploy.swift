@@ -84,7 +84,7 @@ struct Deploy: ParsableCommand {
 
     private func write(_ file: PlanFile, to path: String) throws {
         var isRefused = false
-        do throws(HostFiles.Problem) {
+        do {
             switch try HostFiles.write(file.bytes, to: path, overwrite: overwrite) {
             case .written, .unchanged: break
             case .refused: isRefused = true

@@ -118,7 +118,7 @@ class Promises(bucket.Case):
         """Version 2 was restarted on the first worker, where the gate then failed."""
         health = bucket.Health(self, *WORKERS)
         b = self.deployed(**health.manifest(attempts=2, interval=0))
-        b.job("api", "2.0.0", **health.manifest(attempts=2, interval=0))
+        b.job("api", "2.0.0", files={"app.conf": "old\n"}, **health.manifest(attempts=2, interval=0))
         self.succeed(b.plan())
         health.sick.add(WORKERS[0])
         self.refuse(b.apply(), 1, "api", WORKERS[0], "503")
@@ -152,7 +152,7 @@ class Promises(bucket.Case):
     def test_pending_gate_survives_even_when_nothing_else_is_to_do(self):
         b, health = self.gated()
         self.succeed(b.abandon(2, "the gate fails"))
-        b.job("api", **health.manifest(attempts=2, interval=0))
+        b.job("api", files={"app.conf": "old\n"}, **health.manifest(attempts=2, interval=0))
         health.sick.clear()
         self.succeed(b.plan())
         self.assertEqual(bucket.actions(b.read_plan()), {"api": {WORKERS[0]: ("restart", "version_changed")}})

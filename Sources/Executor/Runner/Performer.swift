@@ -220,13 +220,13 @@ struct Performer: Sendable {
 
     private func verdict(_ request: AttemptRequest, _ session: WorkerSession, isKnown: Bool) async -> Verdict {
         do {
-            guard isKnown else { return Self.verdict(on: try await session.run(request)) }
+            guard isKnown else { return Self.verdict(on: try await session.run(request), of: request) }
             switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case .absent:
                 // The intent of an earlier process may still be on its way; closing the id makes sure.
-                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit))
-            case .running: return Self.verdict(on: try await session.run(request))
-            case let report: return Self.verdict(on: report)
+                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
+            case .running: return Self.verdict(on: try await session.run(request), of: request)
+            case let report: return Self.verdict(on: report, of: request)
             }
         } catch {
             return await afterError(error, request, session)
@@ -246,11 +246,11 @@ struct Performer: Sendable {
             switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case nil: continue
             case .running?:
-                if let report = try? await session.run(request) { return Self.verdict(on: report) }
+                if let report = try? await session.run(request) { return Self.verdict(on: report, of: request) }
             case .absent?:
                 guard let report = try? await session.fence(request.id, tailLimit: Self.outputLimit) else { continue }
-                return Self.verdict(on: report)
-            case let report?: return Self.verdict(on: report)
+                return Self.verdict(on: report, of: request)
+            case let report?: return Self.verdict(on: report, of: request)
             }
         }
         return .ended(
@@ -259,7 +259,7 @@ struct Performer: Sendable {
         )
     }
 
-    private static func verdict(on report: AttemptReport) -> Verdict {
+    private static func verdict(on report: AttemptReport, of request: AttemptRequest) -> Verdict {
         switch report {
         case .finished(let result):
             let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
@@ -270,7 +270,7 @@ struct Performer: Sendable {
                 Ending(
                     outcome: .failed, exitStatus: result.exitStatus,
                     detail: result.timedOut
-                        ? "it was ended on the worker, its time was up after \(result.duration.components.seconds) s"
+                        ? "ended on the worker, its limit of \(request.timeout?.components.seconds ?? 0) s was up"
                         : "exit status \(result.exitStatus)", output: output))
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
