@@ -25,7 +25,7 @@ public enum StepKind: Hashable, Sendable {
     case complete
 
     /// The last part of the step's id.
-    var verb: String {
+    public var verb: String {
         switch self {
         case .push: "push"
         case .action(let action): action.rawValue
