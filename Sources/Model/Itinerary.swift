@@ -166,7 +166,9 @@ public struct Itinerary: Sendable {
     // MARK: Facts of a step
 
     /// The tree that an acting allocation ends with.
-    public func tree(of worker: WorkerName, in job: JobName) -> Digest? { trees[AllocationID(job: job, worker: worker)] }
+    public func tree(of worker: WorkerName, in job: JobName) -> Digest? {
+        trees[AllocationID(job: job, worker: worker)]
+    }
 
     /// The job that a step belongs to; nil for stops, whose job may be gone from the workspace.
     public func job(of step: Int) -> Plan.Job? {

@@ -8,18 +8,43 @@ enum Inert {
     /// Combining marks on one character that are left alone: no living language needs more.
     private static let marks = 3
 
-    /// For one line of a terminal.
-    static func terminal(_ text: String) -> String { limitMarks(VisibleText.escape(text, for: .terminal)) }
+    /// Characters of a name or path that are shown.
+    private static let longest = 300
 
-    /// For a line of a file: as `terminal`, but tabs stay, since in a Makefile they matter and they cannot leave their
-    /// line. Cut after `limit` characters.
+    /// For one line of a terminal: cut, and without runs of spaces, which could push what follows to the start of the
+    /// next row of a terminal, where it would look like a line of ours.
+    static func terminal(_ text: String) -> String {
+        if text.utf8.count <= 32, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) { return text }
+        let (shown, rest) = cut(Substring(text), to: longest)
+        return limitSpaces(visible(shown)) + rest
+    }
+
+    /// For a line of a file: tabs and spaces stay, since in a Makefile they matter and the line has a mark before it.
+    /// Cut after `limit` characters.
     static func line(_ text: Substring, limit: Int) -> String {
+        let (shown, rest) = cut(text, to: limit)
+        return shown.split(separator: "\t", omittingEmptySubsequences: false).map { visible(String($0)) }
+            .joined(separator: "\t") + rest
+    }
+
+    private static func visible(_ text: String) -> String { limitMarks(VisibleText.escape(text, for: .terminal)) }
+
+    private static func cut(_ text: Substring, to limit: Int) -> (shown: String, rest: String) {
         let scalars = text.unicodeScalars
         let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex) ?? scalars.endIndex
-        let shown = String(scalars[..<end]).split(separator: "\t", omittingEmptySubsequences: false)
-            .map { terminal(String($0)) }.joined(separator: "\t")
         let rest = scalars.distance(from: end, to: scalars.endIndex)
-        return rest == 0 ? shown : shown + "… (\(rest) more characters)"
+        return (String(scalars[..<end]), rest == 0 ? "" : "… (\(Wording.count(rest, "more character")))")
+    }
+
+    private static func limitSpaces(_ text: String) -> String {
+        guard text.contains("   ") else { return text }
+        var out = ""
+        var run = 0
+        for scalar in text.unicodeScalars {
+            run = scalar == " " ? run + 1 : 0
+            if run > 2 { out += "\\u{20}" } else { out.unicodeScalars.append(scalar) }
+        }
+        return out
     }
 
     /// For HTML, in text and in attributes in double quotes.

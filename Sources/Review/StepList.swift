@@ -38,7 +38,8 @@ public struct StepList {
         if !rows.isEmpty { out += "stage  step (the steps of one stage act on their workers in parallel)\n" }
         for row in rows {
             let number = String(row.stage)
-            out += String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.step.id.text)
+            out +=
+                String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.step.id.text)
             out += "\n"
         }
         return out + file.plan.summaryLine + "\n"

@@ -9,12 +9,14 @@ public struct TextReview {
     private let plan: Plan
     private let style: Style
     private let diffs: FileDiffs
+    private let width: Int?
     private var lines: [String] = []
 
     /// File changes of one state that are shown; the others are counted.
     private static let shownChanges = 30
-    private init(_ file: PlanFile, _ contents: FileContents, _ style: Style) {
+    private init(_ file: PlanFile, _ contents: FileContents, _ style: Style, _ width: Int?) {
         self.file = file
+        self.width = width
         diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: 60, total: 600)
         plan = file.plan
         self.style = style
@@ -22,9 +24,14 @@ public struct TextReview {
 
     /// The text, with a line feed at its end.
     ///
-    /// - Parameter contents: for the diffs of modified files; without them only the paths are shown.
-    public static func text(_ file: PlanFile, contents: FileContents = .none, color: Bool) -> String {
-        var review = TextReview(file, contents, Style(hasColor: color))
+    /// - Parameters:
+    ///   - contents: for the diffs of modified files; without them only the paths are shown.
+    ///   - width: columns of the terminal; longer lines are broken here and indented, so that no text of a plan can
+    ///     begin a row. Nil leaves lines as long as they are.
+    public static func text(
+        _ file: PlanFile, contents: FileContents = .none, color: Bool, width: Int? = nil
+    ) -> String {
+        var review = TextReview(file, contents, Style(hasColor: color), width)
         review.write()
         return review.lines.joined(separator: "\n") + "\n"
     }
@@ -47,7 +54,8 @@ public struct TextReview {
     }
 
     private mutating func add(_ indent: Int, _ text: String) {
-        lines.append(text.isEmpty ? "" : String(repeating: " ", count: indent) + text)
+        let line = text.isEmpty ? "" : String(repeating: " ", count: indent) + text
+        lines.append(width.map { Style.broken(line, width: $0, indent: indent + 6) } ?? line)
     }
 
     // MARK: Head
@@ -67,7 +75,8 @@ public struct TextReview {
             let stop = group.stop
             add(
                 2,
-                style(.stop, "- stop") + " \(style(.name, stop.allocation.job.text)) \(Wording.safe(stop.from.version)) on "
+                style(.stop, "- stop")
+                    + " \(style(.name, stop.allocation.job.text)) \(Wording.safe(stop.from.version)) on "
                     + WorkerList.text(group.workers) + detail(group.reasonText))
         }
     }

@@ -16,7 +16,8 @@ extension Plan {
         var list = [
             Unbound(
                 subject: "Programs on the workers",
-                detail: "make, shells, interpreters and everything that targets and checks call are used as they are there."
+                detail:
+                    "make, shells, interpreters and everything that targets and checks call are used as they are there."
             ),
             Unbound(
                 subject: "What targets fetch",
@@ -31,7 +32,9 @@ extension Plan {
         switch transport {
         case .local:
             list.append(
-                Unbound(subject: "The applying machine", detail: "Its own programs run the targets: workers are folders there."))
+                Unbound(
+                    subject: "The applying machine",
+                    detail: "Its own programs run the targets: workers are folders there."))
         case .ssh:
             let unknown = workers.filter { $0.ssh?.hostKeys.isEmpty != false }
             if !unknown.isEmpty {
@@ -46,7 +49,8 @@ extension Plan {
                 list.append(
                     Unbound(
                         subject: "Name resolution",
-                        detail: "\(Wording.count(named.count, "address", "addresses")) of workers are names; which hosts "
+                        detail:
+                            "\(Wording.count(named.count, "address", "addresses")) of workers are names; which hosts "
                             + "these are is decided when the plan is applied."))
             }
         }
