@@ -26,7 +26,7 @@ struct JobDifference {
     }
 
     private mutating func compareFields(_ waves: (old: Int, new: Int)) {
-        func names<Kind>(_ names: [Name<Kind>]) -> Phrase { names.isEmpty ? "none" : names.map { "\($0)" }.joined() }
+        func names<Kind>(_ names: [Name<Kind>]) -> Phrase { names.isEmpty ? "none" : names.map { "\($0)" }.list() }
         var fields = FieldComparison()
         fields.compare("wave", waves.old, waves.new) { "\($0)" }
         fields.compare("version", old.version, new.version) { "\($0)" }
@@ -42,7 +42,7 @@ struct JobDifference {
         fields.compare("timeouts.hook", old.timeouts.hook, new.timeouts.hook) { "\($0) s" }
         fields.compare("timeouts.push", old.timeouts.push, new.timeouts.push) { "\($0) s" }
         fields.compare("ports", old.ports, new.ports) { ports in
-            ports.isEmpty ? "none" : ports.map { "\($0.name) \($0.value)" }.joined()
+            ports.isEmpty ? "none" : ports.map { "\($0.name) \($0.value)" }.list()
         }
         fields.compare("health check", old.healthCheck, new.healthCheck) { $0?.phrase ?? "none" }
         for kind in PhaseKind.allCases {
@@ -133,7 +133,7 @@ struct JobDifference {
             fields.compare("from", facts.state, other.state) { $0?.phrase ?? "none" }
             fields.compare("content", facts.tree, other.tree) { "\(own: $0?.short ?? "none")" }
             fields.compare("matching globs", facts.entry.matched, other.entry.matched) { globs in
-                globs.isEmpty ? "none" : globs.map { "\($0.name)" }.joined()
+                globs.isEmpty ? "none" : globs.map { "\($0.name)" }.list()
             }
             for item in fields.items { groups.add(.changed, "\(item.phrase) on", worker) }
         }

@@ -73,7 +73,7 @@ struct Phrase: ExpressibleByStringInterpolation {
 }
 
 extension Sequence<Phrase> {
-    func joined(_ separator: String = ", ") -> Phrase {
+    func list(_ separator: String = ", ") -> Phrase {
         var sum = Phrase()
         var isFirst = true
         for phrase in self {

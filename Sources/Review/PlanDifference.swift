@@ -91,7 +91,7 @@ public struct PlanDifference {
         fields.compare("transport", old.transport, new.transport) { "\(own: $0.rawValue)" }
         fields.compare("worker_root", old.workerRoot, new.workerRoot) { "\($0)" }
         fields.compare("options.jobs", old.options.jobs, new.options.jobs) {
-            $0.isEmpty ? "all" : $0.map { "\($0)" }.joined()
+            $0.isEmpty ? "all" : $0.map { "\($0)" }.list()
         }
         fields.compare("options.force", old.options.force, new.options.force) { "\(own: "\($0)")" }
         fields.compare("options.sync_only", old.options.syncOnly, new.options.syncOnly) { "\(own: "\($0)")" }
@@ -118,7 +118,7 @@ public struct PlanDifference {
             fields.compare("port", worker.ssh?.port, other.ssh?.port) { $0.map { "\($0)" } ?? "none" }
             fields.compare("user", worker.ssh?.user, other.ssh?.user) { $0.map { "\($0)" } ?? "none" }
             fields.compare("host_keys", worker.ssh?.hostKeys, other.ssh?.hostKeys) { keys in
-                keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.joined() } ?? "none"
+                keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.list() } ?? "none"
             }
             fields.compare("zone", worker.zone, other.zone) { $0.map { "\($0)" } ?? "none" }
             for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
@@ -159,8 +159,8 @@ public struct PlanDifference {
             items.append(
                 Item(
                     sign: .changed,
-                    phrase: "order of jobs: \(order(old).map { "\($0)" }.joined()) -> "
-                        + order(new).map { "\($0)" }.joined()))
+                    phrase: "order of jobs: \(order(old).map { "\($0)" }.list()) -> "
+                        + order(new).map { "\($0)" }.list()))
         }
         if !items.isEmpty { onlyAddsJobs = false }
         add("Stops", items)

@@ -8,10 +8,10 @@ extension Plan {
             "\(own: kind.rawValue) in bucket \(bucket), made at catalog revision \(base.catalogRevision)"
         ]
         var flags: [Phrase] = []
-        if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.joined(",")) }
+        if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.list(",")) }
         if options.force { flags.append("--force") }
         if options.syncOnly { flags.append("--sync-only") }
-        if !flags.isEmpty { phrases.append("planned with " + flags.joined(" ")) }
+        if !flags.isEmpty { phrases.append("planned with " + flags.list(" ")) }
         let failure =
             switch policy.onFailure {
             case .stop: "after a failure no batch starts anywhere"
@@ -72,14 +72,14 @@ extension Plan.Job {
             if !old.contains(state.value.version) { old.append(state.value.version) }
         }
         if old.isEmpty || old == [version] { return "\(version)" }
-        let shown = old.prefix(4).map { "\($0)" as Phrase }.joined()
+        let shown = old.prefix(4).map { "\($0)" as Phrase }.list()
         return "\(shown)\(own: old.count > 4 ? ", …" : "") -> \(version)"
     }
 
-    var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.joined() }
+    var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.list() }
 
     var portsPhrase: Phrase? {
-        ports.isEmpty ? nil : "ports: " + ports.map { "\($0.name) \($0.value)" }.joined()
+        ports.isEmpty ? nil : "ports: " + ports.map { "\($0.name) \($0.value)" }.list()
     }
 
     /// Over the file changes from one state.
@@ -115,7 +115,7 @@ extension Plan.Entry {
     var matchPhrases: [Phrase] {
         matched.map { glob in
             let rest = glob.value.count > 3 ? " and \(glob.value.count - 3) more" : ""
-            return "\(glob.name) matches \(glob.value.prefix(3).map { "\($0)" }.joined())\(own: rest)"
+            return "\(glob.name) matches \(glob.value.prefix(3).map { "\($0)" }.list())\(own: rest)"
         }
     }
 }
@@ -129,7 +129,7 @@ extension HealthCheck {
             case .ssh(let command): "\(quoted: command) on the worker"
             }
         }
-        return checks.joined(" and ")
+        return checks.list(" and ")
             + "; \(own: Wording.count(attempts, "attempt")), \(intervalSeconds) s apart, \(timeoutSeconds) s each"
     }
 }

@@ -13,7 +13,7 @@ enum WorkerList {
 
     /// - Parameter workers: in the order in which they act; neighbours whose names count up by one become a range.
     static func phrase(_ workers: [WorkerName]) -> Phrase {
-        if workers.count <= fewest { return workers.map { "\($0)" }.joined() }
+        if workers.count <= fewest { return workers.map { "\($0)" }.list() }
         var shown: [Phrase] = []
         var covered = 0
         var index = workers.startIndex
@@ -32,7 +32,7 @@ enum WorkerList {
         }
         let rest = workers.count - covered
         if rest > 0 { shown.append("and \(rest) more") }
-        return shown.joined()
+        return shown.list()
     }
 
     private static func endOfRange(_ workers: [WorkerName], from start: Int) -> Int {
