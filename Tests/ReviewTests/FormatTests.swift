@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func theTimelineIsBounded() throws {
-        for (jobs, workers, batch) in [(1, 5000, 1), (400, 300, 3), (30, 1000, 10)] {
+        for (jobs, workers, batch) in [(1, 2500, 1), (400, 100, 3), (30, 100, 10)] {
             let timeline = Timeline(try large(jobs: jobs, workers: workers, batch: batch).plan)
             #expect(timeline.cells.count <= Timeline.maximumCells)
             #expect(timeline.rows.count <= Timeline.maximumRows)
