@@ -21,8 +21,9 @@ JOBS ?= 4
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-demo: build ## build, then a rollout of real services: plan, review, apply, kill, resume
-	@plans/quickstart/demo.sh --bin .build/release
+demo: packages toolchain ## build, then a rollout of real services: plan, review, apply, kill, resume
+	swift build
+	@plans/quickstart/demo.sh --bin .build/debug
 
 build: packages toolchain ## release build; the programs are in .build/release
 	swift build -c release

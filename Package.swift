@@ -10,6 +10,7 @@ let settings: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -38,16 +39,21 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
-        .target(name: "Planner", dependencies: ["Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
+        .target(name: "Planner", dependencies: ["JobFiles", "Model", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
+        .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         .target(
             name: "Executor",
-            dependencies: ["Model", "Catalog", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess],
+            dependencies: [
+                "JobFiles", "Model", "Catalog", "SSH", "YAML", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess,
+            ],
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "YAML", argumentParser],
+            name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "SSH", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
@@ -59,6 +65,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: settings),
+        .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
     ]
 )

@@ -43,6 +43,14 @@ public struct ContentStore: Sendable {
         try capture([Capture(digest, .file(path))])
     }
 
+    /// Removes an object, for one that was altered and is about to be kept anew. Nothing where there is none.
+    public func discard(_ digest: Digest) throws(StoreError) {
+        let path = path(of: digest)
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw .failed(path: path, operation: "remove", reason: String(cString: strerror(errno)))
+        }
+    }
+
     /// The object's bytes, checked against the digest.
     ///
     /// - Parameter limit: Most bytes to accept, so that memory is bounded; larger objects are read by `reader(of:)`.

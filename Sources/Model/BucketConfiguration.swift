@@ -14,6 +14,16 @@ public struct BucketConfiguration: Equatable, Sendable {
     /// Below `secrets/` unless absolute.
     public var sshKey = "worker.key"
     public var sshPort = 22
+    /// File that holds the key's passphrase; below `secrets/` unless absolute. Nil where the key needs none, or an
+    /// agent or a terminal gives it.
+    public var sshPassphraseFile: String?
+    /// Below `secrets/` unless absolute.
+    public var knownHosts = "known_hosts"
+    /// Seconds for a connection to come about, with everything that belongs to it; 1...600.
+    public var connectTimeout = 10
+    /// A host through which all workers are reached.
+    public var jumpHost: JumpHost?
+    /// Work on the workers as root, through `sudo -n`.
     public var useSudo = true
     public var policy = Plan.Policy()
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
@@ -43,6 +53,13 @@ public struct BucketConfiguration: Equatable, Sendable {
         if let user = reader.string("ssh_user") { result.sshUser = user }
         if let key = reader.string("ssh_key") { result.sshKey = key }
         if let port = reader.integer("ssh_port", in: 1...65535) { result.sshPort = port }
+        if let file = reader.string("ssh_passphrase_file") { result.sshPassphraseFile = file }
+        if let file = reader.string("known_hosts") { result.knownHosts = file }
+        if let seconds = reader.integer("connect_timeout", in: 1...600) { result.connectTimeout = seconds }
+        if let text = reader.string("jump_host"), !text.isEmpty {
+            result.jumpHost = JumpHost(text)
+            if result.jumpHost == nil { reader.error("jump_host", "has the form [user@]host[:port]") }
+        }
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }
         if let width = reader.integer("job_parallelism", in: 1...64) { result.policy.jobParallelism = width }
@@ -50,6 +67,40 @@ public struct BucketConfiguration: Equatable, Sendable {
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
         try reader.finish()
         return result
+    }
+}
+
+extension BucketConfiguration {
+    /// `[user@]host[:port]`
+    public struct JumpHost: Equatable, Sendable {
+        /// Nil means that of the workers.
+        public var user: String?
+        public var host: String
+        public var port: Int
+
+        init?(_ text: String) {
+            var rest = text[...]
+            if let at = rest.lastIndex(of: "@") {
+                user = String(rest[..<at])
+                rest = rest[rest.index(after: at)...]
+            }
+            port = 22
+            // An IPv6 address has several colons, and then no port stands behind it.
+            if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
+                guard let number = Int(rest[rest.index(after: colon)...]), (1...65535).contains(number) else {
+                    return nil
+                }
+                port = number
+                rest = rest[..<colon]
+            }
+            host = String(rest)
+            if host.isEmpty || user?.isEmpty == true { return nil }
+        }
+    }
+
+    /// Where a file lies that the configuration names: below `secrets/` of the bucket unless the path is absolute.
+    public func secretPath(_ path: String, in bucketFolder: String) -> String {
+        path.hasPrefix("/") ? path : "\(bucketFolder)/secrets/\(path)"
     }
 }
 

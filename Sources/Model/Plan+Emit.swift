@@ -63,6 +63,7 @@ extension PlanWorker {
                 out.sequence("host_keys", .flow) { out in for key in ssh.hostKeys { out.item(.string(key)) } }
             }
             if let zone { out.field("zone", .string(zone)) }
+            if isRemoved { out.field("removed", .bool(true)) }
         }
     }
 }
@@ -122,6 +123,10 @@ extension Plan.Job {
         out.mapping("batching", .flow) { out in
             out.field("starts", .int(batching.starts))
             out.field("upgrades", .int(batching.upgrades))
+            if !batching.first.isEmpty {
+                out.sequence("first", .flow) { out in for size in batching.first { out.item(.int(size)) } }
+            }
+            if let spread = batching.spread { out.field("spread", .string(spread)) }
         }
         out.sequence("repeatable", .flow) { out in for action in repeatable { out.item(.string(action.rawValue)) } }
         out.mapping("timeouts", .flow) { out in

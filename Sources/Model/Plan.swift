@@ -152,12 +152,17 @@ public struct PlanWorker: Equatable, Sendable {
     public var ssh: SSHIdentity?
     /// The worker's `zone` tag.
     public var zone: String?
+    /// It left `workers.json`: where it cannot be reached, what it runs is given up (DESIGN 3).
+    public var isRemoved: Bool
 
-    public init(worker: WorkerName, address: String, ssh: SSHIdentity? = nil, zone: String? = nil) {
+    public init(
+        worker: WorkerName, address: String, ssh: SSHIdentity? = nil, zone: String? = nil, isRemoved: Bool = false
+    ) {
         self.worker = worker
         self.address = address
         self.ssh = ssh
         self.zone = zone
+        self.isRemoved = isRemoved
     }
 
     public struct SSHIdentity: Equatable, Sendable {
@@ -270,16 +275,22 @@ extension Plan {
         }
     }
 
-    /// Batch sizes as the manifest has them.
+    /// How the entries of a phase are cut into batches.
     public struct Batching: Equatable, Sendable {
-        /// `max_concurrent_starts`; 0 means all at once.
+        /// Starts at a time; 0 means all at once.
         public var starts: Int
-        /// `max_concurrent_upgrades`, at least 1.
+        /// Upgrades at a time, at least 1.
         public var upgrades: Int
+        /// Sizes of the first upgrade batches, at least 1 each, where they differ from `upgrades`.
+        public var first: [Int]
+        /// Name of the worker tag of which no batch holds two values.
+        public var spread: String?
 
-        public init(starts: Int, upgrades: Int) {
+        public init(starts: Int, upgrades: Int, first: [Int] = [], spread: String? = nil) {
             self.starts = starts
             self.upgrades = upgrades
+            self.first = first
+            self.spread = spread
         }
     }
 

@@ -99,8 +99,9 @@ struct PlanReader {
                 ssh = nil
             }
             let zone = map.optional("zone").flatMap(string)
+            let isRemoved = map.optional("removed").flatMap(boolean) ?? false
             guard let worker, let address else { return nil }
-            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone)
+            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone, isRemoved: isRemoved)
         }
     }
 
@@ -146,8 +147,13 @@ struct PlanReader {
             let changes = named(map.required("changes")) { list($0, change) }
             let order = fields(map.required("rollout_order")) { word($0.required("source")) as OrderSource? }
             let batching = fields(map.required("batching")) { map in
-                all(integer(map.required("starts"), 0...1_000_000), integer(map.required("upgrades"), 1...1_000_000))
-                    .map(Plan.Batching.init)
+                let starts = integer(map.required("starts"), 0...1_000_000)
+                let upgrades = integer(map.required("upgrades"), 1...1_000_000)
+                let first = map.optional("first").map { list($0) { integer($0, 1...1_000_000) } } ?? []
+                let spread = map.optional("spread").flatMap(string)
+                return all(starts, upgrades, first).map {
+                    Plan.Batching(starts: $0.0, upgrades: $0.1, first: $0.2, spread: spread)
+                }
             }
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
             let timeouts = fields(map.required("timeouts")) { map in

@@ -1,3 +1,4 @@
+internal import JobFiles
 internal import Model
 
 /// Plans one job. What allocations have in common is worked out once for all of them.
@@ -21,6 +22,8 @@ struct JobPlanner {
         var worker: WorkerName
         /// Index into `states`.
         var state: Int
+        /// The worker's value of the tag that `spread` names.
+        var tag: String?
     }
 
     init(_ job: Workspace.Job, options: Plan.Options, trees: @escaping (Digest) throws -> Tree) {
@@ -49,6 +52,9 @@ struct JobPlanner {
         var starts: [Actor] = []
         var upgrades: [Actor] = []
         active.reserveCapacity(job.allocations.count)
+        let tag = { [spread = job.manifest.spread] (allocation: Workspace.Allocation) in
+            spread.flatMap { workers[allocation.worker].tags[$0] }
+        }
         for allocation in job.allocations {
             let id = AllocationID(job: job.name, worker: workers[allocation.worker].name)
             let record = catalog.allocations[id] ?? .none
@@ -59,8 +65,8 @@ struct JobPlanner {
             active.append(id.worker)
             let state = try state(record.fromState)
             switch states[state].decision?.action.phase {
-            case .start: starts.append(Actor(worker: id.worker, state: state))
-            case .upgrade: upgrades.append(Actor(worker: id.worker, state: state))
+            case .start: starts.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
+            case .upgrade: upgrades.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
             case nil: outcome.unchanged += 1
             }
         }
@@ -110,29 +116,27 @@ struct JobPlanner {
     private func rollout(
         _ active: [WorkerName], _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool, ports: [String: Int]
     ) -> Plan.Job {
-        let batching = Plan.Batching(
-            starts: job.manifest.maximumStarts, upgrades: job.manifest.maximumUpgrades)
+        let batching = job.manifest.batching(active: active.count)
         var names = StateNames(count: states.count)
         var from: [Plan.Named<FromState>] = []
         var changes: [Plan.Named<[FileChange]>] = []
         var phases: [Plan.Phase] = []
         for (kind, actors) in [(PhaseKind.start, starts), (.upgrade, upgrades)] where !actors.isEmpty {
-            var entries: [Plan.Entry] = []
-            entries.reserveCapacity(actors.count)
             var runsTarget = false
-            for actor in actors {
-                let state = states[actor.state]
-                guard let decision = state.decision else { continue }
-                let (name, isFirst) = names.name(of: actor.state, state.from)
-                if isFirst {
-                    from.append(.init(name, state.from))
-                    changes.append(.init(name, state.changes))
-                }
-                runsTarget = runsTarget || decision.action.target != nil
-                entries.append(
-                    .init(
+            let batches = batching.batches(of: actors, in: kind, tag: \.tag).map { batch in
+                batch.compactMap { actor -> Plan.Entry? in
+                    let state = states[actor.state]
+                    guard let decision = state.decision else { return nil }
+                    let (name, isFirst) = names.name(of: actor.state, state.from)
+                    if isFirst {
+                        from.append(.init(name, state.from))
+                        changes.append(.init(name, state.changes))
+                    }
+                    runsTarget = runsTarget || decision.action.target != nil
+                    return Plan.Entry(
                         worker: actor.worker, action: decision.action, reason: decision.reason, from: name,
-                        matched: decision.matched))
+                        matched: decision.matched)
+                }
             }
             let gate: GateTiming =
                 switch kind {
@@ -140,7 +144,7 @@ struct JobPlanner {
                 case .start: .afterPhase
                 case .upgrade: .afterEachBatch
                 }
-            phases.append(.init(kind: kind, batches: batching.batches(of: entries, in: kind), gate: gate))
+            phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
         let acting = Set((starts + upgrades).map(\.worker))
         let tree = job.content.tree.digest

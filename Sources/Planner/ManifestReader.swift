@@ -22,7 +22,7 @@ struct ManifestReader {
         if let labels = map.optional("selectors").flatMap({ strings($0, "a label") }), !labels.isEmpty {
             manifest.selectors = labels
         }
-        readRollout(&map, into: &manifest)
+        readUpdates(&map, into: &manifest)
         if let node = map.optional("min_allocations_count"), let count = integer(node, 0...1_000_000) {
             manifest.minimumAllocations = count
             manifest.minimumNode = node
@@ -59,13 +59,13 @@ struct ManifestReader {
 
     // MARK: Rollout
 
-    private func readRollout(_ map: inout MappingReader, into manifest: inout Manifest) {
+    private func readUpdates(_ map: inout MappingReader, into manifest: inout Manifest) {
         if let count = renamed(&map, "max_concurrent_starts", old: "deploy_parallel_count") {
             manifest.maximumStarts = count
         }
-        if let count = renamed(&map, "max_concurrent_upgrades", old: "update_parallel_count") {
-            manifest.maximumUpgrades = max(count, 1)
-        }
+        let upgrades = renamed(&map, "max_concurrent_upgrades", old: "update_parallel_count")
+        if let upgrades { manifest.maximumUpgrades = max(upgrades, 1) }
+        if let node = map.optional("rollout") { readRollout(node, hasSize: upgrades != nil, into: &manifest) }
         if let node = map.optional("restart_policy"), let text = reader.string(node) {
             if let policy = Manifest.RestartPolicy(rawValue: text) {
                 manifest.restartPolicy = policy
@@ -83,6 +83,42 @@ struct ManifestReader {
                     note: "with the policy `\(manifest.restartPolicy.rawValue)` no glob has any effect")
             }
         }
+    }
+
+    /// The block `rollout`, which goes beyond Maand.
+    private func readRollout(_ node: Node, hasSize: Bool, into manifest: inout Manifest) {
+        guard var map = reader.mapping(node) else { return }
+        if let node = map.optional("batches"), let nodes = reader.sequence(node) {
+            if nodes.isEmpty { reader.error(node, "job \(job): rollout.batches has no size") }
+            if hasSize {
+                reader.error(
+                    node, "job \(job): rollout.batches and max_concurrent_upgrades both give a size",
+                    note: "remove max_concurrent_upgrades")
+            }
+            manifest.batches = nodes.compactMap(batchSize)
+        }
+        if let node = map.optional("spread"), let tag = reader.string(node) {
+            if tag.isEmpty { reader.error(node, "job \(job): rollout.spread names a tag of the workers") }
+            manifest.spread = tag
+            manifest.spreadNode = node
+        }
+        for name in ["bake_seconds", "max_failures"] {
+            if let node = map.optional(name) {
+                reader.error(node, "job \(job): rollout.\(name) is not supported by this release")
+            }
+        }
+        map.finish()
+    }
+
+    private func batchSize(_ node: Node) -> Manifest.BatchSize? {
+        if node.kind == .number { return integer(node, 1...1_000_000).map { .hosts($0) } }
+        if let text = node.text, node.kind == .text, text.hasSuffix("%"), let share = Int(text.dropLast()),
+            (1...100).contains(share), text.utf8.first != UInt8(ascii: "+")
+        {
+            return .percent(share)
+        }
+        reader.error(node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\"")
+        return nil
     }
 
     /// A count that older bundles have under another key.

@@ -1,3 +1,4 @@
+internal import JobFiles
 public import Model
 public import YAML
 
@@ -29,16 +30,21 @@ public struct PlanningResult: Sendable {
 /// Planning is pure: the same workspace, configuration, catalog and options give the same plan. There is no clock, no
 /// randomness, no network, no write, and nothing of the workspace is run.
 public enum Planner {
+    /// Fingerprints (`SHA256:...`) of the host keys that are known for an address, a port and a user.
+    public typealias HostKeys = (_ address: String, _ port: Int, _ user: String) -> [String]
+
     /// Plans a rollout.
     ///
     /// - Parameters:
     ///   - trees: content that was promoted or begun earlier, by the digest that the catalog has. Asked only where an
     ///     allocation does not have the workspace's content.
+    ///   - hostKeys: what is known of the host keys of workers that are reached over ssh.
     ///   - options: order and repetition of `jobs` mean nothing.
     /// - Throws: `PlanningError`, and what `trees` throws.
     public static func plan(
         _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
-        trees: @escaping (Digest) throws -> Tree, options: Plan.Options = .init()
+        trees: @escaping (Digest) throws -> Tree, hostKeys: HostKeys = { _, _, _ in [] },
+        options: Plan.Options = .init()
     ) throws -> PlanningResult {
         var options = options
         options.jobs = Set(options.jobs).sorted()
@@ -66,7 +72,7 @@ public enum Planner {
             kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
-            workers: workers(reconcile, ordered, workspace, configuration, catalog), reconcile: reconcile,
+            workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
             waves: ordered)
         let (capture, kept) = content(of: plan, workspace)
         return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: workspace.warnings)
@@ -132,7 +138,7 @@ public enum Planner {
 
     private static func workers(
         _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ configuration: BucketConfiguration,
-        _ catalog: CatalogSnapshot
+        _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
     ) -> [PlanWorker] {
         var needed = Set(reconcile.map(\.allocation.worker))
         for job in waves.lazy.flatMap(\.jobs) { needed.formUnion(job.active) }
@@ -150,7 +156,13 @@ public enum Planner {
             case .local: worker.ssh = nil
             case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
             }
+            worker.isRemoved = true
             workers.append(worker)
+        }
+        for (index, worker) in workers.enumerated() {
+            guard let ssh = worker.ssh else { continue }
+            let known = hostKeys(worker.address, ssh.port, ssh.user)
+            if !known.isEmpty { workers[index].ssh?.hostKeys = known }
         }
         return workers
     }

@@ -1,3 +1,4 @@
+internal import JobFiles
 public import Model
 public import YAML
 
@@ -182,6 +183,14 @@ private struct WorkspaceReader {
                 node,
                 "job \(job.name) needs \(job.manifest.minimumAllocations) allocations, and has \(allocations.count)",
                 note: "workers with the labels \(selectors.joined(separator: ", ")) count, disabled ones too")
+        }
+        if let tag = job.manifest.spread, let node = job.manifest.spreadNode, !allocations.isEmpty,
+            !allocations.contains(where: { workers[$0.worker].tags[tag] != nil })
+        {
+            let known = Set(workers.flatMap(\.tags.keys)).sorted()
+            job.reader.error(
+                node, "job \(job.name): no worker of the job has the tag \"\(tag)\"",
+                note: Suggestion.nearest(to: tag, among: known).map { "did you mean \"\($0)\"?" })
         }
         return allocations
     }

@@ -129,13 +129,13 @@ public struct HTMLReview {
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
         }
-        for phase in job.phases { write(phase) }
+        for phase in job.phases { write(phase, of: job) }
         for state in job.changes { write(state.value, of: state.name, in: job) }
         out += "</div>\n</details>\n"
     }
 
-    private mutating func write(_ phase: Plan.Phase) {
-        let title = phase.titlePhrase.html
+    private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
+        let title = phase.titlePhrase(in: job).html
         out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ol class=\"batches\">\n"
         let items = BatchOutline(phase).items
         for item in items.prefix(Self.manyRows) {

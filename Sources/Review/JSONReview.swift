@@ -77,6 +77,7 @@ public enum JSONReview {
             ("worker", .string(worker.worker.text)), ("address", .string(worker.address)),
             ("port", worker.ssh.map { .int($0.port) } ?? .null), ("user", .optional(worker.ssh?.user)),
             ("host_keys", .array(worker.ssh?.hostKeys.map(JSON.string) ?? [])), ("zone", .optional(worker.zone)),
+            ("removed", .bool(worker.isRemoved)),
         ])
     }
 
@@ -110,7 +111,13 @@ public enum JSONReview {
             ("job", .string(job.job.text)), ("version", .string(job.version)), ("demands", names(job.demands)),
             ("active", names(job.active)), ("states", .array(states)), ("content", .array(trees)),
             ("rollout_order", .string(job.rolloutOrder.rawValue)),
-            ("batching", .object([("starts", .int(job.batching.starts)), ("upgrades", .int(job.batching.upgrades))])),
+            (
+                "batching",
+                .object([
+                    ("starts", .int(job.batching.starts)), ("upgrades", .int(job.batching.upgrades)),
+                    ("first", .array(job.batching.first.map(JSON.int))), ("spread", .optional(job.batching.spread)),
+                ])
+            ),
             ("repeatable", .array(job.repeatable.map { .string($0.rawValue) })),
             (
                 "timeouts_seconds",

@@ -35,6 +35,10 @@ struct JobDifference {
         fields.compare("rollout order", old.rolloutOrder, new.rolloutOrder) { "\(own: $0.rawValue)" }
         fields.compare("batching.starts", old.batching.starts, new.batching.starts) { "\($0)" }
         fields.compare("batching.upgrades", old.batching.upgrades, new.batching.upgrades) { "\($0)" }
+        fields.compare("batching.first", old.batching.first, new.batching.first) {
+            $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
+        }
+        fields.compare("batching.spread", old.batching.spread, new.batching.spread) { $0.map { "\($0)" } ?? "none" }
         fields.compare("repeatable", old.repeatable, new.repeatable) {
             $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
         }

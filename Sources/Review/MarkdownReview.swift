@@ -134,15 +134,15 @@ public struct MarkdownReview {
         } else if job.phases.isEmpty {
             head += "- only completes the rollout that was not completed\n"
         }
-        for phase in job.phases { head += text(phase) }
+        for phase in job.phases { head += text(phase, of: job) }
         if let check = job.healthCheck { head += "- gate: \(check.phrase.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
         return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }
     }
 
-    private func text(_ phase: Plan.Phase) -> String {
-        var text = "- \(phase.titlePhrase.markdown)\n"
+    private func text(_ phase: Plan.Phase, of job: Plan.Job) -> String {
+        var text = "- \(phase.titlePhrase(in: job).markdown)\n"
         let items = BatchOutline(phase).items
         for item in items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""

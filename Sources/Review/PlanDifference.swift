@@ -121,6 +121,7 @@ public struct PlanDifference {
                 keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.list() } ?? "none"
             }
             fields.compare("zone", worker.zone, other.zone) { $0.map { "\($0)" } ?? "none" }
+            fields.compare("removed", worker.isRemoved, other.isRemoved) { $0 ? "yes" : "no" }
             for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
         }
         if !groups.items.isEmpty { onlyAddsJobs = false }

@@ -53,6 +53,11 @@ extension Plan {
         let renamed = workers.filter { $0.address != $0.worker.text }
         var phrases: [Phrase] = renamed.prefix(10).map { "\($0.worker) at \($0.address)" }
         if renamed.count > 10 { phrases.append("and \(renamed.count - 10) more at another address than their name") }
+        let removed = workers.filter(\.isRemoved).map(\.worker)
+        if !removed.isEmpty {
+            phrases.append(
+                "no longer among the workers, so given up where they cannot be reached: \(WorkerList.phrase(removed))")
+        }
         return phrases
     }
 }
@@ -94,7 +99,7 @@ extension Plan.Job {
 }
 
 extension Plan.Phase {
-    var titlePhrase: Phrase {
+    func titlePhrase(in job: Plan.Job) -> Phrase {
         let what =
             switch kind {
             case .start: "start"
@@ -106,7 +111,8 @@ extension Plan.Phase {
             case .afterPhase: "a gate at the end"
             case .afterEachBatch: "a gate after each batch"
             }
-        return "\(own: what) in \(own: Wording.count(batches.count, "batch", "batches")), \(own: gate)"
+        let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
+        return "\(own: what) in \(own: Wording.count(batches.count, "batch", "batches"))\(spread), \(own: gate)"
     }
 }
 

@@ -96,7 +96,7 @@ public struct TextReview {
             add(6, "only completes the rollout that was not completed")
         }
         for state in job.changes { write(state.value, of: state.name, in: job) }
-        for phase in job.phases { write(phase) }
+        for phase in job.phases { write(phase, of: job) }
         if let check = job.healthCheck { add(6, "gate: " + check.phrase.terminal) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
@@ -121,8 +121,8 @@ public struct TextReview {
 
     // MARK: Batches
 
-    private mutating func write(_ phase: Plan.Phase) {
-        add(6, phase.titlePhrase.terminal)
+    private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
+        add(6, phase.titlePhrase(in: job).terminal)
         for item in BatchOutline(phase).items {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {

@@ -38,7 +38,14 @@ struct BucketOptions: ParsableArguments {
             bucketFolder: folder, configuration: configuration,
             catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
             who: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)", controller: Self.controller, clock: .system,
-            nonce: { String((0..<16).map { _ in "0123456789abcdef".randomElement() ?? "0" }) }, observe: observe)
+            nonce: { String((0..<16).map { _ in "0123456789abcdef".randomElement() ?? "0" }) },
+            passphrase: Self.askPassphrase, observe: observe)
+    }
+
+    /// Only where a person sits at a terminal: a rollout that runs by itself must not wait for one.
+    @Sendable private static func askPassphrase(_ path: String) -> String? {
+        guard isatty(STDIN_FILENO) == 1, let typed = getpass("Passphrase of \(path): ") else { return nil }
+        return String(cString: typed)
     }
 
     /// machine-id(5) names a host for good, whatever its name and addresses; hashed, since it is to be kept private.
@@ -71,5 +78,5 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
 extension Clock {
     static let system = Clock(
         now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) },
-        sleep: { try await Task.sleep(for: .seconds($0)) })
+        sleep: { try await Task.sleep(for: $0) })
 }

@@ -32,6 +32,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case let failure as CommandFailure: self = failure
         case let failure as InputFailure: self.init(.invalid, failure.description)
         case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
+        case let failure as TransportFailure: self.init(.unreachable, failure.description)
         case CatalogError.otherBucket: self.init(.invalid, "\(error)")
         default: self.init(.failed, "\(error)")
         }
@@ -44,7 +45,7 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .unsupportedTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
+        case .otherBucket, .otherTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
             .invalid
         case .unfinishedRun: .otherRun
         case .abandoned, .stale: .stale
@@ -55,13 +56,14 @@ struct CommandFailure: Error, CustomStringConvertible {
 
 /// Runs a command's body; prints an error for people and leaves with its exit code.
 func reportingFailures(_ body: () async throws -> Void) async throws {
+    Signals.surviveClosedPipes()
     do {
         try await body()
     } catch let code as ExitCode {
         throw code
     } catch {
         let failure = CommandFailure(error)
-        FileHandle.standardError.write(Data("maand-apply: \(failure.description)\n".utf8))
+        Terminal.write("maand-apply: \(failure.description)\n", to: STDERR_FILENO)
         throw ExitCode(failure.status.rawValue)
     }
 }

@@ -28,11 +28,16 @@ struct BucketTemplate {
         worker_root = "/opt/worker"
 
         # How workers are reached over ssh; `port` and `user` of a worker in workspace/workers.json come before these.
-        # A relative ssh_key is below secrets/.
+        # A relative ssh_key or known_hosts is below secrets/. Without a key file, ssh-agent is asked. Host keys have to be known:
+        #   ssh-keyscan -t ed25519 HOST >> secrets/known_hosts      (and compare the fingerprints with the hosts' own)
         ssh_user = "agent"
         ssh_key = "worker.key"
         ssh_port = 22
+        known_hosts = "known_hosts"
+        connect_timeout = 10
         use_sudo = true
+        # jump_host = "user@bastion.example:22"
+        # ssh_passphrase_file = "worker.passphrase"
 
         # After a failure: "stop" starts no batch anywhere, "continue" lets jobs go on that do not demand the failed one.
         on_failure = "stop"

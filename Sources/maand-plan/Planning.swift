@@ -12,7 +12,8 @@ enum Planning {
         let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
         let store = ContentStore(in: bucket.folder)
         let result = try Planner.plan(
-            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) }, options: options)
+            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) },
+            hostKeys: try bucket.hostKeys(configuration), options: options)
         return (result, store)
     }
 }

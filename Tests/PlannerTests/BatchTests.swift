@@ -44,6 +44,35 @@ import Testing
         #expect(job.content.map { $0.workers.map(\.text) } == [["w3", "w2", "w1"]])
     }
 
+    @Test(arguments: [
+        (#""batches": [1, "25%", "100%"]"#, 9, "upgrade w1 | w2 w3 | w4 w5 w6 w7 w8 w9 (none)"),
+        (#""batches": [1, 3]"#, 9, "upgrade w1 | w2 w3 w4 | w5 w6 w7 | w8 w9 (none)"),
+        (#""batches": ["1%"]"#, 3, "upgrade w1 | w2 | w3 (none)"), (#""batches": [9]"#, 2, "upgrade w1 w2 (none)"),
+    ])
+    func sizesOfTheRolloutBlock(_ block: String, _ workers: Int, _ expected: String) throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(workers)
+        try bucket.job("api", "\"rollout\": {\(block)}")
+        try bucket.deploy()
+        try bucket.job("api", "\"rollout\": {\(block)}", content: "b\n")
+        #expect(try bucket.plan().plan.batches(of: "api") == [expected])
+    }
+
+    @Test func noBatchReachesIntoAnotherZone() throws {
+        let bucket = try TestWorkspace()
+        let rows = ["a", "b", "a", "c", "b", "a"].enumerated().map {
+            #"{"host": "w\#($0.offset + 1)", "tags": {"zone": "\#($0.element)"}}"#
+        }
+        try bucket.write("workers.json", "[" + (rows + [#"{"host": "w7"}"#]).joined(separator: ",") + "]")
+        let block = #""rollout": {"spread": "zone", "batches": [1, 2]}, "max_concurrent_starts": 2"#
+        try bucket.job("api", block)
+        #expect(try bucket.deploy().batches(of: "api") == ["start w1 w3 | w6 | w2 w5 | w4 | w7 (none)"])
+        try bucket.job("api", block, content: "b\n")
+        let plan = try bucket.plan().plan
+        #expect(plan.batches(of: "api") == ["upgrade w1 | w3 w6 | w2 w5 | w4 | w7 (none)"])
+        #expect(plan.waves.first?.jobs.first?.batching == .init(starts: 2, upgrades: 2, first: [1], spread: "zone"))
+    }
+
     @Test func wavesFollowTheLongestPathOfDemands() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(1)

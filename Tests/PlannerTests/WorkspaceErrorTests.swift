@@ -44,6 +44,12 @@ import YAML
         (#"{"health_check": {"checks": [{"type": "ssh", "command": ""}]}}"#, "may not be empty"),
         (#"{"timeouts": {"action": 0}}"#, "from 1 to 86400"),
         (#"{"repeatable": ["sync"]}"#, "repeatable names targets"),
+        (#"{"rollout": {"batches": []}}"#, "rollout.batches has no size"),
+        (#"{"rollout": {"batches": ["0%"]}}"#, "a share of them such as"),
+        (#"{"rollout": {"batches": [0]}}"#, "from 1 to 1000000"),
+        (#"{"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2}"#, "both give a size"),
+        (#"{"selectors": ["worker"], "rollout": {"spread": "zome"}}"#, "no worker of the job has the tag \"zome\""),
+        (#"{"rollout": {"bake_seconds": 5}}"#, "rollout.bake_seconds is not supported by this release"),
         (#"{"certs": {"tls": {}}}"#, "`certs` is not supported"), ("", "error:"), ("[]", "expected a mapping"),
     ])
     func manifest(_ text: String, _ expected: String) throws {

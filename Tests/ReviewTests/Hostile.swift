@@ -40,6 +40,7 @@ enum Hostile {
             job.phases[0].batches[batch][0].from = evil
             job.phases[0].batches[batch][0].matched = [.init(evil, [evil, evil, evil, evil])]
         }
+        job.batching.spread = evil
         job.ports = [.init(evil, 80)]
         job.healthCheck?.checks = [.ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200)]
         plan.waves[0].jobs[0] = job

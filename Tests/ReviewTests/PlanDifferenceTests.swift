@@ -154,7 +154,8 @@ import Testing
         let changes: [(inout Plan) -> Void] = [
             { $0.bucket = "c" }, { $0.transport = .local }, { $0.workerRoot = "/x" }, { $0.options.syncOnly = true },
             { $0.workers[0].zone = "z" }, { $0.workers[0].ssh?.port = 23 }, { $0.workers[0].ssh?.hostKeys = ["k"] },
-            { $0.workers.swapAt(0, 1) }, { $0.reconcile[0].timeout = 1 }, { $0.reconcile[0].from.version = "9" },
+            { $0.workers[0].isRemoved = true }, { $0.waves[0].jobs[0].batching.first = [1] },
+            { $0.waves[0].jobs[0].batching.spread = "zone" }, { $0.workers.swapAt(0, 1) }, { $0.reconcile[0].timeout = 1 }, { $0.reconcile[0].from.version = "9" },
             { $0.reconcile.swapAt(0, 1) }, { $0.waves[0].jobs[0].version = "9" },
             { $0.waves[0].jobs[0].demands = [] }, { $0.waves[0].jobs[0].active.swapAt(0, 1) },
             { $0.waves[0].jobs[0].from[0].value.stopped = true }, { $0.waves[0].jobs[0].rolloutOrder = .keyValue },

@@ -15,6 +15,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socketserver
@@ -130,6 +131,11 @@ class Bucket:
 
     def workers(self, *hosts):
         rows = [{"host": host, "memory": "1024 mb", "cpu": "1000 mhz"} for host in hosts]
+        self.write("workers.json", json.dumps(rows, indent=1) + "\n")
+
+    def workers_with(self, labels):
+        """Workers with their labels, from {host: [label]}."""
+        rows = [{"host": host, "labels": own, "memory": "1024 mb", "cpu": "1000 mhz"} for host, own in labels.items()]
         self.write("workers.json", json.dumps(rows, indent=1) + "\n")
 
     def job(self, name, version="1.0.0", files=None, make=None, **manifest):
@@ -321,3 +327,43 @@ class Case(unittest.TestCase):
         for word in words:
             self.assertIn(str(word), result.err)
         return result
+
+    def assert_same_rollout(self, b, undisturbed):
+        """That an interrupted rollout ended as the undisturbed one: each target once, in the plan's order, and the
+        same catalog; and that the same command then touches nothing."""
+        plan = b.read_plan()
+        wanted = actions(plan)
+        ran = collections.Counter(b.targets())
+        self.assertEqual(ran, collections.Counter(
+            (job, worker, action) for job, workers in wanted.items() for worker, (action, _) in workers.items()
+            if action != "sync"))
+        self.assertEqual(collections.Counter(b.began()), ran, "a target began more than once")
+
+        rows = {(row.job, row.worker): row for row in b.rows()}
+        stops = [rows[stop["job"], stop["worker"]] for stop in plan.get("reconcile") or []]
+        spans = [(min(rows[job, worker].start for worker in workers), max(rows[job, worker].end for worker in workers))
+                 for job, workers in batches(plan)]
+        order = [(job, index, span) for index, (job, span) in enumerate(zip((job for job, _ in batches(plan)), spans))]
+        for job, index, (start, _) in order:
+            for stop in stops:
+                self.assertLess(stop.end, start, "a wave began before the stops had ended")
+            for other, earlier, (_, end) in order:
+                if earlier < index and (other == job or wave_of(plan, other) < wave_of(plan, job)):
+                    self.assertLess(end, start, "batches ran in another order than the plan's")
+        versions = {(row.job, row.worker, row.current, row.new) for row in rows.values()}
+        self.assertEqual(versions, {(row.job, row.worker, row.current, row.new) for row in undisturbed.rows()})
+
+        for what, flags in (("allocations", ["--format", "json"]), ("jobs", ["--format", "json"]), ("export", [])):
+            mine, theirs = b.catalog(what, *flags), undisturbed.catalog(what, *flags)
+            self.succeed(mine)
+            self.assertEqual(TIME.sub("then", mine.out), TIME.sub("then", theirs.out), f"catalog {what}")
+        again = self.succeed(b.apply())
+        self.assertEqual(collections.Counter(b.targets()), ran, again.out)
+
+
+def wave_of(plan, job):
+    return next(index for index, wave in enumerate(plan["waves"]) if job in [j["job"] for j in wave["jobs"]])
+
+
+# When something was recorded is the one thing in which equal rollouts differ.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -4,10 +4,8 @@ Each round kills maand-apply one to three times, at moments drawn from a seeded 
 while the n-th target runs, right after it, or while a gate is probed. MAAND_KILLS sets the number of rounds,
 MAAND_SEED another seed.
 """
-import collections
 import os
 import random
-import re
 import time
 
 import bucket
@@ -81,34 +79,7 @@ class Kill(bucket.Case):
             child.communicate()
         with self.subTest(killed_at=story):
             self.succeed(b.apply())
-            self.compare(b, undisturbed)
-
-    def compare(self, b, undisturbed):
-        plan = b.read_plan()
-        wanted = bucket.actions(plan)
-        ran = collections.Counter(b.targets())
-        self.assertEqual(ran, collections.Counter(
-            (job, worker, action) for job, workers in wanted.items() for worker, (action, _) in workers.items()))
-        self.assertEqual(collections.Counter(b.began()), ran, "a target began more than once")
-
-        rows = {(row.job, row.worker): row for row in b.rows()}
-        spans = [(min(rows[job, worker].start for worker in workers), max(rows[job, worker].end for worker in workers))
-                 for job, workers in bucket.batches(plan)]
-        for (_, end), (start, _) in zip(spans, spans[1:]):
-            self.assertLess(end, start, "batches ran in another order than the plan's")
-        versions = {(row.current, row.new) for row in rows.values()}
-        self.assertEqual(versions, {(row.current, row.new) for row in undisturbed.rows()})
-
-        for what, flags in (("allocations", ["--format", "json"]), ("jobs", ["--format", "json"]), ("export", [])):
-            mine, theirs = b.catalog(what, *flags), undisturbed.catalog(what, *flags)
-            self.succeed(mine)
-            self.assertEqual(TIME.sub("then", mine.out), TIME.sub("then", theirs.out), f"catalog {what}")
-        again = self.succeed(b.apply())
-        self.assertEqual(collections.Counter(b.targets()), ran, again.out)
-
-
-# When something was recorded is the one thing in which equal rollouts differ.
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+            self.assert_same_rollout(b, undisturbed)
 
 
 def _add(number):

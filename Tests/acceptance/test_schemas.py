@@ -35,6 +35,11 @@ BAD_MANIFESTS = {
     "an unknown policy": {"restart_policy": "sometimes"},
     "globs without the policy": {"restart_globs": ["*"]},
     "globs with another policy": {"restart_globs": ["*"], "restart_policy": "always"},
+    "no size of a batch": {"rollout": {"batches": []}},
+    "a batch of no host": {"rollout": {"batches": [0]}},
+    "a share above all": {"rollout": {"batches": ["101%"]}},
+    "two sizes of a batch": {"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2},
+    "an unknown key of the rollout": {"rollout": {"batch": [1]}},
     "memory in feet": {"resources": {"memory": {"min": "3 feet"}}},
     "a port out of range": {"resources": {"ports": {"web": 70000}}},
     "a port with settings": {"resources": {"ports": {"web": {"from": 1}}}},
@@ -118,17 +123,20 @@ class Schemas(bucket.Case):
 
     def test_a_plan_with_everything(self):
         b = bucket.Bucket(self)
-        b.workers("w1", "w2")
+        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
-        b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"])
+        b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
+              rollout={"batches": [1, "50%", "100%"], "spread": "zone"})
         self.succeed(b.plan())
         self.succeed(b.apply())
         shutil.rmtree(b.workspace / "jobs/gone")
         b.write("jobs/api/app.conf", "b\n")
+        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 3)]))
         b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}, "workers": []}))
         self.succeed(b.plan())
         plan = b.read_plan()
         self.assertEqual({stop["reason"] for stop in plan["reconcile"]}, {"removed", "disabled"})
+        self.assertTrue(any(worker.get("removed") for worker in plan["workers"]))
         self.hold_workspace(b.workspace)
         self.hold_plan(b)
 

@@ -8,7 +8,8 @@ public struct Rollout: Sendable {
         case nothingToDo
         /// The plan's run had succeeded before; nothing was touched.
         case alreadyDone(Run)
-        case ended(Run, StepMachine.Result, problems: [Problem])
+        /// `stale`: the facts that kept a batch from beginning.
+        case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact])
     }
 
     /// A step that keeps a run from its end.
@@ -26,10 +27,18 @@ public struct Rollout: Sendable {
         public var retryFailed = false
         /// Park after this wave (an index, 0 for the first).
         public var lastWave: Int?
+        /// Take workers from another controller, or from a later run of this one.
+        public var takeOver = false
+        /// Record the host keys of workers of which none is known.
+        public var acceptsNewHosts = false
 
-        public init(retryFailed: Bool = false, lastWave: Int? = nil) {
+        public init(
+            retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false, acceptsNewHosts: Bool = false
+        ) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
+            self.takeOver = takeOver
+            self.acceptsNewHosts = acceptsNewHosts
         }
     }
 
@@ -44,12 +53,14 @@ public struct Rollout: Sendable {
     let clock: Clock
     /// Random text for a new run; 16 hexadecimal digits.
     let nonce: @Sendable () -> String
+    /// Asks a person for the passphrase of a key; nil where nobody can be asked.
+    let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
         controller: String, clock: Clock, nonce: @escaping @Sendable () -> String,
-        observe: @escaping @Sendable (RunEvent) -> Void
+        passphrase: @escaping @Sendable (_ path: String) -> String?, observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.bucketFolder = bucketFolder
         self.configuration = configuration
@@ -59,6 +70,7 @@ public struct Rollout: Sendable {
         self.controller = controller
         self.clock = clock
         self.nonce = nonce
+        self.passphrase = passphrase
         self.observe = observe
     }
 
@@ -103,59 +115,93 @@ public struct Rollout: Sendable {
     }
 
     private func begin(_ file: PlanFile) throws -> Run {
+        FaultPoint.reach("before the plan is kept")
         try store.put(file.bytes)
-        return try catalog.beginRun(
+        FaultPoint.reach("before the run begins")
+        let run = try catalog.beginRun(
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
-    }
-
-    /// Everything that will be pushed has to be at hand before anything is touched.
-    private func checkContent(of plan: Plan) throws {
-        var problems: [String] = []
-        var seen = Set<Digest>()
-        for job in plan.waves.lazy.flatMap(\.jobs) {
-            for content in job.content where seen.insert(content.tree).inserted {
-                do {
-                    for entry in try store.tree(content.tree).entries where entry.kind != .emptyDirectory {
-                        if seen.insert(entry.digest).inserted, !store.contains(entry.digest) {
-                            problems.append("\(job.job): \(entry.path) (\(entry.digest)) is missing in the store")
-                        }
-                    }
-                } catch {
-                    problems.append("\(job.job): the tree \(content.tree): \(error)")
-                }
-            }
-        }
-        guard problems.isEmpty else { throw RolloutError.content(problems) }
+        FaultPoint.reach("after the run began")
+        return run
     }
 
     private func execute(
         _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
-        let itinerary = Itinerary(plan)
-        let records = try catalog.steps(of: run.id)
-        let recorded = Dictionary(
-            records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) },
-            uniquingKeysWith: { _, last in last })
-        let machine = StepMachine(
-            itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
-        let workforce = try await Workforce.assemble(
-            plan, run: run, controller: controller, transport: transport(plan.transport), recorder: recorder,
-            records: records)
-        let performer = Performer(recorder: recorder, store: store, workforce: workforce)
-        let runner = Runner(performer: performer, recorder: recorder, observe: observe)
-        let ended = try await runner.run(machine, parkRequests: parkRequests)
-        let result = ended.result ?? .parked
-        try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
-        let now = try catalog.run(run.id) ?? run
-        return .ended(now, result, problems: try problems(of: run.id, ended))
+        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        let ending: Ending
+        do {
+            ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+        } catch {
+            await transport.close()
+            throw error
+        }
+        await transport.close()
+        return ending
     }
 
-    private func transport(_ kind: TransportKind) throws -> any Transport {
-        switch kind {
-        case .local: LocalTransport(bucket: bucketFolder)
-        case .ssh: throw RolloutError.unsupportedTransport(.ssh)
+    private func execute(
+        _ run: Run, _ plan: Plan, options: Options, over transport: any Transport, parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
+        let itinerary = Itinerary(plan)
+        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
+        let records = try catalog.steps(of: run.id)
+        try record(options, run, records)
+        let workforce = try await Workforce.assemble(
+            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
+            recorder: recorder, records: records)
+        var recorded: [StepID: StepMachine.Recorded] = [:]
+        for record in try await giveUpAbsent(of: workforce, recorder, records) {
+            recorded[record.step] = StepMachine.Recorded(state: record.state, attempt: record.attempt)
         }
+        let machine = StepMachine(
+            itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
+        let performer = Performer(recorder: recorder, store: store, workforce: workforce)
+        let runner = Runner(performer: performer, recorder: recorder, observe: observe)
+        let end = try await runner.run(
+            machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
+        let result = end.machine.result ?? .parked
+        FaultPoint.reach("before the run ends")
+        try catalog.finish(
+            run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
+        FaultPoint.reach("after the run ended")
+        if result == .succeeded { await cleanUp(workforce) }
+        let now = try catalog.run(run.id) ?? run
+        return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
+    }
+
+    /// What a person decided by giving these options.
+    private func record(_ options: Options, _ run: Run, _ records: [StepRecord]) throws {
+        if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
+        guard options.retryFailed else { return }
+        let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
+        if failed.isEmpty { return }
+        let named = failed.prefix(20).joined(separator: ", ")
+        let text = failed.count > 20 ? "\(named) and \(failed.count - 20) more" : named
+        try catalog.record(decision(run.id, "retry-failed", text))
+    }
+
+    /// - Returns: the latest attempts, after what absent workers run was given up.
+    private func giveUpAbsent(
+        of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
+    ) async throws -> [StepRecord] {
+        if workforce.absent.isEmpty { return records }
+        let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
+        for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
+            try await recorder.giveUp(worker, latest: latest, reason: reason)
+        }
+        return try catalog.steps(of: recorder.run.id)
+    }
+
+    func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
+        let factory = TransportFactory(
+            bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
+            passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
+        let transport = try await factory.transport(for: plan)
+        #if DEBUG
+            return FaultTransport(base: transport)
+        #else
+            return transport
+        #endif
     }
 
     private static func state(of result: StepMachine.Result) -> RunState {

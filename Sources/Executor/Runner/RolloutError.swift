@@ -5,7 +5,6 @@ public import Model
 public enum RolloutError: Error, Sendable {
     case otherBucket(planned: String, actual: String)
     case otherTransport(planned: TransportKind, actual: TransportKind)
-    case unsupportedTransport(TransportKind)
     /// Another plan's run holds the bucket.
     case unfinishedRun(Run)
     case abandoned(Run)
@@ -28,8 +27,6 @@ extension RolloutError: CustomStringConvertible {
             "the plan is for the bucket \(planned), and this is \(actual). Name the right one with `--bucket`."
         case .otherTransport(let planned, let actual):
             "the plan reaches its workers by \(planned.rawValue), and `maand.conf` says \(actual.rawValue). Plan again."
-        case .unsupportedTransport(let kind):
-            "the transport `\(kind.rawValue)` is not part of this release; `local` is."
         case .unfinishedRun(let run):
             """
             run \(run.id), of the plan \(run.plan), is \(run.state.rawValue) and holds the bucket. Bring it to its end \

@@ -1,9 +1,9 @@
 internal import Synchronization
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #endif
 
 /// Bytes that are pulled when they are needed, so that a large file never is in memory as a whole.

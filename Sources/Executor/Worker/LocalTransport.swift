@@ -21,6 +21,8 @@ public struct LocalTransport: Transport {
     /// A local worker has no connection that could end.
     public var endsSessions: Bool { false }
 
+    public func close() async {}
+
     public func path(_ path: String, on worker: String) -> String { workers + worker + path }
 
     public func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult {

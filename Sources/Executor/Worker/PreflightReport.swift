@@ -23,7 +23,8 @@ extension PreflightReport {
             let words = record.words(2)
             if words.count == 2 { facts[words[0]] = words[1] }
         }
-        guard let generation = facts["generation"], let boot = facts["boot"], let clock = facts["clock"].flatMap(Int.init)
+        guard let generation = facts["generation"], let boot = facts["boot"],
+            let clock = facts["clock"].flatMap(Int.init)
         else { return nil }
         self.generation = generation
         bootID = boot

@@ -117,6 +117,18 @@ extension PushRequest {
         for entry in target + (base ?? []) {
             if let flaw = entry.flaw { return "\(entry.path): \(flaw)" }
         }
+        return Self.flaw(of: target) ?? base.flatMap(Self.flaw)
+    }
+
+    /// A path that is a folder for one entry and something else for another.
+    private static func flaw(of entries: [TreeEntry]) -> String? {
+        var kinds: [PathBytes: TreeEntry.Kind] = [:]
+        for entry in entries.completed() { kinds[PathBytes(entry.path)] = entry.kind }
+        for path in kinds.keys {
+            if let kind = kinds[path.folder], kind != .directory {
+                return "\(path.text): \(path.folder.text) is no folder"
+            }
+        }
         return nil
     }
 }

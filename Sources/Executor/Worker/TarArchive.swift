@@ -94,7 +94,8 @@ struct TarArchive: Sendable {
         var hash = SHA256()
     }
 
-    private static func header(_ path: String, type: Unicode.Scalar, mode: Int, size: Int, link: String = "") -> [UInt8] {
+    private static func header(_ path: String, type: Unicode.Scalar, mode: Int, size: Int, link: String = "") -> [UInt8]
+    {
         var bytes: [UInt8] = []
         for (long, type) in [(link, "K"), (path, "L")] as [(String, Unicode.Scalar)] where long.utf8.count > 100 {
             let text = Array(long.utf8) + [0]

@@ -15,6 +15,9 @@ public protocol Transport: Sendable {
     /// - Returns: how the command ended, whatever its exit status.
     /// - Throws: ``TransportError`` where that is not known.
     func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult
+
+    /// Ends all connections; what runs on workers goes on. Nothing may be run afterwards.
+    func close() async
 }
 
 /// One command for a worker.

@@ -185,7 +185,8 @@ public struct WorkerSession: Sendable {
         timeout: Duration?
     ) async throws(TransportError) -> (WorkerAnswer, CommandResult) {
         if let word = arguments.first(where: { !ShellText.isWord($0) }) {
-            throw TransportError(.source, worker: worker, reason: "`\(word)` cannot be an argument of the worker script")
+            throw TransportError(
+                .source, worker: worker, reason: "`\(word)` cannot be an argument of the worker script")
         }
         let nonce = nonce()
         let script = "\(root)/.bin/worker-\(WorkerScript.digest)"

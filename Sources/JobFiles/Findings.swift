@@ -1,37 +1,39 @@
-internal import YAML
+public import YAML
 
 /// Collects what is wrong with a workspace, over all of its files, so that one run reports everything.
-struct Findings {
-    private(set) var errors: [Diagnostic] = []
-    private(set) var warnings: [Diagnostic] = []
+public struct Findings {
+    public private(set) var errors: [Diagnostic] = []
+    public private(set) var warnings: [Diagnostic] = []
     private var omitted = 0
 
-    /// Errors and warnings that are kept each; further ones are only counted.
-    static let limit = 100
+    public init() {}
 
-    mutating func error(_ file: String, _ message: String, note: String? = nil) {
+    /// Errors and warnings that are kept each; further ones are only counted.
+    public static let limit = 100
+
+    public mutating func error(_ file: String, _ message: String, note: String? = nil) {
         add(Diagnostic(file: file, message: message, note: note))
     }
 
-    mutating func warn(_ file: String, _ message: String, note: String? = nil) {
+    public mutating func warn(_ file: String, _ message: String, note: String? = nil) {
         if warnings.count < Self.limit {
             warnings.append(Diagnostic(.warning, file: file, message: message, note: note))
         }
     }
 
-    mutating func add(_ failure: InputFailure) {
+    public mutating func add(_ failure: InputFailure) {
         for diagnostic in failure.diagnostics { add(diagnostic) }
         omitted += failure.omitted
     }
 
     /// Takes over everything that `reader` has recorded.
-    mutating func add(_ reader: Reader) {
+    public mutating func add(_ reader: Reader) {
         warnings += reader.warnings.prefix(Self.limit - warnings.count)
         do throws(InputFailure) { try reader.check() } catch { add(error) }
     }
 
     /// - Throws: `InputFailure` with all errors; nothing where there are none.
-    func check() throws(InputFailure) {
+    public func check() throws(InputFailure) {
         if let first = errors.first { throw InputFailure(first, Array(errors.dropFirst()), omitted: omitted) }
     }
 

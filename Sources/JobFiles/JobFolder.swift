@@ -1,11 +1,11 @@
-internal import Model
+public import Model
 
 /// The content of a job's folder, read once.
-struct JobFolder: Sendable {
+public struct JobFolder: Sendable {
     /// Everything that is pushed.
-    let tree: Tree
+    public let tree: Tree
     /// Texts of the symbolic links, by path.
-    let links: [String: [UInt8]]
+    public let links: [String: [UInt8]]
 
     /// Folders of a job that never belong to its content: the worker's own, at the top.
     private static let runtime: Set<String> = ["data", "logs"]
@@ -13,12 +13,12 @@ struct JobFolder: Sendable {
     private static let residue: Set<String> = ["venv", "node_modules", "__pycache__"]
 
     /// Most paths that one job may have.
-    static let maximumEntries = 200_000
+    public static let maximumEntries = 200_000
 
     /// Walks the folder without following links.
     ///
     /// - Parameter shown: the folder as the user knows it, for messages.
-    static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
+    public static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
         var walk = Walk(folder: folder, shown: shown, job: job, findings: findings)
         walk.enter("", depth: 0)
         findings = walk.findings

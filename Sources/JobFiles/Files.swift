@@ -1,14 +1,14 @@
 internal import Glibc
-internal import Model
+public import Model
 
 /// Reading from the file system, without following what should not be followed.
-enum Files {
+public enum Files {
     /// Why something could not be read, as the end of a sentence.
-    struct Problem: Error {
-        let message: String
+    public struct Problem: Error {
+        public let message: String
 
         /// The file or folder does not exist.
-        let isMissing: Bool
+        public let isMissing: Bool
 
         init(_ message: String) {
             self.message = message
@@ -22,7 +22,7 @@ enum Files {
     }
 
     /// What `lstat` says of a path.
-    enum Kind {
+    public enum Kind {
         case file(isExecutable: Bool, size: Int)
         case directory
         case symlink
@@ -30,7 +30,7 @@ enum Files {
         case other
     }
 
-    static func kind(_ path: String) throws(Problem) -> Kind {
+    public static func kind(_ path: String) throws(Problem) -> Kind {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw Problem(errno: errno) }
         switch status.st_mode & S_IFMT {
@@ -42,7 +42,7 @@ enum Files {
     }
 
     /// The names in a folder as bytes, sorted; `.` and `..` left out.
-    static func names(in folder: String) throws(Problem) -> [[UInt8]] {
+    public static func names(in folder: String) throws(Problem) -> [[UInt8]] {
         guard let directory = opendir(folder) else { throw Problem(errno: errno) }
         defer { closedir(directory) }
         var names: [[UInt8]] = []
@@ -57,7 +57,7 @@ enum Files {
     }
 
     /// The bytes of a file of at most `limit` bytes.
-    static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
+    public static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
         var bytes: [UInt8] = []
         try eachChunk(of: path) { chunk throws(Problem) in
             if bytes.count + chunk.count > limit { throw Problem("is larger than \(limit >> 20) MiB") }
@@ -67,7 +67,7 @@ enum Files {
     }
 
     /// Digest and size of a file; memory does not grow with the file.
-    static func digest(_ path: String) throws(Problem) -> (digest: Digest, size: Int) {
+    public static func digest(_ path: String) throws(Problem) -> (digest: Digest, size: Int) {
         var hasher = DigestHasher()
         var size = 0
         try eachChunk(of: path) { chunk throws(Problem) in
@@ -78,7 +78,7 @@ enum Files {
     }
 
     /// The text of a symbolic link.
-    static func target(ofLink path: String) throws(Problem) -> [UInt8] {
+    public static func target(ofLink path: String) throws(Problem) -> [UInt8] {
         var failure: Int32 = 0
         let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
             let read = buffer.withMemoryRebound(to: CChar.self) { buffer in

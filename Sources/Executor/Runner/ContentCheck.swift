@@ -1,0 +1,82 @@
+internal import Catalog
+internal import JobFiles
+internal import Model
+
+extension Rollout {
+    /// Makes sure, before anything is touched, that everything the plan pushes is at hand.
+    ///
+    /// Where the store lacks something or holds it altered, the workspace serves if its digests match: so a plan can be
+    /// applied from another checkout than the one where it was made.
+    ///
+    /// - Throws: `RolloutError.content` naming what is missing.
+    func checkContent(of plan: Plan) throws {
+        var problems: [String] = []
+        var seen = Set<Digest>()
+        for job in plan.waves.lazy.flatMap(\.jobs) {
+            for content in job.content where seen.insert(content.tree).inserted {
+                guard !isStored(content.tree, &seen) else { continue }
+                problems += try restore(content.tree, of: job)
+            }
+        }
+        guard problems.isEmpty else { throw RolloutError.content(problems) }
+    }
+
+    /// Whether a tree and all of its files are in the store, whole.
+    private func isStored(_ tree: Digest, _ seen: inout Set<Digest>) -> Bool {
+        do {
+            for entry in try store.tree(tree).entries where entry.kind != .emptyDirectory {
+                if seen.insert(entry.digest).inserted, !isWhole(entry.digest) { return false }
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func isWhole(_ digest: Digest) -> Bool {
+        guard store.contains(digest) else { return false }
+        do {
+            var reader = try store.reader(of: digest)
+            while try reader.next() != nil {}
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Puts a tree's content into the store from the workspace. Returns what differs there.
+    private func restore(_ tree: Digest, of job: Plan.Job) throws -> [String] {
+        let folder = "\(bucketFolder)/workspace/jobs/\(job.job)"
+        var findings = Findings()
+        let found = JobFolder.read(folder, shown: folder, job: job.job, into: &findings)
+        guard found.tree.digest == tree else { return differences(found.tree, tree, job) }
+        for entry in found.tree.entries where entry.kind != .emptyDirectory {
+            if isWhole(entry.digest) { continue }
+            try store.discard(entry.digest)
+            switch entry.kind {
+            case .symlink: try store.put(found.links[entry.path] ?? [])
+            case .file, .executable: try store.put(fileAt: "\(folder)/\(entry.path)", expecting: entry.digest)
+            case .emptyDirectory: break
+            }
+        }
+        try store.discard(tree)
+        try store.put(found.tree)
+        return []
+    }
+
+    /// The paths of the plan that are neither in the store nor, as the plan has them, in the workspace.
+    private func differences(_ found: Tree, _ tree: Digest, _ job: Plan.Job) -> [String] {
+        let here = Dictionary(found.entries.map { ($0.path, $0.digest) }, uniquingKeysWith: { first, _ in first })
+        let planned: [(path: String, digest: Digest?)] =
+            if let stored = try? store.tree(tree) {
+                stored.entries.map { ($0.path, $0.digest) }
+            } else {
+                job.changes.flatMap(\.value).map { ($0.path, $0.to) }
+            }
+        let differing = planned.filter { entry in
+            here[entry.path] != entry.digest && !(entry.digest.map(isWhole) ?? false)
+        }
+        if differing.isEmpty { return ["\(job.job): the tree \(tree), and the workspace has another: \(found.digest)"] }
+        return differing.map { "\(job.job): \($0.path) is not in the store, and another one is in the workspace" }
+    }
+}

@@ -1,0 +1,109 @@
+internal import Glibc
+public import Model
+internal import SSH
+
+/// Makes the transport of a plan from the bucket's configuration.
+public struct TransportFactory: Sendable {
+    let bucketFolder: String
+    let configuration: BucketConfiguration
+    /// Record the host key of a worker of which none is known, instead of refusing.
+    let acceptsNewHosts: Bool
+    /// Asks a person for the passphrase of the key at a path; nil where nobody can be asked.
+    let passphrase: @Sendable (_ path: String) -> String?
+    let report: @Sendable (String) -> Void
+
+    public init(
+        bucketFolder: String, configuration: BucketConfiguration, acceptsNewHosts: Bool,
+        passphrase: @escaping @Sendable (_ path: String) -> String?, report: @escaping @Sendable (String) -> Void
+    ) {
+        self.bucketFolder = bucketFolder
+        self.configuration = configuration
+        self.acceptsNewHosts = acceptsNewHosts
+        self.passphrase = passphrase
+        self.report = report
+    }
+
+    /// - Throws: `TransportFailure` where the keys or the known hosts cannot be read.
+    public func transport(for plan: Plan) async throws(TransportFailure) -> any Transport {
+        switch plan.transport {
+        case .local: return LocalTransport(bucket: bucketFolder)
+        case .ssh:
+            do {
+                return try await ssh(plan)
+            } catch {
+                throw TransportFailure(reason: "\(error)")
+            }
+        }
+    }
+
+    private func ssh(_ plan: Plan) async throws -> any Transport {
+        let knownHostsPath = configuration.secretPath(configuration.knownHosts, in: bucketFolder)
+        let known = try KnownHosts(paths: [knownHostsPath])
+        let open: SSHHostKeyPolicy = acceptsNewHosts ? .acceptNew(known, record: knownHostsPath) : .known(known)
+        var targets: [String: SSHTransport.Target] = [:]
+        for worker in plan.workers {
+            let port = worker.ssh?.port ?? configuration.sshPort
+            let pinned = Set(worker.ssh?.hostKeys ?? [])
+            targets[worker.worker.text] = SSHTransport.Target(
+                endpoint: SSHEndpoint(
+                    host: worker.address, port: UInt16(clamping: port),
+                    user: worker.ssh?.user ?? configuration.sshUser),
+                // What the reviewer saw counts; a plan made before the host was known leaves it to known_hosts.
+                hostKeys: pinned.isEmpty ? open : .pinned(pinned, known))
+        }
+        let jump = configuration.jumpHost.map { host in
+            SSHTransport.Target(
+                endpoint: SSHEndpoint(
+                    host: host.host, port: UInt16(clamping: host.port), user: host.user ?? configuration.sshUser),
+                hostKeys: open)
+        }
+        return try SSHTransport(
+            targets: targets,
+            access: SSHTransport.Access(
+                credentials: try await credentials(), connectTimeout: .seconds(configuration.connectTimeout),
+                jump: jump, useSudo: configuration.useSudo),
+            report: report)
+    }
+
+    /// The key file where there is one; where it is missing or needs a passphrase that nobody gives, the agent.
+    private func credentials() async throws(SSHError) -> [SSHCredential] {
+        let path = configuration.secretPath(configuration.sshKey, in: bucketFolder)
+        let agent = getenv("SSH_AUTH_SOCK").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        if access(path, F_OK) != 0, let agent {
+            return [.agent(try await SSHAgent.connect(socketPath: agent))]
+        }
+        do {
+            return [.key(try await SSHPrivateKey.load(path: path, passphrase: try storedPassphrase()))]
+        } catch SSHError.passphraseNeeded {
+            if let agent { return [.agent(try await SSHAgent.connect(socketPath: agent))] }
+            guard let typed = passphrase(path) else { throw .passphraseNeeded(path: path) }
+            return [.key(try await SSHPrivateKey.load(path: path, passphrase: typed))]
+        } catch {
+            throw error
+        }
+    }
+
+    private func storedPassphrase() throws(SSHError) -> String? {
+        guard let file = configuration.sshPassphraseFile else { return nil }
+        let path = configuration.secretPath(file, in: bucketFolder)
+        guard let stream = fopen(path, "re") else {
+            throw .key(path: path, reason: "the passphrase cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(stream) }
+        var line: UnsafeMutablePointer<CChar>?
+        var size = 0
+        defer { free(line) }
+        guard getline(&line, &size, stream) >= 0, let line else {
+            throw .key(path: path, reason: "the passphrase file is empty")
+        }
+        return String(cString: line).split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
+    }
+}
+
+/// Why no transport could be made; nothing was contacted.
+public struct TransportFailure: Error, Sendable, CustomStringConvertible {
+    /// For people.
+    public let reason: String
+
+    public var description: String { reason }
+}

@@ -1,0 +1,48 @@
+internal import CSSH2
+internal import Glibc
+
+/// The bytes between one libssh2 session and its peer, held in two queues.
+///
+/// libssh2 never touches a socket here: its callbacks append to `outbound`, which always takes everything, and take from
+/// `inbound`. So a send never stops inside a packet, and the only reason for `EAGAIN` is that the peer has not answered
+/// yet: operations of different channels may follow each other in any order. Whoever sends bulk data looks at
+/// `outbound.count` first. The same two queues serve a session that runs through another session's channel.
+final class Link {
+    var inbound = ByteQueue()
+    var outbound = ByteQueue()
+    /// Why no more bytes will come, once that is so. libssh2 is not told: it first uses up what arrived before.
+    var ended: String?
+    /// Set when the session is only freed from now on: libssh2 sees a closed socket and so waits for nothing.
+    var isAbandoned = false
+
+    /// Above this many bytes under way to the peer, no more bulk data is given to libssh2.
+    static let outboundLimit = 256 << 10
+
+    /// Makes a libssh2 session over this link, which must outlive it.
+    func makeSession() -> OpaquePointer? {
+        cssh2_session_init(
+            Unmanaged.passUnretained(self).toOpaque(),
+            { _, buffer, length, _, context in
+                guard let buffer, let link = Link.from(context) else { return 0 }
+                if link.isAbandoned { return 0 }
+                var count = -Int(EAGAIN)
+                link.inbound.consume { bytes in
+                    guard !bytes.isEmpty else { return 0 }
+                    let front = UnsafeRawBufferPointer(rebasing: bytes.prefix(length))
+                    UnsafeMutableRawBufferPointer(start: buffer, count: length).copyMemory(from: front)
+                    count = front.count
+                    return front.count
+                }
+                return count
+            },
+            { _, buffer, length, _, context in
+                guard let buffer, let link = Link.from(context) else { return -Int(EPIPE) }
+                if !link.isAbandoned { link.outbound.append(UnsafeRawBufferPointer(start: buffer, count: length)) }
+                return length
+            })
+    }
+
+    private static func from(_ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> Link? {
+        context?.pointee.map { Unmanaged<Link>.fromOpaque($0).takeUnretainedValue() }
+    }
+}

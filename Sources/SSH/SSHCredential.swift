@@ -1,0 +1,13 @@
+/// What to log in with.
+public enum SSHCredential: Sendable {
+    case key(SSHPrivateKey)
+    /// Every usable key of an agent, in its order. Servers hang up after a few refused ones (`MaxAuthTries`).
+    case agent(SSHAgent)
+
+    var attempts: [AuthenticationAttempt] {
+        switch self {
+        case .key(let key): [.key(key)]
+        case .agent(let agent): agent.identities.map { .agent(agent, $0) }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+internal import Glibc
+
+/// Reads and appends to small files, without a thread hop; errors come as sentences.
+enum SmallFile {
+    enum Fault: Error {
+        case missing
+        case tooLarge(limit: Int)
+        case system(Int32)
+
+        var reason: String {
+            switch self {
+            case .missing: "the file does not exist"
+            case .tooLarge(let limit): "the file is larger than \(limit) bytes"
+            case .system(let code): systemMessage(code)
+            }
+        }
+    }
+
+    static func read(_ path: String, limit: Int) -> Result<[UInt8], Fault> {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return .failure(errno == ENOENT ? .missing : .system(errno)) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return .failure(.system(errno)) }
+            if count == 0 { return .success(bytes) }
+            bytes.append(contentsOf: chunk[..<count])
+            guard bytes.count <= limit else { return .failure(.tooLarge(limit: limit)) }
+        }
+    }
+
+    /// Appends a line in one write, behind a line break where the file's last line has none.
+    static func appendLine(_ line: String, to path: String) -> Fault? {
+        let descriptor = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return .system(errno) }
+        defer { close(descriptor) }
+        var bytes = Array(line.utf8)
+        var last: UInt8 = 0
+        let end = lseek(descriptor, 0, SEEK_END)
+        if end > 0, pread(descriptor, &last, 1, end - 1) == 1, last != UInt8(ascii: "\n") {
+            bytes.insert(UInt8(ascii: "\n"), at: 0)
+        }
+        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            return .system(errno)
+        }
+        return nil
+    }
+}
+
+/// The system's text for an error number, with a small first letter, to stand inside a sentence.
+func systemMessage(_ code: Int32) -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+    let message = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return message.prefix(1).lowercased() + message.dropFirst()
+}

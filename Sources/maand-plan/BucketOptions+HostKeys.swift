@@ -1,0 +1,14 @@
+import Model
+import Planner
+import SSH
+
+extension BucketOptions {
+    /// The host keys in the bucket's known_hosts file; nothing else is asked, so that planning gives the same everywhere.
+    func hostKeys(_ configuration: BucketConfiguration) throws -> Planner.HostKeys {
+        guard configuration.transport == .ssh else { return { _, _, _ in [] } }
+        let known = try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: folder)])
+        return { address, port, user in
+            known.fingerprints(for: SSHEndpoint(host: address, port: UInt16(clamping: port), user: user))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+"""Death at every place where it could matter, then the same command: it ends as if nothing had happened.
+
+Debug builds of maand-apply count the places around every checkpoint and every word to a worker, and can be told to
+kill themselves (SIGKILL) at one of them. The rollout has two waves, three jobs and six workers: starts, reloads,
+restarts, gates, and the stop of a job that was removed.
+
+MAAND_CRASH=all goes through every place, MAAND_CRASH=N through a seeded sample of N; MAAND_SEED sets another seed.
+"""
+import os
+import random
+import threading
+
+import bucket
+
+SHARDS = 4
+CRASH = os.environ.get("MAAND_CRASH", "32")
+SEED = int(os.environ.get("MAAND_SEED", "5"))
+WORKERS = [f"127.0.7.{number}" for number in range(1, 7)]
+LABELS = {"base": WORKERS[0:2], "side": WORKERS[3:5], "front": [WORKERS[5], WORKERS[0]], "old": [WORKERS[5]]}
+
+_lock = threading.Lock()
+_template = None
+
+
+def lay(b, version, labels):
+    b.workers_with({worker: [job for job, workers in labels.items() if worker in workers] for worker in WORKERS})
+    # A gate leaves its own trace, so that its place in the order can be checked.
+    gate = {"health_check": {
+        "checks": [{"type": "ssh", "command": "mkdir -p gates && date +%s.%N >> gates/log"}],
+        "timeout_seconds": 20, "wait": {"attempts": 2, "interval_seconds": 0}}}
+    make = bucket.makefile(pause=0)
+    files = {"app.conf": version + "\n", "conf/a.yml": version + "\n"}
+    b.job("base", version, files, make, selectors=["base"], max_concurrent_upgrades=2,
+          commands={"command_base": {"executed_on": ["cli"]}}, **gate)
+    b.job("side", version, files, make, selectors=["side"], restart_policy="reload", max_concurrent_upgrades=1)
+    demand = {"job": "base", "command": "command_base", "config": {"min_version": "1.0.0"}}
+    b.job("front", version, files, make, selectors=["front"], max_concurrent_upgrades=1,
+          commands={"command_front": {"executed_on": ["cli"], "demands": demand}}, **gate)
+
+
+class Crash(bucket.Case):
+    def template(self):
+        """(a bucket with a plan that nothing has run of, the same after an uninterrupted run, the places), made once."""
+        global _template
+        with _lock:
+            if _template is None:
+                first = bucket.Bucket(_Owner)
+                lay(first, "1.0.0", LABELS)
+                first.job("old", "1.0.0", None, bucket.makefile(pause=0), selectors=["old"])
+                self.succeed(first.plan())
+                self.succeed(first.apply())
+                first.forget()
+                bucket.shutil.rmtree(first.workspace / "jobs/old")
+                lay(first, "2.0.0", {**LABELS, "base": WORKERS[0:3]})
+                self.succeed(first.plan())
+                undisturbed = first.copy(_Owner)
+                log = undisturbed.top / "places"
+                self.succeed(undisturbed.apply(env={**os.environ, "MAAND_FAULT_LOG": str(log)}))
+                if not log.exists():
+                    self.skipTest("only a debug build can be told where to die")
+                _template = first, undisturbed, log.read_text().splitlines()
+                print(f"crash: {len(_template[2])} places where a rollout of 2 waves, 3 jobs, 6 workers may die",
+                      flush=True)
+        return _template
+
+    def chosen(self, places):
+        if CRASH == "all":
+            return list(range(1, len(places) + 1))
+        dice = random.Random(SEED)
+        return sorted(dice.sample(range(1, len(places) + 1), min(int(CRASH), len(places))))
+
+    def die_and_resume(self, at):
+        """Dies at the first of these places, the next process at the next, and so on; then a process is left alone."""
+        first, undisturbed, places = self.template()
+        b = first.copy(self)
+        names = [places[at[0] - 1]]
+        for place in at:
+            log = b.top / "places"
+            log.unlink(missing_ok=True)
+            ended = b.apply(env={**os.environ, "MAAND_FAULT_AT": str(place), "MAAND_FAULT_LOG": str(log)})
+            if ended.code != -9:
+                # Less was left to do than there are places.
+                self.succeed(ended)
+                break
+            names.append(log.read_text().splitlines()[-1])
+        with self.subTest(died_at=names):
+            self.succeed(b.apply())
+            self.assert_same_rollout(b, undisturbed)
+        b.remove()
+
+    def shard(self, number):
+        for place in self.chosen(self.template()[2])[number::SHARDS]:
+            self.die_and_resume([place])
+
+    def twice(self, number):
+        dice = random.Random(SEED * 1000 + number)
+        places = len(self.template()[2])
+        # The second process has the less left to do the later the first one died.
+        for _ in range(2 if CRASH != "all" else 12):
+            place = dice.randint(1, places)
+            self.die_and_resume([place, dice.randint(1, max(2, places - place)), dice.randint(1, 20)])
+
+
+class _Owner:
+    """Stands for a test that never ends: what it owns is removed with the process."""
+    @staticmethod
+    def addCleanup(function, *_):
+        import atexit
+        atexit.register(function)
+
+
+for _number in range(SHARDS):
+    setattr(Crash, f"test_places_{_number}", lambda self, number=_number: self.shard(number))
+    setattr(Crash, f"test_twice_{_number}", lambda self, number=_number: self.twice(number))
