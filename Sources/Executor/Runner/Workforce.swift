@@ -102,3 +102,20 @@ struct Workforce: Sendable {
         }
     }
 }
+
+extension Itinerary {
+    /// The workers of the steps that are not done yet, and those whose health they wait for.
+    fileprivate func workers(leftBy records: [StepRecord]) -> Set<WorkerName> {
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        var left = Set<WorkerName>()
+        for unit in units {
+            var isProbed = false
+            for step in unit.steps where !done.contains(steps[step].id) {
+                if let worker = steps[step].worker { left.insert(worker) }
+                isProbed = isProbed || steps[step].kind.isProbe
+            }
+            if isProbed, let job = unit.steps.first.flatMap(job(of:)) { left.formUnion(job.active) }
+        }
+        return left
+    }
+}
