@@ -16,7 +16,7 @@ PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo pytho
 # How many acceptance tests run side by side.
 JOBS ?= 4
 
-.PHONY: help demo build test unit lint acceptance kill bench packages test-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash bench packages test-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -42,6 +42,9 @@ acceptance: unit ## the programs as a user runs them; JOBS=N side by side
 
 kill: build test-packages ## 20 rollouts killed at different moments and resumed
 	@MAAND_BIN=.build/release MAAND_KILLS=20 "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_kill
+
+crash: unit ## a rollout killed at every place around checkpoints and words to workers, and resumed
+	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash
 
 bench: build test-packages ## time, memory and size of planning at 100,000 allocations
 	@"$(PYTHON)" Tests/bench/planning.py --bin .build/release

@@ -35,6 +35,8 @@ public final class BucketLock: Sendable {
             guard ftruncate(file.descriptor, 0) == 0 else { throw SystemError("truncate", path) }
             try file.write(Array(LockHolder.current(plan: plan, since: now).text.utf8))
             return BucketLock(file)
+        } catch let error as SystemError where error.code == ENOSPC {
+            throw .diskFull(path: path)
         } catch let error as SystemError {
             throw .failed(path: path, reason: "\(error.operation): \(error.message)")
         } catch let error as LockError {

@@ -92,6 +92,7 @@ public enum LockError: Error, Equatable, Sendable {
     /// `by` is nil where the holder did not write down who it is.
     case held(by: LockHolder?, path: String)
     case networkFileSystem(path: String, type: String)
+    case diskFull(path: String)
     case failed(path: String, reason: String)
 }
 
@@ -105,6 +106,9 @@ extension LockError: CustomStringConvertible {
         case .networkFileSystem(let path, let type):
             "\(path) is on a network file system (\(type)), where locks cannot be relied on. "
                 + "Keep the bucket on a local disk of one host."
+        case .diskFull(let path):
+            "the disk is full, so \(path) cannot say who holds the bucket, and nothing was done. Free some space and "
+                + "run the same command again."
         case .failed(let path, let reason):
             "cannot lock \(path): \(reason). Check that the folder exists and that you may write in it."
         }

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import unittest
 
 import bucket
 
@@ -461,3 +462,48 @@ class Again(bucket.Case):
         self.refuse(b.apply(), 1, "maand.db", "backup")
         self.assertEqual(b.began(), [])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root may mount a small disk")
+    def test_a_full_disk(self):
+        b = self.deployed()
+        # The bucket moves to a small disk; its workers stay where they are.
+        real = b.top / "real"
+        b.path.rename(real)
+        b.path.mkdir()
+        self.mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", b.path)
+        subprocess.run(["sh", "-c", f"cd {real} && tar c --exclude=./workers . | tar x -C {b.path}"], check=True, timeout=30)
+        (b.path / "workers").mkdir()
+        self.mount("--bind", real / "workers", b.path / "workers")
+        begun = []
+        ballast = b.path / "ballast"
+        for worker in [None, *WORKERS]:
+            if worker:
+                b.hold("api", worker)
+                child = b.start_apply()
+                bucket.until(lambda: len(b.began()) > len(begun), f"the target on {worker} begun")
+            self.fill(ballast)
+            if worker:
+                b.release("api", worker)
+                text = self.ended(child, 1)
+            else:
+                text = self.refuse(b.apply(), 1).err
+            self.assertIn("disk is full", text)
+            self.assertIn("run the same command again", text)
+            ballast.unlink()
+            begun = b.began()
+        self.succeed(b.apply())
+        self.finished(b)
+        self.assertEqual(len(b.began()), len(WORKERS), "a full disk made a target run twice")
+
+    def mount(self, *arguments):
+        if subprocess.run(["mount", *map(str, arguments)], capture_output=True, timeout=30).returncode:
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(arguments[-1])], timeout=30)
+
+    def fill(self, ballast):
+        with open(ballast, "wb", buffering=0) as file:
+            for size in (65536, 4096, 512):
+                try:
+                    while True:
+                        file.write(b"x" * size)
+                except OSError:
+                    pass

@@ -1,0 +1,213 @@
+internal import Catalog
+internal import Model
+
+/// Runs Makefile targets, and finds out what became of those that were begun.
+extension Performer {
+    /// Runs a target, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is
+    /// known never to have begun, or may be repeated, it is ended and the next one made.
+    func run(
+        _ action: LifecycleAction, _ index: Int, attempt: Int, isResumed: Bool
+    ) async throws -> (Ending, Int) {
+        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else {
+            return (Self.noWorker, attempt)
+        }
+        var attempt = attempt
+        var isKnown = isResumed
+        var renewals = 0
+        while true {
+            let request = request(action, index, attempt)
+            var verdict = await verdict(request, session, isKnown: isKnown)
+            if case .blocked(let other) = verdict {
+                // Asked again by the same id: where somebody is in the way, nothing has begun.
+                let earlier = (1..<max(1, attempt)).map { recorder.attemptID(index, $0) }
+                if try await clear(other, decided: earlier, session) {
+                    verdict = await self.verdict(request, session, isKnown: false)
+                }
+            }
+            switch verdict {
+            case .ended(let ending): return (ending, attempt)
+            case .blocked(let other):
+                return (Ending(outcome: .failed, detail: Self.busy(other)), attempt)
+            case .neverBegan(let why, let isFenced):
+                // Of an attempt that this process made, the worker says why it will not have it.
+                guard isKnown || isFenced, renewals < Self.renewals else {
+                    return (Ending(outcome: .failed, detail: why), attempt)
+                }
+                try await recorder.renew(index, attempt: attempt, digest: digest(of: index), detail: why)
+            case .lost(let ending):
+                guard itinerary.job(of: index)?.repeatable.contains(action) == true, renewals < Self.renewals else {
+                    return (ending, attempt)
+                }
+                try? await session.settle(request.id)
+                try await recorder.renew(
+                    index, attempt: attempt, digest: digest(of: index),
+                    detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
+            }
+            renewals += 1
+            attempt += 1
+            isKnown = false
+        }
+    }
+
+    /// What is known of an attempt after asking its worker.
+    private enum Verdict {
+        case ended(Ending)
+        /// The id is closed: it did not begin and never will.
+        case neverBegan(String, isFenced: Bool)
+        /// It began, and nobody knows how it ended.
+        case lost(Ending)
+        /// It has not begun: another attempt, or what a dead one left, is in the way.
+        case blocked(by: String)
+    }
+
+    /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,
+    /// or one of a run that has ended. What lives stays in the way.
+    func clear(_ other: String, decided: [String] = [], _ session: WorkerSession) async throws -> Bool {
+        let nonce = other.prefix { $0 != "-" }
+        let isDecided =
+            try decided.contains(other)
+            || recorder.catalog.runs(limit: Self.rememberedRuns).contains {
+                $0.nonce == nonce && !$0.state.isUnfinished
+            }
+        guard isDecided else { return false }
+        do {
+            try await session.settle(other)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    static func busy(_ other: String) -> String {
+        "another attempt is at work on the job there, or what it left: \(other)"
+    }
+
+    private func verdict(_ request: AttemptRequest, _ session: WorkerSession, isKnown: Bool) async -> Verdict {
+        do {
+            guard isKnown else { return Self.verdict(on: try await session.run(request), of: request) }
+            switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
+            case .absent:
+                // The intent of an earlier process may still be on its way; closing the id makes sure.
+                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
+            case .running: return Self.verdict(on: try await session.run(request), of: request)
+            case let report: return Self.verdict(on: report, of: request)
+            }
+        } catch {
+            return await afterError(error, request, session)
+        }
+    }
+
+    /// The connection failed. Connecting is tried again, the command never: only asking by the same id tells whether
+    /// it began.
+    private func afterError(
+        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession
+    ) async -> Verdict {
+        guard error.mayHaveReachedWorker else {
+            return .ended(Ending(outcome: .unreachable, detail: error.description))
+        }
+        for pause in [0, 1, 2, 5, 10] {
+            try? await recorder.clock.sleep(.seconds(pause))
+            switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
+            case nil: continue
+            case .running?:
+                if let report = try? await session.run(request) { return Self.verdict(on: report, of: request) }
+            case .absent?:
+                guard let report = try? await session.fence(request.id, tailLimit: Self.outputLimit) else { continue }
+                return Self.verdict(on: report, of: request)
+            case let report?: return Self.verdict(on: report, of: request)
+            }
+        }
+        return .ended(
+            Ending(
+                outcome: .unreachable, isOpen: true, detail: "\(error); it may be running: the same command asks again")
+        )
+    }
+
+    private static func verdict(on report: AttemptReport, of request: AttemptRequest) -> Verdict {
+        switch report {
+        case .finished(let result):
+            let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
+            if result.isSuccess {
+                return .ended(Ending(outcome: .succeeded, exitStatus: 0, output: output))
+            }
+            return .ended(
+                Ending(
+                    outcome: .failed, exitStatus: result.exitStatus,
+                    detail: result.timedOut
+                        ? "ended on the worker, its limit of \(request.timeout?.components.seconds ?? 0) s was up"
+                        : "exit status \(result.exitStatus)", output: output))
+        case .running, .absent:
+            return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
+        case .fenced: return .neverBegan("closed before it began", isFenced: true)
+        case .notStarted(let reason):
+            return .neverBegan("it did not begin: \(text(reason))", isFenced: false)
+        case .interrupted(let interruption):
+            return .lost(
+                Ending(
+                    outcome: .unknown, detail: text(interruption),
+                    output: StepOutput(
+                        stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)))
+        case .conflict:
+            return .ended(Ending(outcome: .failed, detail: "another command was run under the id of this attempt"))
+        case .busy(let other): return .blocked(by: other)
+        case .generationChanged:
+            return .lost(
+                Ending(
+                    outcome: .unknown,
+                    detail: "the worker's receipts are not those that this run saw first, so that they prove nothing"))
+        case .notOwner(let owner):
+            return .ended(
+                Ending(
+                    outcome: .failed,
+                    detail: "the worker was taken over"
+                        + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
+        case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "the worker refused: \(reason)"))
+        }
+    }
+
+    private static func text(_ reason: NotStarted) -> String {
+        switch reason {
+        case .tooLate: "the time for it was over"
+        case .noJobDirectory: "the job's folder is not on the worker; abandon the run and plan again"
+        case .generationChanged: "the worker's receipts were replaced meanwhile"
+        case .runIsCleanedUp: "the run's receipts have been removed from the worker"
+        case .other(let reason): reason
+        }
+    }
+
+    private static func text(_ interruption: Interruption) -> String {
+        switch interruption.cause {
+        case .rebooted: "the worker was rebooted while it ran"
+        case .died(let orphans) where orphans.isEmpty: "what ran it was killed on the worker"
+        case .died(let orphans):
+            "what ran it was killed on the worker, and processes of it still live: "
+                + orphans.prefix(10).map(String.init).joined(separator: ", ")
+        }
+    }
+
+    private func request(_ action: LifecycleAction, _ index: Int, _ attempt: Int) -> AttemptRequest {
+        let step = itinerary.steps[index]
+        let stop = itinerary.stop(of: index)
+        let job = itinerary.job(of: index)
+        let current = itinerary.from(of: index)?.version ?? Version.none.text
+        return AttemptRequest(
+            id: recorder.attemptID(index, attempt), action: .target(action.target ?? action.rawValue),
+            job: step.job.text,
+            environment: [
+                "ALLOCATION_IP": step.worker.flatMap(workforce.address) ?? "",
+                "CURRENT_VERSION": current,
+                "JOB": step.job.text,
+                "NEW_VERSION": job?.version ?? current,
+            ], timeout: .seconds(stop?.timeout ?? job?.timeouts.action ?? Plan.Timeouts().action),
+            tailLimit: Self.outputLimit)
+    }
+
+    /// Over everything that the step sends or starts; kept with each of its rows.
+    func digest(of index: Int) -> Digest {
+        let step = itinerary.steps[index]
+        var text = "\(step.id)\n"
+        if let release = recorder.release(of: index) { text += "\(release.version) \(release.content)\n" }
+        if case .action(let action) = step.kind { text += request(action, index, 1).digest }
+        return Digest.of(text.utf8)
+    }
+}
