@@ -53,7 +53,7 @@ public struct MarkdownReview {
         let unbound = plan.unbound
         if !unbound.isEmpty {
             out += "**Not bound by the plan**\n\n"
-            for item in unbound { out += "- \(item.subject): \(item.detail)\n" }
+            for item in unbound { out += "- \(item.subject): \(item.phrase.markdown)\n" }
             out += "\n"
         }
         if !plan.reconcile.isEmpty {
