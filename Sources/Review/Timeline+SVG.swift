@@ -50,7 +50,7 @@ extension Timeline {
         if columnWidth >= 20 {
             for column in columns {
                 out +=
-                    "<text class=\"n\" x=\"\(column.x + columnWidth / 2)\" y=\"51\">\(column.batches.lowerBound)</text>"
+                    "<text class=\"n\" x=\"\(column.x + columnWidth / 2)\" y=\"51\">\(column.number)</text>"
             }
         }
         return out + "</svg>\n"
@@ -104,7 +104,7 @@ extension Timeline {
                 if cells.count <= Self.manyCells {
                     out += "><title>\(Inert.html(rows[cell.row].text)): \(action.rawValue) "
                     out += Inert.html(blockOfColumn[cell.column].title)
-                    if action != .stop { out += ", batch \(cell.batch)" }
+                    if let place = cell.place { out += ", \(place)" }
                     out += "</title></rect>"
                 } else {
                     out += "/>"

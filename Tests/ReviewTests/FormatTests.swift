@@ -71,7 +71,7 @@ import Testing
         #expect(page.hasPrefix("<!doctype html>"))
         #expect(page.contains("default-src 'none'"))
         #expect(page.contains("prefers-color-scheme: dark"))
-        #expect(page.contains("<title>w2: restart api, batch 2</title>"))
+        #expect(page.contains("<title>w2: restart api, upgrade batch 2</title>"))
         #expect(page.contains("api/upgrade/2/w2/restart"))
         #expect(page.contains("Not bound by the plan"))
         for tag in ["details", "section", "ul", "ol", "li", "svg", "pre", "div", "span", "g", "code", "p", "dl"] {
