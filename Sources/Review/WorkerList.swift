@@ -51,7 +51,7 @@ enum WorkerList {
         let nextDigits = next[start...].prefix(while: isDigit)
         guard name[digits.endIndex...] == next[nextDigits.endIndex...],
             let number = Int(String(decoding: digits, as: UTF8.self)),
-            let nextNumber = Int(String(decoding: nextDigits, as: UTF8.self)), nextNumber == number + 1
+            let nextNumber = Int(String(decoding: nextDigits, as: UTF8.self)), nextNumber - 1 == number
         else { return false }
         let isPadded = digits.first == UInt8(ascii: "0") || nextDigits.first == UInt8(ascii: "0")
         return !isPadded || digits.count == nextDigits.count
