@@ -152,12 +152,17 @@ public struct PlanWorker: Equatable, Sendable {
     public var ssh: SSHIdentity?
     /// The worker's `zone` tag.
     public var zone: String?
+    /// It left `workers.json`: where it cannot be reached, what it runs is given up (DESIGN 3).
+    public var isRemoved: Bool
 
-    public init(worker: WorkerName, address: String, ssh: SSHIdentity? = nil, zone: String? = nil) {
+    public init(
+        worker: WorkerName, address: String, ssh: SSHIdentity? = nil, zone: String? = nil, isRemoved: Bool = false
+    ) {
         self.worker = worker
         self.address = address
         self.ssh = ssh
         self.zone = zone
+        self.isRemoved = isRemoved
     }
 
     public struct SSHIdentity: Equatable, Sendable {

@@ -99,8 +99,9 @@ struct PlanReader {
                 ssh = nil
             }
             let zone = map.optional("zone").flatMap(string)
+            let isRemoved = map.optional("removed").flatMap(boolean) ?? false
             guard let worker, let address else { return nil }
-            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone)
+            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone, isRemoved: isRemoved)
         }
     }
 

@@ -156,6 +156,7 @@ public enum Planner {
             case .local: worker.ssh = nil
             case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
             }
+            worker.isRemoved = true
             workers.append(worker)
         }
         for (index, worker) in workers.enumerated() {

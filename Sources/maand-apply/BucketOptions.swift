@@ -78,5 +78,5 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
 extension Clock {
     static let system = Clock(
         now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) },
-        sleep: { try await Task.sleep(for: .seconds($0)) })
+        sleep: { try await Task.sleep(for: $0) })
 }

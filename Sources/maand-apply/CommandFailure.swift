@@ -56,13 +56,14 @@ struct CommandFailure: Error, CustomStringConvertible {
 
 /// Runs a command's body; prints an error for people and leaves with its exit code.
 func reportingFailures(_ body: () async throws -> Void) async throws {
+    Signals.surviveClosedPipes()
     do {
         try await body()
     } catch let code as ExitCode {
         throw code
     } catch {
         let failure = CommandFailure(error)
-        FileHandle.standardError.write(Data("maand-apply: \(failure.description)\n".utf8))
+        Terminal.write("maand-apply: \(failure.description)\n", to: STDERR_FILENO)
         throw ExitCode(failure.status.rawValue)
     }
 }

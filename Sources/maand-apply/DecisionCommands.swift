@@ -1,6 +1,35 @@
 import ArgumentParser
+import Catalog
 import Executor
 import Model
+
+struct PauseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Parks a run: what is in flight comes to its end, nothing new begins; the same command continues it.")
+
+    @OptionGroup var options: BucketOptions
+
+    @Argument(help: "The run's number.") var run: RunID
+
+    @Option(help: "Why; recorded.") var reason: String
+
+    func run() async throws {
+        try await reportingFailures {
+            let lock: BucketLock?
+            do {
+                lock = try BucketLock.acquire(in: options.folder, plan: nil, at: Clock.system.now())
+            } catch LockError.held {
+                lock = nil
+            }
+            defer { withExtendedLifetime(lock) {} }
+            try await options.rollout().pause(run, isExecuted: lock == nil, reason: reason)
+            options.terminal.print(
+                lock == nil
+                    ? "Run \(run) is asked to park: what is in flight comes to its end." : "Run \(run) is paused.")
+        }
+    }
+}
 
 struct AbandonCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,8 +46,11 @@ struct AbandonCommand: AsyncParsableCommand {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
             defer { withExtendedLifetime(lock) {} }
-            _ = try await options.rollout().abandon(run, reason: reason)
-            options.terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
+            let terminal = options.terminal
+            for note in try await options.rollout().abandon(run, reason: reason) {
+                terminal.printError(terminal.styled("warning", .yellow) + ": " + terminal.escape(note))
+            }
+            terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
         }
     }
 }

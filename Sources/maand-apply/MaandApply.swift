@@ -10,7 +10,8 @@ struct MaandApply: AsyncParsableCommand {
             of a failed one. Every step is recorded before its worker is contacted and after it has answered.
             """,
         subcommands: [
-            RunCommand.self, StatusCommand.self, HistoryCommand.self, AbandonCommand.self, ResolveCommand.self,
+            RunCommand.self, StatusCommand.self, HistoryCommand.self, PauseCommand.self, AbandonCommand.self,
+            ResolveCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

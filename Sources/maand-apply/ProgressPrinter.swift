@@ -41,7 +41,9 @@ final class ProgressPrinter: Sendable {
     }
 
     /// The last lines: how it ended, why, and what to do now.
-    func conclude(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem]) {
+    func conclude(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact]) {
+        for fact in stale.prefix(20) { terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red)) }
+        if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
         for problem in problems.prefix(20) {
             terminal.printError(
                 terminal.styled("\(problem.step.id) is \(problem.state.rawValue)", .red)
@@ -60,7 +62,8 @@ final class ProgressPrinter: Sendable {
         case .succeeded:
             terminal.styled("Run \(run.id) succeeded.", .green)
         case .parked:
-            terminal.styled("Run \(run.id) is parked.", .yellow) + " The same command continues it."
+            terminal.styled("Run \(run.id) is parked", .yellow)
+                + (run.detail.map { " (\(terminal.escape($0)))" } ?? "") + ". The same command continues it."
         case .failed:
             terminal.styled("Run \(run.id) failed.", .red)
                 + " The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or give the "

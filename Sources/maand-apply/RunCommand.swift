@@ -16,6 +16,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Make a new attempt of what failed or was unreachable; recorded.")
     var retryFailed = false
 
+    @Flag(help: "Take workers from another controller, or from a later run than this; recorded.")
+    var takeOver = false
+
     @Option(help: "Park after this wave, such as `wave:0`.")
     var until: WaveLimit?
 
@@ -60,15 +63,15 @@ struct RunCommand: AsyncParsableCommand {
                 retryFailed: retryFailed,
                 lastWave: until.map { limit in
                     file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }, acceptsNewHosts: acceptNew),
+                }, acceptsNewHosts: acceptNew, takeOver: takeOver),
             parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo:
             terminal.print("Nothing to do: the plan holds no action.")
         case .alreadyDone(let run):
             terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
-        case .ended(let run, let result, let problems):
-            progress.conclude(run, result, problems)
+        case .ended(let run, let result, let problems, let stale):
+            progress.conclude(run, result, problems, stale)
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         }
     }

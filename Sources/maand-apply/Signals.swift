@@ -7,6 +7,10 @@ enum Signals {
     // Written once, before the handlers that read it are installed.
     nonisolated(unsafe) private static var writeEnd: Int32 = -1
 
+    /// From now on a pipe without a reader is an error of `write` and not the end of this process. A handler, so that the
+    /// programs that are started get the default back.
+    static func surviveClosedPipes() { signal(SIGPIPE) { _ in } }
+
     static func parkRequests() -> AsyncStream<String> {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return AsyncStream { $0.finish() } }

@@ -19,18 +19,36 @@ struct StatusCommand: AsyncParsableCommand {
 
     @Option(help: "How to print.") var format = Format.text
 
+    @Flag(help: "Print again whenever it changes, until no process executes the run any more.") var watch = false
+
     func run() async throws {
         try await reportingFailures {
-            guard let catalog = try options.catalog(), let report = try RunReport(catalog, bucket: options.folder, run)
-            else {
+            guard var report = try report() else {
                 if let run { throw RolloutError.noSuchRun(run) }
                 options.terminal.print(format == .json ? "null" : "There is no run yet.")
                 return
             }
-            switch format {
-            case .text: for line in report.lines(options.terminal) { options.terminal.print(line) }
-            case .json: options.terminal.print(try report.json())
+            var last = try text(of: report)
+            options.terminal.print(last)
+            while watch, report.isExecuted {
+                try await Clock.system.sleep(.seconds(1))
+                guard let next = try self.report() else { return }
+                report = next
+                let text = try text(of: report)
+                if text != last { options.terminal.print(format == .text ? "\n" + text : text) }
+                last = text
             }
+        }
+    }
+
+    private func report() throws -> RunReport? {
+        try options.catalog().flatMap { try RunReport($0, bucket: options.folder, run) }
+    }
+
+    private func text(of report: RunReport) throws -> String {
+        switch format {
+        case .text: report.lines(options.terminal).joined(separator: "\n")
+        case .json: try report.json()
         }
     }
 }
@@ -113,6 +131,9 @@ struct RunReport {
         }
     }
 
+    /// Whether a process is at work on the run.
+    var isExecuted: Bool { holder != nil }
+
     /// `running` is only true while a process holds the lock.
     private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
 
@@ -129,6 +150,7 @@ struct RunReport {
     func lines(_ terminal: Terminal) -> [String] {
         var lines = [Self.headline(run, terminal)]
         if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
+        if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
         for row in rows { lines.append("  \(row.job): \(row.state), \(row.done) of \(row.steps) steps done") }
         for (step, record) in open {
@@ -147,6 +169,7 @@ struct RunReport {
             var started_at: String
             var started_by: String
             var ended_at: String?
+            var detail: String?
             var pid: Int?
             var jobs: [JobRow]
             var steps: [StepRow]
@@ -159,7 +182,8 @@ struct RunReport {
         }
         let document = Document(
             run: run.id.number, state: state, plan: run.plan.description, started_at: Self.time(run.startedAt),
-            started_by: run.startedBy, ended_at: run.endedAt.map(Self.time), pid: holder?.pid, jobs: rows,
+            started_by: run.startedBy, ended_at: run.endedAt.map(Self.time), detail: run.detail,
+            pid: holder?.pid, jobs: rows,
             steps: open.map {
                 StepRow(
                     step: $0.step.id.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,

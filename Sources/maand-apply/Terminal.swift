@@ -32,10 +32,21 @@ struct Terminal: Sendable {
     func escape(_ text: String) -> String { VisibleText.escape(text, for: .terminal) }
 
     /// Written at once, so that a reader of a pipe sees it when it happens.
-    func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+    func print(_ line: String) { Self.write(line + "\n", to: STDOUT_FILENO) }
 
     /// For what went wrong, so that it is seen where standard output goes to a file.
-    func printError(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    func printError(_ line: String) { Self.write(line + "\n", to: STDERR_FILENO) }
+
+    /// Gives up where nobody reads any more, or the disk is full: a rollout must not end for want of a reader.
+    static func write(_ text: String, to descriptor: Int32) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return }
+            bytes = bytes.dropFirst(count)
+        }
+    }
 
     /// The last lines of what a command printed, indented, at most `count`.
     func tail(_ bytes: [UInt8], count: Int) -> [String] {

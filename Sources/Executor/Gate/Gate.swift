@@ -23,7 +23,7 @@ struct Gate: Sendable {
             problem = Self.describe(failing, of: targets.count)
             if attempt < health.attempts {
                 waiting(attempt, problem)
-                try await clock.sleep(health.intervalSeconds)
+                try await clock.sleep(.seconds(health.intervalSeconds))
             }
         }
         return problem

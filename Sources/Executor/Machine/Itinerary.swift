@@ -186,6 +186,13 @@ public struct Itinerary: Sendable {
         }
     }
 
+    /// What the plan takes the step's allocation to run before it acts; nil for steps of a job as a whole.
+    func from(of step: Int) -> FromState? {
+        if let stop = stop(of: step) { return stop.from }
+        guard let entry = entry(of: step) else { return nil }
+        return job(of: step)?.from.first { $0.name == entry.from }?.value
+    }
+
     /// The stop that a step carries out.
     func stop(of step: Int) -> Plan.Stop? {
         switch sources[step] {

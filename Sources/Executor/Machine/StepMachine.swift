@@ -4,7 +4,8 @@ public import Model
 ///
 /// | state of a step | event | next |
 /// |---|---|---|
-/// | pending | its turn comes | started; `perform` |
+/// | pending, nothing of its batch begun | the batch's turn comes | pending; `check` |
+/// | pending | `checked`, or its turn comes | started; `perform` |
 /// | started, of an earlier process | its turn comes | started; `settle` |
 /// | started | `finished` | succeeded, failed, unreachable or unknown |
 /// | succeeded | none | final |
@@ -19,6 +20,9 @@ public struct StepMachine: Sendable {
 
     /// What the runner is to do.
     public enum Command: Equatable, Sendable {
+        /// Find out whether the facts that a batch depends on still hold; nothing of it begins before the answer. Named
+        /// are the first steps of its allocations.
+        case check([Int])
         /// Record the intent as this attempt, then do it.
         case perform(Int, attempt: Int)
         /// The intent is recorded by an earlier process: find out what became of it, and finish it.
@@ -79,6 +83,8 @@ public struct StepMachine: Sendable {
     private struct BatchProgress {
         /// Chains that have something left to do.
         var open: Int
+        /// Its facts are being checked, nothing of it has begun.
+        var isChecking = false
         var worst = Outcome.succeeded
     }
 
@@ -131,6 +137,23 @@ public struct StepMachine: Sendable {
     public mutating func advance() -> [Command] {
         var commands: [Command] = []
         advanceAll(into: &commands)
+        return commands
+    }
+
+    /// The facts of the batch of these steps hold, or not: then nothing of it begins.
+    public mutating func checked(_ steps: [Int], isStale: Bool) -> [Command] {
+        guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
+            case .batch(let chains)? = stage(of: unit)
+        else { return [] }
+        batch[unit] = nil
+        inFlight -= 1
+        var commands: [Command] = []
+        if isStale {
+            ended[unit] = .stale
+        } else if mayBeginStage(unit) {
+            open(chains, unit: unit, into: &commands)
+        }
+        advance(after: unit, into: &commands)
         return commands
     }
 
@@ -245,7 +268,7 @@ public struct StepMachine: Sendable {
     }
 
     private func hasBegun(_ unit: Int) -> Bool {
-        if stageOfUnit[unit] > 0 { return true }
+        if stageOfUnit[unit] > 0 || batch[unit] != nil { return true }
         guard let first = itinerary.units[unit].stages.first else { return false }
         return hasBegun(first)
     }
@@ -328,11 +351,22 @@ public struct StepMachine: Sendable {
         _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
     ) -> Outcome? {
         if batch[unit] == nil {
-            batch[unit] = BatchProgress(open: chains.count)
-            for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
+            let first = chains.compactMap(\.steps.first)
+            guard first.contains(where: { attempts[$0] > 0 }) else {
+                batch[unit] = BatchProgress(open: chains.count, isChecking: true)
+                inFlight += 1
+                commands.append(.check(first))
+                return nil
+            }
+            open(chains, unit: unit, into: &commands)
         }
-        guard let progress = batch[unit], progress.open == 0 else { return nil }
+        guard let progress = batch[unit], progress.open == 0, !progress.isChecking else { return nil }
         return promote(chains, into: &commands) ? nil : progress.worst
+    }
+
+    private mutating func open(_ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]) {
+        batch[unit] = BatchProgress(open: chains.count)
+        for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
     }
 
     /// Commands the promotions of what succeeded in a batch that has ended; false where all are recorded.

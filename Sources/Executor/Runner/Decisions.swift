@@ -1,19 +1,47 @@
-public import Catalog
+internal import Catalog
 public import Model
 
 /// What a person decides about a run; each is recorded with who, when and why.
 extension Rollout {
-    /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it.
+    /// Asks the process that executes the run to bring what is in flight to its end and to begin nothing new. The same
+    /// command continues.
     ///
+    /// - Parameter isExecuted: whether another process holds the bucket; otherwise the run is parked at once.
     /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`.
-    public func abandon(_ id: RunID, reason: String) async throws -> Run {
-        let run = try unfinished(id)
+    public func pause(_ id: RunID, isExecuted: Bool, reason: String) async throws {
+        _ = try unfinished(id)
+        let decision = decision(id, Self.pause, reason)
+        if isExecuted { return try catalog.record(decision) }
         try await catalog.commit(
             Checkpoint(
-                run: id, at: clock.now(),
-                decisions: [Decision(at: clock.now(), by: who, run: id, what: "abandon", reason: reason)],
+                run: id, at: clock.now(), decisions: [decision],
+                runState: .init(.parked, detail: "pause by \(who): \(reason)")))
+    }
+
+    /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it.
+    ///
+    /// What is in flight is closed on its worker where it has not begun; what runs there goes on. A worker that cannot
+    /// be asked stays as it is.
+    ///
+    /// - Returns: what could not be closed, for people.
+    /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`.
+    public func abandon(_ id: RunID, reason: String) async throws -> [String] {
+        let run = try unfinished(id)
+        let open = try catalog.steps(of: id).filter { $0.state == .started || $0.state == .unknown }
+        var notes: [String] = []
+        var writes: [StepWrite] = []
+        if !open.isEmpty {
+            do {
+                (writes, notes) = try await close(open, of: run)
+            } catch {
+                notes = ["\(open.count) steps that were in flight could not be asked about: \(error)"]
+            }
+        }
+        try await catalog.commit(
+            Checkpoint(
+                run: id, at: clock.now(), steps: writes, decisions: [decision(id, "abandon", reason)],
                 runState: .init(.abandoned, detail: reason)))
-        return run
+        return notes
     }
 
     /// Says what became of a step that is `unknown`.
@@ -25,8 +53,7 @@ extension Rollout {
         guard let record, record.state == .unknown else {
             throw RolloutError.notUnknown(id, step, record?.state ?? .pending)
         }
-        let plan = try PlanFile.read(store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(id)")
-        let itinerary = Itinerary(plan.plan)
+        let itinerary = Itinerary(try plan(of: run))
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let index = succeeded ? itinerary.steps.firstIndex { $0.id == step } : nil
         try await catalog.commit(
@@ -37,6 +64,17 @@ extension Rollout {
                         step: step, attempt: record.attempt, state: succeeded ? .succeeded : .failed, by: who,
                         reason: reason)
                 ], changes: index.map(recorder.changesOnSuccess) ?? []))
+    }
+
+    func decision(_ run: RunID, _ what: String, _ reason: String) -> Decision {
+        Decision(at: clock.now(), by: who, run: run, what: what, reason: reason)
+    }
+
+    /// The plan that a run executes, as it was kept when it began.
+    func plan(of run: Run) throws -> Plan {
+        try PlanFile.read(
+            store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(run.id)"
+        ).plan
     }
 
     private func unfinished(_ id: RunID) throws -> Run {

@@ -7,13 +7,16 @@ struct Performer: Sendable {
     let store: ContentStore
     let workforce: Workforce
 
-    private var itinerary: Itinerary { recorder.itinerary }
+    var itinerary: Itinerary { recorder.itinerary }
 
     /// Bytes of each output stream that come back from a worker and are kept.
     static let outputLimit = StepOutput.limit
 
-    /// How often a target that the manifest calls repeatable is run again after its outcome was lost.
-    static let repeats = 3
+    /// Attempts that one process makes in place of lost ones: of what never began, or may be repeated.
+    static let renewals = 3
+
+    /// Earlier runs that are looked through for whose attempt is in the way.
+    static let rememberedRuns = 100
 
     /// How a step's attempt ended, with what is recorded of it.
     struct Ending: Sendable {
@@ -95,23 +98,34 @@ struct Performer: Sendable {
     // MARK: Files
 
     private func push(_ index: Int) async -> Ending {
-        guard let worker = itinerary.steps[index].worker, let session = workforce.session(worker),
-            let job = itinerary.job(of: index), let release = recorder.release(of: index),
-            let entry = itinerary.entry(of: index), let from = job.from.first(where: { $0.name == entry.from })?.value
-        else { return Ending(outcome: .failed, detail: "the plan names no content for it") }
+        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
-            let target = try store.tree(release.content)
-            // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
-            let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
-            let request = try PushRequest(
-                job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
-                timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
-            return Self.ending(of: try await session.push(request))
+            guard let request = try pushRequest(index) else {
+                return Ending(outcome: .failed, detail: "the plan names no content for it")
+            }
+            var report = try await session.push(request)
+            if case .busy(let other) = report, try await clear(other, session) {
+                report = try await session.push(request)
+            }
+            return Self.ending(of: report)
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
         } catch {
             return Self.ending(of: error)
         }
+    }
+
+    /// The files that a push brings, and those that the plan takes to be there.
+    func pushRequest(_ index: Int) throws -> PushRequest? {
+        guard let job = itinerary.job(of: index), let release = recorder.release(of: index),
+            let from = itinerary.from(of: index)
+        else { return nil }
+        let target = try store.tree(release.content)
+        // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
+        let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
+        return try PushRequest(
+            job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
+            timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
     }
 
     private func workerEntries(_ tree: Tree) throws -> [TreeEntry] {
@@ -151,8 +165,7 @@ struct Performer: Sendable {
                 detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
                     + paths.prefix(5).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
                     + ". Put them back, or abandon the run and plan again")
-        case .busy(let other):
-            Ending(outcome: .failed, detail: "another attempt is at work on the job there: \(other)")
+        case .busy(let other): Ending(outcome: .failed, detail: busy(other))
         case .generationChanged:
             Ending(outcome: .failed, detail: "the worker's receipts are not those that this run saw first")
         case .notOwner(let owner):
@@ -160,17 +173,6 @@ struct Performer: Sendable {
                 outcome: .failed,
                 detail: "the worker was taken over\(owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")")
         case .failed(let reason): Ending(outcome: .failed, detail: reason)
-        }
-    }
-
-    private static func text(_ actual: DriftedPath.Actual) -> String {
-        switch actual {
-        case .nothing: "missing"
-        case .file(let digest, _): "content \(digest.prefix(12))"
-        case .symbolicLink: "a symbolic link"
-        case .directory: "a folder"
-        case .special: "a device, socket or pipe"
-        case .unplanned: "left by an earlier push"
         }
     }
 
@@ -186,26 +188,39 @@ struct Performer: Sendable {
         }
         var attempt = attempt
         var isKnown = isResumed
-        var repeats = 0
+        var renewals = 0
         while true {
-            let verdict = await verdict(request(action, index, attempt), session, isKnown: isKnown)
+            let request = request(action, index, attempt)
+            var verdict = await verdict(request, session, isKnown: isKnown)
+            if case .blocked(let other) = verdict {
+                // Asked again by the same id: where somebody is in the way, nothing has begun.
+                let earlier = (1..<max(1, attempt)).map { recorder.attemptID(index, $0) }
+                if try await clear(other, decided: earlier, session) {
+                    verdict = await self.verdict(request, session, isKnown: false)
+                }
+            }
             switch verdict {
             case .ended(let ending): return (ending, attempt)
-            case .neverBegan(let why):
-                try await recorder.end(index, attempt: attempt, state: .failed, detail: why)
+            case .blocked(let other):
+                return (Ending(outcome: .failed, detail: Self.busy(other)), attempt)
+            case .neverBegan(let why, let isFenced):
+                // Of an attempt that this process made, the worker says why it will not have it.
+                guard isKnown || isFenced, renewals < Self.renewals else {
+                    return (Ending(outcome: .failed, detail: why), attempt)
+                }
+                try await recorder.renew(index, attempt: attempt, digest: digest(of: index), detail: why)
             case .lost(let ending):
-                guard itinerary.job(of: index)?.repeatable.contains(action) == true, repeats < Self.repeats else {
+                guard itinerary.job(of: index)?.repeatable.contains(action) == true, renewals < Self.renewals else {
                     return (ending, attempt)
                 }
-                repeats += 1
-                try? await session.settle(recorder.attemptID(index, attempt))
-                try await recorder.end(
-                    index, attempt: attempt, state: .failed,
+                try? await session.settle(request.id)
+                try await recorder.renew(
+                    index, attempt: attempt, digest: digest(of: index),
                     detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
             }
+            renewals += 1
             attempt += 1
             isKnown = false
-            try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
         }
     }
 
@@ -213,9 +228,33 @@ struct Performer: Sendable {
     private enum Verdict {
         case ended(Ending)
         /// The id is closed: it did not begin and never will.
-        case neverBegan(String)
+        case neverBegan(String, isFenced: Bool)
         /// It began, and nobody knows how it ended.
         case lost(Ending)
+        /// It has not begun: another attempt, or what a dead one left, is in the way.
+        case blocked(by: String)
+    }
+
+    /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,
+    /// or one of a run that has ended. What lives stays in the way.
+    private func clear(_ other: String, decided: [String] = [], _ session: WorkerSession) async throws -> Bool {
+        let nonce = other.prefix { $0 != "-" }
+        let isDecided =
+            try decided.contains(other)
+            || recorder.catalog.runs(limit: Self.rememberedRuns).contains {
+                $0.nonce == nonce && !$0.state.isUnfinished
+            }
+        guard isDecided else { return false }
+        do {
+            try await session.settle(other)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private static func busy(_ other: String) -> String {
+        "another attempt is at work on the job there, or what it left: \(other)"
     }
 
     private func verdict(_ request: AttemptRequest, _ session: WorkerSession, isKnown: Bool) async -> Verdict {
@@ -242,7 +281,7 @@ struct Performer: Sendable {
             return .ended(Ending(outcome: .unreachable, detail: error.description))
         }
         for pause in [0, 1, 2, 5, 10] {
-            try? await recorder.clock.sleep(pause)
+            try? await recorder.clock.sleep(.seconds(pause))
             switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case nil: continue
             case .running?:
@@ -274,8 +313,9 @@ struct Performer: Sendable {
                         : "exit status \(result.exitStatus)", output: output))
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
-        case .fenced: return .neverBegan("closed before it began")
-        case .notStarted(let reason): return .neverBegan("it did not begin: \(reason)")
+        case .fenced: return .neverBegan("closed before it began", isFenced: true)
+        case .notStarted(let reason):
+            return .neverBegan("it did not begin: \(text(reason))", isFenced: false)
         case .interrupted(let interruption):
             return .lost(
                 Ending(
@@ -284,8 +324,7 @@ struct Performer: Sendable {
                         stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)))
         case .conflict:
             return .ended(Ending(outcome: .failed, detail: "another command was run under the id of this attempt"))
-        case .busy(let other):
-            return .ended(Ending(outcome: .failed, detail: "another attempt is at work on the job there: \(other)"))
+        case .busy(let other): return .blocked(by: other)
         case .generationChanged:
             return .lost(
                 Ending(
@@ -298,6 +337,16 @@ struct Performer: Sendable {
                     detail: "the worker was taken over"
                         + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
         case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "the worker refused: \(reason)"))
+        }
+    }
+
+    private static func text(_ reason: NotStarted) -> String {
+        switch reason {
+        case .tooLate: "the time for it was over"
+        case .noJobDirectory: "the job's folder is not on the worker; abandon the run and plan again"
+        case .generationChanged: "the worker's receipts were replaced meanwhile"
+        case .runIsCleanedUp: "the run's receipts have been removed from the worker"
+        case .other(let reason): reason
         }
     }
 
@@ -315,9 +364,7 @@ struct Performer: Sendable {
         let step = itinerary.steps[index]
         let stop = itinerary.stop(of: index)
         let job = itinerary.job(of: index)
-        let current =
-            itinerary.entry(of: index).flatMap { entry in job?.from.first { $0.name == entry.from }?.value.version }
-            ?? stop?.from.version ?? Version.none.text
+        let current = itinerary.from(of: index)?.version ?? Version.none.text
         return AttemptRequest(
             id: recorder.attemptID(index, attempt), action: .target(action.target ?? action.rawValue),
             job: step.job.text,

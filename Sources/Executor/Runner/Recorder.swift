@@ -45,6 +45,22 @@ struct Recorder: Sendable {
                 ], changes: state == .succeeded ? changesOnSuccess(step) : []))
     }
 
+    /// Ends an attempt without a result and begins the next: in one transaction, since a process that found only the
+    /// end would take the step for failed.
+    func renew(_ step: Int, attempt: Int, digest: Digest, detail: String) async throws {
+        let content = itinerary.steps[step]
+        observe(.stepStarted(content, attempt: attempt + 1))
+        try await commit(
+            Checkpoint(
+                run: run.id, at: clock.now(),
+                steps: [
+                    .outcome(step: content.id, attempt: attempt, state: .failed, detail: detail),
+                    .begin(
+                        step: content.id, attempt: attempt + 1, digest: digest,
+                        attemptID: attemptID(step, attempt + 1)),
+                ]))
+    }
+
     /// Begins and ends steps that touch no worker, in one transaction.
     func promote(_ steps: [Int]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
@@ -79,6 +95,33 @@ struct Recorder: Sendable {
             ]
         }
         try await commit(checkpoint)
+    }
+
+    /// Gives up what a removed worker that cannot be reached runs: its steps are skipped, and the catalog forgets it.
+    func giveUp(_ worker: WorkerName, latest: [StepID: StepRecord], reason: String) async throws {
+        var checkpoint = Checkpoint(run: run.id, at: clock.now())
+        let detail = "abandoned with its worker, which has left the workspace and cannot be reached: \(reason)"
+        for (index, step) in itinerary.steps.enumerated()
+        where step.worker == worker && itinerary.stop(of: index) != nil {
+            var attempt = latest[step.id]?.attempt ?? 0
+            switch latest[step.id]?.state {
+            case .succeeded, .skipped: continue
+            case .started, .unknown: break
+            case .failed, .unreachable, .pending, .blocked, nil:
+                attempt += 1
+                checkpoint.steps.append(
+                    .begin(
+                        step: step.id, attempt: attempt, digest: Digest.of(step.id.text.utf8),
+                        attemptID: attemptID(index, attempt)))
+            }
+            checkpoint.steps.append(.outcome(step: step.id, attempt: attempt, state: .skipped, detail: detail))
+            guard let allocation = step.allocation else { continue }
+            let change = CatalogChange.stopped(allocation, removed: true)
+            if !checkpoint.changes.contains(change) { checkpoint.changes.append(change) }
+        }
+        guard !checkpoint.steps.isEmpty else { return }
+        try await commit(checkpoint)
+        observe(.warning("\(worker): \(detail)"))
     }
 
     /// The job's rollout is done.

@@ -8,7 +8,8 @@ public struct Rollout: Sendable {
         case nothingToDo
         /// The plan's run had succeeded before; nothing was touched.
         case alreadyDone(Run)
-        case ended(Run, StepMachine.Result, problems: [Problem])
+        /// `stale`: the facts that kept a batch from beginning.
+        case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact])
     }
 
     /// A step that keeps a run from its end.
@@ -28,11 +29,16 @@ public struct Rollout: Sendable {
         public var lastWave: Int?
         /// Record the host keys of workers of which none is known.
         public var acceptsNewHosts = false
+        /// Take workers from another controller, or from a later run of this one.
+        public var takeOver = false
 
-        public init(retryFailed: Bool = false, lastWave: Int? = nil, acceptsNewHosts: Bool = false) {
+        public init(
+            retryFailed: Bool = false, lastWave: Int? = nil, acceptsNewHosts: Bool = false, takeOver: Bool = false
+        ) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
             self.acceptsNewHosts = acceptsNewHosts
+            self.takeOver = takeOver
         }
     }
 
@@ -137,27 +143,56 @@ public struct Rollout: Sendable {
         _ run: Run, _ plan: Plan, options: Options, over transport: any Transport, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
         let itinerary = Itinerary(plan)
+        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let records = try catalog.steps(of: run.id)
-        let recorded = Dictionary(
-            records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) },
-            uniquingKeysWith: { _, last in last })
+        try record(options, run, records)
+        let workforce = try await Workforce.assemble(
+            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport, recorder: recorder,
+            records: records)
+        var recorded: [StepID: StepMachine.Recorded] = [:]
+        for record in try await giveUpAbsent(of: workforce, recorder, records) {
+            recorded[record.step] = StepMachine.Recorded(state: record.state, attempt: record.attempt)
+        }
         let machine = StepMachine(
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
-        let workforce = try await Workforce.assemble(
-            plan, run: run, controller: controller, transport: transport, recorder: recorder, records: records)
         let performer = Performer(recorder: recorder, store: store, workforce: workforce)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
-        let ended = try await runner.run(machine, parkRequests: parkRequests)
-        let result = ended.result ?? .parked
+        let end = try await runner.run(
+            machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
+        let result = end.machine.result ?? .parked
         FaultPoint.reach("before the run ends")
-        try catalog.finish(run.id, state: Self.state(of: result), detail: nil, at: clock.now())
+        try catalog.finish(
+            run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
+        if result == .succeeded { try await cleanUp(workforce) }
         let now = try catalog.run(run.id) ?? run
-        return .ended(now, result, problems: try problems(of: run.id, ended))
+        return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
     }
 
-    private func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
+    /// What a person decided by giving these options.
+    private func record(_ options: Options, _ run: Run, _ records: [StepRecord]) throws {
+        if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
+        guard options.retryFailed else { return }
+        let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
+        if failed.isEmpty { return }
+        let named = failed.prefix(20).joined(separator: ", ")
+        let text = failed.count > 20 ? "\(named) and \(failed.count - 20) more" : named
+        try catalog.record(decision(run.id, "retry-failed", text))
+    }
+
+    /// - Returns: the latest attempts, after what absent workers run was given up.
+    private func giveUpAbsent(
+        of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
+    ) async throws -> [StepRecord] {
+        if workforce.absent.isEmpty { return records }
+        let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
+        for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
+            try await recorder.giveUp(worker, latest: latest, reason: reason)
+        }
+        return try catalog.steps(of: recorder.run.id)
+    }
+
+    func transport(for plan: Plan, acceptsNewHosts: Bool = false) async throws -> any Transport {
         let factory = TransportFactory(
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
             passphrase: passphrase, report: { [observe] in observe(.warning($0)) })

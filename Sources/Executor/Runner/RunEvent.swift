@@ -16,10 +16,10 @@ public enum RunEvent: Sendable {
 /// Wall-clock time as a parameter.
 public struct Clock: Sendable {
     public let now: @Sendable () -> Timestamp
-    public let sleep: @Sendable (_ seconds: Int) async throws -> Void
+    public let sleep: @Sendable (_ duration: Duration) async throws -> Void
 
     public init(
-        now: @escaping @Sendable () -> Timestamp, sleep: @escaping @Sendable (_ seconds: Int) async throws -> Void
+        now: @escaping @Sendable () -> Timestamp, sleep: @escaping @Sendable (_ duration: Duration) async throws -> Void
     ) {
         self.now = now
         self.sleep = sleep

@@ -20,10 +20,19 @@ struct Runner: Sendable {
     }
 
     private enum Event: Sendable {
+        case checked([Int], [StaleFact])
         case ended(Int, StepMachine.Outcome)
         case promoted([Int])
         case parkRequested(String)
         case listenerEnded
+    }
+
+    /// How far a process came.
+    struct End: Sendable {
+        var machine: StepMachine
+        var staleFacts: [StaleFact] = []
+        /// Nil where nobody asked to park.
+        var parkReason: String?
     }
 
     /// Runs until nothing can be done any more.
@@ -31,14 +40,14 @@ struct Runner: Sendable {
     /// - Parameter parkRequests: each element asks to bring what is in flight to its end and to begin nothing new.
     /// - Throws: `CatalogError` where a checkpoint cannot be written. What is in flight is left to the workers, and the
     ///   next process asks them.
-    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<String>) async throws -> StepMachine {
-        var machine = machine
+    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<String>) async throws -> End {
+        var end = End(machine: machine)
         try await withThrowingTaskGroup(of: Event.self) { group in
             group.addTask {
                 for await reason in parkRequests { return .parkRequested(reason) }
                 return .listenerEnded
             }
-            var waiting = machine.advance()[...]
+            var waiting = end.machine.advance()[...]
             var inFlight = 0
             while true {
                 while inFlight < Self.maximumInFlight, let command = waiting.popFirst() {
@@ -48,26 +57,33 @@ struct Runner: Sendable {
                 if inFlight == 0 { break }
                 guard let event = try await group.next() else { break }
                 switch event {
+                case .checked(let steps, let stale):
+                    inFlight -= 1
+                    end.staleFacts += stale
+                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
                 case .ended(let step, let outcome):
                     inFlight -= 1
-                    waiting += machine.finished(step, outcome)
+                    waiting += end.machine.finished(step, outcome)
                 case .promoted(let steps):
                     inFlight -= 1
-                    waiting += machine.promoted(steps)
+                    waiting += end.machine.promoted(steps)
                 case .parkRequested(let reason):
                     observe(.parking(reason: reason))
-                    machine.park()
+                    end.parkReason = reason
+                    end.machine.park()
                 case .listenerEnded:
                     break
                 }
             }
             group.cancelAll()
         }
-        return machine
+        return end
     }
 
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {
         switch command {
+        case .check(let steps):
+            return .checked(steps, try await performer.staleFacts(of: steps))
         case .perform(let step, let attempt):
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):

@@ -3,11 +3,25 @@ public import Model
 /// A fact that a plan was made on and that no longer holds.
 public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
     public let allocation: AllocationID
-    public let planned: FromState
-    public let actual: FromState
+    /// What it is about: the catalog, or a path on the worker.
+    public let fact: String
+    public let planned: String
+    public let actual: String
 
-    public var description: String {
-        "\(allocation): planned from \(Self.text(planned)), the catalog has \(Self.text(actual))"
+    public var description: String { "\(allocation): \(fact): planned \(planned), actual \(actual)" }
+
+    init(_ allocation: AllocationID, fact: String, planned: String, actual: String) {
+        self.allocation = allocation
+        self.fact = fact
+        self.planned = planned
+        self.actual = actual
+    }
+
+    /// Nil where the catalog has what was planned.
+    init?(_ allocation: AllocationID, planned: FromState, recorded: AllocationRecord) {
+        let actual = recorded.fromState
+        guard actual != planned else { return nil }
+        self.init(allocation, fact: "the catalog", planned: Self.text(planned), actual: Self.text(actual))
     }
 
     private static func text(_ state: FromState) -> String {
@@ -25,8 +39,8 @@ extension Plan {
     func staleFacts(in catalog: CatalogSnapshot) -> [StaleFact] {
         var facts: [StaleFact] = []
         func check(_ allocation: AllocationID, _ planned: FromState) {
-            let actual = (catalog.allocations[allocation] ?? .none).fromState
-            if actual != planned { facts.append(StaleFact(allocation: allocation, planned: planned, actual: actual)) }
+            let recorded = catalog.allocations[allocation] ?? .none
+            if let fact = StaleFact(allocation, planned: planned, recorded: recorded) { facts.append(fact) }
         }
         for stop in reconcile { check(stop.allocation, stop.from) }
         for job in waves.lazy.flatMap(\.jobs) {

@@ -6,8 +6,10 @@ struct Workforce: Sendable {
     /// Workers that are made ready at the same time.
     static let width = 32
 
-    private let sessions: [WorkerName: WorkerSession]
+    let sessions: [WorkerName: WorkerSession]
     private let addresses: [WorkerName: String]
+    /// Removed workers that do not answer, and why.
+    let absent: [WorkerName: String]
 
     func session(_ worker: WorkerName) -> WorkerSession? { sessions[worker] }
 
@@ -19,16 +21,19 @@ struct Workforce: Sendable {
     /// What the receipts directory of a worker was when the run first saw it is recorded; a later process compares, so
     /// that a directory that was emptied or put back from a copy is not taken for one in which nothing happened.
     ///
+    /// A removed worker that does not answer holds nobody up: it is in `absent`, and has no session.
+    ///
+    /// - Parameter takeOver: whether workers are taken from another controller, or from a later run.
     /// - Throws: `RolloutError.preflight` with all faults of all workers.
     static func assemble(
-        _ plan: Plan, run: Run, controller: String, transport: any Transport, recorder: Recorder,
-        records: [StepRecord]
+        _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> Workforce {
         let known = Dictionary(
             records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
-        let owner = Owner(controller: controller, sequence: run.id.number, run: run.nonce)
         var sessions: [WorkerName: WorkerSession] = [:]
         var faults: [WorkerName: [String]] = [:]
+        var absent: [WorkerName: String] = [:]
+        let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerName, Readiness).self) { group in
             var waiting = plan.workers[...]
@@ -37,11 +42,13 @@ struct Workforce: Sendable {
                 let session = WorkerSession(
                     worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                     transport: transport)
-                group.addTask { (worker, await Readiness(of: session)) }
+                group.addTask { (worker, await Readiness(of: session, takeOver: takeOver)) }
             }
             for _ in 0..<width { add() }
             while let (worker, readiness) = try await group.next() {
                 switch readiness {
+                case .unreachable(let reason) where removed.contains(worker): absent[worker] = reason
+                case .unreachable(let reason): faults[worker] = [reason]
                 case .faults(let list): faults[worker] = list
                 case .ready(var session, let generation):
                     let step = StepID("@preflight/\(worker)")
@@ -59,21 +66,23 @@ struct Workforce: Sendable {
         try await recorder.preflight(fresh)
         return Workforce(
             sessions: sessions,
-            addresses: Dictionary(plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first })
-        )
+            addresses: Dictionary(
+                plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
+            absent: absent)
     }
 
     private enum Readiness: Sendable {
         case ready(WorkerSession, generation: String)
+        case unreachable(String)
         case faults([String])
 
-        init(of session: WorkerSession) async {
+        init(of session: WorkerSession, takeOver: Bool) async {
             do {
-                let report = try await session.preflight()
+                let report = try await session.preflight(takeOver: takeOver)
                 if let owner = report.otherOwner {
                     self = .faults([
                         "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
-                            + "which is another one or a later run than this"
+                            + "which is another one or a later run than this. Where that one is gone for good: --take-over"
                     ])
                 } else if report.isReady {
                     self = .ready(session, generation: report.generation)
@@ -81,7 +90,12 @@ struct Workforce: Sendable {
                     self = .faults(report.faults)
                 }
             } catch {
-                self = .faults([error.description])
+                switch error.kind {
+                case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.description)
+                case .authentication, .unknownHostKey, .changedHostKey, .cancelled, .source, .malformedAnswer,
+                    .workerFault:
+                    self = .faults([error.description])
+                }
             }
         }
     }

@@ -45,9 +45,26 @@ import Testing
     @Test func parkingEndsWhatIsInFlightAndBeginsNothing() throws {
         let itinerary = Itinerary(try PlanSample.twoWaves())
         var machine = StepMachine(itinerary)
-        #expect(machine.advance() == [.perform(0, attempt: 1)])
+        #expect(machine.advance() == [.check([0])])
+        #expect(machine.checked([0], isStale: false) == [.perform(0, attempt: 1)])
         machine.park()
         #expect(machine.finished(0, .succeeded) == [])
+        #expect(machine.result == .parked)
+    }
+
+    @Test func nothingOfAStaleBatchBegins() throws {
+        var machine = StepMachine(Itinerary(try PlanSample.twoWaves()))
+        #expect(machine.advance() == [.check([0])])
+        #expect(machine.result == nil)
+        #expect(machine.checked([0], isStale: true) == [])
+        #expect(machine.result == .stale)
+    }
+
+    @Test func aBatchThatWasCheckedWhileParkingDoesNotBegin() throws {
+        var machine = StepMachine(Itinerary(try PlanSample.twoWaves()))
+        _ = machine.advance()
+        machine.park()
+        #expect(machine.checked([0], isStale: false) == [])
         #expect(machine.result == .parked)
     }
 
@@ -110,6 +127,11 @@ struct Simulation {
         while true {
             while !pending.isEmpty {
                 switch pending.removeFirst() {
+                case .check(let steps):
+                    for step in steps where recorded[itinerary.steps[step].id] != nil {
+                        violations.append("\(itinerary.steps[step].id) is checked after it began")
+                    }
+                    pending += machine.checked(steps, isStale: false)
                 case .perform(let step, let attempt):
                     check(step, attempt)
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)

@@ -1,0 +1,88 @@
+internal import Catalog
+internal import Model
+
+extension Performer {
+    /// Workers that are compared at the same time.
+    static let checkWidth = 32
+    /// Paths of one worker that are named; the rest is counted.
+    static let namedPaths = 5
+
+    /// The facts that a batch depends on and that do not hold, found without touching anything.
+    ///
+    /// The catalog has to hold the planned `from` of each allocation, and each path on its worker the planned `from` or
+    /// `to`. A worker that cannot be asked counts as fresh here: its own push asks again, and says what is wrong.
+    ///
+    /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun.
+    func staleFacts(of steps: [Int]) async throws -> [StaleFact] {
+        let records = try recorder.catalog.records(of: steps.compactMap { itinerary.steps[$0].allocation })
+        let inCatalog = steps.compactMap { step in
+            itinerary.steps[step].allocation.flatMap { allocation in
+                itinerary.from(of: step).flatMap {
+                    StaleFact(allocation, planned: $0, recorded: records[allocation] ?? .none)
+                }
+            }
+        }
+        guard inCatalog.isEmpty else { return inCatalog }
+        return await withTaskGroup(of: (Int, [StaleFact]).self) { group in
+            var waiting = steps.indices[...]
+            func add() {
+                guard let index = waiting.popFirst() else { return }
+                group.addTask { (index, await drift(steps[index])) }
+            }
+            for _ in 0..<Self.checkWidth { add() }
+            var found: [Int: [StaleFact]] = [:]
+            for await (index, facts) in group {
+                if !facts.isEmpty { found[index] = facts }
+                add()
+            }
+            return found.sorted { $0.key < $1.key }.flatMap(\.value)
+        }
+    }
+
+    /// What somebody has changed on the worker of a push.
+    private func drift(_ step: Int) async -> [StaleFact] {
+        guard itinerary.steps[step].kind == .push, let allocation = itinerary.steps[step].allocation,
+            let session = workforce.session(allocation.worker), let request = try? pushRequest(step),
+            // What an unfinished push left is unknown: nothing there is drift.
+            let base = request.base,
+            case .drift(let paths, let total)? = try? await session.compare(request)
+        else { return [] }
+        let before = Dictionary(base.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        var facts = paths.prefix(Self.namedPaths).map { path in
+            let planned = [before[path.path], after[path.path]].map { Self.text($0) }
+            return StaleFact(
+                allocation, fact: "\(path.path) on the worker",
+                planned: planned[0] == planned[1] ? planned[0] : planned.joined(separator: " or "),
+                actual: Self.text(path.actual))
+        }
+        if total > facts.count {
+            facts.append(
+                StaleFact(
+                    allocation, fact: "\(total - facts.count) more paths on the worker", planned: "as in the plan",
+                    actual: "changed"))
+        }
+        return facts
+    }
+
+    private static func text(_ entry: TreeEntry?) -> String {
+        switch entry?.kind {
+        case nil: "nothing"
+        case .file(let digest, _, _)?: "content \(TreeEntry.bare(digest).prefix(12))"
+        case .symbolicLink?: "a symbolic link"
+        case .directory?: "a folder"
+        }
+    }
+
+    static func text(_ actual: DriftedPath.Actual) -> String {
+        switch actual {
+        case .nothing: "missing"
+        case .file(let digest, let isExecutable):
+            "content \(digest.prefix(12))" + (isExecutable ? ", executable" : "")
+        case .symbolicLink: "a symbolic link"
+        case .directory: "a folder"
+        case .special: "a device, socket or pipe"
+        case .unplanned: "left by an earlier push"
+        }
+    }
+}

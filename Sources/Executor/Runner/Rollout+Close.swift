@@ -1,0 +1,78 @@
+internal import Catalog
+internal import Model
+
+extension Rollout {
+    /// Closes attempts on their workers, best effort: what has not begun never will; what has died holds nobody up.
+    ///
+    /// - Returns: what is known of the attempts now, and what a person should know.
+    func close(_ open: [StepRecord], of run: Run) async throws -> ([StepWrite], notes: [String]) {
+        let plan = try plan(of: run)
+        let transport = try await transport(for: plan)
+        let steps = Dictionary(
+            Itinerary(plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var writes: [StepWrite] = []
+        var notes: [String] = []
+        await withTaskGroup(of: (StepRecord, Closing).self) { group in
+            var waiting = open[...]
+            func add() {
+                guard let record = waiting.popFirst() else { return }
+                guard let step = steps[record.step], case .action = step.kind, let worker = step.worker else {
+                    // Files and probes have no receipts; the next plan compares and asks for itself.
+                    return add()
+                }
+                let session = WorkerSession(
+                    worker: worker.text, bucket: configuration.bucketID, workerRoot: plan.workerRoot,
+                    owner: owner(of: run), transport: transport)
+                group.addTask { (record, await Closing(of: record.attemptID, session)) }
+            }
+            for _ in 0..<Workforce.width { add() }
+            for await (record, closing) in group {
+                switch closing {
+                case .over(let state, let exitStatus, let detail):
+                    writes.append(
+                        .outcome(
+                            step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
+                            detail: detail))
+                case .open(let note): notes.append("\(record.step): \(note)")
+                }
+                add()
+            }
+        }
+        await transport.close()
+        return (writes, notes.sorted())
+    }
+
+    func owner(of run: Run) -> Owner {
+        Owner(controller: controller, sequence: run.id.number, run: run.nonce)
+    }
+
+    /// What is known of an attempt after an attempt to close it.
+    private enum Closing: Sendable {
+        case over(StepState, exitStatus: Int?, detail: String)
+        case open(String)
+
+        init(of attempt: String, _ session: WorkerSession) async {
+            do {
+                switch try await session.fence(attempt, tailLimit: 0) {
+                case .fenced, .notStarted, .absent:
+                    self = .over(.failed, exitStatus: nil, detail: "closed before it began")
+                case .finished(let result):
+                    self = .over(
+                        result.isSuccess ? .succeeded : .failed, exitStatus: result.exitStatus,
+                        detail: "it had ended when the run was abandoned")
+                case .interrupted:
+                    try await session.settle(attempt)
+                    self = .over(.unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended")
+                case .running:
+                    self = .open("it still runs; a later plan waits for its end")
+                case .conflict, .busy, .generationChanged, .refused:
+                    self = .open("its worker cannot say what became of it")
+                case .notOwner:
+                    self = .open("the worker belongs to another run or another controller")
+                }
+            } catch {
+                self = .open("not closed: \(error)")
+            }
+        }
+    }
+}

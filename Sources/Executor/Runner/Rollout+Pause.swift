@@ -1,0 +1,39 @@
+internal import Catalog
+internal import Model
+
+extension Rollout {
+    /// What a decision to pause is called in the record.
+    static let pause = "pause"
+
+    /// `requests`, and what a person asks for by `pause` from another terminal while this process runs.
+    ///
+    /// Only a pause that was recorded after this call counts: the same command continues a paused run.
+    func parkRequests(_ requests: AsyncStream<String>, of run: RunID) throws -> AsyncStream<String> {
+        let known = try pauses(of: run).count
+        return AsyncStream { continuation in
+            let listening = Task {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        for await reason in requests { continuation.yield(reason) }
+                    }
+                    group.addTask {
+                        while !Task.isCancelled {
+                            // A database that cannot be read now is the recorder's concern.
+                            if let decisions = try? pauses(of: run), decisions.count > known, let last = decisions.last
+                            {
+                                continuation.yield("pause by \(last.by): \(last.reason)")
+                                return
+                            }
+                            try? await clock.sleep(.milliseconds(500))
+                        }
+                    }
+                }
+            }
+            continuation.onTermination = { _ in listening.cancel() }
+        }
+    }
+
+    private func pauses(of run: RunID) throws -> [Decision] {
+        try catalog.decisions(run).filter { $0.what == Self.pause }
+    }
+}
