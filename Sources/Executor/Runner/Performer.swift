@@ -103,7 +103,7 @@ struct Performer: Sendable {
             guard let request = try pushRequest(index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
-            var report = try await session.push(request)
+            var report = try await repeating { () async throws(TransportError) in try await session.push(request) }
             if case .busy(let other) = report, try await clear(other, session) {
                 report = try await session.push(request)
             }
@@ -150,10 +150,30 @@ struct Performer: Sendable {
         let step = itinerary.steps[index]
         guard let session = step.worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
-            return Self.ending(of: try await session.remove(step.job.text))
+            return Self.ending(
+                of: try await repeating { () async throws(TransportError) in try await session.remove(step.job.text) })
         } catch {
             return Self.ending(of: error)
         }
+    }
+
+    /// Files may be sent again after the connection was lost: what is there already stays as it is. The push that was
+    /// cut off may still hold the job for a moment.
+    private func repeating(
+        _ body: () async throws(TransportError) -> PushReport
+    ) async throws(TransportError) -> PushReport {
+        var wasCutOff = false
+        for pause in [100, 200, 400, 800, 1600] {
+            do {
+                let report = try await body()
+                guard wasCutOff, case .busy = report else { return report }
+            } catch {
+                guard error.kind == .connectionLost else { throw error }
+                wasCutOff = true
+            }
+            try? await recorder.clock.sleep(.milliseconds(pause))
+        }
+        return try await body()
     }
 
     private static func ending(of report: PushReport) -> Ending {
@@ -282,14 +302,17 @@ struct Performer: Sendable {
         }
         for pause in [0, 1, 2, 5, 10] {
             try? await recorder.clock.sleep(.seconds(pause))
-            switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
-            case nil: continue
-            case .running?:
-                if let report = try? await session.run(request) { return Self.verdict(on: report, of: request) }
-            case .absent?:
-                guard let report = try? await session.fence(request.id, tailLimit: Self.outputLimit) else { continue }
-                return Self.verdict(on: report, of: request)
-            case let report?: return Self.verdict(on: report, of: request)
+            do {
+                switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
+                case .running: return Self.verdict(on: try await session.run(request), of: request)
+                case .absent:
+                    return Self.verdict(
+                        on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
+                case let report: return Self.verdict(on: report, of: request)
+                }
+            } catch {
+                // Connecting was tried for as long as the transport thinks right.
+                guard error.mayHaveReachedWorker else { break }
             }
         }
         return .ended(
@@ -315,7 +338,8 @@ struct Performer: Sendable {
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
         case .notStarted(let reason):
-            return .neverBegan("it did not begin: \(text(reason))", isFenced: false)
+            // What was sent before a connection broke may arrive too late; nobody has to be asked to send it again.
+            return .neverBegan("it did not begin: \(text(reason))", isFenced: reason == .tooLate)
         case .interrupted(let interruption):
             return .lost(
                 Ending(

@@ -96,11 +96,20 @@ public struct Rollout: Sendable {
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
         }
         try checkContent(of: plan)
-        let run = try resumed ?? begin(file)
-        if resumed != nil, run.state != .running {
-            try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+        // Before the run begins: for a key that cannot be read nothing has to be given up.
+        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        do {
+            let run = try resumed ?? begin(file)
+            if resumed != nil, run.state != .running {
+                try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+            }
+            let ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+            await transport.close()
+            return ending
+        } catch {
+            await transport.close()
+            throw error
         }
-        return try await execute(run, plan, options: options, parkRequests: parkRequests)
     }
 
     /// The run that this plan has already, if it may be continued or is done.
@@ -122,21 +131,6 @@ public struct Rollout: Sendable {
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
         FaultPoint.reach("after the run began")
         return run
-    }
-
-    private func execute(
-        _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
-    ) async throws -> Ending {
-        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
-        let ending: Ending
-        do {
-            ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
-        } catch {
-            await transport.close()
-            throw error
-        }
-        await transport.close()
-        return ending
     }
 
     private func execute(

@@ -85,6 +85,8 @@ struct Workforce: Sendable {
                             + "which is another one or a later run than this. Where that one is gone for good: --take-over"
                     ])
                 } else if report.isReady {
+                    var session = session
+                    session.clock = (report.clock, .now)
                     self = .ready(session, generation: report.generation)
                 } else {
                     self = .faults(report.faults)
