@@ -93,10 +93,10 @@ struct Workforce: Sendable {
                 }
             } catch {
                 switch error.kind {
-                case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.description)
+                case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.message)
                 case .authentication, .unknownHostKey, .changedHostKey, .cancelled, .source, .malformedAnswer,
                     .workerFault:
-                    self = .faults([error.description])
+                    self = .faults([error.message])
                 }
             }
         }
