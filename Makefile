@@ -5,13 +5,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := make pkg-config libsqlite3-dev libyaml-dev libssh2-1-dev python3
-TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml openssh-client openssh-server
+TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml python3-jsonschema cmark-gfm tmux openssh-client openssh-server
 
 # SwiftPM drops -warnings-as-errors for dependencies, so this holds for our own code only.
 STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
 
-# The system's Python is the one that the package python3-yaml serves; another one is used only where it has the module.
-PYTHON = $$(if python3 -c 'import yaml' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi)
+# The system's Python is the one that the packages serve; another one is used only where it has the modules.
+PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi)
 
 # How many acceptance tests run side by side.
 JOBS ?= 4

@@ -1,10 +1,9 @@
 public import Model
-internal import YAML
 
 /// The words in which a plan is told, for every format.
 enum Wording {
     /// Makes a text from a plan safe to show on one line of a terminal.
-    static func safe(_ text: String) -> String { VisibleText.escape(text, for: .terminal) }
+    static func safe(_ text: String) -> String { Inert.terminal(text) }
 
     /// `1 file`, `3 files`.
     static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
@@ -49,18 +48,12 @@ enum Wording {
         }
     }
 
-    static func check(_ check: HealthCheck.Check) -> String {
-        switch check {
-        case .tcp(let port): "tcp :\(port)"
-        case .http(let port, let path, let status): "http :\(port)\(safe(path)) answers \(status)"
-        case .ssh(let command): "`\(safe(command))` on the worker"
-        }
-    }
-
-    static func healthCheck(_ check: HealthCheck) -> String {
-        let checks = check.checks.map(Self.check).joined(separator: " and ")
-        let tries = count(check.attempts, "attempt")
-        return "\(checks); \(tries), \(check.intervalSeconds) s apart, \(check.timeoutSeconds) s each"
+    /// `812 bytes`, `1.4 KB`, `3.0 MB`.
+    static func bytes(_ count: Int) -> String {
+        if count < 1000 { return self.count(count, "byte") }
+        let (unit, name) = count < 1_000_000 ? (1000, "KB") : (1_000_000, "MB")
+        let tenths = count / (unit / 10)
+        return "\(tenths / 10).\(tenths % 10) \(name)"
     }
 }
 

@@ -8,10 +8,13 @@ enum WorkerList {
     /// Up to here workers are named one by one.
     private static let fewest = 6
 
+    /// For one line of a terminal.
+    static func text(_ workers: [WorkerName]) -> String { phrase(workers).terminal }
+
     /// - Parameter workers: in the order in which they act; neighbours whose names count up by one become a range.
-    static func text(_ workers: [WorkerName]) -> String {
-        if workers.count <= fewest { return workers.map(\.text).joined(separator: ", ") }
-        var shown: [String] = []
+    static func phrase(_ workers: [WorkerName]) -> Phrase {
+        if workers.count <= fewest { return workers.map { "\($0)" }.list() }
+        var shown: [Phrase] = []
         var covered = 0
         var index = workers.startIndex
         while index < workers.endIndex, shown.count < limit {
@@ -22,14 +25,14 @@ enum WorkerList {
                 covered += count
                 index = end
             } else {
-                shown.append(workers[index].text)
+                shown.append("\(workers[index])")
                 covered += 1
                 index += 1
             }
         }
         let rest = workers.count - covered
         if rest > 0 { shown.append("and \(rest) more") }
-        return shown.joined(separator: ", ")
+        return shown.list()
     }
 
     private static func endOfRange(_ workers: [WorkerName], from start: Int) -> Int {

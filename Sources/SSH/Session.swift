@@ -17,6 +17,10 @@ final class Session {
         case closed
     }
 
+    /// What may wait unread: the windows of some twenty channels, and ahead of the handshake a good deal more than it needs.
+    private static let inboundLimit = 64 << 20
+    private static let greetingLimit = 1 << 20
+
     let request: ConnectRequest
     unowned let loop: EventLoop
     let link = Link()
@@ -168,6 +172,11 @@ final class Session {
     }
 
     private func step() throws(SSHError) {
+        // Nothing is read from libssh2 while all output waits for its readers, or before the handshake; the windows of the
+        // channels bound what a server may send until then.
+        guard link.inbound.count <= (isOpen ? Self.inboundLimit : Self.greetingLimit) else {
+            throw lost("the server sends more than it was allowed to")
+        }
         if case .greeting = phase, !link.inbound.isEmpty {
             if loop.takeHandshakePlace(self) {
                 holdsHandshakePlace = true
@@ -186,6 +195,7 @@ final class Session {
         holdsHandshakePlace = true
         // The wait was this program's choice, so it is not held against the server.
         deadline += since.duration(to: .now)
+        loop.look(at: deadline)
         do throws(SSHError) {
             try beginHandshake()
             loop.markUnsettled(self)

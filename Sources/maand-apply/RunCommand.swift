@@ -63,7 +63,7 @@ struct RunCommand: AsyncParsableCommand {
                 retryFailed: retryFailed,
                 lastWave: until.map { limit in
                     file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }, acceptsNewHosts: acceptNew, takeOver: takeOver),
+                }, takeOver: takeOver, acceptsNewHosts: acceptNew),
             parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo:

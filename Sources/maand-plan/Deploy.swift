@@ -37,13 +37,7 @@ struct Deploy: ParsableCommand {
 
     func run() throws {
         let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
-        let configuration = try bucket.configuration()
-        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
-        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
-        let store = ContentStore(in: bucket.folder)
-        let result = try Planner.plan(
-            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) },
-            hostKeys: try bucket.hostKeys(configuration), options: options)
+        let (result, store) = try Planning.plan(bucket, options)
         for warning in result.warnings { printNotice(warning.description) }
         let file = PlanFile(result.plan)
         if file.bytes.count > PlanFile.maximumSize {

@@ -4,8 +4,10 @@ import YAML
 
 /// An exit code with a meaning of its own.
 enum Exit: Int32 {
-    /// `--detailed-exitcode`: the plan changes something.
+    /// `--detailed-exitcode`: the plan changes something. `diff`: the plans differ.
     case changes = 2
+    /// `verify`: the workspace and the catalog give another plan.
+    case stale = 3
     case usage = 64
     case invalidInput = 65
     /// Something of this machine is in the way: a full disk, a missing permission.

@@ -13,10 +13,11 @@ struct MaandPlan: ParsableCommand {
             A plan is a file that says exactly what will happen: waves, batches, actions, gates, and why. People review \
             the file, and maand-apply executes that file and nothing else.
 
-            Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something; 64 usage; 65 invalid plan, \
+            Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something, and where \
+            `diff` finds two plans different; 3 where `verify` finds a plan stale; 64 usage; 65 invalid plan, \
             workspace or selection.
             """,
-        subcommands: [Init.self, Deploy.self, Show.self, CatalogCommand.self])
+        subcommands: [Init.self, Deploy.self, Show.self, Diff.self, Verify.self, CatalogCommand.self])
 
     static func main() {
         do {

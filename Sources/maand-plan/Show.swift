@@ -1,19 +1,93 @@
 import ArgumentParser
+import Catalog
+import Glibc
 import Model
 import Review
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows a plan to people: what happens where, in which order, and why.",
-        discussion: "The plan is checked as maand-apply checks it. No bucket is needed.")
+        discussion: """
+            The plan is checked as maand-apply checks it. No bucket is needed; where there is one with the plan's contents in \
+            its store/, the changes of files are shown line by line.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text, markdown, json, html
+    }
+
+    enum DiffChoice: String, ExpressibleByArgument, CaseIterable {
+        case auto, none
+    }
 
     @Argument(help: "The plan file; - reads standard input.")
     var file: String
 
+    @OptionGroup var bucket: BucketOptions
+
+    @Option(
+        help: """
+            The form: text for a terminal, markdown for the comment on a pull request, html for one page that needs no \
+            other file, json for programs.
+            """)
+    var format: Format = .text
+
+    @Flag(help: "Show the flat order of the steps with the ids that maand-apply records; as text, nothing else.")
+    var steps = false
+
+    @Option(help: "Changes of files line by line: auto (where the contents are in the bucket's store/) or none.")
+    var diff: DiffChoice = .auto
+
     @OptionGroup var color: ColorOptions
 
     func run() throws {
-        try printResult(Array(TextReview.text(try PlanInput.read(file), color: color.isOn).utf8))
+        let plan = try PlanInput.read(file)
+        let text: String
+        switch format {
+        case .text:
+            text =
+                steps
+                ? StepList.text(plan)
+                : TextReview.text(
+                    plan, contents: contents(of: plan.plan, includingWhole: false), color: color.isOn,
+                    width: terminalWidth)
+        case .markdown:
+            text = MarkdownReview.text(
+                plan, contents: contents(of: plan.plan, includingWhole: false), showsSteps: steps)
+        case .json:
+            text =
+                JSONReview.json(
+                    plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps
+                ).text
+        case .html:
+            text = HTMLReview.page(
+                plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps)
+        }
+        try printResult(Array(text.utf8))
+    }
+
+    /// What the store has of the plan's contents. A store that lacks some of them, or cannot be read, is no reason not to
+    /// show the plan.
+    private func contents(of plan: Plan, includingWhole: Bool) -> FileContents {
+        guard diff == .auto else { return .none }
+        let store = ContentStore(in: bucket.folder)
+        return FileContents(of: plan, includingWhole: includingWhole) { digest, limit in
+            do throws(StoreError) {
+                return .bytes(try store.read(digest, limit: limit))
+            } catch {
+                if case .tooLarge(_, let size, _) = error { return .large(size) }
+                return .missing
+            }
+        }
+    }
+
+    /// Columns of the terminal that standard output is; nil where it is none.
+    private var terminalWidth: Int? {
+        var size = winsize()
+        guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return nil
+        }
+        return Int(size.ws_col)
     }
 }
 

@@ -347,7 +347,7 @@ class Connections(SSHCase):
         child = b.start_apply()
         until((place / "arrived").exists, "the command had arrived")
         fleet("freeze", 1)
-        self.refuse(self.end(child, 1), 1, "is unreachable")
+        self.refuse(self.end(child, 1), 1, "unreachable", "may be running")
         (place / "went").unlink(missing_ok=True)
         (place / "hold").unlink()
         fleet("thaw", 1)

@@ -132,7 +132,7 @@ born() {
 # claim LOCK HOLDER: one action at a time on what the lock stands for. HOLDER is an attempt, or push.PID.START.
 # Fails with the name of what is in the way in $other: a holder that lives, or processes that a dead one left.
 claim() {
-    exec 9>>"$1" || { other=-; return 1; }
+    command exec 9>>"$1" || { other=-; return 1; }
     other=
     if ! flock -n 9; then
         { read -r other <"$1"; } 2>/dev/null
@@ -183,8 +183,12 @@ if [ "$verb" = run ]; then
             answer generation "$generation"
         }
         c=$r.cmd.$$
-        while [ "$lines" -gt 0 ] && IFS= read -r l && printf '%s\n' "$l"; do lines=$((lines - 1)); done >"$c"
-        [ "$lines" -eq 0 ] || { rm -f "$c"; answer refused input; }
+        asked=input
+        while [ "$lines" -gt 0 ] && IFS= read -r l; do
+            printf '%s\n' "$l" 2>/dev/null || { asked=14; break; }
+            lines=$((lines - 1))
+        done >"$c"
+        [ "$lines" -eq 0 ] || { rm -f "$c"; answer refused "$asked"; }
         # In the foreground, so that SIGINT is not ignored in all that the target starts; in a session of its own, so
         # that the end of this shell and of its connection is nothing to it.
         setsid $shell "$0" _runner "$c" "$@" </dev/null >/dev/null 2>&1
@@ -232,13 +236,14 @@ if [ "$verb" = _runner ]; then
         exit 3
     }
 
+    # Ends with: 0 the state tells, 11 busy, 12 not the owner, 13 other receipts, 14 cannot record, 15 cannot roll forward.
     born
     claim "$lock" "$id" || leave 11
     look
     [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
     permitted || leave 12
     [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
-    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && exec 3>>"$r.out" 4>>"$r.err" || leave 14
+    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && command exec 3>>"$r.out" 4>>"$r.err" || leave 14
     # Where the exclusive creation fails, a fence was faster.
     mark "$r.go" || refuse fenced
     if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
@@ -399,7 +404,7 @@ fi
 occupy() {
     born
     claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
-    echo "push.$$.$start" >"$R/.lock/$1" || answer failed lock
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed 'nothing can be written, the disk may be full'
 }
 
 # by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
@@ -495,13 +500,13 @@ if [ "$verb" = push ]; then
     owned
     occupy "$job"
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
-    rm -rf "$S"
+    [ ! -e "$S" ] || rm -rf "$S"
     (umask 022; mkdir -p "$T" && exec tar -xomf - -C "$S") 9>&- && [ -e "$S/plan" ] || {
         rm -rf "$S"
         answer failed transfer
     }
     [ ! -L "$J" ] || answer failed symlink
-    drifted=0
+    drifted=0 fresh=0
     drift() {
         drifted=$((drifted + 1))
         [ "$drifted" -gt 200 ] || say drift "$1" "$2"
@@ -549,8 +554,9 @@ if [ "$verb" = push ]; then
         case $k$staged in
         f1)
             if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
-            printf 's %s - - %s\n' "$d" "$p" >&4
+            printf 's %s - - %s/\n' "$d" "$p" >&4
             printf '%s\0' "$T/$p" >&5
+            fresh=$((fresh + 1))
             ;;
         l1) [ "$(readlink -- "$T/$p")" = "$text" ] || answer failed "missing $p" ;;
         esac
@@ -558,7 +564,7 @@ if [ "$verb" = push ]; then
         ff | -f)
             role=c
             [ "$k" = f ] || role=x
-            printf '%s %s.%s %s.%s %s %s\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
+            printf '%s %s.%s %s.%s %s %s/\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             ;;
         ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
@@ -566,7 +572,7 @@ if [ "$verb" = push ]; then
         dd) ;;
         d-) printf '%s\n' "$p" >>"$S/folders" ;;
         df)
-            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
@@ -582,7 +588,7 @@ if [ "$verb" = push ]; then
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         lf)
-            printf 'o %s.%s %s.%s %s %s\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
             printf '%s\0' "$P" >&5
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
@@ -617,7 +623,7 @@ if [ "$verb" = push ]; then
         sent=
         while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
             # Where the name holds a backslash, the line begins with one.
-            sum=${sum#\\}
+            sum=${sum#\\} p=${p%/}
             if [ "$role" = s ]; then
                 [ "$sum" = "$to" ] || answer failed "digest $p"
                 sent=$p
@@ -646,8 +652,9 @@ if [ "$verb" = push ]; then
     fi
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
-    # Only what is on disk may be promised by the marker.
-    find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging" &&
+    # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
+    if [ "$fresh" -gt 64 ]; then sync -f "$S"
+    else find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging"; fi &&
         true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
     forward || answer failed forward
     answer pushed

@@ -11,8 +11,8 @@ extension Rollout {
 
     /// Removes the receipts of older runs from the workers of this one. They are of no use any more, so whatever goes
     /// wrong is only told.
-    func cleanUp(_ workforce: Workforce) async throws {
-        let runs = try catalog.runs(limit: Self.keptRuns + Self.cleanedRuns)
+    func cleanUp(_ workforce: Workforce) async {
+        guard let runs = try? catalog.runs(limit: Self.keptRuns + Self.cleanedRuns) else { return }
         let old = runs.dropFirst(Self.keptRuns).filter { !$0.state.isUnfinished }.map(\.nonce)
         guard !old.isEmpty else { return }
         let problems = await withTaskGroup(of: [String]?.self) { group in

@@ -7,7 +7,7 @@ extension Rollout {
     /// - Returns: what is known of the attempts now, and what a person should know.
     func close(_ open: [StepRecord], of run: Run) async throws -> ([StepWrite], notes: [String]) {
         let plan = try plan(of: run)
-        let transport = try await transport(for: plan)
+        let transport = try await transport(for: plan, acceptsNewHosts: false)
         let steps = Dictionary(
             Itinerary(plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         var writes: [StepWrite] = []

@@ -27,18 +27,18 @@ public struct Rollout: Sendable {
         public var retryFailed = false
         /// Park after this wave (an index, 0 for the first).
         public var lastWave: Int?
-        /// Record the host keys of workers of which none is known.
-        public var acceptsNewHosts = false
         /// Take workers from another controller, or from a later run of this one.
         public var takeOver = false
+        /// Record the host keys of workers of which none is known.
+        public var acceptsNewHosts = false
 
         public init(
-            retryFailed: Bool = false, lastWave: Int? = nil, acceptsNewHosts: Bool = false, takeOver: Bool = false
+            retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false, acceptsNewHosts: Bool = false
         ) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
-            self.acceptsNewHosts = acceptsNewHosts
             self.takeOver = takeOver
+            self.acceptsNewHosts = acceptsNewHosts
         }
     }
 
@@ -141,8 +141,8 @@ public struct Rollout: Sendable {
         let records = try catalog.steps(of: run.id)
         try record(options, run, records)
         let workforce = try await Workforce.assemble(
-            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport, recorder: recorder,
-            records: records)
+            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
+            recorder: recorder, records: records)
         var recorded: [StepID: StepMachine.Recorded] = [:]
         for record in try await giveUpAbsent(of: workforce, recorder, records) {
             recorded[record.step] = StepMachine.Recorded(state: record.state, attempt: record.attempt)
@@ -158,7 +158,7 @@ public struct Rollout: Sendable {
         try catalog.finish(
             run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
-        if result == .succeeded { try await cleanUp(workforce) }
+        if result == .succeeded { await cleanUp(workforce) }
         let now = try catalog.run(run.id) ?? run
         return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
     }
@@ -186,7 +186,7 @@ public struct Rollout: Sendable {
         return try catalog.steps(of: recorder.run.id)
     }
 
-    func transport(for plan: Plan, acceptsNewHosts: Bool = false) async throws -> any Transport {
+    func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
         let factory = TransportFactory(
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
             passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
@@ -212,7 +212,10 @@ public struct Rollout: Sendable {
                 let step = machine.itinerary.steps[index]
                 guard let record = try catalog.attempts(of: run, step: step.id).last else { return nil }
                 return Problem(
-                    step: step, attempt: record.attempt, state: record.state, detail: record.detail,
+                    step: step, attempt: record.attempt, state: record.state,
+                    detail: record.state == .started
+                        ? "its worker is unreachable, and it may be running there: the same command asks again"
+                        : record.detail,
                     output: try catalog.output(of: run, step: step.id))
             }
         }

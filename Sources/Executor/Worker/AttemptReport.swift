@@ -140,8 +140,20 @@ extension AttemptReport {
         case "generation":
             self = .generationChanged(expected: expectedGeneration, actual: words.count > 1 ? words[1] : "-")
         case "owner": self = .notOwner(answer.owner)
-        case "refused": self = .refused(words.count > 1 ? words[1] : "-")
+        case "refused": self = .refused(Self.refusal(words.count > 1 ? words[1] : "-"))
         default: return nil
+        }
+    }
+}
+
+extension AttemptReport {
+    /// What the script's word, or its runner's exit status, means for people.
+    private static func refusal(_ word: String) -> String {
+        switch word {
+        case "input": "the command did not arrive whole"
+        case "14": "the attempt could not be recorded; is the worker's disk full?"
+        case "15": "an interrupted push could not be completed"
+        default: "the process that was to run it ended first (status \(word))"
         }
     }
 }

@@ -96,22 +96,26 @@ struct AttemptConformanceTests {
     func aDaemonNeitherHoldsUpTheAnswerNorIsKilled(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         try lab.makefile(
-            "start:\n\t@(trap 'echo int >>signals' INT; while :; do echo noise; sleep 0.05; done) & echo $$! >pid; echo up\n")
+            "start:\n\t@(trap 'echo int >>signals' INT; while :; do echo noise; sleep 0.05; done) & echo $$! >pid; echo up\n"
+        )
         let result = try #require(try await lab.session.run(.make("start")).result)
         #expect(result.exitStatus == 0)
         #expect(result.output.text.contains("up\n"))
-        let pid = try #require(lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
+        let pid = try #require(
+            lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
         #expect(isAlive(pid))
         // It holds no lock either.
         let next = try await lab.session.run(.make("start", id: "run1-next-1"))
         #expect(next.result?.exitStatus == 0)
-        let second = try #require(lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
+        let second = try #require(
+            lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
         kill(pid, SIGKILL)
         kill(second, SIGKILL)
         // SIGINT is not ignored in what a target starts: ignored signals cannot be caught by a shell.
         let mask = try await lab.session.run(.shell("sed -n 's/^SigIgn:.//p' /proc/self/status", id: "run1-mask-1"))
         let ignored = try #require(
-            (mask.result?.output.text).flatMap { UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) })
+            (mask.result?.output.text).flatMap { UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) }
+        )
         #expect([SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM].allSatisfy { ignored & (1 << UInt64($0 - 1)) == 0 })
     }
 
@@ -145,10 +149,12 @@ struct AttemptConformanceTests {
             try await lab.session.run(.make("hang", timeout: .seconds(1), grace: .seconds(1))).result)
         #expect(result.timedOut)
         #expect(!result.isSuccess)
-        let pid = try #require(lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
+        let pid = try #require(
+            lab.read(lab.job("pid")).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
         #expect(!isAlive(pid))
         let polite = try await lab.session.run(
-            .shell("trap 'echo bye; exit 3' TERM; echo hi; sleep 300 & wait", id: "run1-polite-1", timeout: .seconds(1)))
+            .shell("trap 'echo bye; exit 3' TERM; echo hi; sleep 300 & wait", id: "run1-polite-1", timeout: .seconds(1))
+        )
         #expect(polite.result?.timedOut == true)
         #expect(polite.result?.exitStatus == 3)
         #expect(polite.result?.output.text == "hi\nbye\n")
@@ -221,6 +227,36 @@ struct AttemptConformanceTests {
         }
         #expect(after.cause == .died(orphans: []))
         #expect(try await lab.session.run(.make("fast", id: "run1-step-2")).result?.output.text == "fast\n")
+    }
+
+    /// Each shell of the script is killed at each of its commands in turn: whatever is said afterwards is true.
+    @Test(arguments: Lab.Shell.installed)
+    func aKillAnywhereNeitherRunsItTwiceNorTellsALie(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        var kills = 0
+        for command in ["mkdir", "setsid", "flock", "sync", "stat"] {
+            for occurrence in 1...3 {
+                let name = "\(command)\(occurrence)"
+                let request = AttemptRequest.shell(
+                    "echo ran >>ran-\(name); echo over", id: "run1-\(name)-1", isExclusive: true)
+                let first = try await lab.killing(at: command, occurrence: occurrence) {
+                    try await lab.session.run(request)
+                }
+                if let first, first.result != nil, lab.lines(lab.path(".count")).count < occurrence { break }
+                let second = try await lab.session.run(request)
+                let runs = lab.lines(lab.path("ran-\(name)")).count
+                switch second {
+                case .finished(let result):
+                    #expect(result.output.text == "over\n" && runs == 1, "\(command) \(occurrence)")
+                case .interrupted(let interruption):
+                    #expect(runs <= 1 && interruption.cause == .died(orphans: []), "\(command) \(occurrence)")
+                default: Issue.record("\(command) \(occurrence): \(second)")
+                }
+                #expect(try await lab.session.run(request) == second)
+                kills += 1
+            }
+        }
+        #expect(kills >= 6)
     }
 
     @Test(arguments: Lab.Shell.installed)
@@ -308,11 +344,15 @@ struct AttemptConformanceTests {
         #expect(try await lab.session.run(request).result != nil)
         try files.removeItem(atPath: receipts)
         let expected = lab.session.generation
-        for ask in try await [lab.session.run(request), lab.session.inquire(request.id), lab.session.fence(request.id)] as [AttemptReport] {
+        for ask in try await [lab.session.run(request), lab.session.inquire(request.id), lab.session.fence(request.id)]
+            as [AttemptReport]
+        {
             #expect(ask == .generationChanged(expected: expected, actual: "absent"))
         }
         try files.moveItem(atPath: lab.path("copy"), toPath: receipts)
-        for ask in try await [lab.session.run(request), lab.session.inquire(request.id), lab.session.fence(request.id)] as [AttemptReport] {
+        for ask in try await [lab.session.run(request), lab.session.inquire(request.id), lab.session.fence(request.id)]
+            as [AttemptReport]
+        {
             guard case .generationChanged(expected, let actual) = ask, actual != "absent" else {
                 Issue.record("\(ask)")
                 continue
@@ -366,8 +406,11 @@ struct AttemptConformanceTests {
         // As the transport would send it, but without its last lines.
         let script = try FileManager.default.contentsOfDirectory(atPath: lab.path(".bin"))[0]
         let command = WorkerCommand(
-            ["sh", lab.path(".bin/" + script), "run", "run1-cut-1", "d", lab.session.generation ?? "", "controller", "1",
-                "run1", "-", "-", "0", "0", "0", "100"],
+            [
+                "sh", lab.path(".bin/" + script), "run", "run1-cut-1", "d", lab.session.generation ?? "", "controller",
+                "1",
+                "run1", "-", "-", "0", "0", "0", "100",
+            ],
             input: .bytes(Array("n\n3\ntouch cut\ntouch cut\n".utf8)), timeout: .seconds(60))
         let result = try await lab.transport.run(command, on: Lab.worker)
         #expect(String(decoding: result.output, as: UTF8.self).contains("state refused input"))

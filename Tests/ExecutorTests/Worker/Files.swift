@@ -31,6 +31,13 @@ struct Files: Hashable, ExpressibleByDictionaryLiteral {
 
     mutating func removeValue(forKey key: Key) -> Content? { contents.removeValue(forKey: key) }
 
+    /// Each path where they differ, for people.
+    func difference(from other: Files) -> [String] {
+        Set(contents.keys).union(other.contents.keys).filter { self[$0] != other[$0] }.map { key in
+            "\(key.path.debugDescription): \(String(describing: self[key])) \(String(describing: other[key]))"
+        }
+    }
+
     static func digest(_ text: String) -> String {
         SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
     }
@@ -68,32 +75,28 @@ extension Lab {
         try await session.compare(request(target, over: base))
     }
 
-    /// Pushes with a worker script that kills itself at a command.
+    /// Runs with a worker script in which whichever of its shells comes to a command for the nth time kills itself.
     ///
-    /// - Returns: whether it came to that.
-    func pushKilled(_ target: Files, over base: Files, at command: String, occurrence: Int) async throws -> Bool {
-        let name = try require(FileManager.default.contentsOfDirectory(atPath: path(".bin")).first { !$0.contains("spare") })
-        let script = path(".bin/" + name)
-        let original = try require(read(script))
-        // The function counts in a file, because parts of the script run in subshells; `$$` is the script's own shell.
+    /// - Returns: `nil` where the answer did not arrive for that.
+    func killing<T: Sendable>(
+        at command: String, occurrence: Int, _ body: @Sendable () async throws -> T
+    ) async throws -> T? {
+        // Counted in a file, because the script has several shells; `$$` is the one that runs it, also in subshells.
         let function = """
             \(command)() {
                 echo x >>"$W/.count"
-                [ "$(wc -l <"$W/.count")" -lt \(occurrence) ] || kill -9 $$
+                [ "$(wc -l <"$W/.count")" -ne \(occurrence) ] || kill -9 $$
                 command \(command) "$@"
             }
             """
         let anchor = "\nverb=$1\n"
-        try write(
-            original.replacingOccurrences(
-                of: anchor, with: "\n" + function + anchor), script)
         try? FileManager.default.removeItem(atPath: path(".count"))
-        defer { try? write(original, script) }
+        try patchScript { $0.replacingOccurrences(of: anchor, with: "\n" + function + anchor) }
+        defer { try? patchScript { $0.replacingOccurrences(of: "\n" + function + anchor, with: anchor) } }
         do {
-            _ = try await push(target, over: base)
-            return false
+            return try await body()
         } catch let error as TransportError where error.kind == .connectionLost {
-            return true
+            return nil
         }
     }
 
@@ -111,7 +114,8 @@ extension Lab {
                 switch status.st_mode & S_IFMT {
                 case S_IFDIR: try visit(path + "/")
                 case S_IFLNK:
-                    files[Files.Key(path)] = .link(try FileManager.default.destinationOfSymbolicLink(atPath: base + path))
+                    files[Files.Key(path)] = .link(
+                        try FileManager.default.destinationOfSymbolicLink(atPath: base + path))
                 default:
                     let text = read(base + path) ?? ""
                     files[Files.Key(path)] = status.st_mode & 0o100 == 0 ? .file(text) : .script(text)
@@ -148,10 +152,4 @@ extension Lab {
         try remove(path)
         try write("foreign", job(path) + "/foreign")
     }
-}
-
-private struct Missing: Error {}
-private func require<T>(_ value: T?) throws -> T {
-    guard let value else { throw Missing() }
-    return value
 }

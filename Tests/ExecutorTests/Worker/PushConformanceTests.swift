@@ -10,7 +10,8 @@ struct PushConformanceTests {
         let lab = try await Lab(shell)
         let first: Files = [
             "Makefile": .file("all:\n"), "conf/a.yml": .file("a"), "conf/deep/b": .file("b"), "run.sh": .script("#!"),
-            "empty": .folder, "old/gone/x": .file("x"), "link": .link("conf/a.yml"), "big": .file(String(repeating: "0123456789", count: 100_000)),
+            "empty": .folder, "old/gone/x": .file("x"), "link": .link("conf/a.yml"),
+            "big": .file(String(repeating: "0123456789", count: 100_000)),
         ]
         #expect(try await lab.push(first, over: [:]) == .pushed)
         #expect(try lab.deployed() == first)
@@ -48,7 +49,9 @@ struct PushConformanceTests {
         #expect(try await lab.session.remove("api") == .pushed)
         #expect(try await lab.session.remove("api") == .pushed)
         #expect(
-            try FileManager.default.contentsOfDirectory(atPath: lab.job("")).sorted() == ["bin", "conf", "data", "logs"])
+            try FileManager.default.contentsOfDirectory(atPath: lab.job("")).sorted() == [
+                "bin", "conf", "data", "logs",
+            ])
     }
 
     @Test(arguments: Lab.Shell.installed)
@@ -56,8 +59,10 @@ struct PushConformanceTests {
         let lab = try await Lab(shell)
         let long = String(repeating: "a long folder name/", count: 12) + String(repeating: "n", count: 200)
         let names = [
-            "-rf", "--", "a b", "  lead and trail  ", "tab\there", "quote'\"`$(x)${y}", "back\\slash\\n", "*", "?[a]", "ünïcode-Ł-Ā-日本",
-            "e\u{301}", "\u{E9}", "carriage\rreturn", "-d/-x", "p q/c d/e\\f", "~", "#x", "!x", "..x", ".hidden/.y", "=",
+            "-rf", "--", "a b", "  lead and trail  ", "tab\there", "quote'\"`$(x)${y}", "back\\slash\\n", "*", "?[a]",
+            "ünïcode-Ł-Ā-日本",
+            "e\u{301}", "\u{E9}", "carriage\rreturn", "-d/-x", "p q/c d/e\\f", "~", "#x", "!x", "..x", ".hidden/.y",
+            "=",
             "\u{81}\u{88}", long,
         ]
         var files: Files = [:]
@@ -70,11 +75,12 @@ struct PushConformanceTests {
         for name in names { changed[Files.Key(name)] = .script("new content of " + name) }
         changed["a link"] = .link("other\\ ")
         #expect(try await lab.push(changed, over: files) == .pushed)
-        #expect(try lab.deployed() == changed)
+        #expect(try lab.deployed().difference(from: changed) == [])
         try lab.write("edited", lab.job("back\\slash\\n"))
         #expect(try await lab.push(files, over: changed).drifted == ["back\\slash\\n"])
         try lab.write("new content of back\\slash\\n", lab.job("back\\slash\\n"))
-        #expect(try await lab.push([:], over: changed) == .pushed)
+        let removal = try await lab.push([:], over: changed)
+        #expect(removal == .pushed, "\(removal)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.job("")) == [])
     }
 
@@ -82,7 +88,8 @@ struct PushConformanceTests {
     func driftIsReportedAndTouchesNothing(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         let base: Files = [
-            "same": .file("same"), "changed": .file("1"), "removed": .file("r"), "tool": .script("t"), "link": .link("x"),
+            "same": .file("same"), "changed": .file("1"), "removed": .file("r"), "tool": .script("t"),
+            "link": .link("x"),
         ]
         var target = base
         target["changed"] = .file("2")
@@ -90,10 +97,22 @@ struct PushConformanceTests {
         target["added"] = .file("n")
         #expect(try await lab.push(base, over: [:]) == .pushed)
         let drifts: [(String, () throws -> Void, DriftedPath.Actual)] = [
-            ("same", { try lab.write("edited", lab.job("same")) }, .file(digest: Files.digest("edited"), isExecutable: false)),
-            ("changed", { try lab.write("edited", lab.job("changed")) }, .file(digest: Files.digest("edited"), isExecutable: false)),
-            ("removed", { try lab.write("edited", lab.job("removed")) }, .file(digest: Files.digest("edited"), isExecutable: false)),
-            ("added", { try lab.write("made", lab.job("added")) }, .file(digest: Files.digest("made"), isExecutable: false)),
+            (
+                "same", { try lab.write("edited", lab.job("same")) },
+                .file(digest: Files.digest("edited"), isExecutable: false)
+            ),
+            (
+                "changed", { try lab.write("edited", lab.job("changed")) },
+                .file(digest: Files.digest("edited"), isExecutable: false)
+            ),
+            (
+                "removed", { try lab.write("edited", lab.job("removed")) },
+                .file(digest: Files.digest("edited"), isExecutable: false)
+            ),
+            (
+                "added", { try lab.write("made", lab.job("added")) },
+                .file(digest: Files.digest("made"), isExecutable: false)
+            ),
             ("same", { try lab.remove("same") }, .nothing),
             ("same", { try lab.replace("same", byLinkTo: "/etc/passwd") }, .symbolicLink),
             ("link", { try lab.replace("link", byLinkTo: "elsewhere") }, .symbolicLink),
@@ -120,7 +139,9 @@ struct PushConformanceTests {
         }
         // A file of ours that the plan does not know.
         #expect(try await lab.push(target, over: base) == .pushed)
-        #expect(try await lab.push(["same": .file("same")], over: ["same": .file("same")]).drifted?.contains("tool") == true)
+        #expect(
+            try await lab.push(["same": .file("same")], over: ["same": .file("same")]).drifted?.contains("tool") == true
+        )
         #expect(try await lab.push(["same": .file("same")], over: nil) == .pushed)
         #expect(try lab.deployed() == ["same": .file("same")])
     }
@@ -185,7 +206,9 @@ struct PushConformanceTests {
     @Test(arguments: Lab.Shell.installed)
     func refusesWhatIsNotTheJobs(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
-        await #expect(throws: TransportError.self) { try await lab.push(["a": .file("x"), "a/b": .file("y")], over: [:]) }
+        await #expect(throws: TransportError.self) {
+            try await lab.push(["a": .file("x"), "a/b": .file("y")], over: [:])
+        }
         for path in ["data/x", "logs", "bin/tool", "../x", "a/../b", "/etc/x", "a//b", "a\nb", "."] {
             await #expect(throws: TransportError.self) { try await lab.push([Files.Key(path): .file("x")], over: [:]) }
         }
@@ -206,7 +229,8 @@ struct PushConformanceTests {
     func anInterruptionLeavesTheOldTreeOrRollsForward(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         let old: Files = [
-            "Makefile": .file("show:\n\t@cat a/x b/y 2>&1\n"), "a/x": .file("old"), "b/y": .file("old"), "gone/z": .file("old"), "l": .link("a"),
+            "Makefile": .file("show:\n\t@cat a/x b/y 2>&1\n"), "a/x": .file("old"), "b/y": .file("old"),
+            "gone/z": .file("old"), "l": .link("a"),
         ]
         var new = old
         new["a/x"] = .file("new")
@@ -219,8 +243,11 @@ struct PushConformanceTests {
         for command in ["tar", "xargs", "sha256sum", "find", "sort", "sync", "mv", "mkdir", "rm", "rmdir"] {
             for occurrence in 1...8 {
                 #expect(try await lab.push(old, over: nil).isThere)
-                let failed = try await lab.pushKilled(new, over: old, at: command, occurrence: occurrence)
-                if !failed { break }
+                let (before, after) = (old, new)
+                let report = try await lab.killing(at: command, occurrence: occurrence) {
+                    try await lab.push(after, over: before)
+                }
+                if report != nil { break }
                 let there = try lab.deployed()
                 let isCommitted = lab.exists(lab.path("staging/api/commit"))
                 if isCommitted {
@@ -245,7 +272,10 @@ struct PushConformanceTests {
     @Test func twoThousandFilesAreQuick() async throws {
         let lab = try await Lab(.dash)
         var files: Files = [:]
-        for index in 0..<2000 { files[Files.Key("folder \(index / 100)/file \(index)")] = .file("\(index)" + String(repeating: "x", count: 2000)) }
+        for index in 0..<2000 {
+            files[Files.Key("folder \(index / 100)/file \(index)")] = .file(
+                "\(index)" + String(repeating: "x", count: 2000))
+        }
         let clock = ContinuousClock()
         func push(_ target: Files, over base: Files, gives expected: PushReport) async throws -> Duration {
             let start = clock.now

@@ -6,7 +6,8 @@ struct WorkerAnswerTests {
     private func parse(_ text: String) -> WorkerAnswer? { WorkerAnswer(Array(text.utf8), nonce: "abc") }
 
     @Test func takesRecordsWithTheirPayloads() throws {
-        let answer = try #require(parse("motd\n\n@abc state finished exit 0 1 5 0\n\n@abc out 5\nhi\n\n\n\n@abc end\nbye"))
+        let answer = try #require(
+            parse("motd\n\n@abc state finished exit 0 1 5 0\n\n@abc out 5\nhi\n\n\n\n@abc end\nbye"))
         #expect(answer.records.map(\.name) == ["state", "out"])
         #expect(answer["out"]?.payload == Array("hi\n\n\n".utf8))
         #expect(AttemptReport(answer, expectedGeneration: nil)?.isFinishedWell == true)

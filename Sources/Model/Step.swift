@@ -1,5 +1,3 @@
-public import Model
-
 /// The smallest thing that is checkpointed.
 public struct Step: Sendable {
     public let id: StepID
@@ -27,7 +25,7 @@ public enum StepKind: Hashable, Sendable {
     case complete
 
     /// The last part of the step's id.
-    var verb: String {
+    public var verb: String {
         switch self {
         case .push: "push"
         case .action(let action): action.rawValue
@@ -39,7 +37,7 @@ public enum StepKind: Hashable, Sendable {
     }
 
     /// Whether a failure is tried again by the same command without `--retry-failed`: a probe changes nothing.
-    var isProbe: Bool {
+    public var isProbe: Bool {
         switch self {
         case .gate: true
         case .push, .action, .remove, .promote, .complete: false

@@ -1,5 +1,3 @@
-public import Model
-
 /// A plan laid out as steps: what there is to do, in which order, named stably.
 ///
 /// Derived from the plan alone, so that every process that reads the plan sees the same steps. Indices into `steps`
@@ -12,7 +10,7 @@ public struct Itinerary: Sendable {
     /// Position of each step's allocation or job in the plan, beside `steps`.
     private(set) var sources: [Source] = []
     /// Where each step stands in `units`, beside `steps`.
-    private(set) var places: [Place] = []
+    public private(set) var places: [Place] = []
     private let trees: [AllocationID: Digest]
 
     /// A sequence of stages that stands for a job, or for the stops of the plan.
@@ -50,13 +48,14 @@ public struct Itinerary: Sendable {
         /// outcome of the last step.
         public let promote: Int?
 
-        var allSteps: [Int] { steps + (promote.map { [$0] } ?? []) }
+        /// The promote comes last.
+        public var allSteps: [Int] { steps + (promote.map { [$0] } ?? []) }
     }
 
     /// A step's unit and, where it belongs to an allocation, its chain within the stage.
-    struct Place: Sendable {
-        var unit = 0
-        var chain: Int?
+    public struct Place: Sendable {
+        public var unit = 0
+        public var chain: Int?
     }
 
     /// Where the facts of a step stand in the plan.
@@ -167,10 +166,12 @@ public struct Itinerary: Sendable {
     // MARK: Facts of a step
 
     /// The tree that an acting allocation ends with.
-    func tree(of worker: WorkerName, in job: JobName) -> Digest? { trees[AllocationID(job: job, worker: worker)] }
+    public func tree(of worker: WorkerName, in job: JobName) -> Digest? {
+        trees[AllocationID(job: job, worker: worker)]
+    }
 
     /// The job that a step belongs to; nil for stops, whose job may be gone from the workspace.
-    func job(of step: Int) -> Plan.Job? {
+    public func job(of step: Int) -> Plan.Job? {
         switch sources[step] {
         case .stop: nil
         case .entry(let wave, let job, _, _, _), .job(let wave, let job): plan.waves[wave].jobs[job]
@@ -178,7 +179,7 @@ public struct Itinerary: Sendable {
     }
 
     /// The batch entry of a step of one allocation.
-    func entry(of step: Int) -> Plan.Entry? {
+    public func entry(of step: Int) -> Plan.Entry? {
         switch sources[step] {
         case .stop, .job: nil
         case .entry(let wave, let job, let phase, let batch, let entry):
@@ -187,14 +188,14 @@ public struct Itinerary: Sendable {
     }
 
     /// What the plan takes the step's allocation to run before it acts; nil for steps of a job as a whole.
-    func from(of step: Int) -> FromState? {
+    public func from(of step: Int) -> FromState? {
         if let stop = stop(of: step) { return stop.from }
         guard let entry = entry(of: step) else { return nil }
         return job(of: step)?.from.first { $0.name == entry.from }?.value
     }
 
     /// The stop that a step carries out.
-    func stop(of step: Int) -> Plan.Stop? {
+    public func stop(of step: Int) -> Plan.Stop? {
         switch sources[step] {
         case .stop(let index): plan.reconcile[index]
         case .entry, .job: nil

@@ -1,0 +1,116 @@
+internal import Model
+
+/// The batches of a phase as a reviewer reads them: equal batches told as one, equal entries of a batch as one group.
+struct BatchOutline {
+    struct Item {
+        /// `3`, or `1–301` for several batches.
+        let number: String
+        /// How many allocations act at a time; nil for a single batch.
+        let each: Int?
+        let groups: [Group]
+    }
+
+    /// Entries that differ in nothing but the worker.
+    struct Group {
+        let entry: Plan.Entry
+        var workers: [WorkerName]
+    }
+
+    let items: [Item]
+
+    /// From here on, equal batches in a row are told as one.
+    private static let manyBatches = 4
+
+    init(_ phase: Plan.Phase) {
+        var items: [Item] = []
+        let kinds = phase.batches.map(BatchKind.init)
+        var index = 0
+        while index < kinds.count {
+            let kind = kinds[index]
+            var end = index + 1
+            while end < kinds.count, kinds[end] == kind { end += 1 }
+            // The last batch of a run is often smaller: it is told with the others.
+            if end < kinds.count, kinds[end].isLess(than: kind) { end += 1 }
+            if end - index >= Self.manyBatches {
+                let entries = Array(phase.batches[index..<end].joined())
+                items.append(Item(number: "\(index + 1)–\(end)", each: kind.size, groups: Self.groups(entries)))
+            } else {
+                for at in index..<end {
+                    items.append(Item(number: "\(at + 1)", each: nil, groups: Self.groups(phase.batches[at])))
+                }
+            }
+            index = end
+        }
+        self.items = items
+    }
+
+    private static func groups(_ entries: [Plan.Entry]) -> [Group] {
+        var groups: [Group] = []
+        var places: [EntryKind: Int] = [:]
+        for entry in entries {
+            if let place = places[EntryKind(entry)] {
+                groups[place].workers.append(entry.worker)
+            } else {
+                places[EntryKind(entry)] = groups.count
+                groups.append(Group(entry: entry, workers: [entry.worker]))
+            }
+        }
+        return groups
+    }
+}
+
+/// What makes entries equal to a reviewer.
+private struct EntryKind: Hashable {
+    let action: LifecycleAction
+    let reason: Reason
+    let from: String
+
+    init(_ entry: Plan.Entry) {
+        action = entry.action
+        reason = entry.reason
+        from = entry.from
+    }
+}
+
+/// What makes batches equal to a reviewer: how many entries of which kinds.
+private struct BatchKind: Equatable {
+    private let counts: [EntryKind: Int]
+
+    init(_ batch: [Plan.Entry]) { counts = batch.reduce(into: [:]) { $0[EntryKind($1), default: 0] += 1 } }
+
+    var size: Int { counts.values.reduce(0, +) }
+
+    /// The same kinds, and none of them more often.
+    func isLess(than other: BatchKind) -> Bool {
+        counts.allSatisfy { $0.value <= other.counts[$0.key] ?? 0 }
+    }
+}
+
+/// Stops that differ in nothing but the worker.
+struct StopGroup {
+    let stop: Plan.Stop
+    var workers: [WorkerName]
+
+    static func groups(_ stops: [Plan.Stop]) -> [StopGroup] {
+        var groups: [StopGroup] = []
+        for stop in stops {
+            if let last = groups.last?.stop, last.allocation.job == stop.allocation.job, last.reason == stop.reason,
+                last.from.version == stop.from.version
+            {
+                groups[groups.count - 1].workers.append(stop.allocation.worker)
+            } else {
+                groups.append(StopGroup(stop: stop, workers: [stop.allocation.worker]))
+            }
+        }
+        return groups
+    }
+
+    /// Why, and what becomes of the files.
+    var reasonText: String {
+        switch stop.reason {
+        case .removed: Wording.reason(.removed) + "; deployed files go, data and logs stay"
+        case .disabled, .firstDeploy, .reEnabled, .unfinished, .forced, .globMatched, .contentChanged, .versionChanged:
+            Wording.reason(stop.reason)
+        }
+    }
+}

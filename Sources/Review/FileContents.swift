@@ -1,0 +1,47 @@
+public import Model
+
+/// The bytes behind a plan's file changes, as far as they are at hand and small enough to show.
+public struct FileContents: Sendable {
+    /// What is known of one object of the content store.
+    public enum Object: Sendable {
+        case bytes([UInt8])
+        /// Larger than what was asked for; its size in bytes.
+        case large(Int)
+        /// Not at hand.
+        case missing
+    }
+
+    private(set) var objects: [Digest: Object] = [:]
+
+    /// Most bytes of one file that are read for a diff.
+    public static let maximumFileSize = 256 * 1024
+    /// Bytes that are read for one review.
+    static let maximumBytes = 8 << 20
+    /// Objects that are read for one review.
+    static let maximumObjects = 2000
+
+    /// Nothing is at hand.
+    public static let none = FileContents()
+
+    private init() {}
+
+    /// Asks for what the plan's file changes refer to, in the plan's order, until enough was read for one review.
+    ///
+    /// - Parameters:
+    ///   - includingWhole: also files that are added or removed, which have nothing to be compared with.
+    ///   - read: gives an object of at most `limit` bytes.
+    public init(of plan: Plan, includingWhole: Bool, read: (_ digest: Digest, _ limit: Int) -> Object) {
+        var total = 0
+        for change in plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value)
+        where includingWhole || change.from != nil && change.to != nil {
+            // Only the type or mode differs, so there is nothing to compare.
+            if change.from == change.to { continue }
+            for digest in [change.from, change.to].compactMap(\.self) where objects[digest] == nil {
+                guard total < Self.maximumBytes, objects.count < Self.maximumObjects else { return }
+                let object = read(digest, Self.maximumFileSize)
+                if case .bytes(let bytes) = object { total += bytes.count }
+                objects[digest] = object
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+public import Model
+
+/// A plan as one HTML page that needs nothing else: no script, no font, no request. Its own policy forbids all of them.
+public struct HTMLReview {
+    private let file: PlanFile
+    private let plan: Plan
+    private let diffs: FileDiffs
+    private let showsSteps: Bool
+    private var out = ""
+
+    /// Jobs up to which each is unfolded.
+    private static let fewJobs = 6
+    /// Lines of a diff up to which it is unfolded.
+    private static let shortDiff = 40
+    /// Rows of one kind that are shown; the others are counted.
+    private static let manyRows = 500
+    /// Steps that are listed.
+    private static let manySteps = 20_000
+
+    /// The page, UTF-8.
+    ///
+    /// - Parameters:
+    ///   - contents: for diffs of the files.
+    ///   - showsSteps: whether the flat list of steps is at the end.
+    public static func page(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> String {
+        var review = HTMLReview(file, contents, showsSteps: showsSteps)
+        review.write()
+        return review.out
+    }
+
+    private init(_ file: PlanFile, _ contents: FileContents, showsSteps: Bool) {
+        self.file = file
+        plan = file.plan
+        diffs = FileDiffs(file.plan, contents, showsWhole: true, perFile: 400, total: 10_000)
+        self.showsSteps = showsSteps
+    }
+
+    private mutating func write() {
+        out += """
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
+            base-uri 'none'; form-action 'none'">
+            <meta name="referrer" content="no-referrer">
+            <title>\(Inert.entities(plan.summaryLine))</title>
+            <style>
+            \(HTMLStyle.css)
+            </style>
+            </head>
+            <body>
+            <main>
+
+            """
+        writeHead()
+        writeTimeline()
+        if !plan.reconcile.isEmpty { writeStops() }
+        for wave in plan.waves { write(wave) }
+        writeUnbound()
+        if showsSteps, !plan.isEmpty { writeSteps() }
+        out += "</main>\n</body>\n</html>\n"
+    }
+
+    // MARK: Head
+
+    private mutating func writeHead() {
+        out += "<header>\n<h1>\(Inert.entities(plan.summaryLine))</h1>\n"
+        out += "<p class=\"id\">\(file.id)</p>\n<ul class=\"facts\">\n"
+        for phrase in plan.headPhrases + plan.addressPhrases { out += "<li>\(phrase.html)</li>\n" }
+        out += "</ul>\n</header>\n"
+    }
+
+    private mutating func writeTimeline() {
+        let timeline = Timeline(plan)
+        if timeline.rows.isEmpty { return }
+        out += "<section>\n<h2>Who is touched when</h2>\n"
+        out +=
+            "<p class=\"hint\">From left to right: each wave begins when the one before it is done; jobs of one wave run "
+        out += "side by side. Numbers are batches; the workers of a batch act in parallel.</p>\n"
+        out += timeline.html
+        out += "</section>\n"
+    }
+
+    // MARK: Stops and waves
+
+    private mutating func writeStops() {
+        out += "<section>\n<h2>Stops, before the first wave</h2>\n<ul class=\"plain\">\n"
+        let groups = StopGroup.groups(plan.reconcile)
+        for group in groups.prefix(Self.manyRows) {
+            let what: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on "
+            out += "<li>\(Self.badge(.stop)) \(what.html)\(WorkerList.phrase(group.workers).html) "
+            out += "\(Self.small(group.reasonText))</li>\n"
+        }
+        writeRest(groups.count, "more line")
+        out += "</ul>\n</section>\n"
+    }
+
+    private mutating func writeRest(_ count: Int, _ what: String) {
+        if count > Self.manyRows {
+            out += "<li class=\"more\">and \(Wording.count(count - Self.manyRows, what))</li>\n"
+        }
+    }
+
+    private mutating func write(_ wave: Plan.Wave) {
+        out += "<section>\n<h2>Wave \(wave.deploymentSequence)</h2>\n"
+        let isOpen = plan.waves.reduce(0) { $0 + $1.jobs.count } <= Self.fewJobs
+        for job in wave.jobs { write(job, isOpen: isOpen) }
+        out += "</section>\n"
+    }
+
+    private mutating func write(_ job: Plan.Job, isOpen: Bool) {
+        out += "<details class=\"job\"\(isOpen ? " open" : "")>\n<summary><b>\(Inert.html(job.job.text))</b> "
+        out += "<span>\(job.versionsPhrase.html)</span>"
+        for (action, count) in job.actionCounts {
+            out += " <span class=\"badge a-\(action.rawValue)\">\(count) \(action.rawValue)</span>"
+        }
+        out += "</summary>\n<div class=\"inside\">\n"
+        var facts: [String] = []
+        if let demands = job.demandsPhrase { facts.append(demands.html) }
+        if job.gateFirst {
+            facts.append("<strong>gate first</strong> \(Self.small("the last one failed or never ran"))")
+        } else if job.phases.isEmpty {
+            facts.append("only completes the rollout that was not completed")
+        }
+        if let check = job.healthCheck { facts.append("gate: \(check.phrase.html)") }
+        if let ports = job.portsPhrase { facts.append(ports.html) }
+        if !facts.isEmpty {
+            out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
+        }
+        for phase in job.phases { write(phase, of: job) }
+        for state in job.changes { write(state.value, of: state.name, in: job) }
+        out += "</div>\n</details>\n"
+    }
+
+    private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
+        let title = phase.titlePhrase(in: job).html
+        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ol class=\"batches\">\n"
+        let items = BatchOutline(phase).items
+        for item in items.prefix(Self.manyRows) {
+            out += "<li><span class=\"number\">\(item.number)</span><div>"
+            for (place, group) in item.groups.enumerated() {
+                out += "<div>\(Self.badge(group.entry.action)) \(WorkerList.phrase(group.workers).html)"
+                if place == 0, let each = item.each { out += ", \(each) at a time" }
+                out += " \(Self.small(Wording.reason(group.entry.reason)))"
+                for match in group.entry.matchPhrases.prefix(20) { out += "<div class=\"match\">\(match.html)</div>" }
+                out += "</div>"
+            }
+            out += "</div></li>\n"
+        }
+        writeRest(items.count, "more line of this list")
+        out += "</ol>\n"
+    }
+
+    // MARK: Files
+
+    private mutating func write(_ changes: [FileChange], of state: String, in job: Plan.Job) {
+        if changes.isEmpty { return }
+        let title = job.filesPhrase(of: state).html
+        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ul class=\"plain files\">\n"
+        for change in changes.prefix(Self.manyRows) {
+            let (symbol, part) = Wording.symbol(change.kind)
+            let style =
+                switch part {
+                case .start: "added"
+                case .stop: "removed"
+                case .change, .heading, .name, .detail: "changed"
+                }
+            var line = "<span class=\"symbol \(style)\">\(symbol)</span> <code>\(Inert.html(change.path))</code>"
+            if change.kind == .mode { line += " \(Self.small("type or mode"))" }
+            switch diffs.diff(of: change.path, from: state, in: job.job) {
+            case nil: out += "<li>\(line)</li>\n"
+            case .note(let note): out += "<li>\(line) \(Self.small(note))</li>\n"
+            case .lines(let lines, let hidden):
+                let isOpen = change.kind == .modified && lines.count <= Self.shortDiff
+                out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary><pre>"
+                for line in lines {
+                    // Each line is a block of its own, so none can reorder or cover another.
+                    out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
+                }
+                if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
+                out += "</pre></details></li>\n"
+            }
+        }
+        writeRest(changes.count, "more file")
+        out += "</ul>\n"
+    }
+
+    private static func style(_ kind: FileDiff.Line.Kind) -> String {
+        switch kind {
+        case .mark: "mark"
+        case .context: "context"
+        case .added: "added"
+        case .removed: "removed"
+        }
+    }
+
+    // MARK: The end
+
+    private mutating func writeUnbound() {
+        let unbound = plan.unbound
+        if unbound.isEmpty { return }
+        out += "<section>\n<h2>Not bound by the plan</h2>\n<dl>\n"
+        for item in unbound {
+            out += "<dt>\(Inert.html(item.subject))</dt><dd>\(Inert.html(item.detail))</dd>\n"
+        }
+        out += "</dl>\n</section>\n"
+    }
+
+    private mutating func writeSteps() {
+        let rows = StepList.rows(plan)
+        out +=
+            "<section>\n<h2>Steps</h2>\n<details><summary>\(Wording.count(rows.count, "step")), in order</summary>\n<pre>"
+        for row in rows.prefix(Self.manySteps) {
+            out += "\(row.stage)\t\(Inert.html(row.step.id.text))\n"
+        }
+        if rows.count > Self.manySteps { out += "… \(rows.count - Self.manySteps) more\n" }
+        out += "</pre></details>\n</section>\n"
+    }
+
+    private static func badge(_ action: LifecycleAction) -> String {
+        "<span class=\"badge a-\(action.rawValue)\">\(action.rawValue)</span>"
+    }
+
+    /// - Parameter text: our own words.
+    private static func small(_ text: String) -> String { "<small>\(Inert.entities(text))</small>" }
+}

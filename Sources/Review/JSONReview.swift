@@ -1,0 +1,195 @@
+public import Model
+
+/// A plan as JSON, for other programs: everything a plan file says, with names resolved, so that nobody has to parse the
+/// plan's YAML. `plans/schema/review.schema.json` describes it. Fields are added under the same `review_format`; when one
+/// goes or changes its meaning, the number changes.
+public enum JSONReview {
+    /// What `review_format` says.
+    public static let format = 1
+
+    /// - Parameters:
+    ///   - contents: for diffs of files; empty where they are not wanted.
+    ///   - showsSteps: whether the flat list of steps is in it.
+    public static func json(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> JSON {
+        let plan = file.plan
+        let diffs = FileDiffs(plan, contents, showsWhole: true, perFile: 1000, total: 20_000)
+        var fields: [(String, JSON)] = [
+            ("review_format", .int(format)),
+            ("plan", .string(file.id.description)),
+            ("plan_format", .int(Plan.format)),
+            ("kind", .string(plan.kind.rawValue)),
+            ("bucket", .string(plan.bucket)),
+            ("transport", .string(plan.transport.rawValue)),
+            ("worker_root", .string(plan.workerRoot)),
+            ("catalog_revision", .int(plan.base.catalogRevision)),
+            (
+                "options",
+                .object([
+                    ("jobs", names(plan.options.jobs)), ("force", .bool(plan.options.force)),
+                    ("sync_only", .bool(plan.options.syncOnly)),
+                ])
+            ),
+            (
+                "policy",
+                .object([
+                    ("on_failure", .string(plan.policy.onFailure.rawValue)),
+                    ("job_parallelism", .int(plan.policy.jobParallelism)),
+                ])
+            ),
+            ("summary", summary(plan.summary)),
+            ("changes_something", .bool(!plan.isEmpty)),
+            ("workers", .array(plan.workers.map(worker))),
+            ("stops", .array(plan.reconcile.map(stop))),
+            (
+                "waves",
+                .array(
+                    plan.waves.map { wave in
+                        .object([
+                            ("deployment_seq", .int(wave.deploymentSequence)),
+                            ("jobs", .array(wave.jobs.map { job($0, diffs) })),
+                        ])
+                    })
+            ),
+            (
+                "not_bound",
+                .array(
+                    plan.unbound.map {
+                        .object([("subject", .string($0.subject)), ("detail", .string($0.detail))])
+                    })
+            ),
+        ]
+        if showsSteps { fields.append(("steps", .array(StepList.rows(plan).map(step)))) }
+        return .object(fields)
+    }
+
+    private static func names<Kind>(_ names: [Name<Kind>]) -> JSON { .array(names.map { .string($0.text) }) }
+
+    private static func summary(_ summary: Plan.Summary) -> JSON {
+        .object([
+            ("waves", .int(summary.waves)), ("start", .int(summary.start)), ("restart", .int(summary.restart)),
+            ("reload", .int(summary.reload)), ("sync", .int(summary.sync)), ("stop", .int(summary.stop)),
+            ("unchanged", .int(summary.unchanged)),
+        ])
+    }
+
+    private static func worker(_ worker: PlanWorker) -> JSON {
+        .object([
+            ("worker", .string(worker.worker.text)), ("address", .string(worker.address)),
+            ("port", worker.ssh.map { .int($0.port) } ?? .null), ("user", .optional(worker.ssh?.user)),
+            ("host_keys", .array(worker.ssh?.hostKeys.map(JSON.string) ?? [])), ("zone", .optional(worker.zone)),
+            ("removed", .bool(worker.isRemoved)),
+        ])
+    }
+
+    private static func stop(_ stop: Plan.Stop) -> JSON {
+        .object([
+            ("job", .string(stop.allocation.job.text)), ("worker", .string(stop.allocation.worker.text)),
+            ("action", .string(LifecycleAction.stop.rawValue)), ("reason", .string(stop.reason.rawValue)),
+            ("from", state(stop.from)), ("timeout_seconds", .int(stop.timeout)),
+        ])
+    }
+
+    private static func state(_ state: FromState) -> JSON {
+        .object([
+            ("version", .string(state.version)), ("content", .optional(state.content?.description)),
+            ("unfinished", .optional(state.unfinished?.description)), ("stopped", .bool(state.stopped)),
+        ])
+    }
+
+    private static func job(_ job: Plan.Job, _ diffs: FileDiffs) -> JSON {
+        let trees = job.content.map { content in
+            JSON.object([("content", .string(content.tree.description)), ("workers", names(content.workers))])
+        }
+        let states = job.from.map { named -> JSON in
+            let changes = job.changes.first { $0.name == named.name }?.value ?? []
+            return .object([
+                ("name", .string(named.name)), ("from", state(named.value)),
+                ("changes", .array(changes.map { change($0, diffs.diff(of: $0.path, from: named.name, in: job.job)) })),
+            ])
+        }
+        return .object([
+            ("job", .string(job.job.text)), ("version", .string(job.version)), ("demands", names(job.demands)),
+            ("active", names(job.active)), ("states", .array(states)), ("content", .array(trees)),
+            ("rollout_order", .string(job.rolloutOrder.rawValue)),
+            (
+                "batching",
+                .object([
+                    ("starts", .int(job.batching.starts)), ("upgrades", .int(job.batching.upgrades)),
+                    ("first", .array(job.batching.first.map(JSON.int))), ("spread", .optional(job.batching.spread)),
+                ])
+            ),
+            ("repeatable", .array(job.repeatable.map { .string($0.rawValue) })),
+            (
+                "timeouts_seconds",
+                .object([
+                    ("action", .int(job.timeouts.action)), ("hook", .int(job.timeouts.hook)),
+                    ("push", .int(job.timeouts.push)),
+                ])
+            ),
+            ("gate_first", .bool(job.gateFirst)),
+            ("phases", .array(job.phases.map(phase))),
+            ("ports", .object(job.ports.map { ($0.name, .int($0.value)) })),
+            ("health_check", job.healthCheck.map(healthCheck) ?? .null),
+        ])
+    }
+
+    private static func change(_ change: FileChange, _ diff: FileDiff?) -> JSON {
+        var fields: [(String, JSON)] = [
+            ("path", .string(change.path)), ("change", .string(change.kind.rawValue)),
+            ("from", .optional(change.from?.description)), ("to", .optional(change.to?.description)),
+        ]
+        switch diff {
+        case nil: break
+        case .note(let text): fields.append(("diff_note", .string(text)))
+        case .lines(let lines, let hidden):
+            fields.append(("diff", .array(lines.map { .string($0.kind.prefix + $0.text) })))
+            if hidden > 0 { fields.append(("diff_lines_left_out", .int(hidden))) }
+        }
+        return .object(fields)
+    }
+
+    private static func phase(_ phase: Plan.Phase) -> JSON {
+        let batches = phase.batches.map { batch in
+            JSON.array(
+                batch.map { entry in
+                    .object([
+                        ("worker", .string(entry.worker.text)), ("action", .string(entry.action.rawValue)),
+                        ("reason", .string(entry.reason.rawValue)), ("state", .string(entry.from)),
+                        (
+                            "matched",
+                            .object(entry.matched.map { ($0.name, .array($0.value.map(JSON.string))) })
+                        ),
+                    ])
+                })
+        }
+        return .object([
+            ("phase", .string(phase.kind.rawValue)), ("gate", .string(phase.gate.rawValue)),
+            ("batches", .array(batches)),
+        ])
+    }
+
+    private static func healthCheck(_ check: HealthCheck) -> JSON {
+        let checks = check.checks.map { check -> JSON in
+            switch check {
+            case .tcp(let port): .object([("type", .string("tcp")), ("port", .int(port))])
+            case .http(let port, let path, let status):
+                .object([
+                    ("type", .string("http")), ("port", .int(port)), ("path", .string(path)),
+                    ("expect_status", .int(status)),
+                ])
+            case .ssh(let command): .object([("type", .string("ssh")), ("command", .string(command))])
+            }
+        }
+        return .object([
+            ("timeout_seconds", .int(check.timeoutSeconds)), ("attempts", .int(check.attempts)),
+            ("interval_seconds", .int(check.intervalSeconds)), ("checks", .array(checks)),
+        ])
+    }
+
+    private static func step(_ row: StepList.Row) -> JSON {
+        .object([
+            ("id", .string(row.step.id.text)), ("stage", .int(row.stage)), ("action", .string(row.step.kind.verb)),
+            ("job", .string(row.step.job.text)), ("worker", .optional(row.step.worker?.text)),
+        ])
+    }
+}

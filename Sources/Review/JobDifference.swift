@@ -1,0 +1,181 @@
+internal import Model
+
+/// What differs in one job of two plans.
+struct JobDifference {
+    private(set) var items: [PlanDifference.Item] = []
+    private let old: Plan.Job
+    private let new: Plan.Job
+
+    /// What a plan says of one worker, with states resolved.
+    private struct Facts {
+        var entry: Plan.Entry
+        var phase: PhaseKind
+        /// From 1.
+        var batch: Int
+        var state: FromState?
+        var tree: Digest?
+    }
+
+    init(_ old: Plan.Job, _ new: Plan.Job, waves: (old: Int, new: Int)) {
+        self.old = old
+        self.new = new
+        compareFields(waves)
+        compareActive()
+        compareFiles()
+        compareWorkers()
+    }
+
+    private mutating func compareFields(_ waves: (old: Int, new: Int)) {
+        func names<Kind>(_ names: [Name<Kind>]) -> Phrase { names.isEmpty ? "none" : names.map { "\($0)" }.list() }
+        var fields = FieldComparison()
+        fields.compare("wave", waves.old, waves.new) { "\($0)" }
+        fields.compare("version", old.version, new.version) { "\($0)" }
+        fields.compare("demands", old.demands, new.demands) { names($0) }
+        fields.compare("gate first", old.gateFirst, new.gateFirst) { $0 ? "yes" : "no" }
+        fields.compare("rollout order", old.rolloutOrder, new.rolloutOrder) { "\(own: $0.rawValue)" }
+        fields.compare("batching.starts", old.batching.starts, new.batching.starts) { "\($0)" }
+        fields.compare("batching.upgrades", old.batching.upgrades, new.batching.upgrades) { "\($0)" }
+        fields.compare("batching.first", old.batching.first, new.batching.first) {
+            $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
+        }
+        fields.compare("batching.spread", old.batching.spread, new.batching.spread) { $0.map { "\($0)" } ?? "none" }
+        fields.compare("repeatable", old.repeatable, new.repeatable) {
+            $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
+        }
+        fields.compare("timeouts.action", old.timeouts.action, new.timeouts.action) { "\($0) s" }
+        fields.compare("timeouts.hook", old.timeouts.hook, new.timeouts.hook) { "\($0) s" }
+        fields.compare("timeouts.push", old.timeouts.push, new.timeouts.push) { "\($0) s" }
+        fields.compare("ports", old.ports, new.ports) { ports in
+            ports.isEmpty ? "none" : ports.map { "\($0.name) \($0.value)" }.list()
+        }
+        fields.compare("health check", old.healthCheck, new.healthCheck) { $0?.phrase ?? "none" }
+        for kind in PhaseKind.allCases {
+            let gates = [old, new].map { job in job.phases.first { $0.kind == kind }?.gate }
+            // A phase that only one plan has shows in its workers.
+            if let before = gates[0], let after = gates[1] {
+                fields.compare("gate of the \(kind.rawValue) phase", before, after) {
+                    "\(own: $0.rawValue.replacing("_", with: " "))"
+                }
+            }
+        }
+        items += fields.items
+    }
+
+    private mutating func compareActive() {
+        var groups = WorkerGroups()
+        let (before, after) = (Set(old.active), Set(new.active))
+        for worker in old.active where !after.contains(worker) { groups.add(.removed, "gates cover", worker) }
+        for worker in new.active where !before.contains(worker) { groups.add(.added, "gates cover", worker) }
+        items += groups.items
+        if before == after, old.active != new.active {
+            items.append(.init(sign: .changed, phrase: "order of the active allocations"))
+        }
+    }
+
+    /// Paths whose content or change differs, told once for all states that have them.
+    private mutating func compareFiles() {
+        var seen = Set<String>()
+        func tell(_ sign: PlanDifference.Sign, _ phrase: Phrase) {
+            if seen.insert(sign.rawValue + phrase.terminal).inserted { items.append(.init(sign: sign, phrase: phrase)) }
+        }
+        let before = Self.changes(old)
+        let after = Self.changes(new)
+        for (path, change) in before.ordered {
+            guard let others = after.byPath[path], let changes = before.byPath[path] else {
+                tell(.removed, "\(path) is \(own: Self.word(change.kind))")
+                continue
+            }
+            if changes == others { continue }
+            if Set(changes.map(\.to)) != Set(others.map(\.to)) {
+                let to = (changes.first?.to?.short, others.first?.to?.short)
+                tell(.changed, "\(path): other content, \(own: to.0 ?? "none") -> \(own: to.1 ?? "none")")
+            } else if Set(changes.map(\.from)) != Set(others.map(\.from)) {
+                tell(.changed, "\(path): other content to begin with")
+            } else {
+                tell(.changed, "\(path): another kind of change")
+            }
+        }
+        for (path, change) in after.ordered where before.byPath[path] == nil {
+            tell(.added, "\(path) is \(own: Self.word(change.kind))")
+        }
+    }
+
+    private static func changes(
+        _ job: Plan.Job
+    ) -> (ordered: [(path: String, change: FileChange)], byPath: [String: Set<FileChange>]) {
+        var ordered: [(path: String, change: FileChange)] = []
+        var byPath: [String: Set<FileChange>] = [:]
+        for change in job.changes.lazy.flatMap(\.value) {
+            if byPath[change.path] == nil { ordered.append((change.path, change)) }
+            byPath[change.path, default: []].insert(change)
+        }
+        return (ordered, byPath)
+    }
+
+    private static func word(_ kind: ChangeKind) -> String {
+        switch kind {
+        case .added, .modified, .removed: kind.rawValue
+        case .mode: "of another type or mode"
+        }
+    }
+
+    // MARK: Workers
+
+    private mutating func compareWorkers() {
+        let (before, after) = (Self.facts(old), Self.facts(new))
+        var groups = WorkerGroups()
+        for worker in before.order {
+            guard let facts = before.facts[worker] else { continue }
+            guard let other = after.facts[worker] else {
+                groups.add(.removed, Self.action(facts), worker)
+                continue
+            }
+            var fields = FieldComparison()
+            fields.compare("action", facts.entry.action, other.entry.action) { "\(own: $0.rawValue)" }
+            fields.compare("reason", facts.entry.reason, other.entry.reason) { "\(own: Wording.reason($0))" }
+            fields.compare("batch", Place(facts), Place(other)) { "\(own: $0.phase.rawValue) \($0.batch)" }
+            fields.compare("from", facts.state, other.state) { $0?.phrase ?? "none" }
+            fields.compare("content", facts.tree, other.tree) { "\(own: $0?.short ?? "none")" }
+            fields.compare("matching globs", facts.entry.matched, other.entry.matched) { globs in
+                globs.isEmpty ? "none" : globs.map { "\($0.name)" }.list()
+            }
+            for item in fields.items { groups.add(.changed, "\(item.phrase) on", worker) }
+        }
+        for worker in after.order where before.facts[worker] == nil {
+            if let facts = after.facts[worker] { groups.add(.added, Self.action(facts), worker) }
+        }
+        items += groups.items
+    }
+
+    /// Where an allocation acts.
+    private struct Place: Equatable {
+        let phase: PhaseKind
+        let batch: Int
+
+        init(_ facts: Facts) {
+            phase = facts.phase
+            batch = facts.batch
+        }
+    }
+
+    private static func action(_ facts: Facts) -> Phrase {
+        "\(own: facts.entry.action.rawValue) (\(own: Wording.reason(facts.entry.reason))) on"
+    }
+
+    private static func facts(_ job: Plan.Job) -> (order: [WorkerName], facts: [WorkerName: Facts]) {
+        let states = Dictionary(uniqueKeysWithValues: job.from.map { ($0.name, $0.value) })
+        var order: [WorkerName] = []
+        var facts: [WorkerName: Facts] = [:]
+        for phase in job.phases {
+            for (index, batch) in phase.batches.enumerated() {
+                for entry in batch {
+                    order.append(entry.worker)
+                    facts[entry.worker] = Facts(
+                        entry: entry, phase: phase.kind, batch: index + 1, state: states[entry.from])
+                }
+            }
+        }
+        for content in job.content { for worker in content.workers { facts[worker]?.tree = content.tree } }
+        return (order, facts)
+    }
+}

@@ -1,0 +1,213 @@
+public import Model
+
+/// A plan as Markdown, for the comment on a pull request: the summary first, then one folded part a wave.
+///
+/// Every text from the plan stands in a code span or block, or escaped in HTML, so that it can neither mention anybody,
+/// link, nor close a part.
+public struct MarkdownReview {
+    /// Most bytes of the text, so never more characters either: what GitHub takes is 65,536.
+    public static let maximumSize = 65_000
+
+    private let file: PlanFile
+    private let plan: Plan
+    private let diffs: FileDiffs
+    private let showsSteps: Bool
+    private var out = ""
+    /// Set when something did not fit.
+    private var isCut = false
+
+    /// Rows and lines of one kind that are shown; the others are counted.
+    private static let fewRows = 40
+    /// Bytes that are kept free for closing tags and the notice of a cut.
+    private static let reserve = 600
+
+    /// The text, with a line feed at its end.
+    ///
+    /// - Parameters:
+    ///   - contents: for diffs; where there is no room for all, there are shorter ones or none.
+    ///   - showsSteps: whether the flat list of steps is at the end, as far as there is room.
+    public static func text(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> String {
+        for (perFile, total) in [(60, 1200), (15, 300)] {
+            var review = MarkdownReview(file, contents, perFile: perFile, total: total, showsSteps: showsSteps)
+            review.write()
+            if !review.isCut { return review.out }
+        }
+        var review = MarkdownReview(file, .none, perFile: 0, total: 0, showsSteps: showsSteps)
+        review.write()
+        return review.out
+    }
+
+    private init(_ file: PlanFile, _ contents: FileContents, perFile: Int, total: Int, showsSteps: Bool) {
+        self.file = file
+        plan = file.plan
+        diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: perFile, total: total)
+        self.showsSteps = showsSteps
+    }
+
+    private mutating func write() {
+        out += "### \(plan.summaryLine)\n\n"
+        out += "`\(file.id)`\n\n"
+        for phrase in plan.headPhrases + plan.addressPhrases { out += "- \(phrase.markdown)\n" }
+        out += "\n"
+        if !plan.waves.isEmpty { writeTable() }
+        let unbound = plan.unbound
+        if !unbound.isEmpty {
+            out += "**Not bound by the plan**\n\n"
+            for item in unbound { out += "- \(item.subject): \(item.detail)\n" }
+            out += "\n"
+        }
+        if !plan.reconcile.isEmpty {
+            fold("Stops, before the first wave: \(Wording.count(plan.reconcile.count, "allocation"))", stopLines)
+        }
+        for wave in plan.waves {
+            let jobs = wave.jobs.prefix(8).map { "<code>\(Inert.html($0.job.text))</code>" }.joined(separator: ", ")
+            let rest = wave.jobs.count > 8 ? " and \(wave.jobs.count - 8) more" : ""
+            fold("Wave \(wave.deploymentSequence): \(jobs)\(rest)", wave.jobs.flatMap(blocks))
+        }
+        if showsSteps, !plan.isEmpty { writeSteps() }
+        if isCut {
+            out +=
+                "\n**Cut here: this comment has no room for the whole plan.** `maand-plan show FILE` shows all of it.\n"
+        }
+    }
+
+    // MARK: Room
+
+    private func fits(_ text: String) -> Bool { out.utf8.count + text.utf8.count <= Self.maximumSize - Self.reserve }
+
+    /// A folded part, with as many of its blocks as there is room for.
+    ///
+    /// - Parameter title: HTML.
+    private mutating func fold(_ title: String, _ blocks: some Sequence<String>) {
+        let open = "<details><summary>\(title)</summary>\n\n"
+        guard !isCut, fits(open) else {
+            isCut = true
+            return
+        }
+        out += open
+        for block in blocks {
+            guard fits(block) else {
+                isCut = true
+                out += "\n… the rest of this part is not shown\n"
+                break
+            }
+            out += block
+        }
+        out += "\n</details>\n\n"
+    }
+
+    // MARK: Parts
+
+    private mutating func writeTable() {
+        out += "| wave | job | version | start | restart | reload | sync |\n|---|---|---|---:|---:|---:|---:|\n"
+        var rows = 0
+        for wave in plan.waves {
+            for job in wave.jobs {
+                rows += 1
+                if rows > Self.fewRows { continue }
+                let counts = job.actionCounts
+                func count(_ action: LifecycleAction) -> String {
+                    counts.first { $0.action == action }.map { String($0.count) } ?? ""
+                }
+                // In a table even a code span is cut by a vertical bar; versions have none, but nothing relies on it.
+                let version = job.versionsPhrase.markdown.replacing("|", with: "\\|")
+                out += "| \(wave.deploymentSequence) | \(Inert.code(job.job.text)) | \(version) | "
+                out += "\(count(.start)) | \(count(.restart)) | \(count(.reload)) | \(count(.sync)) |\n"
+            }
+        }
+        if rows > Self.fewRows { out += "\nand \(Wording.count(rows - Self.fewRows, "more job"))\n" }
+        out += "\n"
+    }
+
+    private var stopLines: [String] {
+        StopGroup.groups(plan.reconcile).map { group in
+            let phrase: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on"
+            return "- stop \(phrase.markdown) \(WorkerList.phrase(group.workers).markdown) (\(group.reasonText))\n"
+        }
+    }
+
+    private func blocks(_ job: Plan.Job) -> [String] {
+        var head = "#### \(Inert.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
+        if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
+        if job.gateFirst {
+            head += "- gate first: the last one failed or never ran\n"
+        } else if job.phases.isEmpty {
+            head += "- only completes the rollout that was not completed\n"
+        }
+        for phase in job.phases { head += text(phase, of: job) }
+        if let check = job.healthCheck { head += "- gate: \(check.phrase.markdown)\n" }
+        if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
+        head += "\n"
+        return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }
+    }
+
+    private func text(_ phase: Plan.Phase, of job: Plan.Job) -> String {
+        var text = "- \(phase.titlePhrase(in: job).markdown)\n"
+        let items = BatchOutline(phase).items
+        for item in items.prefix(Self.fewRows) {
+            let size = item.each.map { ", \($0) at a time" } ?? ""
+            for (place, group) in item.groups.enumerated() {
+                let action = group.entry.action.rawValue
+                text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
+                text += "\(place == 0 ? size : "") (\(Wording.reason(group.entry.reason)))\n"
+                for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }
+            }
+        }
+        if items.count > Self.fewRows {
+            text += "  - and more batches, \(items.count - Self.fewRows) lines of this list\n"
+        }
+        return text
+    }
+
+    /// A list of the files, and a block for each diff.
+    private func files(_ changes: [FileChange], of state: String, in job: Plan.Job) -> [String] {
+        if changes.isEmpty { return [] }
+        var list = "\(job.filesPhrase(of: state).markdown):\n\n"
+        var blocks: [String] = []
+        for change in changes.prefix(Self.fewRows) {
+            let word =
+                switch change.kind {
+                case .added: "added"
+                case .modified: "modified"
+                case .removed: "removed"
+                case .mode: "type or mode"
+                }
+            list += "- \(word) \(Inert.code(change.path))"
+            switch diffs.diff(of: change.path, from: state, in: job.job) {
+            case nil: break
+            case .note(let note): list += " (\(note))"
+            case .lines(let lines, let hidden):
+                var texts = lines.map(FileDiff.text)
+                if hidden > 0 { texts.append("… \(Wording.count(hidden, "more line"))") }
+                let fence = Inert.fence(for: texts)
+                blocks.append(
+                    "\(Inert.code(change.path))\n\n\(fence)diff\n\(texts.joined(separator: "\n"))\n\(fence)\n\n")
+            }
+            list += "\n"
+        }
+        let rest = changes.count - Self.fewRows
+        if rest > 0 { list += "- and \(Wording.count(rest, "more file"))\n" }
+        return [list + "\n"] + blocks
+    }
+
+    private mutating func writeSteps() {
+        let rows = StepList.rows(plan)
+        let open = "<details><summary>\(Wording.count(rows.count, "step")), in order</summary>\n\n```\n"
+        guard !isCut, fits(open) else {
+            isCut = true
+            return
+        }
+        out += open
+        for (index, row) in rows.enumerated() {
+            // Ids consist of names, so none can hold a backtick.
+            let line = "\(row.stage)  \(Inert.terminal(row.step.id.text))\n"
+            guard fits(line) else {
+                isCut = true
+                out += "… \(Wording.count(rows.count - index, "more step"))\n"
+                break
+            }
+            out += line
+        }
+        out += "```\n\n</details>\n"
+    }
+}

@@ -1,0 +1,86 @@
+internal import Model
+
+/// A sentence of ours with names and texts from a plan in it, which every format has to keep apart: what comes from a
+/// plan is escaped and set off as the format demands, our own words are not.
+struct Phrase: ExpressibleByStringInterpolation {
+    fileprivate enum Piece {
+        case own(String)
+        case foreign(String)
+        /// As `foreign`; in backticks where the format does not set it off by itself.
+        case quoted(String)
+    }
+
+    fileprivate var pieces: [Piece] = []
+
+    init(stringLiteral value: String) { pieces = [.own(value)] }
+
+    init(stringInterpolation: Interpolation) { pieces = stringInterpolation.pieces }
+
+    init() {}
+
+    struct Interpolation: StringInterpolationProtocol {
+        fileprivate var pieces: [Piece] = []
+
+        init(literalCapacity: Int, interpolationCount: Int) {}
+
+        mutating func appendLiteral(_ literal: String) { if !literal.isEmpty { pieces.append(.own(literal)) } }
+
+        mutating func appendInterpolation(_ number: Int) { pieces.append(.own(String(number))) }
+
+        /// Our own words.
+        mutating func appendInterpolation(own text: String) { pieces.append(.own(text)) }
+
+        /// Anything that stands in a plan, whatever was checked about it.
+        mutating func appendInterpolation(_ text: String) { pieces.append(.foreign(text)) }
+
+        mutating func appendInterpolation(quoted text: String) { pieces.append(.quoted(text)) }
+
+        mutating func appendInterpolation<Kind>(_ name: Name<Kind>) { pieces.append(.foreign(name.text)) }
+
+        mutating func appendInterpolation(_ phrase: Phrase) { pieces += phrase.pieces }
+    }
+
+    static func + (a: Phrase, b: Phrase) -> Phrase {
+        var sum = a
+        sum.pieces += b.pieces
+        return sum
+    }
+
+    /// On one line of a terminal.
+    var terminal: String { render(own: { $0 }, foreign: Inert.terminal, quoted: { "`\($0)`" }) }
+
+    /// In Markdown, outside of tables.
+    var markdown: String { render(own: { $0 }, foreign: Inert.code) }
+
+    var html: String { render(own: Inert.entities, foreign: { "<code>\(Inert.html($0))</code>" }) }
+
+    /// In an attribute, or in an element that holds no other.
+    var htmlText: String { render(own: Inert.entities, foreign: Inert.html) }
+
+    private func render(
+        own: (String) -> String, foreign: (String) -> String, quoted: (String) -> String = { $0 }
+    ) -> String {
+        var out = ""
+        for piece in pieces {
+            switch piece {
+            case .own(let text): out += own(text)
+            case .foreign(let text): out += foreign(text)
+            case .quoted(let text): out += quoted(foreign(text))
+            }
+        }
+        return out
+    }
+}
+
+extension Sequence<Phrase> {
+    func list(_ separator: String = ", ") -> Phrase {
+        var sum = Phrase()
+        var isFirst = true
+        for phrase in self {
+            if !isFirst { sum.pieces.append(.own(separator)) }
+            sum.pieces += phrase.pieces
+            isFirst = false
+        }
+        return sum
+    }
+}

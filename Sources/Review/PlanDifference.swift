@@ -1,0 +1,254 @@
+public import Model
+
+/// What differs between two plans, by meaning: what would be done otherwise, and where.
+///
+/// The catalog revision, the summary (which follows from the rest) and the short names of states are not compared.
+public struct PlanDifference {
+    enum Sign: String {
+        case added = "+"
+        case removed = "-"
+        case changed = "~"
+    }
+
+    struct Item {
+        let sign: Sign
+        let phrase: Phrase
+    }
+
+    struct Section {
+        let title: Phrase
+        var items: [Item]
+    }
+
+    private(set) var sections: [Section] = []
+    /// Nothing differs but jobs that only the second plan has.
+    public private(set) var onlyAddsJobs = true
+    private let revisions: (old: Int, new: Int)
+
+    /// Lines of one section that are shown; the others are counted.
+    private static let shownItems = 200
+
+    public init(_ old: Plan, _ new: Plan) {
+        revisions = (old.base.catalogRevision, new.base.catalogRevision)
+        compareHeads(old, new)
+        compareWorkers(old, new)
+        compareStops(old, new)
+        compareJobs(old, new)
+        if sections.isEmpty {
+            onlyAddsJobs = false
+            var other = new
+            other.base = old.base
+            other.summary = old.summary
+            if other != old {
+                add(
+                    "Order",
+                    [Item(sign: .changed, phrase: "the same, listed in another order or under other names of states")])
+            }
+        }
+    }
+
+    /// Whether both plans do the same.
+    public var isEmpty: Bool { sections.isEmpty }
+
+    /// For a terminal, with a line feed at its end.
+    public func text(color: Bool) -> String {
+        let style = Style(hasColor: color)
+        var out = ""
+        for section in sections {
+            out += style(.heading, section.title.terminal) + "\n"
+            for item in section.items.prefix(Self.shownItems) {
+                let part: Style.Part =
+                    switch item.sign {
+                    case .added: .start
+                    case .removed: .stop
+                    case .changed: .change
+                    }
+                out += "  \(style(part, item.sign.rawValue)) \(item.phrase.terminal)\n"
+            }
+            let rest = section.items.count - Self.shownItems
+            if rest > 0 { out += "  and \(Wording.count(rest, "more difference"))\n" }
+        }
+        if isEmpty {
+            out += "The plans do the same."
+            if revisions.old != revisions.new {
+                out += " They were made at the catalog revisions \(revisions.old) and \(revisions.new)."
+            }
+            out += "\n"
+        }
+        return out
+    }
+
+    private mutating func add(_ title: Phrase, _ items: [Item]) {
+        if !items.isEmpty { sections.append(Section(title: title, items: items)) }
+    }
+
+    // MARK: Head
+
+    private mutating func compareHeads(_ old: Plan, _ new: Plan) {
+        var fields = FieldComparison()
+        fields.compare("kind", old.kind, new.kind) { "\(own: $0.rawValue)" }
+        fields.compare("bucket", old.bucket, new.bucket) { "\($0)" }
+        fields.compare("transport", old.transport, new.transport) { "\(own: $0.rawValue)" }
+        fields.compare("worker_root", old.workerRoot, new.workerRoot) { "\($0)" }
+        fields.compare("options.jobs", old.options.jobs, new.options.jobs) {
+            $0.isEmpty ? "all" : $0.map { "\($0)" }.list()
+        }
+        fields.compare("options.force", old.options.force, new.options.force) { "\(own: "\($0)")" }
+        fields.compare("options.sync_only", old.options.syncOnly, new.options.syncOnly) { "\(own: "\($0)")" }
+        fields.compare("policy.on_failure", old.policy.onFailure, new.policy.onFailure) { "\(own: $0.rawValue)" }
+        fields.compare("policy.job_parallelism", old.policy.jobParallelism, new.policy.jobParallelism) { "\($0)" }
+        if !fields.items.isEmpty { onlyAddsJobs = false }
+        add("Plan", fields.items)
+    }
+
+    // MARK: Workers
+
+    private mutating func compareWorkers(_ old: Plan, _ new: Plan) {
+        let before = Dictionary(uniqueKeysWithValues: old.workers.map { ($0.worker, $0) })
+        let after = Dictionary(uniqueKeysWithValues: new.workers.map { ($0.worker, $0) })
+        var groups = WorkerGroups()
+        for worker in old.workers {
+            guard let other = after[worker.worker] else {
+                groups.add(.removed, "no longer needed:", worker.worker)
+                continue
+            }
+            if other == worker { continue }
+            var fields = FieldComparison()
+            fields.compare("address", worker.address, other.address) { "\($0)" }
+            fields.compare("port", worker.ssh?.port, other.ssh?.port) { $0.map { "\($0)" } ?? "none" }
+            fields.compare("user", worker.ssh?.user, other.ssh?.user) { $0.map { "\($0)" } ?? "none" }
+            fields.compare("host_keys", worker.ssh?.hostKeys, other.ssh?.hostKeys) { keys in
+                keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.list() } ?? "none"
+            }
+            fields.compare("zone", worker.zone, other.zone) { $0.map { "\($0)" } ?? "none" }
+            fields.compare("removed", worker.isRemoved, other.isRemoved) { $0 ? "yes" : "no" }
+            for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
+        }
+        if !groups.items.isEmpty { onlyAddsJobs = false }
+        for worker in new.workers where before[worker.worker] == nil { groups.add(.added, "needed:", worker.worker) }
+        add("Workers", groups.items)
+    }
+
+    // MARK: Stops
+
+    private mutating func compareStops(_ old: Plan, _ new: Plan) {
+        let before = Dictionary(uniqueKeysWithValues: old.reconcile.map { ($0.allocation, $0) })
+        let after = Dictionary(uniqueKeysWithValues: new.reconcile.map { ($0.allocation, $0) })
+        var groups = WorkerGroups()
+        for stop in old.reconcile {
+            let (job, worker) = (stop.allocation.job, stop.allocation.worker)
+            guard let other = after[stop.allocation] else {
+                groups.add(.removed, "stop \(job) (\(own: Wording.reason(stop.reason))) on", worker)
+                continue
+            }
+            if other == stop { continue }
+            var fields = FieldComparison()
+            fields.compare("reason", stop.reason, other.reason) { "\(own: Wording.reason($0))" }
+            fields.compare("from", stop.from, other.from) { $0.phrase }
+            fields.compare("timeout", stop.timeout, other.timeout) { "\($0) s" }
+            for item in fields.items { groups.add(.changed, "stop \(job): \(item.phrase) on", worker) }
+        }
+        for stop in new.reconcile where before[stop.allocation] == nil {
+            groups.add(
+                .added, "stop \(stop.allocation.job) (\(own: Wording.reason(stop.reason))) on", stop.allocation.worker)
+        }
+        var items = groups.items
+        func order(_ plan: Plan) -> [JobName] {
+            plan.reconcile.map(\.allocation.job).reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+        }
+        if items.isEmpty, order(old) != order(new) {
+            items.append(
+                Item(
+                    sign: .changed,
+                    phrase: "order of jobs: \(order(old).map { "\($0)" }.list()) -> "
+                        + order(new).map { "\($0)" }.list()))
+        }
+        if !items.isEmpty { onlyAddsJobs = false }
+        add("Stops", items)
+    }
+
+    // MARK: Jobs
+
+    private mutating func compareJobs(_ old: Plan, _ new: Plan) {
+        let before = Self.jobs(old)
+        let after = Self.jobs(new)
+        for (wave, job) in old.waves.flatMap({ wave in wave.jobs.map { (wave.deploymentSequence, $0) } }) {
+            if let (otherWave, other) = after[job.job] {
+                if wave == otherWave, job == other { continue }
+                let items = JobDifference(job, other, waves: (wave, otherWave)).items
+                if !items.isEmpty { onlyAddsJobs = false }
+                add("\(job.job)", items)
+            } else {
+                onlyAddsJobs = false
+                add("\(job.job)", [Item(sign: .removed, phrase: job.existence(in: wave))])
+            }
+        }
+        for (wave, job) in new.waves.flatMap({ wave in wave.jobs.map { (wave.deploymentSequence, $0) } })
+        where before[job.job] == nil {
+            add("\(job.job)", [Item(sign: .added, phrase: job.existence(in: wave))])
+        }
+    }
+
+    private static func jobs(_ plan: Plan) -> [JobName: (wave: Int, job: Plan.Job)] {
+        var jobs: [JobName: (wave: Int, job: Plan.Job)] = [:]
+        for wave in plan.waves { for job in wave.jobs { jobs[job.job] = (wave.deploymentSequence, job) } }
+        return jobs
+    }
+}
+
+extension Plan.Job {
+    /// The whole job, for a plan that does not have it.
+    fileprivate func existence(in wave: Int) -> Phrase {
+        let counts = actionCounts.map { "\($0.count) to \($0.action.rawValue)" }
+        let what = counts.isEmpty ? (gateFirst ? "a gate to pass" : "to complete") : counts.joined(separator: ", ")
+        return "in wave \(wave), \(versionsPhrase): \(own: what)"
+    }
+}
+
+extension FromState {
+    /// `2.0.0 (sha256:0123456789ab)` and what else is known.
+    var phrase: Phrase {
+        var text: Phrase = "\(version) (\(own: content?.short ?? "never promoted"))"
+        if let unfinished { text = text + ", unfinished \(own: unfinished.short)" }
+        if stopped { text = text + ", stopped" }
+        return text
+    }
+}
+
+extension Digest {
+    /// Enough of it for people.
+    var short: String { "sha256:" + hex.prefix(12) }
+}
+
+/// Collects `field: old -> new`.
+struct FieldComparison {
+    private(set) var items: [PlanDifference.Item] = []
+
+    mutating func compare<Value: Equatable>(
+        _ field: String, _ old: Value, _ new: Value, _ show: (Value) -> Phrase
+    ) {
+        if old == new { return }
+        items.append(.init(sign: .changed, phrase: "\(own: field): \(show(old)) -> \(show(new))"))
+    }
+}
+
+/// Collects differences of single workers, and tells those that are alike together.
+struct WorkerGroups {
+    private var groups: [(sign: PlanDifference.Sign, phrase: Phrase, workers: [WorkerName])] = []
+    private var places: [String: Int] = [:]
+
+    /// - Parameter phrase: is followed by the workers.
+    mutating func add(_ sign: PlanDifference.Sign, _ phrase: Phrase, _ worker: WorkerName) {
+        let key = sign.rawValue + phrase.terminal
+        if let place = places[key] {
+            groups[place].workers.append(worker)
+        } else {
+            places[key] = groups.count
+            groups.append((sign, phrase, [worker]))
+        }
+    }
+
+    var items: [PlanDifference.Item] {
+        groups.map { .init(sign: $0.sign, phrase: "\($0.phrase) \(WorkerList.phrase($0.workers))") }
+    }
+}

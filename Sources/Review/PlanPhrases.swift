@@ -1,0 +1,141 @@
+internal import Model
+
+// What a plan says, sentence by sentence, for every format.
+
+extension Plan {
+    var headPhrases: [Phrase] {
+        var phrases: [Phrase] = [
+            "\(own: kind.rawValue) in bucket \(bucket), made at catalog revision \(base.catalogRevision)"
+        ]
+        var flags: [Phrase] = []
+        if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.list(",")) }
+        if options.force { flags.append("--force") }
+        if options.syncOnly { flags.append("--sync-only") }
+        if !flags.isEmpty { phrases.append("planned with " + flags.list(" ")) }
+        let failure =
+            switch policy.onFailure {
+            case .stop: "after a failure no batch starts anywhere"
+            case .continue: "after a failure jobs that do not demand the failed one go on"
+            }
+        phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
+        return phrases + reachPhrases
+    }
+
+    /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.
+    private var reachPhrases: [Phrase] {
+        var phrases: [Phrase] = []
+        switch transport {
+        case .local:
+            phrases.append(
+                "\(own: Wording.count(workers.count, "worker")), each a folder of this machine, below \(workerRoot)")
+        case .ssh:
+            var ways: [(user: String, port: Int, count: Int)] = []
+            for worker in workers {
+                let (user, port) = (worker.ssh?.user ?? "?", worker.ssh?.port ?? 0)
+                if let index = ways.firstIndex(where: { $0.user == user && $0.port == port }) {
+                    ways[index].count += 1
+                } else {
+                    ways.append((user, port, 1))
+                }
+            }
+            for way in ways.prefix(8) {
+                phrases.append(
+                    "\(own: Wording.count(way.count, "worker")) over ssh as \(way.user), port \(way.port), below "
+                        + "\(workerRoot)")
+            }
+            if ways.count > 8 { phrases.append("and \(ways.count - 8) more ways to reach workers") }
+        }
+        return phrases
+    }
+
+    /// Workers that are reached at another address than their name; the first ones, then how many more there are.
+    var addressPhrases: [Phrase] {
+        let renamed = workers.filter { $0.address != $0.worker.text }
+        var phrases: [Phrase] = renamed.prefix(10).map { "\($0.worker) at \($0.address)" }
+        if renamed.count > 10 { phrases.append("and \(renamed.count - 10) more at another address than their name") }
+        let removed = workers.filter(\.isRemoved).map(\.worker)
+        if !removed.isEmpty {
+            phrases.append(
+                "no longer among the workers, so given up where they cannot be reached: \(WorkerList.phrase(removed))")
+        }
+        return phrases
+    }
+}
+
+extension Plan.Job {
+    /// How many allocations each action touches.
+    var actionCounts: [(action: LifecycleAction, count: Int)] {
+        var counts: [LifecycleAction: Int] = [:]
+        for entry in phases.lazy.flatMap(\.batches).joined() { counts[entry.action, default: 0] += 1 }
+        return LifecycleAction.allCases.compactMap { action in counts[action].map { (action, $0) } }
+    }
+
+    /// `2.0.0 -> 2.1.0`, or the several versions that are there now.
+    var versionsPhrase: Phrase {
+        var old: [String] = []
+        for state in from where state.value.content != nil {
+            if !old.contains(state.value.version) { old.append(state.value.version) }
+        }
+        if old.isEmpty || old == [version] { return "\(version)" }
+        let shown = old.prefix(4).map { "\($0)" as Phrase }.list()
+        return "\(shown)\(own: old.count > 4 ? ", …" : "") -> \(version)"
+    }
+
+    var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.list() }
+
+    var portsPhrase: Phrase? {
+        ports.isEmpty ? nil : "ports: " + ports.map { "\($0.name) \($0.value)" }.list()
+    }
+
+    /// Over the file changes from one state.
+    func filesPhrase(of state: String) -> Phrase {
+        guard let from = from.first(where: { $0.name == state })?.value else { return "files" }
+        if from.content == nil, from.unfinished == nil { return "files (new)" }
+        let isAlone = changes.filter { !$0.value.isEmpty }.count == 1
+        if isAlone, from.unfinished == nil { return "files" }
+        let rest = from.unfinished == nil ? "" : ", with an unfinished rollout on top"
+        return "files (from \(from.version)\(own: rest), \(state))"
+    }
+}
+
+extension Plan.Phase {
+    func titlePhrase(in job: Plan.Job) -> Phrase {
+        let what =
+            switch kind {
+            case .start: "start"
+            case .upgrade: "upgrade"
+            }
+        let gate =
+            switch self.gate {
+            case .none: "no gate"
+            case .afterPhase: "a gate at the end"
+            case .afterEachBatch: "a gate after each batch"
+            }
+        let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
+        return "\(own: what) in \(own: Wording.count(batches.count, "batch", "batches"))\(spread), \(own: gate)"
+    }
+}
+
+extension Plan.Entry {
+    /// A line for each glob that matched.
+    var matchPhrases: [Phrase] {
+        matched.map { glob in
+            let rest = glob.value.count > 3 ? " and \(glob.value.count - 3) more" : ""
+            return "\(glob.name) matches \(glob.value.prefix(3).map { "\($0)" }.list())\(own: rest)"
+        }
+    }
+}
+
+extension HealthCheck {
+    var phrase: Phrase {
+        let checks = self.checks.map { check -> Phrase in
+            switch check {
+            case .tcp(let port): "tcp :\(port)"
+            case .http(let port, let path, let status): "http :\(port)\(path) answers \(status)"
+            case .ssh(let command): "\(quoted: command) on the worker"
+            }
+        }
+        return checks.list(" and ")
+            + "; \(own: Wording.count(attempts, "attempt")), \(intervalSeconds) s apart, \(timeoutSeconds) s each"
+    }
+}

@@ -1,0 +1,47 @@
+public import Model
+
+/// The steps of a plan, one a line, in the order in which they run when nothing is side by side, with the ids under
+/// which maand-apply records them.
+public struct StepList {
+    /// One step, and which others may run beside it.
+    struct Row {
+        let step: Step
+        /// Steps with the same number belong to one stage: the batch's allocations act in parallel, and a worker's own
+        /// steps come one after the other. Stages of different jobs of one wave may overlap, too.
+        let stage: Int
+    }
+
+    /// - Parameter plan: as it was read.
+    static func rows(_ plan: Plan) -> [Row] {
+        let itinerary = Itinerary(plan)
+        var rows: [Row] = []
+        rows.reserveCapacity(itinerary.steps.count)
+        var stage = 0
+        for content in itinerary.units.lazy.flatMap(\.stages) {
+            stage += 1
+            let steps: [Int] =
+                switch content {
+                case .single(let step): [step]
+                // All promotes are recorded when every allocation of the batch has acted.
+                case .batch(let chains): chains.flatMap(\.steps) + chains.compactMap(\.promote)
+                }
+            rows += steps.map { Row(step: itinerary.steps[$0], stage: stage) }
+        }
+        return rows
+    }
+
+    /// `stage  step id` on each line under the plan's id, for a terminal; the summary line comes last.
+    public static func text(_ file: PlanFile) -> String {
+        let rows = rows(file.plan)
+        let width = max(5, String(rows.last?.stage ?? 0).count)
+        var out = "Plan \(file.id)\n"
+        if !rows.isEmpty { out += "stage  step (the steps of one stage act on their workers in parallel)\n" }
+        for row in rows {
+            let number = String(row.stage)
+            out +=
+                String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.step.id.text)
+            out += "\n"
+        }
+        return out + file.plan.summaryLine + "\n"
+    }
+}

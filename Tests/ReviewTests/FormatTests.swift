@@ -1,0 +1,114 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Review
+
+@Suite struct FormatTests {
+    /// A plan of many jobs on many workers.
+    private func large(jobs: Int, workers: Int, batch: Int) throws -> PlanFile {
+        var plan = try Samples.plan(workers: (0..<workers).map { "w\($0)" }, batch: batch)
+        let job = plan.waves[0].jobs[0]
+        plan.waves[0].jobs = try (0..<jobs).map {
+            var copy = job
+            copy.job = try #require(JobName("job-\($0)"))
+            return copy
+        }
+        plan.summary = .init(reconcile: plan.reconcile, waves: plan.waves, unchanged: 0)
+        return PlanFile(plan)
+    }
+
+    @Test func markdownFitsIntoAComment() throws {
+        for (jobs, workers) in [(1, 3), (40, 20), (800, 10), (3000, 1)] {
+            let file = try large(jobs: jobs, workers: workers, batch: 1)
+            for steps in [false, true] {
+                let text = MarkdownReview.text(file, showsSteps: steps)
+                #expect(text.utf8.count <= MarkdownReview.maximumSize)
+                #expect(text.hasPrefix("### \(file.plan.summaryLine)\n"))
+                #expect(text.contains("**Not bound by the plan**"))
+                let opened = text.ranges(of: "<details>").count
+                #expect(opened == text.ranges(of: "</details>").count)
+                #expect(text.contains("Cut here") == (jobs >= 800 || steps && jobs == 40), "\(jobs) \(steps)")
+            }
+        }
+    }
+
+    @Test func aWaveIsOneFoldedPart() throws {
+        let text = MarkdownReview.text(PlanFile(try Samples.plan(workers: ["w1"], batch: 1)), showsSteps: false)
+        #expect(text.contains("<details><summary>Stops, before the first wave: 1 allocation</summary>"))
+        #expect(text.contains("<details><summary>Wave 1: <code>api</code></summary>"))
+        #expect(text.contains("| 1 | `api` | `2.0.0` -> `2.1.0` |  | 1 |  |  |"))
+    }
+
+    @Test func theTimelineIsBounded() throws {
+        for (jobs, workers, batch) in [(1, 2500, 1), (400, 100, 3), (30, 100, 10)] {
+            let timeline = Timeline(try large(jobs: jobs, workers: workers, batch: batch).plan)
+            #expect(timeline.cells.count <= Timeline.maximumCells)
+            #expect(timeline.rows.count <= Timeline.maximumRows)
+            #expect(timeline.rows.count + timeline.hiddenRows == workers)
+            #expect(timeline.columns.count <= 700)
+            #expect(timeline.blocks.count + timeline.hiddenBlocks == jobs + 1)
+            #expect(timeline.cells.allSatisfy { $0.row < timeline.rows.count })
+            for (left, right) in zip(timeline.blocks, timeline.blocks.dropFirst()) {
+                #expect(left.x + left.width <= right.x)
+            }
+        }
+    }
+
+    @Test func theTimelineShowsEveryActionOfASmallPlan() throws {
+        let timeline = Timeline(try Samples.plan(workers: ["w1", "w2", "w3"], batch: 2))
+        #expect(timeline.bands.map(\.title) == ["Stops", "Wave 1"])
+        #expect(timeline.blocks.map(\.title) == ["old", "api"])
+        #expect(
+            timeline.cells.map { "\(timeline.rows[$0.row]) \($0.action) \($0.column)" } == [
+                "w1 stop 0", "w2 stop 0", "w3 stop 0", "w1 restart 1", "w2 restart 1", "w3 restart 2",
+            ])
+        #expect(timeline.columns.map(\.hasGate) == [false, true, true])
+    }
+
+    @Test func aPageHasEverythingItNeeds() throws {
+        let page = HTMLReview.page(PlanFile(try Samples.plan(workers: ["w1", "w2"], batch: 1)), showsSteps: true)
+        #expect(page.hasPrefix("<!doctype html>"))
+        #expect(page.contains("default-src 'none'"))
+        #expect(page.contains("prefers-color-scheme: dark"))
+        #expect(page.contains("<title>w2: restart api, batch 2</title>"))
+        #expect(page.contains("api/upgrade/2/w2/restart"))
+        #expect(page.contains("Not bound by the plan"))
+        for tag in ["details", "section", "ul", "ol", "li", "svg", "pre", "div", "span", "g", "code", "p", "dl"] {
+            let opened = page.matches(of: try Regex("<\(tag)[ >]")).count
+            #expect(opened == page.ranges(of: "</\(tag)>").count, "\(tag)")
+        }
+    }
+
+    @Test func jsonSaysWhatThePlanSays() throws {
+        let file = PlanFile(try Samples.plan(workers: ["w1", "w2"], batch: 1))
+        let json = JSONReview.json(file, showsSteps: true).text
+        let value = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        #expect(value["review_format"] as? Int == 1)
+        #expect(value["plan"] as? String == file.id.description)
+        #expect((value["summary"] as? [String: Any])?["restart"] as? Int == 2)
+        let steps = try #require(value["steps"] as? [[String: Any]])
+        #expect(steps.compactMap { $0["id"] as? String } == StepList.rows(file.plan).map(\.step.id.text))
+        #expect((value["not_bound"] as? [[String: Any]])?.count == file.plan.unbound.count)
+    }
+
+    @Test func stepsAreThoseOfTheItinerary() throws {
+        let plan = try Samples.plan(workers: ["w1", "w2"], batch: 2)
+        let rows = StepList.rows(plan)
+        #expect(Set(rows.map(\.step.id)) == Set(Itinerary(plan).steps.map(\.id)))
+        #expect(
+            rows.map { "\($0.stage) \($0.step.id)" } == [
+                "1 old/stop/1/w1/stop", "1 old/stop/1/w1/remove", "1 old/stop/1/w2/stop", "1 old/stop/1/w2/remove",
+                "2 api/gate", "3 api/upgrade/1/w1/push", "3 api/upgrade/1/w1/restart", "3 api/upgrade/1/w2/push",
+                "3 api/upgrade/1/w2/restart", "3 api/upgrade/1/w1/promote", "3 api/upgrade/1/w2/promote",
+                "4 api/upgrade/1/gate", "5 api/complete",
+            ])
+    }
+
+    @Test func nothingIsUnboundInAPlanThatDoesNothing() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.reconcile = []
+        plan.waves = []
+        #expect(plan.unbound.isEmpty)
+    }
+}

@@ -1,0 +1,176 @@
+import Model
+import Testing
+
+@testable import Review
+
+@Suite struct PlanDifferenceTests {
+    private func text(_ change: (inout Plan) throws -> Void) throws -> String {
+        let old = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)
+        var new = old
+        try change(&new)
+        let difference = PlanDifference(old, new)
+        #expect(difference.isEmpty == difference.sections.isEmpty)
+        return difference.text(color: false)
+    }
+
+    @Test func theBaseAndTheSummaryAreNotCompared() throws {
+        #expect(try text { _ in } == "The plans do the same.\n")
+        #expect(
+            try text {
+                $0.base.catalogRevision = 9
+                $0.summary.unchanged = 40
+            } == "The plans do the same. They were made at the catalog revisions 3 and 9.\n")
+    }
+
+    @Test func policyAndOptions() throws {
+        #expect(
+            try text {
+                $0.policy = .init(onFailure: .continue, jobParallelism: 2)
+                $0.options.jobs = []
+                $0.options.force = true
+            } == """
+                Plan
+                  ~ options.jobs: api -> all
+                  ~ options.force: false -> true
+                  ~ policy.on_failure: stop -> continue
+                  ~ policy.job_parallelism: 4 -> 2
+
+                """)
+    }
+
+    @Test func workersTogether() throws {
+        #expect(
+            try text {
+                for index in $0.workers.indices { $0.workers[index].ssh?.user = "root" }
+                $0.workers[0].address = "10.9.9.9"
+            } == """
+                Workers
+                  ~ address: 10.0.0.1 -> 10.9.9.9 of w1
+                  ~ user: agent -> root of w1, w2, w3
+
+                """)
+    }
+
+    @Test func stops() throws {
+        #expect(
+            try text {
+                $0.reconcile.removeFirst()
+                $0.reconcile[0].reason = .disabled
+            } == """
+                Stops
+                  - stop old (removed) on w1
+                  ~ stop old: reason: removed -> disabled on w2
+
+                """)
+    }
+
+    @Test func batchesActionsAndReasons() throws {
+        #expect(
+            try text {
+                let entries = Array($0.waves[0].jobs[0].phases[0].batches.joined())
+                $0.waves[0].jobs[0].batching.upgrades = 2
+                $0.waves[0].jobs[0].phases[0].batches = [Array(entries[0...1]), [entries[2]]]
+                $0.waves[0].jobs[0].phases[0].batches[0][0].action = .reload
+                $0.waves[0].jobs[0].phases[0].batches[0][0].reason = .contentChanged
+                $0.waves[0].jobs[0].phases[0].batches[0][0].matched = []
+            } == """
+                api
+                  ~ batching.upgrades: 1 -> 2
+                  ~ action: restart -> reload on w1
+                  ~ reason: restart glob matched -> content changed on w1
+                  ~ matching globs: conf/*.yml -> none on w1
+                  ~ batch: upgrade 2 -> upgrade 1 on w2
+                  ~ batch: upgrade 3 -> upgrade 2 on w3
+
+                """)
+    }
+
+    @Test func filesByPath() throws {
+        let other = Digest.of("other".utf8)
+        let text = try text {
+            let changes = $0.waves[0].jobs[0].changes[0].value
+            $0.waves[0].jobs[0].changes[0].value = [
+                FileChange(path: "conf/a.yml", kind: .modified, from: changes[0].from, to: other), changes[2],
+                FileChange(path: "new.txt", kind: .added, from: nil, to: other),
+            ]
+            $0.waves[0].jobs[0].content[0].tree = other
+        }
+        #expect(text.hasPrefix("api\n  ~ conf/a.yml: other content, sha256:"))
+        #expect(text.contains("\n  - conf/old.yml is removed\n  + new.txt is added\n"))
+        #expect(text.contains("  ~ content: sha256:") && text.hasSuffix(" on w1, w2, w3\n"))
+    }
+
+    @Test func statesAreComparedByWhatTheySay() throws {
+        // Another name for the same state is not a difference of meaning, but the files are not the same either.
+        let text = try text {
+            $0.waves[0].jobs[0].from[0].name = "b"
+            $0.waves[0].jobs[0].changes[0].name = "b"
+            for batch in 0..<3 { $0.waves[0].jobs[0].phases[0].batches[batch][0].from = "b" }
+        }
+        #expect(text == "Order\n  ~ the same, listed in another order or under other names of states\n")
+    }
+
+    @Test func gatesAndHealthChecks() throws {
+        #expect(
+            try text {
+                $0.waves[0].jobs[0].gateFirst = false
+                $0.waves[0].jobs[0].healthCheck?.attempts = 9
+                $0.waves[0].jobs[0].phases[0].gate = .afterPhase
+                $0.waves[0].jobs[0].active.removeLast()
+            } == """
+                api
+                  ~ gate first: yes -> no
+                  ~ health check: tcp :80 and `true` on the worker; 3 attempts, 1 s apart, 2 s each -> \
+                tcp :80 and `true` on the worker; 9 attempts, 1 s apart, 2 s each
+                  ~ gate of the upgrade phase: after each batch -> after phase
+                  - gates cover w3
+
+                """)
+    }
+
+    @Test func wholeJobs() throws {
+        let old = try Samples.plan(workers: ["w1"], batch: 1)
+        var new = old
+        new.waves[0].deploymentSequence = 2
+        var job = new.waves[0].jobs[0]
+        job.job = try #require(JobName("web"))
+        new.waves[0].jobs.append(job)
+        #expect(
+            PlanDifference(old, new).text(color: false) == """
+                api
+                  ~ wave: 1 -> 2
+                web
+                  + in wave 2, 2.0.0 -> 2.1.0: 1 to restart
+
+                """)
+        #expect(!PlanDifference(old, new).onlyAddsJobs)
+        new.waves[0].deploymentSequence = 1
+        #expect(PlanDifference(old, new).onlyAddsJobs)
+        #expect(!PlanDifference(new, old).onlyAddsJobs)
+        #expect(PlanDifference(new, old).text(color: false) == "web\n  - in wave 1, 2.0.0 -> 2.1.0: 1 to restart\n")
+    }
+
+    @Test func everyOtherFieldIsSeen() throws {
+        let changes: [(inout Plan) -> Void] = [
+            { $0.bucket = "c" }, { $0.transport = .local }, { $0.workerRoot = "/x" }, { $0.options.syncOnly = true },
+            { $0.workers[0].zone = "z" }, { $0.workers[0].ssh?.port = 23 }, { $0.workers[0].ssh?.hostKeys = ["k"] },
+            { $0.workers[0].isRemoved = true }, { $0.waves[0].jobs[0].batching.first = [1] },
+            { $0.waves[0].jobs[0].batching.spread = "zone" }, { $0.workers.swapAt(0, 1) }, { $0.reconcile[0].timeout = 1 }, { $0.reconcile[0].from.version = "9" },
+            { $0.reconcile.swapAt(0, 1) }, { $0.waves[0].jobs[0].version = "9" },
+            { $0.waves[0].jobs[0].demands = [] }, { $0.waves[0].jobs[0].active.swapAt(0, 1) },
+            { $0.waves[0].jobs[0].from[0].value.stopped = true }, { $0.waves[0].jobs[0].rolloutOrder = .keyValue },
+            { $0.waves[0].jobs[0].batching.starts = 7 }, { $0.waves[0].jobs[0].repeatable = [.reload] },
+            { $0.waves[0].jobs[0].timeouts.action = 1 }, { $0.waves[0].jobs[0].timeouts.hook = 1 },
+            { $0.waves[0].jobs[0].timeouts.push = 1 }, { $0.waves[0].jobs[0].ports = [] },
+            { $0.waves[0].jobs[0].healthCheck = nil },
+            { $0.waves[0].jobs[0].phases[0].batches[0][0].matched[0].value = ["x"] },
+            { $0.waves[0].jobs[0].content[0].workers.swapAt(0, 1) },
+        ]
+        let old = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)
+        for (index, change) in changes.enumerated() {
+            var new = old
+            change(&new)
+            #expect(!PlanDifference(old, new).isEmpty, "\(index)")
+        }
+    }
+}

@@ -1,0 +1,295 @@
+"""What reviewers read, where they read it: a terminal, a pull request's comment, a browser."""
+import html.parser
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import browser
+import bucket
+
+EVIL = [
+    "\x1b]0;owned\x07 \x1b[2J\x1b[1;1H", "\u202egnp.exe\u2066", "a\u2028Wave 9", "`x` ``` y", "</script><script>alert(1)<",
+    "<!-- --> -->", "@torvalds #1 www.evil.example http:--evil.example", "[x](evil.example) ![y](z)", "a | b",
+    "</summary></details>", "\" onload='x' ", "pad" + " " * 90 + "Plan: nothing to do", "e" + "\u0301" * 40,
+]
+# Control characters cannot be in the name of a file of a job; in its content they can.
+NAMES = [name.replace("/", "-") for name in EVIL if not re.search("[\x00-\x1f]", name)]
+CONTENT = "same\n" + "\n".join(EVIL) + "\n" + "long" * 2000 + "\n```\n~~~\n</pre></details>\n# Wave 9\n"
+
+
+def hostile(test):
+    """A bucket whose plan changes files with hostile names and contents."""
+    b = bucket.Bucket(test)
+    b.workers("w1", "w2")
+    b.job("api", files={"app.conf": "a\n", "page": "same\nbefore\n"})
+    test.succeed(b.plan())
+    test.succeed(b.apply())
+    b.write("jobs/api/page", CONTENT)
+    for name in NAMES:
+        b.write(f"jobs/api/{name}", CONTENT)
+    test.succeed(b.plan())
+    return b
+
+
+class Formats(bucket.Case):
+    def show(self, b, *flags):
+        return self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path, *flags)).out
+
+    def test_text_is_inert_and_shows_the_change(self):
+        text = self.show(hostile(self), "--color", "always")
+        self.assertRegex(text, r"(?m)^ {12}.*-before")
+        plain = re.sub("\x1b\\[[0-9]*m", "", text)
+        self.assertNotRegex(plain, "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+        self.assertEqual([line for line in plain.split("\n") if line.startswith("Wave")], ["Wave 0"])
+
+    def test_steps_are_those_that_are_recorded(self):
+        b = bucket.Bucket(self)
+        b.workers("w1", "w2")
+        b.job("api")
+        self.succeed(b.plan())
+        listed = re.findall(r"(?m)^ *\d+  (\S+)$", self.show(b, "--steps"))
+        self.succeed(b.apply())
+        status = json.loads(self.succeed(b.status("--format", "json")).out)
+        recorded = re.findall(r'"(api/[^"]+)"', json.dumps(status))
+        self.assertEqual(listed[0], "api/start/1/w1/push")
+        self.assertLessEqual(set(recorded), set(listed))
+        self.assertEqual(listed, [step["id"] for step in json.loads(self.show(b, "--format", "json", "--steps"))["steps"]])
+
+    def test_without_a_store_the_plan_is_shown_all_the_same(self):
+        b = hostile(self)
+        alone = self.succeed(b.run_in(b.top, "maand-plan", "show", b.file(), "--diff", "auto")).out
+        self.assertNotIn("-before", alone)
+        self.assertIn("~ page", alone)
+        self.assertNotIn("-before", self.show(b, "--diff", "none"))
+
+    def test_a_damaged_store_shows_no_diff(self):
+        b = hostile(self)
+        for file in b.path.glob("store/objects/*/*"):
+            file.chmod(0o600)
+            file.write_bytes(b"forged\n")
+        self.assertNotIn("forged", self.show(b) + self.show(b, "--format", "html"))
+
+    @unittest.skipUnless(shutil.which("cmark-gfm"), "cmark-gfm is not installed")
+    def test_markdown_renders_as_code_only(self):
+        b = hostile(self)
+        markdown = self.show(b, "--format", "markdown", "--steps")
+        self.assertLessEqual(len(markdown), 65_000)
+        page = subprocess.run(
+            ["cmark-gfm", "--unsafe", "-e", "table", "-e", "autolink", "-e", "strikethrough", "-e", "tagfilter"],
+            input=markdown, capture_output=True, text=True, check=True).stdout
+
+        class Page(html.parser.HTMLParser):
+            stack, prose, tags, balance = [], "", set(), 0
+
+            def handle_starttag(self, tag, attrs):
+                self.tags.add(tag)
+                if tag not in ("br", "hr"):
+                    self.stack.append(tag)
+
+            def handle_endtag(self, tag):
+                if not self.stack or self.stack.pop() != tag:
+                    self.balance += 1
+
+            def handle_data(self, data):
+                if "code" not in self.stack:
+                    self.prose += data
+
+            def handle_comment(self, data):
+                self.tags.add("comment")
+
+        parsed = Page()
+        parsed.feed(page)
+        self.assertEqual((parsed.stack, parsed.balance), ([], 0))
+        self.assertLessEqual(parsed.tags, {
+            "h3", "h4", "p", "code", "ul", "li", "strong", "details", "summary", "pre", "table", "thead", "tbody", "tr",
+            "th", "td"})
+        for word in ("evil", "torvalds", "Wave 9", "onload", "alert", "nothing to do", "gnp"):
+            self.assertNotIn(word, parsed.prose)
+            self.assertIn(word, page)
+
+    @unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+    def test_a_real_terminal_is_not_moved(self):
+        b = hostile(self)
+        name, done = f"maand-{os.getpid()}-{id(self)}", b.top / "done"
+        program = pathlib.Path(bucket.BIN) / "maand-plan"
+        environment = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+        tmux = lambda *words: subprocess.run(
+            ["tmux", "-L", name, *words], capture_output=True, text=True, check=True, env=environment).stdout
+        tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "500",
+             f"{program} show {b.file()} --bucket {b.path} --color always; touch {done}; sleep 60")
+        try:
+            bucket.until(done.exists, "the plan was shown")
+            screen = tmux("capture-pane", "-p")
+            title = tmux("display-message", "-p", "#{pane_title}")
+        finally:
+            tmux("kill-server")
+        rows = screen.rstrip("\n").split("\n")
+        self.assertTrue(rows[0].startswith("Plan sha256:"), rows[0])
+        self.assertTrue(rows[-1].startswith("Plan: 2 to restart"), rows[-1])
+        self.assertNotIn("owned", title)
+        # Every row that begins at the left edge is the program's own.
+        own = ("Plan", "deploy in", "after a failure", "2 workers", "Wave 0", "Not bound")
+        for row in rows:
+            self.assertTrue(not row or row.startswith(" ") or row.startswith(own), row)
+        self.assertEqual([row for row in rows if row.startswith("Wave")], ["Wave 0"])
+
+
+@unittest.skipUnless(browser.PROGRAM, "chromium is not installed")
+class Pages(bucket.Case):
+    def page(self, b, *flags):
+        file = b.top / "page.html"
+        file.write_text(self.succeed(
+            b.run("maand-plan", "show", b.file(), "--bucket", b.path, "--format", "html", *flags)).out)
+        return file
+
+    def test_a_hostile_plan(self):
+        b = hostile(self)
+        page = self.page(b, "--steps")
+        with browser.Browser() as chromium:
+            for width in (1280, 390):
+                for dark in (False, True):
+                    chromium.open(page, width, dark=dark)
+                    self.assertEqual(chromium.requests(), [f"file://{page}"])
+                    self.assertLessEqual(chromium.evaluate("document.documentElement.scrollWidth"), width)
+                    light = chromium.evaluate("getComputedStyle(document.body).backgroundColor")
+                    self.assertEqual(light == "rgb(255, 255, 255)", not dark)
+            self.assertEqual(chromium.evaluate("document.scripts.length"), 0)
+            self.assertEqual(chromium.evaluate("document.querySelectorAll('a, img, link, iframe, object').length"), 0)
+            self.assertEqual(chromium.evaluate(
+                "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on')).length"), 0)
+            self.assertEqual(chromium.evaluate("document.querySelectorAll('h2').length"), 4)
+            # Texts arrive as they are in the file, with what nobody can see made visible.
+            shown = chromium.evaluate("[...document.querySelectorAll('.files code')].map(e => e.textContent)")
+            self.assertIn("</script><script>alert(1)<".replace("/", "-"), shown)
+            self.assertIn("\\u{202e}gnp.exe\\u{2066}", shown)
+            # No line of a diff covers another one.
+            self.assertTrue(chromium.evaluate("""
+                [...document.querySelectorAll('details')].forEach(d => d.open = true);
+                [...document.querySelectorAll('pre > span')].every((line, index, lines) => index == 0 ||
+                  line.parentNode != lines[index - 1].parentNode ||
+                  line.getBoundingClientRect().top >= lines[index - 1].getBoundingClientRect().bottom - 1)"""))
+
+    def test_a_thousand_workers(self):
+        b = bucket.Bucket(self)
+        b.workers(*[f"10.1.{n // 250}.{n % 250 + 1}" for n in range(1000)])
+        for n in range(3):
+            b.job(f"job{n}", max_concurrent_starts=25)
+        self.succeed(b.plan())
+        page = self.page(b)
+        with browser.Browser() as chromium:
+            seconds = min(chromium.open(page) for _ in range(3))
+            self.assertLess(seconds, 2)
+            self.assertEqual(chromium.evaluate("document.querySelectorAll('.names text').length"), 1000)
+            self.assertEqual(chromium.evaluate("document.querySelectorAll('.cells g rect').length"), 3000)
+            chromium.open(page, 390)
+            self.assertLessEqual(chromium.evaluate("document.documentElement.scrollWidth"), 390)
+            # The head and the names stay in sight.
+            self.assertTrue(chromium.evaluate("""
+                (() => { const t = document.querySelector('.timeline'); t.scrollTo(300, 5000);
+                  const [n, h, box] = ['.names', '.head'].map(s => t.querySelector(s).getBoundingClientRect())
+                    .concat(t.getBoundingClientRect());
+                  return Math.abs(n.left - box.left) < 3 && Math.abs(h.top - box.top) < 3 })()"""))
+
+
+class Comparing(bucket.Case):
+    def bucket(self):
+        b = bucket.Bucket(self)
+        b.workers("w1", "w2")
+        b.job("api")
+        b.job("web")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        return b
+
+    def diff(self, b, *files):
+        return b.run("maand-plan", "diff", *(b.file(name) for name in files))
+
+    def verify(self, b, name="a.plan.yaml"):
+        return b.run("maand-plan", "verify", b.file(name), "--bucket", b.path)
+
+    def test_diff(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan(out="one"))
+        b.write("jobs/api/app.conf", "c\n")
+        self.succeed(b.plan(out="two"))
+        self.assertEqual(self.succeed(self.diff(b, "one", "one")).out, "The plans do the same.\n")
+        differs = self.succeed(self.diff(b, "one", "two"), 2).out
+        self.assertIn("  ~ app.conf: other content", differs)
+        self.assertNotIn("web", differs)
+        b.file("none").write_text("x\n")
+        self.refuse(self.diff(b, "one", "none"), 65, "none:1:1")
+
+    def test_an_unrelated_job_leaves_a_plan_valid(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan("--jobs", "api", out="one"))
+        self.succeed(b.plan(out="all"))
+        b.write("jobs/web/app.conf", "b\n")
+        self.assertIn("Valid", self.succeed(self.verify(b, "one")).out)
+        stale = self.succeed(self.verify(b, "all"), 3).out
+        self.assertIn("web\n  + in wave 0", stale)
+        self.assertIn("What the file does is unchanged", stale)
+
+    def test_a_related_file_is_named(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan("--jobs", "api"))
+        self.succeed(self.verify(b))
+        b.write("jobs/api/app.conf", "c\n")
+        b.write("jobs/api/more.conf", "c\n")
+        stale = self.succeed(self.verify(b), 3).out
+        self.assertRegex(stale, r"(?m)^api\n  ~ app.conf: other content, sha256:\w{12} -> sha256:\w{12}\n  \+ more.conf is added$")
+        self.assertIn("on w1, w2", stale)
+        b.write("jobs/api/app.conf", "b\n")
+        (b.workspace / "jobs/api/more.conf").unlink()
+        self.succeed(self.verify(b))
+
+    def test_a_plan_that_was_applied_is_stale(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertIn("- in wave 0", self.succeed(self.verify(b), 3).out)
+
+    def test_only_the_catalog_revision_differs(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        b.write("jobs/web/app.conf", "b\n")
+        self.succeed(b.plan("--jobs", "api", out="api"))
+        self.succeed(b.plan("--jobs", "web", out="web"))
+        self.succeed(b.apply(plan="web"))
+        self.succeed(self.verify(b, "api"))
+
+    def test_what_cannot_be_planned_any_more(self):
+        b = self.bucket()
+        b.job("late")
+        self.succeed(b.plan("--jobs", "late"))
+        shutil.rmtree(b.workspace / "jobs/late")
+        result = self.succeed(self.verify(b), 3)
+        self.assertIn("there is no job late", result.err)
+        self.assertIn("Stale", result.out)
+
+    def test_another_bucket(self):
+        b = self.bucket()
+        other = bucket.Bucket(self, "another")
+        other.workers("w1")
+        result = other.run("maand-plan", "verify", b.file(), "--bucket", other.path)
+        self.refuse(result, 65, b.id, "another")
+
+    def test_verify_writes_nothing(self):
+        b = self.bucket()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan())
+        b.write("jobs/api/app.conf", "c\n")
+        # A reader of the catalog touches SQLite's own files beside it.
+        state = lambda: {path: path.read_bytes() for path in b.path.rglob("*")
+                         if path.is_file() and path.name not in ("maand.db-shm", "maand.db-wal")}
+        before = state()
+        self.succeed(self.verify(b), 3)
+        self.assertEqual(state().keys(), before.keys())
+        self.assertTrue(state() == before)

@@ -1,0 +1,188 @@
+"""The JSON Schemas of plans/schema hold for every example that the programs accept, and refuse what these refuse."""
+import copy
+import json
+import pathlib
+import shutil
+
+import jsonschema
+import yaml
+
+import bucket
+
+HERE = pathlib.Path(__file__).parent
+TOP = HERE.parent.parent
+CASES = json.loads((HERE / "maand-cases.json").read_text())
+
+
+def validator(name):
+    schema = json.loads((TOP / f"plans/schema/{name}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+MANIFEST = {"version": "1.0.0", "selectors": ["worker"]}
+CHECK = {"type": "tcp", "port": 80}
+
+# What to write into a sound workspace, and the file that it is in.
+BAD_MANIFESTS = {
+    "an unknown key": {"versoin": "1.0.0"},
+    "a version of another type": {"version": 1},
+    "a version that is none": {"version": "1 0"},
+    "a selector that is empty": {"selectors": [""]},
+    "a count below zero": {"max_concurrent_upgrades": -1},
+    "a count that is text": {"max_concurrent_starts": "2"},
+    "both names of a count": {"max_concurrent_starts": 1, "deploy_parallel_count": 1},
+    "an unknown policy": {"restart_policy": "sometimes"},
+    "globs without the policy": {"restart_globs": ["*"]},
+    "globs with another policy": {"restart_globs": ["*"], "restart_policy": "always"},
+    "no size of a batch": {"rollout": {"batches": []}},
+    "a batch of no host": {"rollout": {"batches": [0]}},
+    "a share above all": {"rollout": {"batches": ["101%"]}},
+    "two sizes of a batch": {"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2},
+    "an unknown key of the rollout": {"rollout": {"batch": [1]}},
+    "memory in feet": {"resources": {"memory": {"min": "3 feet"}}},
+    "a port out of range": {"resources": {"ports": {"web": 70000}}},
+    "a port with settings": {"resources": {"ports": {"web": {"from": 1}}}},
+    "the name of a port in capitals": {"resources": {"ports": {"Web": 80}}},
+    "a command of another name": {"commands": {"page": {"executed_on": ["cli"]}}},
+    "a command without events": {"commands": {"command_page": {"executed_on": []}}},
+    "an unknown event": {"commands": {"command_page": {"executed_on": ["sometimes"]}}},
+    "half a demand": {"commands": {"command_page": {"executed_on": ["cli"], "demands": {"job": "other"}}}},
+    "a health check without checks": {"health_check": {"checks": []}},
+    "an unknown check": {"health_check": {"checks": [{"type": "smtp", "port": 25}]}},
+    "a path without a slash": {"health_check": {"checks": [{"type": "http", "port": 80, "path": "x"}]}},
+    "https": {"health_check": {"checks": [{"type": "http", "port": 80, "scheme": "https"}]}},
+    "no attempts": {"health_check": {"checks": [CHECK], "wait": {"attempts": 0}}},
+    "a timeout of nothing": {"timeouts": {"action": 0}},
+    "a target that nobody knows": {"repeatable": ["sync"]},
+    "certificates": {"certs": {"a": {}}},
+}
+BAD_WORKERS = {
+    "no list": {"host": "a"},
+    "no host": [{}],
+    "a host with a space": [{"host": "a b"}],
+    "a host that is an option": [{"host": "-x"}],
+    "an unknown key": [{"host": "a", "lables": []}],
+    "a label twice": [{"host": "a", "labels": ["x", "x"]}],
+    "a port out of range": [{"host": "a", "port": 0}],
+    "a tag that is a number": [{"host": "a", "tags": {"zone": 1}}],
+    "memory in feet": [{"host": "a", "memory": "1 foot"}],
+}
+BAD_DISABLED = {
+    "an unknown key": {"job": {}},
+    "a list of jobs": {"jobs": ["a"]},
+    "no allocation": {"jobs": {"a": {"allocations": []}}},
+    "a worker twice": {"workers": ["a", "a"]},
+    "an unknown key of a job": {"jobs": {"a": {"allocation": ["w1"]}}},
+}
+
+
+class Schemas(bucket.Case):
+    def hold(self, name, value, where):
+        errors = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:300]}" for e in validator(name).iter_errors(value)]
+        self.assertEqual(errors, [], where)
+
+    def hold_workspace(self, workspace):
+        self.hold("workers", json.loads((workspace / "workers.json").read_text()), workspace)
+        if (workspace / "disabled.json").exists():
+            self.hold("disabled", json.loads((workspace / "disabled.json").read_text()), workspace)
+        for file in workspace.glob("jobs/*/manifest.json"):
+            self.hold("manifest", json.loads(file.read_text()), file)
+
+    def hold_plan(self, b):
+        self.hold("plan", b.read_plan(), b.file())
+        shown = self.succeed(b.run("maand-plan", "show", b.file(), "--format", "json", "--steps"))
+        self.hold("review", json.loads(shown.out), b.file())
+
+    def test_the_quickstart_and_a_new_bucket(self):
+        b = bucket.Bucket(self)
+        shutil.rmtree(b.path)
+        shutil.copytree(TOP / "plans/quickstart", b.path)
+        self.hold_workspace(b.workspace)
+        self.succeed(b.plan())
+        self.hold_plan(b)
+        for transport in ("local", "ssh"):
+            folder = b.top / transport
+            self.succeed(b.run_in(b.top, "maand-plan", "init", folder, "--transport", transport))
+            self.hold_workspace(folder / "workspace")
+
+    def test_every_situation_of_maand(self):
+        b = bucket.Bucket(self)
+        planned = 0
+        for case in CASES:
+            for state in case["states"]:
+                shutil.rmtree(b.workspace)
+                for path, text in state.items():
+                    b.write(path, text)
+                result = b.plan()
+                if result.code == 0:
+                    self.hold_workspace(b.workspace)
+                    self.hold_plan(b)
+                    planned += 1
+        self.assertGreater(planned, 100)
+
+    def test_a_plan_with_everything(self):
+        b = bucket.Bucket(self)
+        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 4)]))
+        b.job("gone", version="0.1.0")
+        b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
+              rollout={"batches": [1, "50%", "100%"], "spread": "zone"})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        shutil.rmtree(b.workspace / "jobs/gone")
+        b.write("jobs/api/app.conf", "b\n")
+        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 3)]))
+        b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}, "workers": []}))
+        self.succeed(b.plan())
+        plan = b.read_plan()
+        self.assertEqual({stop["reason"] for stop in plan["reconcile"]}, {"removed", "disabled"})
+        self.assertTrue(any(worker.get("removed") for worker in plan["workers"]))
+        self.hold_workspace(b.workspace)
+        self.hold_plan(b)
+
+    def refuse_both(self, name, path, examples, make):
+        for what, value in examples.items():
+            with self.subTest(what):
+                b = bucket.Bucket(self)
+                b.workers("w1")
+                b.job("api")
+                value = make(value)
+                b.write(path, json.dumps(value))
+                self.refuse(b.plan(), 65, path)
+                self.assertTrue(list(validator(name).iter_errors(value)), "the schema accepts it")
+
+    def test_bad_manifests(self):
+        self.refuse_both("manifest", "jobs/api/manifest.json", BAD_MANIFESTS, lambda change: {**MANIFEST, **change})
+
+    def test_bad_workers(self):
+        self.refuse_both("workers", "workers.json", BAD_WORKERS, lambda value: value)
+
+    def test_bad_disabled(self):
+        self.refuse_both("disabled", "disabled.json", BAD_DISABLED, lambda value: value)
+
+    def test_bad_plans(self):
+        b = bucket.Bucket(self)
+        b.workers("w1")
+        b.job("api")
+        self.succeed(b.plan())
+        sound = b.read_plan()
+        schema = validator("plan")
+
+        def bad(change):
+            plan = copy.deepcopy(sound)
+            change(plan)
+            b.file().write_text(yaml.safe_dump(plan, sort_keys=False))
+            self.refuse(b.run("maand-plan", "show", b.file()), 65)
+            self.assertTrue(list(schema.iter_errors(plan)), "the schema accepts it")
+
+        job = lambda plan: plan["waves"][0]["jobs"][0]
+        bad(lambda plan: plan.update(plan_format=2))
+        bad(lambda plan: plan.update(extra=1))
+        bad(lambda plan: plan.pop("workers"))
+        bad(lambda plan: plan["policy"].update(job_parallelism=65))
+        bad(lambda plan: plan["policy"].update(start_before="2030-01-01"))
+        bad(lambda plan: plan["workers"][0].update(worker="a b"))
+        bad(lambda plan: job(plan).update(health_check={}))
+        bad(lambda plan: job(plan)["phases"][0].update(gate="never"))
+        bad(lambda plan: job(plan)["phases"][0]["batches"][0][0].update(action="stop"))
+        bad(lambda plan: job(plan)["changes"]["new"][0].update(to="sha256:12"))
