@@ -115,8 +115,12 @@ public struct Rollout: Sendable {
     /// The run that this plan has already, if it may be continued or is done.
     private func existingRun(of file: PlanFile) throws -> Run? {
         if let run = try catalog.unfinishedRun() {
-            guard run.plan == file.id else { throw RolloutError.unfinishedRun(run) }
-            return run
+            if run.plan == file.id { return run }
+            // Where its workers were never all ready, nothing of it has begun, and it holds nobody up.
+            guard try catalog.steps(of: run.id).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            try catalog.finish(
+                run.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
+                at: clock.now())
         }
         guard let run = try catalog.latestRun(of: file.id) else { return nil }
         if run.state == .abandoned { throw RolloutError.abandoned(run) }
