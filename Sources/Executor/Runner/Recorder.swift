@@ -65,6 +65,7 @@ struct Recorder: Sendable {
     func promote(_ steps: [Int]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         var allocations: [AllocationID] = []
+        var gated: JobName?
         for step in steps {
             let content = itinerary.steps[step]
             checkpoint.steps += instant(step)
@@ -74,10 +75,10 @@ struct Recorder: Sendable {
             allocations.append(allocation)
             checkpoint.changes.append(.promoted(allocation, release))
             let ranTarget = itinerary.entry(of: step)?.action.target != nil
-            if job.healthCheck != nil, ranTarget, !checkpoint.changes.contains(.gatePending(job.job, true)) {
-                checkpoint.changes.append(.gatePending(job.job, true))
-            }
+            if job.healthCheck != nil, ranTarget { gated = job.job }
         }
+        // All steps belong to one batch, and so to one job.
+        if let gated { checkpoint.changes.append(.gatePending(gated, true)) }
         try await commit(checkpoint)
         if let version = steps.first.flatMap(itinerary.job(of:))?.version {
             observe(.promoted(allocations, version: version))

@@ -56,6 +56,8 @@ public struct Rollout: Sendable {
     /// Asks a person for the passphrase of a key; nil where nobody can be asked.
     let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
+    /// Stands for the plan's transport in tests.
+    var simulated: (any Transport)?
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
@@ -191,6 +193,7 @@ public struct Rollout: Sendable {
     }
 
     func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {
+        if let simulated { return simulated }
         let factory = TransportFactory(
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
             passphrase: passphrase, report: { [observe] in observe(.warning($0)) })

@@ -36,7 +36,9 @@ struct Workforce: Sendable {
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerName, Readiness).self) { group in
-            var waiting = plan.workers[...]
+            let needed = recorder.itinerary.workers(leftBy: records)
+            // A worker on which nothing is left to do need not answer any more.
+            var waiting = (records.isEmpty ? plan.workers : plan.workers.filter { needed.contains($0.worker) })[...]
             func add() {
                 guard let worker = waiting.popFirst()?.worker else { return }
                 let session = WorkerSession(
@@ -100,5 +102,22 @@ struct Workforce: Sendable {
                 }
             }
         }
+    }
+}
+
+extension Itinerary {
+    /// The workers of the steps that are not done yet, and those whose health they wait for.
+    fileprivate func workers(leftBy records: [StepRecord]) -> Set<WorkerName> {
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        var left = Set<WorkerName>()
+        for unit in units {
+            var isProbed = false
+            for step in unit.steps where !done.contains(steps[step].id) {
+                if let worker = steps[step].worker { left.insert(worker) }
+                isProbed = isProbed || steps[step].kind.isProbe
+            }
+            if isProbed, let job = unit.steps.first.flatMap(job(of:)) { left.formUnion(job.active) }
+        }
+        return left
     }
 }

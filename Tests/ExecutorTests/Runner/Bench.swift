@@ -1,0 +1,88 @@
+import Catalog
+import Foundation
+import Model
+import Synchronization
+import Testing
+
+@testable import Executor
+
+/// A bucket in a temporary folder with simulated workers, and a plan for it.
+final class Bench: Sendable {
+    static let bucket = "b-1"
+
+    let folder: String
+    let transport: SimulatedTransport
+    let tree: Tree
+    private let events = Mutex<[String]>([])
+    private let time = Mutex<Int64>(1_700_000_000_000)
+    /// How the wall clock moves at each look, in milliseconds.
+    private let step: Int64
+
+    init(_ transport: SimulatedTransport, clockStep: Int64 = 1) throws {
+        self.transport = transport
+        step = clockStep
+        folder = NSTemporaryDirectory() + "executor-\(UInt64.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let store = ContentStore(in: folder)
+        let file = try store.put(Array("content\n".utf8))
+        tree = Tree([TreeEntry(path: "Makefile", kind: .file, digest: file, size: 8)])
+        try store.put(tree)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// What the run told, such as warnings.
+    var warnings: [String] { events.withLock { $0 } }
+
+    func catalog() throws -> Catalog { try Catalog.open(in: folder, bucket: Self.bucket) }
+
+    /// `jobs` jobs, each started on all workers in batches; the last of them, on `last` workers, in a second wave.
+    func plan(workers: Int, jobs: Int, batch: Int, last: Int? = nil) throws -> PlanFile {
+        let names = try (0..<workers).map { try #require(WorkerName("w\($0)")) }
+        var waves: [[Plan.Job]] = [[], []]
+        for index in 0..<jobs {
+            let wave = index < max(1, jobs - 1) ? 0 : 1
+            let names = Array(names.prefix(wave == 1 ? last ?? workers : workers))
+            var job = try PlanSample.job("j\(index)", demands: wave == 0 ? [] : ["j0"], hasGate: false)
+            job.active = names
+            job.content = [.init(tree: tree.digest, workers: names)]
+            let batches = stride(from: 0, to: names.count, by: batch).map { start in
+                names[start..<min(names.count, start + batch)].map {
+                    Plan.Entry(worker: $0, action: .start, reason: .firstDeploy, from: "new")
+                }
+            }
+            job.phases = [Plan.Phase(kind: .start, batches: batches, gate: .none)]
+            waves[wave].append(job)
+        }
+        return PlanFile(try PlanSample.plan(waves: waves.filter { !$0.isEmpty }))
+    }
+
+    /// One process: applies as far as it goes.
+    func apply(_ file: PlanFile, retryFailed: Bool = false, lastWave: Int? = nil) async throws -> StepMachine.Result? {
+        var configuration = BucketConfiguration(bucketID: Self.bucket)
+        configuration.transport = .local
+        var rollout = Rollout(
+            bucketFolder: folder, configuration: configuration, catalog: try catalog(),
+            store: ContentStore(in: folder), who: "me@here", controller: "c1",
+            clock: Clock(
+                now: { [self] in
+                    Timestamp(
+                        milliseconds: time.withLock { time in
+                            time += step
+                            return time
+                        })
+                }, sleep: { try await Task.sleep(for: min($0, .milliseconds(20))) }),
+            nonce: { String(UInt64.random(in: .min ... .max), radix: 16) }, passphrase: { _ in nil },
+            observe: { [self] event in
+                if case .warning(let text) = event { events.withLock { $0.append(text) } }
+            })
+        rollout.simulated = transport
+        let ending = try await rollout.apply(
+            file, options: .init(retryFailed: retryFailed, lastWave: lastWave), parkRequests: AsyncStream { _ in })
+        switch ending {
+        case .nothingToDo: return nil
+        case .alreadyDone: return .succeeded
+        case .ended(_, let result, _, _): return result
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Catalog
+import Foundation
+import Model
+import Testing
+
+@testable import Executor
+
+@Suite struct RolloutTests {
+    /// Whatever the network swallows, no command runs twice and none is lost.
+    @Test(arguments: 0..<12)
+    func lostConnections(_ seed: UInt64) async throws {
+        let transport = SimulatedTransport(seed: seed, lossRate: 12)
+        let bench = try Bench(transport)
+        let file = try bench.plan(workers: 6, jobs: 3, batch: 3)
+        var processes = 0
+        while true {
+            processes += 1
+            try #require(processes < 200)
+            do {
+                if try await bench.apply(file, retryFailed: true) == .succeeded { break }
+            } catch RolloutError.preflight {
+                continue
+            }
+        }
+        #expect(transport.executions.count == 18)
+        #expect(transport.executions.values.allSatisfy { $0 == 1 })
+        let allocations = try bench.catalog().allocations()
+        #expect(allocations.count == 18)
+        #expect(allocations.allSatisfy { $0.record.promoted != nil && $0.record.unfinished == nil })
+    }
+
+    @Test(arguments: [-3_600_000, 0, 86_400_000])
+    func clockJumps(_ step: Int64) async throws {
+        let transport = SimulatedTransport()
+        let bench = try Bench(transport, clockStep: step)
+        let result = try await bench.apply(bench.plan(workers: 4, jobs: 2, batch: 2))
+        #expect(result == .succeeded)
+        #expect(transport.executions.count == 8)
+    }
+
+    @Test func aRemovedWorkerThatDoesNotAnswerHoldsNobodyUp() async throws {
+        let transport = SimulatedTransport()
+        let bench = try Bench(transport)
+        let first = try await bench.apply(bench.plan(workers: 2, jobs: 1, batch: 2))
+        #expect(first == .succeeded)
+        let allocation = AllocationID(job: try #require(JobName("j0")), worker: try #require(WorkerName("w1")))
+        let record = try bench.catalog().records(of: [allocation])[allocation]
+        var plan = try PlanSample.plan(waves: [])
+        plan.reconcile = [
+            Plan.Stop(allocation: allocation, reason: .removed, from: try #require(record).fromState, timeout: 5)
+        ]
+        plan.workers = [PlanWorker(worker: allocation.worker, address: "w1")]
+        transport.setAbsent(["w1"])
+        // A worker that is still in the workspace has to answer.
+        await #expect(throws: RolloutError.self) { try await bench.apply(PlanFile(plan)) }
+        let run = try #require(try bench.catalog().unfinishedRun())
+        try bench.catalog().finish(run.id, state: .abandoned, detail: nil, at: Timestamp(milliseconds: 1))
+        plan.workers[0].isRemoved = true
+        let second = try await bench.apply(PlanFile(plan))
+        #expect(second == .succeeded)
+        #expect(try bench.catalog().records(of: [allocation])[allocation]?.standing == .removed)
+        #expect(bench.warnings.contains { $0.contains("w1") && $0.contains("no route to host") })
+    }
+
+    /// MAAND_SCALE=1 makes it 10,000 workers and 100,000 allocations, and prints what it costs.
+    @Test func manyWorkers() async throws {
+        let isFull = ProcessInfo.processInfo.environment["MAAND_SCALE"] != nil
+        let (workers, jobs) = isFull ? (10_000, 10) : (200, 10)
+        let transport = SimulatedTransport()
+        let bench = try Bench(transport)
+        let file = try bench.plan(workers: workers, jobs: jobs, batch: 500, last: 3)
+        let steps = Itinerary(file.plan).steps.count
+        let clock = ContinuousClock()
+        let began = clock.now
+        let parked = try await bench.apply(file, lastWave: 0)
+        #expect(parked == .parked)
+        let whole = clock.now - began
+        let words = transport.commands
+        let resumed = clock.now
+        let ended = try await bench.apply(file)
+        #expect(ended == .succeeded)
+        #expect(transport.executions.count == workers * (jobs - 1) + 3)
+        #expect(transport.executions.values.allSatisfy { $0 == 1 })
+        // Only the workers on which something is left are asked again, and nothing that is recorded is repeated.
+        #expect(transport.commands - words < 30)
+        if isFull {
+            let action = try #require(transport.lastFirstAction)
+            print("\(steps) steps: \(whole), \(whole / steps) a step; resumed, first action after \(action - resumed)")
+            print("peak resident: \(peakMegabytes()) MB; words to workers: \(transport.commands)")
+        }
+    }
+
+    private func peakMegabytes() -> Int {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM") }
+        return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0) / 1024
+    }
+}
