@@ -16,7 +16,7 @@ PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo pytho
 # How many acceptance tests run side by side.
 JOBS ?= 4
 
-.PHONY: help demo build test unit lint acceptance kill crash bench packages test-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash bench bench-ssh packages test-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -48,6 +48,9 @@ crash: unit ## a rollout killed at every place around checkpoints and words to w
 
 bench: build test-packages ## time, memory and size of planning at 100,000 allocations
 	@"$(PYTHON)" Tests/bench/planning.py --bin .build/release
+
+bench-ssh: build test-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
+	@"$(PYTHON)" Tests/bench/ssh.py --bin .build/release
 
 packages:
 	@scripts/install-packages $(BUILD_PACKAGES)

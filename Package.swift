@@ -58,6 +58,9 @@ let package = Package(
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
             swiftSettings: settings),
+        .executableTarget(
+            name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Tests/bench/ssh-bench",
+            swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .testTarget(

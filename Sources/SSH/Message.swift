@@ -1,5 +1,16 @@
+internal import Synchronization
+
 /// Names a session or a command; unique in the life of a reactor.
 typealias Ticket = UInt64
+
+/// Whether a session is over, for those who hold its connection.
+final class SessionEnd: Sendable {
+    private let hasCome = Atomic(false)
+
+    var isOver: Bool { hasCome.load(ordering: .relaxed) }
+
+    func come() { hasCome.store(true, ordering: .relaxed) }
+}
 
 /// A connection that is asked for.
 struct ConnectRequest: Sendable {
@@ -10,6 +21,7 @@ struct ConnectRequest: Sendable {
     let limit: Duration
     let jump: Ticket?
     let answer: Answer<Opened>
+    let end = SessionEnd()
 
     /// What an open connection says of itself.
     struct Opened: Sendable {

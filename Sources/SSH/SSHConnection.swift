@@ -9,6 +9,7 @@ public final class SSHConnection: Sendable {
 
     private let reactor: SSHReactor
     private let ticket: Ticket
+    private let end: SessionEnd
     /// The jump host's connection lives as long as what runs through it.
     private let jump: SSHConnection?
 
@@ -38,21 +39,26 @@ public final class SSHConnection: Sendable {
             reactor.mailbox.post(.cancel(ticket, .cancelled(endpoint)))
         }.get()
         let connection = SSHConnection(
-            endpoint: endpoint, opened: opened, reactor: reactor, ticket: ticket, jump: jump)
+            endpoint: endpoint, opened: opened, reactor: reactor, ticket: ticket, end: request.end, jump: jump)
         if let path = opened.recordIn { try KnownHosts.record(opened.hostKey, of: endpoint, in: path) }
         return connection
     }
 
     private init(
-        endpoint: SSHEndpoint, opened: ConnectRequest.Opened, reactor: SSHReactor, ticket: Ticket, jump: SSHConnection?
+        endpoint: SSHEndpoint, opened: ConnectRequest.Opened, reactor: SSHReactor, ticket: Ticket, end: SessionEnd,
+        jump: SSHConnection?
     ) {
         self.endpoint = endpoint
         self.hostKey = opened.hostKey
         self.recordedHostKeyIn = opened.recordIn
         self.reactor = reactor
         self.ticket = ticket
+        self.end = end
         self.jump = jump
     }
+
+    /// Whether the connection has ended, from either side. It may end right after it was said to be open.
+    public var isClosed: Bool { end.isOver }
 
     deinit { reactor.mailbox.post(.close(session: ticket)) }
 

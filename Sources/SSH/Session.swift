@@ -383,6 +383,7 @@ final class Session {
     func fail(_ error: SSHError) {
         guard !isClosed else { return }
         phase = .closed
+        request.end.come()
         leaveHandshakePlace()
         request.answer.give(.failure(error))
         for command in channels.removeAllCommands() {

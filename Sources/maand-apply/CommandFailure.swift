@@ -32,7 +32,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case let failure as CommandFailure: self = failure
         case let failure as InputFailure: self.init(.invalid, failure.description)
         case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
-        case let failure as TransportFailure: self.init(.unreachable, failure.description)
+        case let failure as TransportFailure: self.init(.invalid, failure.description)
         case CatalogError.otherBucket: self.init(.invalid, "\(error)")
         default: self.init(.failed, "\(error)")
         }

@@ -5,6 +5,8 @@
 
         var endsSessions: Bool { base.endsSessions }
 
+        var reconnectWindow: Duration? { base.reconnectWindow }
+
         func close() async { await base.close() }
 
         func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }

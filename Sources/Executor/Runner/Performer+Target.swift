@@ -107,14 +107,17 @@ extension Performer {
         }
         for pause in [0, 1, 2, 5, 10] {
             try? await recorder.clock.sleep(.seconds(pause))
-            switch try? await session.inquire(request.id, tailLimit: Self.outputLimit) {
-            case nil: continue
-            case .running?:
-                if let report = try? await session.run(request) { return Self.verdict(on: report, of: request) }
-            case .absent?:
-                guard let report = try? await session.fence(request.id, tailLimit: Self.outputLimit) else { continue }
-                return Self.verdict(on: report, of: request)
-            case let report?: return Self.verdict(on: report, of: request)
+            do {
+                switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
+                case .running: return Self.verdict(on: try await session.run(request), of: request)
+                case .absent:
+                    return Self.verdict(
+                        on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
+                case let report: return Self.verdict(on: report, of: request)
+                }
+            } catch {
+                // Connecting was tried for as long as the transport thinks right.
+                guard error.mayHaveReachedWorker else { break }
             }
         }
         return .ended(
@@ -140,7 +143,8 @@ extension Performer {
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
         case .notStarted(let reason):
-            return .neverBegan("it did not begin: \(text(reason))", isFenced: false)
+            // What was sent before a connection broke may arrive too late; nobody has to be asked to send it again.
+            return .neverBegan("it did not begin: \(text(reason))", isFenced: reason == .tooLate)
         case .interrupted(let interruption):
             return .lost(
                 Ending(

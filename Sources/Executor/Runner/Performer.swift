@@ -103,7 +103,7 @@ struct Performer: Sendable {
             guard let request = try pushRequest(index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
-            var report = try await session.push(request)
+            var report = try await repeating { () async throws(TransportError) in try await session.push(request) }
             if case .busy(let other) = report, try await clear(other, session) {
                 report = try await session.push(request)
             }
@@ -150,10 +150,30 @@ struct Performer: Sendable {
         let step = itinerary.steps[index]
         guard let session = step.worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
-            return Self.ending(of: try await session.remove(step.job.text))
+            return Self.ending(
+                of: try await repeating { () async throws(TransportError) in try await session.remove(step.job.text) })
         } catch {
             return Self.ending(of: error)
         }
+    }
+
+    /// Files may be sent again after the connection was lost: what is there already stays as it is. The push that was
+    /// cut off may still hold the job for a moment.
+    private func repeating(
+        _ body: () async throws(TransportError) -> PushReport
+    ) async throws(TransportError) -> PushReport {
+        var wasCutOff = false
+        for pause in [100, 200, 400, 800, 1600] {
+            do {
+                let report = try await body()
+                guard wasCutOff, case .busy = report else { return report }
+            } catch {
+                guard error.kind == .connectionLost else { throw error }
+                wasCutOff = true
+            }
+            try? await recorder.clock.sleep(.milliseconds(pause))
+        }
+        return try await body()
     }
 
     private static func ending(of report: PushReport) -> Ending {

@@ -98,18 +98,31 @@ public struct Rollout: Sendable {
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
         }
         try checkContent(of: plan)
-        let run = try resumed ?? begin(file)
-        if resumed != nil, run.state != .running {
-            try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+        // Before the run begins: for a key that cannot be read nothing has to be given up.
+        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        do {
+            let run = try resumed ?? begin(file)
+            if resumed != nil, run.state != .running {
+                try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+            }
+            let ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+            await transport.close()
+            return ending
+        } catch {
+            await transport.close()
+            throw error
         }
-        return try await execute(run, plan, options: options, parkRequests: parkRequests)
     }
 
     /// The run that this plan has already, if it may be continued or is done.
     private func existingRun(of file: PlanFile) throws -> Run? {
         if let run = try catalog.unfinishedRun() {
-            guard run.plan == file.id else { throw RolloutError.unfinishedRun(run) }
-            return run
+            if run.plan == file.id { return run }
+            // Where its workers were never all ready, nothing of it has begun, and it holds nobody up.
+            guard try catalog.steps(of: run.id).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            try catalog.finish(
+                run.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
+                at: clock.now())
         }
         guard let run = try catalog.latestRun(of: file.id) else { return nil }
         if run.state == .abandoned { throw RolloutError.abandoned(run) }
@@ -124,21 +137,6 @@ public struct Rollout: Sendable {
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
         FaultPoint.reach("after the run began")
         return run
-    }
-
-    private func execute(
-        _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
-    ) async throws -> Ending {
-        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
-        let ending: Ending
-        do {
-            ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
-        } catch {
-            await transport.close()
-            throw error
-        }
-        await transport.close()
-        return ending
     }
 
     private func execute(
@@ -221,7 +219,10 @@ public struct Rollout: Sendable {
                 let step = machine.itinerary.steps[index]
                 guard let record = try catalog.attempts(of: run, step: step.id).last else { return nil }
                 return Problem(
-                    step: step, attempt: record.attempt, state: record.state, detail: record.detail,
+                    step: step, attempt: record.attempt, state: record.state,
+                    detail: record.state == .started
+                        ? "its worker is unreachable, and it may be running there: the same command asks again"
+                        : record.detail,
                     output: try catalog.output(of: run, step: step.id))
             }
         }

@@ -87,16 +87,18 @@ struct Workforce: Sendable {
                             + "which is another one or a later run than this. Where that one is gone for good: --take-over"
                     ])
                 } else if report.isReady {
+                    var session = session
+                    session.clock = (report.clock, .now)
                     self = .ready(session, generation: report.generation)
                 } else {
                     self = .faults(report.faults)
                 }
             } catch {
                 switch error.kind {
-                case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.description)
+                case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.message)
                 case .authentication, .unknownHostKey, .changedHostKey, .cancelled, .source, .malformedAnswer,
                     .workerFault:
-                    self = .faults([error.description])
+                    self = .faults([error.message])
                 }
             }
         }

@@ -21,6 +21,8 @@ public struct LocalTransport: Transport {
     /// A local worker has no connection that could end.
     public var endsSessions: Bool { false }
 
+    public var reconnectWindow: Duration? { nil }
+
     public func close() async {}
 
     public func path(_ path: String, on worker: String) -> String { workers + worker + path }

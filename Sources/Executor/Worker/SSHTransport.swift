@@ -33,11 +33,19 @@ final class SSHTransport: Transport {
         self.targets = targets
         self.access = access
         self.report = report
-        reactor = try SSHReactor()
+        var options = SSHReactor.Options()
+        // A worker that falls silent is noticed in about the time that connecting to it may take.
+        let silence = min(max(2, Int(access.connectTimeout.components.seconds)), 30)
+        options.keepaliveInterval = .seconds(max(2, silence / 2))
+        options.silenceLimit = .seconds(silence)
+        reactor = try SSHReactor(options: options)
     }
 
     /// logind may end what a session's user has started together with the session.
     var endsSessions: Bool { true }
+
+    /// Long enough for a network that flaps or an sshd that is restarted.
+    var reconnectWindow: Duration? { max(.seconds(10), access.connectTimeout * 3) }
 
     func path(_ path: String, on worker: String) -> String { path }
 
@@ -47,24 +55,34 @@ final class SSHTransport: Transport {
         guard let target = targets[worker] else {
             throw TransportError(.unreachable, worker: worker, reason: "the plan does not say how to reach it")
         }
-        let connection: SSHConnection
-        do {
-            connection = try await self.connection(to: target, key: worker)
-        } catch {
-            throw Self.transportError(error, worker: worker, isConnecting: true)
-        }
-        let input: SSHInput
-        do {
-            let next = try command.input.open()
-            input = .stream { try await next() }
-        } catch {
-            throw TransportError(.source, worker: worker, reason: "\(error)")
-        }
-        let words = (access.useSudo ? ["sudo", "-n"] : []) + command.arguments
-        do {
-            let result = try await connection.execute(
-                words.map(ShellText.quoted).joined(separator: " "), input: input, output: .tail(command.outputLimit),
-                errors: .tail(CommandResult.errorOutputLimit), timeout: command.timeout)
+        while true {
+            let connection: SSHConnection
+            do {
+                connection = try await self.connection(to: target, key: worker)
+            } catch {
+                throw Self.transportError(error, worker: worker, isConnecting: true)
+            }
+            let input: SSHInput
+            do {
+                let next = try command.input.open()
+                input = .stream { try await next() }
+            } catch {
+                throw TransportError(.source, worker: worker, reason: "\(error)")
+            }
+            let result: SSHExecution
+            do {
+                result = try await connection.execute(
+                    commandLine(command), input: input, output: .tail(command.outputLimit),
+                    errors: .tail(CommandResult.errorOutputLimit), timeout: command.timeout)
+            } catch SSHError.closed {
+                // It had ended before, so nothing was sent; after `close()` connecting says so.
+                continue
+            } catch {
+                throw Self.transportError(error, worker: worker, isConnecting: false)
+            }
+            if let problem = sudoProblem(result, target) {
+                throw TransportError(.workerFault, worker: worker, reason: problem)
+            }
             let exit: CommandResult.Exit =
                 switch result.outcome {
                 case .exited(let status): .status(Int(status))
@@ -72,41 +90,69 @@ final class SSHTransport: Transport {
                 }
             return CommandResult(
                 exit: exit, output: result.standardOutput.tail, errorOutput: result.standardError.tail)
-        } catch {
-            if Self.isBroken(error) { await pool.forget(connection, key: worker) }
-            throw Self.transportError(error, worker: worker, isConnecting: false)
         }
     }
 
+    private func commandLine(_ command: WorkerCommand) -> String {
+        ((access.useSudo ? ["sudo", "-n"] : []) + command.arguments).map(ShellText.quoted).joined(separator: " ")
+    }
+
+    /// What sudo or the shell said instead of running the command.
+    private func sudoProblem(_ result: SSHExecution, _ target: Target) -> String? {
+        guard access.useSudo, result.standardOutput.tail.isEmpty,
+            [.exited(1), .exited(127)].contains(result.outcome)
+        else { return nil }
+        let lines = String(decoding: result.standardError.tail, as: UTF8.self).split(whereSeparator: \.isNewline)
+        guard let line = lines.first(where: { $0.contains("sudo:") }) else { return nil }
+        return "`sudo -n` does not work for \(target.endpoint.user) there: \(line). Allow it without a password "
+            + "(NOPASSWD in sudoers), or set `use_sudo = false` in maand.conf"
+    }
+
+    /// The worker's connection. Where there was one before, connecting is tried for as long as the window is open.
     private func connection(to target: Target, key: String) async throws(SSHError) -> SSHConnection {
-        let (reactor, access, pool, report) = (reactor, access, pool, report)
-        return try await pool.connection(key) { () async throws(SSHError) in
-            var jump: SSHConnection?
-            if let host = access.jump {
-                jump = try await pool.connection("") { () async throws(SSHError) in
-                    try await SSHConnection.connect(
-                        to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
-                        timeout: access.connectTimeout, on: reactor)
+        var pause = Duration.milliseconds(200)
+        while true {
+            do {
+                return try await pool.connection(key) { [self] () async throws(SSHError) in
+                    try await connect(to: target)
                 }
+            } catch {
+                guard Self.mayPass(error), let lost = await pool.lost(key), let window = reconnectWindow,
+                    lost.duration(to: .now) + pause < window, (try? await Task.sleep(for: pause)) != nil
+                else { throw error }
+                pause = min(pause * 2, .seconds(3))
             }
-            let connection = try await SSHConnection.connect(
-                to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
-                timeout: access.connectTimeout, through: jump, on: reactor)
-            if let file = connection.recordedHostKeyIn {
-                report(
-                    "\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
-            }
-            return connection
         }
     }
 
-    /// Whether the connection is of no more use; a channel alone may fail on a good one.
-    private static func isBroken(_ error: SSHError) -> Bool {
+    private func connect(to target: Target) async throws(SSHError) -> SSHConnection {
+        var jump: SSHConnection?
+        if let host = access.jump {
+            jump = try await pool.connection(Self.jumpKey) { [access, reactor] () async throws(SSHError) in
+                try await SSHConnection.connect(
+                    to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
+                    timeout: access.connectTimeout, on: reactor)
+            }
+        }
+        let connection = try await SSHConnection.connect(
+            to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
+            timeout: access.connectTimeout, through: jump, on: reactor)
+        if let file = connection.recordedHostKeyIn {
+            report("\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
+        }
+        return connection
+    }
+
+    /// No worker has this name.
+    private static let jumpKey = ""
+
+    /// Whether connecting may succeed a little later.
+    private static func mayPass(_ error: SSHError) -> Bool {
         switch error {
-        case .connectionLost, .closed, .timedOut: true
-        case .unreachable, .refused, .handshake, .unknownHostKey, .changedHostKey, .revokedHostKey, .authentication,
-            .channel, .tooManyChannels, .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent, .knownHosts,
-            .caller, .cancelled:
+        case .unreachable, .refused, .handshake, .timedOut, .connectionLost: true
+        case .unknownHostKey, .changedHostKey, .revokedHostKey, .authentication, .channel, .tooManyChannels,
+            .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent, .knownHosts, .caller, .cancelled,
+            .closed:
             false
         }
     }
@@ -134,27 +180,36 @@ final class SSHTransport: Transport {
 /// Open connections, one a key; who asks while one is being made waits for that one.
 private actor ConnectionPool {
     private var connections: [String: Task<Result<SSHConnection, SSHError>, Never>] = [:]
+    private var losses: [String: ContinuousClock.Instant] = [:]
+
+    /// Since when the connection that there was is known to be lost; nil where none was.
+    func lost(_ key: String) -> ContinuousClock.Instant? { losses[key] }
 
     func connection(
         _ key: String, make: @escaping @Sendable () async throws(SSHError) -> SSHConnection
     ) async throws(SSHError) -> SSHConnection {
-        if let task = connections[key] { return try await task.value.get() }
+        if let task = connections[key] {
+            let result = await task.value
+            guard case .success(let connection) = result, connection.isClosed else { return try result.get() }
+            // Another task may have seen it first, and be connecting already.
+            if connections[key] == task {
+                connections[key] = nil
+                losses[key] = losses[key] ?? .now
+            }
+            return try await self.connection(key, make: make)
+        }
         let task = Task { () async -> Result<SSHConnection, SSHError> in
             do throws(SSHError) { return .success(try await make()) } catch { return .failure(error) }
         }
         connections[key] = task
-        let result = await task.value
-        // The next one who asks tries again.
-        if case .failure = result { connections[key] = nil }
-        return try result.get()
-    }
-
-    /// Only this very connection: another task may have opened the next one already.
-    func forget(_ connection: SSHConnection, key: String) async {
-        guard let task = connections[key], case .success(let held) = await task.value, held === connection else {
-            return
+        switch await task.value {
+        case .success(let connection):
+            losses[key] = nil
+            return connection
+        case .failure(let error):
+            // The next one who asks tries again.
+            if connections[key] == task { connections[key] = nil }
+            throw error
         }
-        connections[key] = nil
-        connection.close()
     }
 }

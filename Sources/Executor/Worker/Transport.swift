@@ -5,6 +5,10 @@ public protocol Transport: Sendable {
     /// Whether the end of the connection may end what was started over it (logind's `KillUserProcesses`).
     var endsSessions: Bool { get }
 
+    /// How long a worker that was reached before is tried again after its connection was lost, and therefore how late a
+    /// command that is on its way may still begin: what was given up must not run. `nil` where no word can be delayed.
+    var reconnectWindow: Duration? { get }
+
     /// Where an absolute path of the worker lies for the commands that this transport runs.
     func path(_ path: String, on worker: String) -> String
 

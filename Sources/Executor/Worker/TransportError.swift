@@ -48,7 +48,10 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
         }
     }
 
-    public var description: String {
+    public var description: String { "worker \(worker): \(message)" }
+
+    /// Without the worker's name, for where it stands already.
+    var message: String {
         let what =
             switch kind {
             case .unreachable: "unreachable"
@@ -63,6 +66,6 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
             case .malformedAnswer: "answer not understood"
             case .workerFault: "fault on the worker"
             }
-        return "worker \(worker): \(what): \(reason)"
+        return "\(what): \(reason)"
     }
 }

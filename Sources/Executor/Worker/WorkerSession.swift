@@ -10,6 +10,9 @@ public struct WorkerSession: Sendable {
     /// What the receipts directory was at preflight; `nil` compares nothing.
     public var generation: String?
 
+    /// The worker's clock at preflight, in seconds since 1970, and when that was here.
+    public var clock: (seconds: Int, at: ContinuousClock.Instant)?
+
     private let transport: any Transport
     private let root: String
     private let nonce: @Sendable () -> String
@@ -42,6 +45,9 @@ public struct WorkerSession: Sendable {
 
     /// Begins the attempt, or waits for it where it has begun, and tells how it ended.
     ///
+    /// Where the worker's clock is known, the command does not begin any more once it may have been given up here: a word
+    /// may lie in a frozen worker for long.
+    ///
     /// The command goes on when this task is cancelled or the connection is lost; ask again with the same request.
     public func run(_ request: AttemptRequest) async throws(TransportError) -> AttemptReport {
         if let flaw = request.flaw { throw TransportError(.source, worker: worker, reason: flaw) }
@@ -49,10 +55,19 @@ public struct WorkerSession: Sendable {
         let lines = script.utf8.count { $0 == UInt8(ascii: "\n") }
         var arguments = [request.id, request.digest, generation ?? "-"] + ownership
         arguments += [request.job ?? "-", request.isExclusive ? request.job ?? "-root" : "-"]
-        arguments += ["\(request.latestStart ?? 0)", Self.seconds(request.timeout), Self.seconds(request.grace)]
+        arguments += [
+            "\(request.latestStart ?? latestStart ?? 0)", Self.seconds(request.timeout), Self.seconds(request.grace),
+        ]
         arguments.append("\(request.tailLimit)")
         return try await report(
             "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit, timeout: nil)
+    }
+
+    /// By the worker's clock, which is taken to run as fast as this one.
+    private var latestStart: Int? {
+        guard let clock, let window = transport.reconnectWindow else { return nil }
+        let due = clock.at.duration(to: .now) + window
+        return clock.seconds + Int(due.components.seconds)
     }
 
     /// Tells what is known of an attempt, at once.
