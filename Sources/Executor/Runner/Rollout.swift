@@ -129,10 +129,21 @@ public struct Rollout: Sendable {
     private func execute(
         _ run: Run, _ plan: Plan, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
-        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        let transport: any Transport
+        do {
+            transport = try await self.transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
+        } catch {
+            try catalog.finish(run.id, state: .parked, detail: "\(error)", at: clock.now())
+            throw error
+        }
         let ending: Ending
         do {
             ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+        } catch let refusal as RolloutError {
+            await transport.close()
+            // Nothing was begun by this process, so the run is not in the middle of anything.
+            try catalog.finish(run.id, state: .parked, detail: "workers were not ready", at: clock.now())
+            throw refusal
         } catch {
             await transport.close()
             throw error
