@@ -101,16 +101,29 @@ public struct Rollout: Sendable {
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
-            let run = try resumed ?? begin(file)
-            if resumed != nil, run.state != .running {
-                try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
-            }
-            let ending = try await execute(run, plan, options: options, over: transport, parkRequests: parkRequests)
+            let ending = try await execute(file, resumed, options: options, over: transport, parkRequests: parkRequests)
             await transport.close()
             return ending
         } catch {
             await transport.close()
             throw error
+        }
+    }
+
+    private func execute(
+        _ file: PlanFile, _ resumed: Run?, options: Options, over transport: any Transport,
+        parkRequests: AsyncStream<String>
+    ) async throws -> Ending {
+        let run = try resumed ?? begin(file)
+        if resumed != nil, run.state != .running {
+            try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
+        }
+        do {
+            return try await execute(run, file.plan, options: options, over: transport, parkRequests: parkRequests)
+        } catch let refusal as RolloutError {
+            // Nothing was begun by this process, so the run is not in the middle of anything.
+            try catalog.finish(run.id, state: .parked, detail: "workers were not ready", at: clock.now())
+            throw refusal
         }
     }
 

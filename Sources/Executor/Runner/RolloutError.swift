@@ -12,7 +12,7 @@ public enum RolloutError: Error, Sendable {
     /// Objects that the plan needs and the store lacks or holds altered.
     case content([String])
     /// What the workers lack, each beginning with the worker's name.
-    case preflight([String])
+    case preflight(RunID, [String])
     case noSuchRun(RunID)
     case notUnfinished(Run)
     /// A step cannot be settled by a person, since it is not `unknown`.
@@ -41,8 +41,10 @@ extension RolloutError: CustomStringConvertible {
             Self.list(
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
                 problems)
-        case .preflight(let faults):
-            Self.list("workers are not ready, nothing was begun:", faults)
+        case .preflight(let run, let faults):
+            Self.list(
+                "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
+                    + "(maand-apply abandon \(run) --reason '...'):", faults)
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
         case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
         case .notUnknown(let run, let step, let state):

@@ -63,6 +63,7 @@ struct Workforce: Sendable {
         }
         guard faults.isEmpty else {
             throw RolloutError.preflight(
+                recorder.run.id,
                 plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } })
         }
         try await recorder.preflight(fresh)
