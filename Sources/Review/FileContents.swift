@@ -12,6 +12,8 @@ public struct FileContents: Sendable {
     }
 
     private(set) var objects: [Digest: Object] = [:]
+    /// There was more to read than is read for one review.
+    private(set) var isCut = false
 
     /// Most bytes of one file that are read for a diff.
     public static let maximumFileSize = 256 * 1024
@@ -37,11 +39,17 @@ public struct FileContents: Sendable {
             // Only the type or mode differs, so there is nothing to compare.
             if change.from == change.to { continue }
             for digest in [change.from, change.to].compactMap(\.self) where objects[digest] == nil {
-                guard total < Self.maximumBytes, objects.count < Self.maximumObjects else { return }
+                guard total < Self.maximumBytes, objects.count < Self.maximumObjects else {
+                    isCut = true
+                    return
+                }
                 let object = read(digest, Self.maximumFileSize)
                 if case .bytes(let bytes) = object { total += bytes.count }
                 objects[digest] = object
             }
         }
+        // Elsewhere than in the plan's bucket there is nothing, and that need not be said for every file.
+        let isAnywhere = objects.values.contains { if case .missing = $0 { false } else { true } }
+        if !isAnywhere { objects = [:] }
     }
 }

@@ -45,7 +45,13 @@ enum FileDiff {
                 continue
             }
             switch contents.objects[digest] {
-            case nil, .missing: return nil
+            case nil:
+                guard contents.isCut else { return nil }
+                self = .note("not compared: there are too many changes for one review")
+                return
+            case .missing:
+                self = .note("not compared: the content is not in the store")
+                return
             case .large(let size): sides.append(Side(lines: [], size: size, isText: nil, endsWithLineFeed: true))
             case .bytes(let bytes): sides.append(Side(bytes))
             }

@@ -203,7 +203,7 @@ public struct HTMLReview {
         if unbound.isEmpty { return }
         out += "<section>\n<h2>Not bound by the plan</h2>\n<dl>\n"
         for item in unbound {
-            out += "<dt>\(Inert.html(item.subject))</dt><dd>\(Inert.html(item.detail))</dd>\n"
+            out += "<dt>\(Inert.html(item.subject))</dt><dd>\(item.phrase.html)</dd>\n"
         }
         out += "</dl>\n</section>\n"
     }

@@ -53,7 +53,7 @@ public struct MarkdownReview {
         let unbound = plan.unbound
         if !unbound.isEmpty {
             out += "**Not bound by the plan**\n\n"
-            for item in unbound { out += "- \(item.subject): \(item.detail)\n" }
+            for item in unbound { out += "- \(item.subject): \(item.phrase.markdown)\n" }
             out += "\n"
         }
         if !plan.reconcile.isEmpty {
@@ -109,8 +109,9 @@ public struct MarkdownReview {
                 func count(_ action: LifecycleAction) -> String {
                     counts.first { $0.action == action }.map { String($0.count) } ?? ""
                 }
-                // In a table even a code span is cut by a vertical bar; versions have none, but nothing relies on it.
-                let version = job.versionsPhrase.markdown.replacing("|", with: "\\|")
+                // Renderers disagree on how a vertical bar or a backslash is written inside a table's code spans.
+                let versions = job.versionsPhrase.markdown
+                let version = versions.contains { $0 == "|" || $0 == "\\" } ? "see below" : versions
                 out += "| \(wave.deploymentSequence) | \(Inert.code(job.job.text)) | \(version) | "
                 out += "\(count(.start)) | \(count(.restart)) | \(count(.reload)) | \(count(.sync)) |\n"
             }

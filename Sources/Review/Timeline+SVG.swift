@@ -4,6 +4,8 @@ extension Timeline {
     private static let headHeight = 58
     /// Cells up to which each has a letter, so that nobody depends on colours.
     private static let fewCells = 4000
+    /// Cells up to which each says what it is when it is pointed at; a browser takes long for more.
+    private static let manyCells = 12_000
 
     /// The letter of an action in a cell and in the legend.
     private static func letter(_ action: LifecycleAction) -> String {
@@ -48,7 +50,7 @@ extension Timeline {
         if columnWidth >= 20 {
             for column in columns {
                 out +=
-                    "<text class=\"n\" x=\"\(column.x + columnWidth / 2)\" y=\"51\">\(column.batches.lowerBound)</text>"
+                    "<text class=\"n\" x=\"\(column.x + columnWidth / 2)\" y=\"51\">\(column.number)</text>"
             }
         }
         return out + "</svg>\n"
@@ -98,11 +100,15 @@ extension Timeline {
                 let x = column.x + 1
                 let y = cell.row * rowHeight + 2
                 let (width, height) = (columnWidth - 3, rowHeight - 4)
-                out += "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" rx=\"2\"><title>"
-                out += "\(Inert.html(rows[cell.row].text)): \(action.rawValue) "
-                out += "\(Inert.html(blockOfColumn[cell.column].title))"
-                if action != .stop { out += ", batch \(cell.batch)" }
-                out += "</title></rect>"
+                out += "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" rx=\"2\""
+                if cells.count <= Self.manyCells {
+                    out += "><title>\(Inert.html(rows[cell.row].text)): \(action.rawValue) "
+                    out += Inert.html(blockOfColumn[cell.column].title)
+                    if let place = cell.place { out += ", \(place)" }
+                    out += "</title></rect>"
+                } else {
+                    out += "/>"
+                }
                 if columnWidth >= 12, cells.count <= Self.fewCells {
                     out += "<text x=\"\(x + width / 2)\" y=\"\(y + height - (height - 8) / 2)\">"
                     out += "\(Self.letter(action))</text>"

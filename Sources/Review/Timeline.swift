@@ -24,8 +24,8 @@ struct Timeline {
 
     struct Column {
         let x: Int
-        /// Its batches, from 1.
-        let batches: ClosedRange<Int>
+        /// Number of its first batch within the batch's phase, from 1.
+        let number: Int
         /// A gate is probed after one of them.
         let hasGate: Bool
     }
@@ -34,7 +34,8 @@ struct Timeline {
         let row: Int
         let column: Int
         let action: LifecycleAction
-        let batch: Int
+        /// `upgrade batch 2`, as the steps' ids have it; nil for stops.
+        let place: String?
     }
 
     private(set) var bands: [Band] = []
@@ -61,7 +62,14 @@ struct Timeline {
     private struct Source {
         var title: String
         var band: Int
-        var batches: [(gate: Bool, entries: [(worker: WorkerName, action: LifecycleAction)])]
+        var batches: [Batch]
+    }
+
+    private struct Batch {
+        var phase: PhaseKind?
+        var number = 1
+        var gate = false
+        var entries: [(worker: WorkerName, action: LifecycleAction)]
     }
 
     init(_ plan: Plan) {
@@ -111,7 +119,7 @@ struct Timeline {
                 if sources.last?.title == title {
                     sources[sources.count - 1].batches[0].entries += entries
                 } else {
-                    sources.append(Source(title: title, band: 0, batches: [(false, entries)]))
+                    sources.append(Source(title: title, band: 0, batches: [Batch(entries: entries)]))
                 }
             }
         }
@@ -128,11 +136,14 @@ struct Timeline {
                             case .afterPhase: index == phase.batches.count - 1
                             case .afterEachBatch: runs
                             }
-                        source.batches.append((gate, batch.map { ($0.worker, $0.action) }))
+                        source.batches.append(
+                            Batch(
+                                phase: phase.kind, number: index + 1, gate: gate,
+                                entries: batch.map { ($0.worker, $0.action) }))
                     }
                 }
                 // A job that only probes its gate, or completes.
-                if source.batches.isEmpty { source.batches.append((job.gateFirst, [])) }
+                if source.batches.isEmpty { source.batches.append(Batch(gate: job.gateFirst, entries: [])) }
                 sources.append(source)
             }
         }
@@ -148,15 +159,13 @@ struct Timeline {
             let batches = source.batches[range]
             columns.append(
                 Column(
-                    x: x + 3 + index * columnWidth, batches: range.lowerBound + 1...range.upperBound,
+                    x: x + 3 + index * columnWidth, number: source.batches[range.lowerBound].number,
                     hasGate: batches.contains { $0.gate }))
-            for (offset, batch) in batches.enumerated() {
+            for batch in batches {
+                let place = batch.phase.map { "\($0.rawValue) batch \(batch.number)" }
                 for entry in batch.entries {
                     guard let row = places[entry.worker] else { continue }
-                    cells.append(
-                        Cell(
-                            row: row, column: columns.count - 1, action: entry.action,
-                            batch: range.lowerBound + offset + 1))
+                    cells.append(Cell(row: row, column: columns.count - 1, action: entry.action, place: place))
                 }
             }
         }

@@ -5,8 +5,17 @@ public import Model
 /// A reviewer approves a plan in spite of these, so every format lists them.
 public struct Unbound: Equatable, Sendable {
     public let subject: String
-    /// One sentence; names of the plan in it are not escaped yet.
-    public let detail: String
+    let phrase: Phrase
+
+    /// One sentence, escaped for a terminal.
+    public var detail: String { phrase.terminal }
+
+    init(subject: String, detail: Phrase) {
+        self.subject = subject
+        phrase = detail
+    }
+
+    public static func == (a: Self, b: Self) -> Bool { a.subject == b.subject && a.detail == b.detail }
 }
 
 extension Plan {
@@ -41,7 +50,8 @@ extension Plan {
                 list.append(
                     Unbound(
                         subject: "Host keys of \(Wording.count(unknown.count, "worker"))",
-                        detail: "The plan names none for \(WorkerList.text(unknown.map(\.worker))): known_hosts of the "
+                        detail:
+                            "The plan names none for \(WorkerList.phrase(unknown.map(\.worker))): known_hosts of the "
                             + "applying machine decides who answers."))
             }
             let named = workers.filter { !Self.isNumeric($0.address) }
@@ -50,7 +60,7 @@ extension Plan {
                     Unbound(
                         subject: "Name resolution",
                         detail:
-                            "\(Wording.count(named.count, "address", "addresses")) of workers are names; which hosts "
+                            "\(own: Wording.count(named.count, "address", "addresses")) of workers are names; which hosts "
                             + "these are is decided when the plan is applied."))
             }
         }

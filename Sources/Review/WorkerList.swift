@@ -41,17 +41,21 @@ enum WorkerList {
         return end
     }
 
-    /// Whether `next` is `name` with the number at its end, or the last but one of an address, counted up.
+    /// Whether `next` is `name` with one of its numbers counted up: `w9`, `w10`; `node-01.lan`, `node-02.lan`.
     private static func follows(_ next: String, _ name: String) -> Bool {
-        let (prefix, digits) = split(name)
-        let (nextPrefix, nextDigits) = split(next)
-        guard prefix == nextPrefix, let number = Int(digits), let nextNumber = Int(nextDigits) else { return false }
-        let isPadded = digits.hasPrefix("0") || nextDigits.hasPrefix("0")
-        return nextNumber == number + 1 && (!isPadded || digits.count == nextDigits.count)
+        let (next, name) = (Array(next.utf8), Array(name.utf8))
+        guard let first = zip(next, name).enumerated().first(where: { $1.0 != $1.1 })?.offset else { return false }
+        // The number may have begun before the digit in which it differs.
+        let start = name[..<first].lastIndex { !isDigit($0) }.map { $0 + 1 } ?? 0
+        let digits = name[start...].prefix(while: isDigit)
+        let nextDigits = next[start...].prefix(while: isDigit)
+        guard name[digits.endIndex...] == next[nextDigits.endIndex...],
+            let number = Int(String(decoding: digits, as: UTF8.self)),
+            let nextNumber = Int(String(decoding: nextDigits, as: UTF8.self)), nextNumber - 1 == number
+        else { return false }
+        let isPadded = digits.first == UInt8(ascii: "0") || nextDigits.first == UInt8(ascii: "0")
+        return !isPadded || digits.count == nextDigits.count
     }
 
-    private static func split(_ name: String) -> (Substring, Substring) {
-        let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
-        return (name.dropLast(digits), name.suffix(digits))
-    }
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

@@ -71,6 +71,35 @@ import Testing
         #expect(shown.contains(" -----BEGIN OPENSSH PRIVATE KEY-----") && shown.contains(" last"))
     }
 
+    @Test func whatIsMissingInAStoreIsSaid() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        let (here, gone) = (Digest.of([0x61]), Digest.of([0x62]))
+        let change = FileChange(path: "a", kind: .modified, from: gone, to: here)
+        plan.waves[0].jobs[0].changes = [.init("a", [change])]
+        let some = FileContents(of: plan, includingWhole: true) { digest, _ in
+            digest == here ? .bytes([0x61]) : .missing
+        }
+        #expect(
+            text(FileDiff(change, some, showsWhole: true, limit: 9)) == "not compared: the content is not in the store")
+        let none = FileContents(of: plan, includingWhole: true) { _, _ in .missing }
+        #expect(FileDiff(change, none, showsWhole: true, limit: 9) == nil)
+    }
+
+    @Test func readsNoMoreThanOneReviewNeeds() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        let changes = (0..<3000).map {
+            FileChange(path: "f\($0)", kind: .added, from: nil, to: Digest.of("\($0)".utf8))
+        }
+        plan.waves[0].jobs[0].changes = [.init("a", changes)]
+        var asked = 0
+        let contents = FileContents(of: plan, includingWhole: true) { _, _ in
+            asked += 1
+            return .bytes([UInt8](repeating: 0x61, count: 100_000))
+        }
+        #expect(asked < 100)
+        #expect(text(FileDiff(changes[2999], contents, showsWhole: true, limit: 9)).hasPrefix("not compared"))
+    }
+
     @Test func whatIsNotAtHandIsNotGuessed() throws {
         let change = FileChange(path: "a", kind: .modified, from: Digest.of([1]), to: Digest.of([2]))
         #expect(FileDiff(change, .none, showsWhole: true, limit: 9) == nil)

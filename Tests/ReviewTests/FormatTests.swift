@@ -40,6 +40,15 @@ import Testing
         #expect(text.contains("| 1 | `api` | `2.0.0` -> `2.1.0` |  | 1 |  |  |"))
     }
 
+    @Test(arguments: ["1|2", "1\\|@team", "1\u{1b}"]) func aTableHasNoTextThatCouldLeaveItsCell(_ version: String)
+        throws
+    {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.waves[0].jobs[0].version = version
+        let text = MarkdownReview.text(PlanFile(plan), showsSteps: false)
+        #expect(text.contains("| 1 | `api` | see below |  | 1 |  |  |"))
+    }
+
     @Test func theTimelineIsBounded() throws {
         for (jobs, workers, batch) in [(1, 2500, 1), (400, 100, 3), (30, 100, 10)] {
             let timeline = Timeline(try large(jobs: jobs, workers: workers, batch: batch).plan)
@@ -71,7 +80,7 @@ import Testing
         #expect(page.hasPrefix("<!doctype html>"))
         #expect(page.contains("default-src 'none'"))
         #expect(page.contains("prefers-color-scheme: dark"))
-        #expect(page.contains("<title>w2: restart api, batch 2</title>"))
+        #expect(page.contains("<title>w2: restart api, upgrade batch 2</title>"))
         #expect(page.contains("api/upgrade/2/w2/restart"))
         #expect(page.contains("Not bound by the plan"))
         for tag in ["details", "section", "ul", "ol", "li", "svg", "pre", "div", "span", "g", "code", "p", "dl"] {
