@@ -35,7 +35,7 @@ unit: test-packages toolchain ## debug build with warnings as errors, then the u
 	swift test --skip-build $(STRICT)
 
 lint: toolchain ## formatting and lint rules of .swift-format
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
 
 acceptance: unit ## the programs as a user runs them; JOBS=N side by side
 	@MAAND_BIN=.build/debug "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS)
@@ -47,10 +47,10 @@ crash: unit ## a rollout killed at every place around checkpoints and words to w
 	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash
 
 bench: build test-packages ## time, memory and size of planning at 100,000 allocations
-	@"$(PYTHON)" Tests/bench/planning.py --bin .build/release
+	@"$(PYTHON)" Benchmarks/planning.py --bin .build/release
 
 bench-ssh: build test-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
-	@"$(PYTHON)" Tests/bench/ssh.py --bin .build/release
+	@"$(PYTHON)" Benchmarks/ssh.py --bin .build/release
 
 packages:
 	@scripts/install-packages $(BUILD_PACKAGES)

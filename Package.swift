@@ -59,7 +59,7 @@ let package = Package(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
             swiftSettings: settings),
         .executableTarget(
-            name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Tests/bench/ssh-bench",
+            name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),

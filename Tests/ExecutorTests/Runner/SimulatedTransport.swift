@@ -30,6 +30,7 @@ final class SimulatedTransport: Transport {
     }
 
     var endsSessions: Bool { false }
+    var reconnectWindow: Duration? { nil }
     var executions: [String: Int] { state.withLock { $0.executions } }
     var lastFirstAction: ContinuousClock.Instant? { state.withLock { $0.firstAction } }
     var commands: Int { state.withLock { $0.commands } }

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -21,8 +22,9 @@ FLEET = HERE.parent / "fleet/fleet"
 
 
 class Fleet:
-    def __init__(self, top, count, port):
+    def __init__(self, top, count, port, fleets):
         self.dir, self.port, self.count = pathlib.Path(top) / f"fleet{count}", port, count
+        fleets.append(self)
         self("up", count)
 
     def __call__(self, *arguments):
@@ -111,15 +113,14 @@ def main():
         if not holds:
             missed.append(name)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     try:
-        fleet = Fleet(top, options.workers, 21022)
-        fleets.append(fleet)
+        fleet = Fleet(top, options.workers, 21022, fleets)
         if (fleet.dir / "shared").exists():
             sys.exit("this needs root, or mount namespaces for ordinary users: workers must not share their files")
         compare(options, top, fleet, budget)
         if options.many:
-            large = Fleet(top, options.many, 21023)
-            fleets.append(large)
+            large = Fleet(top, options.many, 21023, fleets)
             many(options, top, large, budget)
     finally:
         for fleet in fleets:

@@ -42,11 +42,11 @@ struct SSHBench {
         numbers["connect"] = try await Self.time { try await onAll(workers) { try await self.plain($0) } }
         numbers["connect_cpu"] = Self.cpu() - cpu
         numbers["memory"] = Self.memory()
-        var plain: [Double] = []
+        var bare: [Double] = []
         for _ in 0..<rounds {
-            plain.append(try await Self.time { try await onAll(workers) { try await self.plain($0) } })
+            bare.append(try await Self.time { try await onAll(workers) { try await self.plain($0) } })
         }
-        numbers["true"] = Self.median(plain)
+        numbers["true"] = Self.median(bare)
         let owner = Owner(controller: "bench", sequence: 1, run: WorkerSession.randomNonce())
         let sessions = Dictionary(
             uniqueKeysWithValues: workers.map { worker in
