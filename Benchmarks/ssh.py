@@ -18,7 +18,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-FLEET = HERE.parent / "fleet/fleet"
+FLEET = HERE.parent / "Tests/fleet/fleet"
 
 
 class Fleet:
