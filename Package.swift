@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Planner", dependencies: ["JobFiles", "Model", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
-        .target(name: "Catalog", dependencies: ["Model", grdb, crypto], swiftSettings: settings),
+        .target(name: "Catalog", dependencies: ["Model", grdb], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         .target(

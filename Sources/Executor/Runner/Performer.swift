@@ -47,8 +47,8 @@ struct Performer: Sendable {
         recorder.observe(.stepResumed(step, attempt: attempt))
         switch step.kind {
         // Files that are there already stay as they are, and a probe changes nothing: asking again is settling.
-        case .push, .remove, .gate: return try await finish(index, attempt: attempt, isResumed: true)
-        case .action: return try await finish(index, attempt: attempt, isResumed: true)
+        // A target alone is asked about first.
+        case .push, .remove, .gate, .action: return try await finish(index, attempt: attempt, isResumed: true)
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .complete: return try await recorded { try await recorder.complete(index) }
         }
@@ -78,8 +78,7 @@ struct Performer: Sendable {
         if !ending.isOpen {
             try await recorder.end(
                 index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
-                detail: ending.detail,
-                output: ending.output)
+                detail: ending.detail, output: ending.output)
         }
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))
