@@ -21,6 +21,8 @@ public struct Itinerary: Sendable {
         public let level: Int
         public let demands: Set<JobName>
         public internal(set) var stages: [Stage] = []
+        /// Index of the first stage that comes only where every allocation of the job succeeded.
+        public internal(set) var closing = Int.max
 
         /// Indices of all steps, in order.
         public var steps: [Int] {
@@ -127,6 +129,7 @@ public struct Itinerary: Sendable {
         for (phaseIndex, phase) in content.phases.enumerated() {
             let phasePrefix = "\(content.job)/\(phase.kind.rawValue)"
             var targetRan = false
+            let watch = phase.gate == .none ? phase.kind.gateTiming : phase.gate
             for (batchIndex, batch) in phase.batches.enumerated() {
                 let prefix = "\(phasePrefix)/\(batchIndex + 1)"
                 let chains = batch.enumerated().map { entryIndex, entry in
@@ -143,16 +146,25 @@ public struct Itinerary: Sendable {
                 // A gate asks whether what a target did holds; a batch that only moved files has nothing to ask.
                 let ran = batch.contains { $0.action.target != nil }
                 targetRan = targetRan || ran
-                if phase.gate == .afterEachBatch, ran {
-                    unit.stages.append(.single(add(.gate, prefix, content.job, nil, source)))
-                }
+                if watch == .afterEachBatch, ran { addWatch(of: phase, content, prefix, source, to: &unit) }
             }
-            if phase.gate == .afterPhase, targetRan {
-                unit.stages.append(.single(add(.gate, phasePrefix, content.job, nil, source)))
-            }
+            if watch == .afterPhase, targetRan { addWatch(of: phase, content, phasePrefix, source, to: &unit) }
+        }
+        unit.closing = unit.stages.count
+        // The gates before left out what had failed, and may since have been tried again.
+        if content.batching.maxFailures > 0, content.healthCheck != nil {
+            unit.stages.append(.single(add(.gate, "\(content.job)/end", content.job, nil, source)))
         }
         unit.stages.append(.single(add(.complete, content.job.text, content.job, nil, source)))
         units.append(unit)
+    }
+
+    /// The gate of a phase that has one, then the bake of a job that bakes.
+    private mutating func addWatch(
+        of phase: Plan.Phase, _ job: Plan.Job, _ prefix: String, _ source: Source, to unit: inout Unit
+    ) {
+        if phase.gate != .none { unit.stages.append(.single(add(.gate, prefix, job.job, nil, source))) }
+        if job.batching.bakeSeconds > 0 { unit.stages.append(.single(add(.bake, prefix, job.job, nil, source))) }
     }
 
     private mutating func add(

@@ -127,6 +127,8 @@ extension Plan.Job {
                 out.sequence("first", .flow) { out in for size in batching.first { out.item(.int(size)) } }
             }
             if let spread = batching.spread { out.field("spread", .string(spread)) }
+            if batching.bakeSeconds > 0 { out.field("bake_seconds", .int(batching.bakeSeconds)) }
+            if batching.maxFailures > 0 { out.field("max_failures", .int(batching.maxFailures)) }
         }
         out.sequence("repeatable", .flow) { out in for action in repeatable { out.item(.string(action.rawValue)) } }
         out.mapping("timeouts", .flow) { out in

@@ -285,13 +285,27 @@ extension Plan {
         public var first: [Int]
         /// Name of the worker tag of which no batch holds two values.
         public var spread: String?
+        /// Seconds to wait after each gate, and after a batch without one, 0...86400; see `Itinerary`.
+        public var bakeSeconds: Int
+        /// Allocations of the job that may fail, 0...1000000, before no further batch of it begins.
+        public var maxFailures: Int
 
-        public init(starts: Int, upgrades: Int, first: [Int] = [], spread: String? = nil) {
+        public init(
+            starts: Int, upgrades: Int, first: [Int] = [], spread: String? = nil, bakeSeconds: Int = 0,
+            maxFailures: Int = 0
+        ) {
             self.starts = starts
             self.upgrades = upgrades
             self.first = first
             self.spread = spread
+            self.bakeSeconds = bakeSeconds
+            self.maxFailures = maxFailures
         }
+
+        /// What `bakeSeconds` may be.
+        public static let bakeRange = 0...86400
+        /// What `maxFailures` may be.
+        public static let failureRange = 0...1_000_000
     }
 
     /// Limits in seconds, 1...86400, enforced on the worker.

@@ -151,8 +151,12 @@ struct PlanReader {
                 let upgrades = integer(map.required("upgrades"), 1...1_000_000)
                 let first = map.optional("first").map { list($0) { integer($0, 1...1_000_000) } } ?? []
                 let spread = map.optional("spread").flatMap(string)
+                let bake = map.optional("bake_seconds").flatMap { integer($0, Plan.Batching.bakeRange) } ?? 0
+                let failures = map.optional("max_failures").flatMap { integer($0, Plan.Batching.failureRange) } ?? 0
                 return all(starts, upgrades, first).map {
-                    Plan.Batching(starts: $0.0, upgrades: $0.1, first: $0.2, spread: spread)
+                    Plan.Batching(
+                        starts: $0.0, upgrades: $0.1, first: $0.2, spread: spread, bakeSeconds: bake,
+                        maxFailures: failures)
                 }
             }
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }

@@ -21,6 +21,8 @@ public enum StepKind: Hashable, Sendable {
     case promote
     /// Probes the job's health check on every active allocation.
     case gate
+    /// Waits for the job's bake time, then probes its health check once more.
+    case bake
     /// Records that the job's rollout is complete; touches no worker.
     case complete
 
@@ -32,6 +34,7 @@ public enum StepKind: Hashable, Sendable {
         case .remove: "remove"
         case .promote: "promote"
         case .gate: "gate"
+        case .bake: "bake"
         case .complete: "complete"
         }
     }
@@ -39,7 +42,7 @@ public enum StepKind: Hashable, Sendable {
     /// Whether a failure is tried again by the same command without `--retry-failed`: a probe changes nothing.
     public var isProbe: Bool {
         switch self {
-        case .gate: true
+        case .gate, .bake: true
         case .push, .action, .remove, .promote, .complete: false
         }
     }

@@ -71,6 +71,14 @@ public enum GateTiming: String, Sendable, CaseIterable {
 public enum PhaseKind: String, Sendable, CaseIterable {
     case start
     case upgrade
+
+    /// When a phase of this kind is looked at: allocations that start may need each other to be healthy (DESIGN 3).
+    public var gateTiming: GateTiming {
+        switch self {
+        case .start: .afterPhase
+        case .upgrade: .afterEachBatch
+        }
+    }
 }
 
 /// What happened to one path of a job's tree between two contents.

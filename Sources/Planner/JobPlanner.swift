@@ -138,12 +138,7 @@ struct JobPlanner {
                         matched: decision.matched)
                 }
             }
-            let gate: GateTiming =
-                switch kind {
-                case _ where job.manifest.healthCheck == nil || !runsTarget: .none
-                case .start: .afterPhase
-                case .upgrade: .afterEachBatch
-                }
+            let gate: GateTiming = job.manifest.healthCheck == nil || !runsTarget ? .none : kind.gateTiming
             phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
         let acting = Set((starts + upgrades).map(\.worker))

@@ -27,6 +27,9 @@ struct Manifest: Sendable {
     var cpu = Bounds()
     /// Sorted by name.
     var ports: [Port] = []
+    /// Seconds; see `Plan.Batching.bakeSeconds`.
+    var bakeSeconds = 0
+    var maxFailures = 0
     var commands: [Command] = []
     var healthCheck: HealthCheckTemplate?
     var timeouts = Plan.Timeouts()
@@ -37,7 +40,9 @@ struct Manifest: Sendable {
         var sizes = batches.map { $0.resolved(active: active) }
         let last = sizes.popLast() ?? maximumUpgrades
         while sizes.last == last { sizes.removeLast() }
-        return Plan.Batching(starts: maximumStarts, upgrades: last, first: sizes, spread: spread)
+        return Plan.Batching(
+            starts: maximumStarts, upgrades: last, first: sizes, spread: spread, bakeSeconds: bakeSeconds,
+            maxFailures: maxFailures)
     }
 
     /// How an update is applied to an allocation that runs.

@@ -102,10 +102,11 @@ struct ManifestReader {
             manifest.spread = tag
             manifest.spreadNode = node
         }
-        for name in ["bake_seconds", "max_failures"] {
-            if let node = map.optional(name) {
-                reader.error(node, "job \(job): rollout.\(name) is not supported by this release")
-            }
+        if let value = map.optional("bake_seconds").flatMap({ integer($0, Plan.Batching.bakeRange) }) {
+            manifest.bakeSeconds = value
+        }
+        if let value = map.optional("max_failures").flatMap({ integer($0, Plan.Batching.failureRange) }) {
+            manifest.maxFailures = value
         }
         map.finish()
     }

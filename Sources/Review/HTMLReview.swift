@@ -125,6 +125,7 @@ public struct HTMLReview {
             facts.append("only completes the rollout that was not completed")
         }
         if let check = job.healthCheck { facts.append("gate: \(check.phrase.html)") }
+        if let failures = job.failuresPhrase { facts.append(failures.html) }
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"

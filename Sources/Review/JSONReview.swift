@@ -116,6 +116,7 @@ public enum JSONReview {
                 .object([
                     ("starts", .int(job.batching.starts)), ("upgrades", .int(job.batching.upgrades)),
                     ("first", .array(job.batching.first.map(JSON.int))), ("spread", .optional(job.batching.spread)),
+                    ("bake_seconds", .int(job.batching.bakeSeconds)), ("max_failures", .int(job.batching.maxFailures)),
                 ])
             ),
             ("repeatable", .array(job.repeatable.map { .string($0.rawValue) })),

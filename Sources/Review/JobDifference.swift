@@ -39,6 +39,8 @@ struct JobDifference {
             $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
         }
         fields.compare("batching.spread", old.batching.spread, new.batching.spread) { $0.map { "\($0)" } ?? "none" }
+        fields.compare("batching.bake_seconds", old.batching.bakeSeconds, new.batching.bakeSeconds) { "\($0) s" }
+        fields.compare("batching.max_failures", old.batching.maxFailures, new.batching.maxFailures) { "\($0)" }
         fields.compare("repeatable", old.repeatable, new.repeatable) {
             $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
         }

@@ -137,6 +137,7 @@ public struct MarkdownReview {
         }
         for phase in job.phases { head += text(phase, of: job) }
         if let check = job.healthCheck { head += "- gate: \(check.phrase.markdown)\n" }
+        if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
         return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }

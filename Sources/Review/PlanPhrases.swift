@@ -112,7 +112,36 @@ extension Plan.Phase {
             case .afterEachBatch: "a gate after each batch"
             }
         let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
-        return "\(own: what) in \(own: Wording.count(batches.count, "batch", "batches"))\(spread), \(own: gate)"
+        let count = Wording.count(batches.count, "batch", "batches")
+        return "\(own: what) in \(own: count)\(spread), \(own: gate + bake(job))"
+    }
+}
+
+extension Plan.Phase {
+    private func bake(_ job: Plan.Job) -> String {
+        let seconds = job.batching.bakeSeconds
+        if seconds == 0 { return "" }
+        let after =
+            switch gate {
+            case .none:
+                switch kind.gateTiming {
+                case .none, .afterPhase: ", then "
+                case .afterEachBatch: ", after each batch "
+                }
+            case .afterPhase, .afterEachBatch: ", then "
+            }
+        let again = gate == .none ? "" : " and the gate again"
+        return "\(after)\(seconds) s of baking\(again)"
+    }
+}
+
+extension Plan.Job {
+    /// What the job goes on in spite of; nil where the first failure stops it.
+    var failuresPhrase: Phrase? {
+        let limit = batching.maxFailures
+        if limit == 0 { return nil }
+        let failed = Wording.count(limit, "failed allocation")
+        return "goes on to further batches after up to \(own: failed), and fails at its end"
     }
 }
 

@@ -98,6 +98,7 @@ public struct TextReview {
         for state in job.changes { write(state.value, of: state.name, in: job) }
         for phase in job.phases { write(phase, of: job) }
         if let check = job.healthCheck { add(6, "gate: " + check.phrase.terminal) }
+        if let failures = job.failuresPhrase { add(6, style(.detail, failures.terminal)) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
 

@@ -56,6 +56,10 @@ final class EventLog: Sendable {
             line.step = step.id.text
             line.attempt = tries
             line.detail = problem
+        case .baking(let step, let seconds):
+            line.event = "baking"
+            line.step = step.id.text
+            line.milliseconds = Int64(seconds) * 1000
         case .parking(let reason):
             line.event = "parking"
             line.detail = reason

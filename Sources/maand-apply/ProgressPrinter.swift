@@ -30,6 +30,8 @@ final class ProgressPrinter: Sendable {
                 }
             case .gateWaiting(let step, let tries, let all, let problem):
                 line("…", .yellow, step, "try \(tries) of \(all): \(problem)")
+            case .baking(let step, let seconds):
+                line("…", .faint, step, "\(seconds) s to go; Ctrl-C parks the run")
             case .parking(let reason):
                 terminal.print(
                     terminal.styled("parking", .yellow)
@@ -91,6 +93,7 @@ final class ProgressPrinter: Sendable {
         case .unreachable: ("✗", .red)
         case .unknown: ("?", .red)
         case .stale: ("≠", .red)
+        case .interrupted: ("…", .yellow)
         }
     }
 }

@@ -9,7 +9,7 @@ import YAML
     private static let manifest = #"""
         {"version": "v2.1", "selectors": ["worker", "é"], "max_concurrent_starts": 2, "restart_policy": "reload",
          "restart_globs": ["*.yml", "conf/**/[a-z]?.conf", "\u00e9\\*"], "min_allocations_count": 1,
-         "rollout": {"batches": [1, "25%"], "spread": "zone"}, "timeouts": {"action": 60}, "repeatable": ["reload"],
+         "rollout": {"batches": [1, "25%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2}, "timeouts": {"action": 60}, "repeatable": ["reload"],
          "resources": {"memory": {"min": "16 mb", "max": "1.5 gb"}, "cpu": {"min": 5}, "ports": {"http": 80, "x": {}}},
          "commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b", "command": "command_b",
            "config": {"min_version": 2, "max_version": "3"}}}},

@@ -49,7 +49,8 @@ import YAML
         (#"{"rollout": {"batches": [0]}}"#, "from 1 to 1000000"),
         (#"{"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2}"#, "both give a size"),
         (#"{"selectors": ["worker"], "rollout": {"spread": "zome"}}"#, "no worker of the job has the tag \"zome\""),
-        (#"{"rollout": {"bake_seconds": 5}}"#, "rollout.bake_seconds is not supported by this release"),
+        (#"{"rollout": {"bake_seconds": -1}}"#, "0 to 86400"),
+        (#"{"rollout": {"max_failures": "25%"}}"#, "expected a whole number"),
         (#"{"certs": {"tls": {}}}"#, "`certs` is not supported"), ("", "error:"), ("[]", "expected a mapping"),
     ])
     func manifest(_ text: String, _ expected: String) throws {

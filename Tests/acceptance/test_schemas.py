@@ -126,7 +126,7 @@ class Schemas(bucket.Case):
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
-              rollout={"batches": [1, "50%", "100%"], "spread": "zone"})
+              rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2})
         self.succeed(b.plan())
         self.succeed(b.apply())
         shutil.rmtree(b.workspace / "jobs/gone")

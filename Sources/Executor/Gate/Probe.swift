@@ -11,9 +11,16 @@ enum Probe {
     ///
     /// - Parameter timeout: seconds for the whole probe.
     static func tcp(address: String, port: Int, timeout: Int) async -> String? {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let answer = loop.makePromise(of: Void.self)
+        let connection = bootstrap(timeout, on: loop).connect(host: address, port: port)
+        connection.whenFailure { answer.fail($0) }
+        connection.whenSuccess { channel in
+            channel.close(promise: nil)
+            answer.succeed()
+        }
         do {
-            let channel = try await bootstrap(timeout).connect(host: address, port: port).get()
-            try? await channel.close()
+            try await value(of: answer)
             return nil
         } catch {
             return describe(error, address: address, port: port, timeout: timeout)
@@ -47,7 +54,7 @@ enum Probe {
             channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
         }
         do {
-            let status = try await answer.futureResult.get()
+            let status = try await value(of: answer)
             return status == expected
                 ? nil : "GET http://\(address):\(port)\(path) answered \(status), expected \(expected)"
         } catch {
@@ -55,9 +62,17 @@ enum Probe {
         }
     }
 
-    private static func bootstrap(_ timeout: Int, on loop: (any EventLoop)? = nil) -> ClientBootstrap {
-        let group: any EventLoopGroup = loop ?? MultiThreadedEventLoopGroup.singleton
-        return ClientBootstrap(group: group).connectTimeout(.seconds(Int64(timeout)))
+    /// What the promise gets, or a `CancellationError` as soon as the task is cancelled.
+    private static func value<Value: Sendable>(of promise: EventLoopPromise<Value>) async throws -> Value {
+        try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
+    }
+
+    private static func bootstrap(_ timeout: Int, on loop: any EventLoop) -> ClientBootstrap {
+        ClientBootstrap(group: loop).connectTimeout(.seconds(Int64(timeout)))
     }
 
     private static func describe(_ error: any Error, address: String, port: Int, timeout: Int) -> String {

@@ -8,13 +8,15 @@ public import Model
 /// | pending | `checked`, or its turn comes | started; `perform` |
 /// | started, of an earlier process | its turn comes | started; `settle` |
 /// | started | `finished` | succeeded, failed, unreachable or unknown |
+/// | started, a probe | `finished` as interrupted, while parking | started; the next process settles it |
 /// | succeeded | none | final |
 /// | failed, unreachable | a new process with `retryFailed`; for gates any new process | pending, next attempt |
 /// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
 ///
 /// The rules that it keeps (DESIGN 5): the stages of a job follow each other; a job starts when every job of a lower
-/// wave is complete; no batch of a job starts after one that failed; an allocation is promoted when its whole batch
-/// has ended and its own steps succeeded; a failure never lets dependents run.
+/// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
+/// an unknown outcome or on stale facts is among those; an allocation is promoted when its whole batch has ended and
+/// its own steps succeeded; a job with any failure is not complete, and never lets dependents run.
 public struct StepMachine: Sendable {
     public let itinerary: Itinerary
 
@@ -39,6 +41,8 @@ public struct StepMachine: Sendable {
         case unknown
         /// A fact that the plan was made on no longer holds; the step did nothing.
         case stale
+        /// A probe was left because the run parks; it is not recorded as ended, and the next process begins it again.
+        case interrupted
     }
 
     /// How a run ended, for now.
@@ -86,6 +90,8 @@ public struct StepMachine: Sendable {
         /// Its facts are being checked, nothing of it has begun.
         var isChecking = false
         var worst = Outcome.succeeded
+        /// Chains that did not succeed.
+        var failures = 0
     }
 
     private var progress: [Progress]
@@ -94,6 +100,8 @@ public struct StepMachine: Sendable {
     /// Of each unit's present batch; nil where that is not entered.
     private var batch: [BatchProgress?]
     private var ended: [Result?]
+    /// Of each unit's batches that are behind it: allocations that failed, within what the job allows.
+    private var failures: [Int]
     private var inFlight = 0
     private var isParking = false
     /// The highest level that may start, from `--until`.
@@ -129,6 +137,7 @@ public struct StepMachine: Sendable {
         stageOfUnit = Array(repeating: 0, count: itinerary.units.count)
         batch = Array(repeating: nil, count: itinerary.units.count)
         ended = Array(repeating: nil, count: itinerary.units.count)
+        failures = Array(repeating: 0, count: itinerary.units.count)
     }
 
     // MARK: Events
@@ -160,7 +169,7 @@ public struct StepMachine: Sendable {
     /// A commanded step has ended, and its outcome is recorded.
     public mutating func finished(_ step: Int, _ outcome: Outcome) -> [Command] {
         guard case .inFlight = progress[step] else { return [] }
-        progress[step] = .ended(outcome)
+        progress[step] = outcome == .interrupted ? .interrupted : .ended(outcome)
         inFlight -= 1
         var commands: [Command] = []
         let place = itinerary.places[step]
@@ -296,6 +305,10 @@ public struct StepMachine: Sendable {
         }
     }
 
+    private func maxFailures(of unit: Int) -> Int {
+        itinerary.units[unit].steps.first.flatMap(itinerary.job(of:))?.batching.maxFailures ?? 0
+    }
+
     private func stage(of unit: Int) -> Itinerary.Stage? {
         let stages = itinerary.units[unit].stages
         return stageOfUnit[unit] < stages.count ? stages[stageOfUnit[unit]] : nil
@@ -313,6 +326,10 @@ public struct StepMachine: Sendable {
 
     private mutating func advance(_ unit: Int, into commands: inout [Command]) {
         while let stage = stage(of: unit) {
+            if failures[unit] > 0, stageOfUnit[unit] >= itinerary.units[unit].closing {
+                ended[unit] = .failed
+                return
+            }
             let outcome: Outcome?
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
@@ -321,12 +338,21 @@ public struct StepMachine: Sendable {
                 outcome = advanceBatch(chains, unit: unit, into: &commands)
             }
             guard let outcome else { return }
+            let failed = batch[unit]?.failures ?? 0
             batch[unit] = nil
             switch outcome {
             case .succeeded: stageOfUnit[unit] += 1
-            case .failed, .unreachable: ended[unit] = .failed
+            case .failed, .unreachable:
+                if failed > 0, failures[unit] + failed <= maxFailures(of: unit) {
+                    failures[unit] += failed
+                    stageOfUnit[unit] += 1
+                } else {
+                    ended[unit] = .failed
+                }
             case .stale: ended[unit] = .stale
             case .unknown: ended[unit] = .unknown
+            // A probe that was left is asked for again by the next process.
+            case .interrupted: return
             }
             if ended[unit] != nil { return }
         }
@@ -408,6 +434,7 @@ public struct StepMachine: Sendable {
         guard var progress = batch[unit] else { return }
         progress.open -= 1
         progress.worst = Self.worse(progress.worst, outcome)
+        if outcome != .succeeded { progress.failures += 1 }
         batch[unit] = progress
     }
 
@@ -435,10 +462,11 @@ public struct StepMachine: Sendable {
         func weight(_ outcome: Outcome) -> Int {
             switch outcome {
             case .succeeded: 0
-            case .unreachable: 1
-            case .failed: 2
-            case .stale: 3
-            case .unknown: 4
+            case .interrupted: 1
+            case .unreachable: 2
+            case .failed: 3
+            case .stale: 4
+            case .unknown: 5
             }
         }
         return weight(a) >= weight(b) ? a : b

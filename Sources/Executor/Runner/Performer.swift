@@ -6,6 +6,8 @@ struct Performer: Sendable {
     let recorder: Recorder
     let store: ContentStore
     let workforce: Workforce
+    /// Raised when the run parks: probes are left where they are.
+    let parking = ParkSignal()
 
     var itinerary: Itinerary { recorder.itinerary }
 
@@ -35,7 +37,7 @@ struct Performer: Sendable {
         switch itinerary.steps[index].kind {
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .complete: return try await recorded { try await recorder.complete(index) }
-        case .push, .action, .remove, .gate:
+        case .push, .action, .remove, .gate, .bake:
             try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
             return try await finish(index, attempt: attempt, isResumed: false)
         }
@@ -48,7 +50,7 @@ struct Performer: Sendable {
         switch step.kind {
         // Files that are there already stay as they are, and a probe changes nothing: asking again is settling.
         // A target alone is asked about first.
-        case .push, .remove, .gate, .action: return try await finish(index, attempt: attempt, isResumed: true)
+        case .push, .remove, .gate, .bake, .action: return try await finish(index, attempt: attempt, isResumed: true)
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .complete: return try await recorded { try await recorder.complete(index) }
         }
@@ -68,7 +70,8 @@ struct Performer: Sendable {
         switch step.kind {
         case .push: ending = await push(index)
         case .remove: ending = await remove(index)
-        case .gate: ending = try await gate(index)
+        case .gate: ending = try await untilParked { try await gate(index) }
+        case .bake: ending = try await untilParked { try await bake(index) }
         case .promote, .complete: ending = .succeeded
         case .action(let action):
             (ending, attempt) = try await run(action, index, attempt: attempt, isResumed: isResumed)
@@ -91,6 +94,7 @@ struct Performer: Sendable {
         case .failed, .stale: .failed
         case .unreachable: .unreachable
         case .unknown: .unknown
+        case .interrupted: .started
         }
     }
 
@@ -191,40 +195,6 @@ struct Performer: Sendable {
                 outcome: .failed,
                 detail: "the worker was taken over\(owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")")
         case .failed(let reason): Ending(outcome: .failed, detail: reason)
-        }
-    }
-
-    // MARK: Gates
-
-    private func gate(_ index: Int) async throws -> Ending {
-        let step = itinerary.steps[index]
-        guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
-        let gate = Gate(
-            health: health, targets: job.active.map { ($0, workforce.address($0) ?? $0.text) },
-            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) })
-        let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
-            recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
-        }
-        return problem.map { Ending(outcome: .failed, detail: $0) } ?? .succeeded
-    }
-
-    /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
-    /// of its own and is never asked about again.
-    private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
-        guard let session = workforce.session(worker) else { return Self.noWorker.detail }
-        let request = AttemptRequest(
-            id: "\(recorder.run.nonce)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
-            isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
-        do {
-            guard case .finished(let result) = try await session.run(request) else { return "the check did not run" }
-            if result.isSuccess { return nil }
-            let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
-            let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
-            return
-                (result.timedOut ? "the check took longer than \(timeout) s" : "the check exited \(result.exitStatus)")
-                + lastLine
-        } catch {
-            return error.description
         }
     }
 

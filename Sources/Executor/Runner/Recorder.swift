@@ -164,6 +164,10 @@ struct Recorder: Sendable {
             }
             return changes
         case .gate: return [.incomplete(content.job, true)]
+        // Until the health check has passed at the end of it, the next plan begins with the gate.
+        case .bake:
+            let hasGate = itinerary.job(of: step)?.healthCheck != nil
+            return [.incomplete(content.job, true)] + (hasGate ? [.gatePending(content.job, true)] : [])
         case .promote, .complete: return []
         }
     }
@@ -172,7 +176,7 @@ struct Recorder: Sendable {
     func changesOnSuccess(_ step: Int) -> [CatalogChange] {
         let content = itinerary.steps[step]
         switch content.kind {
-        case .gate: return [.gatePending(content.job, false)]
+        case .gate, .bake: return [.gatePending(content.job, false)]
         case .complete:
             // A job that has lost its health check has no gate left that could pass.
             let hasGate = itinerary.job(of: step)?.healthCheck != nil

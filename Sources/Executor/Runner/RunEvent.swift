@@ -9,6 +9,8 @@ public enum RunEvent: Sendable {
     case promoted([AllocationID], version: String)
     /// A gate has not passed yet and is probed again.
     case gateWaiting(Step, tries: Int, of: Int, problem: String)
+    /// A batch is left alone for this many seconds before the rollout goes on.
+    case baking(Step, seconds: Int)
     case parking(reason: String)
     case warning(String)
 }

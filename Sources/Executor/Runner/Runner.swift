@@ -71,6 +71,7 @@ struct Runner: Sendable {
                     observe(.parking(reason: reason))
                     end.parkReason = reason
                     end.machine.park()
+                    performer.parking.raise()
                 case .listenerEnded:
                     break
                 }

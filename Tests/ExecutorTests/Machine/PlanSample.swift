@@ -33,7 +33,8 @@ enum PlanSample {
                     try job(
                         name, demands: wave == 0 ? [] : [names[Int(random.below(UInt64(names.count)))]],
                         starts: batches(&random, "s"), upgrades: batches(&random, "u"),
-                        hasGate: random.below(3) > 0))
+                        hasGate: random.below(3) > 0, bakeSeconds: random.below(3) == 0 ? 1 : 0,
+                        maxFailures: Int(random.below(3))))
             }
             names += jobs.map(\.job.text)
             content.append(jobs)
@@ -46,7 +47,9 @@ enum PlanSample {
     }
 
     static func job(
-        _ name: String, demands: [String] = [], starts: [[String]] = [], upgrades: [[String]] = [], hasGate: Bool = true
+        _ name: String, demands: [String] = [], starts: [[String]] = [], upgrades: [[String]] = [],
+        hasGate: Bool = true,
+        bakeSeconds: Int = 0, maxFailures: Int = 0
     ) throws -> Plan.Job {
         let tree = Digest.of(name.utf8)
         var phases: [Plan.Phase] = []
@@ -74,7 +77,8 @@ enum PlanSample {
                 .init("new", FromState(version: "0.0.0", content: nil)),
             ],
             content: [.init(tree: tree, workers: active)], changes: [], rolloutOrder: .workers,
-            batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(), gateFirst: false,
+            batching: .init(starts: 0, upgrades: 1, bakeSeconds: bakeSeconds, maxFailures: maxFailures), repeatable: [],
+            timeouts: .init(), gateFirst: false,
             phases: phases,
             healthCheck: hasGate
                 ? HealthCheck(timeoutSeconds: 1, attempts: 1, intervalSeconds: 0, checks: [.tcp(port: 1)]) : nil)

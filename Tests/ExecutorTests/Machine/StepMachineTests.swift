@@ -80,6 +80,56 @@ import Testing
         #expect(simulation.order.contains(StepID("d/complete")), "d demands b alone")
     }
 
+    /// A job whose three batches have one allocation each, of which one may fail.
+    private func tolerant() throws -> Itinerary {
+        let job = try PlanSample.job("a", upgrades: [["w1"], ["w2"], ["w3"]], bakeSeconds: 1, maxFailures: 1)
+        let dependent = try PlanSample.job("b", demands: ["a"], upgrades: [["w1"]])
+        return Itinerary(try PlanSample.plan(waves: [[job], [dependent]], onFailure: .continue))
+    }
+
+    @Test func batchesGoOnUpToTheFailuresThatAJobAllows() throws {
+        var simulation = Simulation(try tolerant(), seed: 1)
+        simulation.alwaysFailing = ["a/upgrade/1/w1/restart"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(
+            simulation.order.map(\.text) == [
+                "a/upgrade/1/w1/push", "a/upgrade/1/w1/restart", "a/upgrade/1/gate", "a/upgrade/1/bake",
+                "a/upgrade/2/w2/push", "a/upgrade/2/w2/restart", "a/upgrade/2/gate", "a/upgrade/2/bake",
+                "a/upgrade/3/w3/push", "a/upgrade/3/w3/restart", "a/upgrade/3/gate", "a/upgrade/3/bake",
+            ], "the job is not complete, and what demands it does not run")
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.count == 12, "the same command touches nothing")
+        simulation.alwaysFailing = []
+        #expect(simulation.process(crashRate: 0, retryFailed: true) == .succeeded)
+        let rest = simulation.order.dropFirst(12).prefix(3).map(\.text)
+        #expect(rest == ["a/upgrade/1/w1/restart", "a/end/gate", "a/complete"])
+        #expect(simulation.violations.isEmpty)
+    }
+
+    @Test func oneFailureTooManyEndsTheJob() throws {
+        var simulation = Simulation(try tolerant(), seed: 1)
+        simulation.alwaysFailing = ["a/upgrade/1/w1/restart", "a/upgrade/2/w2/push"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.last == StepID("a/upgrade/2/w2/push"))
+    }
+
+    @Test func aProbeThatWasLeftBecauseTheRunParksIsSettledByTheNextProcess() throws {
+        let itinerary = Itinerary(try PlanSample.twoWaves())
+        var simulation = Simulation(itinerary, seed: 1)
+        simulation.alwaysFailing = ["db/start/gate"]
+        _ = simulation.process(crashRate: 0)
+        let gate = try #require(itinerary.steps.firstIndex { $0.id == StepID("db/start/gate") })
+        var machine = StepMachine(itinerary, recorded: simulation.recorded)
+        #expect(machine.advance() == [.perform(gate, attempt: 2)])
+        machine.park()
+        #expect(machine.finished(gate, .interrupted) == [])
+        #expect(machine.result == .parked)
+        var recorded = simulation.recorded
+        recorded[StepID("db/start/gate")] = .init(state: .started, attempt: 2)
+        var next = StepMachine(itinerary, recorded: recorded)
+        #expect(next.advance() == [.settle(gate, attempt: 2)])
+    }
+
     @Test(arguments: 0..<400)
     func holdsItsRulesUnderCrashes(_ seed: UInt64) throws {
         var random = SeededRandom(seed)
@@ -176,8 +226,12 @@ struct Simulation {
                 case .batch(let chains): own = chains.flatMap { $0.steps + [$0.promote].compactMap { $0 } }
                 }
                 if own.contains(step) {
-                    for other in earlier where recorded[itinerary.steps[other].id]?.state != .succeeded {
-                        violations.append("\(id) begins before \(itinerary.steps[other].id) succeeded")
+                    let open = earlier.map { itinerary.steps[$0] }.filter { recorded[$0.id]?.state != .succeeded }
+                    // What completes a job, and the gate before it, ask for all allocations.
+                    let isClosing = itinerary.steps[step].kind == .complete || id.text.hasSuffix("/end/gate")
+                    let limit = isClosing ? 0 : itinerary.job(of: step)?.batching.maxFailures ?? 0
+                    if Set(open.map(\.worker)).count > limit || open.contains(where: { $0.worker == nil }) {
+                        violations.append("\(id) begins before \(open.map(\.id)) succeeded")
                     }
                     for lower in itinerary.units where lower.level < unit.level {
                         guard
