@@ -16,7 +16,10 @@ PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo pytho
 # How many acceptance tests run side by side.
 JOBS ?= 4
 
-.PHONY: help demo build test unit lint acceptance kill crash bench bench-ssh packages test-packages toolchain clean
+# How long `make fuzz` looks for crashes.
+SECONDS ?= 3600
+
+.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-ssh packages test-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -46,7 +49,15 @@ kill: build test-packages ## 20 rollouts killed at different moments and resumed
 crash: unit ## a rollout killed at every place around checkpoints and words to workers, and resumed
 	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash
 
-bench: build test-packages ## time, memory and size of planning at 100,000 allocations
+fuzz: packages toolchain ## damaged plans and workspace files for SECONDS (an hour) in libFuzzer; stops at the first crash
+	MAAND_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz --sanitize fuzzer -Xswiftc -enable-testing
+	@mkdir -p .build/fuzz/corpus
+	@find plans Tests/PlannerTests -name '*.yaml' -size -64k -exec cp -t .build/fuzz/corpus {} +
+	@for file in plans/quickstart/bucket/workspace/jobs/*/manifest.json; do \
+	    cp $$file .build/fuzz/corpus/$$(basename $$(dirname $$file)).json; done
+	.build/fuzz/release/fuzz -max_total_time=$(SECONDS) -rss_limit_mb=500 -timeout=10 -max_len=16384 .build/fuzz/corpus
+
+bench: build test-packages ## time, memory and size of planning at 1,000, 10,000 and 100,000 allocations
 	@"$(PYTHON)" Benchmarks/planning.py --bin .build/release
 
 bench-ssh: build test-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root

@@ -72,3 +72,11 @@ let package = Package(
         .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
     ]
 )
+
+// libFuzzer brings its own `main`, so the target is there only where it is asked for: `make fuzz`.
+if Context.environment["MAAND_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["Planner", "Model", "YAML"], path: "Tests/fuzz",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -113,9 +113,7 @@ public struct TOMLReader {
     private var errors: [Diagnostic] = []
 
     public init(_ bytes: [UInt8], file: String) throws(InputFailure) {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw InputFailure(Diagnostic(file: file, mark: Mark(line: 1, column: 1), message: "this is not UTF-8"))
-        }
+        let text = try TOMLText.decode(bytes, file: file)
         self.file = file
         lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         do {

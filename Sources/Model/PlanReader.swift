@@ -4,8 +4,8 @@ internal import YAML
 ///
 /// Sound means: every reference resolves, every allocation acts at most once, actions stand in the phase where they
 /// belong, and the summary counts what is there. So nothing that uses a `Plan` has to check it again.
-struct PlanReader {
-    private let reader: Reader
+struct PlanReader: NodeReading {
+    let reader: Reader
 
     init(_ reader: Reader) { self.reader = reader }
 
@@ -40,7 +40,7 @@ struct PlanReader {
         let summaryNode = map.required("summary")
         let summary = self.summary(summaryNode)
         let workersNode = map.required("workers")
-        let workers = list(workersNode) { worker($0, transport: transport) }
+        let workers = list(workersNode) { worker($0, isSSH: transport == .ssh) }
         let reconcile = list(map.required("reconcile"), stop)
         let waves = list(map.required("waves"), wave)
         map.finish()
@@ -81,27 +81,6 @@ struct PlanReader {
             summary.stop = stop
             summary.unchanged = unchanged
             return summary
-        }
-    }
-
-    private func worker(_ node: Node, transport: TransportKind?) -> PlanWorker? {
-        fields(node) { map in
-            let worker: WorkerName? = name(map.required("worker"))
-            let address = string(map.required("address"))
-            let ssh: PlanWorker.SSHIdentity?
-            switch transport {
-            case .ssh:
-                guard let port = integer(map.required("port"), 1...65535), let user = string(map.required("user")),
-                    let keys = list(map.required("host_keys"), string)
-                else { return nil }
-                ssh = PlanWorker.SSHIdentity(port: port, user: user, hostKeys: keys)
-            case .local, nil:
-                ssh = nil
-            }
-            let zone = map.optional("zone").flatMap(string)
-            let isRemoved = map.optional("removed").flatMap(boolean) ?? false
-            guard let worker, let address else { return nil }
-            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone, isRemoved: isRemoved)
         }
     }
 
@@ -349,102 +328,5 @@ struct PlanReader {
         if job.gateFirst && job.healthCheck == nil {
             reader.error(root, "\(job.job): `gate_first` is set, and the job has no health check")
         }
-    }
-
-    // MARK: Pieces
-
-    private func fields<T>(_ node: Node?, _ body: (inout MappingReader) -> T?) -> T? {
-        guard let node, var map = reader.mapping(node) else { return nil }
-        let value = body(&map)
-        map.finish()
-        return value
-    }
-
-    private func list<T>(_ node: Node?, _ item: (Node) -> T?) -> [T]? {
-        guard let node, let nodes = reader.sequence(node) else { return nil }
-        var items: [T] = []
-        items.reserveCapacity(nodes.count)
-        for node in nodes { if let value = item(node) { items.append(value) } else { return nil } }
-        return items
-    }
-
-    /// A mapping whose keys are the user's: name -> (the key's node, value), in the file's order.
-    private func named<T>(_ node: Node?, _ item: (Node) -> T?) -> [(name: String, value: (node: Node, value: T))]? {
-        guard let node, let map = reader.mapping(node) else { return nil }
-        var items: [(name: String, value: (node: Node, value: T))] = []
-        for entry in map.entries {
-            guard let key = reader.string(entry.key), let value = item(entry.value) else { return nil }
-            items.append((key, (entry.key, value)))
-        }
-        return items
-    }
-
-    private func string(_ node: Node?) -> String? { node.flatMap(reader.string) }
-
-    private func string(_ node: Node) -> String? {
-        guard let text = reader.string(node) else { return nil }
-        // It may become an argument of a command, which a NUL would cut.
-        if text.utf8.contains(0) {
-            reader.error(node, "a NUL character is not allowed here")
-            return nil
-        }
-        return text
-    }
-
-    private func version(_ node: Node?) -> String? {
-        guard let node, let text = string(node) else { return nil }
-        if Version(text) == nil {
-            reader.error(node, "a version has one to three numbers, such as \"2.1.0\"")
-            return nil
-        }
-        return text
-    }
-
-    private func boolean(_ node: Node?) -> Bool? { node.flatMap(reader.boolean) }
-
-    private func integer(_ node: Node?, _ range: ClosedRange<Int>) -> Int? {
-        node.flatMap { reader.integer($0, in: range) }
-    }
-
-    private func name<Kind>(_ node: Node?) -> Name<Kind>? {
-        guard let node, let text = reader.string(node) else { return nil }
-        guard let name = Name<Kind>(text) else {
-            reader.error(node, "a name consists of letters, digits and `._:-`, and does not begin with `-`")
-            return nil
-        }
-        return name
-    }
-
-    private func names<Kind>(_ node: Node?) -> [Name<Kind>]? { list(node) { name($0) } }
-
-    private func digest(_ node: Node, _ text: String) -> Digest? {
-        guard let digest = Digest(text) else {
-            reader.error(node, "expected `sha256:` and 64 hexadecimal digits")
-            return nil
-        }
-        return digest
-    }
-
-    private func word<Word: RawRepresentable<String> & CaseIterable>(_ node: Node?) -> Word? {
-        node.flatMap { reader.choice($0, of: Word.self) }
-    }
-
-    private func expectNull(_ node: Node?, _ message: String) {
-        if let node, !reader.isNull(node) { reader.error(node, message) }
-    }
-
-    private func all<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
-        guard let a, let b else { return nil }
-        return (a, b)
-    }
-
-    private func all<A, B, C>(_ a: A?, _ b: B?, _ c: C?) -> (A, B, C)? {
-        guard let a, let b, let c else { return nil }
-        return (a, b, c)
-    }
-
-    private func all<A, B, C, D>(_ a: A?, _ b: B?, _ c: C?, _ d: D?) -> (A, B, C, D)? {
-        guard let a, let b, let c, let d else { return nil }
-        return (a, b, c, d)
     }
 }

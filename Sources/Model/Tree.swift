@@ -42,6 +42,16 @@ public struct Tree: Hashable, Sendable {
     /// `maand-tree 1`, then a line for each entry: kind, digest's hexadecimal digits, size, path.
     public var text: [UInt8] { Tree.render(entries) }
 
+    /// The lines of `text` without the first one.
+    var lines: [String] {
+        String(decoding: text, as: UTF8.self).split(separator: "\n").dropFirst().map(String.init)
+    }
+
+    /// Reads `lines` back; nil where they are not exactly those.
+    init?(lines: [String]) {
+        self.init(text: Array((["maand-tree 1"] + lines).map { $0 + "\n" }.joined().utf8))
+    }
+
     private static func render(_ entries: [TreeEntry]) -> [UInt8] {
         var out = Array("maand-tree 1\n".utf8)
         out.reserveCapacity(out.count + entries.count * 100)

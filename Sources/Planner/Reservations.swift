@@ -19,16 +19,17 @@ struct Reservations {
 
     init(_ bytes: [UInt8], file: String, jobs known: Set<String>, into findings: inout Findings) {
         let table: TOMLTable
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            findings.error(file, "this is not UTF-8")
-            return
-        }
+        let text: String
         do {
+            text = try TOMLText.decode(bytes, file: file)
             table = try TOMLTable(string: text)
         } catch let error as TOMLParseError {
             let mark = Mark(line: error.source.begin.line, column: error.source.begin.column)
             findings.add(
                 InputFailure(Diagnostic(file: file, mark: mark, message: "this is not TOML: \(error.description)")))
+            return
+        } catch let error as InputFailure {
+            findings.add(error)
             return
         } catch {
             findings.error(file, "this is not TOML")

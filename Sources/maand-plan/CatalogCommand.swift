@@ -8,7 +8,7 @@ struct CatalogCommand: ParsableCommand {
         commandName: "catalog",
         abstract: "Shows what is recorded of jobs, allocations, workers and deployments.",
         subcommands: [
-            CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, CatalogExport.self,
+            CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, ExportCatalog.self,
         ])
 }
 
@@ -175,15 +175,26 @@ struct CatalogWorkers: ParsableCommand {
     }
 }
 
-struct CatalogExport: ParsableCommand {
+struct ExportCatalog: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Prints what planning knows of the bucket: canonical text, without times and secrets.")
+        abstract: "Prints what planning knows of the bucket: canonical text, without times and secrets.",
+        discussion: "`maand-plan deploy --catalog FILE` plans against it, on any machine that has the workspace.")
 
     @OptionGroup var bucket: BucketOptions
 
     func run() throws {
-        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: try bucket.configuration().bucketID)
-        try printResult((try catalog?.snapshot() ?? .empty).text)
+        let id = try bucket.configuration().bucketID
+        let snapshot = try Catalog.openReadOnly(in: bucket.folder, bucket: id)?.snapshot() ?? .empty
+        let store = ContentStore(in: bucket.folder)
+        var trees: [Digest: Tree] = [:]
+        for record in snapshot.allocations.values {
+            for content in [record.promoted, record.unfinished].compactMap({ $0?.content }) where trees[content] == nil
+            {
+                // What the store has lost cannot be told; a plan that needs it says so.
+                trees[content] = try? store.tree(content)
+            }
+        }
+        try printResult(CatalogExport(bucket: id, snapshot: snapshot, trees: trees).bytes)
     }
 }

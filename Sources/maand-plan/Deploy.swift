@@ -26,6 +26,12 @@ struct Deploy: ParsableCommand {
     @Option(help: ArgumentHelp("Only these jobs, separated by commas.", valueName: "a,b"))
     var jobs: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Plan against this file, from `maand-plan catalog export`, in place of the bucket's own catalog.",
+            valueName: "file"))
+    var catalog: String?
+
     @Flag(help: "Let every active allocation act; its restart policy decides how.")
     var force = false
 
@@ -37,7 +43,7 @@ struct Deploy: ParsableCommand {
 
     func run() throws {
         let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
-        let (result, store) = try Planning.plan(bucket, options)
+        let (result, store) = try Planning.plan(bucket, options, catalog: catalog)
         for warning in result.warnings { printNotice(warning.description) }
         let file = PlanFile(result.plan)
         if file.bytes.count > PlanFile.maximumSize {

@@ -4,16 +4,41 @@ import Planner
 
 /// Planning from a bucket's files, as `deploy` and `verify` both do it. Nothing is written.
 enum Planning {
+    /// - Parameter export: plan against this file in place of the bucket's own catalog.
     static func plan(
-        _ bucket: BucketOptions, _ options: Plan.Options
+        _ bucket: BucketOptions, _ options: Plan.Options, catalog export: String? = nil
     ) throws -> (result: PlanningResult, store: ContentStore) {
         let configuration = try bucket.configuration()
         let workspace = try Workspace.read(bucket.path("workspace"), configuration)
-        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
         let store = ContentStore(in: bucket.folder)
+        let exported = try export.map { try CatalogInput.read($0, bucket: configuration.bucketID) }
+        let catalog =
+            try exported?.snapshot
+            ?? Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
         let result = try Planner.plan(
-            workspace, configuration, catalog ?? .empty, trees: { try store.tree($0) },
+            workspace, configuration, catalog ?? .empty, trees: { try exported?.trees[$0] ?? store.tree($0) },
             hostKeys: try bucket.hostKeys(configuration), options: options)
         return (result, store)
+    }
+}
+
+/// An export of a catalog that a user named.
+enum CatalogInput {
+    static func read(_ path: String, bucket: String) throws -> CatalogExport {
+        let bytes: [UInt8]
+        do throws(HostFiles.Problem) {
+            bytes = try HostFiles.read(path, limit: PlanFile.maximumSize)
+        } catch {
+            throw Failure(
+                .invalidInput, "\(path) cannot be read: \(error.message)",
+                "`maand-plan catalog export` writes such a file on the host that applies")
+        }
+        let export = try CatalogExport.read(bytes, file: path)
+        guard export.bucket == bucket else {
+            throw Failure(
+                .invalidInput, "\(path) is of the bucket \(export.bucket), and this is \(bucket)",
+                "name the bucket with --bucket, or export the catalog of this one")
+        }
+        return export
     }
 }

@@ -21,6 +21,12 @@ struct Verify: ParsableCommand {
 
     @OptionGroup var bucket: BucketOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "Compare with what this file, from `maand-plan catalog export`, gives in place of the bucket's own catalog.",
+            valueName: "file"))
+    var catalog: String?
+
     @OptionGroup var color: ColorOptions
 
     func run() throws {
@@ -34,7 +40,7 @@ struct Verify: ParsableCommand {
         }
         let now: Plan
         do {
-            now = try Planning.plan(bucket, planned.plan.options).result.plan
+            now = try Planning.plan(bucket, planned.plan.options, catalog: catalog).result.plan
         } catch let error as PlanningError {
             for line in error.description.split(separator: "\n") {
                 printNotice(VisibleText.escape(String(line), for: .terminal))

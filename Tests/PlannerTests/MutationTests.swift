@@ -9,7 +9,8 @@ import YAML
     private static let manifest = #"""
         {"version": "v2.1", "selectors": ["worker", "é"], "max_concurrent_starts": 2, "restart_policy": "reload",
          "restart_globs": ["*.yml", "conf/**/[a-z]?.conf", "\u00e9\\*"], "min_allocations_count": 1,
-         "rollout": {"batches": [1, "25%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2}, "timeouts": {"action": 60}, "repeatable": ["reload"],
+         "rollout": {"batches": [1, "25%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2},
+         "timeouts": {"action": 60}, "repeatable": ["reload"],
          "resources": {"memory": {"min": "16 mb", "max": "1.5 gb"}, "cpu": {"min": 5}, "ports": {"http": 80, "x": {}}},
          "commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b", "command": "command_b",
            "config": {"min_version": 2, "max_version": "3"}}}},
@@ -74,13 +75,46 @@ import YAML
         }
     }
 
+    @Test func damagedConfigurationsHaveAPlace() {
+        let text = """
+            bucket_id = "b-1"
+            transport = "ssh"
+            worker_root = "/opt/worker"
+            ssh_user = "agent"
+            ssh_port = 22
+            jump_host = "a@b:22"
+            use_sudo = true
+            [policy]
+            on_failure = "stop"
+            job_parallelism = 4
+
+            """
+        var random = Seeded(3)
+        for _ in 0..<3_000 {
+            do throws(InputFailure) {
+                _ = try BucketConfiguration.read(Self.mutate(Array(text.utf8), &random), file: "f")
+            } catch {
+                #expect(error.diagnostics.allSatisfy { $0.mark != nil }, "\(error)")
+            }
+        }
+    }
+
     @Test func damagedPlansAreRefusedAtAPlace() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(3)
-        try bucket.job("api", #""health_check": {"checks": [{"type": "tcp", "port": 80}]}"#)
+        try bucket.job(
+            "api",
+            #"""
+            "health_check": {"checks": [{"type": "tcp", "port": 80}]}, "restart_policy": "reload",
+            "restart_globs": ["*.conf"], "rollout": {"batches": [1, "50%"], "bake_seconds": 5, "max_failures": 1}
+            """#)
+        try bucket.job("web")
+        try bucket.deploy()
+        try bucket.job("api", version: "1.1.0", content: "b\n")
+        try bucket.remove("jobs/web")
         let file = PlanFile(try bucket.plan().plan)
         var random = Seeded(2)
-        for _ in 0..<3_000 {
+        for _ in 0..<6_000 {
             let bytes = Self.mutate(file.bytes, &random)
             do throws(InputFailure) {
                 // What is accepted is its own canonical form.

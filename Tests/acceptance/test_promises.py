@@ -1,6 +1,7 @@
 """Promises that a user relies on when something goes wrong, or is done twice, or by two people."""
 import json
 import os
+import shutil
 import pathlib
 import re
 import subprocess
@@ -111,6 +112,37 @@ class Promises(bucket.Case):
         b.mend("db", WORKERS[1])
         self.succeed(b.apply("--retry-failed"))
         self.assertEqual(sorted(b.targets()), [(job, w, "start") for job in ("api", "db") for w in WORKERS])
+
+    # -- planning elsewhere
+
+    def test_planning_against_an_export_gives_the_same_bytes(self):
+        b = self.deployed(files={"app.conf": "old\n"})
+        b.job("api", "2.0.0", files={"app.conf": "new\n"})
+        self.succeed(b.plan())
+        export = b.top / "catalog.yaml"
+        export.write_text(self.succeed(b.catalog("export")).out)
+        elsewhere = bucket.Bucket(self)
+        shutil.rmtree(elsewhere.workspace)
+        shutil.copytree(b.workspace, elsewhere.workspace)
+        self.succeed(elsewhere.plan("--catalog", export))
+        self.assertEqual(elsewhere.file().read_bytes(), b.file().read_bytes())
+        self.succeed(elsewhere.run("maand-plan", "verify", b.file(), "--catalog", export))
+        shutil.copy(elsewhere.file(), b.file())
+        self.succeed(b.apply())
+
+    def test_an_export_that_is_not_what_was_exported(self):
+        b = self.deployed()
+        text = self.succeed(b.catalog("export")).out
+        export = b.top / "catalog.yaml"
+        for change, words in (((b.id, "another"), ("is not in the form",)),
+                              ((f'"{b.id}"', "another"), ("is of the bucket another",)),
+                              (("catalog_format: 1", "catalog_format: 2"), ("catalog.yaml:1:17", "format 2")),
+                              (("standing: active", "standing: gone"), ("active, stopped or removed",)),
+                              (("content: sha256:", "content: sha256:0"), ("64 hexadecimal digits",))):
+            self.assertIn(change[0], text)
+            export.write_text(text.replace(*change))
+            self.refuse(b.plan("--catalog", export), 65, *words)
+        self.refuse(b.plan("--catalog", b.top / "none"), 65, "cannot be read", "catalog export")
 
     # -- gates
 
