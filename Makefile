@@ -53,7 +53,7 @@ fuzz: packages toolchain ## damaged plans and workspace files for SECONDS (an ho
 	MAAND_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz --sanitize fuzzer -Xswiftc -enable-testing
 	@mkdir -p .build/fuzz/corpus
 	@find plans Tests/PlannerTests -name '*.yaml' -size -64k -exec cp -t .build/fuzz/corpus {} +
-	@for file in plans/quickstart/bucket/workspace/jobs/*/manifest.json; do \
+	@for file in plans/quickstart/workspace/jobs/*/manifest.json; do \
 	    cp $$file .build/fuzz/corpus/$$(basename $$(dirname $$file)).json; done
 	.build/fuzz/release/fuzz -max_total_time=$(SECONDS) -rss_limit_mb=500 -timeout=10 -max_len=16384 .build/fuzz/corpus
 

@@ -42,7 +42,45 @@ enum HostFiles {
     }
 
     /// Writes a file so that it is whole or absent at any instant, and durable when this returns.
+    ///
+    /// A symbolic link stays, and the file that it leads to is written. A device or a pipe gets the bytes as they are.
     static func write(_ bytes: [UInt8], to path: String, overwrite: Bool) throws(Problem) -> Written {
+        var status = stat()
+        if stat(path, &status) == 0 {
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: break
+            case S_IFDIR: throw Problem(errno: EISDIR)
+            default:
+                try writeThrough(bytes, to: path)
+                return .written
+            }
+        }
+        return try replace(try followed(path), by: bytes, overwrite: overwrite)
+    }
+
+    /// Where a path's symbolic links lead, whether there is a file yet or not.
+    private static func followed(_ path: String) throws(Problem) -> String {
+        var path = path
+        // As many as Linux follows, see path_resolution(7).
+        for _ in 0..<40 {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = readlink(path, &buffer, buffer.count)
+            guard count >= 0 else { return path }
+            let target = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+            path = target.hasPrefix("/") ? target : folder + target
+        }
+        throw Problem(errno: ELOOP)
+    }
+
+    private static func writeThrough(_ bytes: [UInt8], to path: String) throws(Problem) {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Problem(errno: errno) }
+        defer { close(descriptor) }
+        try writeAll(bytes, to: descriptor)
+    }
+
+    private static func replace(_ path: String, by bytes: [UInt8], overwrite: Bool) throws(Problem) -> Written {
         if access(path, F_OK) == 0, !overwrite {
             return try read(path, limit: bytes.count + (1 << 20)) == bytes ? .unchanged : .refused
         }

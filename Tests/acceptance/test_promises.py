@@ -130,6 +130,21 @@ class Promises(bucket.Case):
         shutil.copy(elsewhere.file(), b.file())
         self.succeed(b.apply())
 
+    def test_the_file_that_a_plan_is_written_to(self):
+        b = self.deployed()
+        link, pipe = b.top / "link.yaml", b.top / "pipe"
+        link.symlink_to("target.yaml")
+        self.succeed(b.plan(out="link.yaml"))
+        self.assertTrue(link.is_symlink())
+        self.assertEqual((b.top / "target.yaml").read_bytes(), link.read_bytes())
+        # What is no file is written to, and never replaced: as root, /dev/null would be gone.
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+        self.succeed(b.plan(out="pipe"))
+        self.assertEqual(reader.communicate(timeout=30)[0], link.read_bytes())
+        self.assertTrue(pipe.is_fifo())
+        self.refuse(b.plan(out="."), 1, "Is a directory")
+
     def test_an_export_that_is_not_what_was_exported(self):
         b = self.deployed()
         text = self.succeed(b.catalog("export")).out

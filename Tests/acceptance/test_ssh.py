@@ -338,6 +338,41 @@ class Connections(SSHCase):
         self.succeed(b.apply("--retry-failed"))
         self.once_each(b, "restart", workers)
 
+    def test_worker_frozen_at_a_resume(self):
+        """A worker that does not answer when a run is continued holds up only what is to be done there."""
+        fleet, b = self.deployed(4, max_concurrent_upgrades=2)
+        workers = [fleet.address(index) for index in range(1, 5)]
+        b.hold("app", workers[0])
+        child = b.start_apply()
+        until(lambda: len(b.began()) == 2, "the first batch had begun")
+        child.kill()
+        child.wait()
+        fleet("freeze", 4)
+        b.release("app", workers[0])
+        self.refuse(b.apply(), 1, f"{workers[3]}/push is unreachable", "--retry-failed")
+        self.assertEqual(sorted({row.worker for row in b.rows()}), workers[:3])
+        fleet("thaw", 4)
+        self.succeed(b.apply("--retry-failed"))
+        self.once_each(b, "restart", workers)
+
+    def test_no_worker_answers_at_a_resume(self):
+        """Then it is this machine's network, and nothing is recorded as failed."""
+        fleet, b = self.deployed(2, max_concurrent_upgrades=1)
+        workers = [fleet.address(1), fleet.address(2)]
+        b.hold("app", workers[0])
+        child = b.start_apply()
+        until(lambda: len(b.began()) == 1, "the first batch had begun")
+        child.kill()
+        child.wait()
+        for index in (1, 2):
+            fleet("freeze", index)
+        b.release("app", workers[0])
+        self.refuse(b.apply(), 69, *workers)
+        for index in (1, 2):
+            fleet("thaw", index)
+        self.succeed(b.apply())
+        self.once_each(b, "restart", workers)
+
     def test_stuck_command_does_not_run_when_given_up(self):
         """The command has arrived on a worker that freezes; when it thaws, its time is over."""
         place, wrapper = self.stuck_words("run")

@@ -42,7 +42,7 @@ extension Performer {
     /// What somebody has changed on the worker of a push.
     private func drift(_ step: Int) async -> [StaleFact] {
         guard itinerary.steps[step].kind == .push, let allocation = itinerary.steps[step].allocation,
-            let session = workforce.session(allocation.worker), let request = try? pushRequest(step),
+            let session = try? await workforce.session(allocation.worker), let request = try? pushRequest(step),
             // What an unfinished push left is unknown: nothing there is drift.
             let base = request.base,
             case .drift(let paths, let total)? = try? await session.compare(request)

@@ -53,11 +53,11 @@ extension Performer {
     /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
     /// of its own and is never asked about again.
     private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
-        guard let session = workforce.session(worker) else { return Self.noWorker.detail }
         let request = AttemptRequest(
             id: "\(recorder.run.nonce)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
             isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
         do {
+            let session = try await workforce.session(worker)
             guard case .finished(let result) = try await session.run(request) else { return "the check did not run" }
             if result.isSuccess { return nil }
             let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
@@ -66,7 +66,7 @@ extension Performer {
                 (result.timedOut ? "the check took longer than \(timeout) s" : "the check exited \(result.exitStatus)")
                 + lastLine
         } catch {
-            return error.description
+            return (error as? NotReady)?.reason ?? "\(error)"
         }
     }
 }

@@ -8,8 +8,14 @@ extension Performer {
     func run(
         _ action: LifecycleAction, _ index: Int, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
-        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else {
-            return (Self.noWorker, attempt)
+        let session: WorkerSession
+        do {
+            session = try await workforce.session(itinerary.steps[index].worker)
+        } catch {
+            // What an earlier process began may be running there.
+            let ending = Ending(
+                outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, detail: error.reason)
+            return (ending, attempt)
         }
         var attempt = attempt
         var isKnown = isResumed

@@ -101,8 +101,8 @@ struct Performer: Sendable {
     // MARK: Files
 
     private func push(_ index: Int) async -> Ending {
-        guard let session = itinerary.steps[index].worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
+            let session = try await workforce.session(itinerary.steps[index].worker)
             guard let request = try pushRequest(index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
@@ -151,8 +151,8 @@ struct Performer: Sendable {
 
     private func remove(_ index: Int) async -> Ending {
         let step = itinerary.steps[index]
-        guard let session = step.worker.flatMap(workforce.session) else { return Self.noWorker }
         do {
+            let session = try await workforce.session(step.worker)
             return Self.ending(
                 of: try await repeating { () async throws(TransportError) in try await session.remove(step.job.text) })
         } catch {
@@ -200,11 +200,12 @@ struct Performer: Sendable {
 
     // MARK: Errors
 
-    static let noWorker = Ending(outcome: .failed, detail: "the plan does not say how to reach the worker")
-
     private static func ending(of error: any Error) -> Ending {
+        if let error = error as? NotReady {
+            return Ending(outcome: error.isUnreachable ? .unreachable : .failed, detail: error.reason)
+        }
         // Files that were sent in part are sent again; nothing is lost by calling it unreachable.
-        Ending(outcome: .unreachable, detail: "\(error)")
+        return Ending(outcome: .unreachable, detail: "\(error)")
     }
 }
 

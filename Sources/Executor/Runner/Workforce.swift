@@ -7,11 +7,23 @@ struct Workforce: Sendable {
     static let width = 32
 
     let sessions: [WorkerName: WorkerSession]
+    private let latecomers: Latecomers
     private let addresses: [WorkerName: String]
     /// Removed workers that do not answer, and why.
     let absent: [WorkerName: String]
 
-    func session(_ worker: WorkerName) -> WorkerSession? { sessions[worker] }
+    /// The way to a worker.
+    ///
+    /// One that did not answer when the run was continued is asked again here, when it is needed.
+    ///
+    /// - Throws: `NotReady`, with what keeps the worker from being used.
+    func session(_ worker: WorkerName?) async throws(NotReady) -> WorkerSession {
+        guard let worker, addresses[worker] != nil else {
+            throw NotReady(reason: "the plan does not say how to reach the worker", isUnreachable: false)
+        }
+        if let session = sessions[worker] { return session }
+        return try await latecomers.session(worker)
+    }
 
     /// Where probes and services find the worker.
     func address(_ worker: WorkerName) -> String? { addresses[worker] }
@@ -21,7 +33,8 @@ struct Workforce: Sendable {
     /// What the receipts directory of a worker was when the run first saw it is recorded; a later process compares, so
     /// that a directory that was emptied or put back from a copy is not taken for one in which nothing happened.
     ///
-    /// A removed worker that does not answer holds nobody up: it is in `absent`, and has no session.
+    /// A removed worker that does not answer holds nobody up: it is in `absent`, and has no session. Where a run is in
+    /// its middle, another one does not either, as long as any worker answers: its own steps find it unreachable.
     ///
     /// - Parameter takeOver: whether workers are taken from another controller, or from a later run.
     /// - Throws: `RolloutError.preflight` with all faults of all workers.
@@ -33,9 +46,11 @@ struct Workforce: Sendable {
         var sessions: [WorkerName: WorkerSession] = [:]
         var faults: [WorkerName: [String]] = [:]
         var absent: [WorkerName: String] = [:]
+        var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
+        let hasBegun = records.contains { !$0.step.text.hasPrefix(preflightPrefix) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         var fresh: [(StepID, generation: String)] = []
-        try await withThrowingTaskGroup(of: (WorkerName, Readiness).self) { group in
+        try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
             // A worker on which nothing is left to do need not answer any more.
             var waiting = (records.isEmpty ? plan.workers : plan.workers.filter { needed.contains($0.worker) })[...]
@@ -44,16 +59,16 @@ struct Workforce: Sendable {
                 let session = WorkerSession(
                     worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                     transport: transport)
-                group.addTask { (worker, await Readiness(of: session, takeOver: takeOver)) }
+                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver)) }
             }
             for _ in 0..<width { add() }
-            while let (worker, readiness) = try await group.next() {
+            while let (asked, worker, readiness) = try await group.next() {
                 switch readiness {
                 case .unreachable(let reason) where removed.contains(worker): absent[worker] = reason
-                case .unreachable(let reason): faults[worker] = [reason]
+                case .unreachable(let reason): silent[worker] = (asked, reason)
                 case .faults(let list): faults[worker] = list
                 case .ready(var session, let generation):
-                    let step = StepID("@preflight/\(worker)")
+                    let step = preflightStep(worker)
                     if known[step] == nil { fresh.append((step, generation)) }
                     session.generation = known[step] ?? generation
                     sessions[worker] = session
@@ -61,20 +76,31 @@ struct Workforce: Sendable {
                 add()
             }
         }
+        if !hasBegun || sessions.isEmpty { faults.merge(silent.mapValues { [$0.reason] }) { first, _ in first } }
         guard faults.isEmpty else {
             throw RolloutError.preflight(
                 recorder.run.id,
                 plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } })
         }
         try await recorder.preflight(fresh)
+        for (worker, silence) in silent.sorted(by: { $0.key < $1.key }) {
+            recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
+        }
         return Workforce(
             sessions: sessions,
+            latecomers: Latecomers(
+                waiting: silent.mapValues(\.session), takeOver: takeOver, recorder: recorder, generations: known),
             addresses: Dictionary(
                 plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
             absent: absent)
     }
 
-    private enum Readiness: Sendable {
+    private static let preflightPrefix = "@preflight/"
+
+    /// Under this id it is recorded what the receipts directory of a worker was.
+    fileprivate static func preflightStep(_ worker: WorkerName) -> StepID { StepID("\(preflightPrefix)\(worker)") }
+
+    fileprivate enum Readiness: Sendable {
         case ready(WorkerSession, generation: String)
         case unreachable(String)
         case faults([String])
@@ -102,6 +128,54 @@ struct Workforce: Sendable {
                     self = .faults([error.message])
                 }
             }
+        }
+    }
+}
+
+/// Why a worker cannot be used now.
+struct NotReady: Error {
+    let reason: String
+    let isUnreachable: Bool
+}
+
+/// Workers that did not answer when a run was continued.
+private actor Latecomers {
+    private var waiting: [WorkerName: WorkerSession]
+    private var ready: [WorkerName: WorkerSession] = [:]
+    private let takeOver: Bool
+    private let recorder: Recorder
+    private let generations: [StepID: String]
+
+    init(waiting: [WorkerName: WorkerSession], takeOver: Bool, recorder: Recorder, generations: [StepID: String]) {
+        self.waiting = waiting
+        self.takeOver = takeOver
+        self.recorder = recorder
+        self.generations = generations
+    }
+
+    func session(_ worker: WorkerName) async throws(NotReady) -> WorkerSession {
+        if let session = ready[worker] { return session }
+        guard let asked = waiting[worker] else {
+            throw NotReady(reason: "it is gone for good, and what it ran was given up", isUnreachable: true)
+        }
+        switch await Workforce.Readiness(of: asked, takeOver: takeOver) {
+        case .unreachable(let reason): throw NotReady(reason: reason, isUnreachable: true)
+        case .faults(let faults): throw NotReady(reason: faults.joined(separator: "; "), isUnreachable: false)
+        case .ready(var session, let generation):
+            // Somebody else may have asked meanwhile.
+            if let session = ready[worker] { return session }
+            let step = Workforce.preflightStep(worker)
+            session.generation = generations[step] ?? generation
+            if generations[step] == nil {
+                do {
+                    try await recorder.preflight([(step, generation)])
+                } catch {
+                    throw NotReady(reason: "what its receipts are was not recorded: \(error)", isUnreachable: false)
+                }
+            }
+            ready[worker] = session
+            waiting[worker] = nil
+            return session
         }
     }
 }
