@@ -29,6 +29,9 @@ extension Catalog {
                 guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
                     throw CatalogError.cannotOpen(path: path, reason: "SQLite refuses synchronous=FULL")
                 }
+            }
+            try backUpBeforeMigration(queue, path: path, supported: migrations.count)
+            try queue.writeWithoutTransaction { db in
                 try migrate(db, bucket: bucket, migrations: migrations)
                 try checkBucket(db, path: path, bucket: bucket)
             }
@@ -70,6 +73,18 @@ extension Catalog {
         } catch {
             throw CatalogError(error, path: path)
         }
+    }
+
+    /// Keeps the database of an earlier release as `maand.db.schema-N`, for whoever goes back to that release.
+    private static func backUpBeforeMigration(_ queue: DatabaseQueue, path: String, supported: Int) throws {
+        let version = try queue.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+        guard version > 0, version < supported else { return }
+        let backup = "\(path).schema-\(version)"
+        // One that is there is of a migration that was cut off, or of a database that was put back: it is older.
+        guard unlink(backup) == 0 || errno == ENOENT else {
+            throw CatalogError.cannotOpen(path: backup, reason: systemMessage(errno))
+        }
+        try writeBackup(of: queue, to: backup)
     }
 
     private static func readingQueue(_ path: String) throws -> DatabaseQueue {

@@ -14,6 +14,7 @@ extension Catalog {
     ) throws(CatalogError) -> Run {
         try write { db in
             if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
+            try self.forgetOldRuns(db)
             let revision = try self.advanceRevision(db) - 1
             try db.execute(
                 sql: """
@@ -25,6 +26,19 @@ extension Catalog {
             return Run(
                 id: RunID(run), nonce: nonce, plan: plan, state: .running, startedAt: now, endedAt: nil,
                 startedBy: who, baseRevision: revision, detail: nil)
+        }
+    }
+
+    /// Ended runs of which the output of steps is kept, the newest ones.
+    static let runsWithOutput = 20
+    /// Ended runs of which every attempt is kept. The runs themselves and people's decisions are kept for good.
+    static let runsWithSteps = 100
+
+    private func forgetOldRuns(_ db: Database) throws {
+        for (table, kept) in [("output", Self.runsWithOutput), ("attempt", Self.runsWithSteps)] {
+            try db.execute(
+                sql: "DELETE FROM \(table) WHERE run <= (SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                arguments: [kept])
         }
     }
 

@@ -63,7 +63,7 @@ extension ContentStore {
         let target = path(of: item.digest)
         switch item.source {
         case .bytes(let bytes):
-            if size(of: target) == bytes.count { return nil }
+            if size(of: target) == bytes.count { return refresh(target) }
             try check(Digest.of(bytes), item.digest, "the given bytes")
             let staged = Staged(for: target)
             try staged.create().write(bytes)
@@ -72,7 +72,7 @@ extension ContentStore {
             let source = try File(path, O_RDONLY)
             let status = try source.status
             guard status.st_mode & S_IFMT == S_IFREG else { throw StoreError.notAFile(path: path) }
-            if size(of: target) == Int(status.st_size) { return nil }
+            if size(of: target) == Int(status.st_size) { return refresh(target) }
             let staged = Staged(for: target)
             let file = try staged.create()
             var hasher = DigestHasher()
@@ -83,6 +83,13 @@ extension ContentStore {
             try check(hasher.finish(), item.digest, path)
             return staged
         }
+    }
+
+    /// An object that is needed anew is young again, see `collect`.
+    private func refresh(_ target: String) -> Staged? {
+        // Of an object of another user the time stays, and it is collected earlier.
+        utimensat(AT_FDCWD, target, nil, 0)
+        return nil
     }
 
     private func check(_ actual: Digest, _ expected: Digest, _ path: String) throws(StoreError) {

@@ -6,9 +6,10 @@ import Review
 struct CatalogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalog",
-        abstract: "Shows what is recorded of jobs, allocations, workers and deployments.",
+        abstract: "Shows what is recorded of jobs, allocations, workers and deployments, and takes care of it.",
         subcommands: [
             CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, ExportCatalog.self,
+            BackUpCatalog.self, CollectStore.self,
         ])
 }
 

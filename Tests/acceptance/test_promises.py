@@ -130,6 +130,49 @@ class Promises(bucket.Case):
         shutil.copy(elsewhere.file(), b.file())
         self.succeed(b.apply())
 
+    # -- care
+
+    def test_a_backup_put_back_is_fenced_until_it_is_meant(self):
+        b = self.deployed()
+        copy = b.top / "copy.db"
+        self.succeed(b.catalog("backup", copy))
+        self.refuse(b.catalog("backup", copy), 1, "copy.db")
+        b.job("api", "2.0.0")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        for name in ("maand.db", "maand.db-wal", "maand.db-shm"):
+            (b.path / name).unlink(missing_ok=True)
+        shutil.copy(copy, b.path / "maand.db")
+        b.forget()
+        b.job("api", "3.0.0")
+        self.succeed(b.plan())
+        # The workers have seen a later run than this database knows.
+        refused = b.apply()
+        self.assertIn(refused.code, (1, 69), refused)
+        self.assertIn("--take-over", refused.err)
+        self.assertEqual(b.began(), [])
+
+    def test_gc_keeps_what_is_needed(self):
+        b = self.deployed(files={"app.conf": "one\n"})
+        for version, text in (("2.0.0", "two\n"), ("3.0.0", "three\n")):
+            b.job("api", version, files={"app.conf": text})
+            self.succeed(b.plan(out=f"{version}.plan.yaml"))
+            self.succeed(b.apply(plan=f"{version}.plan.yaml"))
+        b.job("api", "4.0.0", files={"app.conf": "four\n"})
+        self.succeed(b.plan())
+        objects = lambda: {path for path in (b.path / "store").rglob("*") if path.is_file()}
+        before = objects()
+        self.assertIn("0 objects", self.succeed(b.catalog("gc")).err)
+        self.assertIn("Would remove", self.succeed(b.catalog("gc", "--older-than", "0", "--dry-run")).err)
+        self.assertEqual(objects(), before)
+        self.succeed(b.catalog("gc", "--older-than", "0"))
+        self.assertLess(len(objects()), len(before))
+        self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path))
+        self.succeed(b.status())
+        # The contents of the plan that was not applied are in the workspace still.
+        self.succeed(b.apply())
+        self.assertEqual(self.conf(b), ["four\n"] * 3)
+
     def test_the_file_that_a_plan_is_written_to(self):
         b = self.deployed()
         link, pipe = b.top / "link.yaml", b.top / "pipe"
