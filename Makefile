@@ -43,8 +43,9 @@ lint: toolchain ## formatting and lint rules of .swift-format
 acceptance: unit ## the programs as a user runs them; JOBS=N side by side
 	@MAAND_BIN=.build/debug "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS)
 
-kill: build test-packages ## 20 rollouts killed at different moments and resumed
-	@MAAND_BIN=.build/release MAAND_KILLS=20 "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_kill
+kill: build test-packages ## 20 rollouts killed at different moments and resumed, and 200 kills over ssh
+	@MAAND_BIN=.build/release MAAND_KILLS=20 MAAND_SSH_KILLS=200 "$(PYTHON)" \
+	    Tests/acceptance/run.py --jobs $(JOBS) test_kill test_kill_ssh
 
 crash: unit ## a rollout killed at every place around checkpoints and words to workers, and resumed
 	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash

@@ -12,7 +12,6 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -29,7 +28,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
@@ -48,7 +46,7 @@ let package = Package(
         .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "SSH", "YAML", crypto, logging, nioCore, nioHTTP1, nioPosix, subprocess,
+                "JobFiles", "Model", "Catalog", "SSH", "YAML", crypto, nioCore, nioHTTP1, nioPosix, subprocess,
             ],
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
@@ -56,7 +54,7 @@ let package = Package(
             name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "SSH", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser, logging],
+            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",

@@ -182,6 +182,9 @@ class SSHCase(bucket.Case):
         self.assertEqual(sorted(b.began()), wanted)
         self.assertEqual(sorted(b.targets()), wanted)
 
+    def allocations(self, b):
+        return json.loads(self.succeed(b.catalog("allocations", "--format", "json")).out)
+
 
 class Rollouts(SSHCase):
     def test_as_local(self):
@@ -477,9 +480,6 @@ class Connections(SSHCase):
         wrapper.write_text(STUCK.replace("VERB", verb).format(place=place))
         wrapper.chmod(0o755)
         return place, wrapper
-
-    def allocations(self, b):
-        return json.loads(self.succeed(b.catalog("allocations", "--format", "json")).out)
 
 
 class Refusals(SSHCase):
