@@ -182,8 +182,9 @@ struct Performer: Sendable {
         switch report {
         case .pushed, .unchanged, .asPlanned: .succeeded
         case .drift(let paths, let total):
+            // It did nothing, and does so again when somebody has put the paths back: that needs no decision.
             Ending(
-                outcome: .stale,
+                outcome: .stale, isOpen: true,
                 detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
                     + paths.prefix(5).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
                     + ". Put them back, or abandon the run and plan again")

@@ -218,6 +218,15 @@ public struct Rollout: Sendable {
         #endif
     }
 
+    /// Of a step that this process leaves to the next one.
+    private static func detail(ofOpen outcome: StepMachine.Outcome) -> String {
+        switch outcome {
+        case .stale: "files on the worker are not as the plan has them, and nothing was touched there"
+        case .succeeded, .failed, .unreachable, .unknown, .interrupted:
+            "its worker is unreachable, and it may be running there: the same command asks again"
+        }
+    }
+
     private static func state(of result: StepMachine.Result) -> RunState {
         switch result {
         case .succeeded: .succeeded
@@ -233,9 +242,7 @@ public struct Rollout: Sendable {
                 guard let record = try catalog.attempts(of: run, step: step.id).last else { return nil }
                 return Problem(
                     step: step, attempt: record.attempt, state: record.state,
-                    detail: record.state == .started
-                        ? "its worker is unreachable, and it may be running there: the same command asks again"
-                        : record.detail,
+                    detail: record.state == .started ? Self.detail(ofOpen: outcome) : record.detail,
                     output: try catalog.output(of: run, step: step.id))
             }
         }

@@ -38,6 +38,23 @@ import Testing
         #expect(transport.executions.count == 8)
     }
 
+    /// A push compares once more. What it finds is a stale fact: nobody has to decide about it, only to put it back.
+    @Test func filesThatChangeBetweenTheCheckAndThePush() async throws {
+        let transport = SimulatedTransport()
+        let bench = try Bench(transport)
+        let file = try bench.plan(workers: 2, jobs: 1, batch: 2)
+        transport.setDrifting(["w1"])
+        for _ in 0..<2 {
+            let stopped = try await bench.apply(file)
+            #expect(stopped == .stale)
+        }
+        #expect(transport.executions.count == 1)
+        transport.setDrifting([])
+        let ended = try await bench.apply(file)
+        #expect(ended == .succeeded)
+        #expect(transport.executions.count == 2 && transport.executions.values.allSatisfy { $0 == 1 })
+    }
+
     @Test func aRemovedWorkerThatDoesNotAnswerHoldsNobodyUp() async throws {
         let transport = SimulatedTransport()
         let bench = try Bench(transport)

@@ -14,6 +14,8 @@ final class SimulatedTransport: Transport {
         /// How often each attempt's command was executed.
         var executions: [String: Int] = [:]
         var absent: Set<String> = []
+        /// Where somebody changes files after they were compared and before they are pushed.
+        var drifting: Set<String> = []
         var commands = 0
         /// When the first push or command after a preflight was asked for.
         var firstAction: ContinuousClock.Instant?
@@ -35,6 +37,7 @@ final class SimulatedTransport: Transport {
     var lastFirstAction: ContinuousClock.Instant? { state.withLock { $0.firstAction } }
     var commands: Int { state.withLock { $0.commands } }
 
+    func setDrifting(_ workers: Set<String>) { state.withLock { $0.drifting = workers } }
     func setAbsent(_ workers: Set<String>) { state.withLock { $0.absent = workers } }
     func path(_ path: String, on worker: String) -> String { path }
     func close() async {}
@@ -61,16 +64,17 @@ final class SimulatedTransport: Transport {
         }
         if isAbsent { throw TransportError(.unreachable, worker: worker, reason: "no route to host") }
         if lostBefore { throw TransportError(.connectionLost, worker: worker, reason: "lost before it heard") }
-        let answer = answer(verb, arguments)
+        let answer = answer(verb, arguments, worker)
         if lostAfter { throw TransportError(.connectionLost, worker: worker, reason: "lost after it heard") }
         let text = answer.map { "\n@\(nonce) \($0)\n" }.joined() + "\n@\(nonce) end\n"
         return CommandResult(exit: .status(0), output: Array(text.utf8), errorOutput: [])
     }
 
-    private func answer(_ verb: String, _ arguments: [String]) -> [String] {
+    private func answer(_ verb: String, _ arguments: [String], _ worker: String) -> [String] {
         switch verb {
         case "preflight": ["fact generation g.1", "fact boot b", "fact clock 0", "state preflight"]
-        case "push": [arguments[1] == "check" ? "state planned" : "state pushed"]
+        case "push" where arguments[1] == "check": ["state planned"]
+        case "push": [state.withLock { $0.drifting.contains(worker) } ? "state drift 3" : "state pushed"]
         case "remove": ["state removed"]
         case "cleanup": ["state cleaned"]
         case "settle": ["state settled"]
