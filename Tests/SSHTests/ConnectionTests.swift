@@ -67,7 +67,8 @@ import Testing
                     on: reactor)
             }
             #expect(error == .timedOut(listener.endpoint, phase: .greeting, limit: .milliseconds(400)))
-            #expect(ContinuousClock.now - start < .seconds(20))
+            // Not its own limit: at the start of a run all tests want the processors at once.
+            #expect(ContinuousClock.now - start < .seconds(100))
         }
     }
 

@@ -61,13 +61,20 @@ belongs() {
 
 # look: what is known of the attempt, into $state.
 look() {
-    wboot= wpid= wstart= wdigest=
-    outcome && return
-    [ -e "$R/$run.settled" ] && { state='notstarted settled'; return; }
-    { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
-    if [ "$wboot" = "$boot" ] && alive "$wpid" "$wstart"; then state=running; return; fi
-    # It may have ended since the first look; after this one nothing more is published.
-    outcome && return
+    while :; do
+        wboot= wpid= wstart= wdigest= gone=
+        outcome && return
+        [ -e "$R/$run.settled" ] && { state='notstarted settled'; return; }
+        # Before `run` is read: whoever made `go` has written that before.
+        [ -e "$r.go" ] && gone=1
+        { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
+        if [ "$wboot" = "$boot" ] && alive "$wpid" "$wstart"; then state=running; return; fi
+        # It may have ended since the first look; after this one nothing more is published.
+        outcome && return
+        # Or begun: then its runner was not seen yet.
+        [ "$gone" ] || [ ! -e "$r.go" ] || continue
+        break
+    done
     if [ ! -e "$r.began" ]; then
         if [ -e "$r.go" ]; then state=fenced; else state=absent; fi
     elif [ "$wboot" != "$boot" ]; then state=rebooted
