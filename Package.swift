@@ -51,7 +51,8 @@ let package = Package(
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "SSH", "YAML", argumentParser],
+            name: "maand-plan",
+            dependencies: ["Planner", "Review", "Executor", "Catalog", "Model", "SSH", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],

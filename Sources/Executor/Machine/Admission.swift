@@ -40,7 +40,8 @@ struct Admission: Sendable {
         }
         var dependents = Array(repeating: [Int](), count: units.count)
         for (index, unit) in units.enumerated() {
-            for demanded in unit.demands.lazy.flatMap({ unitsOfJob[$0] ?? [] }) where units[demanded].level < unit.level {
+            for demanded in unit.demands.lazy.flatMap({ unitsOfJob[$0] ?? [] }) where units[demanded].level < unit.level
+            {
                 dependents[demanded].append(index)
             }
         }
