@@ -60,6 +60,12 @@ let package = Package(
         .executableTarget(
             name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
+        .target(
+            name: "SimulatedWorkers", dependencies: ["Executor"], path: "Tests/SimulatedWorkers",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .testTarget(
@@ -68,7 +74,9 @@ let package = Package(
         .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
-        .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            swiftSettings: settings),
     ]
 )
 

@@ -1,5 +1,6 @@
 import Executor
 import Model
+import SimulatedWorkers
 import Testing
 
 /// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
@@ -327,21 +328,4 @@ extension StepMachine.Command {
     fileprivate func begins(_ steps: [Int]) -> Bool {
         if case .perform(let step, _) = self { steps.contains(step) } else { false }
     }
-}
-
-/// SplitMix64: the same sequence for a seed on every machine.
-struct SeededRandom {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
 }
