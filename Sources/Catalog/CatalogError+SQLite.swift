@@ -11,6 +11,11 @@ extension CatalogError {
             self = .failed(path: path, code: 0, reason: "\(error)")
             return
         }
+        // Only memory shared through a file of its own grows by reserving room; a full disk shows there, too.
+        if error.extendedResultCode == .SQLITE_IOERR_SHMSIZE {
+            self = .diskFull(path: path)
+            return
+        }
         let reason = error.message ?? error.resultCode.description
         switch error.resultCode {
         case .SQLITE_FULL: self = .diskFull(path: path)
