@@ -61,7 +61,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
-            name: "ModelTests", dependencies: ["Model", "YAML"], exclude: ["Window/cases.json", "Window/make-cases.py"],
+            name: "ModelTests", dependencies: ["Model", "YAML"],
+            exclude: ["Window/cases.json", "Window/make-cases.py"],
             swiftSettings: settings),
         .testTarget(
             name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"], exclude: ["golden.plan.yaml"],

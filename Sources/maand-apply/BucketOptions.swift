@@ -74,9 +74,3 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
     case always
     case never
 }
-
-extension Clock {
-    static let system = Clock(
-        now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) },
-        sleep: { try await Task.sleep(for: $0) })
-}

@@ -68,6 +68,18 @@ import Testing
         #expect(machine.result == .parked)
     }
 
+    @Test func whatTheWindowHasNoRoomForHoldsItsJobAndNoOther() throws {
+        var machine = StepMachine(Itinerary(try PlanSample.independent(onFailure: .stop)))
+        let commands = machine.advance()
+        #expect(commands.count == 2)
+        guard case .check(let first)? = commands.first, case .check(let second)? = commands.last else { return }
+        #expect(machine.checked(first, isStale: false, isHeld: true) == [])
+        #expect(machine.result == nil)
+        #expect(machine.checked(second, isStale: false) == [.perform(second[0], attempt: 1)])
+        #expect(machine.finished(second[0], .interrupted) == [], "it was too late for it")
+        #expect(machine.result == .parked)
+    }
+
     @Test func continueLetsIndependentJobsGoOn() throws {
         let itinerary = Itinerary(try PlanSample.independent(onFailure: .continue))
         var simulation = Simulation(itinerary, seed: 3)
@@ -133,16 +145,23 @@ import Testing
     @Test(arguments: 0..<400)
     func holdsItsRulesUnderCrashes(_ seed: UInt64) throws {
         var random = SeededRandom(seed)
-        let itinerary = Itinerary(try PlanSample.random(&random))
+        var plan = try PlanSample.random(&random)
+        // The other half has windows that may have no room.
+        if seed % 2 == 0 { plan.window = MaintenanceWindow(zone: ZoneDatabase.utc, openings: []) }
+        let itinerary = Itinerary(plan)
         var simulation = Simulation(itinerary, seed: seed)
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
+        simulation.holdRate = seed % 2 == 0 ? 20 : 0
         var result: StepMachine.Result?
         var processes = 0
         while result != .succeeded {
             processes += 1
             try #require(processes < 500, "seed \(seed) does not end")
             // A person retries what failed; after a while nothing fails any more, so every run has to end.
-            if processes > 20 { simulation.failureRate = 0 }
+            if processes > 20 {
+                simulation.failureRate = 0
+                simulation.holdRate = 0
+            }
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
         }
         #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations)")
@@ -156,6 +175,8 @@ import Testing
 struct Simulation {
     let itinerary: Itinerary
     var failureRate: UInt64 = 0
+    /// Of 100 batches, how many the window has no room for.
+    var holdRate: UInt64 = 0
     var alwaysFailing: Set<String> = []
     private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
     /// Steps whose work was done, in the order in which it was.
@@ -174,6 +195,7 @@ struct Simulation {
         var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
         var pending = machine.advance()
         var flying: [Int] = []
+        var held = Set<Int>()
         while true {
             while !pending.isEmpty {
                 switch pending.removeFirst() {
@@ -181,9 +203,17 @@ struct Simulation {
                     for step in steps where recorded[itinerary.steps[step].id] != nil {
                         violations.append("\(itinerary.steps[step].id) is checked after it began")
                     }
-                    pending += machine.checked(steps, isStale: false)
+                    pending += decide(steps, &machine, &held)
+                case .admit(let steps):
+                    if !steps.contains(where: { recorded[itinerary.steps[$0].id] != nil }) {
+                        violations.append("\(itinerary.steps[steps[0]].id) goes on before it began")
+                    }
+                    pending += decide(steps, &machine, &held)
                 case .perform(let step, let attempt):
                     check(step, attempt)
+                    if held.contains(itinerary.places[step].unit), itinerary.places[step].chain != nil {
+                        violations.append("\(itinerary.steps[step].id) begins, and its job is held")
+                    }
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
                     flying.append(step)
                 case .settle(let step, _):
@@ -209,6 +239,14 @@ struct Simulation {
             recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
             pending = machine.finished(step, outcome)
         }
+    }
+
+    private mutating func decide(
+        _ steps: [Int], _ machine: inout StepMachine, _ held: inout Set<Int>
+    ) -> [StepMachine.Command] {
+        let isHeld = holdRate > 0 && random.below(100) < holdRate
+        if isHeld { held.insert(itinerary.places[steps[0]].unit) }
+        return machine.checked(steps, isStale: false, isHeld: isHeld)
     }
 
     private mutating func check(_ step: Int, _ attempt: Int) {

@@ -20,6 +20,8 @@ final class SimulatedTransport: Transport {
         /// When the first push or command after a preflight was asked for.
         var firstAction: ContinuousClock.Instant?
         var random: SeededRandom
+        var whenRun: @Sendable (_ worker: String) -> Void = { _ in }
+        var whenPushed: @Sendable (_ worker: String) -> Void = { _ in }
     }
 
     private let state: Mutex<State>
@@ -37,6 +39,9 @@ final class SimulatedTransport: Transport {
     var lastFirstAction: ContinuousClock.Instant? { state.withLock { $0.firstAction } }
     var commands: Int { state.withLock { $0.commands } }
 
+    /// Called when a worker executes an attempt.
+    func whenRun(_ body: @escaping @Sendable (_ worker: String) -> Void) { state.withLock { $0.whenRun = body } }
+    func whenPushed(_ body: @escaping @Sendable (_ worker: String) -> Void) { state.withLock { $0.whenPushed = body } }
     func setDrifting(_ workers: Set<String>) { state.withLock { $0.drifting = workers } }
     func setAbsent(_ workers: Set<String>) { state.withLock { $0.absent = workers } }
     func path(_ path: String, on worker: String) -> String { path }
@@ -65,9 +70,22 @@ final class SimulatedTransport: Transport {
         if isAbsent { throw TransportError(.unreachable, worker: worker, reason: "no route to host") }
         if lostBefore { throw TransportError(.connectionLost, worker: worker, reason: "lost before it heard") }
         let answer = answer(verb, arguments, worker)
+        if verb == "push", arguments[1] != "check" { state.withLock { $0.whenPushed }(worker) }
         if lostAfter { throw TransportError(.connectionLost, worker: worker, reason: "lost after it heard") }
         let text = answer.map { "\n@\(nonce) \($0)\n" }.joined() + "\n@\(nonce) end\n"
         return CommandResult(exit: .status(0), output: Array(text.utf8), errorOutput: [])
+    }
+
+    private func runs(_ id: String, _ worker: String) -> [String] {
+        let (isNew, whenRun) = state.withLock { state -> (Bool?, @Sendable (String) -> Void) in
+            if state.fenced.contains(id) { return (nil, state.whenRun) }
+            let isNew = state.finished.insert(id).inserted
+            if isNew { state.executions[id, default: 0] += 1 }
+            return (isNew, state.whenRun)
+        }
+        guard let isNew else { return ["state fenced"] }
+        if isNew { whenRun(worker) }
+        return ["state finished exit 0 1 0 0"]
     }
 
     private func answer(_ verb: String, _ arguments: [String], _ worker: String) -> [String] {
@@ -78,13 +96,7 @@ final class SimulatedTransport: Transport {
         case "remove": ["state removed"]
         case "cleanup": ["state cleaned"]
         case "settle": ["state settled"]
-        case "run":
-            state.withLock { state in
-                let id = arguments[0]
-                if state.fenced.contains(id) { return ["state fenced"] }
-                if state.finished.insert(id).inserted { state.executions[id, default: 0] += 1 }
-                return ["state finished exit 0 1 0 0"]
-            }
+        case "run": runs(arguments[0], worker)
         case "inquire", "fence":
             state.withLock { state in
                 let id = arguments[0]
