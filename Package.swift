@@ -51,7 +51,8 @@ let package = Package(
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-plan", dependencies: ["Planner", "Review", "Catalog", "Model", "SSH", "YAML", argumentParser],
+            name: "maand-plan",
+            dependencies: ["Planner", "Review", "Executor", "Catalog", "Model", "SSH", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],
@@ -59,6 +60,12 @@ let package = Package(
         .executableTarget(
             name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
+        .target(
+            name: "SimulatedWorkers", dependencies: ["Executor"], path: "Tests/SimulatedWorkers",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(
             name: "ModelTests", dependencies: ["Model", "YAML"],
@@ -70,7 +77,9 @@ let package = Package(
         .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
-        .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            swiftSettings: settings),
     ]
 )
 

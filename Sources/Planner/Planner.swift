@@ -142,6 +142,24 @@ public enum Planner {
     ) -> [PlanWorker] {
         var needed = Set(reconcile.map(\.allocation.worker))
         for job in waves.lazy.flatMap(\.jobs) { needed.formUnion(job.active) }
+        return workers(needed, workspace, configuration, catalog, hostKeys)
+    }
+
+    /// Every worker of the workspace, and those beside it on which something is recorded.
+    public static func workers(
+        _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
+        hostKeys: HostKeys
+    ) -> [PlanWorker] {
+        let there = catalog.allocations.lazy.filter { $0.value.isThere }.map { $0.key.worker }
+        return workers(Set(workspace.workers.map(\.name)).union(there), workspace, configuration, catalog, hostKeys)
+    }
+
+    /// Those of the workspace first, in its order.
+    private static func workers(
+        _ names: Set<WorkerName>, _ workspace: Workspace, _ configuration: BucketConfiguration,
+        _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
+    ) -> [PlanWorker] {
+        var needed = names
         var workers: [PlanWorker] = []
         for worker in workspace.workers where needed.remove(worker.name) != nil {
             workers.append(

@@ -28,17 +28,3 @@ struct Waiting {
         }
     }
 }
-
-extension Clock {
-    #if DEBUG
-        /// Tests move the wall clock by `MAAND_TIME_OFFSET` seconds; release builds do not look.
-        private static let offset =
-            ProcessInfo.processInfo.environment["MAAND_TIME_OFFSET"].flatMap { Int64($0) }.map { $0 * 1000 } ?? 0
-    #else
-        private static let offset: Int64 = 0
-    #endif
-
-    static let system = Clock(
-        now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000) + offset) },
-        sleep: { try await Task.sleep(for: $0) })
-}

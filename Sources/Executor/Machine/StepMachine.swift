@@ -25,7 +25,7 @@ public struct StepMachine: Sendable {
         /// Find out whether the facts that a batch depends on still hold; nothing of it begins before the answer. Named
         /// are the first steps of its allocations.
         case check([Int])
-        /// Find out whether a batch that an earlier process began may go on now; its files are not asked about.
+        /// Find out whether a batch that an earlier process began everywhere may go on now; no file is asked about.
         case admit([Int])
         /// Record the intent as this attempt, then do it.
         case perform(Int, attempt: Int)
@@ -92,10 +92,10 @@ public struct StepMachine: Sendable {
     private struct BatchProgress {
         /// Chains that have something left to do.
         var open: Int
-        /// Its facts are being checked, nothing of it has begun.
+        /// The facts of what has not begun are being checked.
         var isChecking = false
-        /// An earlier process began it.
-        var isResumed = false
+        /// They do not hold: only what an earlier process began is brought to its end.
+        var isStale = false
         var worst = Outcome.succeeded
         /// Chains that did not succeed.
         var failures = 0
@@ -106,7 +106,9 @@ public struct StepMachine: Sendable {
     private var stageOfUnit: [Int]
     /// Of each unit's present batch; nil where that is not entered.
     private var batch: [BatchProgress?]
+    /// Of each unit; written by `end` alone.
     private var ended: [Result?]
+    private var admission: Admission
     /// Of each unit's batches that are behind it: allocations that failed, within what the job allows.
     private var failures: [Int]
     private var inFlight = 0
@@ -147,6 +149,8 @@ public struct StepMachine: Sendable {
         batch = Array(repeating: nil, count: itinerary.units.count)
         ended = Array(repeating: nil, count: itinerary.units.count)
         failures = Array(repeating: 0, count: itinerary.units.count)
+        admission = Admission(itinerary)
+        for unit in itinerary.units.indices { admission.note(unit, isRunning: hasBegun(unit)) }
     }
 
     // MARK: Events
@@ -158,22 +162,21 @@ public struct StepMachine: Sendable {
         return commands
     }
 
-    /// The facts of the batch of these steps hold, or not: then nothing of it begins.
+    /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
     ///
     /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
     public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
-            case .batch(let chains)? = stage(of: unit)
+            let stage = stage(of: unit), case .batch(let chains) = stage
         else { return [] }
-        let isResumed = batch[unit]?.isResumed == true
         batch[unit] = nil
         inFlight -= 1
         var commands: [Command] = []
         if isHeld { held.insert(unit) }
-        if isStale {
-            ended[unit] = .stale
-        } else if isResumed || mayBeginStage(unit) {
-            open(chains, unit: unit, into: &commands)
+        if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
+            open(chains, unit: unit, isStale: isStale, into: &commands)
+        } else if isStale {
+            end(unit, .stale)
         }
         advance(after: unit, into: &commands)
         if isHeld { advanceAll(into: &commands) }
@@ -244,7 +247,7 @@ public struct StepMachine: Sendable {
             if hasBegun(unit) {
                 .running
             } else {
-                isBlocked(unit) ? .blocked : .waiting
+                admission.isBlocked(unit) ? .blocked : .waiting
             }
         }
     }
@@ -264,30 +267,12 @@ public struct StepMachine: Sendable {
         // What has begun is brought to its end, whatever happened elsewhere.
         if hasBegun(unit) { return true }
         let level = itinerary.units[unit].level
-        guard level <= lastLevel, !isParking, !held.contains(unit), !isBlocked(unit) else { return false }
-        for other in itinerary.units.indices where itinerary.units[other].level < level && ended[other] == nil {
-            if !isBlocked(other) { return false }
-        }
-        let side = itinerary.units.indices.filter {
-            itinerary.units[$0].level == level && ended[$0] == nil && hasBegun($0)
-        }
-        return side.count < width
+        return level <= lastLevel && !isParking && !held.contains(unit) && admission.admits(unit, width: width)
     }
 
-    /// Whether a failure keeps a unit that has not begun from ever running in this process.
-    private func isBlocked(_ unit: Int) -> Bool {
-        guard !hasBegun(unit) else { return false }
-        switch itinerary.plan.policy.onFailure {
-        case .stop:
-            return ended.contains { $0 != nil && $0 != .succeeded }
-        case .continue:
-            let own = itinerary.units[unit]
-            return itinerary.units.indices.contains {
-                let other = itinerary.units[$0]
-                guard let job = other.job, own.demands.contains(job), other.level < own.level else { return false }
-                return ended[$0].map { $0 != .succeeded } ?? isBlocked($0)
-            }
-        }
+    private mutating func end(_ unit: Int, _ result: Result) {
+        ended[unit] = result
+        admission.end(unit, isSuccess: result == .succeeded)
     }
 
     private func hasBegun(_ unit: Int) -> Bool {
@@ -314,7 +299,7 @@ public struct StepMachine: Sendable {
     private func mayBeginStage(_ unit: Int) -> Bool {
         if isParking || held.contains(unit) { return false }
         switch itinerary.plan.policy.onFailure {
-        case .stop: return !ended.contains { $0 != nil && $0 != .succeeded }
+        case .stop: return !admission.hasFailure
         case .continue: return true
         }
     }
@@ -330,6 +315,7 @@ public struct StepMachine: Sendable {
 
     /// Where a unit has ended, others may have become possible, or impossible.
     private mutating func advance(after unit: Int, into commands: inout [Command]) {
+        note(unit)
         if mayRun(unit) { advance(unit, into: &commands) }
         if ended[unit] != nil { advanceAll(into: &commands) }
     }
@@ -339,10 +325,18 @@ public struct StepMachine: Sendable {
     }
 
     private mutating func advance(_ unit: Int, into commands: inout [Command]) {
+        carryOn(unit, into: &commands)
+        note(unit)
+    }
+
+    private mutating func note(_ unit: Int) {
+        admission.note(unit, isRunning: ended[unit] == nil && hasBegun(unit))
+    }
+
+    private mutating func carryOn(_ unit: Int, into commands: inout [Command]) {
         while let stage = stage(of: unit) {
             if failures[unit] > 0, stageOfUnit[unit] >= itinerary.units[unit].closing {
-                ended[unit] = .failed
-                return
+                return end(unit, .failed)
             }
             let outcome: Outcome?
             switch stage {
@@ -361,16 +355,15 @@ public struct StepMachine: Sendable {
                     failures[unit] += failed
                     stageOfUnit[unit] += 1
                 } else {
-                    ended[unit] = .failed
+                    return end(unit, .failed)
                 }
-            case .stale: ended[unit] = .stale
-            case .unknown: ended[unit] = .unknown
+            case .stale: return end(unit, .stale)
+            case .unknown: return end(unit, .unknown)
             // A probe that was left is asked for again by the next process.
             case .interrupted: return
             }
-            if ended[unit] != nil { return }
         }
-        ended[unit] = .succeeded
+        end(unit, .succeeded)
     }
 
     /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
@@ -391,15 +384,21 @@ public struct StepMachine: Sendable {
         _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
     ) -> Outcome? {
         if batch[unit] == nil {
-            let first = chains.compactMap(\.steps.first)
-            let isResumed = first.contains { attempts[$0] > 0 }
-            if !isResumed || (itinerary.plan.window != nil && hasPending(chains)) {
-                batch[unit] = BatchProgress(open: chains.count, isChecking: true, isResumed: isResumed)
+            // What an earlier process began has changed its facts itself; the rest may have waited for days.
+            let fresh = chains.compactMap(\.steps.first).filter { attempts[$0] == 0 }
+            guard fresh.isEmpty || isParking else {
+                batch[unit] = BatchProgress(open: chains.count, isChecking: true)
                 inFlight += 1
-                commands.append(isResumed ? .admit(first) : .check(first))
+                commands.append(.check(fresh))
                 return nil
             }
-            open(chains, unit: unit, into: &commands)
+            if itinerary.plan.window != nil, !isParking, hasPending(chains) {
+                batch[unit] = BatchProgress(open: chains.count, isChecking: true)
+                inFlight += 1
+                commands.append(.admit(chains.compactMap(\.steps.first)))
+                return nil
+            }
+            open(chains, unit: unit, isStale: false, into: &commands)
         }
         guard let progress = batch[unit], progress.open == 0, !progress.isChecking else { return nil }
         return promote(chains, into: &commands) ? nil : progress.worst
@@ -411,8 +410,10 @@ public struct StepMachine: Sendable {
         }
     }
 
-    private mutating func open(_ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]) {
-        batch[unit] = BatchProgress(open: chains.count)
+    private mutating func open(
+        _ chains: [Itinerary.Chain], unit: Int, isStale: Bool, into commands: inout [Command]
+    ) {
+        batch[unit] = BatchProgress(open: chains.count, isStale: isStale)
         for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
     }
 
@@ -444,6 +445,9 @@ public struct StepMachine: Sendable {
             // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
             case .interrupted: return begin(step, into: &commands)
             case .pending:
+                if attempts[step] == 0, step == chain.steps.first, batch[unit]?.isStale == true {
+                    return close(unit, .stale)
+                }
                 if !isParking, !held.contains(unit) { begin(step, into: &commands) }
                 return
             }

@@ -60,8 +60,8 @@ public struct Rollout: Sendable {
     let observe: @Sendable (RunEvent) -> Void
     /// What local times are.
     var zones = ZoneDatabase.system
-    /// Stands for the plan's transport in tests.
-    var simulated: (any Transport)?
+    /// Stands for the plan's transport in tests and benchmarks.
+    package var simulated: (any Transport)?
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,

@@ -89,7 +89,7 @@ struct Runner: Sendable {
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {
         switch command {
         case .check(let steps):
-            guard try performer.isAdmitted(steps) else { return .held(steps) }
+            guard try performer.isAdmitted(steps, isResumed: false) else { return .held(steps) }
             return .checked(steps, try await performer.staleFacts(of: steps))
         case .admit(let steps):
             return try performer.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)

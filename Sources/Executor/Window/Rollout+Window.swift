@@ -92,6 +92,15 @@ extension Rollout {
     }
 }
 
+extension Itinerary.Stage {
+    fileprivate var chainCount: Int {
+        switch self {
+        case .single: 0
+        case .batch(let chains): chains.count
+        }
+    }
+}
+
 extension Itinerary {
     /// As in the ids of its steps: `api/upgrade/2`.
     func batchName(unit: Int, stage: Int) -> String {
@@ -116,7 +125,7 @@ extension Performer {
     /// Whether the batch of these first steps may begin now, or go on.
     ///
     /// - Parameter isResumed: parts of it may be done.
-    func isAdmitted(_ steps: [Int], isResumed: Bool = false) throws -> Bool {
+    func isAdmitted(_ steps: [Int], isResumed: Bool) throws -> Bool {
         guard let first = steps.first, try !keeper.calendar().isAlwaysOpen, let stage = itinerary.stage(of: first)
         else {
             return true
@@ -126,7 +135,8 @@ extension Performer {
         for job in Set(steps.map { itinerary.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)
         }
-        let records = isResumed ? try recorder.catalog.steps(of: recorder.run.id) : []
+        let isPartial = isResumed || itinerary.units[unit].stages[stage].chainCount > steps.count
+        let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
         let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
         let estimate = Estimator(itinerary, recorded: recorded)
             .batch(unit: unit, stage: stage) { done.contains(itinerary.steps[$0].id) }

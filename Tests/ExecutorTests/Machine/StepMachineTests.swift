@@ -1,5 +1,6 @@
 import Executor
 import Model
+import SimulatedWorkers
 import Testing
 
 /// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
@@ -66,6 +67,61 @@ import Testing
         machine.park()
         #expect(machine.checked([0], isStale: false) == [])
         #expect(machine.result == .parked)
+    }
+
+    @Test func aBatchThatAnEarlierProcessBeganIsCheckedWhereNothingHasBegun() throws {
+        let itinerary = Itinerary(
+            try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1", "w2", "w3"]])]]))
+        let step = { (id: String) in try #require(itinerary.steps.firstIndex { $0.id == StepID(id) }) }
+        let recorded: [StepID: StepMachine.Recorded] = [
+            StepID("a/upgrade/1/w1/push"): .init(state: .started, attempt: 1)
+        ]
+        let fresh = [try step("a/upgrade/1/w2/push"), try step("a/upgrade/1/w3/push")]
+
+        var machine = StepMachine(itinerary, recorded: recorded)
+        #expect(machine.advance() == [.check(fresh)])
+        let begun = try step("a/upgrade/1/w1/push")
+        #expect(
+            machine.checked(fresh, isStale: true) == [.settle(begun, attempt: 1)], "what has begun comes to its end")
+        let restart = try step("a/upgrade/1/w1/restart")
+        #expect(machine.finished(begun, .succeeded) == [.perform(restart, attempt: 1)])
+        let promote = try step("a/upgrade/1/w1/promote")
+        #expect(machine.finished(restart, .succeeded) == [.promote([promote])])
+        #expect(machine.promoted([promote]) == [])
+        #expect(machine.result == .stale)
+
+        var parking = StepMachine(itinerary, recorded: recorded)
+        parking.park()
+        #expect(parking.advance() == [.settle(begun, attempt: 1)])
+        #expect(parking.finished(begun, .succeeded) == [])
+        #expect(parking.result == .parked)
+    }
+
+    /// Twenty-five layers of two jobs, each of which demands both of the layer before.
+    @Test func aFailureBlocksAllThatDemandsItHoweverManyWaysLeadThere() throws {
+        let waves = try (0..<25).map { layer in
+            try ["a", "b"].map { side in
+                try PlanSample.job(
+                    "\(side)\(layer)", demands: layer == 0 ? [] : ["a\(layer - 1)", "b\(layer - 1)"],
+                    upgrades: [["w1"]])
+            }
+        }
+        let itinerary = Itinerary(try PlanSample.plan(waves: waves, onFailure: .continue))
+        var simulation = Simulation(itinerary, seed: 1)
+        simulation.alwaysFailing = ["a0/upgrade/1/w1/push"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.contains(StepID("b0/complete")))
+        #expect(simulation.order.allSatisfy { $0.text.hasPrefix("a0/") || $0.text.hasPrefix("b0/") })
+        let standings = StepMachine.standings(itinerary, recorded: simulation.recorded)
+        #expect(standings == [.failed, .succeeded] + Array(repeating: .blocked, count: 48))
+    }
+
+    @Test func noMoreJobsOfAWaveRunAtOnceThanThePlanAllows() throws {
+        let jobs = try (0..<600).map { try PlanSample.job("j\($0)", upgrades: [["w1"]], hasGate: false) }
+        let itinerary = Itinerary(try PlanSample.plan(waves: [jobs]))
+        var simulation = Simulation(itinerary, seed: 5)
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(simulation.widest == itinerary.plan.policy.jobParallelism)
     }
 
     @Test func whatTheWindowHasNoRoomForHoldsItsJobAndNoOther() throws {
@@ -152,6 +208,7 @@ import Testing
         var simulation = Simulation(itinerary, seed: seed)
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
         simulation.holdRate = seed % 2 == 0 ? 20 : 0
+        simulation.staleRate = seed % 5 == 0 ? 10 : 0
         var result: StepMachine.Result?
         var processes = 0
         while result != .succeeded {
@@ -160,6 +217,7 @@ import Testing
             // A person retries what failed; after a while nothing fails any more, so every run has to end.
             if processes > 20 {
                 simulation.failureRate = 0
+                simulation.staleRate = 0
                 simulation.holdRate = 0
             }
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
@@ -175,6 +233,10 @@ import Testing
 struct Simulation {
     let itinerary: Itinerary
     var failureRate: UInt64 = 0
+    /// Of a hundred checks.
+    var staleRate: UInt64 = 0
+    /// Units that had steps in flight at the same time, at most.
+    private(set) var widest = 0
     /// Of 100 batches, how many the window has no room for.
     var holdRate: UInt64 = 0
     var alwaysFailing: Set<String> = []
@@ -203,12 +265,19 @@ struct Simulation {
                     for step in steps where recorded[itinerary.steps[step].id] != nil {
                         violations.append("\(itinerary.steps[step].id) is checked after it began")
                     }
-                    pending += decide(steps, &machine, &held)
-                case .admit(let steps):
-                    if !steps.contains(where: { recorded[itinerary.steps[$0].id] != nil }) {
-                        violations.append("\(itinerary.steps[steps[0]].id) goes on before it began")
+                    let isStale = staleRate > 0 && random.below(100) < staleRate
+                    let isHeld = !isStale && holds(steps, &held)
+                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld)
+                    if isStale, commands.contains(where: { $0.begins(steps) }) {
+                        violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
                     }
-                    pending += decide(steps, &machine, &held)
+                    pending += commands
+                case .admit(let steps):
+                    for step in steps where recorded[itinerary.steps[step].id] == nil {
+                        violations.append("\(itinerary.steps[step].id) goes on before it began")
+                    }
+                    let isHeld = holds(steps, &held)
+                    pending += machine.checked(steps, isStale: false, isHeld: isHeld)
                 case .perform(let step, let attempt):
                     check(step, attempt)
                     if held.contains(itinerary.places[step].unit), itinerary.places[step].chain != nil {
@@ -225,6 +294,7 @@ struct Simulation {
                 }
             }
             if let result = machine.result { return result }
+            widest = max(widest, Set(flying.map { itinerary.places[$0].unit }).count)
             guard !flying.isEmpty else {
                 violations.append("nothing in flight and no result")
                 return nil
@@ -241,12 +311,10 @@ struct Simulation {
         }
     }
 
-    private mutating func decide(
-        _ steps: [Int], _ machine: inout StepMachine, _ held: inout Set<Int>
-    ) -> [StepMachine.Command] {
-        let isHeld = holdRate > 0 && random.below(100) < holdRate
-        if isHeld { held.insert(itinerary.places[steps[0]].unit) }
-        return machine.checked(steps, isStale: false, isHeld: isHeld)
+    private mutating func holds(_ steps: [Int], _ held: inout Set<Int>) -> Bool {
+        guard holdRate > 0, random.below(100) < holdRate else { return false }
+        held.insert(itinerary.places[steps[0]].unit)
+        return true
     }
 
     private mutating func check(_ step: Int, _ attempt: Int) {
@@ -292,19 +360,8 @@ struct Simulation {
     }
 }
 
-/// SplitMix64: the same sequence for a seed on every machine.
-struct SeededRandom {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
+extension StepMachine.Command {
+    fileprivate func begins(_ steps: [Int]) -> Bool {
+        if case .perform(let step, _) = self { steps.contains(step) } else { false }
     }
-
-    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
 }

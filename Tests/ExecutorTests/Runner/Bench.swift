@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import SimulatedWorkers
 import Synchronization
 import Testing
 
@@ -14,6 +15,7 @@ final class Bench: Sendable {
     let transport: SimulatedTransport
     let tree: Tree
     private let events = Mutex<[String]>([])
+    private let observed = Mutex<ObservedTransport?>(nil)
     private let time = Mutex<Int64>(1_700_000_000_000)
     /// How the wall clock moves at each look, in milliseconds.
     private let step: Int64
@@ -70,6 +72,11 @@ final class Bench: Sendable {
             })
     }
 
+    /// Called when a worker has done what a word asks for, before it answers.
+    func whenDone(_ body: @escaping @Sendable (_ verb: String, _ worker: String) -> Void) {
+        observed.withLock { $0 = ObservedTransport(base: transport, observe: body) }
+    }
+
     /// What the run told, such as warnings.
     var warnings: [String] { events.withLock { $0 } }
 
@@ -111,7 +118,7 @@ final class Bench: Sendable {
                 default: break
                 }
             })
-        rollout.simulated = transport
+        rollout.simulated = observed.withLock { $0 } ?? transport
         let ending = try await rollout.apply(
             file, options: .init(retryFailed: retryFailed, lastWave: lastWave), parkRequests: AsyncStream { _ in })
         switch ending {

@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import SimulatedWorkers
 import Synchronization
 import Testing
 
@@ -24,7 +25,8 @@ import Testing
         plan.waves[0].jobs[0].timeouts = .init(action: action, hook: 1, push: 1)
         plan.window = try WindowText.parse(window, database: .system)
         let log = Log()
-        transport.whenRun { worker in
+        bench.whenDone { verb, worker in
+            guard verb == "run" else { return }
             let from = bench.now.milliseconds
             bench.advance(1000)
             log.rows.withLock { $0.append((worker, from, bench.now.milliseconds)) }
@@ -148,7 +150,8 @@ import Testing
         let (bench, file, log) = try bench("daily 22:00 for 10s in Europe/Berlin")
         bench.setTime(try Self.at("2026-03-28T21:00:00Z"))
         let open = bench.now.milliseconds
-        bench.transport.whenRun { _ in
+        bench.whenDone { verb, _ in
+            guard verb == "run" else { return }
             let from = bench.now.milliseconds
             bench.advance(1000)
             log.rows.withLock { $0.append(("", from, 0)) }
@@ -165,7 +168,8 @@ import Testing
     @Test func aSuspendedMachineIsNoticed() async throws {
         let (bench, file, log) = try bench("daily 22:00 for 1h in Europe/Berlin")
         bench.setTime(try Self.at("2026-03-28T21:00:00Z"))
-        bench.transport.whenRun { _ in
+        bench.whenDone { verb, _ in
+            guard verb == "run" else { return }
             bench.advance(1000)
             log.rows.withLock { $0.append(("", 0, 0)) }
             if log.rows.withLock({ $0.count }) == 3 { bench.suspend(7_200_000) }
@@ -181,11 +185,16 @@ import Testing
     @Test func whatWasPushedIsNotStartedAfterTheEnd() async throws {
         let (bench, file, log) = try bench("daily 22:00 for 4s in Europe/Berlin", workers: 1)
         bench.setTime(try Self.at("2026-03-28T21:00:00Z"))
-        bench.transport.whenPushed { _ in bench.advance(60_000) }
+        bench.whenDone { verb, _ in
+            if verb == "push" { bench.advance(60_000) }
+            if verb == "run" { log.rows.withLock { $0.append(("", 0, 0)) } }
+        }
         let result = try await bench.apply(file)
         #expect(result == .parked)
         #expect(log.rows.withLock { $0.isEmpty })
-        bench.transport.whenPushed { _ in }
+        bench.whenDone { verb, _ in
+            if verb == "run" { log.rows.withLock { $0.append(("", 0, 0)) } }
+        }
         bench.setTime(try Self.at("2026-03-29T20:00:00Z"))
         let second = try await bench.apply(file)
         #expect(second == .succeeded)
