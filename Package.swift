@@ -67,7 +67,10 @@ let package = Package(
             name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
-        .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
+        .testTarget(
+            name: "ModelTests", dependencies: ["Model", "YAML"],
+            exclude: ["Window/cases.json", "Window/make-cases.py"],
+            swiftSettings: settings),
         .testTarget(
             name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"], exclude: ["golden.plan.yaml"],
             swiftSettings: settings),

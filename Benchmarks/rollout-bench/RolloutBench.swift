@@ -59,6 +59,7 @@ struct RolloutBench {
         case .nothingToDo: "nothing to do"
         case .alreadyDone: "done already"
         case .ended(_, let result, _, _): "\(result)"
+        case .held: "held"
         }
     }
 }

@@ -82,10 +82,6 @@ extension NodeReading {
         node.flatMap { reader.choice($0, of: Word.self) }
     }
 
-    func expectNull(_ node: Node?, _ message: String) {
-        if let node, !reader.isNull(node) { reader.error(node, message) }
-    }
-
     func all<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
         guard let a, let b else { return nil }
         return (a, b)

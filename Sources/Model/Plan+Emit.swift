@@ -18,9 +18,9 @@ extension Plan {
         out.mapping("policy", .flow) { out in
             out.field("on_failure", .string(policy.onFailure.rawValue))
             out.field("job_parallelism", .int(policy.jobParallelism))
-            out.field("start_before", .null)
+            out.field("start_before", policy.startBefore.map { .string($0.utcText) } ?? .null)
         }
-        out.field("window", .null)
+        if let window { window.emit(into: &out) } else { out.field("window", .null) }
         summary.emit(into: &out)
         out.sequence("workers") { out in for worker in workers { worker.emit(into: &out) } }
         out.sequence("reconcile") { out in for stop in reconcile { stop.emit(into: &out) } }

@@ -15,6 +15,8 @@ public struct Plan: Equatable, Sendable {
     public var base: Base
     public var options: Options
     public var policy: Policy
+    /// When the plan may be executed; nil means always.
+    public var window: MaintenanceWindow?
     public var summary: Summary
     /// Every worker that the plan touches or probes, in the order of `workers.json`, removed ones after.
     public var workers: [PlanWorker]
@@ -66,6 +68,8 @@ public struct Plan: Equatable, Sendable {
         public var onFailure: FailurePolicy
         /// Jobs of one wave that run side by side, 1...64.
         public var jobParallelism: Int
+        /// The plan's run begins before this instant, or not at all.
+        public var startBefore: Timestamp?
 
         public init(onFailure: FailurePolicy = .stop, jobParallelism: Int = 4) {
             self.onFailure = onFailure

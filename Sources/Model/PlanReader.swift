@@ -33,10 +33,14 @@ struct PlanReader: NodeReading {
         let policy = fields(map.required("policy")) { policy in
             let onFailure: FailurePolicy? = word(policy.required("on_failure"))
             let parallelism = integer(policy.required("job_parallelism"), 1...64)
-            expectNull(policy.required("start_before"), "`start_before` is not supported by this release")
-            return all(onFailure, parallelism).map(Plan.Policy.init)
+            let startBefore = instantOrNull(policy.required("start_before"))
+            return all(onFailure, parallelism).map {
+                var policy = Plan.Policy(onFailure: $0.0, jobParallelism: $0.1)
+                policy.startBefore = startBefore
+                return policy
+            }
         }
-        expectNull(map.required("window"), "windows are not supported by this release")
+        let window = self.window(map.required("window"))
         let summaryNode = map.required("summary")
         let summary = self.summary(summaryNode)
         let workersNode = map.required("workers")
@@ -52,10 +56,11 @@ struct PlanReader: NodeReading {
         guard let kind, let bucket, let transport, let workerRoot, let revision, let options, let policy, let summary,
             let workers, let reconcile, let waves
         else { return nil }
-        let plan = Plan(
+        var plan = Plan(
             kind: kind, bucket: bucket, transport: transport, workerRoot: workerRoot,
             base: .init(catalogRevision: revision), options: options, policy: policy, summary: summary,
             workers: workers, reconcile: reconcile, waves: waves)
+        plan.window = window
         checkReferences(plan, root: root, summary: summaryNode ?? root)
         return plan
     }

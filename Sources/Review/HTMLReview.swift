@@ -6,6 +6,7 @@ public struct HTMLReview {
     private let plan: Plan
     private let diffs: FileDiffs
     private let showsSteps: Bool
+    private let outlook: WindowOutlook?
     private var out = ""
 
     /// Jobs up to which each is unfolded.
@@ -22,14 +23,18 @@ public struct HTMLReview {
     /// - Parameters:
     ///   - contents: for diffs of the files.
     ///   - showsSteps: whether the flat list of steps is at the end.
-    public static func page(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> String {
-        var review = HTMLReview(file, contents, showsSteps: showsSteps)
+    ///   - outlook: when the plan may run next.
+    public static func page(
+        _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, outlook: WindowOutlook? = nil
+    ) -> String {
+        var review = HTMLReview(file, contents, showsSteps: showsSteps, outlook)
         review.write()
         return review.out
     }
 
-    private init(_ file: PlanFile, _ contents: FileContents, showsSteps: Bool) {
+    private init(_ file: PlanFile, _ contents: FileContents, showsSteps: Bool, _ outlook: WindowOutlook?) {
         self.file = file
+        self.outlook = outlook
         plan = file.plan
         diffs = FileDiffs(file.plan, contents, showsWhole: true, perFile: 400, total: 10_000)
         self.showsSteps = showsSteps
@@ -68,7 +73,9 @@ public struct HTMLReview {
     private mutating func writeHead() {
         out += "<header>\n<h1>\(Inert.entities(plan.summaryLine))</h1>\n"
         out += "<p class=\"id\">\(file.id)</p>\n<ul class=\"facts\">\n"
-        for phrase in plan.headPhrases + plan.addressPhrases { out += "<li>\(phrase.html)</li>\n" }
+        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
+            out += "<li>\(phrase.html)</li>\n"
+        }
         out += "</ul>\n</header>\n"
     }
 

@@ -10,7 +10,10 @@ public enum JSONReview {
     /// - Parameters:
     ///   - contents: for diffs of files; empty where they are not wanted.
     ///   - showsSteps: whether the flat list of steps is in it.
-    public static func json(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> JSON {
+    ///   - outlook: when the plan may run next.
+    public static func json(
+        _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, outlook: WindowOutlook? = nil
+    ) -> JSON {
         let plan = file.plan
         let diffs = FileDiffs(plan, contents, showsWhole: true, perFile: 1000, total: 20_000)
         var fields: [(String, JSON)] = [
@@ -34,8 +37,11 @@ public enum JSONReview {
                 .object([
                     ("on_failure", .string(plan.policy.onFailure.rawValue)),
                     ("job_parallelism", .int(plan.policy.jobParallelism)),
+                    ("start_before", .optional(plan.policy.startBefore?.utcText)),
                 ])
             ),
+            ("window", plan.window?.json ?? .null),
+            ("next_openings", outlook?.json ?? .null),
             ("summary", summary(plan.summary)),
             ("changes_something", .bool(!plan.isEmpty)),
             ("workers", .array(plan.workers.map(worker))),

@@ -12,6 +12,7 @@ public struct MarkdownReview {
     private let plan: Plan
     private let diffs: FileDiffs
     private let showsSteps: Bool
+    private let outlook: WindowOutlook?
     private var out = ""
     /// Set when something did not fit.
     private var isCut = false
@@ -26,19 +27,27 @@ public struct MarkdownReview {
     /// - Parameters:
     ///   - contents: for diffs; where there is no room for all, there are shorter ones or none.
     ///   - showsSteps: whether the flat list of steps is at the end, as far as there is room.
-    public static func text(_ file: PlanFile, contents: FileContents = .none, showsSteps: Bool) -> String {
+    ///   - outlook: when the plan may run next.
+    public static func text(
+        _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, outlook: WindowOutlook? = nil
+    ) -> String {
         for (perFile, total) in [(60, 1200), (15, 300)] {
-            var review = MarkdownReview(file, contents, perFile: perFile, total: total, showsSteps: showsSteps)
+            var review = MarkdownReview(
+                file, contents, perFile: perFile, total: total, showsSteps: showsSteps, outlook)
             review.write()
             if !review.isCut { return review.out }
         }
-        var review = MarkdownReview(file, .none, perFile: 0, total: 0, showsSteps: showsSteps)
+        var review = MarkdownReview(file, .none, perFile: 0, total: 0, showsSteps: showsSteps, outlook)
         review.write()
         return review.out
     }
 
-    private init(_ file: PlanFile, _ contents: FileContents, perFile: Int, total: Int, showsSteps: Bool) {
+    private init(
+        _ file: PlanFile, _ contents: FileContents, perFile: Int, total: Int, showsSteps: Bool,
+        _ outlook: WindowOutlook?
+    ) {
         self.file = file
+        self.outlook = outlook
         plan = file.plan
         diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: perFile, total: total)
         self.showsSteps = showsSteps
@@ -47,7 +56,9 @@ public struct MarkdownReview {
     private mutating func write() {
         out += "### \(plan.summaryLine)\n\n"
         out += "`\(file.id)`\n\n"
-        for phrase in plan.headPhrases + plan.addressPhrases { out += "- \(phrase.markdown)\n" }
+        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
+            out += "- \(phrase.markdown)\n"
+        }
         out += "\n"
         if !plan.waves.isEmpty { writeTable() }
         let unbound = plan.unbound

@@ -97,6 +97,13 @@ public struct PlanDifference {
         fields.compare("options.sync_only", old.options.syncOnly, new.options.syncOnly) { "\(own: "\($0)")" }
         fields.compare("policy.on_failure", old.policy.onFailure, new.policy.onFailure) { "\(own: $0.rawValue)" }
         fields.compare("policy.job_parallelism", old.policy.jobParallelism, new.policy.jobParallelism) { "\($0)" }
+        fields.compare("policy.start_before", old.policy.startBefore, new.policy.startBefore) {
+            "\(own: $0?.utcText ?? "none")"
+        }
+        fields.compare("window", old.window, new.window) { $0?.phrase ?? "none" }
+        fields.compare("window.freezes", old.window?.freezes, new.window?.freezes) {
+            "\(own: Wording.count($0?.count ?? 0, "freeze"))"
+        }
         if !fields.items.isEmpty { onlyAddsJobs = false }
         add("Plan", fields.items)
     }

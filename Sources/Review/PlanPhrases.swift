@@ -18,7 +18,7 @@ extension Plan {
             case .continue: "after a failure jobs that do not demand the failed one go on"
             }
         phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
-        return phrases + reachPhrases
+        return phrases + windowPhrases + reachPhrases
     }
 
     /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.

@@ -10,12 +10,14 @@ public struct TextReview {
     private let style: Style
     private let diffs: FileDiffs
     private let width: Int?
+    private let outlook: WindowOutlook?
     private var lines: [String] = []
 
     /// File changes of one state that are shown; the others are counted.
     private static let shownChanges = 30
-    private init(_ file: PlanFile, _ contents: FileContents, _ style: Style, _ width: Int?) {
+    private init(_ file: PlanFile, _ contents: FileContents, _ style: Style, _ width: Int?, _ outlook: WindowOutlook?) {
         self.file = file
+        self.outlook = outlook
         self.width = width
         diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: 60, total: 600)
         plan = file.plan
@@ -28,10 +30,11 @@ public struct TextReview {
     ///   - contents: for the diffs of modified files; without them only the paths are shown.
     ///   - width: columns of the terminal; longer lines are broken here and indented, so that no text of a plan can
     ///     begin a row. Nil leaves lines as long as they are.
+    ///   - outlook: when the plan may run next.
     public static func text(
-        _ file: PlanFile, contents: FileContents = .none, color: Bool, width: Int? = nil
+        _ file: PlanFile, contents: FileContents = .none, color: Bool, width: Int? = nil, outlook: WindowOutlook? = nil
     ) -> String {
-        var review = TextReview(file, contents, Style(hasColor: color), width)
+        var review = TextReview(file, contents, Style(hasColor: color), width, outlook)
         review.write()
         return review.lines.joined(separator: "\n") + "\n"
     }
@@ -63,6 +66,7 @@ public struct TextReview {
     private mutating func writeHead() {
         add(0, style(.heading, "Plan \(file.id)"))
         for phrase in plan.headPhrases { add(0, phrase.terminal) }
+        for phrase in outlook?.phrases ?? [] { add(2, phrase.terminal) }
         for phrase in plan.addressPhrases { add(2, phrase.terminal) }
     }
 

@@ -32,6 +32,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case let failure as CommandFailure: self = failure
         case let failure as InputFailure: self.init(.invalid, failure.description)
         case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
+        case let hold as WindowHold: self.init(.tryLater, "\(hold)")
         case let failure as TransportFailure: self.init(.invalid, failure.description)
         case CatalogError.otherBucket: self.init(.invalid, "\(error)")
         default: self.init(.failed, "\(error)")
@@ -45,10 +46,10 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .noSuchRun, .notUnfinished, .notUnknown:
+        case .otherBucket, .otherTransport, .content, .noSuchRun, .notUnfinished, .notUnknown, .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
-        case .abandoned, .stale: .stale
+        case .abandoned, .stale, .zone, .tooLate, .windowIsOver: .stale
         case .preflight: .unreachable
         }
     }

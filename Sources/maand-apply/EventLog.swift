@@ -63,6 +63,13 @@ final class EventLog: Sendable {
         case .parking(let reason):
             line.event = "parking"
             line.detail = reason
+        case .admitted(let batch, let seconds, _, let end, let cutoff):
+            line.event = "batch_admitted"
+            line.detail = "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)"
+            line.milliseconds = Int64(seconds) * 1000
+        case .held(let batch, let reason):
+            line.event = "batch_held"
+            line.detail = [batch, reason].compactMap(\.self).joined(separator: ": ")
         case .warning(let text):
             line.event = "warning"
             line.detail = text

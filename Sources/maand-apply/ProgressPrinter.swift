@@ -36,6 +36,14 @@ final class ProgressPrinter: Sendable {
                 terminal.print(
                     terminal.styled("parking", .yellow)
                         + " after \(reason): what is in flight comes to its end, nothing new begins")
+            case .admitted(let batch, let seconds, let isRecorded, let end, let cutoff):
+                let basis = isRecorded ? "as before" : "by its timeouts"
+                terminal.print(
+                    "\(terminal.styled("…", .faint)) \(terminal.escape(batch))  expected to take \(seconds) s \(basis), "
+                        + "until \(end.utcText); cutoff \(cutoff.utcText)")
+            case .held(let batch, let reason):
+                let what = batch.map { "\(terminal.escape($0)) does not begin: " } ?? ""
+                terminal.print("\(terminal.styled("holding", .yellow))  \(what)\(terminal.escape(reason))")
             case .warning(let text):
                 terminal.print("\(terminal.styled("warning", .yellow)): \(terminal.escape(text))")
             }

@@ -25,6 +25,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Accept and record the host key of a worker of which none is known (ssh).")
     var acceptNew = false
 
+    @Flag(help: "Where the plan's window is closed, or has no room for what comes next, wait for its next opening.")
+    var wait = false
+
     @Flag(help: "Print the steps that the command would do, and do nothing.")
     var dryRun = false
 
@@ -36,20 +39,35 @@ struct RunCommand: AsyncParsableCommand {
             _ = try options.configuration()
             let file = try PlanFile.read(readPlan(), file: planName)
             if dryRun { return try preview(file) }
-            let lock = try options.lock(plan: file.id)
-            defer { withExtendedLifetime(lock) {} }
-            do {
-                try await apply(file)
-            } catch let refusal as RolloutError {
-                throw CommandFailure(refusal, plan: planName)
+            while let hold = try await applyOnce(file) {
+                guard wait, let next = hold.next else { throw CommandFailure(.tryLater, "\(planName): \(hold)") }
+                options.terminal.print(
+                    options.terminal.escape(
+                        "\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)"))
+                try await Waiting.until(next, .system, Signals.parkRequests())
             }
+        }
+    }
+
+    /// The bucket is held only meanwhile, so that somebody else can use it while this process waits.
+    ///
+    /// - Returns: why nothing goes on now; nil where the run came to an end.
+    private func applyOnce(_ file: PlanFile) async throws -> WindowHold? {
+        let lock = try options.lock(plan: file.id)
+        defer { withExtendedLifetime(lock) {} }
+        do {
+            return try await apply(file)
+        } catch let hold as WindowHold {
+            return hold
+        } catch let refusal as RolloutError {
+            throw CommandFailure(refusal, plan: planName)
         }
     }
 
     /// For messages.
     private var planName: String { plan == "-" ? "standard input" : plan }
 
-    private func apply(_ file: PlanFile) async throws {
+    private func apply(_ file: PlanFile) async throws -> WindowHold? {
         let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
         let log = try events.map(EventLog.init(appendingTo:))
@@ -73,7 +91,11 @@ struct RunCommand: AsyncParsableCommand {
         case .ended(let run, let result, let problems, let stale):
             progress.conclude(run, result, problems, stale)
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
+        case .held(let run, let hold):
+            terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
+            return hold
         }
+        return nil
     }
 
     /// The steps that are left, in the plan's order; steps of one batch act in parallel.

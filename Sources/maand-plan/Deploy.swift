@@ -38,12 +38,27 @@ struct Deploy: ParsableCommand {
     @Flag(help: "Only push files and run no target; an error where an allocation has to be started.")
     var syncOnly = false
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            When the plan may run, such as "third thu 22:00 for 4h in Europe/Berlin cutoff 15m", or a file that says so; \
+            several openings with `and`, fixed ones as "2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin".
+            """, valueName: "window"))
+    var window: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The run has to begin before this instant, such as 2026-12-01T12:00:00Z.", valueName: "instant"))
+    var startBefore: String?
+
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
 
     func run() throws {
         let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
-        let (result, store) = try Planning.plan(bucket, options, catalog: catalog)
+        let timing = Planning.Timing(
+            window: try window.map(WindowInput.window), startBefore: try startBefore.map(WindowInput.instant))
+        let (result, store) = try Planning.plan(bucket, options, timing, catalog: catalog)
         for warning in result.warnings { printNotice(warning.description) }
         let file = PlanFile(result.plan)
         if file.bytes.count > PlanFile.maximumSize {

@@ -4,9 +4,15 @@ import Planner
 
 /// Planning from a bucket's files, as `deploy` and `verify` both do it. Nothing is written.
 enum Planning {
+    /// When a plan may run; of no concern to what it does.
+    struct Timing {
+        var window: MaintenanceWindow?
+        var startBefore: Timestamp?
+    }
+
     /// - Parameter export: plan against this file in place of the bucket's own catalog.
     static func plan(
-        _ bucket: BucketOptions, _ options: Plan.Options, catalog export: String? = nil
+        _ bucket: BucketOptions, _ options: Plan.Options, _ timing: Timing, catalog export: String? = nil
     ) throws -> (result: PlanningResult, store: ContentStore) {
         let configuration = try bucket.configuration()
         let workspace = try Workspace.read(bucket.path("workspace"), configuration)
@@ -15,9 +21,11 @@ enum Planning {
         let catalog =
             try exported?.snapshot
             ?? Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
-        let result = try Planner.plan(
+        var result = try Planner.plan(
             workspace, configuration, catalog ?? .empty, trees: { try exported?.trees[$0] ?? store.tree($0) },
             hostKeys: try bucket.hostKeys(configuration), options: options)
+        result.plan.window = timing.window
+        result.plan.policy.startBefore = timing.startBefore
         return (result, store)
     }
 }

@@ -38,10 +38,17 @@ struct Show: ParsableCommand {
     @Option(help: "Changes of files line by line: auto (where the contents are in the bucket's store/) or none.")
     var diff: DiffChoice = .auto
 
+    @Option(
+        help: ArgumentHelp(
+            "Show the openings of the plan's window after this instant, such as 2026-12-01T12:00:00Z; else after now.",
+            valueName: "instant"))
+    var at: String?
+
     @OptionGroup var color: ColorOptions
 
     func run() throws {
         let plan = try PlanInput.read(file)
+        let outlook = try outlook(of: plan.plan)
         let text: String
         switch format {
         case .text:
@@ -50,20 +57,25 @@ struct Show: ParsableCommand {
                 ? StepList.text(plan)
                 : TextReview.text(
                     plan, contents: contents(of: plan.plan, includingWhole: false), color: color.isOn,
-                    width: terminalWidth)
+                    width: terminalWidth, outlook: outlook)
         case .markdown:
             text = MarkdownReview.text(
-                plan, contents: contents(of: plan.plan, includingWhole: false), showsSteps: steps)
+                plan, contents: contents(of: plan.plan, includingWhole: false), showsSteps: steps, outlook: outlook)
         case .json:
             text =
                 JSONReview.json(
-                    plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps
+                    plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps, outlook: outlook
                 ).text
         case .html:
             text = HTMLReview.page(
-                plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps)
+                plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps, outlook: outlook)
         }
         try printResult(Array(text.utf8))
+    }
+
+    private func outlook(of plan: Plan) throws -> WindowOutlook? {
+        let freezes = try FreezeInput.read(bucket)
+        return WindowOutlook(plan, at: try at.map(WindowInput.instant) ?? .now, freezes: freezes, database: .system)
     }
 
     /// What the store has of the plan's contents. A store that lacks some of them, or cannot be read, is no reason not to

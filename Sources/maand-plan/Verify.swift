@@ -40,7 +40,9 @@ struct Verify: ParsableCommand {
         }
         let now: Plan
         do {
-            now = try Planning.plan(bucket, planned.plan.options, catalog: catalog).result.plan
+            let timing = Planning.Timing(
+                window: planned.plan.window, startBefore: planned.plan.policy.startBefore)
+            now = try Planning.plan(bucket, planned.plan.options, timing, catalog: catalog).result.plan
         } catch let error as PlanningError {
             for line in error.description.split(separator: "\n") {
                 printNotice(VisibleText.escape(String(line), for: .terminal))

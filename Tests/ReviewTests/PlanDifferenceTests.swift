@@ -153,6 +153,7 @@ import Testing
     @Test func everyOtherFieldIsSeen() throws {
         let changes: [(inout Plan) -> Void] = [
             { $0.bucket = "c" }, { $0.transport = .local }, { $0.workerRoot = "/x" }, { $0.options.syncOnly = true },
+            { $0.window = MaintenanceWindow(zone: "UTC", openings: []) }, { $0.policy.startBefore = .distantPast },
             { $0.workers[0].zone = "z" }, { $0.workers[0].ssh?.port = 23 }, { $0.workers[0].ssh?.hostKeys = ["k"] },
             { $0.workers[0].isRemoved = true }, { $0.waves[0].jobs[0].batching.first = [1] },
             { $0.waves[0].jobs[0].batching.spread = "zone" },

@@ -133,7 +133,9 @@ class Schemas(bucket.Case):
         b.write("jobs/api/app.conf", "b\n")
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 3)]))
         b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}, "workers": []}))
-        self.succeed(b.plan())
+        self.succeed(b.plan(
+            "--window", "third thu of mar 22:00 for 4h and 2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin "
+            "cutoff 15m freeze 2026-12-20 to 2027-01-04", "--start-before", "2030-01-01T00:00Z"))
         plan = b.read_plan()
         self.assertEqual({stop["reason"] for stop in plan["reconcile"]}, {"removed", "disabled"})
         self.assertTrue(any(worker.get("removed") for worker in plan["workers"]))
@@ -181,6 +183,8 @@ class Schemas(bucket.Case):
         bad(lambda plan: plan.pop("workers"))
         bad(lambda plan: plan["policy"].update(job_parallelism=65))
         bad(lambda plan: plan["policy"].update(start_before="2030-01-01"))
+        bad(lambda plan: plan.update(window={}))
+        bad(lambda plan: plan.update(window={"zone": "UTC", "openings": [], "cutoff_seconds": 0, "freezes": []}))
         bad(lambda plan: plan["workers"][0].update(worker="a b"))
         bad(lambda plan: job(plan).update(health_check={}))
         bad(lambda plan: job(plan)["phases"][0].update(gate="never"))

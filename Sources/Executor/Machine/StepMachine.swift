@@ -25,6 +25,8 @@ public struct StepMachine: Sendable {
         /// Find out whether the facts that a batch depends on still hold; nothing of it begins before the answer. Named
         /// are the first steps of its allocations.
         case check([Int])
+        /// Find out whether a batch that an earlier process began everywhere may go on now; no file is asked about.
+        case admit([Int])
         /// Record the intent as this attempt, then do it.
         case perform(Int, attempt: Int)
         /// The intent is recorded by an earlier process: find out what became of it, and finish it.
@@ -41,7 +43,8 @@ public struct StepMachine: Sendable {
         case unknown
         /// A fact that the plan was made on no longer holds; the step did nothing.
         case stale
-        /// A probe was left because the run parks; it is not recorded as ended, and the next process begins it again.
+        /// It was left because the run parks, or the window closed before it began; it is not recorded as ended, and the
+        /// next process asks what became of it.
         case interrupted
     }
 
@@ -80,6 +83,8 @@ public struct StepMachine: Sendable {
         case pending
         /// Recorded as started by an earlier process.
         case interrupted
+        /// Left to the next process.
+        case left
         case inFlight
         case ended(Outcome)
     }
@@ -108,6 +113,8 @@ public struct StepMachine: Sendable {
     private var failures: [Int]
     private var inFlight = 0
     private var isParking = false
+    /// Units of which no batch begins in this process any more, since the window has no room for it.
+    private var held = Set<Int>()
     /// The highest level that may start, from `--until`.
     private let lastLevel: Int
     private let width: Int
@@ -156,26 +163,30 @@ public struct StepMachine: Sendable {
     }
 
     /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
-    public mutating func checked(_ steps: [Int], isStale: Bool) -> [Command] {
+    ///
+    /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
+    public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
             let stage = stage(of: unit), case .batch(let chains) = stage
         else { return [] }
         batch[unit] = nil
         inFlight -= 1
         var commands: [Command] = []
+        if isHeld { held.insert(unit) }
         if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
             open(chains, unit: unit, isStale: isStale, into: &commands)
         } else if isStale {
             end(unit, .stale)
         }
         advance(after: unit, into: &commands)
+        if isHeld { advanceAll(into: &commands) }
         return commands
     }
 
     /// A commanded step has ended, and its outcome is recorded.
     public mutating func finished(_ step: Int, _ outcome: Outcome) -> [Command] {
         guard case .inFlight = progress[step] else { return [] }
-        progress[step] = outcome == .interrupted ? .interrupted : .ended(outcome)
+        progress[step] = outcome == .interrupted ? .left : .ended(outcome)
         inFlight -= 1
         var commands: [Command] = []
         let place = itinerary.places[step]
@@ -256,7 +267,7 @@ public struct StepMachine: Sendable {
         // What has begun is brought to its end, whatever happened elsewhere.
         if hasBegun(unit) { return true }
         let level = itinerary.units[unit].level
-        return level <= lastLevel && !isParking && admission.admits(unit, width: width)
+        return level <= lastLevel && !isParking && !held.contains(unit) && admission.admits(unit, width: width)
     }
 
     private mutating func end(_ unit: Int, _ result: Result) {
@@ -274,7 +285,7 @@ public struct StepMachine: Sendable {
         func begun(_ step: Int) -> Bool {
             switch progress[step] {
             case .pending: false
-            case .interrupted, .inFlight, .ended: true
+            case .interrupted, .left, .inFlight, .ended: true
             }
         }
         switch stage {
@@ -286,7 +297,7 @@ public struct StepMachine: Sendable {
     /// Whether a stage that has not begun may begin: not while parking, and after a failure elsewhere only where
     /// `on_failure` lets independent jobs go on.
     private func mayBeginStage(_ unit: Int) -> Bool {
-        if isParking { return false }
+        if isParking || held.contains(unit) { return false }
         switch itinerary.plan.policy.onFailure {
         case .stop: return !admission.hasFailure
         case .continue: return true
@@ -360,7 +371,7 @@ public struct StepMachine: Sendable {
     private mutating func advanceSingle(_ step: Int, unit: Int, into commands: inout [Command]) -> Outcome? {
         switch progress[step] {
         case .ended(let outcome): return outcome
-        case .inFlight: return nil
+        case .inFlight, .left: return nil
         case .pending, .interrupted:
             let touchesWorkers = itinerary.steps[step].kind.isProbe
             if touchesWorkers, isParking || (stageOfUnit[unit] == 0 && !mayBeginStage(unit)) { return nil }
@@ -381,10 +392,22 @@ public struct StepMachine: Sendable {
                 commands.append(.check(fresh))
                 return nil
             }
+            if itinerary.plan.window != nil, !isParking, hasPending(chains) {
+                batch[unit] = BatchProgress(open: chains.count, isChecking: true)
+                inFlight += 1
+                commands.append(.admit(chains.compactMap(\.steps.first)))
+                return nil
+            }
             open(chains, unit: unit, isStale: false, into: &commands)
         }
         guard let progress = batch[unit], progress.open == 0, !progress.isChecking else { return nil }
         return promote(chains, into: &commands) ? nil : progress.worst
+    }
+
+    private func hasPending(_ chains: [Itinerary.Chain]) -> Bool {
+        chains.contains { chain in
+            chain.steps.contains { if case .pending = progress[$0] { true } else { false } }
+        }
     }
 
     private mutating func open(
@@ -401,7 +424,7 @@ public struct StepMachine: Sendable {
             guard let step = chain.promote else { continue }
             switch progress[step] {
             case .pending, .interrupted: waiting.append(step)
-            case .inFlight: return true
+            case .inFlight, .left: return true
             case .ended: break
             }
         }
@@ -418,14 +441,14 @@ public struct StepMachine: Sendable {
             switch progress[step] {
             case .ended(.succeeded): continue
             case .ended(let outcome): return close(unit, outcome)
-            case .inFlight: return
+            case .inFlight, .left: return
             // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
             case .interrupted: return begin(step, into: &commands)
             case .pending:
                 if attempts[step] == 0, step == chain.steps.first, batch[unit]?.isStale == true {
                     return close(unit, .stale)
                 }
-                if !isParking { begin(step, into: &commands) }
+                if !isParking, !held.contains(unit) { begin(step, into: &commands) }
                 return
             }
         }

@@ -21,7 +21,8 @@ extension Performer {
         var isKnown = isResumed
         var renewals = 0
         while true {
-            let request = request(action, index, attempt)
+            var request = request(action, index, attempt)
+            request.latestStart = keeper.remaining().flatMap(session.time(after:))
             var verdict = await verdict(request, session, isKnown: isKnown)
             if case .blocked(let other) = verdict {
                 // Asked again by the same id: where somebody is in the way, nothing has begun.
@@ -35,6 +36,8 @@ extension Performer {
             case .blocked(let other):
                 return (Ending(outcome: .failed, detail: Self.busy(other)), attempt)
             case .neverBegan(let why, let isFenced):
+                // Closed for good by the worker; the next process finds it so and makes another attempt.
+                if !keeper.isOpen() { return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt) }
                 // Of an attempt that this process made, the worker says why it will not have it.
                 guard isKnown || isFenced, renewals < Self.renewals else {
                     return (Ending(outcome: .failed, detail: why), attempt)

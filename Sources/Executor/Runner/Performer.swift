@@ -6,6 +6,7 @@ struct Performer: Sendable {
     let recorder: Recorder
     let store: ContentStore
     let workforce: Workforce
+    let keeper: WindowKeeper
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
 
@@ -38,6 +39,7 @@ struct Performer: Sendable {
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .complete: return try await recorded { try await recorder.complete(index) }
         case .push, .action, .remove, .gate, .bake:
+            if !itinerary.steps[index].kind.isProbe, !keeper.isOpen() { return .interrupted }
             try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
             return try await finish(index, attempt: attempt, isResumed: false)
         }

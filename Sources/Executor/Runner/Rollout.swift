@@ -10,6 +10,8 @@ public struct Rollout: Sendable {
         case alreadyDone(Run)
         /// `stale`: the facts that kept a batch from beginning.
         case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact])
+        /// Parked because the window has no room for what comes next.
+        case held(Run, WindowHold)
     }
 
     /// A step that keeps a run from its end.
@@ -56,6 +58,8 @@ public struct Rollout: Sendable {
     /// Asks a person for the passphrase of a key; nil where nobody can be asked.
     let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
+    /// What local times are.
+    var zones = ZoneDatabase.system
     /// Stands for the plan's transport in tests and benchmarks.
     package var simulated: (any Transport)?
 
@@ -79,7 +83,7 @@ public struct Rollout: Sendable {
     /// Begins or continues the run of `file`. The caller holds the bucket's lock.
     ///
     /// - Parameter parkRequests: see `Runner.run`.
-    /// - Throws: `RolloutError` where nothing may run; `CatalogError` or `StoreError` where the bucket's own files fail.
+    /// - Throws: `RolloutError` where nothing may run, `WindowHold` where nothing may run now; `CatalogError` or `StoreError` where the bucket's own files fail.
     public func apply(
         _ file: PlanFile, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
@@ -93,6 +97,8 @@ public struct Rollout: Sendable {
         let resumed = try existingRun(of: file)
         if let resumed, resumed.state == .succeeded { return .alreadyDone(resumed) }
         if plan.isEmpty { return .nothingToDo }
+        let keeper = try windowKeeper(plan)
+        try checkWindow(file, resumed, keeper)
         if resumed == nil {
             let facts = plan.staleFacts(in: try catalog.snapshot())
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
@@ -101,7 +107,8 @@ public struct Rollout: Sendable {
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
-            let ending = try await execute(file, resumed, options: options, over: transport, parkRequests: parkRequests)
+            let ending = try await execute(
+                file, resumed, keeper, options: options, over: transport, parkRequests: parkRequests)
             await transport.close()
             return ending
         } catch {
@@ -111,7 +118,7 @@ public struct Rollout: Sendable {
     }
 
     private func execute(
-        _ file: PlanFile, _ resumed: Run?, options: Options, over transport: any Transport,
+        _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
         parkRequests: AsyncStream<String>
     ) async throws -> Ending {
         let run = try resumed ?? begin(file)
@@ -119,7 +126,8 @@ public struct Rollout: Sendable {
             try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
         }
         do {
-            return try await execute(run, file.plan, options: options, over: transport, parkRequests: parkRequests)
+            return try await execute(
+                run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests)
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             try catalog.finish(run.id, state: .parked, detail: "workers were not ready", at: clock.now())
@@ -153,7 +161,8 @@ public struct Rollout: Sendable {
     }
 
     private func execute(
-        _ run: Run, _ plan: Plan, options: Options, over transport: any Transport, parkRequests: AsyncStream<String>
+        _ run: Run, _ plan: Plan, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
+        parkRequests: AsyncStream<String>
     ) async throws -> Ending {
         let itinerary = Itinerary(plan)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
@@ -168,17 +177,23 @@ public struct Rollout: Sendable {
         }
         let machine = StepMachine(
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
-        let performer = Performer(recorder: recorder, store: store, workforce: workforce)
+        let performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let end = try await runner.run(
             machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
         let result = end.machine.result ?? .parked
+        let hold = result == .parked && end.parkReason == nil ? keeper.hold : nil
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: Self.state(of: result), detail: result == .parked ? end.parkReason : nil, at: clock.now())
+            run.id, state: Self.state(of: result),
+            detail: result == .parked ? end.parkReason ?? hold.map { "\($0)" } : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
         if result == .succeeded { await cleanUp(workforce) }
         let now = try catalog.run(run.id) ?? run
+        if var hold {
+            hold.mixed = itinerary.mixedVersions(try catalog.steps(of: run.id))
+            return .held(now, hold)
+        }
         return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
     }
 

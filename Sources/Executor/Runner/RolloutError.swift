@@ -13,6 +13,14 @@ public enum RolloutError: Error, Sendable {
     case content([String])
     /// What the workers lack, each beginning with the worker's name.
     case preflight(RunID, [String])
+    /// The plan's zone is unknown here, or its rules are not those that the plan was made with.
+    case zone(String)
+    /// The plan had to begin before this instant.
+    case tooLate(Timestamp)
+    /// The plan's window does not open any more.
+    case windowIsOver(String)
+    /// No opening of the window is long enough for a batch.
+    case neverFits(batch: String, seconds: Int, isRecorded: Bool)
     case noSuchRun(RunID)
     case notUnfinished(Run)
     /// A step cannot be settled by a person, since it is not `unknown`.
@@ -45,6 +53,17 @@ extension RolloutError: CustomStringConvertible {
             Self.list(
                 "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
                     + "(maand-apply abandon \(run) --reason '...'):", faults)
+        case .zone(let problem): "\(problem)."
+        case .tooLate(let limit):
+            "the plan had to begin before \(limit.utcText) (`start_before`), and nothing was touched. Plan again."
+        case .windowIsOver(let problem):
+            "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is unfinished "
+                + "of it, and plan again with another --window."
+        case .neverFits(let batch, let seconds, let isRecorded):
+            "\(batch) is expected to take \(seconds) s, gate and bake included "
+                + (isRecorded
+                    ? "(as such steps took before)" : "(by its timeouts, since nothing is recorded of such steps)")
+                + ", and no opening of the window is so long. Plan again with a longer window or shorter timeouts."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
         case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
         case .notUnknown(let run, let step, let state):

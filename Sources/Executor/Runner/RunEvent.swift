@@ -12,5 +12,9 @@ public enum RunEvent: Sendable {
     /// A batch is left alone for this many seconds before the rollout goes on.
     case baking(Step, seconds: Int)
     case parking(reason: String)
+    /// The batch begins: so long it is expected to take, by records of such steps or else by their timeouts.
+    case admitted(batch: String, seconds: Int, isRecorded: Bool, end: Timestamp, cutoff: Timestamp)
+    /// Neither this batch nor, where it is nil, anything else begins in the present opening of the window.
+    case held(batch: String?, reason: String)
     case warning(String)
 }

@@ -21,6 +21,7 @@ struct Runner: Sendable {
 
     private enum Event: Sendable {
         case checked([Int], [StaleFact])
+        case held([Int])
         case ended(Int, StepMachine.Outcome)
         case promoted([Int])
         case parkRequested(String)
@@ -61,8 +62,12 @@ struct Runner: Sendable {
                     inFlight -= 1
                     end.staleFacts += stale
                     waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
+                case .held(let steps):
+                    inFlight -= 1
+                    waiting += end.machine.checked(steps, isStale: false, isHeld: true)
                 case .ended(let step, let outcome):
                     inFlight -= 1
+                    performer.keeper.noteEnd(of: performer.itinerary.steps[step])
                     waiting += end.machine.finished(step, outcome)
                 case .promoted(let steps):
                     inFlight -= 1
@@ -84,7 +89,10 @@ struct Runner: Sendable {
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {
         switch command {
         case .check(let steps):
+            guard try performer.isAdmitted(steps, isResumed: false) else { return .held(steps) }
             return .checked(steps, try await performer.staleFacts(of: steps))
+        case .admit(let steps):
+            return try performer.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
         case .perform(let step, let attempt):
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):

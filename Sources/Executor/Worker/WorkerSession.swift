@@ -56,7 +56,8 @@ public struct WorkerSession: Sendable {
         var arguments = [request.id, request.digest, generation ?? "-"] + ownership
         arguments += [request.job ?? "-", request.isExclusive ? request.job ?? "-root" : "-"]
         arguments += [
-            "\(request.latestStart ?? latestStart ?? 0)", Self.seconds(request.timeout), Self.seconds(request.grace),
+            "\([request.latestStart, latestStart].compactMap(\.self).min() ?? 0)", Self.seconds(request.timeout),
+            Self.seconds(request.grace),
         ]
         arguments += ["\(request.tailLimit)", request.target ?? "-"]
         return try await report(
@@ -68,6 +69,12 @@ public struct WorkerSession: Sendable {
         guard let clock, let window = transport.reconnectWindow else { return nil }
         let due = clock.at.duration(to: .now) + window
         return clock.seconds + Int(due.components.seconds)
+    }
+
+    /// What the worker's clock will show, in seconds since 1970, when so much time has passed; nil where it is not known.
+    func time(after duration: Duration) -> Int? {
+        guard let clock else { return nil }
+        return clock.seconds + Int((clock.at.duration(to: .now) + duration).components.seconds)
     }
 
     /// Tells what is known of an attempt, at once.

@@ -124,6 +124,18 @@ import Testing
         #expect(simulation.widest == itinerary.plan.policy.jobParallelism)
     }
 
+    @Test func whatTheWindowHasNoRoomForHoldsItsJobAndNoOther() throws {
+        var machine = StepMachine(Itinerary(try PlanSample.independent(onFailure: .stop)))
+        let commands = machine.advance()
+        #expect(commands.count == 2)
+        guard case .check(let first)? = commands.first, case .check(let second)? = commands.last else { return }
+        #expect(machine.checked(first, isStale: false, isHeld: true) == [])
+        #expect(machine.result == nil)
+        #expect(machine.checked(second, isStale: false) == [.perform(second[0], attempt: 1)])
+        #expect(machine.finished(second[0], .interrupted) == [], "it was too late for it")
+        #expect(machine.result == .parked)
+    }
+
     @Test func continueLetsIndependentJobsGoOn() throws {
         let itinerary = Itinerary(try PlanSample.independent(onFailure: .continue))
         var simulation = Simulation(itinerary, seed: 3)
@@ -189,9 +201,13 @@ import Testing
     @Test(arguments: 0..<400)
     func holdsItsRulesUnderCrashes(_ seed: UInt64) throws {
         var random = SeededRandom(seed)
-        let itinerary = Itinerary(try PlanSample.random(&random))
+        var plan = try PlanSample.random(&random)
+        // The other half has windows that may have no room.
+        if seed % 2 == 0 { plan.window = MaintenanceWindow(zone: ZoneDatabase.utc, openings: []) }
+        let itinerary = Itinerary(plan)
         var simulation = Simulation(itinerary, seed: seed)
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
+        simulation.holdRate = seed % 2 == 0 ? 20 : 0
         simulation.staleRate = seed % 5 == 0 ? 10 : 0
         var result: StepMachine.Result?
         var processes = 0
@@ -202,6 +218,7 @@ import Testing
             if processes > 20 {
                 simulation.failureRate = 0
                 simulation.staleRate = 0
+                simulation.holdRate = 0
             }
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
         }
@@ -220,6 +237,8 @@ struct Simulation {
     var staleRate: UInt64 = 0
     /// Units that had steps in flight at the same time, at most.
     private(set) var widest = 0
+    /// Of 100 batches, how many the window has no room for.
+    var holdRate: UInt64 = 0
     var alwaysFailing: Set<String> = []
     private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
     /// Steps whose work was done, in the order in which it was.
@@ -238,6 +257,7 @@ struct Simulation {
         var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
         var pending = machine.advance()
         var flying: [Int] = []
+        var held = Set<Int>()
         while true {
             while !pending.isEmpty {
                 switch pending.removeFirst() {
@@ -246,13 +266,23 @@ struct Simulation {
                         violations.append("\(itinerary.steps[step].id) is checked after it began")
                     }
                     let isStale = staleRate > 0 && random.below(100) < staleRate
-                    let commands = machine.checked(steps, isStale: isStale)
+                    let isHeld = !isStale && holds(steps, &held)
+                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld)
                     if isStale, commands.contains(where: { $0.begins(steps) }) {
                         violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
                     }
                     pending += commands
+                case .admit(let steps):
+                    for step in steps where recorded[itinerary.steps[step].id] == nil {
+                        violations.append("\(itinerary.steps[step].id) goes on before it began")
+                    }
+                    let isHeld = holds(steps, &held)
+                    pending += machine.checked(steps, isStale: false, isHeld: isHeld)
                 case .perform(let step, let attempt):
                     check(step, attempt)
+                    if held.contains(itinerary.places[step].unit), itinerary.places[step].chain != nil {
+                        violations.append("\(itinerary.steps[step].id) begins, and its job is held")
+                    }
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
                     flying.append(step)
                 case .settle(let step, _):
@@ -279,6 +309,12 @@ struct Simulation {
             recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
             pending = machine.finished(step, outcome)
         }
+    }
+
+    private mutating func holds(_ steps: [Int], _ held: inout Set<Int>) -> Bool {
+        guard holdRate > 0, random.below(100) < holdRate else { return false }
+        held.insert(itinerary.places[steps[0]].unit)
+        return true
     }
 
     private mutating func check(_ step: Int, _ attempt: Int) {

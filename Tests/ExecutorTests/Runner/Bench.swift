@@ -15,12 +15,18 @@ final class Bench: Sendable {
     let transport: SimulatedTransport
     let tree: Tree
     private let events = Mutex<[String]>([])
+    private let observed = Mutex<ObservedTransport?>(nil)
     private let time = Mutex<Int64>(1_700_000_000_000)
     /// How the wall clock moves at each look, in milliseconds.
     private let step: Int64
+    /// Sleeping moves the clock and takes no time.
+    private let isVirtual: Bool
+    /// How far the wall clock was set, and how long the machine slept, in milliseconds.
+    private let disturbance = Mutex<(wall: Int64, asleep: Int64)>((0, 0))
 
-    init(_ transport: SimulatedTransport, clockStep: Int64 = 1) throws {
+    init(_ transport: SimulatedTransport, clockStep: Int64 = 1, isVirtual: Bool = false) throws {
         self.transport = transport
+        self.isVirtual = isVirtual
         step = clockStep
         folder = NSTemporaryDirectory() + "executor-\(UInt64.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -31,6 +37,45 @@ final class Bench: Sendable {
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    var now: Timestamp {
+        get { Timestamp(milliseconds: time.withLock { $0 } + disturbance.withLock { $0.wall }) }
+    }
+
+    func setTime(_ instant: Timestamp) { time.withLock { $0 = instant.milliseconds } }
+    func advance(_ milliseconds: Int64) { time.withLock { $0 += milliseconds } }
+    func setWallClock(forward milliseconds: Int64) { disturbance.withLock { $0.wall += milliseconds } }
+
+    func suspend(_ milliseconds: Int64) {
+        advance(milliseconds)
+        disturbance.withLock { $0.asleep += milliseconds }
+    }
+
+    var clock: Clock {
+        Clock(
+            now: { [self] in
+                time.withLock { $0 += step }
+                return now
+            },
+            sleep: { [self] duration in
+                // What is shorter is somebody who looks again and again, beside the rollout.
+                guard isVirtual, duration >= .seconds(1) else {
+                    return try await Task.sleep(for: min(duration, .milliseconds(20)))
+                }
+                let (seconds, attoseconds) = duration.components
+                advance(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+                try await Task.sleep(for: .milliseconds(1))
+            },
+            uptime: { [self] in
+                let total = time.withLock { $0 }
+                return Uptime(total: total, awake: total - disturbance.withLock { $0.asleep })
+            })
+    }
+
+    /// Called when a worker has done what a word asks for, before it answers.
+    func whenDone(_ body: @escaping @Sendable (_ verb: String, _ worker: String) -> Void) {
+        observed.withLock { $0 = ObservedTransport(base: transport, observe: body) }
+    }
 
     /// What the run told, such as warnings.
     var warnings: [String] { events.withLock { $0 } }
@@ -65,24 +110,21 @@ final class Bench: Sendable {
         var rollout = Rollout(
             bucketFolder: folder, configuration: configuration, catalog: try catalog(),
             store: ContentStore(in: folder), who: "me@here", controller: "c1",
-            clock: Clock(
-                now: { [self] in
-                    Timestamp(
-                        milliseconds: time.withLock { time in
-                            time += step
-                            return time
-                        })
-                }, sleep: { try await Task.sleep(for: min($0, .milliseconds(20))) }),
+            clock: clock,
             nonce: { String(UInt64.random(in: .min ... .max), radix: 16) }, passphrase: { _ in nil },
             observe: { [self] event in
-                if case .warning(let text) = event { events.withLock { $0.append(text) } }
+                switch event {
+                case .warning(let text), .held(_, let text): events.withLock { $0.append(text) }
+                default: break
+                }
             })
-        rollout.simulated = transport
+        rollout.simulated = observed.withLock { $0 } ?? transport
         let ending = try await rollout.apply(
             file, options: .init(retryFailed: retryFailed, lastWave: lastWave), parkRequests: AsyncStream { _ in })
         switch ending {
         case .nothingToDo: return nil
         case .alreadyDone: return .succeeded
+        case .held: return .parked
         case .ended(_, let result, _, _): return result
         }
     }

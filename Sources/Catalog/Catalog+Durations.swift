@@ -1,0 +1,31 @@
+internal import GRDB
+public import Model
+
+extension Catalog {
+    /// Runs that are looked at, and rows of them, so that the answer is quick whatever the history.
+    private static let runsForDurations = 20
+    private static let rowsForDurations = 4000
+
+    /// How long succeeded attempts of the job's steps took in the latest runs: from the intent to the recorded outcome, in
+    /// milliseconds, by the last part of the step's id (`push`, `restart`, `gate` ...).
+    public func durations(of job: JobName) throws(CatalogError) -> [String: [Int64]] {
+        try read { db in
+            // "0" follows "/": steps of the job and of no other.
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT step, finished_at - started_at FROM attempt
+                    WHERE run IN (SELECT number FROM run ORDER BY number DESC LIMIT ?) AND step >= ? AND step < ?
+                        AND state = 'succeeded'
+                    ORDER BY run DESC LIMIT ?
+                    """, arguments: [Self.runsForDurations, "\(job)/", "\(job)0", Self.rowsForDurations])
+            var found: [String: [Int64]] = [:]
+            while let row = try rows.next() {
+                let step: String = row[0]
+                guard let verb = step.split(separator: "/").last else { continue }
+                found[String(verb), default: []].append(max(0, row[1]))
+            }
+            return found
+        }
+    }
+}

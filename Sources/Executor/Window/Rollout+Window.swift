@@ -1,0 +1,145 @@
+internal import Catalog
+internal import JobFiles
+internal import Model
+
+extension Rollout {
+    /// - Throws: `RolloutError` where this machine does not know the plan's zone or knows it otherwise.
+    func windowKeeper(_ plan: Plan) throws -> WindowKeeper {
+        let zone = plan.window?.zone ?? ZoneDatabase.utc
+        guard let rules = zones.rules(zone) else {
+            throw RolloutError.zone("this machine's time-zone data has no \(zone): install or update tzdata")
+        }
+        if let stale = plan.window?.staleInstants(rules).first {
+            throw RolloutError.zone("\(stale). Update tzdata here, or plan again")
+        }
+        return WindowKeeper(
+            plan.window, rules: rules, freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones) },
+            clock: clock, observe: observe)
+    }
+
+    /// The bucket's freezes; none where there is no file of them.
+    private static func freezes(in bucketFolder: String, _ zones: ZoneDatabase) throws -> [Freeze] {
+        let path = "\(bucketFolder)/\(FreezeFile.path)"
+        let bytes: [UInt8]
+        do throws(Files.Problem) {
+            bytes = try Files.read(path, limit: 1 << 20)
+        } catch {
+            if error.isMissing { return [] }
+            throw RolloutError.content(["\(path): \(error.message)"])
+        }
+        return try FreezeFile.read(bytes, file: path, database: zones)
+    }
+
+    /// Refuses what cannot begin now, before anything is touched.
+    ///
+    /// - Throws: `WindowHold` outside of the window and where nothing fits into what is left of it, `RolloutError` where
+    ///   it will never fit.
+    func checkWindow(_ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper) throws {
+        let plan = file.plan
+        if resumed == nil, let limit = plan.policy.startBefore, clock.now() >= limit {
+            throw RolloutError.tooLate(limit)
+        }
+        let calendar = try keeper.calendar()
+        if calendar.isAlwaysOpen { return }
+        let itinerary = Itinerary(plan)
+        let records = try resumed.map { try catalog.steps(of: $0.id) } ?? []
+        do {
+            try checkOpening(calendar, itinerary, records, keeper)
+        } catch var hold as WindowHold {
+            if hold.next == nil, !hold.isFrozen { throw RolloutError.windowIsOver(hold.reason) }
+            hold.mixed = itinerary.mixedVersions(records)
+            throw hold
+        }
+    }
+
+    private func checkOpening(
+        _ calendar: WindowCalendar, _ itinerary: Itinerary, _ records: [StepRecord], _ keeper: WindowKeeper
+    ) throws {
+        let estimator = try estimator(itinerary)
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        let isDone: (Int) -> Bool = { done.contains(itinerary.steps[$0].id) }
+        let now = clock.now()
+        if calendar.freeze(at: now) != nil, let hold = try keeper.check(0).hold { throw hold }
+        var shortest: Int64?
+        for unit in itinerary.units.indices {
+            var isNext = true
+            for (stage, content) in itinerary.units[unit].stages.enumerated() {
+                guard case .batch(let chains) = content, !chains.flatMap(\.allSteps).allSatisfy(isDone) else {
+                    continue
+                }
+                let estimate = estimator.batch(unit: unit, stage: stage, isDone: isDone)
+                let (fits, isOver) = WindowGuard.fits(calendar, from: now, duration: estimate.duration)
+                if !fits {
+                    let name = itinerary.batchName(unit: unit, stage: stage)
+                    if isOver { throw RolloutError.windowIsOver("no opening is left into which \(name) fits") }
+                    throw RolloutError.neverFits(
+                        batch: name, seconds: estimate.seconds, isRecorded: estimate.isRecorded)
+                }
+                // Of each job only its next batch can be the one that begins now.
+                if isNext { shortest = min(shortest ?? .max, estimate.duration) }
+                isNext = false
+            }
+        }
+        // What is in flight has to be asked about, and gates to be probed, whatever fits besides.
+        let isInFlight = records.contains { $0.state == .started }
+        if let hold = try keeper.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
+    }
+
+    func estimator(_ itinerary: Itinerary) throws -> Estimator {
+        var recorded: [JobName: [String: [Int64]]] = [:]
+        for job in Set(itinerary.steps.map(\.job)) { recorded[job] = try catalog.durations(of: job) }
+        return Estimator(itinerary, recorded: recorded)
+    }
+}
+
+extension Itinerary.Stage {
+    fileprivate var chainCount: Int {
+        switch self {
+        case .single: 0
+        case .batch(let chains): chains.count
+        }
+    }
+}
+
+extension Itinerary {
+    /// As in the ids of its steps: `api/upgrade/2`.
+    func batchName(unit: Int, stage: Int) -> String {
+        guard case .batch(let chains) = units[unit].stages[stage], let step = chains.first?.steps.first else {
+            return ""
+        }
+        return steps[step].id.text.split(separator: "/").prefix(3).joined(separator: "/")
+    }
+
+    /// The stage of a unit that holds a step.
+    func stage(of step: Int) -> Int? {
+        units[places[step].unit].stages.firstIndex { stage in
+            switch stage {
+            case .single(let single): single == step
+            case .batch(let chains): chains.contains { $0.allSteps.contains(step) }
+            }
+        }
+    }
+}
+
+extension Performer {
+    /// Whether the batch of these first steps may begin now, or go on.
+    ///
+    /// - Parameter isResumed: parts of it may be done.
+    func isAdmitted(_ steps: [Int], isResumed: Bool) throws -> Bool {
+        guard let first = steps.first, try !keeper.calendar().isAlwaysOpen, let stage = itinerary.stage(of: first)
+        else {
+            return true
+        }
+        let unit = itinerary.places[first].unit
+        var recorded: [JobName: [String: [Int64]]] = [:]
+        for job in Set(steps.map { itinerary.steps[$0].job }) {
+            recorded[job] = try recorder.catalog.durations(of: job)
+        }
+        let isPartial = isResumed || itinerary.units[unit].stages[stage].chainCount > steps.count
+        let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        let estimate = Estimator(itinerary, recorded: recorded)
+            .batch(unit: unit, stage: stage) { done.contains(itinerary.steps[$0].id) }
+        return keeper.admit(itinerary.batchName(unit: unit, stage: stage), estimate)
+    }
+}

@@ -1,0 +1,196 @@
+public import Model
+internal import Synchronization
+
+/// Why a run is held, and when it may go on.
+public struct WindowHold: Error, Equatable, Sendable {
+    /// What is in the way, as a sentence without an end.
+    public var reason: String
+    /// When the next opening begins; nil where none follows.
+    public var next: Timestamp?
+    /// The same for people: in local time and UTC.
+    public var nextText: String?
+    /// A freeze is in the way, and not the window.
+    public var isFrozen = false
+    /// Jobs of which some hosts run the new version and some do not.
+    public var mixed: [String] = []
+}
+
+extension WindowHold: CustomStringConvertible {
+    public var description: String {
+        var text = reason + "."
+        if let nextText {
+            text += " Next opening: \(nextText). Run the same command then, or now with --wait."
+        } else {
+            text +=
+                " No opening follows as things are. \(isFrozen ? "Take the freeze out, or abandon" : "Abandon") what is "
+                + "unfinished and plan again."
+        }
+        return ([text] + mixed.map { "  " + $0 }).joined(separator: "\n")
+    }
+}
+
+/// Watches the clocks and the calendar during a run, and says what may still begin. Safe from any task.
+final class WindowKeeper: Sendable {
+    private let window: MaintenanceWindow?
+    private let rules: ZoneRules
+    private let freezes: @Sendable () throws -> [Freeze]
+    private let clock: Clock
+    private let observe: @Sendable (RunEvent) -> Void
+    private let state: Mutex<State>
+
+    private struct State {
+        /// Both clocks at the beginning; from then on they have to agree.
+        let wall: Timestamp
+        let uptime: Uptime
+        var toldDrift: Int64 = 0
+        var toldSleep: Int64 = 0
+        var hold: WindowHold?
+        /// The cutoff of what has been admitted, until it was told that it has passed.
+        var cutoff: Timestamp?
+    }
+
+    /// Disagreement of the clocks from which on it is no drift, in milliseconds.
+    private static let tolerance: Int64 = 2000
+
+    /// - Parameter freezes: the bucket's own, as they are now; asked again before each batch.
+    init(
+        _ window: MaintenanceWindow?, rules: ZoneRules, freezes: @escaping @Sendable () throws -> [Freeze],
+        clock: Clock,
+        observe: @escaping @Sendable (RunEvent) -> Void
+    ) {
+        self.window = window
+        self.rules = rules
+        self.freezes = freezes
+        self.clock = clock
+        self.observe = observe
+        state = Mutex(State(wall: clock.now(), uptime: clock.uptime()))
+    }
+
+    /// What the run was held for first.
+    var hold: WindowHold? { state.withLock { $0.hold } }
+
+    /// The window less all freezes as they are now.
+    func calendar() throws -> WindowCalendar { WindowCalendar(window, rules: rules, freezes: try freezes()) }
+
+    /// - Returns: nil where something of this duration (milliseconds) may begin, else why not.
+    func check(_ duration: Int64) throws -> (opening: WindowCalendar.Opening?, hold: WindowHold?) {
+        let calendar = try calendar()
+        if calendar.isAlwaysOpen { return (nil, nil) }
+        let times = times()
+        switch WindowGuard.verdict(calendar, at: times, duration: duration) {
+        case .begin(let opening): return (opening, nil)
+        case .closed(let next):
+            let frozen = times.lazy.compactMap(calendar.freeze).first
+            let reason =
+                if let frozen {
+                    "a freeze holds everything" + (frozen.reason.isEmpty ? "" : " (\(frozen.reason))")
+                } else {
+                    "the maintenance window is closed"
+                }
+            var hold = hold(reason, next)
+            hold.isFrozen = frozen != nil
+            return (nil, hold)
+        case .tooLong(let opening, let next):
+            let end = opening.endsInFreeze ? "the freeze begins" : "the window ends"
+            let reason =
+                "what comes next is expected to take \(Estimate(duration: duration).seconds) s, and everything has to "
+                + "have ended at \(rules.text(opening.cutoff)) (\(opening.cutoff.utcText)), before \(end)"
+            return (opening, hold(reason, next))
+        }
+    }
+
+    /// Decides about one batch, and tells what was decided.
+    func admit(_ batch: String, _ estimate: Estimate) -> Bool {
+        do {
+            let (opening, hold) = try check(estimate.duration)
+            if let hold {
+                let isFirst = state.withLock { state in
+                    defer { state.hold = state.hold ?? hold }
+                    return state.hold == nil
+                }
+                if isFirst { observe(.held(batch: batch, reason: hold.reason)) }
+                return false
+            }
+            guard let opening, opening.until < .distantFuture else { return true }
+            state.withLock { $0.cutoff = opening.cutoff }
+            let end = Timestamp(milliseconds: clock.now().milliseconds + estimate.duration)
+            observe(
+                .admitted(
+                    batch: batch, seconds: estimate.seconds, isRecorded: estimate.isRecorded, end: end,
+                    cutoff: opening.cutoff))
+            return true
+        } catch {
+            let hold = WindowHold(reason: "what is frozen cannot be found out: \(error)", next: nil, nextText: nil)
+            state.withLock { $0.hold = $0.hold ?? hold }
+            observe(.held(batch: batch, reason: hold.reason))
+            return false
+        }
+    }
+
+    /// How long an opening still holds; nil where nothing restricts. Zero where none holds.
+    func remaining() -> Duration? {
+        guard let calendar = try? calendar() else { return .zero }
+        if calendar.isAlwaysOpen { return nil }
+        let rest = times().map { now in (calendar.opening(at: now)?.until.milliseconds ?? 0) - now.milliseconds }
+        return .milliseconds(max(0, rest.min() ?? 0))
+    }
+
+    /// Whether anything may be sent to a worker now; where not, the run is held.
+    func isOpen() -> Bool {
+        guard remaining() == .zero else { return true }
+        let found = try? check(0)
+        let hold = found?.hold ?? WindowHold(reason: "what is frozen cannot be found out", next: nil, nextText: nil)
+        let isFirst = state.withLock { state in
+            defer { state.hold = state.hold ?? hold }
+            return state.hold == nil
+        }
+        if isFirst { observe(.held(batch: nil, reason: hold.reason)) }
+        return false
+    }
+
+    /// Tells once when something ended after the cutoff that it was to end before.
+    func noteEnd(of step: Step) {
+        let now = clock.now()
+        let late = state.withLock { state -> Timestamp? in
+            guard let cutoff = state.cutoff, now > cutoff else { return nil }
+            state.cutoff = nil
+            return cutoff
+        }
+        guard let late else { return }
+        observe(
+            .warning(
+                "\(step.id) ended \((now.milliseconds - late.milliseconds + 999) / 1000) s after the cutoff "
+                    + "(\(late.utcText)): it took longer than was expected"))
+    }
+
+    /// What it may be now: by the wall clock, and by the wall clock at the beginning and the time since, which a changed
+    /// wall clock does not move and a suspended machine does.
+    private func times() -> [Timestamp] {
+        let wall = clock.now()
+        let uptime = clock.uptime()
+        let (steady, drift, slept) = state.withLock { state -> (Timestamp, Int64?, Int64?) in
+            let passed = uptime.total - state.uptime.total
+            let steady = Timestamp(milliseconds: state.wall.milliseconds + passed)
+            let drift = wall.milliseconds - steady.milliseconds
+            let slept = passed - (uptime.awake - state.uptime.awake)
+            let newDrift = abs(drift - state.toldDrift) > Self.tolerance ? drift - state.toldDrift : nil
+            let newSleep = slept - state.toldSleep > Self.tolerance ? slept - state.toldSleep : nil
+            if newDrift != nil { state.toldDrift = drift }
+            if newSleep != nil { state.toldSleep = slept }
+            return (steady, newDrift, newSleep)
+        }
+        if let drift {
+            observe(
+                .warning(
+                    "the wall clock was set \(drift > 0 ? "forward" : "back") by \(abs(drift) / 1000) s while this runs; "
+                        + "from now on batches have to fit the window by the old and by the new time"))
+        }
+        if let slept { observe(.warning("this machine was suspended for \(slept / 1000) s")) }
+        return abs(wall.milliseconds - steady.milliseconds) > Self.tolerance ? [wall, steady] : [wall]
+    }
+
+    private func hold(_ reason: String, _ next: WindowCalendar.Opening?) -> WindowHold {
+        WindowHold(
+            reason: reason, next: next?.from, nextText: next.map { "\(rules.text($0.from)) (\($0.from.utcText))" })
+    }
+}

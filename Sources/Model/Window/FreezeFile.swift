@@ -1,0 +1,67 @@
+public import YAML
+
+/// `workspace/freezes.yaml`: times in which nothing of the bucket begins, whatever a plan's window says.
+///
+/// ```yaml
+/// zone: Europe/Berlin
+/// freezes:
+///   - {from: "2026-12-20", until: "2027-01-04T06:00", reason: year's end}
+/// ```
+///
+/// Times are local to `zone`, or UTC with a `Z` at their end; a date alone is its first moment. `until` is not in the
+/// freeze; without it the freeze holds until the entry is taken out.
+public enum FreezeFile {
+    /// The path within a bucket.
+    public static let path = "workspace/freezes.yaml"
+
+    /// - Throws: `InputFailure` with every error found.
+    public static func read(_ bytes: [UInt8], file: String, database: ZoneDatabase) throws(InputFailure) -> [Freeze] {
+        let root = try YAMLDocument.parse(bytes, file: file, limits: .standard)
+        let reader = Reader(root: root, source: bytes, file: file)
+        let freezes = FreezeReader(reader: reader, database: database).freezes(root)
+        try reader.check()
+        return freezes ?? []
+    }
+}
+
+private struct FreezeReader: NodeReading {
+    let reader: Reader
+    let database: ZoneDatabase
+
+    func freezes(_ root: Node) -> [Freeze]? {
+        fields(root) { map in
+            let zoneNode = map.required("zone")
+            guard let zoneNode, let zone = string(zoneNode) else { return nil }
+            guard let rules = database.rules(zone) else {
+                reader.error(
+                    zoneNode, "this is no zone of this machine's time-zone data",
+                    note: "an IANA name such as Europe/Berlin")
+                return nil
+            }
+            let node = map.required("freezes")
+            let freezes = list(node) { freeze($0, rules) }
+            if let node, let freezes, freezes.count > MaintenanceWindow.maximumFreezes {
+                reader.error(node, "at most \(MaintenanceWindow.maximumFreezes) freezes are read")
+            }
+            return freezes
+        }
+    }
+
+    private func freeze(_ node: Node, _ rules: ZoneRules) -> Freeze? {
+        fields(node) { map in
+            let from = moment(map.required("from"), rules)
+            let untilNode = map.optional("until")
+            let until = untilNode.map { moment($0, rules) } ?? .distantFuture
+            let reason = map.optional("reason").map(string)
+            guard let from, let until else { return nil }
+            if from >= until { reader.error(node, "the freeze ends before it begins") }
+            return Freeze(FixedInterval(from: from, until: until), reason: (reason ?? nil) ?? "")
+        }
+    }
+
+    private func moment(_ node: Node?, _ rules: ZoneRules) -> Timestamp? {
+        guard let node, let text = string(node) else { return nil }
+        if let instant = Timestamp(utcText: text) { return instant }
+        return localTime(node).map { rules.instant(of: $0).instant }
+    }
+}

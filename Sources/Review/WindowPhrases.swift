@@ -1,0 +1,172 @@
+public import Model
+
+// A plan's window in words, and when it opens next.
+
+extension Plan {
+    /// What the plan says of when it may run; nothing of the present.
+    var windowPhrases: [Phrase] {
+        var phrases: [Phrase] = []
+        if let startBefore = policy.startBefore {
+            phrases.append("begins before \(own: startBefore.utcText), or never")
+        }
+        guard let window else { return phrases }
+        phrases.append(window.phrase)
+        for freeze in window.freezes.prefix(20) {
+            let reason: Phrase = freeze.reason.isEmpty ? "" : ": \(freeze.reason)"
+            phrases.append("frozen \(own: freeze.interval.text)\(reason)")
+        }
+        if window.freezes.count > 20 { phrases.append("and \(window.freezes.count - 20) more freezes") }
+        return phrases
+    }
+}
+
+extension MaintenanceWindow {
+    var phrase: Phrase {
+        let rules = openings.map { opening -> Phrase in
+            switch opening {
+            case .once(let interval): "once, \(own: interval.text)"
+            case .recurring(let recurrence): "\(own: recurrence.text)"
+            }
+        }
+        let rest: Phrase = cutoff == 0 ? "" : ", everything ended \(own: Wording.duration(cutoff)) before its end"
+        return "runs only in its window: \(rules.list("; and ")), in \(zone)" + rest
+    }
+}
+
+extension FixedInterval {
+    fileprivate var text: String {
+        let local = local.map { " (\($0.from.text) to \($0.until.text) local)" } ?? ""
+        return "\(from.utcText) to \(until.utcText)\(local)"
+    }
+}
+
+extension Recurrence {
+    fileprivate var text: String {
+        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let days = self.days.map(\.text).joined(separator: ", ")
+        let months = months.isEmpty ? "" : " of " + self.months.map { names[$0 - 1] }.joined(separator: ", ")
+        return "\(days)\(months) at \(CivilTime.text(ofDay: time)) for \(Wording.duration(duration))"
+    }
+}
+
+extension Wording {
+    /// `4 h`, `1 h 30 min`, `2 d 10 h`.
+    static func duration(_ seconds: Int) -> String {
+        let parts = [
+            (seconds / 86400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s"),
+        ]
+        let text = parts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: " ")
+        return text.isEmpty ? "0 s" : text
+    }
+}
+
+/// When a plan may run next, seen from an instant: its window less all freezes.
+public struct WindowOutlook: Sendable {
+    /// Openings that are shown.
+    public static let count = 3
+
+    private let zone: String
+    private let openings: [Row]
+    /// Why there is nothing to show.
+    private let problem: Phrase?
+    private let isFrozen: Phrase?
+
+    private struct Row: Sendable {
+        var from: Timestamp
+        var until: Timestamp
+        var localFrom: String
+        var localUntil: String
+        var isShifted: Bool
+        var endsInFreeze: Bool
+    }
+
+    /// - Parameters:
+    ///   - freezes: the bucket's own, beside those of the plan.
+    ///   - database: has to have the zone of the plan's window.
+    /// - Returns: nil where nothing restricts the plan.
+    public init?(_ plan: Plan, at now: Timestamp, freezes: [Freeze], database: ZoneDatabase) {
+        if plan.window == nil, freezes.isEmpty { return nil }
+        zone = plan.window?.zone ?? ZoneDatabase.utc
+        guard let rules = database.rules(zone) else {
+            problem = "this machine's time-zone data has no \(zone)"
+            (openings, isFrozen) = ([], nil)
+            return
+        }
+        let calendar = WindowCalendar(plan.window, rules: rules, freezes: freezes)
+        openings = calendar.openings(from: now, limit: Self.count).map { opening in
+            Row(
+                from: opening.from, until: opening.until, localFrom: rules.text(opening.from),
+                localUntil: rules.text(opening.until), isShifted: opening.isShifted,
+                endsInFreeze: opening.endsInFreeze)
+        }
+        problem = openings.isEmpty ? "the window does not open any more" : nil
+        isFrozen = calendar.freeze(at: now).map { freeze in
+            let until =
+                freeze.until >= .distantFuture ? "until somebody takes it out" : "until \(rules.text(freeze.until))"
+            return "frozen now, \(own: until)\(freeze.reason.isEmpty ? "" : ": \(freeze.reason)" as Phrase)"
+        }
+    }
+
+    var phrases: [Phrase] {
+        var phrases: [Phrase] = []
+        if let isFrozen { phrases.append(isFrozen) }
+        if let problem { phrases.append(problem) }
+        for (index, row) in openings.enumerated() {
+            let label = index == 0 ? "next opening" : "then"
+            let from = row.from <= .distantPast ? "now" : "\(row.localFrom) (\(row.from.utcText))"
+            let until = row.until >= .distantFuture ? "without end" : "to \(row.localUntil) (\(row.until.utcText))"
+            let notes =
+                (row.isShifted ? ", later than the rule: the clocks are set forward over its time" : "")
+                + (row.endsInFreeze ? ", ended by a freeze" : "")
+            phrases.append("\(own: "\(label): \(from) \(until)\(notes)")")
+        }
+        return phrases
+    }
+
+    var json: JSON {
+        .array(
+            openings.map { row in
+                .object([
+                    ("from", .string(row.from.utcText)), ("until", .string(row.until.utcText)),
+                    ("local_from", .string(row.localFrom)), ("local_until", .string(row.localUntil)),
+                    ("shifted", .bool(row.isShifted)), ("ends_in_freeze", .bool(row.endsInFreeze)),
+                ])
+            })
+    }
+}
+
+extension MaintenanceWindow {
+    var json: JSON {
+        .object([
+            ("zone", .string(zone)), ("openings", .array(openings.map(Self.json))), ("cutoff_seconds", .int(cutoff)),
+            (
+                "freezes",
+                .array(
+                    freezes.map { freeze in
+                        .object(
+                            Self.fields(freeze.interval, "from", "until") + [("reason", .string(freeze.reason))])
+                    })
+            ),
+        ])
+    }
+
+    private static func json(_ opening: OpeningRule) -> JSON {
+        switch opening {
+        case .once(let interval): .object(fields(interval, "not_before", "not_after"))
+        case .recurring(let recurrence):
+            .object([
+                ("on", .array(recurrence.days.map { .string($0.text) })),
+                ("months", .array(recurrence.months.map(JSON.int))),
+                ("at", .string(CivilTime.text(ofDay: recurrence.time))),
+                ("duration_seconds", .int(recurrence.duration)),
+            ])
+        }
+    }
+
+    private static func fields(_ interval: FixedInterval, _ first: String, _ last: String) -> [(String, JSON)] {
+        let local = interval.local.map { JSON.array([.string($0.from.text), .string($0.until.text)]) }
+        return [
+            (first, .string(interval.from.utcText)), (last, .string(interval.until.utcText)), ("local", local ?? .null),
+        ]
+    }
+}

@@ -1,0 +1,30 @@
+import Executor
+import Foundation
+import Model
+
+/// Sleeps until a window opens, in short pieces: a machine that was suspended, or a clock that was set, is noticed.
+struct Waiting {
+    private static let piece: Int64 = 20_000
+
+    /// - Throws: `CommandFailure` with exit code 75 where a signal ends the waiting.
+    static func until(_ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<String>) async throws {
+        try await withThrowingTaskGroup(of: String?.self) { group in
+            group.addTask {
+                for await reason in requests { return reason }
+                return nil
+            }
+            group.addTask {
+                repeat {
+                    let rest = instant.milliseconds - clock.now().milliseconds
+                    // Also where it has come already, so that nobody can turn in circles without a pause.
+                    try await clock.sleep(.milliseconds(min(max(rest, 200), Self.piece)))
+                } while clock.now() < instant
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let reason = try await group.next() ?? nil {
+                throw CommandFailure(.tryLater, "\(reason) ended the waiting. Run the same command again.")
+            }
+        }
+    }
+}

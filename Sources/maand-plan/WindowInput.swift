@@ -1,0 +1,61 @@
+import Glibc
+import Model
+import YAML
+
+/// Windows and instants that are given on the command line.
+enum WindowInput {
+    /// A window in words; a single word is the name of a file that holds them, with `#` before remarks.
+    static func window(_ argument: String) throws -> MaintenanceWindow {
+        let isFile = !argument.contains { $0.isWhitespace } && !argument.isEmpty
+        let text = isFile ? try file(argument) : argument
+        do throws(WindowText.Problem) {
+            return try WindowText.parse(text, database: .system)
+        } catch {
+            throw Failure(
+                .usage, "--window: \(isFile ? "\(argument): " : "")\(error)",
+                "such as \"tue,thu 22:00 for 4h in Europe/Berlin\" or "
+                    + "\"2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin\"")
+        }
+    }
+
+    static func instant(_ argument: String) throws -> Timestamp {
+        guard let instant = Timestamp(utcText: argument) else {
+            throw Failure(.usage, "\"\(argument)\" is no instant in UTC", "such as 2026-12-01T12:00:00Z")
+        }
+        return instant
+    }
+
+    private static func file(_ path: String) throws -> String {
+        do throws(HostFiles.Problem) {
+            return String(decoding: try HostFiles.read(path, limit: 1 << 20), as: UTF8.self)
+        } catch {
+            throw Failure(
+                .usage, "--window: \(path) cannot be read: \(error.message)",
+                "a window of several words is taken as it is, one word as the name of a file")
+        }
+    }
+}
+
+/// The bucket's `workspace/freezes.yaml`.
+enum FreezeInput {
+    /// Empty where there is no such file.
+    static func read(_ bucket: BucketOptions) throws -> [Freeze] {
+        let path = bucket.path(FreezeFile.path)
+        guard access(path, F_OK) == 0 else { return [] }
+        let bytes: [UInt8]
+        do throws(HostFiles.Problem) {
+            bytes = try HostFiles.read(path, limit: 1 << 20)
+        } catch {
+            throw Failure(.invalidInput, "\(path) cannot be read: \(error.message)")
+        }
+        return try FreezeFile.read(bytes, file: path, database: .system)
+    }
+}
+
+extension Timestamp {
+    static var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}
