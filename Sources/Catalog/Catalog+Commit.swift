@@ -111,7 +111,16 @@ extension Catalog {
             arguments: [
                 change.state.rawValue, change.detail.map(bounded), ends ? now.milliseconds : nil, run.number,
             ])
-        if ends { try advanceRevision(db) }
+        if ends {
+            try forgetWrites(of: run, db)
+            try advanceRevision(db)
+        }
+    }
+
+    /// What belongs to the outcome of a hook's attempt; most attempts are of no hook, and then nothing is there.
+    private func settleHook(_ attempt: WritingAttempt, _ state: StepState, _ db: Database) throws {
+        try settleWrites(of: attempt, state, db)
+        try freeSlots(of: attempt, db)
     }
 
     private func apply(_ write: StepWrite, run: RunID, at now: Timestamp, _ db: Database) throws {
@@ -135,6 +144,7 @@ extension Catalog {
                 state.rawValue, now.milliseconds, exitStatus, detail.map(bounded), run.number, step.text, attempt,
             ])
             if let output { try insert(output, run, step, attempt, db) }
+            try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
         case .settle(let step, let attempt, let state, let who, let reason):
             try checkOutcome(run, step, attempt, to: state, from: [.unknown], db)
             try db.cachedStatement(
@@ -146,6 +156,7 @@ extension Catalog {
                 state.rawValue, now.milliseconds, bounded("settled by \(who): \(reason)"), run.number, step.text,
                 attempt,
             ])
+            try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
             try insert(
                 Decision(at: now, by: who, run: run, step: step, what: "resolve \(state.rawValue)", reason: reason), db)
         }
