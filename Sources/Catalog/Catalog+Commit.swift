@@ -112,15 +112,9 @@ extension Catalog {
                 change.state.rawValue, change.detail.map(bounded), ends ? now.milliseconds : nil, run.number,
             ])
         if ends {
-            try forgetWrites(of: run, db)
+            try forgetHooks(of: run, db)
             try advanceRevision(db)
         }
-    }
-
-    /// What belongs to the outcome of a hook's attempt; most attempts are of no hook, and then nothing is there.
-    private func settleHook(_ attempt: WritingAttempt, _ state: StepState, _ db: Database) throws {
-        try settleWrites(of: attempt, state, db)
-        try freeSlots(of: attempt, db)
     }
 
     private func apply(_ write: StepWrite, run: RunID, at now: Timestamp, _ db: Database) throws {

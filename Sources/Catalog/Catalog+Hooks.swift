@@ -98,10 +98,4 @@ extension Catalog {
             throw CatalogError(error, path: path)
         }
     }
-
-    /// Part of an attempt's outcome: a hook that has ended holds nothing.
-    func freeSlots(of attempt: WritingAttempt, _ db: Database) throws {
-        try db.cachedStatement(sql: "DELETE FROM semaphore WHERE run = ? AND step = ? AND attempt = ?").execute(
-            arguments: [attempt.run.number, attempt.step.text, attempt.attempt])
-    }
 }

@@ -8,11 +8,9 @@ extension Catalog {
     /// - Parameters:
     ///   - nonce: Random text, never used before in this bucket.
     ///   - who: `user@host`.
-    ///   - variables: put into `vars/job/<job>`, where they differ from what is there.
     /// - Throws: `CatalogError.unfinishedRun` while any run has not ended.
     public func beginRun(
-        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker],
-        variables: [JobName: [String: String]] = [:]
+        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker]
     ) throws(CatalogError) -> Run {
         try write { db in
             if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
@@ -25,7 +23,6 @@ extension Catalog {
                     """, arguments: [nonce, plan.hex, now.milliseconds, who, revision])
             let run = Int(db.lastInsertedRowID)
             for worker in workers { try self.remember(worker, run: run, db) }
-            try self.put(variables, run: RunID(run), at: now, db)
             return Run(
                 id: RunID(run), nonce: nonce, plan: plan, state: .running, startedAt: now, endedAt: nil,
                 startedBy: who, baseRevision: revision, detail: nil)

@@ -11,28 +11,34 @@ public enum StoredValue: Equatable, Sendable {
 public struct KeyValueEntry: Equatable, Sendable {
     public let namespace: KVNamespace
     public let key: String
-    /// Grows with every write to the bucket; versions of one key are not consecutive. Sealed values are bound to it.
+    /// Grows by at least 1 with each change of the key. Sealed values are bound to it.
     public let version: Int
     /// Nil where this version is a deletion.
     public let value: StoredValue?
     public let writtenAt: Timestamp
     /// `user@host`, or the run and the step.
     public let writtenBy: String
+    /// The run whose hook wrote it; nil where a person did.
+    public let run: RunID?
 }
 
 /// What is written to one key.
 public struct KeyValueWrite: Sendable {
+    public enum Content: Sendable {
+        case text(String)
+        /// Encrypts the value for the version that it gets; called once, inside the transaction.
+        case sealed(@Sendable (_ version: Int) throws -> [UInt8])
+        case deletion
+    }
+
     public let namespace: KVNamespace
     public let key: String
-    /// Makes the value, given the version that it will have; nil deletes the key. Called once, inside the transaction.
-    public let value: (@Sendable (_ version: Int) throws -> StoredValue)?
+    public let content: Content
 
-    public init(
-        _ namespace: KVNamespace, _ key: String, value: (@Sendable (_ version: Int) throws -> StoredValue)?
-    ) {
+    public init(_ namespace: KVNamespace, _ key: String, _ content: Content) {
         self.namespace = namespace
         self.key = key
-        self.value = value
+        self.content = content
     }
 }
 
@@ -54,7 +60,6 @@ public enum KeyValueError: Error, Equatable, Sendable {
     /// The attempt has an outcome, so that nothing can be added to it any more.
     case attemptEnded(WritingAttempt)
     case tooManyKeys(KVNamespace)
-    case noSuchKey(KVNamespace, String)
 }
 
 extension KeyValueError: CustomStringConvertible {
@@ -64,7 +69,6 @@ extension KeyValueError: CustomStringConvertible {
             "attempt \(attempt.attempt) of the step \(attempt.step) is over, and what its hook left behind cannot write any more"
         case .tooManyKeys(let namespace):
             "\(namespace) has \(KeyValue.maximumKeys) keys, which is the limit; delete some"
-        case .noSuchKey(let namespace, let key): "there is no key \(key) in \(namespace)"
         }
     }
 }

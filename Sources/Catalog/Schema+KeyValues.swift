@@ -1,6 +1,6 @@
 extension Schema {
     /// Values, and what hooks share. A row without `text` and `sealed` says that the key was deleted; `run` is null where
-    /// a person wrote.
+    /// a person wrote. Versions of a key grow; each key has its own.
     static let keyValues = """
         CREATE TABLE kv (
             namespace TEXT NOT NULL,
@@ -32,12 +32,6 @@ extension Schema {
             CHECK (sealed IS NULL OR namespace LIKE 'secrets/%')
         ) STRICT;
         CREATE INDEX kv_pending_by_key ON kv_pending (namespace, key);
-
-        CREATE TABLE kv_version (
-            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-            version INTEGER NOT NULL
-        ) STRICT;
-        INSERT INTO kv_version (only_row, version) VALUES (1, 0);
 
         CREATE TABLE kv_key (
             only_row INTEGER PRIMARY KEY CHECK (only_row = 1),

@@ -51,17 +51,17 @@ public struct JobRecord: Equatable, Sendable {
     public var incomplete: Bool
     /// Port name -> number that was assigned from the bucket's range.
     public var assignedPorts: [String: Int]
-    /// The value of the job's key `rollout_order`, as a person set it.
-    public var rolloutOrder: String?
+    /// The values of `vars/job/<job>` that are stored, of which none is a secret.
+    public var variables: [String: String]
 
     public init(
         gatePending: Bool = false, incomplete: Bool = false, assignedPorts: [String: Int] = [:],
-        rolloutOrder: String? = nil
+        variables: [String: String] = [:]
     ) {
         self.gatePending = gatePending
         self.incomplete = incomplete
         self.assignedPorts = assignedPorts
-        self.rolloutOrder = rolloutOrder
+        self.variables = variables
     }
 }
 

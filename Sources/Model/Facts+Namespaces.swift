@@ -17,6 +17,11 @@ extension Facts {
         }
     }
 
+    /// The stable id of an allocation, which hooks get as `ALLOCATION_ID`.
+    public static func allocationID(_ allocation: AllocationID) -> String {
+        stableID(of: "\(allocation.job)|\(allocation.worker)")
+    }
+
     public func job(_ name: JobName) -> Job? { jobs.first { $0.job == name } }
 
     /// Workers of the job on which it is not disabled, in the order of `workers.json`.

@@ -90,7 +90,7 @@ public enum KVNamespace: Hashable, Sendable {
     public func source(ofKey key: String) -> String? {
         switch self {
         case .variables, .secrets: nil
-        case .job where key == KeyValue.rolloutOrder: nil
+        case .job(let job) where key == KeyValue.rolloutOrder: "the key `\(key)` of vars/job/\(job)"
         case .job, .allocation: "the job's manifest.json and workspace/workers.json"
         case .bucket: "the workspace"
         case .workers, .worker, .tags: "workspace/workers.json"
@@ -106,17 +106,18 @@ extension KVNamespace: CustomStringConvertible {
 
 /// Rules that hold for every key and value.
 public enum KeyValue {
-    /// The key of `maand/job/<job>` that holds the order of a job's rollout: names of workers, separated by commas.
+    /// The key for the order of a job's rollout: names of workers, separated by commas. In `vars/job/<job>` it stands for
+    /// every rollout; in `maand/job/<job>` hooks put it for the one in which they run.
     public static let rolloutOrder = "rollout_order"
 
     /// Bytes of a key, at most.
     public static let maximumKey = 256
     /// Bytes of a value, at most.
-    public static let maximumValue = 256 << 10
+    public static let maximumValue = 64 << 10
     /// Keys of one namespace, at most.
-    public static let maximumKeys = 10_000
-    /// Versions of a value that are kept, the current one among them.
-    public static let history = 10
+    public static let maximumKeys = 1000
+    /// Versions of a key that are kept, the current one among them: as many as Maand keeps.
+    public static let history = 7
 
     /// What is wrong with a key, as the end of a sentence; nil where nothing is.
     public static func problem(ofKey key: String) -> String? {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Glibc
+import KeyValues
 import Planner
 import YAML
 
@@ -17,7 +18,9 @@ struct MaandPlan: ParsableCommand {
             `diff` finds two plans different; 3 where `verify` finds a plan stale; 64 usage; 65 invalid plan, \
             workspace or selection.
             """,
-        subcommands: [Init.self, Deploy.self, Show.self, Diff.self, Verify.self, CatalogCommand.self])
+        subcommands: [
+            Init.self, Deploy.self, Show.self, Diff.self, Verify.self, KeyValueCommand.self, CatalogCommand.self,
+        ])
 
     static func main() {
         do {
@@ -35,6 +38,9 @@ struct MaandPlan: ParsableCommand {
                 printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
             }
             Glibc.exit(Exit.invalidInput.rawValue)
+        } catch let error as VaultError {
+            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
+            Glibc.exit(Exit.failed.rawValue)
         } catch let error as CatalogError {
             printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
             Glibc.exit(Exit.failed.rawValue)

@@ -1,3 +1,4 @@
+public import Catalog
 internal import Crypto
 internal import Foundation
 internal import Glibc
@@ -26,7 +27,7 @@ extension Vault {
         return vault
     }
 
-    /// The bucket's key, made now where there is none yet. The caller holds the bucket's lock.
+    /// The bucket's key, made now where there is none yet. Of processes that do this at once one makes it.
     public static func openOrCreate(in folder: String, known: String?) throws(VaultError) -> Vault {
         if let vault = try open(in: folder, known: known) { return vault }
         let path = folder + "/" + file
@@ -36,8 +37,10 @@ extension Vault {
         }
         let key = SymmetricKey(size: .bits256)
         let text = key.withUnsafeBytes { "\(header)\(Data($0).base64EncodedString())\n" }
-        try write(Array(text.utf8), to: path)
-        return Vault(key: key)
+        if try write(Array(text.utf8), to: path) { return Vault(key: key) }
+        // Another process was faster.
+        guard let vault = try open(in: folder, known: known) else { throw .lost(path: path) }
+        return vault
     }
 
     private static let header = "maand-key-1:"
@@ -65,8 +68,10 @@ extension Vault {
     }
 
     /// Whole or absent at any instant, and durable: what is sealed with a key that a power cut takes is lost.
-    private static func write(_ bytes: [UInt8], to path: String) throws(VaultError) {
-        let temporary = "\(path).\(getpid()).tmp"
+    ///
+    /// - Returns: false where the file is there already.
+    private static func write(_ bytes: [UInt8], to path: String) throws(VaultError) -> Bool {
+        let temporary = "\(path).\(UInt64.random(in: .min ... .max)).tmp"
         let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .failed(path: temporary, reason: String(cString: strerror(errno))) }
         defer { unlink(temporary) }
@@ -74,11 +79,28 @@ extension Vault {
         let code = errno
         close(descriptor)
         guard isWritten else { throw .failed(path: temporary, reason: String(cString: strerror(code))) }
-        guard link(temporary, path) == 0 else { throw .failed(path: path, reason: String(cString: strerror(errno))) }
+        guard link(temporary, path) == 0 else {
+            if errno == EEXIST { return false }
+            throw .failed(path: path, reason: String(cString: strerror(errno)))
+        }
         let folder = Glibc.open(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_DIRECTORY)
         guard folder >= 0, fsync(folder) == 0 else {
             throw .failed(path: path, reason: String(cString: strerror(errno)))
         }
         close(folder)
+        return true
+    }
+}
+
+extension Vault {
+    /// The bucket's key for writing secrets or giving out tokens; from now on the catalog knows it, and takes no other.
+    public static func openOrCreate(in folder: String, for catalog: Catalog) throws -> Vault {
+        let vault = try openOrCreate(in: folder, known: try catalog.keyFingerprint())
+        try catalog.rememberKey(vault.fingerprint)
+        // Where two processes made their first key at once, they made the same one: the file's.
+        guard try catalog.keyFingerprint() == vault.fingerprint else {
+            throw VaultError.other(path: folder + "/" + file)
+        }
+        return vault
     }
 }

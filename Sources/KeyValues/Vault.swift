@@ -1,4 +1,4 @@
-public import Crypto
+internal import Crypto
 internal import Foundation
 
 /// The bucket's key, and what is done with it: values of secrets are sealed, hooks get tokens, and values that a plan may
@@ -107,7 +107,8 @@ extension VaultError: CustomStringConvertible {
             "\(path) is not the key that this bucket's secrets are encrypted with. Put the bucket's own file back."
         case .exposed(let path, let mode):
             "\(path) has the mode \(mode), so that others than you could read the key. If nobody has: chmod 600 \(path)"
-        case .foreignOwner(let path): "\(path) belongs to another user; the key has to be yours: chown it, or be that user."
+        case .foreignOwner(let path):
+            "\(path) belongs to another user; the key has to be yours: chown it, or be that user."
         case .malformed(let path): "\(path) is not a key of this program. Restore the file from a backup."
         case .failed(let path, let reason): "\(path): \(reason). Check that you may read and write the folder."
         case .unreadable(let place):
