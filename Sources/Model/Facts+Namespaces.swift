@@ -93,7 +93,7 @@ extension Facts {
         let active = active(job).map(\.text)
         var values = [
             "job_id": Self.stableID(of: job.job.text), "name": job.job.text, "job_name": job.job.text,
-            "version": job.version, "selectors": job.selectors.joined(separator: ","),
+            "version": job.version ?? Version.none.text, "selectors": job.selectors.joined(separator: ","),
             "memory": job.memory.reserved, "min_memory_mb": job.memory.minimum, "max_memory_mb": job.memory.maximum,
             "cpu": job.cpu.reserved, "min_cpu_mhz": job.cpu.minimum, "max_cpu_mhz": job.cpu.maximum,
             "workers": active.joined(separator: ","), "workers_length": String(active.count),
@@ -110,7 +110,7 @@ extension Facts {
         return [
             "\(job.job)_allocation_index": String(index),
             "peer_workers": members.filter { $0 != allocation.worker }.map(\.text).joined(separator: ","),
-            "version": job.version,
+            "version": job.version ?? Version.none.text,
         ]
     }
 }

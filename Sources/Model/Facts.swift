@@ -44,8 +44,8 @@ public struct Facts: Equatable, Sendable {
 
     public struct Job: Equatable, Sendable {
         public var job: JobName
-        /// With three numbers, as Maand writes it.
-        public var version: String
+        /// With three numbers, as Maand writes it; nil where the plan's hooks may not see the job's values.
+        public var version: String?
         public var selectors: [String]
         /// Workers that carry the selectors and on which the job is disabled, in the order of `workers.json`.
         public var disabled: [WorkerName]
@@ -61,7 +61,7 @@ public struct Facts: Equatable, Sendable {
         public var demands: [Demand]
 
         public init(
-            job: JobName, version: String, selectors: [String], disabled: [WorkerName] = [], memory: Amount = .init(),
+            job: JobName, version: String? = nil, selectors: [String], disabled: [WorkerName] = [], memory: Amount = .init(),
             cpu: Amount = .init(), ports: [Plan.Named<Int>] = [], settings: [String: String] = [:],
             variables: [String: String] = [:], demands: [Demand] = []
         ) {
@@ -105,6 +105,20 @@ public struct Facts: Equatable, Sendable {
             self.upstreamCommand = upstreamCommand
             self.config = config
         }
+    }
+
+    /// What hooks of these jobs may see: of all other jobs no more than where they are and which ports they have, so that a
+    /// plan for one job does not change with every job.
+    public func told(to jobs: Set<JobName>) -> Facts {
+        let readable = jobs.union(jobs.flatMap(upstreams))
+        var facts = self
+        facts.jobs = self.jobs.map { job in
+            if readable.contains(job.job) { return job }
+            return Job(
+                job: job.job, selectors: job.selectors, disabled: job.disabled, ports: job.ports,
+                demands: job.demands.filter { jobs.contains($0.upstream) })
+        }
+        return facts
     }
 
     /// The id that Maand derives from a name: the same on every machine.

@@ -32,7 +32,7 @@ extension Facts.Worker {
 extension Facts.Job {
     fileprivate func emitFields(into out: inout Emitter) {
         out.field("job", .string(job.text))
-        out.field("version", .string(version))
+        if let version { out.field("version", .string(version)) }
         out.sequence("selectors", .flow) { out in for label in selectors { out.item(.string(label)) } }
         if !disabled.isEmpty {
             out.sequence("disabled", .flow) { out in for worker in disabled { out.item(.string(worker.text)) } }
@@ -99,7 +99,7 @@ struct FactsReader {
     private func job(_ node: Node) -> Facts.Job? {
         guard var map = reader.mapping(node) else { return nil }
         let job: JobName? = name(map.required("job"))
-        let version = map.required("version").flatMap(reader.string)
+        let version = map.optional("version").flatMap(reader.string)
         let selectors = map.required("selectors").flatMap { list($0, reader.string) }
         let disabled = map.optional("disabled").flatMap { list($0) { name($0) as WorkerName? } } ?? []
         let memory = map.optional("memory").map(amount) ?? .init()
@@ -109,7 +109,7 @@ struct FactsReader {
         let variables = map.optional("variables").map(texts) ?? [:]
         let demands = map.optional("demands").flatMap { list($0, demand) } ?? []
         map.finish()
-        guard let job, let version, let selectors else { return nil }
+        guard let job, let selectors else { return nil }
         return Facts.Job(
             job: job, version: version, selectors: selectors, disabled: disabled, memory: memory, cpu: cpu,
             ports: ports, settings: settings, variables: variables, demands: demands)

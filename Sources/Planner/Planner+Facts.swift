@@ -8,13 +8,15 @@ extension Planner {
         Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
     }
 
-    /// Whether a job of the plan has hooks, which ask for the facts.
-    static func needsFacts(_ stops: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace) -> Bool {
+    /// What the plan's hooks are told; nil where none of its jobs has any.
+    static func facts(
+        for stops: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ ports: [JobName: [String: Int]]
+    ) -> Facts? {
         let acting = Set(waves.lazy.flatMap(\.jobs).map(\.job)).union(stops.lazy.map(\.allocation.job))
-        return workspace.jobs.contains { job in
-            acting.contains(job.name)
-                && job.manifest.commands.contains { $0.events.contains { !$0.isOutsideRollouts } }
+        let asking = workspace.jobs.filter { job in
+            acting.contains(job.name) && job.manifest.commands.contains { $0.events.contains { !$0.isOutsideRollouts } }
         }
+        return asking.isEmpty ? nil : Facts(workspace, ports: ports).told(to: Set(asking.map(\.name)))
     }
 }
 

@@ -76,7 +76,7 @@ public enum Planner {
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
             workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
             waves: ordered,
-            facts: needsFacts(reconcile, ordered, workspace) ? Facts(workspace, ports: ports) : nil)
+            facts: facts(for: reconcile, ordered, workspace, ports))
         let (capture, kept) = content(of: plan, workspace)
         return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }
