@@ -38,7 +38,9 @@ let package = Package(
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
         .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
-        .target(name: "Planner", dependencies: ["JobFiles", "Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
+        .target(
+            name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb], swiftSettings: settings),
         .target(name: "KeyValues", dependencies: ["Catalog", "Model", crypto], swiftSettings: settings),
@@ -75,6 +77,7 @@ let package = Package(
         .testTarget(name: "KeyValuesTests", dependencies: ["KeyValues", "Catalog", "Model"], swiftSettings: settings),
         .testTarget(
             name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"], swiftSettings: settings),
+        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
     ]
