@@ -19,7 +19,7 @@ JOBS ?= 4
 # How long `make fuzz` looks for crashes.
 SECONDS ?= 3600
 
-.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-ssh packages test-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-rollout bench-ssh packages test-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -60,6 +60,9 @@ fuzz: packages toolchain ## damaged plans and workspace files for SECONDS (an ho
 
 bench: build test-packages ## time, memory and size of planning at 1,000, 10,000 and 100,000 allocations
 	@"$(PYTHON)" Benchmarks/planning.py --bin .build/release
+
+bench-rollout: build test-packages ## 120,000 steps on 10,000 simulated workers, with broken connections, failures and kills
+	@"$(PYTHON)" -B Benchmarks/rollout.py --bin .build/release
 
 bench-ssh: build test-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
 	@"$(PYTHON)" Benchmarks/ssh.py --bin .build/release

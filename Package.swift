@@ -59,7 +59,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "maand-plan",
-            dependencies: ["Planner", "Review", "Catalog", "KeyValues", "Model", "SSH", "YAML", argumentParser],
+            dependencies: [
+                "Planner", "Review", "Executor", "Catalog", "KeyValues", "Model", "SSH", "YAML", argumentParser,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],
@@ -67,6 +69,12 @@ let package = Package(
         .executableTarget(
             name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
+        .target(
+            name: "SimulatedWorkers", dependencies: ["Executor"], path: "Tests/SimulatedWorkers",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .testTarget(
@@ -79,7 +87,9 @@ let package = Package(
             name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"], swiftSettings: settings),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
-        .testTarget(name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            swiftSettings: settings),
     ]
 )
 

@@ -141,4 +141,5 @@ def main():
         sys.exit("over budget: " + ", ".join(missed))
 
 
-main()
+if __name__ == "__main__":
+    main()

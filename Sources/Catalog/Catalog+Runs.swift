@@ -8,9 +8,10 @@ extension Catalog {
     /// - Parameters:
     ///   - nonce: Random text, never used before in this bucket.
     ///   - who: `user@host`.
+    ///   - seen: The highest number of a run that a worker knows; this run's is higher.
     /// - Throws: `CatalogError.unfinishedRun` while any run has not ended.
     public func beginRun(
-        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker]
+        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker], after seen: Int = 0
     ) throws(CatalogError) -> Run {
         try write { db in
             if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
@@ -18,9 +19,10 @@ extension Catalog {
             let revision = try self.advanceRevision(db) - 1
             try db.execute(
                 sql: """
-                    INSERT INTO run (nonce, plan, state, started_at, started_by, base_revision)
-                    VALUES (?, ?, 'running', ?, ?, ?)
-                    """, arguments: [nonce, plan.hex, now.milliseconds, who, revision])
+                    INSERT INTO run (number, nonce, plan, state, started_at, started_by, base_revision)
+                    VALUES ((SELECT CASE WHEN ?1 >= coalesce(max(number), 0) THEN ?1 + 1 END FROM run),
+                        ?2, ?3, 'running', ?4, ?5, ?6)
+                    """, arguments: [seen, nonce, plan.hex, now.milliseconds, who, revision])
             let run = Int(db.lastInsertedRowID)
             for worker in workers { try self.remember(worker, run: run, db) }
             return Run(

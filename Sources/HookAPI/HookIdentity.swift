@@ -34,15 +34,7 @@ struct HookRules {
 
     /// Whether the hook may see the values of a namespace.
     func canRead(_ namespace: KVNamespace) -> Bool {
-        switch namespace {
-        case .bucket, .workers, .bucketVariables: true
-        case .worker(let worker), .tags(let worker): worker == identity.worker
-        case .allocation(let allocation):
-            allocation == AllocationID(job: identity.job, worker: identity.worker)
-        case .bucketJobVariables(let job): job == identity.job
-        case .job(let job), .variables(let job), .secrets(let job):
-            job == identity.job || facts.upstreams(of: identity.job).contains(job)
-        }
+        facts.isReadable(namespace, by: AllocationID(job: identity.job, worker: identity.worker))
     }
 
     /// Why a key cannot be put or deleted, as the end of a sentence; nil where it can.
@@ -69,6 +61,7 @@ struct HookRules {
     /// Namespaces whose keys the hook may list.
     var listed: [KVNamespace] { [.variables(identity.job), .secrets(identity.job)] }
 
-    private static let healthCheck = "health_check"
+    /// The event whose hooks belong to no recorded attempt.
+    static let healthCheck = "health_check"
     private static let orderEvents = ["pre_deploy", "cli"]
 }

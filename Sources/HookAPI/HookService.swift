@@ -182,7 +182,9 @@ struct HookService: Sendable {
         let asked = try fields.integer("timeout_seconds") ?? 0
         let seconds = asked > 0 ? min(asked, Semaphores.maximumTimeout) : Semaphores.defaultTimeout
         do {
-            try await semaphores.acquire(slot(name, capacity, identity), within: .seconds(seconds))
+            try await semaphores.acquire(
+                slot(name, capacity, identity), within: .seconds(seconds),
+                isRecorded: identity.event != HookRules.healthCheck)
         } catch Semaphores.Problem.timedOut {
             throw HookAnswer.Refusal(.timeout, "the semaphore \(name) was not free within \(seconds) s")
         } catch Semaphores.Problem.otherCapacity(let other) {

@@ -47,11 +47,15 @@ actor Semaphores {
     }
 
     /// Waits until the holder has a slot. One that has it already goes on at once.
-    func acquire(_ slot: SemaphoreSlot, within timeout: Duration) async throws {
+    ///
+    /// - Parameter isRecorded: whether the attempt is a recorded one. What belongs to no recorded attempt does not outlive
+    ///   this process.
+    func acquire(_ slot: SemaphoreSlot, within timeout: Duration, isRecorded: Bool) async throws {
         let capacity = semaphores[slot.scope]?.capacity ?? slot.capacity
         guard capacity == slot.capacity else { throw Problem.otherCapacity(capacity) }
         if semaphores[slot.scope]?.holders[slot.holder] != nil { return }
         guard await granted(slot, within: timeout) else { throw Problem.timedOut }
+        guard isRecorded else { return }
         do {
             try await catalog.hold(slot)
         } catch {

@@ -95,12 +95,10 @@ public struct KeyValueView: Sendable {
             guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: bucket) else {
                 return nil
             }
-            let active = facts.active(job)
-            if let order = try value(.variables(name), KeyValue.rolloutOrder), case .text(let text) = order.content,
-                case .success(let workers) = RolloutOrder.resolve(text, active: active)
-            {
-                values[KeyValue.rolloutOrder] = workers.map(\.text).joined(separator: ",")
-            }
+            var chosen: String?
+            if case .text(let text)? = try value(.variables(name), KeyValue.rolloutOrder)?.content { chosen = text }
+            let order = facts.rolloutOrder(of: job, chosen: chosen)
+            values[KeyValue.rolloutOrder] = order.map(\.text).joined(separator: ",")
             return values
         case .bucket, .workers, .worker, .tags, .allocation, .bucketVariables, .bucketJobVariables:
             return facts.values(in: namespace, bucket: bucket)

@@ -17,6 +17,25 @@ extension Facts {
         }
     }
 
+    /// Whether hooks and templates of an allocation may see the values of a namespace: Maand's rule.
+    public func isReadable(_ namespace: KVNamespace, by reader: AllocationID) -> Bool {
+        switch namespace {
+        case .bucket, .workers, .bucketVariables: true
+        case .worker(let worker), .tags(let worker): worker == reader.worker
+        case .allocation(let allocation): allocation == reader
+        case .bucketJobVariables(let job): job == reader.job
+        case .job(let job), .variables(let job), .secrets(let job):
+            job == reader.job || upstreams(of: reader.job).contains(job)
+        }
+    }
+
+    /// The order of a job's rollouts where nothing has put another one: a chosen one as far as it fits.
+    public func rolloutOrder(of job: Job, chosen: String?) -> [WorkerName] {
+        let active = active(job)
+        guard let chosen, case .success(let order) = RolloutOrder.resolve(chosen, active: active) else { return active }
+        return order
+    }
+
     /// The stable id of an allocation, which hooks get as `ALLOCATION_ID`.
     public static func allocationID(_ allocation: AllocationID) -> String {
         stableID(of: "\(allocation.job)|\(allocation.worker)")

@@ -47,6 +47,8 @@ public struct Workspace: Sendable {
         /// Ascending by worker.
         var allocations: [Allocation]
         var data = JobData()
+        /// Rendered for each allocation, into files that `content` does not have.
+        var templates: [ParsedTemplate] = []
     }
 
     struct Allocation: Sendable {

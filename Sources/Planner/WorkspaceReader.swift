@@ -53,7 +53,9 @@ private struct WorkspaceReader {
                 deploymentSequence: demands[job.name]?.level ?? 0,
                 demands: (demands[job.name]?.upstreams ?? []).sorted(),
                 allocations: allocations(of: job, workers: workers, disabled: disabled),
-                data: JobData(variables: JobVariables.read(folder, job.name, into: &findings)))
+                data: JobData(variables: JobVariables.read(folder, job.name, into: &findings)),
+                templates: ParsedTemplate.read(
+                    job.content.templates, folder: "\(folder)/jobs/\(job.name)", into: &findings))
         }
         if let hosts { checkCapacity(&result, hosts.workers, hosts.reader) }
         for reader in readers { findings.add(reader) }

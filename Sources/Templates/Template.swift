@@ -8,8 +8,6 @@ public struct Template: Sendable {
     private let nodes: [TemplateNode]
     private let named: [String: [TemplateNode]]
 
-    /// Bytes of a template, at most.
-    public static let maximumSize = 1 << 20
     /// Bytes that a template may become, at most.
     public static let maximumOutput = 4 << 20
 

@@ -37,22 +37,8 @@ struct BucketOptions: ParsableArguments {
         return Rollout(
             bucketFolder: folder, configuration: configuration,
             catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
-            who: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)", controller: Self.controller, clock: .system,
-            nonce: { String((0..<16).map { _ in "0123456789abcdef".randomElement() ?? "0" }) },
-            passphrase: Self.askPassphrase, observe: observe)
-    }
-
-    /// Only where a person sits at a terminal: a rollout that runs by itself must not wait for one.
-    @Sendable private static func askPassphrase(_ path: String) -> String? {
-        guard isatty(STDIN_FILENO) == 1, let typed = getpass("Passphrase of \(path): ") else { return nil }
-        return String(cString: typed)
-    }
-
-    /// machine-id(5) names a host for good, whatever its name and addresses; hashed, since it is to be kept private.
-    private static var controller: String {
-        let id = FileManager.default.contents(atPath: "/etc/machine-id").map { Array($0) } ?? []
-        let name = id.isEmpty ? Array(ProcessInfo.processInfo.hostName.utf8) : id
-        return String(Digest.of(Array("maand-apply\n".utf8) + name).hex.prefix(16))
+            who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
+            passphrase: ControlHost.askPassphrase, observe: observe)
     }
 
     /// The catalog for reading; nil before the first apply.
@@ -73,10 +59,4 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
     case auto
     case always
     case never
-}
-
-extension Clock {
-    static let system = Clock(
-        now: { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) },
-        sleep: { try await Task.sleep(for: $0) })
 }

@@ -32,9 +32,10 @@ enum Signals {
                     let got = read(readEnd, &byte, 1)
                     if got < 0 && errno == EINTR { continue }
                     guard got == 1 else { break }
-                    count += 1
+                    // A closed terminal is nobody's wish to leave at once.
+                    if Int32(byte) != SIGHUP { count += 1 }
                     // Everything that matters is in the database: leaving here is a kill in good order.
-                    if count > 1 && Int32(byte) != SIGHUP { _exit(ExitStatus.tryLater.rawValue) }
+                    if count > 1 { _exit(ExitStatus.tryLater.rawValue) }
                     continuation.yield(name(Int32(byte)))
                 }
             }

@@ -3,13 +3,13 @@ import Catalog
 import Model
 import Review
 
-struct CatalogCommand: ParsableCommand {
+struct CatalogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalog",
         abstract: "Shows what is recorded of jobs, allocations, workers and deployments, and takes care of it.",
         subcommands: [
             CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, ExportCatalog.self,
-            BackUpCatalog.self, CollectStore.self,
+            BackUpCatalog.self, RefreshCatalog.self, CollectStore.self,
         ])
 }
 

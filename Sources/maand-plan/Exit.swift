@@ -8,10 +8,16 @@ enum Exit: Int32 {
     case changes = 2
     /// `verify`: the workspace and the catalog give another plan.
     case stale = 3
+    /// A run has to come to its end first.
+    case unfinishedRun = 5
     case usage = 64
     case invalidInput = 65
     /// Something of this machine is in the way: a full disk, a missing permission.
     case failed = 1
+    /// A worker could not be asked.
+    case unreachable = 69
+    /// Another process holds the bucket.
+    case tryLater = 75
 }
 
 /// Why a command ends: what happened, and what to do now.

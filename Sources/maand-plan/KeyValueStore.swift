@@ -1,5 +1,5 @@
 import Catalog
-import Foundation
+import Executor
 import Glibc
 import KeyValues
 import Model
@@ -90,9 +90,8 @@ struct KeyValueStore {
     }
 
     private func write(_ write: KeyValueWrite, to catalog: Catalog) throws -> Int {
-        let now = Timestamp(milliseconds: Int64(Date.now.timeIntervalSince1970 * 1000))
         do {
-            return try catalog.write(write, at: now, by: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)")
+            return try catalog.write(write, at: Clock.system.now(), by: ControlHost.who)
         } catch let error as KeyValueError {
             throw Failure(.invalidInput, "\(error)")
         }

@@ -87,8 +87,10 @@ public struct StepMachine: Sendable {
     private struct BatchProgress {
         /// Chains that have something left to do.
         var open: Int
-        /// Its facts are being checked, nothing of it has begun.
+        /// The facts of what has not begun are being checked.
         var isChecking = false
+        /// They do not hold: only what an earlier process began is brought to its end.
+        var isStale = false
         var worst = Outcome.succeeded
         /// Chains that did not succeed.
         var failures = 0
@@ -99,7 +101,9 @@ public struct StepMachine: Sendable {
     private var stageOfUnit: [Int]
     /// Of each unit's present batch; nil where that is not entered.
     private var batch: [BatchProgress?]
+    /// Of each unit; written by `end` alone.
     private var ended: [Result?]
+    private var admission: Admission
     /// Of each unit's batches that are behind it: allocations that failed, within what the job allows.
     private var failures: [Int]
     private var inFlight = 0
@@ -138,6 +142,8 @@ public struct StepMachine: Sendable {
         batch = Array(repeating: nil, count: itinerary.units.count)
         ended = Array(repeating: nil, count: itinerary.units.count)
         failures = Array(repeating: 0, count: itinerary.units.count)
+        admission = Admission(itinerary)
+        for unit in itinerary.units.indices { admission.note(unit, isRunning: hasBegun(unit)) }
     }
 
     // MARK: Events
@@ -149,18 +155,18 @@ public struct StepMachine: Sendable {
         return commands
     }
 
-    /// The facts of the batch of these steps hold, or not: then nothing of it begins.
+    /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
     public mutating func checked(_ steps: [Int], isStale: Bool) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
-            case .batch(let chains)? = stage(of: unit)
+            let stage = stage(of: unit), case .batch(let chains) = stage
         else { return [] }
         batch[unit] = nil
         inFlight -= 1
         var commands: [Command] = []
-        if isStale {
-            ended[unit] = .stale
-        } else if mayBeginStage(unit) {
-            open(chains, unit: unit, into: &commands)
+        if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
+            open(chains, unit: unit, isStale: isStale, into: &commands)
+        } else if isStale {
+            end(unit, .stale)
         }
         advance(after: unit, into: &commands)
         return commands
@@ -230,7 +236,7 @@ public struct StepMachine: Sendable {
             if hasBegun(unit) {
                 .running
             } else {
-                isBlocked(unit) ? .blocked : .waiting
+                admission.isBlocked(unit) ? .blocked : .waiting
             }
         }
     }
@@ -250,30 +256,12 @@ public struct StepMachine: Sendable {
         // What has begun is brought to its end, whatever happened elsewhere.
         if hasBegun(unit) { return true }
         let level = itinerary.units[unit].level
-        guard level <= lastLevel, !isParking, !isBlocked(unit) else { return false }
-        for other in itinerary.units.indices where itinerary.units[other].level < level && ended[other] == nil {
-            if !isBlocked(other) { return false }
-        }
-        let side = itinerary.units.indices.filter {
-            itinerary.units[$0].level == level && ended[$0] == nil && hasBegun($0)
-        }
-        return side.count < width
+        return level <= lastLevel && !isParking && admission.admits(unit, width: width)
     }
 
-    /// Whether a failure keeps a unit that has not begun from ever running in this process.
-    private func isBlocked(_ unit: Int) -> Bool {
-        guard !hasBegun(unit) else { return false }
-        switch itinerary.plan.policy.onFailure {
-        case .stop:
-            return ended.contains { $0 != nil && $0 != .succeeded }
-        case .continue:
-            let own = itinerary.units[unit]
-            return itinerary.units.indices.contains {
-                let other = itinerary.units[$0]
-                guard let job = other.job, own.demands.contains(job), other.level < own.level else { return false }
-                return ended[$0].map { $0 != .succeeded } ?? isBlocked($0)
-            }
-        }
+    private mutating func end(_ unit: Int, _ result: Result) {
+        ended[unit] = result
+        admission.end(unit, isSuccess: result == .succeeded)
     }
 
     private func hasBegun(_ unit: Int) -> Bool {
@@ -300,7 +288,7 @@ public struct StepMachine: Sendable {
     private func mayBeginStage(_ unit: Int) -> Bool {
         if isParking { return false }
         switch itinerary.plan.policy.onFailure {
-        case .stop: return !ended.contains { $0 != nil && $0 != .succeeded }
+        case .stop: return !admission.hasFailure
         case .continue: return true
         }
     }
@@ -316,6 +304,7 @@ public struct StepMachine: Sendable {
 
     /// Where a unit has ended, others may have become possible, or impossible.
     private mutating func advance(after unit: Int, into commands: inout [Command]) {
+        note(unit)
         if mayRun(unit) { advance(unit, into: &commands) }
         if ended[unit] != nil { advanceAll(into: &commands) }
     }
@@ -325,10 +314,18 @@ public struct StepMachine: Sendable {
     }
 
     private mutating func advance(_ unit: Int, into commands: inout [Command]) {
+        carryOn(unit, into: &commands)
+        note(unit)
+    }
+
+    private mutating func note(_ unit: Int) {
+        admission.note(unit, isRunning: ended[unit] == nil && hasBegun(unit))
+    }
+
+    private mutating func carryOn(_ unit: Int, into commands: inout [Command]) {
         while let stage = stage(of: unit) {
             if failures[unit] > 0, stageOfUnit[unit] >= itinerary.units[unit].closing {
-                ended[unit] = .failed
-                return
+                return end(unit, .failed)
             }
             let outcome: Outcome?
             switch stage {
@@ -347,16 +344,15 @@ public struct StepMachine: Sendable {
                     failures[unit] += failed
                     stageOfUnit[unit] += 1
                 } else {
-                    ended[unit] = .failed
+                    return end(unit, .failed)
                 }
-            case .stale: ended[unit] = .stale
-            case .unknown: ended[unit] = .unknown
+            case .stale: return end(unit, .stale)
+            case .unknown: return end(unit, .unknown)
             // A probe that was left is asked for again by the next process.
             case .interrupted: return
             }
-            if ended[unit] != nil { return }
         }
-        ended[unit] = .succeeded
+        end(unit, .succeeded)
     }
 
     /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
@@ -377,21 +373,24 @@ public struct StepMachine: Sendable {
         _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
     ) -> Outcome? {
         if batch[unit] == nil {
-            let first = chains.compactMap(\.steps.first)
-            guard first.contains(where: { attempts[$0] > 0 }) else {
+            // What an earlier process began has changed its facts itself; the rest may have waited for days.
+            let fresh = chains.compactMap(\.steps.first).filter { attempts[$0] == 0 }
+            guard fresh.isEmpty || isParking else {
                 batch[unit] = BatchProgress(open: chains.count, isChecking: true)
                 inFlight += 1
-                commands.append(.check(first))
+                commands.append(.check(fresh))
                 return nil
             }
-            open(chains, unit: unit, into: &commands)
+            open(chains, unit: unit, isStale: false, into: &commands)
         }
         guard let progress = batch[unit], progress.open == 0, !progress.isChecking else { return nil }
         return promote(chains, into: &commands) ? nil : progress.worst
     }
 
-    private mutating func open(_ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]) {
-        batch[unit] = BatchProgress(open: chains.count)
+    private mutating func open(
+        _ chains: [Itinerary.Chain], unit: Int, isStale: Bool, into commands: inout [Command]
+    ) {
+        batch[unit] = BatchProgress(open: chains.count, isStale: isStale)
         for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
     }
 
@@ -423,6 +422,9 @@ public struct StepMachine: Sendable {
             // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
             case .interrupted: return begin(step, into: &commands)
             case .pending:
+                if attempts[step] == 0, step == chain.steps.first, batch[unit]?.isStale == true {
+                    return close(unit, .stale)
+                }
                 if !isParking { begin(step, into: &commands) }
                 return
             }

@@ -15,6 +15,7 @@
 #   out err  its output, whole
 #   done.*   the outcome, in the name, so that publishing it needs no data block
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
+# receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 umask 077
@@ -142,12 +143,12 @@ claim() {
     command exec 9>>"$1" || { other=-; return 1; }
     other=
     if ! flock -n 9; then
-        { read -r other <"$1"; } 2>/dev/null
+        { read -r other _ <"$1"; } 2>/dev/null
         holds "$other" "$2" && return 1
         # A twin that was asked for the same, or somebody who waited for what has just ended.
         flock 9
     fi
-    { read -r other <"$1"; } 2>/dev/null
+    { read -r other _ <"$1"; } 2>/dev/null
     case $other in '' | "$2" | push.*) return 0 ;; esac
     for found in "$R/${other%%-*}/$other".done.* "$R/${other%%-*}/$other.settled"; do
         [ -e "$found" ] && return 0
@@ -165,10 +166,10 @@ holds() {
 verb=$1
 shift
 
-# run ID DIGEST GENERATION CONTROLLER SEQUENCE NONCE JOB LOCK LATEST TIMEOUT GRACE LIMIT
+# run ID DIGEST GENERATION CONTROLLER SEQUENCE NONCE JOB LOCK LATEST TIMEOUT GRACE LIMIT TARGET
 # begins the attempt, or waits for it where it has begun, and reports. JOB `-`: in the bucket's root. LOCK: a job, or
 # `-` for a command that may run beside any action. LATEST: epoch seconds, 0 for none. TIMEOUT, GRACE: seconds, 0 for
-# none. Input: the answer's nonce, a number of lines, and so many lines of shell.
+# none. TARGET: of the Makefile, or `-`. Input: the answer's nonce, a number of lines, and so many lines of shell.
 if [ "$verb" = run ]; then
     read -r nonce && read -r lines || exit 64
     attempt "$1"
@@ -201,7 +202,7 @@ if [ "$verb" = run ]; then
         setsid $shell "$0" _runner "$c" "$@" </dev/null >/dev/null 2>&1
         asked=$?
         case $asked in
-        11) { read -r other <"$lock"; } 2>/dev/null; answer busy "${other:--}" ;;
+        11) { read -r other _ <"$lock"; } 2>/dev/null; answer busy "${other:--}" ;;
         12) owned ;;
         13) identity; answer generation "$generation" ;;
         esac
@@ -217,7 +218,7 @@ if [ "$verb" = _runner ]; then
     lock=$R/.lock/$key
     [ "$key" = - ] && lock=$r.lock
     shift 9
-    timeout=$1 grace=$2
+    timeout=$1 grace=$2 target=$4
     leave() { rm -f "$c"; exit "$1"; }
     refuse() { mark "$r.done.$1"; leave 0; }
     # withdraw OUTCOME: after the claim, before the command.
@@ -287,6 +288,8 @@ if [ "$verb" = _runner ]; then
     read -r _ errs </proc/$$/fdinfo/4
     o=$kind.$status.$((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})).$outs.$errs
     mark "$r.done.$o" || mv "$r.began" "$r.done.$o"
+    # For whoever has lost the catalog; where it is missing, the next plan acts once more than it had to.
+    echo "$id $kind.$status $target" >"$lock"
     sync "$r.out" "$r.err" "$R/$run"
     exit 0
 fi
@@ -403,6 +406,49 @@ if [ "$verb" = preflight ]; then
         fi
     fi
     answer preflight
+fi
+
+# inventory: for each job, what was deployed as it is now, and the last word on it. Touches nothing.
+# A line of `paths` is KIND ./PATH/ with the kind that is there now, after an l line comes the link's text; `sums` and
+# `sizes` are of the regular files, in their order.
+if [ "$verb" = inventory ]; then
+    read -r nonce || exit 64
+    permitted
+    say owner "${o1:--}" "${o2:-0}" "${o3:--}"
+    paths() {
+        while IFS=' ' read -r _ _ _ p; do
+            p=${p%/}
+            if [ -L "$p" ]; then printf 'l %s/\n%s\n' "$p" "$(readlink -- "$p")"
+            elif [ -f "$p" ]; then if [ -x "$p" ]; then printf 'x %s/\n' "$p"; else printf 'f %s/\n' "$p"; fi
+            elif [ -d "$p" ]; then printf 'd %s/\n' "$p"
+            fi
+        done <"$list"
+    }
+    regular() {
+        while IFS=' ' read -r _ _ _ p; do
+            p=${p%/}
+            [ -L "$p" ] || [ ! -f "$p" ] || printf '%s\0' "$p"
+        done <"$list"
+    }
+    for list in "$W"/deployed/*; do
+        [ -f "$list" ] || continue
+        job=${list##*/} last= outcome= target=
+        cd -P "$W/jobs/$job" 2>/dev/null || continue
+        { read -r last outcome target <"$R/.lock/$job"; } 2>/dev/null
+        [ ! -e "$W/staging/$job/commit" ] || outcome=
+        say job "$job" "${outcome:--}" "${target:--}"
+        say deployed
+        cat "$list"
+        say paths
+        paths
+        say sums
+        regular | xargs -0 sha256sum --
+        say sizes
+        regular | xargs -0 stat -c %s --
+        say manifest
+        [ -L manifest.json ] || [ ! -f manifest.json ] || head -c 65536 manifest.json
+    done 2>/dev/null
+    answer inventory
 fi
 
 # ---- Files. Paths in lists begin with `./`, so that no name is an option; none holds a line feed.

@@ -32,8 +32,12 @@ final class ParkSignal: Sendable {
             let first = try await group.next() ?? nil
             guard first == nil else { return first }
             group.cancelAll()
-            // It may have ended at the same moment, and a result is better than none.
-            return try? await group.next() ?? nil
+            do {
+                // It may have ended at the same moment, and a result is better than none.
+                return try await group.next() ?? nil
+            } catch is CancellationError {
+                return nil
+            }
         }
     }
 

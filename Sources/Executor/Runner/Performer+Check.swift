@@ -65,10 +65,10 @@ extension Performer {
         return facts
     }
 
-    private static func text(_ entry: TreeEntry?) -> String {
+    private static func text(_ entry: WorkerEntry?) -> String {
         switch entry?.kind {
         case nil: "nothing"
-        case .file(let digest, _, _)?: "content \(TreeEntry.bare(digest).prefix(12))"
+        case .file(let digest, _, _)?: "content \(WorkerEntry.bare(digest).prefix(12))"
         case .symbolicLink?: "a symbolic link"
         case .directory?: "a folder"
         }

@@ -131,20 +131,20 @@ struct Performer: Sendable {
             timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
     }
 
-    private func workerEntries(_ tree: Tree) throws -> [TreeEntry] {
+    private func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
         try tree.entries.map { entry in
             switch entry.kind {
             case .file, .executable:
-                TreeEntry(
+                WorkerEntry(
                     path: entry.path,
                     kind: .file(digest: entry.digest.hex, size: entry.size, isExecutable: entry.kind == .executable))
             case .symlink:
-                TreeEntry(
+                WorkerEntry(
                     path: entry.path,
                     kind: .symbolicLink(
                         target: String(
                             decoding: try store.read(entry.digest, limit: TreePath.maximumLength), as: UTF8.self)))
-            case .emptyDirectory: TreeEntry(path: entry.path, kind: .directory)
+            case .emptyDirectory: WorkerEntry(path: entry.path, kind: .directory)
             }
         }
     }
@@ -212,7 +212,7 @@ struct Performer: Sendable {
 
 extension ContentStore {
     /// The bytes of a file, pulled as they are sent and hashed again on the way.
-    func source(of entry: TreeEntry) throws -> ByteSource {
+    func source(of entry: WorkerEntry) throws -> ByteSource {
         guard case .file(let hex, _, _) = entry.kind, let digest = Digest(hex: hex.utf8) else { return .empty }
         return .file(path(of: digest))
     }

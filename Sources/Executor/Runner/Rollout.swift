@@ -56,8 +56,8 @@ public struct Rollout: Sendable {
     /// Asks a person for the passphrase of a key; nil where nobody can be asked.
     let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
-    /// Stands for the plan's transport in tests.
-    var simulated: (any Transport)?
+    /// Stands for the plan's transport in tests and benchmarks.
+    package var simulated: (any Transport)?
 
     public init(
         bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,

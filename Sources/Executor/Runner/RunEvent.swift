@@ -14,16 +14,3 @@ public enum RunEvent: Sendable {
     case parking(reason: String)
     case warning(String)
 }
-
-/// Wall-clock time as a parameter.
-public struct Clock: Sendable {
-    public let now: @Sendable () -> Timestamp
-    public let sleep: @Sendable (_ duration: Duration) async throws -> Void
-
-    public init(
-        now: @escaping @Sendable () -> Timestamp, sleep: @escaping @Sendable (_ duration: Duration) async throws -> Void
-    ) {
-        self.now = now
-        self.sleep = sleep
-    }
-}

@@ -42,6 +42,14 @@ public struct AttemptRequest: Sendable, Hashable {
         self.tailLimit = tailLimit
     }
 
+    /// The Makefile's target; nil for lines of shell.
+    var target: String? {
+        switch action {
+        case .target(let name): name
+        case .shell: nil
+        }
+    }
+
     /// What the worker's shell reads: the variables, then the command.
     var script: String {
         var text = ""

@@ -2,17 +2,17 @@
 public struct PushRequest: Sendable {
     public var job: String
     /// All that is to be there, deployed files of the job only. Folders on the way need not be named.
-    public var target: [TreeEntry]
+    public var target: [WorkerEntry]
     /// What the plan says is there now; `nil` where nobody knows (an unsettled allocation): then whatever differs is
     /// replaced, and nothing is drift.
-    public var base: [TreeEntry]?
+    public var base: [WorkerEntry]?
     /// The bytes of a file of `target`; asked for once per file that is sent.
-    public var content: @Sendable (TreeEntry) throws -> ByteSource
+    public var content: @Sendable (WorkerEntry) throws -> ByteSource
     public var timeout: Duration?
 
     public init(
-        job: String, target: [TreeEntry], base: [TreeEntry]?, timeout: Duration?,
-        content: @escaping @Sendable (TreeEntry) throws -> ByteSource
+        job: String, target: [WorkerEntry], base: [WorkerEntry]?, timeout: Duration?,
+        content: @escaping @Sendable (WorkerEntry) throws -> ByteSource
     ) {
         self.job = job
         self.target = target
@@ -78,7 +78,7 @@ extension PushRequest {
     /// - Throws: what `content` throws.
     func plan(needed: Set<PathBytes>?, sending: Bool) throws -> Plan {
         let target = target.completed()
-        var before: [PathBytes: TreeEntry] = [:]
+        var before: [PathBytes: WorkerEntry] = [:]
         for entry in (base ?? self.target).completed() { before[PathBytes(entry.path)] = entry }
         var lines = ""
         var members: [TarArchive.Member] = []
@@ -97,7 +97,7 @@ extension PushRequest {
         return Plan(text: Array(lines.utf8), members: members)
     }
 
-    private func member(_ entry: TreeEntry) throws -> TarArchive.Member? {
+    private func member(_ entry: WorkerEntry) throws -> TarArchive.Member? {
         switch entry.kind {
         case .file(let digest, let size, let isExecutable):
             // Opened when its turn comes: a large tree must not hold a descriptor per file.
@@ -105,7 +105,7 @@ extension PushRequest {
             return TarArchive.Member(
                 path: "tree/" + entry.path,
                 content: .file(
-                    size: size, isExecutable: isExecutable, digest: TreeEntry.bare(digest), source))
+                    size: size, isExecutable: isExecutable, digest: WorkerEntry.bare(digest), source))
         case .symbolicLink(let target):
             return TarArchive.Member(path: "tree/" + entry.path, content: .symbolicLink(target: target))
         case .directory: return nil
@@ -121,8 +121,8 @@ extension PushRequest {
     }
 
     /// A path that is a folder for one entry and something else for another.
-    private static func flaw(of entries: [TreeEntry]) -> String? {
-        var kinds: [PathBytes: TreeEntry.Kind] = [:]
+    private static func flaw(of entries: [WorkerEntry]) -> String? {
+        var kinds: [PathBytes: WorkerEntry.Kind] = [:]
         for entry in entries.completed() { kinds[PathBytes(entry.path)] = entry.kind }
         for path in kinds.keys {
             if let kind = kinds[path.folder], kind != .directory {

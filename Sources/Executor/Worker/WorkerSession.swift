@@ -58,7 +58,7 @@ public struct WorkerSession: Sendable {
         arguments += [
             "\(request.latestStart ?? latestStart ?? 0)", Self.seconds(request.timeout), Self.seconds(request.grace),
         ]
-        arguments.append("\(request.tailLimit)")
+        arguments += ["\(request.tailLimit)", request.target ?? "-"]
         return try await report(
             "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit, timeout: nil)
     }
@@ -125,6 +125,15 @@ public struct WorkerSession: Sendable {
         let input = Array(runs.map { $0 + "\n" }.joined().utf8)
         let answer = try await expect("cleaned", of: "cleanup", ownership, input: input, timeout: .seconds(300))
         return answer.records.filter { $0.name == "kept" }.compactMap { $0.words().first }
+    }
+
+    /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
+    /// ownership.
+    public func inventory() async throws(TransportError) -> WorkerInventory {
+        let (answer, command) = try await ask(
+            "inventory", [], outputLimit: WorkerInventory.limit, timeout: .seconds(300))
+        guard let inventory = WorkerInventory(answer) else { throw malformed(command) }
+        return inventory
     }
 
     /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.

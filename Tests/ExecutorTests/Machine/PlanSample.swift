@@ -1,4 +1,5 @@
 import Model
+import SimulatedWorkers
 import Testing
 
 /// Plans made by hand, for tests that need no planner.

@@ -1,5 +1,6 @@
 import Executor
 import Model
+import SimulatedWorkers
 import Testing
 
 /// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
@@ -66,6 +67,61 @@ import Testing
         machine.park()
         #expect(machine.checked([0], isStale: false) == [])
         #expect(machine.result == .parked)
+    }
+
+    @Test func aBatchThatAnEarlierProcessBeganIsCheckedWhereNothingHasBegun() throws {
+        let itinerary = Itinerary(
+            try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1", "w2", "w3"]])]]))
+        let step = { (id: String) in try #require(itinerary.steps.firstIndex { $0.id == StepID(id) }) }
+        let recorded: [StepID: StepMachine.Recorded] = [
+            StepID("a/upgrade/1/w1/push"): .init(state: .started, attempt: 1)
+        ]
+        let fresh = [try step("a/upgrade/1/w2/push"), try step("a/upgrade/1/w3/push")]
+
+        var machine = StepMachine(itinerary, recorded: recorded)
+        #expect(machine.advance() == [.check(fresh)])
+        let begun = try step("a/upgrade/1/w1/push")
+        #expect(
+            machine.checked(fresh, isStale: true) == [.settle(begun, attempt: 1)], "what has begun comes to its end")
+        let restart = try step("a/upgrade/1/w1/restart")
+        #expect(machine.finished(begun, .succeeded) == [.perform(restart, attempt: 1)])
+        let promote = try step("a/upgrade/1/w1/promote")
+        #expect(machine.finished(restart, .succeeded) == [.promote([promote])])
+        #expect(machine.promoted([promote]) == [])
+        #expect(machine.result == .stale)
+
+        var parking = StepMachine(itinerary, recorded: recorded)
+        parking.park()
+        #expect(parking.advance() == [.settle(begun, attempt: 1)])
+        #expect(parking.finished(begun, .succeeded) == [])
+        #expect(parking.result == .parked)
+    }
+
+    /// Twenty-five layers of two jobs, each of which demands both of the layer before.
+    @Test func aFailureBlocksAllThatDemandsItHoweverManyWaysLeadThere() throws {
+        let waves = try (0..<25).map { layer in
+            try ["a", "b"].map { side in
+                try PlanSample.job(
+                    "\(side)\(layer)", demands: layer == 0 ? [] : ["a\(layer - 1)", "b\(layer - 1)"],
+                    upgrades: [["w1"]])
+            }
+        }
+        let itinerary = Itinerary(try PlanSample.plan(waves: waves, onFailure: .continue))
+        var simulation = Simulation(itinerary, seed: 1)
+        simulation.alwaysFailing = ["a0/upgrade/1/w1/push"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.contains(StepID("b0/complete")))
+        #expect(simulation.order.allSatisfy { $0.text.hasPrefix("a0/") || $0.text.hasPrefix("b0/") })
+        let standings = StepMachine.standings(itinerary, recorded: simulation.recorded)
+        #expect(standings == [.failed, .succeeded] + Array(repeating: .blocked, count: 48))
+    }
+
+    @Test func noMoreJobsOfAWaveRunAtOnceThanThePlanAllows() throws {
+        let jobs = try (0..<600).map { try PlanSample.job("j\($0)", upgrades: [["w1"]], hasGate: false) }
+        let itinerary = Itinerary(try PlanSample.plan(waves: [jobs]))
+        var simulation = Simulation(itinerary, seed: 5)
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(simulation.widest == itinerary.plan.policy.jobParallelism)
     }
 
     @Test func continueLetsIndependentJobsGoOn() throws {
@@ -136,13 +192,17 @@ import Testing
         let itinerary = Itinerary(try PlanSample.random(&random))
         var simulation = Simulation(itinerary, seed: seed)
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
+        simulation.staleRate = seed % 5 == 0 ? 10 : 0
         var result: StepMachine.Result?
         var processes = 0
         while result != .succeeded {
             processes += 1
             try #require(processes < 500, "seed \(seed) does not end")
             // A person retries what failed; after a while nothing fails any more, so every run has to end.
-            if processes > 20 { simulation.failureRate = 0 }
+            if processes > 20 {
+                simulation.failureRate = 0
+                simulation.staleRate = 0
+            }
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
         }
         #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations)")
@@ -156,6 +216,10 @@ import Testing
 struct Simulation {
     let itinerary: Itinerary
     var failureRate: UInt64 = 0
+    /// Of a hundred checks.
+    var staleRate: UInt64 = 0
+    /// Units that had steps in flight at the same time, at most.
+    private(set) var widest = 0
     var alwaysFailing: Set<String> = []
     private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
     /// Steps whose work was done, in the order in which it was.
@@ -181,7 +245,12 @@ struct Simulation {
                     for step in steps where recorded[itinerary.steps[step].id] != nil {
                         violations.append("\(itinerary.steps[step].id) is checked after it began")
                     }
-                    pending += machine.checked(steps, isStale: false)
+                    let isStale = staleRate > 0 && random.below(100) < staleRate
+                    let commands = machine.checked(steps, isStale: isStale)
+                    if isStale, commands.contains(where: { $0.begins(steps) }) {
+                        violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
+                    }
+                    pending += commands
                 case .perform(let step, let attempt):
                     check(step, attempt)
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
@@ -195,6 +264,7 @@ struct Simulation {
                 }
             }
             if let result = machine.result { return result }
+            widest = max(widest, Set(flying.map { itinerary.places[$0].unit }).count)
             guard !flying.isEmpty else {
                 violations.append("nothing in flight and no result")
                 return nil
@@ -254,19 +324,8 @@ struct Simulation {
     }
 }
 
-/// SplitMix64: the same sequence for a seed on every machine.
-struct SeededRandom {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
+extension StepMachine.Command {
+    fileprivate func begins(_ steps: [Int]) -> Bool {
+        if case .perform(let step, _) = self { steps.contains(step) } else { false }
     }
-
-    mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
 }

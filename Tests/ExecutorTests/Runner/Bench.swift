@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import SimulatedWorkers
 import Synchronization
 import Testing
 

@@ -213,7 +213,7 @@ struct PushConformanceTests {
             await #expect(throws: TransportError.self) { try await lab.push([Files.Key(path): .file("x")], over: [:]) }
         }
         // Bytes that are not those of the plan.
-        let entry = TreeEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, isExecutable: false))
+        let entry = WorkerEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, isExecutable: false))
         let request = PushRequest(job: "api", target: [entry], base: [], timeout: .seconds(60)) { _ in
             .bytes(Array("wrong".utf8))
         }

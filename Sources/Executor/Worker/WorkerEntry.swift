@@ -1,7 +1,7 @@
 internal import Crypto
 
 /// One path of a job's tree, as it is to be on a worker.
-public struct TreeEntry: Sendable, Hashable {
+public struct WorkerEntry: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// SHA-256 in lower-case hex, size in bytes, owner's execute bit.
         case file(digest: String, size: Int, isExecutable: Bool)
@@ -56,15 +56,15 @@ public struct TreeEntry: Sendable, Hashable {
     }
 }
 
-extension [TreeEntry] {
+extension [WorkerEntry] {
     /// With every folder on the way, a folder before what is in it, and what is in one folder together.
-    func completed() -> [TreeEntry] {
-        var entries: [PathBytes: TreeEntry] = [:]
+    func completed() -> [WorkerEntry] {
+        var entries: [PathBytes: WorkerEntry] = [:]
         for entry in self {
             entries[PathBytes(entry.path)] = entry
             var folder = PathBytes(entry.path).folder
             while !folder.bytes.isEmpty, entries[folder] == nil {
-                entries[folder] = TreeEntry(path: folder.text, kind: .directory)
+                entries[folder] = WorkerEntry(path: folder.text, kind: .directory)
                 folder = folder.folder
             }
         }

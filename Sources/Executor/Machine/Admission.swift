@@ -1,0 +1,115 @@
+internal import Model
+
+/// Which units of an itinerary may begin: what the others' ends decide for those that have not begun.
+///
+/// Kept up with each change instead of asked anew, so that thousands of jobs cost no square of their number. A pure
+/// value.
+struct Admission: Sendable {
+    private enum Standing {
+        case waiting
+        case running
+        case blocked
+        case ended
+    }
+
+    private struct Level {
+        /// Units that wait or run.
+        var open = 0
+        var running = 0
+    }
+
+    private let onFailure: FailurePolicy
+    private let levelOfUnit: [Int]
+    /// The units of higher levels that demand a unit's job.
+    private let dependents: [[Int]]
+    private var standings: [Standing]
+    private var levels: [Int: Level] = [:]
+    /// The lowest level of which a unit is open.
+    private var lowest: Int?
+    /// Whether a unit has ended other than well.
+    private(set) var hasFailure = false
+
+    /// Every unit waits.
+    init(_ itinerary: Itinerary) {
+        onFailure = itinerary.plan.policy.onFailure
+        let units = itinerary.units
+        levelOfUnit = units.map(\.level)
+        var unitsOfJob: [JobName: [Int]] = [:]
+        for (index, unit) in units.enumerated() {
+            if let job = unit.job { unitsOfJob[job, default: []].append(index) }
+        }
+        var dependents = Array(repeating: [Int](), count: units.count)
+        for (index, unit) in units.enumerated() {
+            for demanded in unit.demands.lazy.flatMap({ unitsOfJob[$0] ?? [] }) where units[demanded].level < unit.level
+            {
+                dependents[demanded].append(index)
+            }
+        }
+        self.dependents = dependents
+        standings = Array(repeating: .waiting, count: units.count)
+        for level in levelOfUnit { levels[level, default: Level()].open += 1 }
+        lowest = levelOfUnit.min()
+    }
+
+    /// Whether a unit that waits may begin beside at most `width - 1` others of its level.
+    func admits(_ unit: Int, width: Int) -> Bool {
+        !isBlocked(unit) && levelOfUnit[unit] == lowest && (levels[levelOfUnit[unit]]?.running ?? 0) < width
+    }
+
+    /// Whether a failure keeps a unit that has not begun from ever running in this process.
+    func isBlocked(_ unit: Int) -> Bool {
+        switch standings[unit] {
+        case .blocked: true
+        case .waiting: hasFailure && onFailure == .stop
+        case .running, .ended: false
+        }
+    }
+
+    /// Records whether something of a unit has begun. One that has ended stays ended.
+    mutating func note(_ unit: Int, isRunning: Bool) {
+        switch (standings[unit], isRunning) {
+        case (.waiting, true):
+            standings[unit] = .running
+            levels[levelOfUnit[unit]]?.running += 1
+        case (.running, false):
+            standings[unit] = .waiting
+            levels[levelOfUnit[unit]]?.running -= 1
+        case (.waiting, false), (.running, true), (.blocked, _), (.ended, _): break
+        }
+    }
+
+    /// Records that a unit has ended. Where that was not well, what demands it and has not begun is blocked.
+    mutating func end(_ unit: Int, isSuccess: Bool) {
+        note(unit, isRunning: false)
+        leave(unit, as: .ended)
+        guard !isSuccess else { return }
+        hasFailure = true
+        switch onFailure {
+        // Everything that waits is blocked now, so that no level has to be waited for any more.
+        case .stop: break
+        case .continue:
+            var failed = [unit]
+            while let next = failed.popLast() {
+                for dependent in dependents[next] where standings[dependent] == .waiting {
+                    leave(dependent, as: .blocked)
+                    failed.append(dependent)
+                }
+            }
+        }
+    }
+
+    /// Takes a unit from those that are waited for.
+    private mutating func leave(_ unit: Int, as standing: Standing) {
+        switch standings[unit] {
+        case .blocked, .ended: break
+        case .waiting, .running:
+            let level = levelOfUnit[unit]
+            levels[level]?.open -= 1
+            if levels[level]?.open == 0 {
+                levels[level] = nil
+                if level == lowest { lowest = levels.keys.min() }
+            }
+        }
+        standings[unit] = standing
+    }
+}

@@ -1,0 +1,199 @@
+internal import Catalog
+public import Model
+internal import YAML
+
+/// Brings the catalog to what the workers say, for one that was lost or put back from an old copy.
+extension Rollout {
+    /// What a refresh found.
+    public struct Refresh: Sendable {
+        /// An allocation of which the catalog and its worker say different things.
+        public struct Difference: Sendable, Equatable {
+            public let allocation: AllocationID
+            public let recorded: AllocationRecord
+            /// What is recorded from now on.
+            public let found: AllocationRecord
+        }
+
+        /// Allocations in which the catalog and the workers agree.
+        public var agreeing = 0
+        public var differences: [Difference] = []
+        /// Workers that could not be asked, and why; what is recorded of them stays.
+        public var silent: [(worker: WorkerName, reason: String)] = []
+        /// The run under which the differences were recorded; nil where nothing was.
+        public var run: RunID?
+    }
+
+    /// Asks the workers what is deployed on them, compares, and records what differs. The caller holds the bucket's lock.
+    ///
+    /// What the worker knows to have ended well with the files that are there counts as promoted; everything else that is
+    /// there counts as unfinished, so that the next plan acts on it. A job of which anything is recorded has its gate and
+    /// its completion before it.
+    ///
+    /// - Parameter isDryRun: only compare.
+    /// - Throws: `RolloutError.unfinishedRun`: its own command asks the workers about what it began.
+    public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Refresh {
+        if let run = try catalog.unfinishedRun() { throw RolloutError.unfinishedRun(run) }
+        let plan = emptyPlan(workers, revision: try catalog.snapshot().revision)
+        let transport = try await transport(for: plan, acceptsNewHosts: false)
+        let answers = await inventories(of: workers, over: transport)
+        await transport.close()
+
+        var refresh = Refresh()
+        var trees: [Tree] = []
+        var seen = 0
+        let recorded = try catalog.snapshot().allocations
+        for worker in workers.map(\.worker) {
+            switch answers[worker] {
+            case .failure(let error)?: refresh.silent.append((worker, error.message))
+            case .success(let inventory)?:
+                if let owner = inventory.owner, owner.controller == controller { seen = max(seen, owner.sequence) }
+                trees += inventory.jobs.map(\.tree)
+                refresh.compare(inventory, worker, recorded)
+            case nil: continue
+            }
+        }
+        // Workers that have seen later runs than the catalog would refuse the next one.
+        let isBehind = try catalog.runs(limit: 1).first.map { seen > $0.id.number } ?? (seen > 0)
+        if isDryRun || !(isBehind || !refresh.differences.isEmpty) { return refresh }
+        for tree in trees { try store.put(tree) }
+        refresh.run = try await record(refresh, plan, after: seen)
+        return refresh
+    }
+
+    /// Stands in the history for what a refresh recorded.
+    private func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
+        Plan(
+            kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
+            workerRoot: configuration.workerRoot, base: .init(catalogRevision: revision), options: .init(),
+            policy: .init(), summary: .init(reconcile: [], waves: [], unchanged: 0), workers: workers, reconcile: [],
+            waves: [])
+    }
+
+    private func inventories(
+        of workers: [PlanWorker], over transport: any Transport
+    ) async -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
+        await withTaskGroup(of: (WorkerName, Swift.Result<WorkerInventory, TransportError>).self) { group in
+            var waiting = workers[...]
+            func add() {
+                guard let worker = waiting.popFirst()?.worker else { return }
+                // Asking for what is there needs no ownership.
+                let session = WorkerSession(
+                    worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
+                    owner: Owner(controller: controller, sequence: 0, run: "-"), transport: transport)
+                group.addTask {
+                    do throws(TransportError) {
+                        return (worker, .success(try await session.inventory()))
+                    } catch {
+                        return (worker, .failure(error))
+                    }
+                }
+            }
+            for _ in 0..<Workforce.width { add() }
+            var answers: [WorkerName: Swift.Result<WorkerInventory, TransportError>] = [:]
+            for await (worker, answer) in group {
+                answers[worker] = answer
+                add()
+            }
+            return answers
+        }
+    }
+
+    private func record(_ refresh: Refresh, _ plan: Plan, after seen: Int) async throws -> RunID {
+        let file = PlanFile(plan)
+        try store.put(file.bytes)
+        let run = try catalog.beginRun(
+            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: plan.workers, after: seen)
+        var changes: [CatalogChange] = []
+        for difference in refresh.differences {
+            changes += difference.changes
+            guard difference.found.standing == .active else { continue }
+            changes += [.incomplete(difference.allocation.job, true), .gatePending(difference.allocation.job, true)]
+        }
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: clock.now(), changes: changes,
+                decisions: [
+                    decision(run.id, "catalog refresh", "\(refresh.differences.count) allocations as their workers say")
+                ],
+                runState: .init(.succeeded, detail: "catalog refresh")))
+        return run.id
+    }
+}
+
+extension Rollout.Refresh {
+    fileprivate mutating func compare(
+        _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord]
+    ) {
+        var there = Set<JobName>()
+        for job in inventory.jobs {
+            there.insert(job.job)
+            add(AllocationID(job: job.job, worker: worker), recorded, found: job)
+        }
+        for allocation in recorded.keys.sorted() where allocation.worker == worker && !there.contains(allocation.job) {
+            add(allocation, recorded, found: nil)
+        }
+    }
+
+    private mutating func add(
+        _ allocation: AllocationID, _ recorded: [AllocationID: AllocationRecord], found job: WorkerInventory.Job?
+    ) {
+        let record = recorded[allocation] ?? .none
+        if let found = record.contradicted(by: job) {
+            differences.append(Difference(allocation: allocation, recorded: record, found: found))
+        } else {
+            agreeing += 1
+        }
+    }
+}
+
+extension AllocationRecord {
+    /// What to record in place of this, or nil where the worker does not contradict it.
+    ///
+    /// A worker remembers only the last thing that was done with a job. Where that proves nothing, the catalog is
+    /// believed as long as the files are its own.
+    func contradicted(by job: WorkerInventory.Job?) -> AllocationRecord? {
+        guard let job else {
+            let isThere = standing != .removed && (promoted != nil || unfinished != nil)
+            return isThere ? AllocationRecord(standing: .removed) : nil
+        }
+        let release = Release(version: job.version, content: job.tree.digest)
+        let isOwn = !job.isAltered && standing != .removed
+        switch job.last {
+        case .succeeded(let target) where !job.isAltered:
+            if target == LifecycleAction.stop.target {
+                let found = AllocationRecord(promoted: release, standing: .stopped)
+                // A stop that was begun is part of a removal, or of one that its own plan goes on with.
+                return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
+            }
+            let found = AllocationRecord(promoted: release)
+            return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
+        case .unknown where isOwn && (unfinished ?? promoted)?.content == release.content: return nil
+        case .failed where isOwn && unfinished?.content == release.content: return nil
+        case .succeeded, .unknown, .failed:
+            if isOwn, unfinished?.content == release.content { return nil }
+            return AllocationRecord(promoted: promoted, unfinished: release)
+        }
+    }
+}
+
+extension Rollout.Refresh.Difference {
+    fileprivate var changes: [CatalogChange] {
+        switch (found.standing, found.unfinished, found.promoted) {
+        case (.removed, _, _): [.stopped(allocation, removed: true)]
+        case (.stopped, _, let release?): [.promoted(allocation, release), .stopped(allocation, removed: false)]
+        case (_, let release?, _): [.began(allocation, release)]
+        case (_, nil, let release?): [.promoted(allocation, release)]
+        case (.stopped, _, nil), (.active, nil, nil): []
+        }
+    }
+}
+
+extension WorkerInventory.Job {
+    /// Of the manifest that is there.
+    var version: String {
+        guard case .mapping(let entries)? = try? JSONDocument.parse(manifest, file: "manifest.json").value else {
+            return Version.none.text
+        }
+        return entries.first { $0.name == "version" }?.value.text ?? Version.none.text
+    }
+}

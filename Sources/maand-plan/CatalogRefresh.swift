@@ -1,0 +1,87 @@
+import ArgumentParser
+import Catalog
+import Executor
+import Model
+import Planner
+import Review
+import YAML
+
+struct RefreshCatalog: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "refresh",
+        abstract: "Compares the catalog with what the workers say, and records what differs.",
+        discussion: """
+            For a maand.db that was lost, or put back from an old copy. Workers are only asked: nothing on them changes.             Where a worker knows that a target ended well with the files that are there, these count as promoted, with \
+            the job's gate still to pass; whatever else is there counts as unfinished, and the next plan acts on it. A \
+            worker that does not answer keeps what is recorded of it, and the command ends with 69.
+            """)
+
+    @Flag(help: "Only say what would be recorded.")
+    var dryRun = false
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws {
+        let configuration = try bucket.configuration()
+        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
+        let lock: BucketLock
+        do {
+            lock = try BucketLock.acquire(in: bucket.folder, plan: nil, at: Clock.system.now())
+        } catch LockError.held(let holder, let path) {
+            throw Failure(.tryLater, "\(LockError.held(by: holder, path: path))")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
+        let rollout = Rollout(
+            bucketFolder: bucket.folder, configuration: configuration, catalog: catalog,
+            store: ContentStore(in: bucket.folder), who: ControlHost.who, controller: ControlHost.controller,
+            clock: .system, nonce: ControlHost.nonce, passphrase: ControlHost.askPassphrase, observe: { _ in })
+        let workers = Planner.workers(
+            workspace, configuration, try catalog.snapshot(), hostKeys: try bucket.hostKeys(configuration))
+        let refresh: Rollout.Refresh
+        do {
+            refresh = try await rollout.refresh(workers, isDryRun: dryRun)
+        } catch let error as RolloutError {
+            throw Failure(.unfinishedRun, "\(error)")
+        } catch let error as TransportFailure {
+            throw Failure(.unreachable, "\(error)")
+        }
+        try show(refresh)
+        if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }
+    }
+
+    private func show(_ refresh: Rollout.Refresh) throws {
+        if !refresh.differences.isEmpty {
+            var table = TextTable(["job", "worker", "recorded", dryRun ? "would be" : "now"])
+            for difference in refresh.differences {
+                table.add([
+                    difference.allocation.job.text, difference.allocation.worker.text,
+                    Self.text(difference.recorded), Self.text(difference.found),
+                ])
+            }
+            try printResult(Array(table.text.utf8))
+        }
+        for (worker, reason) in refresh.silent {
+            printNotice("\(VisibleText.escape("\(worker): \(reason)", for: .terminal)); what is recorded of it stays")
+        }
+        let count = refresh.differences.count
+        let written = refresh.run.map { " Recorded as run \($0)." } ?? (dryRun ? " Nothing was recorded." : "")
+        printNotice(
+            "\(refresh.agreeing) allocations are as recorded, \(count) \(count == 1 ? "differs" : "differ").\(written)")
+    }
+
+    private static func text(_ record: AllocationRecord) -> String {
+        func release(_ release: Release) -> String { "\(release.version) \(release.content.hex.prefix(12))" }
+        switch record.standing {
+        case .removed: return "removed"
+        case .stopped: return "stopped" + (record.promoted.map { " " + release($0) } ?? "")
+        case .active:
+            let parts = [
+                record.promoted.map { "promoted " + release($0) },
+                record.unfinished.map { "unfinished " + release($0) },
+            ]
+            let text = parts.compactMap { $0 }.joined(separator: ", ")
+            return text.isEmpty ? "-" : text
+        }
+    }
+}
