@@ -40,6 +40,8 @@ struct JobPlanner {
         var unchanged = 0
         /// Of disabled allocations.
         var stops: [Plan.Stop] = []
+        /// Why the order that somebody has chosen is not followed, as the end of a sentence about the list.
+        var staleOrder: RolloutOrder.Stale?
     }
 
     /// - Parameter ports: a number for each port of the job.
@@ -71,11 +73,23 @@ struct JobPlanner {
             }
         }
         let record = catalog.jobs[job.name] ?? JobRecord()
+        var source = OrderSource.workers
+        if let text = job.rolloutOrder(record) {
+            switch RolloutOrder.resolve(text, active: active) {
+            case .success(let order):
+                source = .keyValue
+                active = order
+                let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($0.element, $0.offset) })
+                starts.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
+                upgrades.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
+            case .failure(let stale): outcome.staleOrder = stale
+            }
+        }
         // Where every allocation is disabled there is nothing to probe or to complete.
         let isUnfinished = (record.gatePending || record.incomplete) && !active.isEmpty
         if !starts.isEmpty || !upgrades.isEmpty || isUnfinished {
             let gate = record.gatePending && isUnfinished && job.manifest.healthCheck != nil
-            outcome.plan = rollout(active, starts, upgrades, gateFirst: gate, ports: ports)
+            outcome.plan = rollout(active, source, starts, upgrades, gateFirst: gate, ports: ports)
         }
         return outcome
     }
@@ -114,7 +128,8 @@ struct JobPlanner {
     // MARK: The job's part of the plan
 
     private func rollout(
-        _ active: [WorkerName], _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool, ports: [String: Int]
+        _ active: [WorkerName], _ source: OrderSource, _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool,
+        ports: [String: Int]
     ) -> Plan.Job {
         let batching = job.manifest.batching(active: active.count)
         var names = StateNames(count: states.count)
@@ -146,7 +161,7 @@ struct JobPlanner {
         return Plan.Job(
             job: job.name, version: version, demands: job.demands, active: active, from: from,
             content: acting.isEmpty ? [] : [.init(tree: tree, workers: active.filter(acting.contains))],
-            changes: changes, rolloutOrder: .workers, batching: batching, repeatable: job.manifest.repeatable,
+            changes: changes, rolloutOrder: source, batching: batching, repeatable: job.manifest.repeatable,
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
             healthCheck: job.manifest.healthCheck?.resolved(ports))

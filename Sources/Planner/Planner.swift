@@ -56,10 +56,12 @@ public enum Planner {
         var stops = removals(workspace, catalog).filter { isSelected($0.allocation.job) }
         var waves: [Int: [Plan.Job]] = [:]
         var unchanged = 0
+        var warnings = workspace.warnings
         for job in workspace.jobs where isSelected(job.name) {
             var planner = JobPlanner(job, options: options, trees: trees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             unchanged += outcome.unchanged
+            if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
             stops += outcome.stops
             if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
         }
@@ -73,9 +75,10 @@ public enum Planner {
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
             workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
-            waves: ordered)
+            waves: ordered,
+            facts: facts(for: reconcile, ordered, workspace, ports))
         let (capture, kept) = content(of: plan, workspace)
-        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: workspace.warnings)
+        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }
 
     // MARK: Checks
