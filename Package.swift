@@ -53,7 +53,9 @@ let package = Package(
         .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "SSH", "YAML", crypto, nioCore, nioHTTP1, nioPosix, subprocess,
+                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "YAML", crypto, nioCore, nioHTTP1,
+                nioPosix,
+                subprocess,
             ],
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),

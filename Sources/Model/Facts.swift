@@ -61,7 +61,8 @@ public struct Facts: Equatable, Sendable {
         public var demands: [Demand]
 
         public init(
-            job: JobName, version: String? = nil, selectors: [String], disabled: [WorkerName] = [], memory: Amount = .init(),
+            job: JobName, version: String? = nil, selectors: [String], disabled: [WorkerName] = [],
+            memory: Amount = .init(),
             cpu: Amount = .init(), ports: [Plan.Named<Int>] = [], settings: [String: String] = [:],
             variables: [String: String] = [:], demands: [Demand] = []
         ) {
