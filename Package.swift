@@ -38,21 +38,32 @@ let package = Package(
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
         .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
-        .target(name: "Planner", dependencies: ["JobFiles", "Model", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
+        .target(
+            name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML", tomlKit], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb], swiftSettings: settings),
+        .target(name: "KeyValues", dependencies: ["Catalog", "Model", crypto], swiftSettings: settings),
+        .target(
+            name: "HookAPI",
+            dependencies: ["Catalog", "KeyValues", "Model", "YAML", nioCore, nioHTTP1, nioPosix],
+            resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "SSH", "YAML", crypto, nioCore, nioHTTP1, nioPosix, subprocess,
+                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "YAML", crypto, nioCore, nioHTTP1,
+                nioPosix,
+                subprocess,
             ],
             resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-plan",
-            dependencies: ["Planner", "Review", "Executor", "Catalog", "Model", "SSH", "YAML", argumentParser],
+            dependencies: [
+                "Planner", "Review", "Executor", "Catalog", "KeyValues", "Model", "SSH", "YAML", argumentParser,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],
@@ -76,6 +87,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: settings),
+        .testTarget(name: "KeyValuesTests", dependencies: ["KeyValues", "Catalog", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"], swiftSettings: settings),
+        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(
             name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],

@@ -111,7 +111,10 @@ extension Catalog {
             arguments: [
                 change.state.rawValue, change.detail.map(bounded), ends ? now.milliseconds : nil, run.number,
             ])
-        if ends { try advanceRevision(db) }
+        if ends {
+            try forgetHooks(of: run, db)
+            try advanceRevision(db)
+        }
     }
 
     private func apply(_ write: StepWrite, run: RunID, at now: Timestamp, _ db: Database) throws {
@@ -135,6 +138,7 @@ extension Catalog {
                 state.rawValue, now.milliseconds, exitStatus, detail.map(bounded), run.number, step.text, attempt,
             ])
             if let output { try insert(output, run, step, attempt, db) }
+            try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
         case .settle(let step, let attempt, let state, let who, let reason):
             try checkOutcome(run, step, attempt, to: state, from: [.unknown], db)
             try db.cachedStatement(
@@ -146,6 +150,7 @@ extension Catalog {
                 state.rawValue, now.milliseconds, bounded("settled by \(who): \(reason)"), run.number, step.text,
                 attempt,
             ])
+            try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
             try insert(
                 Decision(at: now, by: who, run: run, step: step, what: "resolve \(state.rawValue)", reason: reason), db)
         }

@@ -40,6 +40,7 @@ public final class Catalog: Sendable {
             snapshot.revision = try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
             for entry in try self.allocations(db) { snapshot.allocations[entry.allocation] = entry.record }
             snapshot.jobs = try self.jobs(db)
+            for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             return snapshot
         }

@@ -1,11 +1,25 @@
 public import Model
 
+/// A file of a job that is rendered for each allocation.
+public struct JobTemplate: Sendable {
+    public static let suffix = ".tpl"
+    /// Bytes of a template, at most.
+    public static let maximumSize = 1 << 20
+
+    /// What it becomes, relative to the job's folder.
+    public let path: String
+    public let isExecutable: Bool
+    public let bytes: [UInt8]
+}
+
 /// The content of a job's folder, read once.
 public struct JobFolder: Sendable {
     /// Everything that is pushed.
     public let tree: Tree
     /// Texts of the symbolic links, by path.
     public let links: [String: [UInt8]]
+    /// Files that become others: `*.tpl`. They are not in the tree.
+    public let templates: [JobTemplate]
 
     /// Folders of a job that never belong to its content: the worker's own, at the top.
     private static let runtime: Set<String> = ["data", "logs"]
@@ -21,8 +35,9 @@ public struct JobFolder: Sendable {
     public static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
         var walk = Walk(folder: folder, shown: shown, job: job, findings: findings)
         walk.enter("", depth: 0)
+        walk.checkTemplates()
         findings = walk.findings
-        return JobFolder(tree: Tree(walk.entries), links: walk.links)
+        return JobFolder(tree: Tree(walk.entries), links: walk.links, templates: walk.templates)
     }
 
     private struct Walk {
@@ -32,6 +47,7 @@ public struct JobFolder: Sendable {
         var findings: Findings
         var entries: [TreeEntry] = []
         var links: [String: [UInt8]] = [:]
+        var templates: [JobTemplate] = []
 
         /// Reads one folder of the job; `path` is empty for the job's own.
         mutating func enter(_ path: String, depth: Int) {
@@ -63,10 +79,8 @@ public struct JobFolder: Sendable {
                 if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
                 switch kind {
                 case .file(let isExecutable, _):
-                    if name.hasSuffix(".tpl") {
-                        return report(
-                            path, "templates are not supported by this release",
-                            note: "rename the file, or write what it would become")
+                    if name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
+                        return try add(template: path, isExecutable: isExecutable)
                     }
                     let (digest, size) = try Files.digest(absolute(path))
                     entries.append(
@@ -84,6 +98,33 @@ public struct JobFolder: Sendable {
                 }
             } catch {
                 report(path, "cannot be read: \(error.message)")
+            }
+        }
+
+        private mutating func add(template path: String, isExecutable: Bool) throws(Files.Problem) {
+            if path.hasPrefix("_modules/") {
+                return report(
+                    path, "templates in _modules are not supported", note: "scripts ask for values when they run")
+            }
+            templates.append(
+                JobTemplate(
+                    path: String(path.dropLast(JobTemplate.suffix.count)), isExecutable: isExecutable,
+                    bytes: try Files.read(absolute(path), limit: JobTemplate.maximumSize)))
+        }
+
+        mutating func checkTemplates() {
+            let paths = Set(entries.map(\.path))
+            for template in templates {
+                if template.path == "bin" || JobFolder.runtime.contains(template.path) {
+                    report(
+                        template.path + JobTemplate.suffix,
+                        "the name \(template.path) is reserved at the top of a job's folder")
+                }
+                guard paths.contains(template.path) || paths.contains(where: { $0.hasPrefix(template.path + "/") })
+                else { continue }
+                report(
+                    template.path + JobTemplate.suffix, "it becomes \(template.path), and that is there, too",
+                    note: "remove one of them, or give it another name")
             }
         }
 

@@ -148,6 +148,16 @@ public struct TOMLReader {
         return text
     }
 
+    /// A text, or the text of a number or truth value: what variables may be.
+    public mutating func variable(_ key: String) -> String? {
+        guard let value = value(key) else { return nil }
+        guard let text = TOMLText.variable(value) else {
+            error(key, "has to be a text in quotes, a number, `true` or `false`")
+            return nil
+        }
+        return text
+    }
+
     /// A whole number, also where it is written in quotes, as Maand's files have it.
     public mutating func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = value(key) else { return nil }

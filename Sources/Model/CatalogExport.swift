@@ -52,6 +52,12 @@ public struct CatalogExport: Equatable, Sendable {
                             out.field(port, .int(number))
                         }
                     }
+                    if !record.variables.isEmpty {
+                        out.mapping("variables", .flow) { out in
+                            let sorted = record.variables.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                            for (key, value) in sorted { out.field(key, .string(value)) }
+                        }
+                    }
                 }
             }
         }
@@ -148,12 +154,14 @@ private struct CatalogExportReader: NodeReading {
             let gatePending = boolean(map.required("gate_pending"))
             let incomplete = boolean(map.required("incomplete"))
             let ports = named(map.required("assigned_ports")) { integer($0, 1...65535) }
-            guard let job, let gatePending, let incomplete, let ports else { return nil }
+            let variables = map.optional("variables").map { named($0, string) } ?? []
+            guard let job, let gatePending, let incomplete, let ports, let variables else { return nil }
             return (
                 job,
                 JobRecord(
                     gatePending: gatePending, incomplete: incomplete,
-                    assignedPorts: Dictionary(ports.map { ($0.name, $0.value.value) }) { $1 })
+                    assignedPorts: Dictionary(ports.map { ($0.name, $0.value.value) }) { $1 },
+                    variables: Dictionary(variables.map { ($0.name, $0.value.value) }) { $1 })
             )
         }
     }

@@ -51,11 +51,17 @@ public struct JobRecord: Equatable, Sendable {
     public var incomplete: Bool
     /// Port name -> number that was assigned from the bucket's range.
     public var assignedPorts: [String: Int]
+    /// The values of `vars/job/<job>` that are stored, of which none is a secret.
+    public var variables: [String: String]
 
-    public init(gatePending: Bool = false, incomplete: Bool = false, assignedPorts: [String: Int] = [:]) {
+    public init(
+        gatePending: Bool = false, incomplete: Bool = false, assignedPorts: [String: Int] = [:],
+        variables: [String: String] = [:]
+    ) {
         self.gatePending = gatePending
         self.incomplete = incomplete
         self.assignedPorts = assignedPorts
+        self.variables = variables
     }
 }
 

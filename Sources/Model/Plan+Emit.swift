@@ -34,6 +34,7 @@ extension Plan {
                 }
             }
         }
+        facts?.emit(into: &out)
         return out.finish()
     }
 }

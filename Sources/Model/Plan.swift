@@ -24,10 +24,12 @@ public struct Plan: Equatable, Sendable {
     public var reconcile: [Stop]
     /// Ascending by `deploymentSequence`.
     public var waves: [Wave]
+    /// What hooks are told about the workspace; nil where the plan has none.
+    public var facts: Facts?
 
     public init(
         kind: PlanKind, bucket: String, transport: TransportKind, workerRoot: String, base: Base, options: Options,
-        policy: Policy, summary: Summary, workers: [PlanWorker], reconcile: [Stop], waves: [Wave]
+        policy: Policy, summary: Summary, workers: [PlanWorker], reconcile: [Stop], waves: [Wave], facts: Facts? = nil
     ) {
         self.kind = kind
         self.bucket = bucket
@@ -40,6 +42,7 @@ public struct Plan: Equatable, Sendable {
         self.workers = workers
         self.reconcile = reconcile
         self.waves = waves
+        self.facts = facts
     }
 
     /// What the plan was made against.

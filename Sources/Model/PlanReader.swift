@@ -47,6 +47,7 @@ struct PlanReader: NodeReading {
         let workers = list(workersNode) { worker($0, isSSH: transport == .ssh) }
         let reconcile = list(map.required("reconcile"), stop)
         let waves = list(map.required("waves"), wave)
+        let facts = map.optional("facts").flatMap(FactsReader(reader).facts)
         map.finish()
         if let workerRoot, let node = map.optional("worker_root") {
             if !workerRoot.hasPrefix("/") || TreePath.problem(String(workerRoot.dropFirst())) != nil {
@@ -59,7 +60,7 @@ struct PlanReader: NodeReading {
         var plan = Plan(
             kind: kind, bucket: bucket, transport: transport, workerRoot: workerRoot,
             base: .init(catalogRevision: revision), options: options, policy: policy, summary: summary,
-            workers: workers, reconcile: reconcile, waves: waves)
+            workers: workers, reconcile: reconcile, waves: waves, facts: facts)
         plan.window = window
         checkReferences(plan, root: root, summary: summaryNode ?? root)
         return plan

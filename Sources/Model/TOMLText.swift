@@ -1,3 +1,4 @@
+public import TOMLKit
 public import YAML
 
 /// The text of a TOML file, ready for the parser.
@@ -18,6 +19,14 @@ public enum TOMLText {
                     note: problem.note))
         }
         return text
+    }
+}
+
+extension TOMLText {
+    /// The text of a value that a variable may have; nil for dates, lists and tables.
+    public static func variable(_ value: any TOMLValueConvertible) -> String? {
+        value.string ?? value.int.map { String($0) } ?? value.bool.map { String($0) }
+            ?? value.double.map { String($0) }
     }
 }
 

@@ -6,13 +6,24 @@ struct JobPlanner {
     private let job: Workspace.Job
     private let options: Plan.Options
     private let trees: (Digest) throws -> Tree
+    /// Nil where the job has no templates.
+    private let renderer: JobRenderer?
     private let version: String
     /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
     private var states: [State] = []
-    private var stateIndex: [FromState: Int] = [:]
+    private var stateIndex: [StateKey: Int] = [:]
+    /// What templates became, by digest.
+    private var generated: [Digest: [UInt8]] = [:]
+
+    /// Where an allocation comes from, and the tree that it ends with.
+    private struct StateKey: Hashable {
+        var from: FromState
+        var tree: Digest
+    }
 
     private struct State {
         var from: FromState
+        var tree: Tree
         var changes: [FileChange]
         var decision: Decision?
     }
@@ -26,8 +37,11 @@ struct JobPlanner {
         var tag: String?
     }
 
-    init(_ job: Workspace.Job, options: Plan.Options, trees: @escaping (Digest) throws -> Tree) {
+    init(
+        _ job: Workspace.Job, options: Plan.Options, renderer: JobRenderer?, trees: @escaping (Digest) throws -> Tree
+    ) {
         self.job = job
+        self.renderer = renderer
         self.options = options
         self.trees = trees
         version = (job.manifest.version ?? Version.none).text
@@ -40,6 +54,11 @@ struct JobPlanner {
         var unchanged = 0
         /// Of disabled allocations.
         var stops: [Plan.Stop] = []
+        /// The trees that acting allocations end with, and of what is in them the files that templates became.
+        var trees: [Tree] = []
+        var generated: [Digest: [UInt8]] = [:]
+        /// Why the order that somebody has chosen is not followed, as the end of a sentence about the list.
+        var staleOrder: RolloutOrder.Stale?
     }
 
     /// - Parameter ports: a number for each port of the job.
@@ -63,7 +82,7 @@ struct JobPlanner {
                 continue
             }
             active.append(id.worker)
-            let state = try state(record.fromState)
+            let state = try state(record.fromState, of: workers[allocation.worker])
             switch states[state].decision?.action.phase {
             case .start: starts.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
             case .upgrade: upgrades.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
@@ -71,24 +90,45 @@ struct JobPlanner {
             }
         }
         let record = catalog.jobs[job.name] ?? JobRecord()
+        var source = OrderSource.workers
+        if let text = job.rolloutOrder(record) {
+            switch RolloutOrder.resolve(text, active: active) {
+            case .success(let order):
+                source = .keyValue
+                active = order
+                let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($0.element, $0.offset) })
+                starts.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
+                upgrades.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
+            case .failure(let stale): outcome.staleOrder = stale
+            }
+        }
         // Where every allocation is disabled there is nothing to probe or to complete.
         let isUnfinished = (record.gatePending || record.incomplete) && !active.isEmpty
         if !starts.isEmpty || !upgrades.isEmpty || isUnfinished {
             let gate = record.gatePending && isUnfinished && job.manifest.healthCheck != nil
-            outcome.plan = rollout(active, starts, upgrades, gateFirst: gate, ports: ports)
+            outcome.trees = Set((starts + upgrades).map(\.state)).sorted().map { states[$0].tree }
+            outcome.generated = generated
+            outcome.plan = rollout(active, source, starts, upgrades, gateFirst: gate, ports: ports)
         }
         return outcome
     }
 
     // MARK: States
 
-    private mutating func state(_ from: FromState) throws -> Int {
-        if let index = stateIndex[from] { return index }
-        let changes = try changes(from)
+    private mutating func state(_ from: FromState, of worker: Workspace.Worker) throws -> Int {
+        var tree = job.content.tree
+        if let renderer {
+            let files = try renderer.files(for: worker, currentVersion: from.version)
+            tree = Tree(tree.entries + files.map(\.entry))
+            for file in files { generated[file.entry.digest] = file.bytes }
+        }
+        let key = StateKey(from: from, tree: tree.digest)
+        if let index = stateIndex[key] { return index }
+        let changes = try changes(from, to: tree)
         let decision = Decision(
-            from, job.manifest, version: version, content: job.content.tree.digest, changes: changes, options: options)
-        states.append(State(from: from, changes: changes, decision: decision))
-        stateIndex[from] = states.count - 1
+            from, job.manifest, version: version, content: tree.digest, changes: changes, options: options)
+        states.append(State(from: from, tree: tree, changes: changes, decision: decision))
+        stateIndex[key] = states.count - 1
         return states.count - 1
     }
 
@@ -96,17 +136,16 @@ struct JobPlanner {
     ///
     /// On an unsettled one each path may be as it was promoted or as it was begun: what differs from either is a
     /// change, from the promoted bytes where there are any.
-    private func changes(_ from: FromState) throws -> [FileChange] {
-        let promoted = try changes(fromTree: from.content)
+    private func changes(_ from: FromState, to tree: Tree) throws -> [FileChange] {
+        let promoted = try changes(fromTree: from.content, to: tree)
         guard let unfinished = from.unfinished else { return promoted }
         var merged: [String: FileChange] = [:]
-        for change in try changes(fromTree: unfinished) { merged[change.path] = change }
+        for change in try changes(fromTree: unfinished, to: tree) { merged[change.path] = change }
         for change in promoted where change.from != nil || merged[change.path] == nil { merged[change.path] = change }
         return merged.values.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     }
 
-    private func changes(fromTree digest: Digest?) throws -> [FileChange] {
-        let tree = job.content.tree
+    private func changes(fromTree digest: Digest?, to tree: Tree) throws -> [FileChange] {
         guard let digest else { return tree.changes(from: nil) }
         return digest == tree.digest ? [] : tree.changes(from: try trees(digest))
     }
@@ -114,7 +153,8 @@ struct JobPlanner {
     // MARK: The job's part of the plan
 
     private func rollout(
-        _ active: [WorkerName], _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool, ports: [String: Int]
+        _ active: [WorkerName], _ source: OrderSource, _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool,
+        ports: [String: Int]
     ) -> Plan.Job {
         let batching = job.manifest.batching(active: active.count)
         var names = StateNames(count: states.count)
@@ -141,33 +181,48 @@ struct JobPlanner {
             let gate: GateTiming = job.manifest.healthCheck == nil || !runsTarget ? .none : kind.gateTiming
             phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
-        let acting = Set((starts + upgrades).map(\.worker))
-        let tree = job.content.tree.digest
+        let ends = Dictionary(
+            uniqueKeysWithValues: (starts + upgrades).map { ($0.worker, states[$0.state].tree.digest) })
+        var content: [Plan.Content] = []
+        var contentIndex: [Digest: Int] = [:]
+        for worker in active {
+            guard let tree = ends[worker] else { continue }
+            if let index = contentIndex[tree] {
+                content[index].workers.append(worker)
+            } else {
+                contentIndex[tree] = content.count
+                content.append(.init(tree: tree, workers: [worker]))
+            }
+        }
         return Plan.Job(
             job: job.name, version: version, demands: job.demands, active: active, from: from,
-            content: acting.isEmpty ? [] : [.init(tree: tree, workers: active.filter(acting.contains))],
-            changes: changes, rolloutOrder: .workers, batching: batching, repeatable: job.manifest.repeatable,
+            content: content,
+            changes: changes, rolloutOrder: source, batching: batching, repeatable: job.manifest.repeatable,
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
             healthCheck: job.manifest.healthCheck?.resolved(ports))
     }
 }
 
-/// Gives names to states: `new` to what was never there, else a, b ... z, aa, ab ... in the order of the plan.
+/// Gives names to states: `new` to what was never there, else a, b ... z, aa, ab ... in the order of the plan. Where
+/// templates make several states of what was never there, the first is `new`.
 private struct StateNames {
     private var names: [String?]
     private var next = 0
+    private var hasNew = false
 
     init(count: Int) { names = Array(repeating: nil, count: count) }
 
     mutating func name(of index: Int, _ state: FromState) -> (name: String, isFirst: Bool) {
         if let name = names[index] { return (name, false) }
         var name = Self.new
-        if state != AllocationRecord.none.fromState {
+        if state != AllocationRecord.none.fromState || hasNew {
             repeat {
                 name = Self.letters(next)
                 next += 1
             } while name == Self.new
+        } else {
+            hasNew = true
         }
         names[index] = name
         return (name, true)

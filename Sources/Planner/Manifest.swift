@@ -112,6 +112,8 @@ struct Manifest: Sendable {
         var command: String
         var minimum: Version?
         var maximum: Version?
+        /// `config` as JSON, for the hooks of the upstream job.
+        var config = "{}"
         var node: Node
     }
 

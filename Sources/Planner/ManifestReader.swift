@@ -276,6 +276,7 @@ struct ManifestReader {
             return nil
         }
         var demand = Manifest.Demand(job: job, command: upstream, node: node)
+        if let config, !reader.isNull(config) { demand.config = config.json }
         // Other keys of `config` are for the hooks of the upstream job.
         for entry in config.flatMap({ reader.isNull($0) ? nil : reader.mapping($0) })?.entries ?? [] {
             switch entry.name {

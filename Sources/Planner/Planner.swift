@@ -43,7 +43,7 @@ public enum Planner {
     /// - Throws: `PlanningError`, and what `trees` throws.
     public static func plan(
         _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
-        trees: @escaping (Digest) throws -> Tree, hostKeys: HostKeys = { _, _, _ in [] },
+        trees oldTrees: @escaping (Digest) throws -> Tree, hostKeys: HostKeys = { _, _, _ in [] },
         options: Plan.Options = .init()
     ) throws -> PlanningResult {
         var options = options
@@ -56,11 +56,16 @@ public enum Planner {
         var stops = removals(workspace, catalog).filter { isSelected($0.allocation.job) }
         var waves: [Int: [Plan.Job]] = [:]
         var unchanged = 0
+        var warnings = workspace.warnings
+        var templates = TemplateInput(workspace, configuration, catalog, ports)
+        var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where isSelected(job.name) {
-            var planner = JobPlanner(job, options: options, trees: trees)
+            var planner = JobPlanner(job, options: options, renderer: templates.renderer(of: job), trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             unchanged += outcome.unchanged
+            if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
             stops += outcome.stops
+            trees[job.name] = (outcome.trees, outcome.generated)
             if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
         }
         let ordered = waves.keys.sorted().map {
@@ -73,9 +78,10 @@ public enum Planner {
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
             workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
-            waves: ordered)
-        let (capture, kept) = content(of: plan, workspace)
-        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: workspace.warnings)
+            waves: ordered,
+            facts: facts(for: reconcile, ordered, workspace, ports))
+        let (capture, kept) = content(workspace, trees)
+        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }
 
     // MARK: Checks
@@ -195,21 +201,25 @@ public enum Planner {
     }
 
     /// What the plan's jobs push.
-    private static func content(of plan: Plan, _ workspace: Workspace) -> ([PlanningResult.Capture], [Tree]) {
-        let acting = Set(plan.waves.lazy.flatMap(\.jobs).filter { !$0.content.isEmpty }.map(\.job))
+    private static func content(
+        _ workspace: Workspace, _ contents: [JobName: (all: [Tree], generated: [Digest: [UInt8]])]
+    ) -> ([PlanningResult.Capture], [Tree]) {
         var capture: [PlanningResult.Capture] = []
         var trees: [Tree] = []
         var seen = Set<Digest>()
-        for job in workspace.jobs where acting.contains(job.name) {
-            if seen.insert(job.content.tree.digest).inserted { trees.append(job.content.tree) }
-            for entry in job.content.tree.entries {
-                let source: PlanningResult.Capture.Source
-                switch entry.kind {
-                case .file, .executable: source = .file("\(workspace.folder)/jobs/\(job.name)/\(entry.path)")
-                case .symlink: source = .bytes(job.content.links[entry.path] ?? [])
-                case .emptyDirectory: continue
+        for job in workspace.jobs {
+            guard let content = contents[job.name] else { continue }
+            for tree in content.all where seen.insert(tree.digest).inserted {
+                trees.append(tree)
+                for entry in tree.entries where entry.kind != .emptyDirectory && seen.insert(entry.digest).inserted {
+                    let source: PlanningResult.Capture.Source =
+                        if let bytes = content.generated[entry.digest] ?? job.content.links[entry.path] {
+                            .bytes(bytes)
+                        } else {
+                            .file("\(workspace.folder)/jobs/\(job.name)/\(entry.path)")
+                        }
+                    capture.append(.init(digest: entry.digest, source: source))
                 }
-                if seen.insert(entry.digest).inserted { capture.append(.init(digest: entry.digest, source: source)) }
             }
         }
         return (capture, trees)

@@ -62,10 +62,13 @@ struct Quantity: Comparable, Sendable {
     }
 
     /// In the smallest unit, such as `2048 mb`.
-    func text(_ unit: Unit) -> String {
+    func text(_ unit: Unit) -> String { "\(number) \(unit.names[0])" }
+
+    /// In the smallest unit, which is left out: `2048`.
+    var number: String {
         let fraction = thousandths % 1000
         let decimals = fraction == 0 ? "" : "." + String(String(fraction + 1000).dropFirst())
-        return "\(thousandths / 1000)\(decimals) \(unit.names[0])"
+        return "\(thousandths / 1000)\(decimals)"
     }
 
     static func < (a: Self, b: Self) -> Bool { a.thousandths < b.thousandths }

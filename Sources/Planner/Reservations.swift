@@ -8,6 +8,8 @@ struct Reservations {
     struct Entry {
         var memory: Quantity?
         var cpu: Quantity?
+        /// Everything in the section, for hooks and templates.
+        var settings: [String: String] = [:]
     }
 
     private var jobs: [String: Entry] = [:]
@@ -49,11 +51,24 @@ struct Reservations {
                     note: nearest.map { "did you mean [\($0)]?" })
             }
             // Other keys of a section are settings of the job's own.
-            jobs[name] = Entry(
+            var entry = Entry(
                 memory: quantity(section, .memory, job: name, &findings),
                 cpu: quantity(section, .cpu, job: name, &findings))
+            for key in section.keys.sorted() {
+                if let problem = KeyValue.problem(ofKey: key) {
+                    error(name, key, "[\(name)]: the name `\(key)` \(problem)", &findings)
+                }
+                entry.settings[key] = section[key].flatMap { TOMLText.variable($0) }
+                if entry.settings[key] == nil {
+                    error(name, key, "[\(name)]: `\(key)` has to be a text, a number, `true` or `false`", &findings)
+                }
+            }
+            jobs[name] = entry
         }
     }
+
+    /// The section of a job.
+    func settings(of job: JobName) -> [String: String] { jobs[job.text]?.settings ?? [:] }
 
     /// What a job reserves on each of its workers: the override, within the manifest's bounds, else their maximum.
     func reservation(

@@ -48,8 +48,8 @@ struct WorkersReader {
         map.finish()
         guard let host, let name else { return nil }
         let worker = Workspace.Worker(
-            name: name, address: address ?? name.text, port: port, user: user, labels: labels.union(["worker"]),
-            memory: memory, cpu: cpu, tags: tags)
+            name: name, address: address ?? name.text, hostname: address, port: port, user: user,
+            labels: labels.union(["worker"]), memory: memory, cpu: cpu, tags: tags)
         return (worker, host)
     }
 

@@ -13,6 +13,8 @@ public struct Workspace: Sendable {
     let workers: [Worker]
     /// Sorted by name.
     let jobs: [Job]
+    /// `bucket.conf`.
+    let variables: [String: String]
     /// Ports that are assigned to jobs are taken from here.
     let portRange: ClosedRange<Int>
     /// Things that are accepted and probably not meant.
@@ -22,6 +24,8 @@ public struct Workspace: Sendable {
         var name: WorkerName
         /// What connections use.
         var address: String
+        /// As the file has it.
+        var hostname: String?
         /// Nil where `maand.conf` decides.
         var port: Int?
         var user: String?
@@ -42,6 +46,9 @@ public struct Workspace: Sendable {
         var demands: [JobName]
         /// Ascending by worker.
         var allocations: [Allocation]
+        var data = JobData()
+        /// Rendered for each allocation, into files that `content` does not have.
+        var templates: [ParsedTemplate] = []
     }
 
     struct Allocation: Sendable {

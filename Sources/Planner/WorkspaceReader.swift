@@ -37,7 +37,7 @@ private struct WorkspaceReader {
         let workers = hosts?.workers.map(\.worker) ?? []
         let disabledReader = exists("disabled.json") ? document("disabled.json") : nil
         let disabled = disabledReader.map { Disabled($0) } ?? Disabled()
-        let portRange = self.portRange()
+        let bucket = bucketVariables()
         let jobs = jobFiles()
         let names = Set(jobs.map(\.name.text))
         if let disabledReader {
@@ -47,18 +47,22 @@ private struct WorkspaceReader {
             jobs.map { .init(name: $0.name, manifest: $0.manifest, reader: $0.reader) }
         ).resolved()
         checkPorts(jobs)
-        let result = jobs.map { job in
+        var result = jobs.map { job in
             Workspace.Job(
                 name: job.name, manifest: job.manifest, content: job.content,
                 deploymentSequence: demands[job.name]?.level ?? 0,
                 demands: (demands[job.name]?.upstreams ?? []).sorted(),
-                allocations: allocations(of: job, workers: workers, disabled: disabled))
+                allocations: allocations(of: job, workers: workers, disabled: disabled),
+                data: JobData(variables: JobVariables.read(folder, job.name, into: &findings)),
+                templates: ParsedTemplate.read(
+                    job.content.templates, folder: "\(folder)/jobs/\(job.name)", into: &findings))
         }
-        if let hosts { checkCapacity(result, hosts.workers, hosts.reader) }
+        if let hosts { checkCapacity(&result, hosts.workers, hosts.reader) }
         for reader in readers { findings.add(reader) }
         try findings.check()
         return Workspace(
-            folder: folder, workers: workers, jobs: result, portRange: portRange, warnings: findings.warnings)
+            folder: folder, workers: workers, jobs: result, variables: bucket.variables, portRange: bucket.ports,
+            warnings: findings.warnings)
     }
 
     // MARK: Files
@@ -96,22 +100,23 @@ private struct WorkspaceReader {
         }
     }
 
-    /// `bucket.conf`; what else it holds are variables of the bucket.
-    private mutating func portRange() -> ClosedRange<Int> {
+    /// `bucket.conf`: the variables of the bucket, among them where ports are assigned.
+    private mutating func bucketVariables() -> (variables: [String: String], ports: ClosedRange<Int>) {
         var low = 30000
         var high = 39999
-        guard exists("bucket.conf"), let bytes = bytes("bucket.conf") else { return low...high }
+        var variables: [String: String] = [:]
+        guard exists("bucket.conf"), let bytes = bytes("bucket.conf") else { return (variables, low...high) }
         do throws(InputFailure) {
             var reader = try TOMLReader(bytes, file: folder + "/bucket.conf")
             low = reader.integer("port_min", in: 1...65535) ?? low
             high = reader.integer("port_max", in: 1...65535) ?? high
             if low > high { reader.error("port_min", "is above `port_max`") }
-            reader.ignore(reader.keys)
+            variables = reader.variables()
             try reader.finish()
         } catch {
             findings.add(error)
         }
-        return min(low, high)...max(low, high)
+        return (variables, min(low, high)...max(low, high))
     }
 
     private mutating func jobFiles() -> [JobFile] {
@@ -213,7 +218,7 @@ private struct WorkspaceReader {
     }
 
     private mutating func checkCapacity(
-        _ jobs: [Workspace.Job], _ workers: [(worker: Workspace.Worker, node: Node)], _ reader: Reader
+        _ jobs: inout [Workspace.Job], _ workers: [(worker: Workspace.Worker, node: Node)], _ reader: Reader
     ) {
         let selector = configuration.jobConfigSelector
         let name = selector.isEmpty ? "bucket.jobs.conf" : "bucket.jobs.\(selector).conf"
@@ -226,9 +231,12 @@ private struct WorkspaceReader {
         }
         var memory = [Quantity](repeating: .zero, count: workers.count)
         var cpu = memory
-        for job in jobs {
+        for (index, job) in jobs.enumerated() {
             let memoryEach = reservations.reservation(of: job.name, job.manifest.memory, .memory, into: &findings)
             let cpuEach = reservations.reservation(of: job.name, job.manifest.cpu, .cpu, into: &findings)
+            jobs[index].data.memory = memoryEach
+            jobs[index].data.cpu = cpuEach
+            jobs[index].data.settings = reservations.settings(of: job.name)
             if memoryEach == .zero, cpuEach == .zero { continue }
             for allocation in job.allocations where !allocation.isDisabled {
                 memory[allocation.worker] += memoryEach

@@ -64,6 +64,7 @@ public enum JSONReview {
                     })
             ),
         ]
+        fields.append(("facts", plan.facts?.json ?? .null))
         if showsSteps { fields.append(("steps", .array(StepList.rows(plan).map(step)))) }
         return .object(fields)
     }

@@ -34,6 +34,9 @@ public struct PlanDifference {
         compareWorkers(old, new)
         compareStops(old, new)
         compareJobs(old, new)
+        let facts = FactsDifference(old.facts, new.facts).items
+        if !facts.isEmpty { onlyAddsJobs = false }
+        add("What hooks are told", facts)
         if sections.isEmpty {
             onlyAddsJobs = false
             var other = new

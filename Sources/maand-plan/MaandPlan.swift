@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Glibc
+import KeyValues
 import Planner
 import YAML
 
@@ -18,7 +19,9 @@ struct MaandPlan: AsyncParsableCommand {
             workspace or selection; 5, 69 and 75 of `catalog refresh`: a run is unfinished, a worker does not answer, an \
             apply is at work.
             """,
-        subcommands: [Init.self, Deploy.self, Show.self, Diff.self, Verify.self, CatalogCommand.self])
+        subcommands: [
+            Init.self, Deploy.self, Show.self, Diff.self, Verify.self, KeyValueCommand.self, CatalogCommand.self,
+        ])
 
     static func main() async {
         do {
@@ -40,6 +43,9 @@ struct MaandPlan: AsyncParsableCommand {
                 printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
             }
             Glibc.exit(Exit.invalidInput.rawValue)
+        } catch let error as VaultError {
+            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
+            Glibc.exit(Exit.failed.rawValue)
         } catch let error as CatalogError {
             printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
             Glibc.exit(Exit.failed.rawValue)

@@ -101,7 +101,7 @@ import Testing
     @Test func assignedPortsAreTheLowestFreeOnesAndStay() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(1)
-        try bucket.write("bucket.conf", "port_min = \"7000\"\nport_max = 7003\nother = [1]\n")
+        try bucket.write("bucket.conf", "port_min = \"7000\"\nport_max = 7003\nother = 1\n")
         try bucket.job("b", #""resources": {"ports": {"x": {}, "fixed": 7000}}"#)
         #expect(try bucket.deploy().ports == ["b": ["fixed": 7000, "x": 7001]])
         let health = #", "health_check": {"checks": [{"type": "tcp", "port": "y"}]}"#

@@ -76,7 +76,9 @@ import YAML
 
     @Test func refusesWhatCannotBeDeployed() throws {
         let bucket = try bucket()
-        try bucket.write("jobs/api/t.conf.tpl", "x\n")
+        try bucket.write("jobs/api/app.conf.tpl", "x\n")
+        try bucket.write("jobs/api/data.tpl", "x\n")
+        try bucket.write("jobs/api/_modules/m.py.tpl", "x\n")
         try bucket.write("jobs/api/new\nline", "x\n")
         try bucket.write("jobs/api/bin/run", "x\n")
         try bucket.write("jobs/api/logs", "x\n")
@@ -85,7 +87,9 @@ import YAML
         for expected in [
             "WS/jobs/api/bin: error: job api: the name bin is reserved",
             "WS/jobs/api/logs: error: job api: the name logs",
-            "WS/jobs/api/t.conf.tpl: error: job api: templates are not supported",
+            "WS/jobs/api/app.conf.tpl: error: job api: it becomes app.conf, and that is there, too",
+            "WS/jobs/api/data.tpl: error: job api: the name data is reserved",
+            "WS/jobs/api/_modules/m.py.tpl: error: job api: templates in _modules are not supported",
             "WS/jobs/api/fifo: error: job api: sockets, devices and named pipes",
             "WS/jobs/api/new\\u{a}line: error: job api: the path contains a control character",
         ] {

@@ -51,8 +51,8 @@ import Testing
         }
     }
 
-    /// Cases that need hooks or templates.
-    private static let notYet: Set = ["order-by-put-rollout-order", "reload-and-restart-mixed-by-template"]
+    /// Cases that need hooks.
+    private static let notYet: Set = ["order-by-put-rollout-order"]
 
     /// The recorded cases, with what is meant to differ put over them.
     static func cases() throws -> [Case] {

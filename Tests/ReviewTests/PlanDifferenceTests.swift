@@ -169,6 +169,7 @@ import Testing
             { $0.waves[0].jobs[0].healthCheck = nil },
             { $0.waves[0].jobs[0].phases[0].batches[0][0].matched[0].value = ["x"] },
             { $0.waves[0].jobs[0].content[0].workers.swapAt(0, 1) },
+            { $0.facts = Facts() }, { $0.facts = Facts(variables: ["a": "b"]) },
         ]
         let old = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)
         for (index, change) in changes.enumerated() {

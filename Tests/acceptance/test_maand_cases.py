@@ -19,7 +19,6 @@ DIFFERENCES = json.loads((HERE / "maand-differences.json").read_text())
 # Cases that need what is not there yet.
 NOT_YET = {
     "order-by-put-rollout-order": "the order comes from a hook, and there are no hooks yet",
-    "reload-and-restart-mixed-by-template": "the contents come from a template, and there are no templates yet",
 }
 
 # The recorded Makefiles write to /tmp of their worker; our workers share one, so each job logs beside its own data.

@@ -1,0 +1,101 @@
+internal import GRDB
+public import Model
+
+/// A slot of a semaphore that hooks of one job and event share.
+public struct SemaphoreSlot: Hashable, Sendable {
+    /// Names the semaphore within its run.
+    public let scope: String
+    /// How many may hold it at once.
+    public let capacity: Int
+    public let holder: WorkerName
+    /// The attempt with whose end the slot is free again.
+    public let attempt: WritingAttempt
+
+    public init(scope: String, capacity: Int, holder: WorkerName, attempt: WritingAttempt) {
+        self.scope = scope
+        self.capacity = capacity
+        self.holder = holder
+        self.attempt = attempt
+    }
+}
+
+/// What outlives a process of what it offers to hooks.
+extension Catalog {
+    /// The port on which the run's hooks were told to ask; nil before the first.
+    public func hookPort(of run: RunID) throws(CatalogError) -> Int? {
+        try read { db in
+            try Int.fetchOne(db, sql: "SELECT port FROM hook_port WHERE run = ?", arguments: [run.number])
+        }
+    }
+
+    public func setHookPort(_ port: Int, of run: RunID) throws(CatalogError) {
+        try write { db in
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO hook_port (run, port) VALUES (?, ?)", arguments: [run.number, port])
+        }
+    }
+
+    /// The fingerprint of the key that secrets are encrypted with; nil before the first.
+    public func keyFingerprint() throws(CatalogError) -> String? {
+        try read { db in try String.fetchOne(db, sql: "SELECT fingerprint FROM kv_key") }
+    }
+
+    /// Remembers the key's fingerprint, where there is none yet.
+    public func rememberKey(_ fingerprint: String) throws(CatalogError) {
+        try write { db in
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO kv_key (only_row, fingerprint) VALUES (1, ?)", arguments: [fingerprint])
+        }
+    }
+
+    /// Slots that hooks of the run hold.
+    public func semaphoreSlots(of run: RunID) throws(CatalogError) -> [SemaphoreSlot] {
+        try read { db in
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT scope, capacity, holder, step, attempt FROM semaphore WHERE run = ?",
+                arguments: [run.number])
+            return try rows.map { row in
+                guard let holder = WorkerName(row[2]) else { throw self.damaged("a semaphore has no legal holder") }
+                return SemaphoreSlot(
+                    scope: row[0], capacity: row[1], holder: holder,
+                    attempt: WritingAttempt(run: run, step: StepID(row[3]), attempt: row[4]))
+            }
+        }
+    }
+
+    /// Records that a slot is held; it is on disk when this returns.
+    ///
+    /// - Throws: `KeyValueError.attemptEnded`.
+    public func hold(_ slot: SemaphoreSlot) async throws {
+        try await asyncWrite { db in
+            let attempt = slot.attempt
+            try self.checkIsUnderWay(attempt, db)
+            try db.execute(
+                sql: """
+                    INSERT OR REPLACE INTO semaphore (run, scope, holder, capacity, step, attempt)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    attempt.run.number, slot.scope, slot.holder.text, slot.capacity, attempt.step.text,
+                    attempt.attempt,
+                ])
+        }
+    }
+
+    public func release(_ slot: SemaphoreSlot) async throws {
+        try await asyncWrite { db in
+            try db.execute(
+                sql: "DELETE FROM semaphore WHERE run = ? AND scope = ? AND holder = ?",
+                arguments: [slot.attempt.run.number, slot.scope, slot.holder.text])
+        }
+    }
+
+    /// A transaction that blocks no thread of the caller's.
+    func asyncWrite<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        do {
+            return try await queue.write(body)
+        } catch let error as DatabaseError {
+            throw CatalogError(error, path: path)
+        }
+    }
+}

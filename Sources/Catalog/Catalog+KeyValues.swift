@@ -1,0 +1,250 @@
+internal import Foundation
+internal import GRDB
+public import Model
+
+/// The key-value store: committed values, and those of hooks that still run.
+///
+/// A hook's write is durable at once in `kv_pending`, and takes effect in the transaction that records the success of its
+/// attempt; with any other outcome it is gone. So a hook that is killed with its apply, adopted, or run again leaves
+/// what exactly one successful attempt wrote. Versions are drawn when a value is written: of two hooks that write the same
+/// key side by side, the one that wrote last counts, whichever ends last.
+extension Catalog {
+    /// The newest version of a key, which may be its deletion; nil where it never had a value.
+    ///
+    /// - Parameter run: the run whose hooks ask. They see what hooks of this run that have not ended wrote, too, as hooks
+    ///   of Maand do. What hooks put into the namespace of their job (`maand/job/<job>`) is for this run alone.
+    public func keyValue(
+        _ namespace: KVNamespace, _ key: String, in run: RunID? = nil
+    ) throws(CatalogError) -> KeyValueEntry? {
+        try read { db in try self.newest(namespace, key, in: run, db) }
+    }
+
+    /// The newest versions of a namespace's keys, deletions too, sorted by key.
+    public func keyValues(in namespace: KVNamespace, run: RunID? = nil) throws(CatalogError) -> [KeyValueEntry] {
+        try read { db in
+            let keys = try String.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT key FROM kv WHERE namespace = ?1
+                    UNION SELECT key FROM kv_pending WHERE namespace = ?1 ORDER BY key
+                    """, arguments: [namespace.text])
+            return try keys.compactMap { try self.newest(namespace, $0, in: run, db) }
+        }
+    }
+
+    /// Namespaces that are stored, sorted.
+    public func keyValueNamespaces() throws(CatalogError) -> [KVNamespace] {
+        try read { db in
+            try String.fetchAll(db, sql: "SELECT DISTINCT namespace FROM kv ORDER BY namespace").map(self.namespace)
+        }
+    }
+
+    /// Writes or deletes a key at once.
+    ///
+    /// - Parameter who: `user@host`.
+    /// - Throws: `KeyValueError`, `CatalogError`, and what the write's closure throws.
+    /// - Returns: the version that the key has now; the one that it had, where it has this text already.
+    @discardableResult
+    public func write(_ write: KeyValueWrite, at now: Timestamp, by who: String) throws -> Int {
+        do {
+            return try queue.write { db in
+                try self.checkRoom(for: write, db)
+                if let version = try self.versionOfSame(write, in: nil, db) { return version }
+                let version = try self.nextVersion(write, db)
+                let (text, sealed) = try Self.columns(write, version)
+                try db.execute(
+                    sql: """
+                        INSERT INTO kv (namespace, key, version, text, sealed, run, written_at, written_by)
+                        VALUES (?, ?, ?, ?, ?, NULL, ?, ?)
+                        """,
+                    arguments: [write.namespace.text, write.key, version, text, sealed, now.milliseconds, who])
+                try self.forgetOldVersions(of: write.namespace.text, write.key, db)
+                return version
+            }
+        } catch let error as DatabaseError {
+            throw CatalogError(error, path: path)
+        }
+    }
+
+    /// Keeps a hook's write until the outcome of its attempt. When this returns, it is on disk.
+    ///
+    /// - Throws: `KeyValueError`, `CatalogError`, and what the write's closure throws.
+    @discardableResult
+    public func keep(_ write: KeyValueWrite, of attempt: WritingAttempt, at now: Timestamp) async throws -> Int {
+        try await asyncWrite { db in
+            try self.checkIsUnderWay(attempt, db)
+            try self.checkRoom(for: write, db)
+            if let version = try self.versionOfSame(write, in: attempt.run, db) { return version }
+            let version = try self.nextVersion(write, db)
+            let (text, sealed) = try Self.columns(write, version)
+            try db.cachedStatement(
+                sql: """
+                    INSERT OR REPLACE INTO kv_pending
+                        (run, step, attempt, namespace, key, version, text, sealed, written_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                attempt.run.number, attempt.step.text, attempt.attempt, write.namespace.text, write.key, version, text,
+                sealed, now.milliseconds,
+            ])
+            return version
+        }
+    }
+
+    // MARK: Parts of other transactions
+
+    /// An attempt that has an outcome is closed: its process may live on, and nothing that it does counts.
+    func checkIsUnderWay(_ attempt: WritingAttempt, _ db: Database) throws {
+        let state = try String.fetchOne(
+            db, sql: "SELECT state FROM attempt WHERE run = ? AND step = ? AND attempt = ?",
+            arguments: [attempt.run.number, attempt.step.text, attempt.attempt])
+        guard state == StepState.started.rawValue else { throw KeyValueError.attemptEnded(attempt) }
+    }
+
+    /// What belongs to an attempt's outcome: what its hook wrote takes effect or is gone, and what it held is free. Most
+    /// attempts are of no hook, and then nothing is there.
+    func settleHook(_ attempt: WritingAttempt, _ state: StepState, _ db: Database) throws {
+        let of: StatementArguments = [attempt.run.number, attempt.step.text, attempt.attempt]
+        switch state {
+        // Nobody knows yet whether the hook succeeded, so what it wrote waits for the answer.
+        case .pending, .started, .unknown: return
+        case .succeeded: try applyWrites(of, db)
+        case .failed, .unreachable, .skipped, .blocked: break
+        }
+        for table in ["kv_pending", "semaphore"] {
+            try db.cachedStatement(sql: "DELETE FROM \(table) WHERE run = ? AND step = ? AND attempt = ?").execute(
+                arguments: of)
+        }
+    }
+
+    private func applyWrites(_ attempt: StatementArguments, _ db: Database) throws {
+        let keys = try Row.fetchAll(
+            try db.cachedStatement(
+                sql: "SELECT namespace, key FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?"),
+            arguments: attempt)
+        guard !keys.isEmpty else { return }
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO kv (namespace, key, version, text, sealed, run, written_at, written_by)
+                SELECT namespace, key, version, text, sealed, run, written_at, 'run ' || run || ', ' || step
+                FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?
+                """
+        ).execute(arguments: attempt)
+        for row in keys { try forgetOldVersions(of: row[0], row[1], db) }
+    }
+
+    /// Part of a run's end: what belongs to attempts without an outcome is gone.
+    func forgetHooks(of run: RunID, _ db: Database) throws {
+        for table in ["kv_pending", "semaphore", "hook_port"] {
+            try db.execute(sql: "DELETE FROM \(table) WHERE run = ?", arguments: [run.number])
+        }
+    }
+
+    /// The stored values of `vars/job/<job>`, for the planner.
+    func variables(_ db: Database) throws -> [JobName: [String: String]] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT namespace, key, text FROM kv AS newest WHERE namespace LIKE 'vars/job/%' AND version = (
+                    SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
+                """)
+        var variables: [JobName: [String: String]] = [:]
+        for row in rows {
+            guard case .variables(let job) = try namespace(row[0]) else { throw damaged("it has lost a job's name") }
+            guard let text: String = row[2] else { continue }
+            variables[job, default: [:]][row[1]] = text
+        }
+        return variables
+    }
+
+    // MARK: Rows
+
+    private func namespace(_ text: String) throws -> KVNamespace {
+        guard let namespace = KVNamespace(text) else { throw damaged("\(text) is no namespace") }
+        return namespace
+    }
+
+    private func newest(
+        _ namespace: KVNamespace, _ key: String, in run: RunID?, _ db: Database
+    ) throws -> KeyValueEntry? {
+        let ownRun = if case .job = namespace { "AND run = ?3" } else { "" }
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT key, version, text, sealed, written_at, written_by, run FROM kv
+                WHERE namespace = ?1 AND key = ?2 \(ownRun)
+                UNION ALL
+                SELECT key, version, text, sealed, written_at, step, run FROM kv_pending
+                WHERE namespace = ?1 AND key = ?2 AND run = ?3 AND EXISTS (
+                    SELECT 1 FROM attempt WHERE attempt.run = kv_pending.run AND attempt.step = kv_pending.step
+                    AND attempt.attempt = kv_pending.attempt AND attempt.state = 'started')
+                ORDER BY version DESC LIMIT 1
+                """)
+        guard let row = try Row.fetchOne(statement, arguments: [namespace.text, key, run?.number]) else { return nil }
+        let text: String? = row[2]
+        let sealed: Data? = row[3]
+        return KeyValueEntry(
+            namespace: namespace, key: row[0], version: row[1],
+            value: text.map(StoredValue.text) ?? sealed.map { .sealed(Array($0)) },
+            writtenAt: Timestamp(milliseconds: row[4]), writtenBy: row[5], run: (row[6] as Int?).map { RunID($0) })
+    }
+
+    /// The version of the key where it has just this text: then nothing is written, as with Maand.
+    private func versionOfSame(_ write: KeyValueWrite, in run: RunID?, _ db: Database) throws -> Int? {
+        guard case .text(let text) = write.content, let newest = try newest(write.namespace, write.key, in: run, db),
+            newest.value == .text(text), newest.run == run
+        else { return nil }
+        return newest.version
+    }
+
+    private func checkRoom(for write: KeyValueWrite, _ db: Database) throws {
+        if case .deletion = write.content { return }
+        if try count(of: write, db) < KeyValue.maximumKeys { return }
+        // Deleted keys are remembered as long as there is room.
+        try db.execute(
+            sql: """
+                DELETE FROM kv WHERE namespace = ?1 AND key IN (
+                    SELECT key FROM kv AS newest WHERE namespace = ?1 AND text IS NULL AND sealed IS NULL AND version = (
+                        SELECT max(version) FROM kv WHERE namespace = ?1 AND key = newest.key))
+                AND key NOT IN (SELECT key FROM kv_pending WHERE namespace = ?1)
+                """, arguments: [write.namespace.text])
+        guard try count(of: write, db) < KeyValue.maximumKeys else {
+            throw KeyValueError.tooManyKeys(write.namespace)
+        }
+    }
+
+    /// How many other keys the namespace has.
+    private func count(of write: KeyValueWrite, _ db: Database) throws -> Int {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT count(*) FROM (SELECT DISTINCT key FROM kv WHERE namespace = ?1 AND key != ?2
+                UNION SELECT key FROM kv_pending WHERE namespace = ?1 AND key != ?2)
+                """)
+        return try Int.fetchOne(statement, arguments: [write.namespace.text, write.key]) ?? 0
+    }
+
+    private func nextVersion(_ write: KeyValueWrite, _ db: Database) throws -> Int {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT max(version) FROM (SELECT version FROM kv WHERE namespace = ?1 AND key = ?2
+                UNION ALL SELECT version FROM kv_pending WHERE namespace = ?1 AND key = ?2)
+                """)
+        return (try Int.fetchOne(statement, arguments: [write.namespace.text, write.key]) ?? 0) + 1
+    }
+
+    private static func columns(_ write: KeyValueWrite, _ version: Int) throws -> (text: String?, sealed: Data?) {
+        switch write.content {
+        case .text(let text): (text, nil)
+        case .sealed(let seal): (nil, Data(try seal(version)))
+        case .deletion: (nil, nil)
+        }
+    }
+
+    private func forgetOldVersions(of namespace: String, _ key: String, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM kv WHERE namespace = ?1 AND key = ?2 AND version NOT IN (
+                    SELECT version FROM kv WHERE namespace = ?1 AND key = ?2 ORDER BY version DESC LIMIT ?3)
+                """
+        ).execute(arguments: [namespace, key, KeyValue.history])
+    }
+}

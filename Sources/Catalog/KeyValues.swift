@@ -1,0 +1,74 @@
+public import Model
+
+/// A value as it is stored.
+public enum StoredValue: Equatable, Sendable {
+    case text(String)
+    /// Encrypted, for a namespace of secrets; the catalog never sees what is in it.
+    case sealed([UInt8])
+}
+
+/// One version of one key.
+public struct KeyValueEntry: Equatable, Sendable {
+    public let namespace: KVNamespace
+    public let key: String
+    /// Grows by at least 1 with each change of the key. Sealed values are bound to it.
+    public let version: Int
+    /// Nil where this version is a deletion.
+    public let value: StoredValue?
+    public let writtenAt: Timestamp
+    /// `user@host`, or the run and the step.
+    public let writtenBy: String
+    /// The run whose hook wrote it; nil where a person did.
+    public let run: RunID?
+}
+
+/// What is written to one key.
+public struct KeyValueWrite: Sendable {
+    public enum Content: Sendable {
+        case text(String)
+        /// Encrypts the value for the version that it gets; called once, inside the transaction.
+        case sealed(@Sendable (_ version: Int) throws -> [UInt8])
+        case deletion
+    }
+
+    public let namespace: KVNamespace
+    public let key: String
+    public let content: Content
+
+    public init(_ namespace: KVNamespace, _ key: String, _ content: Content) {
+        self.namespace = namespace
+        self.key = key
+        self.content = content
+    }
+}
+
+/// Which attempt of a hook writes; the writes take effect with its success.
+public struct WritingAttempt: Hashable, Sendable {
+    public let run: RunID
+    public let step: StepID
+    public let attempt: Int
+
+    public init(run: RunID, step: StepID, attempt: Int) {
+        self.run = run
+        self.step = step
+        self.attempt = attempt
+    }
+}
+
+/// Why a write was not made. Nothing of it is recorded.
+public enum KeyValueError: Error, Equatable, Sendable {
+    /// The attempt has an outcome, so that nothing can be added to it any more.
+    case attemptEnded(WritingAttempt)
+    case tooManyKeys(KVNamespace)
+}
+
+extension KeyValueError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .attemptEnded(let attempt):
+            "attempt \(attempt.attempt) of the step \(attempt.step) is over, and what its hook left behind cannot write any more"
+        case .tooManyKeys(let namespace):
+            "\(namespace) has \(KeyValue.maximumKeys) keys, which is the limit; delete some"
+        }
+    }
+}

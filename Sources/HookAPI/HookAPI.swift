@@ -1,0 +1,88 @@
+public import Catalog
+internal import Foundation
+internal import Glibc
+public import KeyValues
+public import Model
+
+/// What hooks of one run can ask of the process that runs them: variables, secrets, demands and semaphores, over HTTP on
+/// this host, with a token for each attempt.
+///
+/// What a hook writes is on disk when it hears so, and takes effect in the transaction that records its success; see
+/// `Catalog.keep`. Tokens and the port are the same after a restart, so a hook that outlives this process can go on with
+/// the next one. All methods may be called from any task.
+public final class HookAPI: Sendable {
+    private let server: HookServer
+    private let service: HookService
+    private let modules: String
+    private let nonce: String
+
+    private init(server: HookServer, service: HookService, modules: String, nonce: String) {
+        self.server = server
+        self.service = service
+        self.modules = modules
+        self.nonce = nonce
+    }
+
+    /// The folder of the bucket for what hooks import.
+    public static let modulesFolder = ".hooks"
+
+    /// Begins to listen.
+    ///
+    /// - Parameters:
+    ///   - bucketFolder: gets the module `maand` for scripts in Python.
+    ///   - bucket: the bucket's id.
+    ///   - vault: the bucket's key; from it come the tokens.
+    ///   - report: gets a line about each request that was refused, without values.
+    /// - Throws: `CatalogError`, or that no port of 127.0.0.1 is to be had, or that the module cannot be written.
+    public static func open(
+        bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
+        now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
+    ) async throws -> HookAPI {
+        let modules = try PythonModule.install(in: bucketFolder)
+        let service = HookService(
+            facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
+            semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
+            report: report)
+        let server = try await HookServer.start(port: try catalog.hookPort(of: run.id), service)
+        try catalog.setHookPort(server.port, of: run.id)
+        return HookAPI(server: server, service: service, modules: modules, nonce: run.nonce)
+    }
+
+    /// Lets a hook in, and says what its environment needs for that. For a hook that lived on after an earlier process
+    /// the values are those that it has.
+    public func admit(_ identity: HookIdentity) -> [String: String] {
+        let attempt = identity.attempt
+        let token = service.vault.token(for: "\(nonce) \(attempt.step) \(attempt.attempt)")
+        server.admit(identity, token: token)
+        return [
+            "MAAND_API_URL": "http://127.0.0.1:\(server.port)", "MAAND_API_TOKEN": token,
+            "JOB_COMMAND_API_HOST": "127.0.0.1", "PYTHONPATH": modules,
+        ]
+    }
+
+    /// To be called when the outcome of an attempt is recorded: what its processes still ask is refused.
+    public func ended(_ attempt: WritingAttempt) async {
+        server.dismiss(attempt)
+        await service.semaphores.ended(attempt)
+    }
+
+    /// Stops listening; requests under way are cut off, and their hooks ask again.
+    public func close() async { await server.close() }
+}
+
+/// The module `maand` for hooks in Python.
+enum PythonModule {
+    /// Writes the module where it is not there yet.
+    ///
+    /// - Returns: the folder that belongs in `PYTHONPATH`, absolute.
+    static func install(in bucketFolder: String) throws -> String {
+        let absolute = URL(fileURLWithPath: bucketFolder).standardizedFileURL.path
+        let folder = absolute + "/" + HookAPI.modulesFolder
+        let file = URL(fileURLWithPath: folder + "/maand.py")
+        let text = Data(PackageResources.maand_py)
+        if let there = try? Data(contentsOf: file), there == text { return folder }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try text.write(to: file, options: .atomic)
+        return folder
+    }
+}

@@ -1,0 +1,297 @@
+"""What a hook can ask of the rollout that runs it: variables, secrets, demands, semaphores, its worker.
+
+    import maand
+
+    maand.put_job_variable("schema", "12").raise_for_status()
+    password = maand.get_kv_value("secrets/job/api", "db_password")
+
+Nothing but Python's own library is needed. The functions are those of Maand's module of this name. Functions that ask the
+rollout return a `Response`, which has the attributes of a response of `requests` that hooks use: `status_code`, `ok`,
+`text`, `content`, `headers`, `json()` and `raise_for_status()`.
+"""
+
+import http.client
+import json as _json
+import os
+import shlex
+import subprocess
+import time
+import urllib.parse
+from pathlib import Path
+
+# A rollout that was killed and is continued answers again; so long a hook waits for that, in seconds.
+PATIENCE = 600
+
+
+class HTTPError(IOError):
+    """The rollout refused a request; `response` says why."""
+
+    def __init__(self, message, response=None):
+        super().__init__(message)
+        self.response = response
+
+
+class Response:
+    """An answer of the rollout."""
+
+    def __init__(self, method, url, status, reason, headers, content):
+        self.url = url
+        self.status_code = status
+        self.reason = reason
+        self.headers = headers
+        self.content = content
+        self._method = method
+
+    @property
+    def text(self):
+        return self.content.decode("utf-8")
+
+    @property
+    def ok(self):
+        return self.status_code < 400
+
+    def __bool__(self):
+        return self.ok
+
+    def __repr__(self):
+        return "<Response [%d]>" % self.status_code
+
+    def json(self):
+        return _json.loads(self.content)
+
+    def raise_for_status(self):
+        if not self.ok:
+            path = urllib.parse.urlsplit(self.url).path
+            raise HTTPError(
+                "%d for %s %s: %s" % (self.status_code, self._method, path, self.text.strip()), response=self)
+
+
+def _request(method, path, body=None, timeout=60):
+    base = os.environ.get("MAAND_API_URL")
+    token = os.environ.get("MAAND_API_TOKEN")
+    if not base or not token:
+        raise RuntimeError(
+            "MAAND_API_URL and MAAND_API_TOKEN are not set: this script has to be run by maand-apply, as a hook of a job")
+    host = urllib.parse.urlsplit(base).netloc
+    headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+    data = None if body is None else _json.dumps(body).encode("utf-8")
+    until = time.monotonic() + PATIENCE
+    pause = 0.1
+    while True:
+        connection = http.client.HTTPConnection(host, timeout=timeout)
+        try:
+            # Every request may be sent twice: it says what is to be, not what is to change.
+            connection.request(method, path, body=data, headers=headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            return Response(
+                method, base + path, answer.status, answer.reason, dict(answer.getheaders()), content)
+        except (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine):
+            if time.monotonic() + pause > until:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 2, 2)
+        finally:
+            connection.close()
+
+
+# --- Who this hook is ---
+
+
+def allocation_id():
+    return os.environ.get("ALLOCATION_ID")
+
+
+def allocation_ip():
+    return os.environ.get("ALLOCATION_IP")
+
+
+def allocation_index():
+    return os.environ.get("ALLOCATION_INDEX")
+
+
+def is_allocation_disabled():
+    return os.environ.get("DISABLED") == "1"
+
+
+def job_name():
+    return os.environ.get("JOB")
+
+
+def command_name():
+    return os.environ.get("COMMAND")
+
+
+def command_event():
+    return os.environ.get("EVENT")
+
+
+# --- Variables and secrets ---
+
+
+def get_store_value(namespace, key):
+    """The value of a key, as a response with `namespace`, `key` and `value`."""
+    return _request("GET", "/kv", {"namespace": namespace, "key": key})
+
+
+def get_kv_value(namespace, key):
+    """The value of a key as a text; `HTTPError` where there is none."""
+    response = get_store_value(namespace, key)
+    response.raise_for_status()
+    return response.json()["value"]
+
+
+def put_job_variable(key, value):
+    """Sets a key of vars/job/<this job>. It holds when this hook has succeeded."""
+    return _put("/kv", "vars/job/", key, value)
+
+
+def put_job_secret(key, value):
+    """Sets a key of secrets/job/<this job>, which is stored encrypted. It holds when this hook has succeeded."""
+    return _put("/kv/secret", "secrets/job/", key, value)
+
+
+def delete_job_variable(key):
+    return _delete("/kv", "vars/job/", key)
+
+
+def delete_job_secret(key):
+    return _delete("/kv/secret", "secrets/job/", key)
+
+
+def list_job_keys(namespace=None):
+    """The keys of this job's variables and secrets, as a response with `namespaces`."""
+    return _request("GET", "/kv/keys", {} if namespace is None else {"namespace": namespace})
+
+
+def put_rollout_order(order):
+    """Sets the order in which this rollout takes the job's workers: a list of all of them, or a text with commas.
+
+    Only hooks of the events pre_deploy and cli may.
+    """
+    if not isinstance(order, str):
+        order = ",".join(part for part in (str(item).strip() for item in order) if part)
+    return _put("/kv", "maand/job/", "rollout_order", order)
+
+
+def get_rollout_order():
+    return get_store_value("maand/job/" + str(job_name()), "rollout_order")
+
+
+def _put(path, namespace, key, value):
+    return _request("PUT", path, {"namespace": namespace + str(job_name()), "key": key, "value": value})
+
+
+def _delete(path, namespace, key):
+    return _request("DELETE", path, {"namespace": namespace + str(job_name()), "key": key})
+
+
+# --- Demands and semaphores ---
+
+
+def list_command_demands():
+    """The commands of other jobs that demand this one, each with `job`, `command` and `demand_config`."""
+    return _request("GET", "/demands")
+
+
+def acquire_semaphore(name, capacity=1, timeout_seconds=600):
+    """Waits until this allocation is one of at most `capacity` that hold the semaphore of this job and event.
+
+    It is released by `release_semaphore`, and when the hook ends.
+    """
+    body = {"name": name, "capacity": capacity, "timeout_seconds": timeout_seconds}
+    return _request("POST", "/semaphore/acquire", body, timeout=max(timeout_seconds, 600) + 30)
+
+
+def release_semaphore(name):
+    return _request("POST", "/semaphore/release", {"name": name})
+
+
+def semaphore_status(name):
+    """A response with `capacity`, `holders`, `waiting` and `available`."""
+    return _request("GET", "/semaphore/status?" + urllib.parse.urlencode({"name": name}))
+
+
+# --- The worker ---
+
+
+def find_bucket_root():
+    """The folder with maand.conf."""
+    for start in (Path.cwd().resolve(), Path(__file__).resolve().parent):
+        for folder in (start, *start.parents):
+            if (folder / "maand.conf").is_file():
+                return folder
+    raise FileNotFoundError("maand.conf is neither above %s nor above %s" % (Path.cwd(), Path(__file__).parent))
+
+
+def _configuration():
+    """The keys of maand.conf, as texts."""
+    found = {}
+    for line in (find_bucket_root() / "maand.conf").read_text().splitlines():
+        key, mark, value = line.strip().partition("=")
+        if mark and not key.startswith("#"):
+            value = value.strip()
+            if value[:1] in ("'", '"') and value.find(value[0], 1) > 0:
+                value = value[1 : value.find(value[0], 1)]
+            else:
+                value = value.split("#")[0].strip()
+            found[key.strip()] = value
+    return found
+
+
+def load_ssh():
+    """`(user, key file, use sudo)` as maand.conf has them."""
+    conf = _configuration()
+    key = find_bucket_root() / "secrets" / conf.get("ssh_key", "worker.key")
+    if not key.is_file():
+        raise FileNotFoundError("there is no key %s" % key)
+    return conf.get("ssh_user", "agent"), key, conf.get("use_sudo", "true") == "true"
+
+
+def run_ssh(worker_ip, remote_cmd, *, timeout=300, check=True, connect_timeout=15):
+    """Runs a command line on a worker; on the local transport in the worker's folder on this machine."""
+    conf = _configuration()
+    bucket = find_bucket_root()
+    if conf.get("transport") == "local":
+        argv = ["sh", "-c", "cd %s && %s" % (shlex.quote(str(bucket / "workers" / str(worker_ip))), remote_cmd)]
+    else:
+        user, key, use_sudo = load_ssh()
+        known_hosts = bucket / "secrets" / conf.get("known_hosts", "known_hosts")
+        argv = ["ssh", "-i", str(key), "-p", conf.get("ssh_port", "22"), "-o", "BatchMode=yes"]
+        argv += ["-o", "ConnectTimeout=%d" % connect_timeout, "-o", "UserKnownHostsFile=%s" % known_hosts]
+        argv += ["%s@%s" % (user, worker_ip)]
+        argv += ["%stimeout %d %s" % ("sudo -n -E " if use_sudo else "", timeout, remote_cmd)]
+    return subprocess.run(
+        argv, check=check, text=True, capture_output=True, timeout=timeout + connect_timeout + 30)
+
+
+def run_make_target(target, *, worker_ip=None, job=None, timeout=300):
+    """Runs a target of a job's Makefile in the job's folder on a worker."""
+    conf = _configuration()
+    root = conf.get("worker_root", "/opt/worker")
+    if conf.get("transport") == "local":
+        root = root.lstrip("/")
+    folder = "%s/%s/jobs/%s" % (root, get_kv_value("maand/bucket", "bucket_id"), job or job_name())
+    return run_ssh(
+        worker_ip or allocation_ip(), "make -C %s %s" % (shlex.quote(folder), shlex.quote(target)), timeout=timeout)
+
+
+def run_runner_target(target, *, worker_ip=None, job=None, timeout=300):
+    """The same as `run_make_target`: there is no runner on the workers."""
+    return run_make_target(target, worker_ip=worker_ip, job=job, timeout=timeout)
+
+
+# --- Older names ---
+
+get_allocation_id = allocation_id
+get_allocation_ip = allocation_ip
+get_allocation_index = allocation_index
+get_event = command_event
+get_command = command_name
+get_job = job_name
+get_demands = list_command_demands
+kv_get = get_store_value
+kv_put = put_job_variable
+kv_put_secret = put_job_secret
+put_deploy_order = put_rollout_order
+get_deploy_order = get_rollout_order

@@ -1,0 +1,107 @@
+public import Catalog
+public import Model
+
+/// The values of every namespace as somebody sees them: what follows from the workspace, what is stored, and for hooks
+/// what hooks of the same run wrote.
+public struct KeyValueView: Sendable {
+    private let facts: Facts
+    private let bucket: String
+    private let catalog: Catalog?
+    private let vault: Vault?
+    private let run: RunID?
+
+    /// - Parameters:
+    ///   - bucket: the bucket's id.
+    ///   - catalog: nil where the bucket has none yet.
+    ///   - vault: opens secrets; nil where there is no key yet, and so no secret.
+    ///   - run: whose hooks see this; nil for people.
+    public init(facts: Facts, bucket: String, catalog: Catalog?, vault: Vault?, run: RunID? = nil) {
+        self.facts = facts
+        self.bucket = bucket
+        self.catalog = catalog
+        self.vault = vault
+        self.run = run
+    }
+
+    /// A value and where it is from.
+    public struct Value: Equatable, Sendable {
+        public let key: String
+        public let origin: Origin
+        fileprivate let content: StoredValue
+    }
+
+    public enum Origin: Equatable, Sendable {
+        /// It follows from these files of the workspace.
+        case workspace(String)
+        case stored(version: Int, at: Timestamp, by: String)
+    }
+
+    /// The value of a key; nil where it has none, or where there is no such job or worker.
+    public func value(_ namespace: KVNamespace, _ key: String) throws -> Value? {
+        let entry = try catalog?.keyValue(namespace, key, in: run)
+        return merged(namespace, key, entry, try derived(namespace)?[key])
+    }
+
+    /// Everything in a namespace, sorted by key.
+    public func values(in namespace: KVNamespace) throws -> [Value] {
+        let derived = try derived(namespace) ?? [:]
+        let stored = Dictionary(
+            uniqueKeysWithValues: try catalog?.keyValues(in: namespace, run: run).map { ($0.key, $0) } ?? [])
+        let keys = Set(derived.keys).union(stored.keys)
+        return keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.compactMap {
+            merged(namespace, $0, stored[$0], derived[$0])
+        }
+    }
+
+    /// The text of a value, a secret's too.
+    ///
+    /// - Throws: `VaultError` where a secret cannot be decrypted.
+    public func text(of value: Value, in namespace: KVNamespace) throws -> String {
+        switch (value.content, value.origin) {
+        case (.text(let text), _): return text
+        case (.sealed(let bytes), .stored(let version, _, _)):
+            let place = Vault.Place(namespace: namespace.text, key: value.key, version: version)
+            guard let vault else { throw VaultError.unreadable(place) }
+            return try vault.open(bytes, for: place)
+        case (.sealed, .workspace): return ""  // Nothing of the workspace is sealed.
+        }
+    }
+
+    /// What a hook of this run wrote comes before the job's files, and those before what was stored earlier: a build of
+    /// Maand puts `vars.toml` into its store, and hooks write after it.
+    private func merged(
+        _ namespace: KVNamespace, _ key: String, _ entry: KeyValueEntry?, _ derived: String?
+    ) -> Value? {
+        let isOfRun = run != nil && entry?.run == run
+        if let derived, !isOfRun {
+            let file = namespace.source(ofKey: key) ?? Self.variablesFile(namespace)
+            return Value(key: key, origin: .workspace(file), content: .text(derived))
+        }
+        guard let entry, let content = entry.value else { return nil }
+        return Value(
+            key: key, origin: .stored(version: entry.version, at: entry.writtenAt, by: entry.writtenBy),
+            content: content)
+    }
+
+    private static func variablesFile(_ namespace: KVNamespace) -> String {
+        if case .variables(let job) = namespace { "workspace/jobs/\(job)/vars.toml" } else { "the workspace" }
+    }
+
+    private func derived(_ namespace: KVNamespace) throws -> [String: String]? {
+        switch namespace {
+        case .variables(let name): return facts.job(name)?.variables
+        case .secrets: return nil
+        case .job(let name):
+            guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: bucket) else {
+                return nil
+            }
+            var chosen: String?
+            if case .text(let text)? = try value(.variables(name), KeyValue.rolloutOrder)?.content { chosen = text }
+            let order = facts.rolloutOrder(of: job, chosen: chosen)
+            values[KeyValue.rolloutOrder] = order.map(\.text).joined(separator: ",")
+            return values
+        case .bucket, .workers, .worker, .tags, .allocation, .bucketVariables, .bucketJobVariables:
+            return facts.values(in: namespace, bucket: bucket)
+        }
+    }
+}

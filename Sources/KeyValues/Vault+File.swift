@@ -1,0 +1,106 @@
+public import Catalog
+internal import Crypto
+internal import Foundation
+internal import Glibc
+
+extension Vault {
+    /// The key's file, below the bucket's folder.
+    public static let file = "secrets/kv.key"
+
+    /// The bucket's key as its file has it, or nil where there is no file and none is known.
+    ///
+    /// - Parameter known: the fingerprint of the key that the bucket's secrets are encrypted with, if there are any.
+    public static func open(in folder: String, known: String?) throws(VaultError) -> Vault? {
+        let path = folder + "/" + file
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR {
+                if known != nil { throw .lost(path: path) }
+                return nil
+            }
+            throw .failed(path: path, reason: String(cString: strerror(errno)))
+        }
+        defer { close(descriptor) }
+        try checkAccess(descriptor, path)
+        let vault = Vault(key: SymmetricKey(data: try key(descriptor, path)))
+        if let known, known != vault.fingerprint { throw .other(path: path) }
+        return vault
+    }
+
+    /// The bucket's key, made now where there is none yet. Of processes that do this at once one makes it.
+    public static func openOrCreate(in folder: String, known: String?) throws(VaultError) -> Vault {
+        if let vault = try open(in: folder, known: known) { return vault }
+        let path = folder + "/" + file
+        let secrets = folder + "/secrets"
+        if mkdir(secrets, 0o700) != 0, errno != EEXIST {
+            throw .failed(path: secrets, reason: String(cString: strerror(errno)))
+        }
+        let key = SymmetricKey(size: .bits256)
+        let text = key.withUnsafeBytes { "\(header)\(Data($0).base64EncodedString())\n" }
+        if try write(Array(text.utf8), to: path) { return Vault(key: key) }
+        // Another process was faster.
+        guard let vault = try open(in: folder, known: known) else { throw .lost(path: path) }
+        return vault
+    }
+
+    private static let header = "maand-key-1:"
+
+    private static func checkAccess(_ descriptor: Int32, _ path: String) throws(VaultError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw .failed(path: path, reason: String(cString: strerror(errno)))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .malformed(path: path) }
+        guard status.st_uid == geteuid() else { throw .foreignOwner(path: path) }
+        let mode = status.st_mode & 0o777
+        guard mode & 0o077 == 0 else { throw .exposed(path: path, mode: "0" + String(mode, radix: 8)) }
+    }
+
+    private static func key(_ descriptor: Int32, _ path: String) throws(VaultError) -> Data {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count >= 0 else { throw .failed(path: path, reason: String(cString: strerror(errno))) }
+        let text = String(decoding: buffer.prefix(count), as: UTF8.self)
+        guard text.hasPrefix(header), text.hasSuffix("\n"),
+            let data = Data(base64Encoded: String(text.dropFirst(header.count).dropLast())), data.count == 32
+        else { throw .malformed(path: path) }
+        return data
+    }
+
+    /// Whole or absent at any instant, and durable: what is sealed with a key that a power cut takes is lost.
+    ///
+    /// - Returns: false where the file is there already.
+    private static func write(_ bytes: [UInt8], to path: String) throws(VaultError) -> Bool {
+        let temporary = "\(path).\(UInt64.random(in: .min ... .max)).tmp"
+        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .failed(path: temporary, reason: String(cString: strerror(errno))) }
+        defer { unlink(temporary) }
+        let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+        let code = errno
+        close(descriptor)
+        guard isWritten else { throw .failed(path: temporary, reason: String(cString: strerror(code))) }
+        guard link(temporary, path) == 0 else {
+            if errno == EEXIST { return false }
+            throw .failed(path: path, reason: String(cString: strerror(errno)))
+        }
+        let folder = Glibc.open(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_DIRECTORY)
+        guard folder >= 0, fsync(folder) == 0 else {
+            throw .failed(path: path, reason: String(cString: strerror(errno)))
+        }
+        close(folder)
+        return true
+    }
+}
+
+extension Vault {
+    /// The bucket's key for writing secrets or giving out tokens; from now on the catalog knows it, and takes no other.
+    public static func openOrCreate(in folder: String, for catalog: Catalog) throws -> Vault {
+        let vault = try openOrCreate(in: folder, known: try catalog.keyFingerprint())
+        try catalog.rememberKey(vault.fingerprint)
+        // Where two processes made their first key at once, they made the same one: the file's.
+        guard try catalog.keyFingerprint() == vault.fingerprint else {
+            throw VaultError.other(path: folder + "/" + file)
+        }
+        return vault
+    }
+}

@@ -1,0 +1,168 @@
+internal import JobFiles
+internal import Model
+internal import Templates
+internal import YAML
+
+/// A template of a job that was read without errors.
+struct ParsedTemplate: Sendable {
+    /// The file itself, for messages.
+    var file: String
+    /// What it becomes.
+    var path: String
+    var isExecutable: Bool
+    var template: Template
+
+    static func read(_ sources: [JobTemplate], folder: String, into findings: inout Findings) -> [ParsedTemplate] {
+        sources.compactMap { source in
+            let file = "\(folder)/\(source.path)\(JobTemplate.suffix)"
+            do throws(TemplateProblem) {
+                return ParsedTemplate(
+                    file: file, path: source.path, isExecutable: source.isExecutable,
+                    template: try Template(source.bytes))
+            } catch {
+                findings.add(InputFailure(error.diagnostic(file)))
+                return nil
+            }
+        }
+    }
+}
+
+extension TemplateProblem {
+    fileprivate func diagnostic(_ file: String) -> Diagnostic {
+        Diagnostic(file: file, mark: mark, message: message, note: note)
+    }
+}
+
+/// What templates of all jobs are rendered with; worked out when the first job has any.
+struct TemplateInput {
+    private let workspace: Workspace
+    private let configuration: BucketConfiguration
+    private let catalog: CatalogSnapshot
+    private let ports: [JobName: [String: Int]]
+    private var facts: Facts?
+
+    init(
+        _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
+        _ ports: [JobName: [String: Int]]
+    ) {
+        self.workspace = workspace
+        self.configuration = configuration
+        self.catalog = catalog
+        self.ports = ports
+    }
+
+    /// Nil where the job has no templates.
+    mutating func renderer(of job: Workspace.Job) -> JobRenderer? {
+        if job.templates.isEmpty { return nil }
+        let facts = self.facts ?? Facts(workspace, ports: ports)
+        self.facts = facts
+        return JobRenderer(
+            job: job, facts: facts, variables: catalog.jobs.mapValues(\.variables), bucket: configuration.bucketID,
+            root: "\(configuration.workerRoot)/\(configuration.bucketID)")
+    }
+}
+
+/// Renders the templates of one job.
+struct JobRenderer {
+    let job: Workspace.Job
+    let facts: Facts
+    /// What `vars/job/<job>` has stored.
+    let variables: [JobName: [String: String]]
+    /// The bucket's id.
+    let bucket: String
+    /// The bucket's folder on workers.
+    let root: String
+
+    struct File {
+        var entry: TreeEntry
+        var bytes: [UInt8]
+    }
+
+    /// What the templates become for one allocation.
+    ///
+    /// - Throws: `InputFailure` with what is wrong in each template.
+    func files(for worker: Workspace.Worker, currentVersion: String) throws(InputFailure) -> [File] {
+        var findings = Findings()
+        let values = AllocationValues(renderer: self, allocation: AllocationID(job: job.name, worker: worker.name))
+        let data = data(worker, currentVersion)
+        var files: [File] = []
+        for template in job.templates {
+            do throws(TemplateProblem) {
+                let bytes = try template.template.render(data, values: values)
+                let entry = TreeEntry(
+                    path: template.path, kind: template.isExecutable ? .executable : .file, digest: Digest.of(bytes),
+                    size: bytes.count)
+                files.append(File(entry: entry, bytes: bytes))
+            } catch {
+                let message = "\(error.message) (for worker \(worker.name))"
+                findings.add(
+                    InputFailure(
+                        Diagnostic(file: template.file, mark: error.mark, message: message, note: error.note)))
+            }
+        }
+        try findings.check()
+        return files
+    }
+
+    /// What `.` is: Maand's names.
+    private func data(_ worker: Workspace.Worker, _ currentVersion: String) -> TemplateValue {
+        .fields([
+            "AllocationID": .text(Facts.allocationID(AllocationID(job: job.name, worker: worker.name))),
+            "Job": .text(job.name.text), "CurrentVersion": .text(currentVersion),
+            "NewVersion": .text((job.manifest.version ?? Version.none).text), "WorkerIP": .text(worker.name.text),
+            "WorkerID": .text(Facts.stableID(of: worker.name.text)),
+            "Labels": .list(worker.labels.sorted().map { .text($0) }), "BucketPath": .text(root),
+            "JobPath": .text("\(root)/jobs/\(job.name)"),
+        ])
+    }
+}
+
+/// What the templates of one allocation may ask for.
+private struct AllocationValues: TemplateValues {
+    let renderer: JobRenderer
+    let allocation: AllocationID
+
+    func value(_ text: String, _ key: String) throws(TemplateRefusal) -> String? { try values(text)[key] }
+
+    func keys(_ text: String) throws(TemplateRefusal) -> [String] {
+        try values(text).keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    func secret(_ key: String) throws(TemplateRefusal) -> String {
+        throw Self.noSecrets(KVNamespace.secrets(allocation.job))
+    }
+
+    private func values(_ text: String) throws(TemplateRefusal) -> [String: String] {
+        let facts = renderer.facts
+        guard let namespace = KVNamespace(text), facts.isReadable(namespace, by: allocation) else {
+            throw TemplateRefusal(
+                "\(text) is not a namespace that the job \(allocation.job) may read",
+                note: "of other jobs only those that its commands demand")
+        }
+        switch namespace {
+        case .secrets: throw Self.noSecrets(namespace)
+        case .variables(let job): return variables(of: job)
+        case .job(let name):
+            guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: renderer.bucket) else {
+                return [:]
+            }
+            let order = facts.rolloutOrder(of: job, chosen: variables(of: name)[KeyValue.rolloutOrder])
+            values[KeyValue.rolloutOrder] = order.map(\.text).joined(separator: ",")
+            return values
+        case .bucket, .workers, .worker, .tags, .allocation, .bucketVariables, .bucketJobVariables:
+            return facts.values(in: namespace, bucket: renderer.bucket) ?? [:]
+        }
+    }
+
+    /// What stands with the job's code comes before what is stored.
+    private func variables(of job: JobName) -> [String: String] {
+        (renderer.variables[job] ?? [:]).merging(renderer.facts.job(job)?.variables ?? [:]) { $1 }
+    }
+
+    /// A rendered file lies in the store, and its digest in the plan: both would give a secret away.
+    private static func noSecrets(_ namespace: KVNamespace) -> TemplateRefusal {
+        TemplateRefusal(
+            "\(namespace): this release puts no secrets into templates",
+            note: "let a hook of the job, such as after_allocation_started, bring the secret to the worker")
+    }
+}

@@ -1,0 +1,60 @@
+public import Model
+
+extension Planner {
+    /// What hooks, templates and people are told about a workspace.
+    ///
+    /// - Throws: `PlanningError` where ports cannot be assigned.
+    public static func facts(_ workspace: Workspace, _ catalog: CatalogSnapshot) throws -> Facts {
+        Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
+    }
+
+    /// What the plan's hooks are told; nil where none of its jobs has any.
+    static func facts(
+        for stops: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ ports: [JobName: [String: Int]]
+    ) -> Facts? {
+        let acting = Set(waves.lazy.flatMap(\.jobs).map(\.job)).union(stops.lazy.map(\.allocation.job))
+        let asking = workspace.jobs.filter { job in
+            acting.contains(job.name) && job.manifest.commands.contains { $0.events.contains { !$0.isOutsideRollouts } }
+        }
+        return asking.isEmpty ? nil : Facts(workspace, ports: ports).told(to: Set(asking.map(\.name)))
+    }
+}
+
+extension Facts {
+    init(_ workspace: Workspace, ports: [JobName: [String: Int]]) {
+        self.init(
+            variables: workspace.variables,
+            workers: workspace.workers.map { worker in
+                Worker(
+                    worker: worker.name, hostname: worker.hostname, labels: worker.labels.sorted(),
+                    memory: worker.memory?.number, cpu: worker.cpu?.number, tags: worker.tags)
+            },
+            jobs: workspace.jobs.map { Job($0, workspace, ports: ports[$0.name] ?? [:]) })
+    }
+}
+
+extension Facts.Job {
+    fileprivate init(_ job: Workspace.Job, _ workspace: Workspace, ports: [String: Int]) {
+        self.init(
+            job: job.name, version: (job.manifest.version ?? Version.none).normalized,
+            selectors: job.manifest.selectors,
+            disabled: job.allocations.filter(\.isDisabled).map { workspace.workers[$0.worker].name },
+            memory: .init(job.data.memory, job.manifest.memory), cpu: .init(job.data.cpu, job.manifest.cpu),
+            ports: ports.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }, settings: job.data.settings,
+            variables: job.data.variables,
+            demands: job.manifest.commands.compactMap { command in
+                guard let demand = command.demand, let upstream = JobName(demand.job) else { return nil }
+                return Facts.Demand(
+                    command: command.name, upstream: upstream, upstreamCommand: demand.command, config: demand.config)
+            })
+    }
+}
+
+extension Facts.Amount {
+    /// Where the manifest gives no bounds, they are what is reserved.
+    fileprivate init(_ reserved: Quantity, _ bounds: Manifest.Bounds) {
+        self.init(
+            reserved: reserved.number, minimum: (bounds.isUnset ? reserved : bounds.minimum).number,
+            maximum: (bounds.isUnset ? reserved : bounds.maximum).number)
+    }
+}

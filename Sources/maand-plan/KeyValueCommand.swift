@@ -1,0 +1,164 @@
+public import ArgumentParser
+import Catalog
+import KeyValues
+public import Model
+import Review
+
+struct KeyValueCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv",
+        abstract: "Shows and sets variables and secrets of jobs.",
+        discussion: """
+            Values lie in namespaces: maand/... and vars/bucket... follow from the workspace, vars/job/JOB and \
+            secrets/job/JOB are set here and by hooks. Secrets are encrypted in the catalog with the key secrets/kv.key. \
+            The key rollout_order of vars/job/JOB, a list of workers separated by commas, is the order of the job's \
+            rollouts.
+            """,
+        subcommands: [GetKeyValue.self, ListKeyValues.self, PutKeyValue.self, DeleteKeyValue.self])
+}
+
+struct GetKeyValue: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "get", abstract: "Prints the value of a key.")
+
+    @Argument(help: "The namespace, such as vars/job/api.")
+    var namespace: KVNamespace
+
+    @Argument(help: "The key.")
+    var key: String
+
+    @Flag(help: "Print a secret, too.")
+    var reveal = false
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let store = try KeyValueStore(bucket)
+        guard let value = try store.view(of: namespace).value(namespace, key) else {
+            throw store.missing(namespace, key)
+        }
+        guard reveal || !namespace.isSecret else {
+            throw Failure(.usage, "\(key) of \(namespace) is a secret", "--reveal prints it")
+        }
+        try printResult(Array((try store.view(of: namespace).text(of: value, in: namespace) + "\n").utf8))
+    }
+}
+
+struct ListKeyValues: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists keys and values; of secrets the keys alone.")
+
+    @Argument(help: "The namespace; without it, the variables and secrets of all jobs.")
+    var namespace: KVNamespace?
+
+    @OptionGroup var options: CatalogListOptions
+
+    func run() throws {
+        let store = try KeyValueStore(options.bucket)
+        var rows: [(KVNamespace, KeyValueView.Value, String?)] = []
+        for namespace in try namespace.map({ [$0] }) ?? store.namespacesOfJobs() {
+            let view = try store.view(of: namespace)
+            for value in try view.values(in: namespace) {
+                rows.append((namespace, value, namespace.isSecret ? nil : try view.text(of: value, in: namespace)))
+            }
+        }
+        switch options.format {
+        case .text:
+            var table = TextTable(["namespace", "key", "value", "version", "from"])
+            for (namespace, value, text) in rows {
+                table.add([
+                    namespace.text, value.key, text.map(Self.short) ?? "(secret)",
+                    value.version.map { String($0) } ?? "-", value.source,
+                ])
+            }
+            try printResult(Array(table.text.utf8))
+        case .json:
+            let items = rows.map { namespace, value, text in
+                JSON.object([
+                    ("namespace", .string(namespace.text)), ("key", .string(value.key)), ("value", .optional(text)),
+                    ("secret", .bool(namespace.isSecret)), ("version", value.version.map(JSON.int) ?? .null),
+                    ("from", .string(value.source)),
+                ])
+            }
+            try printResult(Array(JSON.array(items).text.utf8))
+        }
+    }
+
+    /// For a row of a table.
+    private static func short(_ text: String) -> String { text.count > 60 ? text.prefix(57) + "..." : text }
+}
+
+struct PutKeyValue: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "put", abstract: "Sets a key of vars/job/JOB or secrets/job/JOB.",
+        discussion: """
+            Without a value it is read from standard input, and a line feed at its end is left out; on a terminal it is \
+            asked for. A secret is never taken from the command line, where others could see it.
+            """)
+
+    @Argument(help: "The namespace, vars/job/JOB or secrets/job/JOB.")
+    var namespace: KVNamespace
+
+    @Argument(help: "The key.")
+    var key: String
+
+    @Argument(help: "The value; - reads standard input.")
+    var value: String?
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let store = try KeyValueStore(bucket)
+        try store.checkCanWrite(namespace, key)
+        if let problem = KeyValue.problem(ofKey: key) { throw Failure(.usage, "the key \(problem)") }
+        let given = value == "-" ? nil : value
+        guard given == nil || !namespace.isSecret else {
+            throw Failure(
+                .usage, "\(namespace) holds secrets, and others can see the command line",
+                "give the value on standard input: `maand-plan kv put \(namespace) \(key) < FILE`")
+        }
+        let text = try given ?? KeyValueInput.read(isSecret: namespace.isSecret, prompt: "\(key) of \(namespace): ")
+        if let problem = KeyValue.problem(ofValue: text) { throw Failure(.invalidInput, "the value \(problem)") }
+        let version = try store.put(namespace, key, text)
+        printNotice("\(key) of \(namespace) is set; this is version \(version).")
+    }
+}
+
+struct DeleteKeyValue: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Deletes a key of vars/job/JOB or secrets/job/JOB.")
+
+    @Argument(help: "The namespace, vars/job/JOB or secrets/job/JOB.")
+    var namespace: KVNamespace
+
+    @Argument(help: "The key.")
+    var key: String
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let store = try KeyValueStore(bucket)
+        try store.checkCanWrite(namespace, key)
+        try store.delete(namespace, key)
+        printNotice("\(key) of \(namespace) is deleted.")
+    }
+}
+
+extension KVNamespace: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension KeyValueView.Value {
+    fileprivate var version: Int? {
+        switch origin {
+        case .workspace: nil
+        case .stored(let version, _, _): version
+        }
+    }
+
+    fileprivate var source: String {
+        switch origin {
+        case .workspace(let file): file
+        case .stored(_, let at, let who): "\(who), \(at.utc)"
+        }
+    }
+}

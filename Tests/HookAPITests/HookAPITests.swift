@@ -1,0 +1,401 @@
+import Catalog
+import Foundation
+import HookAPI
+import KeyValues
+import Model
+import Testing
+
+/// A run with hooks under way, and what serves them.
+final class Hooks: Sendable {
+    let folder: String
+    let catalog: Catalog
+    let run: Run
+    let api: HookAPI
+    let reports: Reports
+
+    /// What was reported.
+    final class Reports: @unchecked Sendable {
+        // Guarded by the lock.
+        private var lines: [String] = []
+        private let lock = NSLock()
+
+        func add(_ line: String) { lock.withLock { lines.append(line) } }
+        var all: [String] { lock.withLock { lines } }
+    }
+
+    static let facts: Facts = {
+        let worker = { (name: String) in Facts.Worker(worker: WorkerName(name) ?? unreachable(), labels: ["worker"]) }
+        let job = { (name: String, demands: [Facts.Demand]) in
+            Facts.Job(
+                job: JobName(name) ?? unreachable(), version: "1.0.0", selectors: ["worker"],
+                variables: name == "api" ? ["from_file": "1", "both": "file"] : [:], demands: demands)
+        }
+        let demand = Facts.Demand(
+            command: "command_migrate", upstream: JobName("db") ?? unreachable(), upstreamCommand: "command_schema",
+            config: #"{"min_version": "2"}"#)
+        return Facts(
+            variables: ["environment": "test"], workers: ["w1", "w2"].map(worker),
+            jobs: [job("api", [demand]), job("db", []), job("web", [])])
+    }()
+
+    private static func unreachable<T>() -> T { preconditionFailure("a literal of this test is wrong") }
+
+    init(_ steps: [String] = ["a"], in folder: String? = nil, continuing: Bool = false) async throws {
+        self.folder = folder ?? NSTemporaryDirectory() + "hooks-\(UInt64.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
+        catalog = try Catalog.open(in: self.folder, bucket: "b-1")
+        let now: @Sendable () -> Timestamp = { Timestamp(milliseconds: 1_700_000_000_000) }
+        if continuing {
+            run = try #require(try catalog.unfinishedRun())
+        } else {
+            run = try catalog.beginRun(
+                plan: Digest.of([1]), nonce: "n1", at: now(), by: "ann@control", workers: [])
+            let begins = steps.map {
+                StepWrite.begin(step: StepID($0), attempt: 1, digest: Digest.of([2]), attemptID: "n1-\($0)")
+            }
+            try await catalog.commit(Checkpoint(run: run.id, at: now(), steps: begins))
+        }
+        let reports = Reports()
+        self.reports = reports
+        api = try await HookAPI.open(
+            bucketFolder: self.folder, bucket: "b-1", facts: Self.facts, catalog: catalog,
+            vault: try Vault.openOrCreate(in: self.folder, for: catalog), run: run, now: now,
+            report: { reports.add($0) })
+    }
+
+    func identity(
+        _ step: String = "a", job: String = "api", worker: String = "w1", event: String = "pre_deploy",
+        command: String = "command_x"
+    ) throws -> HookIdentity {
+        let allocation = AllocationID(job: try #require(JobName(job)), worker: try #require(WorkerName(worker)))
+        return HookIdentity(
+            attempt: WritingAttempt(run: run.id, step: StepID(step), attempt: 1), job: allocation.job,
+            worker: allocation.worker, allocationID: Facts.allocationID(allocation), command: command, event: event)
+    }
+
+    func end(_ step: String, _ state: StepState) async throws {
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: Timestamp(milliseconds: 1),
+                steps: [.outcome(step: StepID(step), attempt: 1, state: state)]))
+        await api.ended(WritingAttempt(run: run.id, step: StepID(step), attempt: 1))
+    }
+
+    /// The variables that a hook's process gets.
+    func environment(_ identity: HookIdentity) -> [String: String] {
+        [
+            "PATH": "/usr/bin:/bin", "JOB": identity.job.text, "ALLOCATION_IP": identity.worker.text,
+            "ALLOCATION_ID": identity.allocationID, "EVENT": identity.event, "COMMAND": identity.command,
+        ].merging(api.admit(identity)) { $1 }
+    }
+
+    func start(_ script: String, _ environment: [String: String]) throws -> (Process, Pipe) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        process.arguments = ["-c", "import maand\n" + script]
+        process.environment = environment
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        return (process, pipe)
+    }
+
+    /// Waits on a thread of its own, since the server needs those of the tasks.
+    static func output(of process: Process, _ pipe: Pipe) async -> String {
+        await withCheckedContinuation { ended in
+            Thread.detachNewThread {
+                let data = pipe.fileHandleForReading.readDataToEndOfFile()
+                process.waitUntilExit()
+                ended.resume(returning: String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines))
+            }
+        }
+    }
+
+    /// What a script in Python prints.
+    func python(_ script: String, _ identity: HookIdentity) async throws -> String {
+        let (process, pipe) = try start(script, environment(identity))
+        return await Self.output(of: process, pipe)
+    }
+
+    func text(_ namespace: String, _ key: String) throws -> String? {
+        let namespace = try #require(KVNamespace(namespace))
+        let view = KeyValueView(
+            facts: Facts(), bucket: "b-1", catalog: catalog,
+            vault: try Vault.open(in: folder, known: try catalog.keyFingerprint()))
+        return try view.value(namespace, key).map { try view.text(of: $0, in: namespace) }
+    }
+}
+
+@Suite(.timeLimit(.minutes(3))) struct HookAPITests {
+    @Test func aHookReadsAndWrites() async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python(
+            """
+            print(maand.get_kv_value("maand/bucket", "bucket_id"), maand.get_kv_value("vars/bucket", "environment"))
+            print(maand.get_kv_value("maand/job/api", "workers"), maand.get_kv_value("vars/job/api", "from_file"))
+            for answer in (maand.put_job_variable("k", " v "), maand.put_job_variable("both", "hook"),
+                           maand.put_job_secret("password", "s3cret "), maand.put_job_variable("gone", "1"),
+                           maand.delete_job_variable("gone"), maand.kv_put("old", "name")):
+                answer.raise_for_status()
+                print(answer.status_code, repr(answer.text), end=" ")
+            print()
+            print(maand.get_store_value("vars/job/api", "k").json())
+            print(maand.get_kv_value("vars/job/api", "both"), repr(maand.get_kv_value("secrets/job/api", "password")))
+            print(maand.list_job_keys().json())
+            print(maand.list_job_keys("secrets/job/api").json())
+            """, try hooks.identity())
+        #expect(
+            output == """
+                b-1 test
+                w1,w2 1
+                200 '' 200 '' 200 '' 200 '' 200 '' 200 '' 
+                {'namespace': 'vars/job/api', 'key': 'k', 'value': 'v'}
+                hook 's3cret '
+                {'namespaces': {'vars/job/api': ['both', 'from_file', 'k', 'old'], 'secrets/job/api': ['password']}}
+                {'namespaces': {'secrets/job/api': ['password']}}
+                """)
+        #expect(try hooks.text("vars/job/api", "k") == nil, "nothing takes effect before the hook has succeeded")
+        try await hooks.end("a", .succeeded)
+        #expect(try hooks.text("vars/job/api", "k") == "v")
+        #expect(try hooks.text("secrets/job/api", "password") == "s3cret ")
+        #expect(hooks.reports.all.isEmpty)
+        await hooks.api.close()
+    }
+
+    @Test(arguments: [
+        (#"get_store_value("vars/job/web", "k")"#, "400", "vars/job/web cannot be read by hooks of the job api"),
+        (#"get_store_value("maand/worker/w2", "labels")"#, "400", "maand/worker/w2 cannot be read"),
+        (#"get_store_value("vars/job/db", "k")"#, "404", "there is no key k in vars/job/db"),
+        (#"get_store_value("vars/job/api", "none")"#, "404", "there is no key none in vars/job/api"),
+        (#"get_store_value("nonsense", "k")"#, "400", "nonsense is not a namespace"),
+        (#"put_job_variable("", "v")"#, "400", "`namespace` and `key` are required"),
+        (#"put_job_variable("k", "")"#, "400", "`value` is missing or empty"),
+        (#"put_job_variable("k", 5)"#, "400", "`value` has to be a text"),
+        (#"put_job_variable("k", "x" * 65537)"#, "400", "the value of k is larger than 64 KiB"),
+        (#"put_job_variable("k", "x" * 600000)"#, "413", "the request has more than 512 KiB"),
+        (#"delete_job_variable("none")"#, "404", "there is no key none in vars/job/api"),
+        (
+            #"_request("PUT", "/kv", {"namespace": "vars/job/web", "key": "k", "value": "v"})"#, "400",
+            "k of vars/job/web cannot be written: vars/job/web belongs to the job web"
+        ),
+        (
+            #"_request("PUT", "/kv", {"namespace": "secrets/job/api", "key": "k", "value": "v"})"#, "400",
+            "secrets/job/api holds secrets, which go to /kv/secret"
+        ),
+        (
+            #"_request("PUT", "/kv", {"namespace": "maand/job/api", "key": "version", "value": "v"})"#, "400",
+            "the values of maand/job/api follow from the job's manifest.json"
+        ),
+        (
+            #"_request("PUT", "/kv/secret", {"namespace": "vars/job/api", "key": "k", "value": "v"})"#, "400",
+            "vars/job/api holds no secrets"
+        ),
+        (#"_request("GET", "/nothing")"#, "404", "there is nothing at /nothing"),
+        (#"_request("POST", "/kv", {})"#, "405", "/kv does not take this method"),
+        (#"_request("GET", "/kv", [])"#, "400", "the body has to be a JSON object"),
+        (#"acquire_semaphore("s", capacity=65)"#, "409", "cannot have the capacity 65"),
+        (#"release_semaphore("s")"#, "409", "this allocation does not hold the semaphore s"),
+        (#"list_job_keys("vars/bucket")"#, "400", "the keys of vars/bucket cannot be listed"),
+    ])
+    func whatIsNotAllowedSaysWhy(_ call: String, _ status: String, _ message: String) async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python("r = maand.\(call)\nprint(r.status_code, r.text)", try hooks.identity())
+        #expect(output.hasPrefix(status + " "), "\(output)")
+        #expect(output.contains(message), "\(output)")
+        if status == "400" {
+            #expect(
+                hooks.reports.all.first?.hasPrefix("job api, command command_x, event pre_deploy, worker w1: refused: ")
+                    == true)
+        }
+        await hooks.api.close()
+    }
+
+    @Test(arguments: [("pre_deploy", "200"), ("cli", "200"), ("post_deploy", "400"), ("health_check", "400")])
+    func theOrderIsPutBeforeARolloutAlone(_ event: String, _ status: String) async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python(
+            """
+            print(maand.get_rollout_order().json()["value"])
+            print(maand.put_rollout_order(["w2", "w1"]).status_code, maand.get_rollout_order().json()["value"])
+            """, try hooks.identity(event: event))
+        #expect(output == "w1,w2\n\(status) \(status == "200" ? "w2,w1" : "w1,w2")")
+        await hooks.api.close()
+    }
+
+    @Test func aHealthCheckOnlyReads() async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python(
+            """
+            for r in (maand.put_job_variable("k", "v"), maand.put_job_secret("k", "v"), maand.delete_job_variable("k"),
+                      maand.delete_job_secret("k")):
+                print(r.status_code, "health_check hooks only read" in r.text)
+            """, try hooks.identity(event: "health_check"))
+        #expect(output == Array(repeating: "400 True", count: 4).joined(separator: "\n"))
+        await hooks.api.close()
+    }
+
+    @Test func withoutTheTokenNothingIsAnswered() async throws {
+        let hooks = try await Hooks()
+        let script = """
+            import os
+            token = os.environ["MAAND_API_TOKEN"]
+            for text in ("", "wrong", token[:-1] + ("0" if token[-1] != "0" else "1")):
+                os.environ["MAAND_API_TOKEN"] = text or "x"
+                if not text:
+                    import http.client
+                    c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+                    c.request("GET", "/kv", '{"namespace": "vars/bucket", "key": "environment"}')
+                    r = c.getresponse()
+                    print(r.status, r.read().decode()[:25])
+                else:
+                    r = maand.get_store_value("vars/bucket", "environment")
+                    print(r.status_code, r.text.strip())
+            """
+        let output = try await hooks.python(script, try hooks.identity())
+        let lines = output.split(separator: "\n")
+        #expect(lines.count == 3 && lines.allSatisfy { $0.hasPrefix("401 ") })
+        #expect(lines.first == "401 this request has no token")
+        #expect(lines.last == "401 the token is not that of a hook which runs now; it ends with its hook")
+        await hooks.api.close()
+    }
+
+    @Test func whatAnAttemptLeftBehindIsRefused() async throws {
+        let hooks = try await Hooks()
+        let identity = try hooks.identity()
+        let environment = hooks.environment(identity)
+        try await hooks.end("a", .failed)
+        let (process, pipe) = try hooks.start("print(maand.put_job_variable('k', 'v').status_code)", environment)
+        #expect(await Hooks.output(of: process, pipe) == "401")
+        await hooks.api.close()
+    }
+
+    @Test func anotherAllocationsIDIsRefused() async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python(
+            """
+            import http.client, os
+            c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+            c.request("GET", "/demands", headers={"Authorization": "Bearer " + os.environ["MAAND_API_TOKEN"],
+                                                  "X-ALLOCATION-ID": "1234"})
+            print(c.getresponse().status)
+            """, try hooks.identity())
+        #expect(output == "404")
+        await hooks.api.close()
+    }
+
+    @Test func demandsNameWhoWantsTheCommand() async throws {
+        let hooks = try await Hooks()
+        let identity = try hooks.identity(job: "db", command: "command_schema")
+        let output = try await hooks.python("print(maand.list_command_demands().json())", identity)
+        #expect(
+            output == "[{'job': 'api', 'command': 'command_migrate', 'demand_config': {'min_version': '2'}}]")
+        await hooks.api.close()
+    }
+
+    @Test func aSemaphoreLetsOneAfterTheOtherPass() async throws {
+        let hooks = try await Hooks(["a", "b"])
+        let script = """
+            maand.acquire_semaphore("s").raise_for_status()
+            maand.acquire_semaphore("s").raise_for_status()
+            import time, os
+            open("log", "a").write("in\\n"); time.sleep(0.3); open("log", "a").write("out\\n")
+            print(maand.semaphore_status("s").json()["available"], end=" ")
+            print(maand.release_semaphore("s").status_code)
+            """
+        async let first = hooks.python(script, try hooks.identity("a"))
+        async let second = hooks.python(script, try hooks.identity("b", worker: "w2"))
+        #expect(try await [first, second] == ["0 200", "0 200"])
+        let log = try String(contentsOfFile: hooks.folder + "/log", encoding: .utf8)
+        #expect(log == "in\nout\nin\nout\n")
+        let status = try await hooks.python("print(maand.semaphore_status('s').json())", try hooks.identity("a"))
+        #expect(status == "{'name': 's', 'capacity': 1, 'holders': [], 'waiting': 0, 'available': 1}")
+        await hooks.api.close()
+    }
+
+    @Test func aSemaphoreIsFreeWhenItsHolderHasEnded() async throws {
+        let hooks = try await Hooks(["a", "b"])
+        let held = try await hooks.python(
+            "print(maand.acquire_semaphore('s').json()['acquired'])", try hooks.identity("a"))
+        #expect(held == "True")
+        let identity = try hooks.identity("b", worker: "w2")
+        let late = try await hooks.python(
+            "print(maand.acquire_semaphore('s', timeout_seconds=1).status_code)", identity)
+        #expect(late == "408")
+        async let waiting = hooks.python("print(maand.acquire_semaphore('s').status_code)", identity)
+        let watcher = try hooks.identity("a")
+        while try await hooks.python("print(maand.semaphore_status('s').json()['waiting'])", watcher) != "1" {}
+        try await hooks.end("a", .failed)
+        #expect(try await waiting == "200")
+        #expect(try hooks.catalog.semaphoreSlots(of: hooks.run.id).map(\.holder.text) == ["w2"])
+        await hooks.api.close()
+    }
+
+    @Test func aHookGoesOnWithTheProcessThatContinuesTheRun() async throws {
+        let first = try await Hooks()
+        let script = """
+            import os, sys, time
+            maand.acquire_semaphore("s").raise_for_status()
+            maand.put_job_variable("before", "1").raise_for_status()
+            open("ready", "w").close()
+            while not os.path.exists("go"): time.sleep(0.01)
+            maand.put_job_variable("after", "1").raise_for_status()
+            print(maand.semaphore_status("s").json()["available"], maand.get_kv_value("vars/job/api", "before"))
+            """
+        let (process, pipe) = try first.start(script, first.environment(try first.identity()))
+        while !FileManager.default.fileExists(atPath: first.folder + "/ready") { await Task.yield() }
+        await first.api.close()
+        try first.catalog.close()
+        _ = FileManager.default.createFile(atPath: first.folder + "/go", contents: nil)
+        let second = try await Hooks(in: first.folder, continuing: true)
+        _ = second.api.admit(try second.identity())
+        let output = await Hooks.output(of: process, pipe)
+        #expect(output == "0 1")
+        try await second.end("a", .succeeded)
+        #expect(try second.text("vars/job/api", "before") == "1")
+        #expect(try second.text("vars/job/api", "after") == "1")
+        await second.api.close()
+    }
+
+    @Test func connectionsThatSayNothingKeepNobodyOut() async throws {
+        let hooks = try await Hooks()
+        let output = try await hooks.python(
+            """
+            import os, socket
+            host, port = os.environ["MAAND_API_URL"][7:].split(":")
+            idle = [socket.create_connection((host, int(port))) for _ in range(100)]
+            idle[0].sendall(b"GET /kv HTTP/1.1\\r\\n")
+            idle[1].sendall(b"\\x00\\xff\\r\\n\\r\\n")
+            print(maand.get_kv_value("vars/bucket", "environment"))
+            """, try hooks.identity())
+        #expect(output == "test")
+        await hooks.api.close()
+    }
+
+    @Test func noSecretIsInTheFilesOrReports() async throws {
+        let hooks = try await Hooks()
+        let secret = "planted-\(UInt64.random(in: .min ... .max))"
+        let output = try await hooks.python(
+            """
+            import http.client, os
+            maand.put_job_secret("password", "\(secret)").raise_for_status()
+            maand._request("PUT", "/kv", {"namespace": "secrets/job/api", "key": "k", "value": "\(secret)"})
+            maand._request("PUT", "/kv/secret", {"namespace": "secrets/job/web", "key": "k", "value": "\(secret)"})
+            c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+            c.request("PUT", "/kv/secret", '{"namespace": "secrets/job/api", "key": "k", "value": "\(secret)" oops',
+                      {"Authorization": "Bearer " + os.environ["MAAND_API_TOKEN"]})
+            print(c.getresponse().read().decode())
+            """, try hooks.identity())
+        try await hooks.end("a", .succeeded)
+        #expect(output.contains("not valid JSON"))
+        #expect(try hooks.text("secrets/job/api", "password") == secret)
+        #expect(hooks.reports.all.count == 3)
+        #expect(!(hooks.reports.all + [output]).contains { $0.contains(secret) })
+        for case let file as String in try #require(FileManager.default.enumerator(atPath: hooks.folder)) {
+            guard let data = FileManager.default.contents(atPath: hooks.folder + "/" + file) else { continue }
+            #expect(data.range(of: Data(secret.utf8)) == nil, "\(file)")
+        }
+        await hooks.api.close()
+    }
+}
