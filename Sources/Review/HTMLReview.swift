@@ -97,11 +97,31 @@ public struct HTMLReview {
         let groups = StopGroup.groups(plan.reconcile)
         for group in groups.prefix(Self.manyRows) {
             let what: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on "
-            out += "<li>\(Self.badge(.stop)) \(what.html)\(WorkerList.phrase(group.workers).html) "
+            out +=
+                "<li>\(Self.badge(.stop, LifecycleAction.stop.rawValue)) \(what.html)\(WorkerList.phrase(group.workers).html) "
             out += "\(Self.small(group.reasonText))</li>\n"
         }
         writeRest(groups.count, "more line")
-        out += "</ul>\n</section>\n"
+        out += "</ul>\n"
+        for hooks in plan.stopHooks { write(hooks.titlePhrase, [hooks.group(in: plan)]) }
+        out += "</section>\n"
+    }
+
+    // MARK: Hooks
+
+    private mutating func write(_ title: Phrase, _ groups: [HookGroup]) {
+        out += "<h3>\(Self.title(title))</h3>\n<dl class=\"hooks\">\n"
+        for group in groups {
+            out += "<dt>\(group.title.html)</dt>\n"
+            for (index, hook) in group.hooks.enumerated() { out += "<dd>\(index + 1). \(hook.phrase.html)</dd>\n" }
+        }
+        out += "</dl>\n"
+    }
+
+    /// The phrase as a heading: it begins with our own words.
+    private static func title(_ phrase: Phrase) -> String {
+        let html = phrase.html
+        return html.prefix(1).uppercased() + html.dropFirst()
     }
 
     private mutating func writeRest(_ count: Int, _ what: String) {
@@ -131,25 +151,27 @@ public struct HTMLReview {
         } else if job.phases.isEmpty {
             facts.append("only completes the rollout that was not completed")
         }
-        if let check = job.healthCheck { facts.append("gate: \(check.phrase.html)") }
+        if let order = job.orderPhrase { facts.append(order.html) }
+        if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }
         if let failures = job.failuresPhrase { facts.append(failures.html) }
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
         }
+        if let hooks = job.hooksPhrase { write(hooks, job.hookGroups) }
         for phase in job.phases { write(phase, of: job) }
         for state in job.changes { write(state.value, of: state.name, in: job) }
         out += "</div>\n</details>\n"
     }
 
     private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
-        let title = phase.titlePhrase(in: job).html
-        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ol class=\"batches\">\n"
+        out += "<h3>\(Self.title(phase.titlePhrase(in: job)))</h3>\n<ol class=\"batches\">\n"
         let items = BatchOutline(phase).items
         for item in items.prefix(Self.manyRows) {
             out += "<li><span class=\"number\">\(item.number)</span><div>"
             for (place, group) in item.groups.enumerated() {
-                out += "<div>\(Self.badge(group.entry.action)) \(WorkerList.phrase(group.workers).html)"
+                out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action))) "
+                out += WorkerList.phrase(group.workers).html
                 if place == 0, let each = item.each { out += ", \(each) at a time" }
                 out += " \(Self.small(Wording.reason(group.entry.reason)))"
                 for match in group.entry.matchPhrases.prefix(20) { out += "<div class=\"match\">\(match.html)</div>" }
@@ -165,8 +187,7 @@ public struct HTMLReview {
 
     private mutating func write(_ changes: [FileChange], of state: String, in job: Plan.Job) {
         if changes.isEmpty { return }
-        let title = job.filesPhrase(of: state).html
-        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ul class=\"plain files\">\n"
+        out += "<h3>\(Self.title(job.filesPhrase(of: state)))</h3>\n<ul class=\"plain files\">\n"
         for change in changes.prefix(Self.manyRows) {
             let (symbol, part) = Wording.symbol(change.kind)
             let style =
@@ -227,8 +248,8 @@ public struct HTMLReview {
         out += "</pre></details>\n</section>\n"
     }
 
-    private static func badge(_ action: LifecycleAction) -> String {
-        "<span class=\"badge a-\(action.rawValue)\">\(action.rawValue)</span>"
+    private static func badge(_ action: LifecycleAction, _ word: String) -> String {
+        "<span class=\"badge a-\(action.rawValue)\">\(word)</span>"
     }
 
     /// - Parameter text: our own words.

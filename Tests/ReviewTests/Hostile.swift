@@ -43,7 +43,20 @@ enum Hostile {
         job.batching.spread = evil
         job.ports = [.init(evil, 80)]
         job.healthCheck?.checks = [.ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200)]
-        plan.waves[0].jobs[0] = job
+        job.hooks = Hooked.hooks
+        for event in HookEvent.allCases {
+            job.hooks?.commands[event] = [
+                .init(command: evil, script: evil, digest: digests[0]),
+                .init(command: evil + "2", script: evil, digest: digests[1], isRepeatable: true),
+            ]
+        }
+        var canary = job
+        canary.job = try #require(JobName("canary"))
+        canary.phases[0].kind = .jobControl
+        canary.healthCheck?.checks = []
+        plan.waves[0].jobs = [job, canary]
+        plan.stopHooks = [try Hooked.stopHooks()]
+        plan.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
         return plan
     }
 
