@@ -39,7 +39,7 @@ import YAML
         (#"{"commands": {"command_a": {"executed_on": ["pre_deplyo"]}}}"#, "did you mean \"pre_deploy\"?"),
         (
             #"{"commands": {"command_a": {"executed_on": ["cli", "cli"]}}}"#,
-            "1:55: error: job api: command_a names the event cli twice"
+            "1:52: error: job api: command_a names the event cli twice"
         ),
         (#"{"repeatable": ["command_a"]}"#, "1:17: error: job api: repeatable names targets (start, restart, reload"),
         (

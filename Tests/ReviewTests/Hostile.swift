@@ -54,6 +54,9 @@ enum Hostile {
         canary.job = try #require(JobName("canary"))
         canary.phases[0].kind = .jobControl
         canary.healthCheck?.checks = []
+        // What the other job shows already.
+        canary.changes[0].value = []
+        for batch in canary.phases[0].batches.indices { canary.phases[0].batches[batch][0].matched = [] }
         plan.waves[0].jobs = [job, canary]
         plan.stopHooks = [try Hooked.stopHooks()]
         plan.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
