@@ -28,17 +28,18 @@ extension Plan.Job {
             let hooks = hooks(event)
             if hooks.isEmpty { return nil }
             let count = Wording.count(allocations(of: event), "allocation")
+            let all = Wording.count(active.count, "active allocation")
             let when =
                 switch event {
-                case .preDeploy: "before anything of the job is touched, for each of its \(active.count) active"
+                case .preDeploy: "before anything of the job is touched, for \(all)"
                 case .jobControl: "in place of Makefile targets, batch by batch, for \(count)"
                 case .afterAllocationStarted: "when the targets of a batch have ended, before promoting, for \(count)"
                 case .afterAllocationStopped: "for \(count)"
                 case .healthCheck:
                     hasGate
-                        ? "at each gate after the probes, for each of its \(active.count) active"
+                        ? "at each gate after the probes, for \(all)"
                         : "at gates, of which this plan has none"
-                case .postDeploy: "after all batches and gates, for each of its \(active.count) active"
+                case .postDeploy: "after all batches and gates, for \(all)"
                 }
             return HookGroup(event: event, title: "\(own: event.rawValue), \(own: when)", hooks: hooks)
         }

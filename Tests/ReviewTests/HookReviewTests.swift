@@ -28,14 +28,14 @@ import Testing
                         - conf/old.yml
                         ~ run.sh  (type or mode)
                       hooks on the control host, from _modules \(short), 600 s each at most
-                        pre_deploy, before anything of the job is touched, for each of its 3 active
+                        pre_deploy, before anything of the job is touched, for 3 active allocations
                           1. command_order (command_order.py, \(short))
                           2. command_secrets (command_secrets.py, \(short), may be repeated)
                         after_allocation_started, when the targets of a batch have ended, before promoting, for 3 allocations
                           1. command_join (command_join.sh, \(short))
-                        health_check, at each gate after the probes, for each of its 3 active
+                        health_check, at each gate after the probes, for 3 active allocations
                           1. command_smoke (command_smoke, \(short))
-                        post_deploy, after all batches and gates, for each of its 3 active
+                        post_deploy, after all batches and gates, for 3 active allocations
                           1. command_tell (command_tell.ts, \(short))
                           2. command_note (command_note.js, \(short))
                       order: as in workers.json, unless command_order or command_secrets puts another: then the same \
