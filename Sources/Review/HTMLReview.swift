@@ -5,6 +5,11 @@ public struct HTMLReview {
     private let file: PlanFile
     private let plan: Plan
     private let diffs: FileDiffs
+    private let contents: FileContents
+    /// Files that the page shows whole or as a change, and so not once more as scripts of hooks.
+    private var shown = Set<Digest>()
+    /// Lines of scripts that may follow.
+    private var scriptLines = 5000
     private let showsSteps: Bool
     private let outlook: WindowOutlook?
     private var out = ""
@@ -36,11 +41,13 @@ public struct HTMLReview {
         self.file = file
         self.outlook = outlook
         plan = file.plan
+        self.contents = contents
         diffs = FileDiffs(file.plan, contents, showsWhole: true, perFile: 400, total: 10_000)
         self.showsSteps = showsSteps
     }
 
     private mutating func write() {
+        shown = Set(plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value).compactMap(\.to))
         out += """
             <!doctype html>
             <html lang="en">
@@ -113,9 +120,29 @@ public struct HTMLReview {
         out += "<h3>\(Self.title(title))</h3>\n<dl class=\"hooks\">\n"
         for group in groups {
             out += "<dt>\(group.title.html)</dt>\n"
-            for (index, hook) in group.hooks.enumerated() { out += "<dd>\(index + 1). \(hook.phrase.html)</dd>\n" }
+            for (index, hook) in group.hooks.enumerated() {
+                out += "<dd>\(index + 1). \(hook.phrase.html)"
+                writeScript(of: hook)
+                out += "</dd>\n"
+            }
         }
         out += "</dl>\n"
+    }
+
+    /// The script, where it is at hand and is not among the changed files.
+    private mutating func writeScript(of hook: Plan.Hook) {
+        guard !shown.contains(hook.digest), scriptLines > 0 else { return }
+        let script = FileChange(path: hook.script, kind: .added, from: nil, to: hook.digest)
+        switch FileDiff(script, contents, showsWhole: true, limit: min(400, scriptLines)) {
+        case nil: break
+        case .note(let note): out += " \(Self.small(note))"
+        case .lines(let lines, let hidden):
+            shown.insert(hook.digest)
+            scriptLines -= lines.count
+            out += "<details><summary>\(Self.small("its text"))</summary>"
+            write(lines, hidden: hidden)
+            out += "</details>"
+        }
     }
 
     /// The phrase as a heading: it begins with our own words.
@@ -203,17 +230,23 @@ public struct HTMLReview {
             case .note(let note): out += "<li>\(line) \(Self.small(note))</li>\n"
             case .lines(let lines, let hidden):
                 let isOpen = change.kind == .modified && lines.count <= Self.shortDiff
-                out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary><pre>"
-                for line in lines {
-                    // Each line is a block of its own, so none can reorder or cover another.
-                    out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
-                }
-                if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
-                out += "</pre></details></li>\n"
+                out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary>"
+                write(lines, hidden: hidden)
+                out += "</details></li>\n"
             }
         }
         writeRest(changes.count, "more file")
         out += "</ul>\n"
+    }
+
+    private mutating func write(_ lines: [FileDiff.Line], hidden: Int) {
+        out += "<pre>"
+        for line in lines {
+            // Each line is a block of its own, so none can reorder or cover another.
+            out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
+        }
+        if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
+        out += "</pre>"
     }
 
     private static func style(_ kind: FileDiff.Line.Kind) -> String {

@@ -66,6 +66,14 @@ extension Plan.Job {
     }
 }
 
+extension Plan {
+    /// The scripts of all hooks.
+    var scripts: [Digest] {
+        stopHooks.flatMap(\.commands).map(\.digest)
+            + waves.lazy.flatMap(\.jobs).flatMap { job in HookEvent.allCases.flatMap(job.hooks).map(\.digest) }
+    }
+}
+
 extension Plan.StopHooks {
     var titlePhrase: Phrase { "after stops of \(job), " + Phrase(hooksFrom: modules, timeout: timeout) }
 

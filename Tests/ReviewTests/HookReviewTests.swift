@@ -108,6 +108,23 @@ import Testing
         }
     }
 
+    @Test func aPageHasTheScriptsThatAreNotAmongTheChanges() throws {
+        let plan = try Hooked.plan()
+        let contents = FileContents(of: plan, includingWhole: true) { digest, _ in
+            digest == Hooked.digest ? .bytes(Array("echo <b>joined\n".utf8)) : .missing
+        }
+        let page = HTMLReview.page(PlanFile(plan), contents: contents, showsSteps: false)
+        // The samples have the same text for all scripts, which is told once.
+        #expect(page.ranges(of: "+echo &lt;b&gt;joined").count == 1)
+        let alone = HTMLReview.page(PlanFile(plan), showsSteps: false)
+        #expect(!alone.contains("its text") && !alone.contains("not in the store"))
+        var changed = plan
+        changed.waves[0].jobs[0].changes[0].value.append(
+            FileChange(path: "_modules/command_join.sh", kind: .added, from: nil, to: Hooked.digest))
+        let other = HTMLReview.page(PlanFile(changed), contents: contents, showsSteps: false)
+        #expect(other.ranges(of: "+echo &lt;b&gt;joined").count == 1 && !other.contains("its text"))
+    }
+
     @Test func jsonSaysWhatThePlanSays() throws {
         let file = PlanFile(try Hooked.plan())
         let json = JSONReview.json(file, showsSteps: true).text
