@@ -71,7 +71,7 @@ extension Plan.Job {
         switch event {
         case .preDeploy: phases.isEmpty ? 0 : active.count
         case .healthCheck: healthCheck == nil ? 0 : active.count
-        case .postDeploy: active.count
+        case .postDeploy, .cli: active.count
         case .jobControl: phases.filter { $0.kind == .jobControl }.reduce(0) { $0 + $1.batches.joined().count }
         case .afterAllocationStarted:
             phases.filter { $0.kind != .jobControl }.reduce(0) { count, phase in

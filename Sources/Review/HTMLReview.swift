@@ -175,8 +175,8 @@ public struct HTMLReview {
         if let demands = job.demandsPhrase { facts.append(demands.html) }
         if job.gateFirst {
             facts.append("<strong>gate first</strong> \(Self.small("the last one failed or never ran"))")
-        } else if job.phases.isEmpty {
-            facts.append("only completes the rollout that was not completed")
+        } else if let purpose = job.purposeWithoutPhases {
+            facts.append(purpose)
         }
         if let order = job.orderPhrase { facts.append(order.html) }
         if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }

@@ -145,8 +145,8 @@ public struct MarkdownReview {
         if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
         if job.gateFirst {
             head += "- gate first: the last one failed or never ran\n"
-        } else if job.phases.isEmpty {
-            head += "- only completes the rollout that was not completed\n"
+        } else if let purpose = job.purposeWithoutPhases {
+            head += "- \(purpose)\n"
         }
         if let hooks = job.hooksPhrase { head += text(hooks, job.hookGroups) }
         if let order = job.orderPhrase { head += "- \(order.markdown)\n" }

@@ -230,7 +230,10 @@ extension Plan.Job {
     /// The whole job, for a plan that does not have it.
     fileprivate func existence(in wave: Int) -> Phrase {
         let counts = actionCounts.map { "\($0.count) to \($0.action.rawValue)" }
-        let what = counts.isEmpty ? (gateFirst ? "a gate to pass" : "to complete") : counts.joined(separator: ", ")
+        let what =
+            counts.isEmpty
+            ? (gateFirst ? "a gate to pass" : hooks(.cli).isEmpty ? "to complete" : "to run a command")
+            : counts.joined(separator: ", ")
         let commands = HookEvent.allCases.flatMap { event in
             hooks(event).map { "\(own: event.rawValue) \($0.command)" as Phrase }
         }

@@ -63,6 +63,13 @@ extension Plan {
 }
 
 extension Plan.Job {
+    /// What the plan has the job for where it rolls nothing out, in our own words; nil where it does.
+    var purposeWithoutPhases: String? {
+        if !phases.isEmpty { return nil }
+        return hooks(.cli).isEmpty
+            ? "only completes the rollout that was not completed" : "runs a command, and rolls nothing out"
+    }
+
     /// How many allocations each action touches.
     var actionCounts: [(action: LifecycleAction, count: Int)] {
         var counts: [LifecycleAction: Int] = [:]

@@ -107,8 +107,8 @@ public struct TextReview {
         if let demands = job.demandsPhrase { add(6, style(.detail, demands.terminal)) }
         if job.gateFirst {
             add(6, style(.change, "gate first") + detail("the last one failed or never ran"))
-        } else if job.phases.isEmpty {
-            add(6, "only completes the rollout that was not completed")
+        } else if let purpose = job.purposeWithoutPhases {
+            add(6, purpose)
         }
         for state in job.changes { write(state.value, of: state.name, in: job) }
         if let hooks = job.hooksPhrase {

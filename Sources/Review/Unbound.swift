@@ -18,36 +18,54 @@ public struct Unbound: Equatable, Sendable {
     public static func == (a: Self, b: Self) -> Bool { a.subject == b.subject && a.detail == b.detail }
 }
 
+extension PlanKind {
+    /// Whether anything is pushed to workers or run there by the plan itself.
+    fileprivate var touchesWorkers: Bool {
+        switch self {
+        case .deploy: true
+        case .jobCommand: false
+        }
+    }
+}
+
 extension Plan {
     /// What may change what this plan does, without a byte of the plan being changed. Empty where it does nothing.
     public var unbound: [Unbound] {
         if isEmpty { return [] }
-        var list = [
-            Unbound(
-                subject: "Programs on the workers",
-                detail:
-                    "make, shells, interpreters and everything that targets and checks call are used as they are there."
-            ),
-            Unbound(
-                subject: "What targets fetch",
-                detail: "Packages, images and downloads are whatever their servers give at that time."),
+        var list: [Unbound] = []
+        if kind.touchesWorkers {
+            list.append(
+                Unbound(
+                    subject: "Programs on the workers",
+                    detail:
+                        "make, shells, interpreters and everything that targets and checks call are used as they are there."
+                ))
+            list.append(
+                Unbound(
+                    subject: "What targets fetch",
+                    detail: "Packages, images and downloads are whatever their servers give at that time."))
+        }
+        list.append(
             Unbound(
                 subject: hasHooks ? "Values of variables and secrets" : "Values of secrets",
                 detail: hasHooks
                     ? "Hooks read them as they are then, and may write others; of secrets a plan holds none. What services "
                         + "read from elsewhere may change after the review."
-                    : "A plan never holds them. What services read from elsewhere may change after the review."),
-            Unbound(
-                subject: "data/ and logs/ of each job",
-                detail: "They belong to the jobs; targets find them as the last release left them."),
-        ]
+                    : "A plan never holds them. What services read from elsewhere may change after the review."))
+        if kind.touchesWorkers {
+            list.append(
+                Unbound(
+                    subject: "data/ and logs/ of each job",
+                    detail: "They belong to the jobs; targets find them as the last release left them."))
+        }
         if hasHooks { list += unboundOfHooks }
         switch transport {
-        case .local:
+        case .local where kind.touchesWorkers:
             list.append(
                 Unbound(
                     subject: "The applying machine",
                     detail: "Its own programs run the targets: workers are folders there."))
+        case .local: break
         case .ssh:
             let unknown = workers.filter { $0.ssh?.hostKeys.isEmpty != false }
             if !unknown.isEmpty {

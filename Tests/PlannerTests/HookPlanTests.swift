@@ -68,7 +68,7 @@ import YAML
         #expect(job.orderingCommands == ["command_z", "command_a"])
         #expect(plan.stopHooks.isEmpty)
         #expect(plan.facts != nil)
-        #expect(HookEvent.allCases.map(job.allocations) == [2, 0, 2, 0, 2, 2])
+        #expect(HookEvent.allCases.map(job.allocations) == [2, 0, 2, 0, 2, 2, 2])
     }
 
     @Test(arguments: [".py", ".ts", ".js", ".sh", ""]) func anEndingSaysHowAScriptRuns(_ ending: String) throws {
@@ -97,6 +97,33 @@ import YAML
         let after = try api(bucket.plan().plan)
         #expect(after.hooks?.modules != modules)
         #expect(after.hooks(.postDeploy) == before.hooks(.postDeploy))
+    }
+
+    @Test func aCommandHasAPlanOfItsOwn() throws {
+        let bucket = try bucket()
+        try job(bucket, [("a", ["cli", "pre_deploy"]), ("b", ["cli"]), ("c", ["post_deploy"])])
+        try bucket.write("disabled.json", #"{"workers": ["w2"]}"#)
+        let workspace = try Workspace.read(bucket.folder, bucket.configuration)
+        let name = try #require(JobName("api"))
+        func plan(_ command: String, _ job: JobName) throws -> Plan {
+            try Planner.planJobCommand(command, of: job, workspace, bucket.configuration, bucket.catalog).plan
+        }
+        let made = try plan("command_b", name)
+        #expect(try hooks(made) == ["cli command_b"])
+        #expect(try PlanFile.read(PlanFile(made).bytes, file: "p").plan == made)
+        #expect(Itinerary(made).steps.map(\.id.text) == ["api/cli/w1/command_b"])
+        // It is the same command of a rollout, and another plan.
+        #expect(try hooks(bucket.plan().plan) == ["pre_deploy command_a", "post_deploy command_c"])
+        for (command, expected) in [
+            ("other", "its commands of that event are command_a, command_b"), ("command_bb", "did you mean command_b?"),
+        ] {
+            let error = #expect(throws: PlanningError.self) { try plan(command, name) }
+            #expect(error?.description.contains(expected) == true, "\(String(describing: error))")
+        }
+        var rollout = try bucket.plan().plan
+        rollout.waves[0].jobs[0].hooks?.commands[.cli] = try api(made).hooks(.cli)
+        let failure = #expect(throws: InputFailure.self) { try PlanFile.read(PlanFile(rollout).bytes, file: "p") }
+        #expect(failure?.description.contains("a rollout runs no hooks of the event `cli`") == true)
     }
 
     @Test func aPlanWithoutHooksHasNoFacts() throws {

@@ -85,6 +85,29 @@ import Testing
         #expect(!text.contains("      order:"))
     }
 
+    @Test func aPlanOfACommandSaysThatItIsAll() throws {
+        var plan = try Hooked.plan()
+        plan.kind = .jobCommand
+        plan.reconcile = []
+        plan.stopHooks = []
+        plan.waves[0].jobs[0].phases = []
+        plan.waves[0].jobs[0].changes = []
+        plan.waves[0].jobs[0].gateFirst = false
+        plan.waves[0].jobs[0].healthCheck = nil
+        plan.waves[0].jobs[0].hooks = .init(modules: Hooked.digest, commands: [.cli: [Hooked.order]])
+        plan.summary = .init(reconcile: [], waves: plan.waves, unchanged: 3)
+        let file = PlanFile(plan)
+        let text = TextReview.text(file, color: false)
+        #expect(text.contains("job_command in bucket b-1"))
+        #expect(text.contains("      runs a command, and rolls nothing out\n"))
+        #expect(text.contains("cli, which is all that this plan does, for 3 active allocations\n"))
+        #expect(text.hasSuffix("Plan: a command to run for 3 allocations, and nothing else.\n"))
+        #expect(!text.contains("make, shells") && text.contains("Programs on the control host"))
+        #expect(MarkdownReview.text(file, showsSteps: true).contains("- runs a command, and rolls nothing out\n"))
+        #expect(HTMLReview.page(file, showsSteps: true).contains("runs a command, and rolls nothing out"))
+        #expect(StepList.rows(plan).map(\.step.id.text).first == "api/cli/w1/command_order")
+    }
+
     @Test(arguments: [false, true]) func everyFormatNamesEveryHook(_ isJobControl: Bool) throws {
         let plan = try isJobControl ? Hooked.jobControl() : Hooked.plan()
         let file = PlanFile(plan)

@@ -44,7 +44,7 @@ enum Hostile {
         job.ports = [.init(evil, 80)]
         job.healthCheck?.checks = [.ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200)]
         job.hooks = Hooked.hooks
-        for event in HookEvent.allCases {
+        for event in HookEvent.allCases where event != .cli {
             job.hooks?.commands[event] = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
         }
         var canary = job

@@ -190,6 +190,12 @@ class Schemas(bucket.Case):
         self.hold_workspace(b.workspace)
         self.hold_plan(b)
 
+    def test_a_plan_of_a_command(self):
+        b = self.hooked({"command_a": ["cli"]})
+        self.succeed(b.run("maand-plan", "job-command", "api", "command_a", "--bucket", b.path, "-o", b.file()))
+        self.assertEqual(b.read_plan()["kind"], "job_command")
+        self.hold_plan(b)
+
     def test_a_job_that_is_only_completed(self):
         b = self.hooked({"command_a": ["pre_deploy"], "command_b": ["post_deploy"]})
         b.write("jobs/api/_modules/command_b.py", "raise SystemExit(1)\n")
