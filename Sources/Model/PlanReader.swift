@@ -336,7 +336,8 @@ struct PlanReader: NodeReading {
             guard plan.reconcile.isEmpty, jobs.count == 1, let job = jobs.first, job.hooks(.cli).count == 1,
                 job.hooks?.commands.count == 1, job.phases.isEmpty, !job.gateFirst, !job.active.isEmpty
             else {
-                return reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+                reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+                return
             }
         }
     }

@@ -55,9 +55,7 @@ extension Rollout {
 
     /// Whether asking these jobs runs hooks, so that the bucket has to be held.
     public func healthNeedsHooks(of jobs: [JobName]) throws -> Bool {
-        try deployedJobs().contains { name, deployed in
-            (jobs.isEmpty || jobs.contains(name)) && !deployed.job.hooks(.healthCheck).isEmpty
-        }
+        try deployedJobs().contains { (jobs.isEmpty || jobs.contains($0.key)) && !$0.value.job.hooks(.healthCheck).isEmpty }
     }
 
     private struct Known {
