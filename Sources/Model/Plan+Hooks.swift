@@ -1,4 +1,4 @@
-public import YAML
+internal import YAML
 
 extension Plan {
     /// A command of a job: users' code that runs on the control host.
