@@ -61,6 +61,12 @@ public final class HookAPI: Sendable {
         ]
     }
 
+    /// Secrets that hooks of the job have read or written while this process lived, beside what is stored now.
+    public func secrets(seenBy job: JobName) -> [String] { service.seen.values(of: job) }
+
+    /// Adds to what hooks of the job have seen.
+    public func note(_ secrets: [String], seenBy job: JobName) { for text in secrets { service.seen.note(text, job) } }
+
     /// To be called when the outcome of an attempt is recorded: what its processes still ask is refused.
     public func ended(_ attempt: WritingAttempt) async {
         server.dismiss(attempt)

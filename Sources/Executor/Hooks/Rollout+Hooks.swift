@@ -44,6 +44,10 @@ extension Rollout {
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
             inherited: ControlHost.environment(of: configuration))
+        if try catalog.keyValueNamespaces().contains(where: \.isSecret) {
+            let open = try catalog.steps(of: run.id).filter { $0.state == .started }
+            runner.removeOutputs(but: Set(open.map(\.attemptID)))
+        }
         return (runner, seen)
     }
 }

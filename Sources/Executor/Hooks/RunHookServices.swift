@@ -37,7 +37,9 @@ struct RunHookServices: Sendable {
     ///
     /// - Returns: variables for its environment.
     func admit(_ call: HookCall) -> [String: String] {
-        api.admit(
+        // It may read a secret, put another value in its place, and print the first.
+        api.note(stored(visibleTo: call), seenBy: call.job)
+        return api.admit(
             HookIdentity(
                 attempt: call.attempt, job: call.job, worker: call.worker,
                 allocationID: Facts.allocationID(call.allocation), command: call.hook.command,
@@ -55,8 +57,13 @@ struct RunHookServices: Sendable {
         return order
     }
 
-    /// The values of the secrets that the hook may read; those that cannot be decrypted are left out.
+    /// The values of the secrets that the hook may read, and those that it may have read or written before; those that
+    /// cannot be decrypted are left out.
     func secrets(visibleTo call: HookCall) -> [String] {
+        stored(visibleTo: call) + api.secrets(seenBy: call.job)
+    }
+
+    private func stored(visibleTo call: HookCall) -> [String] {
         let jobs = [call.job] + facts.upstreams(of: call.job).sorted()
         return jobs.flatMap { job -> [String] in
             let namespace = KVNamespace.secrets(job)

@@ -178,7 +178,7 @@ extension Performer {
                     outcome: .failed, exitStatus: result.exitStatus,
                     detail: result.timedOut
                         ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
-                        : "exit status \(result.exitStatus)", output: output))
+                        : text(exitStatus: result.exitStatus), output: output))
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
@@ -207,6 +207,11 @@ extension Performer {
                         + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
         case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "\(place) refused: \(reason)"))
         }
+    }
+
+    /// As the shell gives it: a program that a signal ended has 128 and the signal's number.
+    private static func text(exitStatus: Int) -> String {
+        "exit status \(exitStatus)" + (129...192 ~= exitStatus ? ", as of signal \(exitStatus - 128)" : "")
     }
 
     private static func text(_ reason: NotStarted) -> String {
