@@ -17,6 +17,11 @@ struct HookService: Sendable {
     let report: @Sendable (String) -> Void
     let seen = SeenSecrets()
 
+    /// What a hook shows: the same from every process of its run.
+    func token(of attempt: WritingAttempt, nonce: String) -> String {
+        vault.token(for: "\(nonce) \(attempt.step) \(attempt.attempt)")
+    }
+
     func answer(_ request: HookRequest, from identity: HookIdentity) async -> HookAnswer {
         do {
             if let id = request.allocationID, id != identity.allocationID {

@@ -102,7 +102,7 @@ struct HookRunner: Sendable {
 
         var description: String {
             "its \(variable) would have \(bytes) bytes, and no program can be started with more than "
-                + "\(HookRunner.variableLimit) in one variable; smaller batches (`rollout` in the manifest) need fewer"
+                + "\(HookRunner.variableLimit) in one variable: make batches smaller, or split the job"
         }
     }
 
