@@ -38,7 +38,8 @@ public final class HookAPI: Sendable {
     /// - Throws: `CatalogError`, or that no port of 127.0.0.1 is to be had, or that the module cannot be written.
     public static func open(
         bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
-        keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
+        keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp,
+        report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let modules = try PythonModule.install(in: bucketFolder)
         let service = HookService(

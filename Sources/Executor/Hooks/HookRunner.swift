@@ -68,9 +68,7 @@ struct HookRunner: Sendable {
     /// - Throws: `StoreError`, and what the file system says.
     func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
         let told = environment(of: call)
-        if let (name, value) = told.first(where: { $0.value.utf8.count > Self.variableLimit }) {
-            throw TooLong(variable: name, bytes: value.utf8.count)
-        }
+        if let flaw = TooLong(told) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
         try writeEnvironment(inherited.merging(services.admit(call)) { _, own in own }, to: file)
@@ -96,9 +94,18 @@ struct HookRunner: Sendable {
     /// Bytes that one variable may have: less than the 128 KiB that Linux lets a program be started with, name included.
     static let variableLimit = 127 << 10
 
+    /// No program can be started with a variable.
     struct TooLong: Error, CustomStringConvertible {
         let variable: String
         let bytes: Int
+
+        /// Nil where there is none such.
+        init?(_ variables: [String: String]) {
+            let long = variables.filter { $0.value.utf8.count > HookRunner.variableLimit }
+            guard let (name, value) = long.min(by: { $0.key < $1.key }) else { return nil }
+            variable = name
+            bytes = value.utf8.count
+        }
 
         var description: String {
             "its \(variable) would have \(bytes) bytes, and no program can be started with more than "

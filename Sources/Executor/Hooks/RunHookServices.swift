@@ -84,7 +84,8 @@ extension HookIdentity {
     /// Hooks of the run that have begun and have no outcome: they may have outlived the process that began them.
     static func living(_ itinerary: Itinerary, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
         let open = Dictionary(
-            records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last })
+            records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last }
+        )
         if open.isEmpty { return [] }
         return itinerary.steps.compactMap { step in
             guard case .hook(let event, let command) = step.kind, let allocation = step.allocation,

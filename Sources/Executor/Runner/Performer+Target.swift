@@ -128,7 +128,8 @@ extension Performer {
             switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case .absent:
                 // The intent of an earlier process may still be on its way; closing the id makes sure.
-                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
+                return Self.verdict(
+                    on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
             case .running: return Self.verdict(on: try await session.run(request), of: request, place)
             case let report: return Self.verdict(on: report, of: request, place)
             }
@@ -198,7 +199,8 @@ extension Performer {
             return .lost(
                 Ending(
                     outcome: .unknown,
-                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"))
+                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"
+                ))
         case .notOwner(let owner):
             return .ended(
                 Ending(
