@@ -208,6 +208,18 @@ class Failures(hookbucket.HookCase):
         self.assertEqual(self.versions(b), ["2.0.0"] * 3)
         self.assertEqual(len(b.trace("target began")), 3)
 
+    def test_health_check_on_demand(self):
+        """The hooks of what runs, whatever the workspace says by now."""
+        b = self.deployed({"command_well": Hook("health_check")}, workers=WORKERS[:2])
+        self.succeed(b.run("maand-apply", "health-check", "--bucket", b.path))
+        self.assertEqual({line.values["NEW_VERSION"] for line in b.trace("hook ended")}, {"1.0.0"})
+        b.fail("command_well", WORKERS[1])
+        failed = b.run("maand-apply", "health-check", "--bucket", b.path)
+        self.succeed(failed, 1)
+        for word in ("api", WORKERS[1], "command_well", "fails on purpose"):
+            self.assertIn(word, failed.out + failed.err)
+        self.assertEqual(len(b.trace("hook began", worker=WORKERS[1])), 2)
+
     def test_post_deploy_fails(self):
         """The job stays incomplete; that hook alone is tried again, by the same run, and by the next plan."""
         b = self.deployed({"command_end": Hook("post_deploy"), "command_ready": Hook("pre_deploy", language="sh")},

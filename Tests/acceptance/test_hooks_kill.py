@@ -64,21 +64,34 @@ class Kill(hookbucket.HookCase):
         self.assertEqual(b.runs(), {("command_x", worker): 1 for worker in WORKERS[:2]})
 
     def test_a_killed_runner_is_unknown(self):
+        """What a person says counts, for what the hook wrote as well, and also while a process of it lives."""
+        write = 'maand.put_job_variable("who", "hook").raise_for_status()\nnote.say("written")\n' \
+            'while os.path.exists(note.KNOBS + "/hold/late"): time.sleep(0.02)'
         for answer in ("succeeded", "failed"):
             with self.subTest(answer):
-                b, child = self.held(Hook("pre_deploy", language="sh"))
+                b = self.bucket(WORKERS[0])
+                b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body=write),
+                                         "command_y": Hook("pre_deploy", language="sh")})
+                self.succeed(b.plan())
+                (b.knobs / "hold/late").touch()
+                child = b.start_apply()
+                until(lambda: b.trace("written"), "the hook has written")
                 self.kill_runner(b)
                 self.ended(child, 4)
                 step = f"api/pre_deploy/{WORKERS[0]}/command_x"
                 self.assertEqual(b.steps()[step], "unknown")
                 self.refuse(b.apply(), 4, step, "what ran it was killed on this host")
-                b.release("command_x", WORKERS[0])
-                until(lambda: not b.processes(), "what was left of the hook ended")
                 self.succeed(b.run("maand-apply", "resolve", "1", step, answer, "--reason", "a test", "--bucket", b.path))
                 self.assertEqual(b.trace("target began"), [])
+                b.kv("get", "vars/job/api", "who", code=0 if answer == "succeeded" else 65)
+                if answer == "failed":
+                    (b.knobs / "hold/late").unlink()
                 self.succeed(b.apply(*(["--retry-failed"] if answer == "failed" else [])))
-                self.assertEqual(len(b.trace("hook began", worker=WORKERS[0])), 1 if answer == "succeeded" else 2)
-                self.assertEqual(len(b.trace("target ended")), 2)
+                self.assertEqual(len(b.trace("hook began", command="command_x")), 1 if answer == "succeeded" else 2)
+                self.assertEqual(len(b.trace("hook ended", command="command_y")), 1)
+                self.assertEqual(len(b.trace("target ended")), 1)
+                self.assertEqual(b.kv("get", "vars/job/api", "who"), "hook\n")
+                (b.knobs / "hold/late").unlink(missing_ok=True)
 
     def test_a_repeatable_hook_is_repeated(self):
         b, child = self.held(Hook("pre_deploy", language="sh"), repeatable=["command_x"])

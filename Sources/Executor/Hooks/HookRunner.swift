@@ -209,8 +209,18 @@ struct HookRunner: Sendable {
         }
     }
 
+    private var environments: String { "\(bucketFolder)/\(Self.folder)/environments" }
+
+    /// Removes the environments of hooks that were never begun.
+    ///
+    /// - Parameter open: attempts that have no outcome yet.
+    func removeEnvironments(but open: Set<String>) {
+        for file in (try? FileManager.default.contentsOfDirectory(atPath: environments)) ?? []
+        where !open.contains(file) { unlink("\(environments)/\(file)") }
+    }
+
     private func environmentFile(_ call: HookCall) -> String {
-        "\(bucketFolder)/\(Self.folder)/environments/\(call.id)"
+        "\(environments)/\(call.id)"
     }
 
     private func writeEnvironment(_ values: [String: String], to file: String) throws {

@@ -48,10 +48,9 @@ extension Rollout {
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
             inherited: ControlHost.environment(of: configuration))
-        if try catalog.keyValueNamespaces().contains(where: \.isSecret) {
-            let open = try catalog.steps(of: run.id).filter { $0.state == .started }
-            runner.removeOutputs(but: Set(open.map(\.attemptID)))
-        }
+        let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
+        runner.removeEnvironments(but: open)
+        if try catalog.keyValueNamespaces().contains(where: \.isSecret) { runner.removeOutputs(but: open) }
         return (runner, seen)
     }
 }

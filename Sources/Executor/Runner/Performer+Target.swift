@@ -99,11 +99,14 @@ extension Performer {
     }
 
     /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,
-    /// or one of a run that has ended. What lives stays in the way.
+    /// one of another step that was resolved, or one of a run that has ended. What lives stays in the way.
     func clear(_ other: String, decided: [String] = [], _ session: WorkerSession) async throws -> Bool {
         let nonce = other.prefix { $0 != "-" }
         let isDecided =
             try decided.contains(other)
+            || recorder.catalog.steps(of: recorder.run.id).contains {
+                $0.attemptID == other && $0.state != .started && $0.state != .unknown
+            }
             || recorder.catalog.runs(limit: Self.rememberedRuns).contains {
                 $0.nonce == nonce && !$0.state.isUnfinished
             }
