@@ -8,7 +8,7 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues]
+    static let migrations: [String] = [first, keyValues, approvals]
 
     /// A run's number is never used again, hence AUTOINCREMENT. Digests are hexadecimal, times are milliseconds since
     /// 1970 (UTC). The checks and triggers state the rules of `StepWrite` once more, for whoever else writes here.
