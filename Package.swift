@@ -93,7 +93,7 @@ let package = Package(
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(
-            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "YAML"],
             swiftSettings: settings),
     ]
 )

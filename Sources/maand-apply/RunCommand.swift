@@ -149,8 +149,10 @@ struct RunCommand: AsyncParsableCommand {
         if plan == "-" {
             handle = .standardInput
         } else {
-            // Where plans are approved, what is executed lies where it seems to lie.
-            let isStrict = try options.approval().policy() != nil
+            // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
+            // reported when the plan is known.
+            let isStrict: Bool
+            do { isStrict = try options.approval().policy() != nil } catch { isStrict = true }
             let opened = open(plan, O_RDONLY | O_CLOEXEC | (isStrict ? O_NOFOLLOW : 0))
             guard opened >= 0 else {
                 if isStrict, errno == ELOOP {

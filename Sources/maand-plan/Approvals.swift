@@ -98,9 +98,12 @@ struct Approvals: AsyncParsableCommand {
     private func showKeys(_ plan: PlanFile, _ keys: [(file: String, writtenAt: Timestamp, key: String?)]) throws {
         switch format {
         case .text:
-            var lines = ["plan \(plan.id)", "This host has no approval policy, so it says nothing of whose keys these are."]
+            var lines = [
+                "plan \(plan.id)", "This host has no approval policy, so it says nothing of whose keys these are.",
+            ]
             for (name, writtenAt, key) in keys {
-                lines.append("\(name): \(key.map { "signed by \($0), \(writtenAt.utcText)" } ?? "no signature of this plan")")
+                let text = key.map { "signed by \($0), \(writtenAt.utcText)" } ?? "no signature of this plan"
+                lines.append("\(name): \(text)")
             }
             try printLines(lines)
         case .json:

@@ -51,10 +51,7 @@ public struct ApprovalCheck: Sendable {
             if recorded == nil { return nil }
             throw Self.policyIsGone
         }
-        var policy = standing.policy
-        if let recorded {
-            policy = policy.tightened(by: try StandingPolicy.read(recorded, file: "the policy that the run began under"))
-        }
+        let policy = try standing.tightened(by: recorded)
         let findings = try await findings(file, standing, at: now)
         return Assessment(
             standing: standing, policy: policy,
@@ -120,10 +117,7 @@ public struct ApprovalCheck: Sendable {
             if recorded == nil { return }
             throw Self.policyIsGone
         }
-        var policy = standing.policy
-        if let recorded {
-            policy = policy.tightened(by: try StandingPolicy.read(recorded, file: "the policy that the run began under"))
-        }
+        let policy = try standing.tightened(by: recorded)
         if policy.mayOverride.contains(Self.user) { return }
         throw ApprovalProblem(
             "\(what) is up to whom `may_override` of \(standing.path) names"

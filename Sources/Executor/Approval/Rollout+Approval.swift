@@ -132,7 +132,8 @@ extension ApprovalTally {
     func problem(of policy: String) -> String {
         if let planProblem { return "\(policy): \(planProblem)." }
         let names = counted.map(\.principal).joined(separator: ", ")
-        let found = counted.isEmpty ? "there is none that counts" : "there \(counted.count == 1 ? "is" : "are") \(counted.count), by \(names)"
+        let number = "\(counted.count == 1 ? "is" : "are") \(counted.count)"
+        let found = counted.isEmpty ? "there is none that counts" : "there \(number), by \(names)"
         var lines = [
             "\(policy) asks for \(required) \(required == 1 ? "approval" : "approvals")"
                 + (reasons.isEmpty ? "" : " (\(reasons.prefix(5).joined(separator: ", ")))") + ", and \(found)."

@@ -53,7 +53,8 @@ struct SignatureFolder: Sendable {
         for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
             do throws(TrustedFile.Problem) {
                 entries.append(
-                    Entry(name: name, content: .success(try TrustedFile.read(name, in: folder, limit: Self.maximumSize))))
+                    Entry(
+                        name: name, content: .success(try TrustedFile.read(name, in: folder, limit: Self.maximumSize))))
             } catch {
                 entries.append(Entry(name: name, content: .failure(error)))
             }

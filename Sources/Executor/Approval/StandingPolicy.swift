@@ -47,7 +47,8 @@ public struct StandingPolicy: Sendable {
         if let host {
             if let operatorPath, operatorPath != hostPath {
                 throw ApprovalProblem(
-                    "MAAND_POLICY names \(operatorPath), and this host has a policy, \(hostPath), which holds. Unset it.")
+                    "MAAND_POLICY names \(operatorPath), and this host has a policy, \(hostPath), which holds. Unset it."
+                )
             }
             return try StandingPolicy(host, hostPath, owners: [0], bucketFolder)
         }
@@ -84,7 +85,13 @@ public struct StandingPolicy: Sendable {
         if let name = policy.revocations { revocations = try list(name) } else { revocations = nil }
     }
 
-    static func read(_ bytes: [UInt8], file: String) throws(ApprovalProblem) -> ApprovalPolicy {
+    /// What holds for a run that began under a policy of these bytes.
+    func tightened(by recorded: [UInt8]?) throws(ApprovalProblem) -> ApprovalPolicy {
+        guard let recorded else { return policy }
+        return policy.tightened(by: try Self.read(recorded, file: "the policy that the run began under"))
+    }
+
+    private static func read(_ bytes: [UInt8], file: String) throws(ApprovalProblem) -> ApprovalPolicy {
         do throws(InputFailure) {
             return try ApprovalPolicy.read(bytes, file: file)
         } catch {
