@@ -56,12 +56,15 @@ struct Schedule: ParsableCommand {
         let plan = try PlanInput.read(file)
         let now = try at.map(WindowInput.instant) ?? Clock.system.now()
         let name = try unitName(plan)
-        let events = try events(plan.plan, now)
+        let (events, isOpen) = try events(plan.plan, now)
         let policy = environment("MAAND_POLICY")
         let units = SystemdUnits(
             name: name, plan: plan, planPath: try absolute(file), bucketPath: try absolute(bucket.folder),
             program: try program(), signatures: try signatures.map(absolute), policy: try policy.map(absolute),
             user: user ?? (geteuid() == 0 ? nil : ApprovalCheck.user), events: events)
+        if isOpen {
+            printNotice("The window is open now: `systemctl start \(name).service` does not wait for the next one.")
+        }
         guard let output else {
             let text =
                 "# /etc/systemd/system/\(name).service\n\(units.service)\n"
@@ -79,7 +82,7 @@ struct Schedule: ParsableCommand {
         printNotice("Wrote \(output)/\(name).service and \(name).timer.")
     }
 
-    private func events(_ plan: Plan, _ now: Timestamp) throws -> CalendarEvents {
+    private func events(_ plan: Plan, _ now: Timestamp) throws -> (CalendarEvents, isOpen: Bool) {
         guard let window = plan.window else {
             throw Failure(
                 .invalidInput, "\(file) has no window, so there is nothing to wait for",
@@ -94,7 +97,8 @@ struct Schedule: ParsableCommand {
         guard !calendar.openings(from: now, limit: 1).isEmpty else {
             throw Failure(.stale, "the window of \(file) does not open any more", "plan again with another --window")
         }
-        return CalendarEvents(window, rules: rules, freezes: freezes, from: now)
+        let events = CalendarEvents(window, rules: rules, freezes: freezes, from: now)
+        return (events, calendar.opening(at: now) != nil)
     }
 
     private func unitName(_ plan: PlanFile) throws -> String {
@@ -109,14 +113,25 @@ struct Schedule: ParsableCommand {
     }
 
     private func program() throws -> String {
-        if let apply { return try absolute(apply) }
+        let path = try absolute(try foundProgram())
+        // systemd takes no other path for the program itself, in whatever quotes.
+        if path.contains(where: { "\"'\\".contains($0) }) {
+            throw Failure(
+                .invalidInput, "systemd runs no program whose path has quotes or backslashes: \(path)",
+                "name another one with --apply")
+        }
+        return path
+    }
+
+    private func foundProgram() throws -> String {
+        if let apply { return apply }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         let own = String(decoding: buffer[..<max(0, count)].map(UInt8.init(bitPattern:)), as: UTF8.self)
         let beside = own.lastIndex(of: "/").map { String(own[..<$0]) } ?? ""
         let folders = [beside] + (environment("PATH") ?? "").split(separator: ":").map(String.init)
         for folder in folders where folder.hasPrefix("/") && access("\(folder)/maand-apply", X_OK) == 0 {
-            return try absolute("\(folder)/maand-apply")
+            return "\(folder)/maand-apply"
         }
         throw Failure(.usage, "no maand-apply is beside this program or in PATH", "name it with --apply")
     }
