@@ -67,16 +67,35 @@ public enum GateTiming: String, Sendable, CaseIterable {
     case afterEachBatch = "after_each_batch"
 }
 
-/// The two parts of a job's rollout; starts come before upgrades (DESIGN 3).
+/// The parts of a job's rollout; starts come before upgrades (DESIGN 3).
 public enum PhaseKind: String, Sendable, CaseIterable {
     case start
     case upgrade
+    /// The whole rollout of a job whose own command does what Makefile targets do elsewhere.
+    case jobControl = "job_control"
 
     /// When a phase of this kind is looked at: allocations that start may need each other to be healthy (DESIGN 3).
     public var gateTiming: GateTiming {
         switch self {
         case .start: .afterPhase
-        case .upgrade: .afterEachBatch
+        case .upgrade, .jobControl: .afterEachBatch
+        }
+    }
+
+    /// What hooks get as `DEPLOY_PHASE`, in Maand's words.
+    public var deployPhase: String {
+        switch self {
+        case .start: "new"
+        case .upgrade: "update"
+        case .jobControl: "job_control"
+        }
+    }
+
+    /// Whether something is run for an entry of the phase, besides moving its files.
+    public func runs(_ entry: Plan.Entry) -> Bool {
+        switch self {
+        case .start, .upgrade: entry.action.target != nil
+        case .jobControl: true
         }
     }
 }

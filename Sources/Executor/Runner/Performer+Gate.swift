@@ -11,7 +11,8 @@ extension Performer {
         let gate = Gate(
             health: health,
             targets: job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) },
-            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) })
+            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) },
+            hooks: { worker in await probeHooks(index, worker) })
         let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
@@ -50,6 +51,19 @@ extension Performer {
         return Set(itinerary.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
     }
 
+    /// Runs the job's hooks of the event `health_check` for one allocation, one after the other.
+    ///
+    /// - Returns: nil where all of them succeed.
+    private func probeHooks(_ gate: Int, _ worker: WorkerName) async -> String? {
+        guard let hooks, let job = itinerary.job(of: gate) else { return nil }
+        for hook in job.hooks(.healthCheck) {
+            let call = HookCall(
+                probe: hook, of: job, worker, run: recorder.run, versions: (job.version, job.version))
+            if let problem = await hooks.probe(call) { return problem }
+        }
+        return nil
+    }
+
     /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
     /// of its own and is never asked about again.
     private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
@@ -58,15 +72,19 @@ extension Performer {
             isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
         do {
             let session = try await workforce.session(worker)
-            guard case .finished(let result) = try await session.run(request) else { return "the check did not run" }
-            if result.isSuccess { return nil }
-            let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
-            let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
-            return
-                (result.timedOut ? "the check took longer than \(timeout) s" : "the check exited \(result.exitStatus)")
-                + lastLine
+            return Self.problem("the check", try await session.run(request), timeout: timeout)
         } catch {
             return (error as? NotReady)?.reason ?? "\(error)"
         }
+    }
+
+    /// What a probe says of what it looked at; nil where it succeeded.
+    static func problem(_ what: String, _ report: AttemptReport, timeout: Int) -> String? {
+        guard case .finished(let result) = report else { return "\(what) did not run" }
+        if result.isSuccess { return nil }
+        let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
+        let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
+        return (result.timedOut ? "\(what) took longer than \(timeout) s" : "\(what) exited \(result.exitStatus)")
+            + lastLine
     }
 }

@@ -11,12 +11,12 @@ extension Rollout {
 
     /// Removes the receipts of older runs from the workers of this one. They are of no use any more, so whatever goes
     /// wrong is only told.
-    func cleanUp(_ workforce: Workforce) async {
+    func cleanUp(_ workforce: Workforce, _ hooks: HookRunner?) async {
         guard let runs = try? catalog.runs(limit: Self.keptRuns + Self.cleanedRuns) else { return }
         let old = runs.dropFirst(Self.keptRuns).filter { !$0.state.isUnfinished }.map(\.nonce)
         guard !old.isEmpty else { return }
         let problems = await withTaskGroup(of: [String]?.self) { group in
-            group.addTask { await workforce.cleanUp(old) }
+            group.addTask { await workforce.cleanUp(old, and: hooks.map { [$0.session] } ?? []) }
             group.addTask {
                 try? await clock.sleep(Self.cleanupLimit)
                 return Task.isCancelled ? nil : ["it took longer than \(Self.cleanupLimit)"]
@@ -32,9 +32,9 @@ extension Rollout {
 
 extension Workforce {
     /// - Returns: what went wrong, an entry for each worker that still has them all.
-    func cleanUp(_ runs: [String]) async -> [String] {
+    func cleanUp(_ runs: [String], and others: [WorkerSession]) async -> [String] {
         await withTaskGroup(of: String?.self) { group in
-            var waiting = Array(sessions.values)[...]
+            var waiting = (Array(sessions.values) + others)[...]
             func add() {
                 guard let session = waiting.popFirst() else { return }
                 group.addTask {

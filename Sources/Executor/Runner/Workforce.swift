@@ -98,7 +98,9 @@ struct Workforce: Sendable {
     private static let preflightPrefix = "@preflight/"
 
     /// Under this id it is recorded what the receipts directory of a worker was.
-    fileprivate static func preflightStep(_ worker: WorkerName) -> StepID { StepID("\(preflightPrefix)\(worker)") }
+    static func preflightStep(_ worker: some CustomStringConvertible) -> StepID {
+        StepID("\(preflightPrefix)\(worker)")
+    }
 
     fileprivate enum Readiness: Sendable {
         case ready(WorkerSession, generation: String)

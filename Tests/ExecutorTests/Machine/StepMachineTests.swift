@@ -329,7 +329,7 @@ struct Simulation {
                 let own: [Int]
                 switch stage {
                 case .single(let single): own = [single]
-                case .batch(let chains): own = chains.flatMap { $0.steps + [$0.promote].compactMap { $0 } }
+                case .batch(let batch): own = batch.chains.flatMap { $0.allSteps }
                 }
                 if own.contains(step) {
                     let open = earlier.map { itinerary.steps[$0] }.filter { recorded[$0.id]?.state != .succeeded }
