@@ -1,5 +1,6 @@
 """maand-plan schedule: what systemd makes of the units, and what they do."""
 import json
+import math
 import os
 import re
 import shutil
@@ -195,7 +196,7 @@ class Fired(Scheduled):
     """What the service does when the timer fires: its commands, as systemd would run them."""
 
     def fire(self, b, service, at):
-        offset = round(at - time.time())
+        offset = math.ceil(at - time.time())
         line, = self.values(service, "ExecStart")
         done = subprocess.run(words(line[1:]), stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/",
                               env={**os.environ, "MAAND_TIME_OFFSET": str(offset)}, timeout=bucket.LIMIT)
