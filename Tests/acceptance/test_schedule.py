@@ -165,6 +165,7 @@ class Units(Scheduled):
                 ("day 29 of feb 12:00 for 1h in UTC", "2026-01-01T00:00:00Z"),
                 ("second sat of mar,sep 22:00 for 4h in Europe/Berlin", "2026-01-01T00:00:00Z"),
                 ("FREQ=MONTHLY;BYDAY=-1SU 04:00 for 2h in Europe/Berlin", "2026-01-01T00:00:00Z"),
+                ("cron 30 1 1-7 jan,jul mon for 2h in Europe/Berlin", "2026-06-20T00:00:00Z"),
                 ("mon 01:00 for 1h and last day 05:00 for 1h in Europe/Berlin", "2026-01-20T00:00:00Z"),
                 ("2027-03-28T02:30 for 1h and 2026-12-01T22:00 for 1h in Europe/Berlin", "2026-01-01T00:00:00Z"),
                 ("2026-10-25T02:30 to 2026-10-25T04:00 in Europe/Berlin", "2026-01-01T00:00:00Z"),

@@ -95,7 +95,7 @@ struct HookRunner: Sendable {
         let problem = await inSlot { () -> String? in
             do {
                 let report = try await session.run(try await request(call, tailLimit: 1024))
-                return Performer.problem(call.hook.command, report, timeout: call.timeout)
+                return HealthProbe.problem(call.hook.command, report, timeout: call.timeout)
             } catch {
                 return "\(call.hook.command) was not run: \(error)"
             }

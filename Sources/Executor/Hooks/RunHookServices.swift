@@ -15,16 +15,18 @@ struct RunHookServices: Sendable {
     private let facts: Facts
     private let run: RunID
 
-    /// - Parameter report: gets a line about each request that was refused, without values.
+    /// - Parameters:
+    ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    ///   - report: gets a line about each request that was refused, without values.
     static func open(
-        bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan,
+        bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
         report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
         let api = try await HookAPI.open(
             bucketFolder: bucketFolder, bucket: plan.bucket, facts: facts, catalog: catalog, vault: vault, run: run,
-            now: clock.now, report: report)
+            keepsPort: keepsPort, now: clock.now, report: report)
         return RunHookServices(
             api: api, catalog: catalog,
             view: KeyValueView(facts: facts, bucket: plan.bucket, catalog: catalog, vault: vault, run: run.id),

@@ -8,11 +8,11 @@ extension Performer {
         let step = itinerary.steps[index]
         guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
         let failed = try failedWorkers(of: job)
-        let gate = Gate(
-            health: health,
-            targets: job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) },
-            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) },
-            hooks: { worker in await probeHooks(index, worker) })
+        let targets = job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) }
+        let gate = HealthProbe(
+            job: job, health: health, run: recorder.run,
+            session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks
+        ).gate(over: targets, attempts: health.attempts)
         let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
@@ -49,42 +49,5 @@ extension Performer {
             try recorder.catalog.steps(of: recorder.run.id).lazy
                 .filter { $0.state == .failed || $0.state == .unreachable }.map(\.step))
         return Set(itinerary.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
-    }
-
-    /// Runs the job's hooks of the event `health_check` for one allocation, one after the other.
-    ///
-    /// - Returns: nil where all of them succeed.
-    private func probeHooks(_ gate: Int, _ worker: WorkerName) async -> String? {
-        guard let hooks, let job = itinerary.job(of: gate) else { return nil }
-        for hook in job.hooks(.healthCheck) {
-            let call = HookCall(
-                probe: hook, of: job, worker, run: recorder.run, versions: (job.version, job.version))
-            if let problem = await hooks.probe(call) { return problem }
-        }
-        return nil
-    }
-
-    /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
-    /// of its own and is never asked about again.
-    private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
-        let request = AttemptRequest(
-            id: "\(recorder.run.nonce)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
-            isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
-        do {
-            let session = try await workforce.session(worker)
-            return Self.problem("the check", try await session.run(request), timeout: timeout)
-        } catch {
-            return (error as? NotReady)?.reason ?? "\(error)"
-        }
-    }
-
-    /// What a probe says of what it looked at; nil where it succeeded.
-    static func problem(_ what: String, _ report: AttemptReport, timeout: Int) -> String? {
-        guard case .finished(let result) = report else { return "\(what) did not run" }
-        if result.isSuccess { return nil }
-        let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
-        let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
-        return (result.timedOut ? "\(what) took longer than \(timeout) s" : "\(what) exited \(result.exitStatus)")
-            + lastLine
     }
 }

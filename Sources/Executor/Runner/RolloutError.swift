@@ -23,6 +23,8 @@ public enum RolloutError: Error, Sendable {
     case neverFits(batch: String, seconds: Int, isRecorded: Bool)
     /// What is missing or in the way of an approval; `mixed` names the jobs of which some hosts run the new version.
     case notApproved(String, mixed: [String])
+    /// Nothing of these jobs runs anywhere.
+    case notDeployed([JobName])
     case noSuchRun(RunID)
     case notUnfinished(Run)
     /// A step cannot be settled by a person, since it is not `unknown`.
@@ -68,6 +70,8 @@ extension RolloutError: CustomStringConvertible {
                 + ", and no opening of the window is so long. Plan again with a longer window or shorter timeouts."
         case .notApproved(let problem, let mixed):
             (["not approved, nothing was touched. \(problem)"] + mixed.map { "  " + $0 }).joined(separator: "\n")
+        case .notDeployed(let jobs):
+            "nothing of \(jobs.map(\.text).joined(separator: ", ")) is deployed. `maand-plan catalog jobs` lists what is."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
         case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
         case .notUnknown(let run, let step, let state):
