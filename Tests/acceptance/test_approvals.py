@@ -1,11 +1,17 @@
 """Approvals: real keys, real signatures, real policies; everything that is not approved is refused with 77."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import time
 
+import jsonschema
+
 import bucket
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads(
+    (pathlib.Path(__file__).resolve().parents[2] / "plans/schema/approvals.schema.json").read_text()))
 
 WORKERS = ["127.0.10.1", "127.0.10.2", "127.0.10.3"]
 
@@ -84,6 +90,7 @@ class Attacks(Approved):
         self.assertIn("2 of 2 approvals.", shown)
         data = json.loads(self.succeed(self.approvals("--format", "json")).out)
         self.assertEqual(([a["principal"] for a in data["approvals"]], data["approved"]), (["alice", "bob"], True))
+        self.assertEqual([error.message for error in SCHEMA.iter_errors(data)], [])
         self.succeed(self.apply())
         history = self.succeed(self.b.run("maand-apply", "history", "--bucket", self.b.path)).out
         self.assertIn("approved by alice (SHA256:", history)
@@ -98,6 +105,8 @@ class Attacks(Approved):
         shown = self.succeed(self.b.run("maand-plan", "approvals", self.b.file()))
         self.assertIn("dave.sig: signed by SHA256:", shown.out)
         self.assertIn("no approval policy", shown.out)
+        data = json.loads(self.b.run("maand-plan", "approvals", self.b.file(), "--format", "json").out)
+        self.assertEqual([error.message for error in SCHEMA.iter_errors(data)], [])
         self.succeed(self.b.apply())
 
     def test_an_edit_after_approval(self):
@@ -142,6 +151,15 @@ class Attacks(Approved):
         for name in ("alice", "bob", "carol"):
             self.sign(name)
         self.not_approved("alice.sig: the key SHA256:", "is not valid now", "bob.sig: the key SHA256:", "by carol")
+
+    def test_a_key_that_expires(self):
+        """The time that counts is that of maand-apply, and not that of ssh-keygen."""
+        end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 3600))
+        self.signers(f'alice valid-before="{end}" {self.public("alice")}', bob="bob")
+        self.sign("alice")
+        self.sign("bob")
+        self.not_approved("alice.sig: the key SHA256:", "is not valid now", env={"MAAND_TIME_OFFSET": "7200", "TZ": "Asia/Tokyo"})
+        self.succeed(self.apply(env={"TZ": "Asia/Tokyo"}))
 
     def test_a_key_for_another_purpose_only(self):
         self.signers(f'alice namespaces="git" {self.public("alice")}', bob="bob")
@@ -404,6 +422,27 @@ class InTheMiddle(Approved):
         self.policy(2)
         self.sign("bob")
         self.succeed(self.apply())
+
+    def test_an_override_counts_for_one_command(self):
+        user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        self.policy(more=f'may_override = ["{user}"]\n')
+        self.begin()
+        self.bob.unlink()
+        flags = ("--override-approval", "--reason", "bob is on a boat")
+        self.b.hold("api", WORKERS[1])
+        child = subprocess.Popen(
+            [os.path.join(bucket.BIN, "maand-apply"), str(self.b.file()), "--bucket", str(self.b.path), *flags],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        self.b.children.append(child)
+        bucket.until(lambda: len(self.b.began()) == 2, "the second target begun")
+        child.kill()
+        child.communicate()
+        self.b.release("api", WORKERS[1])
+        bucket.until(lambda: len(self.b.targets()) == 2, "the second target ended")
+        self.not_approved("by alice")
+        self.succeed(self.apply(*flags))
+        history = self.succeed(self.b.run("maand-apply", "history", "--bucket", self.b.path)).out
+        self.assertEqual(history.count("override-approval: 1 of 2 approvals, by alice: bob is on a boat"), 2)
 
     def test_a_policy_that_was_tightened(self):
         self.begin()

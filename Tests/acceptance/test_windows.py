@@ -128,12 +128,12 @@ class Executing(bucket.Case):
             offsets.append(offset)
             if result.code == 0:
                 break
-            self.refuse(result, 75, "Next opening: Thu 2026-")
+            self.refuse(result, 75, "Next opening: Thu 20")
             parked += 1
             opening = instant(re.search(r"Next opening: .*\((.*?)\)", result.err).group(1))
         self.assertEqual(result.code, 0, result.err)
         self.assertGreaterEqual(parked, 2)
-        self.assertRegex(result.out, r"expected to take \d s as before, until 2026-")
+        self.assertRegex(result.out, r"expected to take \d s as before, until 20")
         self.within(b, openings, offsets)
         self.assertIn("2026-04-16", "".join(utc(begin) for begin, _ in openings), "the hour is that of summer time")
         self.assertEqual(openings[1][0], 1776369600)
