@@ -208,8 +208,17 @@ public struct Itinerary: Sendable {
 
     private mutating func lay(wave: Int, job: Int, _ layout: inout Layout) -> Unit {
         let content = plan.waves[wave].jobs[job]
-        let source = Source.job(wave: wave, job: job)
         var unit = Unit(job: content.job, level: wave, demands: Set(content.demands))
+        switch plan.kind {
+        case .deploy: layRollout(wave: wave, job: job, to: &unit, &layout)
+        case .jobCommand: addHooks(.cli, of: content, .job(wave: wave, job: job), to: &unit, &layout)
+        }
+        return unit
+    }
+
+    private mutating func layRollout(wave: Int, job: Int, to unit: inout Unit, _ layout: inout Layout) {
+        let content = plan.waves[wave].jobs[job]
+        let source = Source.job(wave: wave, job: job)
         func single(_ kind: StepKind, _ prefix: String) -> Stage {
             .single(add(kind, prefix, content.job, nil, source, &layout))
         }
@@ -243,7 +252,6 @@ public struct Itinerary: Sendable {
         }
         addHooks(.postDeploy, of: content, source, to: &unit, &layout)
         unit.stages.append(single(.complete, content.job.text))
-        return unit
     }
 
     private mutating func chain(

@@ -296,6 +296,7 @@ struct PlanReader: NodeReading {
         for job in hooked where !stopped.contains(job) {
             reader.error(root, "`stop_hooks` names \(job), and nothing of it is stopped")
         }
+        checkKind(plan, root: root)
         if plan.hasHooks, plan.facts == nil { reader.error(root, "the plan has hooks, and no `facts` for them") }
         let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
@@ -317,6 +318,23 @@ struct PlanReader: NodeReading {
         if plan.summary != Plan.Summary(reconcile: plan.reconcile, waves: plan.waves, unchanged: plan.summary.unchanged)
         {
             reader.error(summary, "the summary does not count what the plan holds")
+        }
+    }
+
+    /// Whether the plan holds what its kind does, and nothing else.
+    private func checkKind(_ plan: Plan, root: Node) {
+        let jobs = plan.waves.flatMap(\.jobs)
+        switch plan.kind {
+        case .deploy:
+            for job in jobs where !job.hooks(.cli).isEmpty {
+                reader.error(root, "\(job.job): a rollout runs no hooks of the event `cli`")
+            }
+        case .jobCommand:
+            guard plan.reconcile.isEmpty, jobs.count == 1, let job = jobs.first, job.hooks(.cli).count == 1,
+                job.hooks?.commands.count == 1, job.phases.isEmpty, !job.gateFirst, !job.active.isEmpty
+            else {
+                return reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+            }
         }
     }
 

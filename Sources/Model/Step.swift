@@ -45,6 +45,14 @@ public enum StepKind: Hashable, Sendable {
         }
     }
 
+    /// Whether the allocation's worker is asked for anything; hooks run on the control host.
+    public var contactsWorker: Bool {
+        switch self {
+        case .push, .action, .remove: true
+        case .hook, .order, .promote, .gate, .bake, .complete: false
+        }
+    }
+
     /// Whether a failure is tried again by the same command without `--retry-failed`: a probe changes nothing.
     public var isProbe: Bool {
         switch self {

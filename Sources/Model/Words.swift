@@ -41,7 +41,10 @@ public enum Reason: String, Sendable, CaseIterable {
 
 /// What a plan is for.
 public enum PlanKind: String, Sendable, CaseIterable {
+    /// Brings the workers to the workspace.
     case deploy
+    /// Runs one command of a job, on the control host, once for each active allocation.
+    case jobCommand = "job_command"
 }
 
 /// How workers are reached.

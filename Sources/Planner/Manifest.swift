@@ -98,10 +98,11 @@ struct Manifest: Sendable {
         case afterAllocationStarted = "after_allocation_started"
         case afterAllocationStopped = "after_allocation_stopped"
 
-        /// Nil where a rollout is complete without the command: a person starts it, or nothing does.
+        /// Nil where nothing runs the command.
         var hookEvent: HookEvent? {
             switch self {
-            case .cli, .postBuild: nil
+            case .postBuild: nil
+            case .cli: .cli
             case .preDeploy: .preDeploy
             case .postDeploy: .postDeploy
             case .jobControl: .jobControl

@@ -158,7 +158,7 @@ public enum Planner {
 
     // MARK: Workers and content
 
-    private static func workers(
+    static func workers(
         _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ configuration: BucketConfiguration,
         _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
     ) -> [PlanWorker] {
@@ -218,7 +218,7 @@ public enum Planner {
     }
 
     /// What the plan's jobs push.
-    private static func content(
+    static func content(
         _ workspace: Workspace, _ contents: [JobName: (all: [Tree], generated: [Digest: [UInt8]])]
     ) -> ([PlanningResult.Capture], [Tree]) {
         var capture: [PlanningResult.Capture] = []

@@ -21,7 +21,7 @@ struct MaandPlan: AsyncParsableCommand {
             apply is at work; 77 of `approvals`: some are missing.
             """,
         subcommands: [
-            Init.self, Deploy.self, Show.self, Diff.self, Verify.self, Approvals.self, Schedule.self,
+            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, Approvals.self, Schedule.self,
             KeyValueCommand.self, CatalogCommand.self,
         ])
 

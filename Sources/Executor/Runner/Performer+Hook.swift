@@ -5,7 +5,7 @@ internal import Model
 extension Performer {
     /// Runs a step's hook, or finds out what became of it, as `run` does with targets.
     func runHook(_ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
-        guard let hooks, let call = call(index, attempt: attempt) else {
+        guard let hooks, let call = try call(index, attempt: attempt) else {
             return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
         }
         return try await hooks.inSlot {
@@ -13,19 +13,19 @@ extension Performer {
                 session: hooks.session, isOnControlHost: true, isRepeatable: call.hook.isRepeatable
             ) { attempt in
                 // Another attempt of the step has another receipt and another token.
-                guard let call = self.call(index, attempt: attempt) else { return nil }
+                guard let call = try self.call(index, attempt: attempt) else { return nil }
                 return try await hooks.request(call, tailLimit: Self.outputLimit)
             }
             var (ending, last) = try await run(task, index, attempt: attempt, isResumed: isResumed)
-            for passed in attempt..<last { await hookEnded(index, attempt: passed) }
+            for passed in attempt..<last { try await hookEnded(index, attempt: passed) }
             ending.output = ending.output.map { hooks.redacted($0, call) }
             return (ending, last)
         }
     }
 
     /// The outcome of a hook's attempt is recorded.
-    func hookEnded(_ index: Int, attempt: Int) async {
-        guard let hooks, let call = call(index, attempt: attempt) else { return }
+    func hookEnded(_ index: Int, attempt: Int) async throws {
+        guard let hooks, let call = try call(index, attempt: attempt) else { return }
         await hooks.ended(call)
     }
 
@@ -50,15 +50,21 @@ extension Performer {
     }
 
     /// A hook's attempt, with all that it is told. The same for every process that reads the same plan and records.
-    func call(_ index: Int, attempt: Int) -> HookCall? {
+    func call(_ index: Int, attempt: Int) throws -> HookCall? {
         let step = itinerary.steps[index]
         guard case .hook(let event, _) = step.kind, let hook = itinerary.hook(of: index), let worker = step.worker,
             let modules = itinerary.modules(of: index)
         else { return nil }
+        var told = itinerary.told(to: index)
+        // Its plan says nothing of what runs where, and changes nothing of it.
+        if event == .cli, let allocation = step.allocation {
+            let record = try recorder.catalog.records(of: [allocation])[allocation]
+            told["CURRENT_VERSION"] = record?.promoted?.version ?? Version.none.text
+        }
         return HookCall(
             attempt: WritingAttempt(run: recorder.run.id, step: step.id, attempt: attempt), job: step.job,
             worker: worker, hook: hook, event: event, id: recorder.attemptID(index, attempt),
-            timeout: itinerary.hookTimeout(of: index), modules: modules, told: itinerary.told(to: index))
+            timeout: itinerary.hookTimeout(of: index), modules: modules, told: told)
     }
 }
 
@@ -91,7 +97,7 @@ extension Itinerary {
         switch event {
         case .jobControl, .afterAllocationStarted, .afterAllocationStopped:
             return from(of: step)?.version ?? job.version
-        case .postDeploy, .healthCheck: return job.version
+        case .postDeploy, .healthCheck, .cli: return job.version
         case .preDeploy:
             let entry = job.phases.lazy.flatMap(\.batches).joined().first { $0.worker == worker }
             // One that does not act runs the planned version already.

@@ -73,12 +73,12 @@ extension Performer {
                 guard isKnown || isFenced, renewals < Self.renewals else {
                     return (Ending(outcome: .failed, detail: why), attempt)
                 }
-                try await recorder.renew(index, attempt: attempt, digest: digest(of: index), detail: why)
+                try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
             case .lost(let ending):
                 guard task.isRepeatable, renewals < Self.renewals else { return (ending, attempt) }
                 try? await session.settle(request.id)
                 try await recorder.renew(
-                    index, attempt: attempt, digest: digest(of: index),
+                    index, attempt: attempt, digest: try digest(of: index),
                     detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
             }
             renewals += 1
@@ -249,12 +249,12 @@ extension Performer {
     }
 
     /// Over everything that the step sends or starts; kept with each of its rows.
-    func digest(of index: Int) -> Digest {
+    func digest(of index: Int) throws -> Digest {
         let step = itinerary.steps[index]
         var text = "\(step.id)\n"
         if let release = recorder.release(of: index) { text += "\(release.version) \(release.content)\n" }
         if case .action(let action) = step.kind { text += request(action, index, 1).digest }
-        if let call = call(index, attempt: 1) { text += call.digest }
+        if let call = try call(index, attempt: 1) { text += call.digest }
         return Digest.of(text.utf8)
     }
 }

@@ -43,7 +43,7 @@ struct Performer: Sendable {
         case .complete: return try await recorded { try await recorder.complete(index) }
         case .push, .action, .remove, .hook, .gate, .bake:
             if !itinerary.steps[index].kind.isProbe, !keeper.isOpen() { return .interrupted }
-            try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
+            try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
             return try await finish(index, attempt: attempt, isResumed: false)
         }
     }
@@ -90,7 +90,7 @@ struct Performer: Sendable {
             try await recorder.end(
                 index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output)
-            await hookEnded(index, attempt: attempt)
+            try await hookEnded(index, attempt: attempt)
         }
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))

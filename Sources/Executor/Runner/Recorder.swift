@@ -205,7 +205,9 @@ struct Recorder: Sendable {
             // From here on the job is not what it was, whether or not anything of it acts.
             case .preDeploy, .postDeploy: return [.incomplete(content.job, true)]
             // The allocation's own steps came before.
-            case .jobControl, .afterAllocationStarted, .afterAllocationStopped, .healthCheck: return []
+            case .jobControl, .afterAllocationStarted, .afterAllocationStopped: return []
+            // They are no part of a rollout.
+            case .healthCheck, .cli: return []
             }
         // Until the health check has passed at the end of it, the next plan begins with the gate.
         case .bake:

@@ -53,7 +53,7 @@ struct Workforce: Sendable {
         try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
             // A worker on which nothing is left to do need not answer any more.
-            var waiting = (records.isEmpty ? plan.workers : plan.workers.filter { needed.contains($0.worker) })[...]
+            var waiting = plan.workers.filter { needed.contains($0.worker) }[...]
             func add() {
                 guard let worker = waiting.popFirst()?.worker else { return }
                 let session = WorkerSession(
@@ -190,7 +190,7 @@ extension Itinerary {
         for unit in units {
             var isProbed = false
             for step in unit.steps where !done.contains(steps[step].id) {
-                if let worker = steps[step].worker { left.insert(worker) }
+                if let worker = steps[step].worker, steps[step].kind.contactsWorker { left.insert(worker) }
                 isProbed = isProbed || steps[step].kind.isProbe
             }
             if isProbed, let job = unit.steps.first.flatMap(job(of:)) { left.formUnion(job.active) }

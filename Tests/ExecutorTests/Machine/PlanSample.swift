@@ -56,7 +56,7 @@ enum PlanSample {
             case .preDeploy, .postDeploy: hooks[event] = Int(random.below(3))
             case .afterAllocationStarted: hooks[event] = isJobControl ? 0 : Int(random.below(3))
             case .jobControl: hooks[event] = isJobControl ? 1 + Int(random.below(2)) : 0
-            case .healthCheck, .afterAllocationStopped: break
+            case .healthCheck, .afterAllocationStopped, .cli: break
             }
         }
         return hooks
