@@ -38,13 +38,13 @@ public struct StandingPolicy: Sendable {
     public static func find(
         hostPath: String = Self.hostPath, operatorPath: String?, bucketFolder: String
     ) throws(ApprovalProblem) -> StandingPolicy? {
-        var host: TrustedFile?
-        do throws(TrustedFile.Problem) {
-            host = try TrustedFile.read(hostPath, owners: [0], limit: ApprovalPolicy.maximumSize)
-        } catch {
-            guard error.isMissing else { throw problem(hostPath, error) }
-        }
-        if let host {
+        if isThere(hostPath) {
+            let host: TrustedFile
+            do throws(TrustedFile.Problem) {
+                host = try TrustedFile.read(hostPath, owners: [0], limit: ApprovalPolicy.maximumSize)
+            } catch {
+                throw problem(hostPath, error)
+            }
             if let operatorPath, operatorPath != hostPath {
                 throw ApprovalProblem(
                     "MAAND_POLICY names \(operatorPath), and this host has a policy, \(hostPath), which holds. Unset it."
@@ -62,6 +62,12 @@ public struct StandingPolicy: Sendable {
             throw problem(operatorPath, error)
         }
         return try StandingPolicy(file, operatorPath, owners: owners, bucketFolder)
+    }
+
+    /// Whether anything is there, even a link that leads nowhere; whatever cannot be found out counts as there.
+    private static func isThere(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
     }
 
     private init(

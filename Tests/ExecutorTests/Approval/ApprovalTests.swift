@@ -212,6 +212,9 @@ import YAML
         }
         #expect(try find("absent", nil) == nil)
         #expect(try find("absent", "mine")?.path == folder + "/mine")
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: folder + "/nowhere")
+        let link = #expect(throws: ApprovalProblem.self) { try find("link", nil) }
+        #expect(link?.description.contains("is a symbolic link") == true)
         guard getuid() == 0 else {
             let problem = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
             #expect(problem?.description.contains("has to belong to root") == true)
