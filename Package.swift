@@ -94,7 +94,7 @@ let package = Package(
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
         .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
         .testTarget(
-            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "YAML"],
             swiftSettings: settings),
     ]
 )

@@ -9,9 +9,11 @@ extension Catalog {
     ///   - nonce: Random text, never used before in this bucket.
     ///   - who: `user@host`.
     ///   - seen: The highest number of a run that a worker knows; this run's is higher.
+    ///   - approval: By whose approvals it begins; nil where there is no policy.
     /// - Throws: `CatalogError.unfinishedRun` while any run has not ended.
     public func beginRun(
-        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker], after seen: Int = 0
+        plan: Digest, nonce: String, at now: Timestamp, by who: String, workers: [PlanWorker], after seen: Int = 0,
+        approval: ApprovalRecord? = nil
     ) throws(CatalogError) -> Run {
         try write { db in
             if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
@@ -25,6 +27,7 @@ extension Catalog {
                     """, arguments: [seen, nonce, plan.hex, now.milliseconds, who, revision])
             let run = Int(db.lastInsertedRowID)
             for worker in workers { try self.remember(worker, run: run, db) }
+            if let approval { try self.insert(approval, run, now, db) }
             return Run(
                 id: RunID(run), nonce: nonce, plan: plan, state: .running, startedAt: now, endedAt: nil,
                 startedBy: who, baseRevision: revision, detail: nil)

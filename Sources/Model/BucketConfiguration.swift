@@ -112,6 +112,8 @@ public struct TOMLReader {
     private let table: TOMLTable
     private let file: String
     private let lines: [String]
+    /// The table below the file's own one that this reads; nil for the file's own.
+    private var section: String?
     private var asked: Set<String> = []
     private var errors: [Diagnostic] = []
 
@@ -136,10 +138,57 @@ public struct TOMLReader {
 
     /// Records an error at `key`, where the file has it.
     public mutating func error(_ key: String, _ problem: String, note: String? = nil) {
-        let line = lines.firstIndex { $0.trimmingPrefix { $0 == " " || $0 == "\t" }.hasPrefix(key) }
-        errors.append(
-            Diagnostic(
-                file: file, mark: Mark(line: (line ?? 0) + 1, column: 1), message: "`\(key)` \(problem)", note: note))
+        errors.append(Diagnostic(file: file, mark: mark(of: key), message: "`\(key)` \(problem)", note: note))
+    }
+
+    /// Where a key stands, as far as the text shows it: the parser does not say.
+    private func mark(of key: String) -> Mark {
+        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+        let names = lines.map { line -> (name: String, isHeader: Bool, column: Int) in
+            let rest = line.trimmingPrefix(while: isBlank)
+            let isHeader = rest.hasPrefix("[")
+            var name = rest.trimmingPrefix { $0 == "[" || isBlank($0) }
+            if let quote = name.first, quote == "\"" || quote == "'" {
+                name = name.dropFirst().prefix { $0 != quote }
+            } else {
+                name = name.prefix { !isBlank($0) && $0 != "=" && $0 != "]" && $0 != "." && $0 != "\r" }
+            }
+            return (String(name), isHeader, line.utf8.count - rest.utf8.count + 1)
+        }
+        let header = section.flatMap { section in names.firstIndex { $0.isHeader && $0.name == section } }
+        let first = header.map { $0 + 1 } ?? 0
+        for index in names.indices.dropFirst(first) {
+            if names[index].isHeader, section != nil { break }
+            if names[index].name == key { return Mark(line: index + 1, column: names[index].column) }
+        }
+        return Mark(line: (header ?? 0) + 1, column: 1)
+    }
+
+    /// A list of texts.
+    public mutating func texts(_ key: String) -> [String]? {
+        guard let value = value(key) else { return nil }
+        guard let texts = value.array.map({ $0.map(\.string) }), !texts.contains(nil) else {
+            error(key, "has to be a list of texts in quotes")
+            return nil
+        }
+        return texts.compactMap(\.self)
+    }
+
+    /// Reads the table `[key]`; what is wrong with it counts as an error of this one.
+    public mutating func section(_ key: String, _ body: (inout TOMLReader) -> Void) {
+        guard let value = value(key) else { return }
+        guard let table = value.table else { return error(key, "has to be a table, `[\(key)]`") }
+        var reader = TOMLReader(table, file: file, lines: lines, section: key)
+        body(&reader)
+        reader.reportUnknown()
+        errors += reader.errors
+    }
+
+    private init(_ table: TOMLTable, file: String, lines: [String], section: String) {
+        self.table = table
+        self.file = file
+        self.lines = lines
+        self.section = section
     }
 
     public mutating func string(_ key: String) -> String? {
@@ -206,11 +255,15 @@ public struct TOMLReader {
 
     /// - Throws: `InputFailure` where any error was recorded or a key was not asked for.
     public mutating func finish() throws(InputFailure) {
+        reportUnknown()
+        if let first = errors.first { throw InputFailure(first, Array(errors.dropFirst())) }
+    }
+
+    private mutating func reportUnknown() {
         for key in table.keys.sorted() where !asked.contains(key) {
             let nearest = Suggestion.nearest(to: key, among: asked.sorted())
             error(key, "is not a known key", note: nearest.map { "did you mean `\($0)`?" })
         }
-        if let first = errors.first { throw InputFailure(first, Array(errors.dropFirst())) }
     }
 
     private mutating func value(_ key: String) -> (any TOMLValueConvertible)? {

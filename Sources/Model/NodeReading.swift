@@ -97,6 +97,12 @@ extension NodeReading {
         return (a, b, c, d)
     }
 
+    /// Tags of a worker, whose names are the user's.
+    private func tags(_ node: Node) -> [String: String]? {
+        guard let entries = named(node, string) else { return nil }
+        return Dictionary(entries.map { ($0.name, $0.value.value) }, uniquingKeysWith: { _, last in last })
+    }
+
     /// How one worker is reached, with the fields of ssh or without.
     func worker(_ node: Node, isSSH: Bool) -> PlanWorker? {
         fields(node) { map in
@@ -110,9 +116,12 @@ extension NodeReading {
                 ssh = PlanWorker.SSHIdentity(port: port, user: user, hostKeys: keys)
             }
             let zone = map.optional("zone").flatMap(string)
+            let tags = map.optional("tags").map(tags) ?? [:]
             let isRemoved = map.optional("removed").flatMap(boolean) ?? false
-            guard let worker, let address else { return nil }
-            return PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone, isRemoved: isRemoved)
+            guard let worker, let address, let tags else { return nil }
+            var known = PlanWorker(worker: worker, address: address, ssh: ssh, zone: zone, isRemoved: isRemoved)
+            known.tags = tags
+            return known
         }
     }
 }

@@ -67,6 +67,7 @@ extension PlanWorker {
                 out.sequence("host_keys", .flow) { out in for key in ssh.hostKeys { out.item(.string(key)) } }
             }
             if let zone { out.field("zone", .string(zone)) }
+            if !tags.isEmpty { Facts.emit("tags", tags, into: &out) }
             if isRemoved { out.field("removed", .bool(true)) }
         }
     }

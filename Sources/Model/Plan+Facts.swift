@@ -10,7 +10,7 @@ extension Facts {
         }
     }
 
-    fileprivate static func emit(_ name: String, _ values: [String: String], into out: inout Emitter) {
+    static func emit(_ name: String, _ values: [String: String], into out: inout Emitter) {
         out.mapping(name, .flow) { out in
             let sorted = values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
             for (key, value) in sorted { out.field(key, .string(value)) }

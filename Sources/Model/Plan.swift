@@ -163,6 +163,8 @@ public struct PlanWorker: Equatable, Sendable {
     public var ssh: SSHIdentity?
     /// The worker's `zone` tag.
     public var zone: String?
+    /// Its other tags in `workers.json`; unknown, and so empty, where it is removed.
+    public var tags: [String: String] = [:]
     /// It left `workers.json`: where it cannot be reached, what it runs is given up (DESIGN 3).
     public var isRemoved: Bool
 

@@ -201,10 +201,11 @@ public enum Planner {
         var needed = names
         var workers: [PlanWorker] = []
         for worker in workspace.workers where needed.remove(worker.name) != nil {
-            workers.append(
-                PlanWorker(
-                    worker: worker.name, address: worker.address,
-                    ssh: identity(port: worker.port, user: worker.user, configuration), zone: worker.tags["zone"]))
+            var known = PlanWorker(
+                worker: worker.name, address: worker.address,
+                ssh: identity(port: worker.port, user: worker.user, configuration), zone: worker.tags["zone"])
+            known.tags = worker.tags.filter { $0.key != "zone" }
+            workers.append(known)
         }
         for name in needed.sorted() {
             // As it was last reached; where that is not known, as a worker without settings of its own.

@@ -9,7 +9,7 @@ extension Facts {
         ])
     }
 
-    fileprivate static func texts(_ values: [String: String]) -> JSON {
+    static func texts(_ values: [String: String]) -> JSON {
         .object(values.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
     }
 

@@ -85,7 +85,7 @@ public enum JSONReview {
             ("worker", .string(worker.worker.text)), ("address", .string(worker.address)),
             ("port", worker.ssh.map { .int($0.port) } ?? .null), ("user", .optional(worker.ssh?.user)),
             ("host_keys", .array(worker.ssh?.hostKeys.map(JSON.string) ?? [])), ("zone", .optional(worker.zone)),
-            ("removed", .bool(worker.isRemoved)),
+            ("tags", Facts.texts(worker.tags)), ("removed", .bool(worker.isRemoved)),
         ])
     }
 

@@ -131,6 +131,9 @@ public struct PlanDifference {
                 keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.list() } ?? "none"
             }
             fields.compare("zone", worker.zone, other.zone) { $0.map { "\($0)" } ?? "none" }
+            fields.compare("tags", worker.tags, other.tags) { tags in
+                tags.isEmpty ? "none" : tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.list()
+            }
             fields.compare("removed", worker.isRemoved, other.isRemoved) { $0 ? "yes" : "no" }
             for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
         }

@@ -31,14 +31,31 @@ struct BucketOptions: ParsableArguments {
         return try BucketConfiguration.read(Array(data), file: path)
     }
 
+    /// Whether plans have to be approved here, and which are.
+    ///
+    /// - Parameters:
+    ///   - plan: the plan's file; nil where there is none.
+    ///   - signatures: the folder of its signatures, where it is not the usual one.
+    func approval(plan: String? = nil, signatures: String? = nil) -> ApprovalCheck {
+        ApprovalCheck(
+            operatorPath: ProcessInfo.processInfo.environment["MAAND_POLICY"], bucketFolder: folder, plan: plan,
+            signatures: signatures)
+    }
+
     /// The bucket's parts, opened for writing.
-    func rollout(_ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }) throws -> Rollout {
+    ///
+    /// - Parameter approval: nil asks for whatever concerns no single plan.
+    func rollout(
+        _ approval: ApprovalCheck? = nil, _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
+    ) throws -> Rollout {
         let configuration = try configuration()
-        return Rollout(
+        var rollout = Rollout(
             bucketFolder: folder, configuration: configuration,
             catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
             who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
             passphrase: ControlHost.askPassphrase, observe: observe)
+        rollout.approval = approval ?? self.approval()
+        return rollout
     }
 
     /// The catalog for reading; nil before the first apply.

@@ -14,6 +14,7 @@ enum ExitStatus: Int32 {
     case invalid = 65
     case unreachable = 69
     case tryLater = 75
+    case notApproved = 77
 }
 
 /// An error with its exit code.
@@ -32,7 +33,8 @@ struct CommandFailure: Error, CustomStringConvertible {
         case let failure as CommandFailure: self = failure
         case let failure as InputFailure: self.init(.invalid, failure.description)
         case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
-        case let hold as WindowHold: self.init(.tryLater, "\(hold)")
+        case let hold as WindowHold: self.init(hold.isUnapproved ? .notApproved : .tryLater, "\(hold)")
+        case let problem as ApprovalProblem: self.init(.notApproved, "\(problem)")
         case let failure as TransportFailure: self.init(.invalid, failure.description)
         case CatalogError.otherBucket: self.init(.invalid, "\(error)")
         default: self.init(.failed, "\(error)")
@@ -51,6 +53,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case .unfinishedRun: .otherRun
         case .abandoned, .stale, .zone, .tooLate, .windowIsOver: .stale
         case .preflight: .unreachable
+        case .notApproved: .notApproved
         }
     }
 }

@@ -25,6 +25,18 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Accept and record the host key of a worker of which none is known (ssh).")
     var acceptNew = false
 
+    @Option(
+        help: ArgumentHelp(
+            "The folder with the plan's signatures; without it the plan's name with `.sig.d`.", valueName: "folder"),
+        completion: .directory)
+    var signatures: String?
+
+    @Flag(help: "Run without the approvals that are missing; where the policy lets you, with --reason, recorded.")
+    var overrideApproval = false
+
+    @Option(help: "Why --override-approval; recorded.")
+    var reason: String?
+
     @Flag(help: "Where the plan's window is closed, or has no room for what comes next, wait for its next opening.")
     var wait = false
 
@@ -34,13 +46,21 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Append what happens to this file, one JSON object a line.", completion: .file())
     var events: String?
 
+    func validate() throws {
+        guard overrideApproval == (reason != nil), reason?.isEmpty != true else {
+            throw ValidationError("--override-approval and --reason TEXT go together.")
+        }
+    }
+
     func run() async throws {
         try await reportingFailures {
             _ = try options.configuration()
             let file = try PlanFile.read(readPlan(), file: planName)
             if dryRun { return try preview(file) }
             while let hold = try await applyOnce(file) {
-                guard wait, let next = hold.next else { throw CommandFailure(.tryLater, "\(planName): \(hold)") }
+                guard wait, let next = hold.next else {
+                    throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+                }
                 options.terminal.print(
                     options.terminal.escape(
                         "\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)"))
@@ -71,7 +91,8 @@ struct RunCommand: AsyncParsableCommand {
         let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
         let log = try events.map(EventLog.init(appendingTo:))
-        let rollout = try options.rollout { event in
+        let approval = options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
+        let rollout = try options.rollout(approval) { event in
             progress.show(event)
             log?.write(event)
         }
@@ -81,7 +102,7 @@ struct RunCommand: AsyncParsableCommand {
                 retryFailed: retryFailed,
                 lastWave: until.map { limit in
                     file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }, takeOver: takeOver, acceptsNewHosts: acceptNew),
+                }, takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason),
             parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo:
@@ -129,13 +150,21 @@ struct RunCommand: AsyncParsableCommand {
         if plan == "-" {
             handle = .standardInput
         } else {
-            guard let opened = FileHandle(forReadingAtPath: plan) else {
+            // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
+            // reported when the plan is known.
+            let isStrict: Bool
+            do { isStrict = try options.approval().policy() != nil } catch { isStrict = true }
+            let opened = open(plan, O_RDONLY | O_CLOEXEC | (isStrict ? O_NOFOLLOW : 0))
+            guard opened >= 0 else {
+                if isStrict, errno == ELOOP {
+                    throw CommandFailure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
+                }
                 throw CommandFailure(
                     .invalid,
                     "\(plan) cannot be read: \(String(cString: strerror(errno))). Make it: maand-plan deploy -o \(plan)"
                 )
             }
-            handle = opened
+            handle = FileHandle(fileDescriptor: opened, closeOnDealloc: true)
         }
         // One byte more than allowed, so that the reader can say that it is too large.
         do {

@@ -66,6 +66,13 @@ struct HistoryCommand: AsyncParsableCommand {
             guard let catalog = try options.catalog() else { return options.terminal.print("There is no run yet.") }
             for run in try catalog.runs(limit: limit) {
                 options.terminal.print(RunReport.headline(run, options.terminal))
+                if let record = try catalog.approvals(of: run.id) {
+                    let names = record.approvals.map { "\($0.principal) (\($0.key))" }
+                    options.terminal.print(
+                        options.terminal.escape(
+                            "    approved by \(names.isEmpty ? "nobody" : names.joined(separator: ", ")), policy "
+                                + record.digest.description))
+                }
                 for decision in try catalog.decisions(run.id) {
                     options.terminal.print(
                         options.terminal.escape(

@@ -18,6 +18,8 @@ enum Exit: Int32 {
     case unreachable = 69
     /// Another process holds the bucket.
     case tryLater = 75
+    /// Approvals are missing.
+    case notApproved = 77
 }
 
 /// Why a command ends: what happened, and what to do now.

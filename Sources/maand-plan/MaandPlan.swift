@@ -1,5 +1,6 @@
 import ArgumentParser
 import Catalog
+import Executor
 import Glibc
 import KeyValues
 import Planner
@@ -17,10 +18,11 @@ struct MaandPlan: AsyncParsableCommand {
             Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something, and where \
             `diff` finds two plans different; 3 where `verify` finds a plan stale; 64 usage; 65 invalid plan, \
             workspace or selection; 5, 69 and 75 of `catalog refresh`: a run is unfinished, a worker does not answer, an \
-            apply is at work.
+            apply is at work; 77 of `approvals`: some are missing.
             """,
         subcommands: [
-            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, KeyValueCommand.self, CatalogCommand.self,
+            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, Approvals.self, Schedule.self,
+            KeyValueCommand.self, CatalogCommand.self,
         ])
 
     static func main() async {
@@ -46,6 +48,11 @@ struct MaandPlan: AsyncParsableCommand {
         } catch let error as VaultError {
             printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
             Glibc.exit(Exit.failed.rawValue)
+        } catch let problem as ApprovalProblem {
+            for line in problem.description.split(separator: "\n") {
+                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
+            }
+            Glibc.exit(Exit.notApproved.rawValue)
         } catch let error as CatalogError {
             printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
             Glibc.exit(Exit.failed.rawValue)

@@ -124,7 +124,7 @@ class Schemas(bucket.Case):
 
     def test_a_plan_with_everything(self):
         b = bucket.Bucket(self)
-        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 4)]))
+        b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}", "environment": "test"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
               rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2})

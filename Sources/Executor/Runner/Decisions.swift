@@ -46,9 +46,10 @@ extension Rollout {
 
     /// Says what became of a step that is `unknown`.
     ///
-    /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`, `.notUnknown`.
+    /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`, `.notUnknown`, `.notApproved`.
     public func resolve(_ id: RunID, step: StepID, succeeded: Bool, reason: String) async throws {
         let run = try unfinished(id)
+        try requireOverrideRight(for: "`resolve`", run)
         let record = try catalog.attempts(of: id, step: step).last
         guard let record, record.state == .unknown else {
             throw RolloutError.notUnknown(id, step, record?.state ?? .pending)

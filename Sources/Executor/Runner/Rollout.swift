@@ -33,14 +33,18 @@ public struct Rollout: Sendable {
         public var takeOver = false
         /// Record the host keys of workers of which none is known.
         public var acceptsNewHosts = false
+        /// Run without the approvals that are missing, and why; only where the policy lets the user.
+        public var overrideReason: String?
 
         public init(
-            retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false, acceptsNewHosts: Bool = false
+            retryFailed: Bool = false, lastWave: Int? = nil, takeOver: Bool = false, acceptsNewHosts: Bool = false,
+            overrideReason: String? = nil
         ) {
             self.retryFailed = retryFailed
             self.lastWave = lastWave
             self.takeOver = takeOver
             self.acceptsNewHosts = acceptsNewHosts
+            self.overrideReason = overrideReason
         }
     }
 
@@ -58,6 +62,8 @@ public struct Rollout: Sendable {
     /// Asks a person for the passphrase of a key; nil where nobody can be asked.
     let passphrase: @Sendable (_ path: String) -> String?
     let observe: @Sendable (RunEvent) -> Void
+    /// Says whether plans are approved; nil where nothing that has to be is done.
+    public var approval: ApprovalCheck?
     /// What local times are.
     var zones = ZoneDatabase.system
     /// Stands for the plan's transport in tests and benchmarks.
@@ -94,10 +100,11 @@ public struct Rollout: Sendable {
         guard plan.transport == configuration.transport else {
             throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
         }
+        let permit = try await permit(file, options)
         let resumed = try existingRun(of: file)
         if let resumed, resumed.state == .succeeded { return .alreadyDone(resumed) }
         if plan.isEmpty { return .nothingToDo }
-        let keeper = try windowKeeper(plan)
+        let keeper = try windowKeeper(plan, permit.watch)
         try checkWindow(file, resumed, keeper)
         if resumed == nil {
             let facts = plan.staleFacts(in: try catalog.snapshot())
@@ -108,7 +115,7 @@ public struct Rollout: Sendable {
         let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
             let ending = try await execute(
-                file, resumed, keeper, options: options, over: transport, parkRequests: parkRequests)
+                file, resumed, keeper, permit, options: options, over: transport, parkRequests: parkRequests)
             await transport.close()
             return ending
         } catch {
@@ -118,10 +125,11 @@ public struct Rollout: Sendable {
     }
 
     private func execute(
-        _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
-        parkRequests: AsyncStream<String>
+        _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, _ permit: Permit, options: Options,
+        over transport: any Transport, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
-        let run = try resumed ?? begin(file)
+        let run = try resumed ?? begin(file, permit)
+        try record(permit, of: run, isResumed: resumed != nil)
         if resumed != nil, run.state != .running {
             try catalog.finish(run.id, state: .running, detail: nil, at: clock.now())
         }
@@ -150,12 +158,13 @@ public struct Rollout: Sendable {
         return run
     }
 
-    private func begin(_ file: PlanFile) throws -> Run {
+    private func begin(_ file: PlanFile, _ permit: Permit) throws -> Run {
         FaultPoint.reach("before the plan is kept")
         try store.put(file.bytes)
         FaultPoint.reach("before the run begins")
         let run = try catalog.beginRun(
-            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers)
+            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers,
+            approval: permit.record)
         FaultPoint.reach("after the run began")
         return run
     }

@@ -21,6 +21,8 @@ public enum RolloutError: Error, Sendable {
     case windowIsOver(String)
     /// No opening of the window is long enough for a batch.
     case neverFits(batch: String, seconds: Int, isRecorded: Bool)
+    /// What is missing or in the way of an approval; `mixed` names the jobs of which some hosts run the new version.
+    case notApproved(String, mixed: [String])
     /// Nothing of these jobs runs anywhere.
     case notDeployed([JobName])
     case noSuchRun(RunID)
@@ -66,6 +68,8 @@ extension RolloutError: CustomStringConvertible {
                 + (isRecorded
                     ? "(as such steps took before)" : "(by its timeouts, since nothing is recorded of such steps)")
                 + ", and no opening of the window is so long. Plan again with a longer window or shorter timeouts."
+        case .notApproved(let problem, let mixed):
+            (["not approved, nothing was touched. \(problem)"] + mixed.map { "  " + $0 }).joined(separator: "\n")
         case .notDeployed(let jobs):
             "nothing of \(jobs.map(\.text).joined(separator: ", ")) is deployed. `maand-plan catalog jobs` lists what is."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."

@@ -3,8 +3,9 @@ internal import JobFiles
 internal import Model
 
 extension Rollout {
+    /// - Parameter approvals: says when the plan's approvals lapse; nil where it needs none.
     /// - Throws: `RolloutError` where this machine does not know the plan's zone or knows it otherwise.
-    func windowKeeper(_ plan: Plan) throws -> WindowKeeper {
+    func windowKeeper(_ plan: Plan, _ approvals: ApprovalWatch?) throws -> WindowKeeper {
         let zone = plan.window?.zone ?? ZoneDatabase.utc
         guard let rules = zones.rules(zone) else {
             throw RolloutError.zone("this machine's time-zone data has no \(zone): install or update tzdata")
@@ -14,7 +15,7 @@ extension Rollout {
         }
         return WindowKeeper(
             plan.window, rules: rules, freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones) },
-            clock: clock, observe: observe)
+            clock: clock, approvals: approvals, observe: observe)
     }
 
     /// The bucket's freezes; none where there is no file of them.
@@ -116,9 +117,11 @@ extension Performer {
     /// Whether the batch of these first steps may begin now, or go on.
     ///
     /// - Parameter isResumed: parts of it may be done.
-    func isAdmitted(_ steps: [Int], isResumed: Bool) throws -> Bool {
-        guard let first = steps.first, try !keeper.calendar().isAlwaysOpen else { return true }
+    func isAdmitted(_ steps: [Int], isResumed: Bool) async throws -> Bool {
+        guard let first = steps.first else { return true }
         let (unit, stage) = (itinerary.places[first].unit, itinerary.places[first].stage)
+        guard await keeper.isApproved(itinerary.batchName(unit: unit, stage: stage)) else { return false }
+        if try keeper.calendar().isAlwaysOpen { return true }
         var recorded: [JobName: [String: [Int64]]] = [:]
         for job in Set(steps.map { itinerary.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)

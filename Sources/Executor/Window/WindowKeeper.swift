@@ -11,6 +11,8 @@ public struct WindowHold: Error, Equatable, Sendable {
     public var nextText: String?
     /// A freeze is in the way, and not the window.
     public var isFrozen = false
+    /// Approvals have lapsed; no opening helps.
+    public var isUnapproved = false
     /// Jobs of which some hosts run the new version and some do not.
     public var mixed: [String] = []
 }
@@ -18,7 +20,9 @@ public struct WindowHold: Error, Equatable, Sendable {
 extension WindowHold: CustomStringConvertible {
     public var description: String {
         var text = reason + "."
-        if let nextText {
+        if isUnapproved {
+            text += " Approve it anew and run the same command, or abandon the run."
+        } else if let nextText {
             text += " Next opening: \(nextText). Run the same command then, or now with --wait."
         } else {
             text +=
@@ -35,6 +39,7 @@ final class WindowKeeper: Sendable {
     private let rules: ZoneRules
     private let freezes: @Sendable () throws -> [Freeze]
     private let clock: Clock
+    private let approvals: ApprovalWatch?
     private let observe: @Sendable (RunEvent) -> Void
     private let state: Mutex<State>
 
@@ -52,16 +57,19 @@ final class WindowKeeper: Sendable {
     /// Disagreement of the clocks from which on it is no drift, in milliseconds.
     private static let tolerance: Int64 = 2000
 
-    /// - Parameter freezes: the bucket's own, as they are now; asked again before each batch.
+    /// - Parameters:
+    ///   - freezes: the bucket's own, as they are now; asked again before each batch.
+    ///   - approvals: says when they lapse; nil where none are needed.
     init(
         _ window: MaintenanceWindow?, rules: ZoneRules, freezes: @escaping @Sendable () throws -> [Freeze],
-        clock: Clock,
+        clock: Clock, approvals: ApprovalWatch? = nil,
         observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.window = window
         self.rules = rules
         self.freezes = freezes
         self.clock = clock
+        self.approvals = approvals
         self.observe = observe
         state = Mutex(State(wall: clock.now(), uptime: clock.uptime()))
     }
@@ -97,6 +105,19 @@ final class WindowKeeper: Sendable {
                 + "have ended at \(rules.text(opening.cutoff)) (\(opening.cutoff.utcText)), before \(end)"
             return (opening, hold(reason, next))
         }
+    }
+
+    /// Whether the plan is still approved; where not, the run is held before this batch.
+    func isApproved(_ batch: String) async -> Bool {
+        guard let lapse = await approvals?.lapse(at: clock.now()) else { return true }
+        var hold = WindowHold(reason: lapse)
+        hold.isUnapproved = true
+        let isFirst = state.withLock { [hold] state in
+            defer { state.hold = state.hold ?? hold }
+            return state.hold == nil
+        }
+        if isFirst { observe(.held(batch: batch, reason: lapse)) }
+        return false
     }
 
     /// Decides about one batch, and tells what was decided.

@@ -5,6 +5,7 @@
 /// |---|---|
 /// | opening | `2026-12-01T22:00 to 2026-12-02T02:00`, `2026-12-01T22:00 for 4h`, DAYS `22:00 for 4h`; several with `and` |
 /// | DAYS | `daily`, `tue,thu`, `third thu`, `last fri`, `day 1,15`, `last day`; all with `of mar,sep`; or an RRULE |
+/// | cron | `cron 0 22 * * tue,thu for 4h`: minute, hour, day of month, month, day of week |
 /// | `in ZONE` | an IANA name; needed for local times. Times that end in `Z` are UTC |
 /// | `cutoff 15m` | everything has to have ended so long before the end of an opening |
 /// | `freeze FROM to UNTIL` | may be repeated; a date alone is its first moment |
@@ -132,6 +133,15 @@ public struct WindowText {
             return .fixed(from, .later(try duration()))
         }
         var recurrence: Recurrence
+        if take("cron") {
+            let fields = Array(words.prefix(5))
+            guard fields.count == 5 else { throw unexpected("five fields after `cron`, such as 0 22 * * tue,thu") }
+            words = words.dropFirst(5)
+            recurrence = try CronRule.parse(fields)
+            guard take("for") else { throw unexpected("`for` and a duration") }
+            recurrence.duration = try duration()
+            return .recurring(recurrence)
+        }
         if let first = words.first, first.uppercased().hasPrefix("FREQ=") || first.uppercased().hasPrefix("RRULE:") {
             words.removeFirst()
             recurrence = try RecurrenceRule.parse(String(first))

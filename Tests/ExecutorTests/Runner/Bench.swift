@@ -104,7 +104,9 @@ final class Bench: Sendable {
     }
 
     /// One process: applies as far as it goes.
-    func apply(_ file: PlanFile, retryFailed: Bool = false, lastWave: Int? = nil) async throws -> StepMachine.Result? {
+    func apply(
+        _ file: PlanFile, retryFailed: Bool = false, lastWave: Int? = nil, approval: ApprovalCheck? = nil
+    ) async throws -> StepMachine.Result? {
         var configuration = BucketConfiguration(bucketID: Self.bucket)
         configuration.transport = .local
         var rollout = Rollout(
@@ -118,6 +120,7 @@ final class Bench: Sendable {
                 default: break
                 }
             })
+        rollout.approval = approval
         rollout.simulated = observed.withLock { $0 } ?? transport
         let ending = try await rollout.apply(
             file, options: .init(retryFailed: retryFailed, lastWave: lastWave), parkRequests: AsyncStream { _ in })

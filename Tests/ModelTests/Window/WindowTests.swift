@@ -137,6 +137,32 @@ struct WindowTests {
         }
     }
 
+    @Test func cronAndWordsMeanTheSame() throws {
+        for (cron, words) in [
+            ("0 22 * * *", "daily 22:00"), ("0 22 * * tue,THU", "tue,thu 22:00"), ("30 2 * * 0", "sun 02:30"),
+            ("30 02 * * 7", "sun 02:30"), ("0 22 * * 1-5", "mon,tue,wed,thu,fri 22:00"),
+            ("5 0 1,15 * *", "day 1,15 00:05"), ("5 0 1 mar,9 *", "day 1 of mar,sep 00:05"),
+            ("0 4 29 2 *", "day 29 of feb 04:00"),
+        ] {
+            let a = try WindowText.parse("cron \(cron) for 4h in Europe/Berlin", database: .system)
+            let b = try WindowText.parse("\(words) for 4h in Europe/Berlin", database: .system)
+            #expect(a == b, "\(cron)")
+        }
+        // Either selects the day.
+        let both = try Self.calendar("cron 0 22 13 * fri for 1h in UTC")
+            .openings(from: try Self.at("2026-05-09T00:00:00Z"), limit: 3).map(\.from.utcText)
+        #expect(both == ["2026-05-13T22:00:00Z", "2026-05-15T22:00:00Z", "2026-05-22T22:00:00Z"])
+        for bad in [
+            "* 22 * * *", "0,30 22 * * *", "0 9-17 * * *", "*/5 22 * * *", "60 22 * * *", "0 24 * * *", "0 22 0 * *",
+            "0 22 32 * *", "0 22 * 13 *", "0 22 * * 8", "0 22 * * fri-mon", "0 22 1- * *", "0 22 , * *", "0 22 * *",
+            "0 22 L * *", "0 22 * * mon#3", "-1 22 * * *", "+1 22 * * *",
+        ] {
+            #expect(throws: WindowText.Problem.self, "\(bad)") {
+                try WindowText.parse("cron \(bad) for 4h in UTC", database: .system)
+            }
+        }
+    }
+
     @Test func badWindowsAreRefused() {
         for text in [
             "", "tue", "tue 22:00", "tue 22:00 for", "tue 22:00 for 4", "tue 22:00 for 4h", "tue 25:00 for 4h in UTC",

@@ -1,0 +1,174 @@
+public import Model
+public import YAML
+
+/// Who has to approve plans, as an administrator wrote it down where authors of plans cannot write.
+///
+/// ```toml
+/// approvals_required = 2
+/// allowed_signers = "allowed_signers"     # as ssh-keygen reads it; beside the policy unless absolute
+/// revocations = "revoked_keys"            # an OpenSSH KRL, or public keys
+/// max_age = "7d"
+/// may_override = ["root"]
+///
+/// [jobs]                                  # higher numbers for plans that touch these
+/// payments = 3
+///
+/// [tags]                                  # ... or workers with these tags
+/// "environment=production" = 3
+/// ```
+public struct ApprovalPolicy: Equatable, Sendable {
+    /// Approvals that every plan needs, 0...`maximumApprovals`.
+    public var approvalsRequired: Int
+    /// File of the keys that may approve, and whose they are.
+    public var allowedSigners: String
+    /// File of keys that approve nothing any more.
+    public var revocations: String?
+    /// Seconds for which an approval counts, and which may lie between the start of a run and its plan's `start_before`.
+    public var maximumAge: Int?
+    /// Names of users of this host.
+    public var mayOverride: Set<String>
+    /// Approvals that plans with this job need; higher than `approvalsRequired`.
+    public var jobs: [JobName: Int]
+    /// Approvals that plans with a worker of this tag need; higher than `approvalsRequired`.
+    public var tags: [Tag: Int]
+
+    /// `name=value`, as in `workers.json`.
+    public struct Tag: Hashable, Sendable, Comparable {
+        public var name: String
+        public var value: String
+
+        init?(_ text: String) {
+            let parts = text.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else { return nil }
+            name = String(parts[0])
+            value = String(parts[1])
+        }
+
+        public static func < (a: Self, b: Self) -> Bool { (a.name, a.value) < (b.name, b.value) }
+    }
+
+    public static let maximumApprovals = 32
+    /// Bytes of a policy that are read.
+    public static let maximumSize = 64 << 10
+
+    /// Reads a policy.
+    ///
+    /// - Throws: `InputFailure` with every error found.
+    public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> ApprovalPolicy {
+        var reader = try TOMLReader(bytes, file: file)
+        var policy = ApprovalPolicy(
+            approvalsRequired: 0, allowedSigners: "", mayOverride: [], jobs: [:], tags: [:])
+        if let number = reader.integer("approvals_required", in: 0...maximumApprovals) {
+            policy.approvalsRequired = number
+        } else if !reader.keys.contains("approvals_required") {
+            reader.error("approvals_required", "is missing", note: "how many people have to approve a plan")
+        }
+        if let path = reader.path("allowed_signers") {
+            policy.allowedSigners = path
+        } else if !reader.keys.contains("allowed_signers") {
+            reader.error("allowed_signers", "is missing", note: "see `man ssh-keygen`, ALLOWED SIGNERS")
+        }
+        policy.revocations = reader.path("revocations")
+        if let text = reader.string("max_age") {
+            policy.maximumAge = seconds(text)
+            if policy.maximumAge == nil {
+                reader.error("max_age", "is no length of time", note: "such as \"12h\" or \"7d\", at most 10 years")
+            }
+        }
+        if let names = reader.texts("may_override") {
+            if names.contains("") { reader.error("may_override", "has an empty name") }
+            policy.mayOverride = Set(names)
+        }
+        let least = policy.approvalsRequired + 1
+        reader.section("jobs") { section in
+            for key in section.keys {
+                let number = section.higher(key, than: least)
+                guard let job = JobName(key) else {
+                    section.error(key, "is not the name of a job")
+                    continue
+                }
+                if let number { policy.jobs[job] = number }
+            }
+        }
+        reader.section("tags") { section in
+            for key in section.keys {
+                let number = section.higher(key, than: least)
+                guard let tag = Tag(key) else {
+                    section.error(key, "is no tag", note: "such as \"environment=production\", in quotes")
+                    continue
+                }
+                if let number { policy.tags[tag] = number }
+            }
+        }
+        try reader.finish()
+        return policy
+    }
+
+    /// `45m`, `12h`, `7d` or `2w`; nil for anything else, and beyond ten years.
+    private static func seconds(_ text: String) -> Int? {
+        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400]
+        guard let unit = units[String(text.suffix(1))], let number = Int(text.dropLast()), number > 0,
+            text.first?.isNumber == true, number <= 3660 * 86400 / unit
+        else { return nil }
+        return number * unit
+    }
+
+    /// What holds for a run that began under `other` and is continued under this: of each setting what is stricter.
+    /// Lists of keys are always those of this policy, so that a revoked key counts no more and a new reviewer does.
+    func tightened(by other: ApprovalPolicy) -> ApprovalPolicy {
+        var policy = self
+        policy.approvalsRequired = max(approvalsRequired, other.approvalsRequired)
+        policy.jobs.merge(other.jobs, uniquingKeysWith: max)
+        policy.tags.merge(other.tags, uniquingKeysWith: max)
+        policy.maximumAge = [maximumAge, other.maximumAge].compactMap(\.self).min()
+        policy.mayOverride.formIntersection(other.mayOverride)
+        return policy
+    }
+}
+
+extension ApprovalPolicy {
+    /// How many people have to approve a plan, and why it is more than `approvalsRequired` (empty where it is not).
+    ///
+    /// A plan does not say which tags a worker had that left `workers.json`, so such a worker counts as having all.
+    public func required(for plan: Plan) -> (number: Int, reasons: [String]) {
+        var found: [(number: Int, reason: String)] = []
+        for job in plan.touchedJobs.sorted() {
+            if let number = jobs[job] { found.append((number, "job \(job)")) }
+        }
+        for (tag, number) in tags.sorted(by: { $0.key < $1.key }) {
+            let worker = plan.workers.first { $0.isRemoved || $0.has(tag) }
+            guard let worker else { continue }
+            let what = worker.has(tag) ? "\(tag.name)=\(tag.value)" : "removed, its tags are unknown"
+            found.append((number, "worker \(worker.worker) (\(what))"))
+        }
+        let number = found.map(\.number).max() ?? approvalsRequired
+        return (max(number, approvalsRequired), found.filter { $0.number == number }.map(\.reason))
+    }
+}
+
+extension Plan {
+    fileprivate var touchedJobs: Set<JobName> {
+        Set(reconcile.map(\.allocation.job)).union(waves.flatMap(\.jobs).map(\.job))
+    }
+}
+
+extension PlanWorker {
+    fileprivate func has(_ tag: ApprovalPolicy.Tag) -> Bool {
+        (tag.name == "zone" ? zone : tags[tag.name]) == tag.value
+    }
+}
+
+extension TOMLReader {
+    fileprivate mutating func path(_ key: String) -> String? {
+        guard let path = string(key) else { return nil }
+        if path.isEmpty || path.utf8.contains(0) {
+            error(key, "has to be the path of a file")
+            return nil
+        }
+        return path
+    }
+
+    fileprivate mutating func higher(_ key: String, than least: Int) -> Int? {
+        integer(key, in: least...max(least, ApprovalPolicy.maximumApprovals))
+    }
+}

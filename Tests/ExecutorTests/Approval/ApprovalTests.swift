@@ -1,0 +1,240 @@
+import Foundation
+import Model
+import SimulatedWorkers
+import Testing
+import YAML
+
+@testable import Executor
+
+@Suite struct ApprovalPolicyTests {
+    private static func policy(_ text: String) throws -> ApprovalPolicy {
+        try ApprovalPolicy.read(
+            Array("approvals_required = 2\nallowed_signers = \"a\"\n\(text)".utf8), file: "policy.toml")
+    }
+
+    @Test func everySettingIsRead() throws {
+        let policy = try Self.policy(
+            """
+            revocations = "/etc/r"
+            max_age = "2w"
+            may_override = ["root", "anna"]
+            [jobs]
+            payments = 3
+            [tags]
+            "environment=production" = 4
+            """)
+        let tag = try #require(ApprovalPolicy.Tag("environment=production"))
+        #expect(
+            policy
+                == ApprovalPolicy(
+                    approvalsRequired: 2, allowedSigners: "a", revocations: "/etc/r", maximumAge: 14 * 86400,
+                    mayOverride: ["root", "anna"], jobs: [try #require(JobName("payments")): 3], tags: [tag: 4]))
+    }
+
+    @Test func whatIsWrongIsNamedWithItsPlace() {
+        for (text, place) in [
+            ("max_age = \"1y\"", "policy.toml:3:1"), ("max_age = \"-1d\"", "policy.toml:3:1"),
+            ("max_age = \"99999w\"", "3:1"),
+            ("max_age = \"+1d\"", "3:1"), ("revocations = \"\"", "3:1"), ("may_override = [\"\"]", "3:1"),
+            ("may_override = [1]", "3:1"), ("\n[jobs]\n  \"no name\" = 3", "5:3"), ("[jobs]\nx = 2", "4:1"),
+            ("[jobs]\nx = 33", "4:1"), ("[jobs.x]\ny = 3", "3:1"), ("[tags]\n\"=x\" = 3", "4:1"),
+            ("[tag]\nx = 3", "3:1"),
+            ("approvals_needed = 2", "3:1"), ("max_age = 3", "3:1"),
+        ] {
+            let failure = #expect(throws: InputFailure.self, "\(text)") { try Self.policy(text) }
+            #expect(failure?.description.contains(place) == true, "\(text): \(String(describing: failure))")
+        }
+    }
+
+    @Test func ofTwoPoliciesTheStricterHolds() throws {
+        let old = try Self.policy(
+            "max_age = \"1h\"\nmay_override = [\"a\", \"b\"]\n[jobs]\nx = 4\ny = 3\n[tags]\n\"t=1\" = 3\n")
+        let new = try ApprovalPolicy.read(
+            Array(
+                "approvals_required = 1\nallowed_signers = \"new\"\nmay_override = [\"b\", \"c\"]\n[jobs]\nx = 2\nz = 5\n"
+                    .utf8), file: "p")
+        for policy in [new.tightened(by: old), old.tightened(by: new)] {
+            #expect(policy.approvalsRequired == 2)
+            #expect(policy.maximumAge == 3600)
+            #expect(policy.mayOverride == ["b"])
+            #expect(policy.jobs.values.sorted() == [3, 4, 5])
+            #expect(policy.tags.count == 1)
+        }
+        #expect(new.tightened(by: old).allowedSigners == "new")
+    }
+}
+
+@Suite struct ApprovalTallyTests {
+    private let policy = ApprovalPolicy(
+        approvalsRequired: 2, allowedSigners: "", maximumAge: 3600, mayOverride: [], jobs: [:], tags: [:])
+    private let now = Timestamp(seconds: 2_000_000_000)
+
+    private func plan() throws -> Plan {
+        var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"]])]])
+        plan.policy.startBefore = now.advanced(bySeconds: 60)
+        return plan
+    }
+
+    private func finding(_ file: String, _ principal: String, _ key: String, age: Int64 = 0) -> SignatureFinding {
+        SignatureFinding(
+            file: file, writtenAt: now.advanced(bySeconds: -age), verdict: .valid(principal: principal, key: key))
+    }
+
+    private func tally(_ findings: [SignatureFinding], _ policy: ApprovalPolicy? = nil) throws -> ApprovalTally {
+        ApprovalTally(findings, policy: policy ?? self.policy, plan: try plan(), at: now, isStart: true)
+    }
+
+    @Test func peopleAndKeysCountOnce() throws {
+        #expect(try tally([]).missing == 2)
+        #expect(try tally([finding("1", "a", "k1"), finding("2", "b", "k2")]).isApproved)
+        #expect(try tally([finding("1", "a", "k1"), finding("2", "b", "k1")]).missing == 1)
+        #expect(try tally([finding("1", "a", "k1"), finding("2", "A", "k2")]).missing == 1)
+        let invalid = SignatureFinding(file: "2", writtenAt: now, verdict: .invalid("no"))
+        let found = try tally([finding("1", "a", "k1"), invalid])
+        #expect(found.missing == 1 && found.rejected.map(\.reason) == ["no"])
+    }
+
+    @Test func oldApprovalsAndThoseFromTheFutureDoNotCount() throws {
+        #expect(try tally([finding("1", "a", "k1", age: 3600), finding("2", "b", "k2", age: -300)]).isApproved)
+        #expect(try tally([finding("1", "a", "k1", age: 3601), finding("2", "b", "k2")]).missing == 1)
+        #expect(try tally([finding("1", "a", "k1", age: -301), finding("2", "b", "k2")]).missing == 1)
+    }
+
+    @Test func aPlanThatMayBeginForTooLongDoesNot() throws {
+        let approvals = [finding("1", "a", "k1"), finding("2", "b", "k2")]
+        var late = try plan()
+        late.policy.startBefore = now.advanced(bySeconds: 3601)
+        var open = late
+        open.policy.startBefore = nil
+        for plan in [late, open] {
+            #expect(!ApprovalTally(approvals, policy: policy, plan: plan, at: now, isStart: true).isApproved)
+            #expect(ApprovalTally(approvals, policy: policy, plan: plan, at: now, isStart: false).isApproved)
+        }
+    }
+
+    @Test func nothingIsRequired() throws {
+        var policy = policy
+        policy.approvalsRequired = 0
+        #expect(try tally([], policy).isApproved)
+    }
+
+    @Test func namesThatStandForMany() {
+        for name in ["a*", "a?", "!a", "a,b", "\"a\"", "#a", "-a", "", "a;b", "ä"] {
+            #expect(!AllowedSigners.isExact(name[...]), "\(name)")
+        }
+        #expect(AllowedSigners.isExact("anna.b+x@example.org"))
+        let text = "# x\na k1\n*@x k2\n\tb,c k3\nd k4"
+        #expect(String(decoding: AllowedSigners.exactLines(Array(text.utf8)), as: UTF8.self) == "\na k1\n\n\nd k4")
+    }
+}
+
+/// With keys and signatures of `ssh-keygen`.
+@Suite struct ApprovalRunTests {
+    /// Not below a folder with links, as the bucket's own temporary folder may be.
+    private static func folder() throws -> String {
+        let path = URL(fileURLWithPath: NSTemporaryDirectory() + "approval-\(UInt64.random(in: .min ... .max))")
+        try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
+        return path.resolvingSymlinksInPath().path
+    }
+
+    private static func keygen(_ arguments: [String], input: String? = nil) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/ssh-keygen")
+        process.arguments = arguments
+        process.standardInput = try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) }
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    private func write(_ text: String, _ path: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+    }
+
+    /// While the second of three hosts is at work the approval gets too old: the third one is not begun.
+    @Test func anApprovalThatLapsesParksTheRun() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let transport = SimulatedTransport()
+        let bench = try Bench(transport, isVirtual: true)
+        var plan = try bench.plan(workers: 3, jobs: 1, batch: 1).plan
+        plan.policy.startBefore = Timestamp.fromSystem.advanced(bySeconds: 3000)
+        let file = PlanFile(plan)
+        try Data(file.bytes).write(to: URL(fileURLWithPath: folder + "/plan"))
+        try FileManager.default.createDirectory(atPath: folder + "/plan.sig.d", withIntermediateDirectories: false)
+        try Self.keygen(["-q", "-t", "ed25519", "-N", "", "-f", folder + "/key"])
+        let key = try String(contentsOfFile: folder + "/key.pub", encoding: .utf8)
+        try write("anna \(key)", folder + "/signers")
+        try write(
+            "approvals_required = 1\nallowed_signers = \"signers\"\nmax_age = \"1h\"\n", folder + "/policy.toml")
+        try Self.keygen(["-Y", "sign", "-q", "-n", "maand-plan", "-f", folder + "/key", folder + "/plan"])
+        let signature = folder + "/plan.sig.d/anna.sig"
+        try FileManager.default.moveItem(atPath: folder + "/plan.sig", toPath: signature)
+        let check = ApprovalCheck(
+            hostPath: folder + "/none", operatorPath: folder + "/policy.toml", bucketFolder: bench.folder,
+            plan: folder + "/plan")
+        bench.setTime(.fromSystem)
+        bench.whenDone { verb, worker in
+            if verb == "run", worker == "w1" { bench.advance(4_000_000) }
+        }
+        let first = try await bench.apply(file, approval: check)
+        #expect(first == .parked)
+        #expect(bench.warnings.contains { $0.contains("not approved any more: 0 of 1 approvals") })
+        #expect(transport.executions.count == 2)
+        let error = await #expect(throws: RolloutError.self) { try await bench.apply(file, approval: check) }
+        guard case .notApproved(let problem, let mixed)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(problem.contains("anna.sig: of ") && problem.contains("older than"))
+        #expect(mixed.first?.contains("on w0, w1; not yet on w2") == true)
+        // Written anew it counts again.
+        let now = Date(timeIntervalSince1970: Double(bench.now.seconds))
+        try FileManager.default.setAttributes([.modificationDate: now], ofItemAtPath: signature)
+        let second = try await bench.apply(file, approval: check)
+        #expect(second == .succeeded)
+        #expect(transport.executions.count == 3)
+    }
+
+    @Test func theHostsPolicyBelongsToRootAndHolds() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try write("a ssh-ed25519 AAAA\n", folder + "/a")
+        for name in ["host", "mine"] {
+            try write("approvals_required = 2\nallowed_signers = \"a\"\n", "\(folder)/\(name)")
+        }
+        func find(_ host: String, _ mine: String?) throws -> StandingPolicy? {
+            try StandingPolicy.find(
+                hostPath: folder + "/" + host, operatorPath: mine.map { folder + "/" + $0 }, bucketFolder: "/nowhere")
+        }
+        #expect(try find("absent", nil) == nil)
+        #expect(try find("absent", "mine")?.path == folder + "/mine")
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: folder + "/nowhere")
+        let link = #expect(throws: ApprovalProblem.self) { try find("link", nil) }
+        #expect(link?.description.contains("is a symbolic link") == true)
+        guard getuid() == 0 else {
+            let problem = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
+            #expect(problem?.description.contains("has to belong to root") == true)
+            return
+        }
+        #expect(try find("host", nil)?.path == folder + "/host")
+        let both = #expect(throws: ApprovalProblem.self) { try find("host", "mine") }
+        #expect(both?.description.contains("which holds") == true)
+        chown(folder + "/host", 12345, 12345)
+        let other = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
+        #expect(other?.description.contains("belongs to the user 12345") == true)
+        chown(folder + "/host", 0, 0)
+        chown(folder + "/a", 12345, 12345)
+        let list = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
+        #expect(list?.description.contains("/a belongs to the user 12345") == true)
+    }
+}
+
+extension Timestamp {
+    fileprivate static var fromSystem: Timestamp {
+        Timestamp(seconds: Int64(Date().timeIntervalSince1970))
+    }
+}
