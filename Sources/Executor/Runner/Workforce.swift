@@ -49,6 +49,7 @@ struct Workforce: Sendable {
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
         let hasBegun = records.contains { !$0.step.text.hasPrefix(preflightPrefix) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
+        let settled = try recorder.settledRuns()
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
@@ -59,7 +60,7 @@ struct Workforce: Sendable {
                 let session = WorkerSession(
                     worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                     transport: transport)
-                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver)) }
+                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver, settled: settled)) }
             }
             for _ in 0..<width { add() }
             while let (asked, worker, readiness) = try await group.next() {
@@ -105,9 +106,9 @@ struct Workforce: Sendable {
         case unreachable(String)
         case faults([String])
 
-        init(of session: WorkerSession, takeOver: Bool) async {
+        init(of session: WorkerSession, takeOver: Bool, settled: [String] = []) async {
             do {
-                let report = try await session.preflight(takeOver: takeOver)
+                let report = try await session.preflight(takeOver: takeOver, settled: settled)
                 if let owner = report.otherOwner {
                     self = .faults([
                         "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
