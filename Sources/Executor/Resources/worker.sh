@@ -417,19 +417,21 @@ if [ "$verb" = preflight ]; then
     say fact clock "$now"
     { df -Pk "$W" >"$R/.lock/.probe" && { read -r _ && read -r _ _ _ free _; } <"$R/.lock/.probe"; } 2>/dev/null &&
         say fact free "$free"
-    # Only a session of logind is ended with its processes, and not those of root. Under sudo it is still the user's.
-    kill_processes=
+    # Whether logind ends what was started here together with the session. Under sudo that is still the session of who
+    # logged in.
+    kills=no
     while read -r scope; do
-        case $scope in
-        *user-0.slice*) ;;
-        *user-*session-*.scope*)
-            kill_processes=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
-                org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null)
-            break
-            ;;
-        esac
+        case $scope in *user-*.slice/session-*.scope*) ;; *) continue ;; esac
+        busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+            KillUserProcesses KillOnlyUsers KillExcludeUsers >"$R/.lock/.probe" 2>/dev/null
+        { read -r _ kill && read -r _ _ only && read -r _ _ except; } 2>/dev/null <"$R/.lock/.probe" || break
+        name=${SUDO_USER:-${USER:-${LOGNAME:-$(id -un)}}}
+        case $kill in true) kills=yes ;; esac
+        case $except in *"\"$name\""*) kills=no ;; esac
+        case $only in '' | *"\"$name\""*) ;; *) kills=no ;; esac
+        break
     done </proc/self/cgroup
-    case $kill_processes in *true*) say fact killuserprocesses yes ;; *) say fact killuserprocesses no ;; esac
+    say fact killuserprocesses "$kills"
     owner="$1 $2 $3" run=$3 refused=
     if permitted; then set --
     elif [ "$o1" ] && [ "$4" != 1 ] && { [ "$o1" != "$1" ] || [ "$2" -le "$o2" ]; }; then

@@ -73,6 +73,8 @@ struct Workforce: Sendable {
                     if known[step] == nil { fresh.append((step, generation)) }
                     session.generation = known[step] ?? generation
                     sessions[worker] = session
+                    // Another host than this one, whose clock may be another.
+                    if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
                 }
                 add()
             }
@@ -196,4 +198,17 @@ extension Itinerary {
         }
         return left
     }
+}
+
+extension Recorder {
+    /// Nothing here depends on it, but what runs there and what looks at both hosts' logs may.
+    fileprivate func noteClock(of worker: WorkerName, _ session: WorkerSession) {
+        guard let shows = session.time(after: .zero) else { return }
+        let ahead = shows - Int(clock.now().milliseconds / 1000)
+        guard abs(ahead) > Self.tolerableSkew else { return }
+        observe(.warning("\(worker): its clock is \(abs(ahead)) s \(ahead > 0 ? "ahead of" : "behind") this host's"))
+    }
+
+    /// Seconds.
+    private static let tolerableSkew = 60
 }
