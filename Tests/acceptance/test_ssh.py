@@ -535,6 +535,7 @@ class Hosts(SSHCase):
             echo welcome; echo complaint >&2
             yes 'much to say' | head -c 1000000; yes 'more to say' | head -c 200000 >&2
             umask 077; cd /; export MAKEFLAGS=-n CDPATH=/tmp NEW_VERSION=wrong; alias sh=false tar=false
+            sh() { false; }
         """
         csh = ": > ~/was-read\necho welcome\nsetenv MAKEFLAGS -n\nalias sh false\nyes much | head -c 100000\n"
         fish = ": >~/was-read\necho welcome; echo complaint >&2\nset -x MAKEFLAGS -n\nfunction sh; false; end\n"

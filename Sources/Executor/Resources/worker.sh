@@ -626,7 +626,8 @@ if [ "$verb" = push ]; then
             elif [ -e "$P" ]; then is=other
             else is=-; fi
             [ "$is" = "$was" ] || answer unstaged
-            case $is in f*) [ ! "$P" -nt "$S/plan" ] || answer unstaged ;; esac
+            # Not the other way round: to busybox what is of one second is no newer.
+            case $is in f*) [ "$S/plan" -nt "$P" ] || answer unstaged ;; esac
         done 3<"$S/seen"
         true >"$S/commit" && sync "$S" || answer failed sync
         forward || answer failed forward

@@ -222,6 +222,7 @@ struct PushConformanceTests {
             #expect(try await lab.session.push(request, isStaged: true).drifted == [path])
             #expect(try lab.deployed() == before)
             try lab.remove(path)
+            try lab.remove("b")
         }
         // What was staged for something else, or by another run, is not it.
         #expect(try await lab.push(base, over: nil).isThere)
@@ -282,7 +283,7 @@ struct PushConformanceTests {
 
     /// The script is killed at each of its commands in turn: afterwards the tree is the old one, or the next question
     /// completes the new one.
-    @Test(arguments: Lab.Shell.installed, [false, true])
+    @Test(arguments: Lab.Shell.installed.map { ($0, isStaged: $0 == .ssh) } + [(.dash, isStaged: true)])
     func anInterruptionLeavesTheOldTreeOrRollsForward(_ shell: Lab.Shell, isStaged: Bool) async throws {
         let lab = try await Lab(shell)
         var old: Files = [
