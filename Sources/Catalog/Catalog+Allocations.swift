@@ -44,6 +44,9 @@ extension Catalog {
             try set("gate_pending", of: job, value, db)
         case .incomplete(let job, let value):
             try set("incomplete", of: job, value, db)
+        case .rolloutOrder(let job, let order):
+            try db.cachedStatement(sql: "INSERT INTO rollout_order (run, job, workers) VALUES (?, ?, ?)").execute(
+                arguments: [run.number, job.text, order.map(\.text).joined(separator: ",")])
         case .assignedPorts(let job, let ports):
             try db.cachedStatement(sql: "DELETE FROM port WHERE job = ?").execute(arguments: [job.text])
             let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")

@@ -35,6 +35,24 @@ extension Catalog {
         }
     }
 
+    /// Orders that hooks of the run have put in the place of the plan's.
+    public func rolloutOrders(of run: RunID) throws(CatalogError) -> [JobName: [WorkerName]] {
+        try read { db in
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT job, workers FROM rollout_order WHERE run = ?", arguments: [run.number])
+            var orders: [JobName: [WorkerName]] = [:]
+            for row in rows {
+                let names = (row[1] as String).split(separator: ",").map { WorkerName(String($0)) }
+                let order = names.compactMap(\.self)
+                guard let job = JobName(row[0] as String), order.count == names.count else {
+                    throw self.damaged("the rollout order of \(row[0] as String) in run \(run) is not legal")
+                }
+                orders[job] = order
+            }
+            return orders
+        }
+    }
+
     /// The fingerprint of the key that secrets are encrypted with; nil before the first.
     public func keyFingerprint() throws(CatalogError) -> String? {
         try read { db in try String.fetchOne(db, sql: "SELECT fingerprint FROM kv_key") }

@@ -100,6 +100,18 @@ extension Catalog {
         }
     }
 
+    /// The last run that promoted anything of each job.
+    public func latestDeployments() throws(CatalogError) -> [JobName: RunID] {
+        try read { db in
+            var found: [JobName: RunID] = [:]
+            for row in try Row.fetchAll(db, sql: "SELECT job, max(run) FROM deployment GROUP BY job") {
+                guard let job = JobName(row[0] as String) else { throw self.damaged("a deployment has no legal job") }
+                found[job] = RunID(row[1])
+            }
+            return found
+        }
+    }
+
     private static let allocationColumns = """
         SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
             changed_at

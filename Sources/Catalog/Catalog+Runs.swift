@@ -37,7 +37,10 @@ extension Catalog {
     static let runsWithSteps = 100
 
     private func forgetOldRuns(_ db: Database) throws {
-        for (table, kept) in [("output", Self.runsWithOutput), ("attempt", Self.runsWithSteps)] {
+        let kept = [
+            ("output", Self.runsWithOutput), ("attempt", Self.runsWithSteps), ("rollout_order", Self.runsWithSteps),
+        ]
+        for (table, kept) in kept {
             try db.execute(
                 sql: "DELETE FROM \(table) WHERE run <= (SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?)",
                 arguments: [kept])

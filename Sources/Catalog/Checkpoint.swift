@@ -70,6 +70,8 @@ public enum CatalogChange: Equatable, Sendable {
     case stopped(AllocationID, removed: Bool)
     case gatePending(JobName, Bool)
     case incomplete(JobName, Bool)
+    /// The order in which the run's batches of the job are cut, where hooks have put another one than the plan's.
+    case rolloutOrder(JobName, [WorkerName])
     /// Replaces all ports of the job.
     case assignedPorts(JobName, [String: Int])
 }

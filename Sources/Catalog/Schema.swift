@@ -8,7 +8,17 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues]
+    static let migrations: [String] = [first, keyValues, rolloutOrders]
+
+    /// Orders that hooks have put for one run, in the place of the plan's.
+    private static let rolloutOrders = """
+        CREATE TABLE rollout_order (
+            run INTEGER NOT NULL REFERENCES run (number),
+            job TEXT NOT NULL,
+            workers TEXT NOT NULL,
+            PRIMARY KEY (run, job)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     /// A run's number is never used again, hence AUTOINCREMENT. Digests are hexadecimal, times are milliseconds since
     /// 1970 (UTC). The checks and triggers state the rules of `StepWrite` once more, for whoever else writes here.

@@ -32,19 +32,20 @@ public final class HookAPI: Sendable {
     ///   - bucketFolder: gets the module `maand` for scripts in Python.
     ///   - bucket: the bucket's id.
     ///   - vault: the bucket's key; from it come the tokens.
+    ///   - keepsPort: whether the port is that of earlier processes of the run, and stays so for later ones.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: `CatalogError`, or that no port of 127.0.0.1 is to be had, or that the module cannot be written.
     public static func open(
         bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
-        now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
+        keepsPort: Bool = true, now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let modules = try PythonModule.install(in: bucketFolder)
         let service = HookService(
             facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
             report: report)
-        let server = try await HookServer.start(port: try catalog.hookPort(of: run.id), service)
-        try catalog.setHookPort(server.port, of: run.id)
+        let server = try await HookServer.start(port: keepsPort ? try catalog.hookPort(of: run.id) : nil, service)
+        if keepsPort { try catalog.setHookPort(server.port, of: run.id) }
         return HookAPI(server: server, service: service, modules: modules, nonce: run.nonce)
     }
 

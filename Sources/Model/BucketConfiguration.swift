@@ -26,6 +26,8 @@ public struct BucketConfiguration: Equatable, Sendable {
     /// Work on the workers as root, through `sudo -n`.
     public var useSudo = true
     public var policy = Plan.Policy()
+    /// Variables of the applying process that hooks get, beside those that every program needs.
+    public var hookEnvironment: [String] = []
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
     public var jobConfigSelector = ""
 
@@ -63,6 +65,7 @@ public struct BucketConfiguration: Equatable, Sendable {
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }
         if let width = reader.integer("job_parallelism", in: 1...64) { result.policy.jobParallelism = width }
+        result.hookEnvironment = reader.strings("hook_environment") ?? []
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
         try reader.finish()
@@ -146,6 +149,17 @@ public struct TOMLReader {
             return nil
         }
         return text
+    }
+
+    /// A list of texts.
+    public mutating func strings(_ key: String) -> [String]? {
+        guard let value = value(key) else { return nil }
+        let items = value.array.map { array in array.map { $0.string } }
+        guard let items, items.allSatisfy({ $0 != nil }) else {
+            error(key, "has to be a list of texts in quotes")
+            return nil
+        }
+        return items.compactMap(\.self)
     }
 
     /// A text, or the text of a number or truth value: what variables may be.

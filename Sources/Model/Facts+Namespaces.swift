@@ -59,8 +59,8 @@ extension Facts {
         }
     }
 
-    /// Workers that carry the job's selectors.
-    private func allocations(of job: Job) -> [WorkerName] {
+    /// Workers that carry the job's selectors, disabled there or not, in the order of `workers.json`.
+    public func allocations(of job: Job) -> [WorkerName] {
         workers.filter { worker in job.selectors.allSatisfy(worker.labels.contains) }.map(\.worker)
     }
 

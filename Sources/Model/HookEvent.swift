@@ -1,4 +1,4 @@
-/// When a command of a job runs in a rollout.
+/// When a command of a job runs.
 public enum HookEvent: String, Sendable, CaseIterable {
     /// Before anything of the job is touched.
     case preDeploy = "pre_deploy"
@@ -12,4 +12,6 @@ public enum HookEvent: String, Sendable, CaseIterable {
     case healthCheck = "health_check"
     /// When all batches and gates of the job are behind it.
     case postDeploy = "post_deploy"
+    /// When a person asks for it, by a plan of its own.
+    case cli
 }

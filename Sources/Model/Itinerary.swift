@@ -1,16 +1,19 @@
 /// A plan laid out as steps: what there is to do, in which order, named stably.
 ///
-/// Derived from the plan alone, so that every process that reads the plan sees the same steps. Indices into `steps`
-/// are used between the machine and the runner; ids are what is recorded.
+/// Derived from the plan alone, and from the orders that hooks of the run have put, which are recorded before any batch
+/// is begun; so every process that reads them sees the same steps. Indices into `steps` are used between the machine and
+/// the runner; ids are what is recorded.
 public struct Itinerary: Sendable {
     public let plan: Plan
     public private(set) var steps: [Step] = []
     /// What is executed in order: the stops first, then the jobs, wave by wave.
     public private(set) var units: [Unit] = []
-    /// Position of each step's allocation or job in the plan, beside `steps`.
-    private(set) var sources: [Source] = []
     /// Where each step stands in `units`, beside `steps`.
     public private(set) var places: [Place] = []
+    /// Orders that hooks have put in the place of the plan's.
+    public private(set) var orders: [JobName: [WorkerName]]
+    /// Position of each step's allocation or job in the plan, beside `steps`.
+    private var sources: [Source] = []
     private let trees: [AllocationID: Digest]
 
     /// A sequence of stages that stands for a job, or for the stops of the plan.
@@ -29,7 +32,7 @@ public struct Itinerary: Sendable {
             stages.flatMap { stage in
                 switch stage {
                 case .single(let step): [step]
-                case .batch(let chains): chains.flatMap(\.allSteps)
+                case .batch(let batch): batch.chains.flatMap(\.allSteps)
                 }
             }
         }
@@ -37,38 +40,73 @@ public struct Itinerary: Sendable {
 
     public enum Stage: Sendable {
         /// Allocations that act in parallel.
-        case batch([Chain])
+        case batch(Batch)
         /// One step of the job as a whole.
         case single(Int)
+    }
+
+    public struct Batch: Sendable {
+        public let chains: [Chain]
+        /// Nil for hooks of the job as a whole, such as `pre_deploy`.
+        public let cut: Cut?
+
+        /// Which batch it is.
+        public struct Cut: Sendable {
+            /// Nil for stops.
+            public let phase: PhaseKind?
+            /// Counts from 0.
+            public let index: Int
+            public let count: Int
+        }
+
+        /// How many rounds of hooks there are: one for each command.
+        public var rounds: Int { chains.lazy.map(\.hooks.count).max() ?? 0 }
     }
 
     /// The steps of one allocation in one batch.
     public struct Chain: Sendable {
         /// In order; each needs the one before.
         public let steps: [Int]
-        /// Recorded once all chains of the batch have ended; nil for stops, which the catalog learns of with the
-        /// outcome of the last step.
+        /// Begun when all chains of the batch have ended, for those that went well: a round for each command, and no next
+        /// round before all of one have succeeded.
+        public var hooks: [Int] = []
+        /// Recorded once all chains and hooks of the batch have ended; nil where the catalog learns of it with the
+        /// outcome of another step, or not at all.
         public let promote: Int?
 
         /// The promote comes last.
-        public var allSteps: [Int] { steps + (promote.map { [$0] } ?? []) }
+        public var allSteps: [Int] { steps + hooks + (promote.map { [$0] } ?? []) }
     }
 
     /// A step's unit and, where it belongs to an allocation, its chain within the stage.
     public struct Place: Sendable {
         public var unit = 0
+        /// Index into the unit's stages.
+        public var stage = 0
         public var chain: Int?
+        /// 0 for the chain's steps; n for its hook of the n-th round.
+        public var round = 0
     }
 
     /// Where the facts of a step stand in the plan.
-    enum Source: Sendable {
+    private enum Source: Sendable {
         case stop(Int)
-        case entry(wave: Int, job: Int, phase: Int, batch: Int, entry: Int)
+        case entry(EntryPosition)
         case job(wave: Int, job: Int)
     }
 
-    public init(_ plan: Plan) {
+    private struct EntryPosition {
+        var wave: Int
+        var job: Int
+        var phase: Int
+        var batch: Int
+        var entry: Int
+    }
+
+    /// - Parameter orders: what is recorded of the run; orders of jobs that the plan does not have are ignored.
+    public init(_ plan: Plan, orders: [JobName: [WorkerName]] = [:]) {
         self.plan = plan
+        self.orders = orders
         var trees: [AllocationID: Digest] = [:]
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for content in job.content {
@@ -78,99 +116,220 @@ public struct Itinerary: Sendable {
         self.trees = trees
         addStops()
         for (wave, content) in plan.waves.enumerated() {
-            for job in content.jobs.indices { addJob(wave: wave, job: job) }
+            for job in content.jobs.indices {
+                var layout = Layout()
+                units.append(lay(wave: wave, job: job, &layout))
+            }
         }
-        places = Array(repeating: Place(), count: steps.count)
-        for (unit, content) in units.enumerated() {
-            for stage in content.stages {
-                switch stage {
-                case .single(let step): places[step] = Place(unit: unit, chain: nil)
-                case .batch(let chains):
-                    for (index, chain) in chains.enumerated() {
-                        for step in chain.allSteps { places[step] = Place(unit: unit, chain: index) }
-                    }
+        for unit in units.indices { place(unit) }
+    }
+
+    /// Puts another order in the place of the one by which a unit's batches are cut. Nothing of them has begun. Steps keep
+    /// their indices; those that are no more belong to no unit.
+    public mutating func reorder(_ unit: Int, _ order: [WorkerName]) {
+        guard let job = units[unit].job, let first = units[unit].steps.first,
+            case .job(let wave, let index) = jobSource(of: first)
+        else { return }
+        orders[job] = order
+        var layout = Layout()
+        for step in units[unit].steps { layout.known[steps[step].id] = step }
+        units[unit] = lay(wave: wave, job: index, &layout)
+        place(unit)
+    }
+
+    private func jobSource(of step: Int) -> Source {
+        switch sources[step] {
+        case .stop, .job: sources[step]
+        case .entry(let position): .job(wave: position.wave, job: position.job)
+        }
+    }
+
+    private mutating func place(_ unit: Int) {
+        for step in units[unit].steps where step >= places.count {
+            places += Array(repeating: Place(), count: step + 1 - places.count)
+        }
+        for (index, stage) in units[unit].stages.enumerated() {
+            switch stage {
+            case .single(let step): places[step] = Place(unit: unit, stage: index)
+            case .batch(let batch):
+                for (chain, content) in batch.chains.enumerated() {
+                    for step in content.allSteps { places[step] = Place(unit: unit, stage: index, chain: chain) }
+                    for (round, hook) in content.hooks.enumerated() { places[hook].round = round + 1 }
                 }
             }
         }
+    }
+
+    // MARK: Layout
+
+    /// Steps of a unit that is laid out again, by id.
+    private struct Layout {
+        var known: [StepID: Int] = [:]
     }
 
     /// Consecutive stops of one job act in parallel; another job's stops wait for them, since the planner lists
     /// dependents before what they demand.
     private mutating func addStops() {
         guard !plan.reconcile.isEmpty else { return }
+        var layout = Layout()
         var unit = Unit(job: nil, level: -1, demands: [])
-        var chains: [Chain] = []
-        var last: JobName?
-        for (index, stop) in plan.reconcile.enumerated() {
-            let allocation = stop.allocation
-            if let last, last != allocation.job {
-                unit.stages.append(.batch(chains))
-                chains = []
+        var next = 0
+        while next < plan.reconcile.count {
+            let job = plan.reconcile[next].allocation.job
+            let hooks = plan.stopHooks.first { $0.job == job }?.commands ?? []
+            var chains: [Chain] = []
+            while next < plan.reconcile.count, plan.reconcile[next].allocation.job == job {
+                chains.append(chain(ofStop: next, hooks, &layout))
+                next += 1
             }
-            last = allocation.job
-            let prefix = "\(allocation.job)/stop/1/\(allocation.worker)"
-            var steps = [add(.action(.stop), prefix, allocation.job, allocation.worker, .stop(index))]
-            if stop.reason == .removed {
-                steps.append(add(.remove, prefix, allocation.job, allocation.worker, .stop(index)))
-            }
-            chains.append(Chain(steps: steps, promote: nil))
+            unit.stages.append(.batch(Batch(chains: chains, cut: .init(phase: nil, index: 0, count: 1))))
         }
-        unit.stages.append(.batch(chains))
         units.append(unit)
     }
 
-    private mutating func addJob(wave: Int, job: Int) {
+    /// A removed allocation keeps its files until its hooks have seen it stopped.
+    private mutating func chain(ofStop index: Int, _ hooks: [Plan.Hook], _ layout: inout Layout) -> Chain {
+        let stop = plan.reconcile[index]
+        let allocation = stop.allocation
+        let prefix = "\(allocation.job)/stop/1/\(allocation.worker)"
+        var steps = [add(.action(.stop), prefix, allocation.job, allocation.worker, .stop(index), &layout)]
+        for hook in hooks {
+            let event = HookEvent.afterAllocationStopped
+            steps.append(
+                add(
+                    .hook(event, command: hook.command), "\(prefix)/\(event.rawValue)", allocation.job,
+                    allocation.worker, .stop(index), &layout))
+        }
+        if stop.reason == .removed {
+            steps.append(add(.remove, prefix, allocation.job, allocation.worker, .stop(index), &layout))
+        }
+        return Chain(steps: steps, promote: nil)
+    }
+
+    private mutating func lay(wave: Int, job: Int, _ layout: inout Layout) -> Unit {
+        let content = plan.waves[wave].jobs[job]
+        var unit = Unit(job: content.job, level: wave, demands: Set(content.demands))
+        switch plan.kind {
+        case .deploy: layRollout(wave: wave, job: job, to: &unit, &layout)
+        case .jobCommand: addHooks(.cli, of: content, .job(wave: wave, job: job), to: &unit, &layout)
+        }
+        return unit
+    }
+
+    private mutating func layRollout(wave: Int, job: Int, to unit: inout Unit, _ layout: inout Layout) {
         let content = plan.waves[wave].jobs[job]
         let source = Source.job(wave: wave, job: job)
-        var unit = Unit(job: content.job, level: wave, demands: Set(content.demands))
-        if content.gateFirst {
-            unit.stages.append(.single(add(.gate, content.job.text, content.job, nil, source)))
+        func single(_ kind: StepKind, _ prefix: String) -> Stage {
+            .single(add(kind, prefix, content.job, nil, source, &layout))
         }
+        if content.gateFirst { unit.stages.append(single(.gate, content.job.text)) }
+        addHooks(.preDeploy, of: content, source, to: &unit, &layout)
+        if !content.orderingCommands.isEmpty { unit.stages.append(single(.order, content.job.text)) }
         for (phaseIndex, phase) in content.phases.enumerated() {
             let phasePrefix = "\(content.job)/\(phase.kind.rawValue)"
-            var targetRan = false
+            var hasRun = false
+            let watches = Self.watch(over: phase, of: content)
             let watch = phase.gate == .none ? phase.kind.gateTiming : phase.gate
-            for (batchIndex, batch) in phase.batches.enumerated() {
+            let batches = cut(phase, of: content, wave: wave, job: job, index: phaseIndex)
+            for (batchIndex, batch) in batches.enumerated() {
                 let prefix = "\(phasePrefix)/\(batchIndex + 1)"
-                let chains = batch.enumerated().map { entryIndex, entry in
-                    let place = Source.entry(
-                        wave: wave, job: job, phase: phaseIndex, batch: batchIndex, entry: entryIndex)
-                    let own = "\(prefix)/\(entry.worker)"
-                    var steps = [add(.push, own, content.job, entry.worker, place)]
-                    if entry.action.target != nil {
-                        steps.append(add(.action(entry.action), own, content.job, entry.worker, place))
-                    }
-                    return Chain(steps: steps, promote: add(.promote, own, content.job, entry.worker, place))
-                }
-                unit.stages.append(.batch(chains))
-                // A gate asks whether what a target did holds; a batch that only moved files has nothing to ask.
-                let ran = batch.contains { $0.action.target != nil }
-                targetRan = targetRan || ran
-                if watch == .afterEachBatch, ran { addWatch(of: phase, content, prefix, source, to: &unit) }
+                let chains = batch.map { chain(of: $0, in: phase, content, prefix, &layout) }
+                unit.stages.append(
+                    .batch(
+                        Batch(
+                            chains: chains, cut: .init(phase: phase.kind, index: batchIndex, count: batches.count))))
+                // A gate asks whether what was done holds; a batch that only moved files has nothing to ask.
+                let runs = batch.contains { phase.kind.runs(entry(at: $0)) }
+                hasRun = hasRun || runs
+                if watch == .afterEachBatch, runs { unit.stages += watches.map { single($0, prefix) } }
             }
-            if watch == .afterPhase, targetRan { addWatch(of: phase, content, phasePrefix, source, to: &unit) }
+            if watch == .afterPhase, hasRun { unit.stages += watches.map { single($0, phasePrefix) } }
         }
         unit.closing = unit.stages.count
         // The gates before left out what had failed, and may since have been tried again.
         if content.batching.maxFailures > 0, content.healthCheck != nil {
-            unit.stages.append(.single(add(.gate, "\(content.job)/end", content.job, nil, source)))
+            unit.stages.append(single(.gate, "\(content.job)/end"))
         }
-        unit.stages.append(.single(add(.complete, content.job.text, content.job, nil, source)))
-        units.append(unit)
+        addHooks(.postDeploy, of: content, source, to: &unit, &layout)
+        unit.stages.append(single(.complete, content.job.text))
+    }
+
+    private mutating func chain(
+        of position: EntryPosition, in phase: Plan.Phase, _ job: Plan.Job, _ prefix: String, _ layout: inout Layout
+    ) -> Chain {
+        let entry = entry(at: position)
+        let place = Source.entry(position)
+        let own = "\(prefix)/\(entry.worker)"
+        var steps = [add(.push, own, job.job, entry.worker, place, &layout)]
+        var hooks: [Int] = []
+        switch phase.kind {
+        case .start, .upgrade:
+            guard entry.action.target != nil else { break }
+            steps.append(add(.action(entry.action), own, job.job, entry.worker, place, &layout))
+            let event = HookEvent.afterAllocationStarted
+            hooks = job.hooks(event).map { hook in
+                add(
+                    .hook(event, command: hook.command), "\(own)/\(event.rawValue)", job.job, entry.worker, place,
+                    &layout)
+            }
+        case .jobControl:
+            hooks = job.hooks(.jobControl).map { hook in
+                add(.hook(.jobControl, command: hook.command), own, job.job, entry.worker, place, &layout)
+            }
+        }
+        return Chain(
+            steps: steps, hooks: hooks, promote: add(.promote, own, job.job, entry.worker, place, &layout))
+    }
+
+    /// A stage for each command: it runs for every active allocation, side by side.
+    private mutating func addHooks(
+        _ event: HookEvent, of job: Plan.Job, _ source: Source, to unit: inout Unit, _ layout: inout Layout
+    ) {
+        for hook in job.hooks(event) {
+            let chains = activeWorkers(of: job).map { worker in
+                Chain(
+                    steps: [
+                        add(
+                            .hook(event, command: hook.command), "\(job.job)/\(event.rawValue)/\(worker)", job.job,
+                            worker, source, &layout)
+                    ], promote: nil)
+            }
+            if !chains.isEmpty { unit.stages.append(.batch(Batch(chains: chains, cut: nil))) }
+        }
     }
 
     /// The gate of a phase that has one, then the bake of a job that bakes.
-    private mutating func addWatch(
-        of phase: Plan.Phase, _ job: Plan.Job, _ prefix: String, _ source: Source, to unit: inout Unit
-    ) {
-        if phase.gate != .none { unit.stages.append(.single(add(.gate, prefix, job.job, nil, source))) }
-        if job.batching.bakeSeconds > 0 { unit.stages.append(.single(add(.bake, prefix, job.job, nil, source))) }
+    private static func watch(over phase: Plan.Phase, of job: Plan.Job) -> [StepKind] {
+        (phase.gate != .none ? [.gate] : []) + (job.batching.bakeSeconds > 0 ? [.bake] : [])
+    }
+
+    /// The phase's batches: as the plan has them, or cut again by the order that hooks have put.
+    private func cut(
+        _ phase: Plan.Phase, of content: Plan.Job, wave: Int, job: Int, index: Int
+    ) -> [[EntryPosition]] {
+        let planned = phase.batches.enumerated().map { batch, entries in
+            entries.indices.map { EntryPosition(wave: wave, job: job, phase: index, batch: batch, entry: $0) }
+        }
+        guard let order = orders[content.job] else { return planned }
+        let ranks = Dictionary(
+            order.enumerated().map { ($0.element, $0.offset) }, uniquingKeysWith: { first, _ in first })
+        let sorted = planned.joined().map { (position: $0, rank: ranks[entry(at: $0).worker] ?? .max) }
+            .sorted { $0.rank < $1.rank }.map(\.position)
+        let spread = content.batching.spread
+        let tags = spread.map { tag in
+            Dictionary(
+                (plan.facts?.workers ?? []).map { ($0.worker, $0.tags[tag]) }, uniquingKeysWith: { first, _ in first })
+        }
+        return content.batching.batches(of: sorted, in: phase.kind) { tags?[entry(at: $0).worker] ?? nil }
     }
 
     private mutating func add(
-        _ kind: StepKind, _ prefix: String, _ job: JobName, _ worker: WorkerName?, _ source: Source
+        _ kind: StepKind, _ prefix: String, _ job: JobName, _ worker: WorkerName?, _ source: Source,
+        _ layout: inout Layout
     ) -> Int {
-        steps.append(Step(id: StepID("\(prefix)/\(kind.verb)"), kind: kind, job: job, worker: worker))
+        let id = StepID("\(prefix)/\(kind.verb)")
+        if let known = layout.known[id] { return known }
+        steps.append(Step(id: id, kind: kind, job: job, worker: worker))
         sources.append(source)
         return steps.count - 1
     }
@@ -182,20 +341,26 @@ public struct Itinerary: Sendable {
         trees[AllocationID(job: job, worker: worker)]
     }
 
+    /// The active allocations of a job, in the order in which it is rolled out.
+    public func activeWorkers(of job: Plan.Job) -> [WorkerName] { orders[job.job] ?? job.active }
+
     /// The job that a step belongs to; nil for stops, whose job may be gone from the workspace.
     public func job(of step: Int) -> Plan.Job? {
-        switch sources[step] {
-        case .stop: nil
-        case .entry(let wave, let job, _, _, _), .job(let wave, let job): plan.waves[wave].jobs[job]
+        switch jobSource(of: step) {
+        case .job(let wave, let job): plan.waves[wave].jobs[job]
+        case .stop, .entry: nil
         }
+    }
+
+    private func entry(at position: EntryPosition) -> Plan.Entry {
+        plan.waves[position.wave].jobs[position.job].phases[position.phase].batches[position.batch][position.entry]
     }
 
     /// The batch entry of a step of one allocation.
     public func entry(of step: Int) -> Plan.Entry? {
         switch sources[step] {
         case .stop, .job: nil
-        case .entry(let wave, let job, let phase, let batch, let entry):
-            plan.waves[wave].jobs[job].phases[phase].batches[batch][entry]
+        case .entry(let position): entry(at: position)
         }
     }
 
@@ -212,5 +377,31 @@ public struct Itinerary: Sendable {
         case .stop(let index): plan.reconcile[index]
         case .entry, .job: nil
         }
+    }
+
+    /// The batch that a step is part of.
+    public func batch(of step: Int) -> Batch? {
+        switch units[places[step].unit].stages[places[step].stage] {
+        case .batch(let batch): batch
+        case .single: nil
+        }
+    }
+
+    /// Seconds that a step of the kind `hook` may take.
+    public func hookTimeout(of step: Int) -> Int {
+        let ofStop = stop(of: step) == nil ? nil : plan.stopHooks.first { $0.job == steps[step].job }?.timeout
+        return ofStop ?? job(of: step)?.timeouts.hook ?? Plan.Timeouts().hook
+    }
+
+    /// What a step of the kind `hook` runs.
+    public func hook(of step: Int) -> Plan.Hook? {
+        guard case .hook(let event, let command) = steps[step].kind else { return nil }
+        let hooks =
+            if stop(of: step) != nil {
+                plan.stopHooks.first { $0.job == steps[step].job }?.commands ?? []
+            } else {
+                job(of: step)?.hooks(event) ?? []
+            }
+        return hooks.first { $0.command == command }
     }
 }

@@ -24,6 +24,9 @@ extension Plan {
         summary.emit(into: &out)
         out.sequence("workers") { out in for worker in workers { worker.emit(into: &out) } }
         out.sequence("reconcile") { out in for stop in reconcile { stop.emit(into: &out) } }
+        if !stopHooks.isEmpty {
+            out.sequence("stop_hooks") { out in for hooks in stopHooks { hooks.emit(into: &out) } }
+        }
         out.sequence("waves") { out in
             for wave in waves {
                 out.mappingItem { out in
@@ -78,6 +81,7 @@ extension Plan.Stop {
             out.field("reason", .string(reason.rawValue))
             from.emitFields(into: &out)
             out.field("timeout", .int(timeout))
+            if isMakefileOptional { out.field("makefile", .string(PlanWord.optional)) }
         }
     }
 }
@@ -95,6 +99,8 @@ extension FromState {
 enum PlanWord {
     /// In place of a digest, where nothing was ever promoted.
     static let noContent = "none"
+    /// Of a stop that runs a Makefile where there is one.
+    static let optional = "optional"
 }
 
 extension Plan.Job {
@@ -120,7 +126,15 @@ extension Plan.Job {
                 }
             }
         }
-        out.mapping("rollout_order", .flow) { $0.field("source", .string(rolloutOrder.rawValue)) }
+        hooks?.emit(into: &out)
+        out.mapping("rollout_order", .flow) { out in
+            out.field("source", .string(rolloutOrder.rawValue))
+            if !orderingCommands.isEmpty {
+                out.sequence("may_be_replaced_by", .flow) { out in
+                    for command in orderingCommands { out.item(.string(command)) }
+                }
+            }
+        }
         out.mapping("batching", .flow) { out in
             out.field("starts", .int(batching.starts))
             out.field("upgrades", .int(batching.upgrades))

@@ -22,6 +22,8 @@ public struct Plan: Equatable, Sendable {
     public var workers: [PlanWorker]
     /// Stops of disabled and removed allocations, before the first wave.
     public var reconcile: [Stop]
+    /// For jobs with stops in `reconcile`, in its order.
+    public var stopHooks: [StopHooks] = []
     /// Ascending by `deploymentSequence`.
     public var waves: [Wave]
     /// What hooks are told about the workspace; nil where the plan has none.
@@ -125,6 +127,8 @@ public struct Plan: Equatable, Sendable {
         public var from: FromState
         /// Seconds that the `stop` target may take.
         public var timeout: Int
+        /// Where the allocation has no Makefile, nothing is run: its job is rolled out by `job_control`.
+        public var isMakefileOptional = false
 
         public init(allocation: AllocationID, reason: Reason, from: FromState, timeout: Int) {
             self.allocation = allocation
@@ -222,6 +226,8 @@ extension Plan {
         public var content: [Content]
         /// File changes for each named state that acts.
         public var changes: [Named<[FileChange]>]
+        /// Nil where the rollout runs none.
+        public var hooks: Hooks?
         public var rolloutOrder: OrderSource
         public var batching: Batching
         /// Targets that may be run again where it is unknown whether they ran.
@@ -238,7 +244,7 @@ extension Plan {
         public init(
             job: JobName, version: String, demands: [JobName] = [], active: [WorkerName], from: [Named<FromState>],
             content: [Content],
-            changes: [Named<[FileChange]>], rolloutOrder: OrderSource, batching: Batching,
+            changes: [Named<[FileChange]>], hooks: Hooks? = nil, rolloutOrder: OrderSource, batching: Batching,
             repeatable: [LifecycleAction], timeouts: Timeouts, gateFirst: Bool, phases: [Phase],
             ports: [Named<Int>] = [], healthCheck: HealthCheck?
         ) {
@@ -249,6 +255,7 @@ extension Plan {
             self.from = from
             self.content = content
             self.changes = changes
+            self.hooks = hooks
             self.rolloutOrder = rolloutOrder
             self.batching = batching
             self.repeatable = repeatable
@@ -371,7 +378,7 @@ public struct HealthCheck: Equatable, Sendable {
     public var attempts: Int
     /// Between tries, 0...3600.
     public var intervalSeconds: Int
-    /// All must pass; at least one.
+    /// All must pass. Empty where hooks of the event `health_check` are all that is asked.
     public var checks: [Check]
 
     public init(timeoutSeconds: Int, attempts: Int, intervalSeconds: Int, checks: [Check]) {

@@ -46,6 +46,7 @@ struct PlanReader: NodeReading {
         let workersNode = map.required("workers")
         let workers = list(workersNode) { worker($0, isSSH: transport == .ssh) }
         let reconcile = list(map.required("reconcile"), stop)
+        let stopHooks = map.optional("stop_hooks").map { list($0, self.stopHooks) } ?? []
         let waves = list(map.required("waves"), wave)
         let facts = map.optional("facts").flatMap(FactsReader(reader).facts)
         map.finish()
@@ -55,13 +56,14 @@ struct PlanReader: NodeReading {
             }
         }
         guard let kind, let bucket, let transport, let workerRoot, let revision, let options, let policy, let summary,
-            let workers, let reconcile, let waves
+            let workers, let reconcile, let stopHooks, let waves
         else { return nil }
         var plan = Plan(
             kind: kind, bucket: bucket, transport: transport, workerRoot: workerRoot,
             base: .init(catalogRevision: revision), options: options, policy: policy, summary: summary,
             workers: workers, reconcile: reconcile, waves: waves, facts: facts)
         plan.window = window
+        plan.stopHooks = stopHooks
         checkReferences(plan, root: root, summary: summaryNode ?? root)
         return plan
     }
@@ -105,9 +107,15 @@ struct PlanReader: NodeReading {
             }
             let from = fromState(&map)
             let timeout = integer(map.required("timeout"), 1...86400)
+            let makefile = map.optional("makefile")
+            if let makefile, string(makefile) != PlanWord.optional {
+                reader.error(makefile, "`makefile` of a stop is `\(PlanWord.optional)`, or left out")
+            }
             guard let job, let worker, let reason, let from, let timeout else { return nil }
-            return Plan.Stop(
+            var stop = Plan.Stop(
                 allocation: AllocationID(job: job, worker: worker), reason: reason, from: from, timeout: timeout)
+            stop.isMakefileOptional = makefile != nil
+            return stop
         }
     }
 
@@ -130,7 +138,14 @@ struct PlanReader: NodeReading {
                 content.compactMap { item in digest(item.value.node, item.name).map { ($0, item.value.value) } }
             }
             let changes = named(map.required("changes")) { list($0, change) }
-            let order = fields(map.required("rollout_order")) { word($0.required("source")) as OrderSource? }
+            let hooksNode = map.optional("hooks")
+            let hooks = hooksNode.flatMap(self.hooks)
+            let orderNode = map.required("rollout_order")
+            let order = fields(orderNode) { map in
+                all(
+                    word(map.required("source")) as OrderSource?,
+                    map.optional("may_be_replaced_by").map { list($0, command) } ?? [])
+            }
             let batching = fields(map.required("batching")) { map in
                 let starts = integer(map.required("starts"), 0...1_000_000)
                 let upgrades = integer(map.required("upgrades"), 1...1_000_000)
@@ -160,15 +175,22 @@ struct PlanReader: NodeReading {
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
             guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
                 let batching, let repeatable, let timeouts, let gateFirst, let phases, let ports, let healthNode,
-                reader.isNull(healthNode) || health != nil
+                reader.isNull(healthNode) || health != nil, hooksNode == nil || hooks != nil
             else { return nil }
-            return Plan.Job(
+            let plan = Plan.Job(
                 job: job, version: version, demands: demands, active: active,
                 from: from.map { Plan.Named($0.name, $0.value.value) },
                 content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
-                changes: changes.map { Plan.Named($0.name, $0.value.value) }, rolloutOrder: order,
+                changes: changes.map { Plan.Named($0.name, $0.value.value) }, hooks: hooks, rolloutOrder: order.0,
                 batching: batching, repeatable: repeatable, timeouts: timeouts, gateFirst: gateFirst, phases: phases,
                 ports: ports.map { Plan.Named($0.name, $0.value.value) }, healthCheck: health)
+            if let orderNode, order.1 != plan.orderingCommands {
+                reader.error(orderNode, "`may_be_replaced_by` has to name the commands of `pre_deploy`")
+            }
+            if health?.checks.isEmpty == true, plan.hooks(.healthCheck).isEmpty {
+                reader.error(healthNode, "a health check has at least one check, or hooks of `health_check`")
+            }
+            return plan
         }
     }
 
@@ -230,11 +252,7 @@ struct PlanReader: NodeReading {
             let timeout = integer(map.required("timeout_seconds"), 1...3600)
             let attempts = integer(map.required("attempts"), 1...10000)
             let interval = integer(map.required("interval_seconds"), 0...3600)
-            let checksNode = map.required("checks")
-            let checks = list(checksNode, check)
-            if let checksNode, checks?.isEmpty == true {
-                reader.error(checksNode, "a health check has at least one check")
-            }
+            let checks = list(map.required("checks"), check)
             return all(timeout, attempts, interval, checks).map(HealthCheck.init)
         }
     }
@@ -272,6 +290,14 @@ struct PlanReader: NodeReading {
             if !acting.insert(allocation).inserted { reader.error(root, "\(allocation) acts twice") }
         }
         for stop in plan.reconcile { act(stop.allocation) }
+        let stopped = plan.reconcile.map(\.allocation.job)
+        let hooked = plan.stopHooks.map(\.job)
+        if Set(hooked).count < hooked.count { reader.error(root, "a job stands twice under `stop_hooks`") }
+        for job in hooked where !stopped.contains(job) {
+            reader.error(root, "`stop_hooks` names \(job), and nothing of it is stopped")
+        }
+        checkKind(plan, root: root)
+        if plan.hasHooks, plan.facts == nil { reader.error(root, "the plan has hooks, and no `facts` for them") }
         let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
         var lastSequence = -1
@@ -292,6 +318,23 @@ struct PlanReader: NodeReading {
         if plan.summary != Plan.Summary(reconcile: plan.reconcile, waves: plan.waves, unchanged: plan.summary.unchanged)
         {
             reader.error(summary, "the summary does not count what the plan holds")
+        }
+    }
+
+    /// Whether the plan holds what its kind does, and nothing else.
+    private func checkKind(_ plan: Plan, root: Node) {
+        let jobs = plan.waves.flatMap(\.jobs)
+        switch plan.kind {
+        case .deploy:
+            for job in jobs where !job.hooks(.cli).isEmpty {
+                reader.error(root, "\(job.job): a rollout runs no hooks of the event `cli`")
+            }
+        case .jobCommand:
+            guard plan.reconcile.isEmpty, jobs.count == 1, let job = jobs.first, job.hooks(.cli).count == 1,
+                job.hooks?.commands.count == 1, job.phases.isEmpty, !job.gateFirst, !job.active.isEmpty
+            else {
+                return reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+            }
         }
     }
 
@@ -320,7 +363,7 @@ struct PlanReader: NodeReading {
                 if contents.removeValue(forKey: entry.worker) != 1 {
                     reader.error(root, "\(job.job) on \(entry.worker): `content` has to name its tree once")
                 }
-                if entry.action.phase != phase.kind {
+                if phase.kind == .jobControl ? entry.action == .stop : entry.action.phase != phase.kind {
                     reader.error(
                         root,
                         "\(job.job) on \(entry.worker): \(entry.action.rawValue) does not belong in the phase "
@@ -330,6 +373,9 @@ struct PlanReader: NodeReading {
         }
         for worker in contents.keys.sorted() {
             reader.error(root, "\(job.job): `content` names \(worker), which does not act")
+        }
+        if kinds.contains(.jobControl), kinds.count > 1 || job.hooks(.jobControl).isEmpty {
+            reader.error(root, "\(job.job): the phase job_control stands alone, and needs a hook of that event")
         }
         if job.gateFirst && job.healthCheck == nil {
             reader.error(root, "\(job.job): `gate_first` is set, and the job has no health check")

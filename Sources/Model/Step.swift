@@ -17,6 +17,10 @@ public enum StepKind: Hashable, Sendable {
     case action(LifecycleAction)
     /// Removes the deployed files of an allocation that left the workspace.
     case remove
+    /// Runs a command of the job on the control host, for one allocation.
+    case hook(HookEvent, command: String)
+    /// Decides in which order the job's batches are cut, where hooks may have put another one; touches no worker.
+    case order
     /// Records that the allocation now runs the planned release; touches no worker.
     case promote
     /// Probes the job's health check on every active allocation.
@@ -32,6 +36,8 @@ public enum StepKind: Hashable, Sendable {
         case .push: "push"
         case .action(let action): action.rawValue
         case .remove: "remove"
+        case .hook(_, let command): command
+        case .order: "rollout_order"
         case .promote: "promote"
         case .gate: "gate"
         case .bake: "bake"
@@ -39,11 +45,19 @@ public enum StepKind: Hashable, Sendable {
         }
     }
 
+    /// Whether the allocation's worker is asked for anything; hooks run on the control host.
+    public var contactsWorker: Bool {
+        switch self {
+        case .push, .action, .remove: true
+        case .hook, .order, .promote, .gate, .bake, .complete: false
+        }
+    }
+
     /// Whether a failure is tried again by the same command without `--retry-failed`: a probe changes nothing.
     public var isProbe: Bool {
         switch self {
         case .gate, .bake: true
-        case .push, .action, .remove, .promote, .complete: false
+        case .push, .action, .remove, .hook, .order, .promote, .complete: false
         }
     }
 }

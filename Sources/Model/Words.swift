@@ -41,7 +41,10 @@ public enum Reason: String, Sendable, CaseIterable {
 
 /// What a plan is for.
 public enum PlanKind: String, Sendable, CaseIterable {
+    /// Brings the workers to the workspace.
     case deploy
+    /// Runs one command of a job, on the control host, once for each active allocation.
+    case jobCommand = "job_command"
 }
 
 /// How workers are reached.
@@ -67,16 +70,35 @@ public enum GateTiming: String, Sendable, CaseIterable {
     case afterEachBatch = "after_each_batch"
 }
 
-/// The two parts of a job's rollout; starts come before upgrades (DESIGN 3).
+/// The parts of a job's rollout; starts come before upgrades (DESIGN 3).
 public enum PhaseKind: String, Sendable, CaseIterable {
     case start
     case upgrade
+    /// The whole rollout of a job whose own command does what Makefile targets do elsewhere.
+    case jobControl = "job_control"
 
     /// When a phase of this kind is looked at: allocations that start may need each other to be healthy (DESIGN 3).
     public var gateTiming: GateTiming {
         switch self {
         case .start: .afterPhase
-        case .upgrade: .afterEachBatch
+        case .upgrade, .jobControl: .afterEachBatch
+        }
+    }
+
+    /// What hooks get as `DEPLOY_PHASE`, in Maand's words.
+    public var deployPhase: String {
+        switch self {
+        case .start: "new"
+        case .upgrade: "update"
+        case .jobControl: "job_control"
+        }
+    }
+
+    /// Whether something is run for an entry of the phase, besides moving its files.
+    public func runs(_ entry: Plan.Entry) -> Bool {
+        switch self {
+        case .start, .upgrade: entry.action.target != nil
+        case .jobControl: true
         }
     }
 }

@@ -85,7 +85,8 @@ struct JobPlanner {
             let state = try state(record.fromState, of: workers[allocation.worker])
             switch states[state].decision?.action.phase {
             case .start: starts.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
-            case .upgrade: upgrades.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
+            // An action has no such phase of its own: a whole job has.
+            case .upgrade, .jobControl: upgrades.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
             case nil: outcome.unchanged += 1
             }
         }
@@ -96,19 +97,19 @@ struct JobPlanner {
             case .success(let order):
                 source = .keyValue
                 active = order
-                let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($0.element, $0.offset) })
-                starts.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
-                upgrades.sort { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
+                starts = inOrder(starts, order)
+                upgrades = inOrder(upgrades, order)
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
         // Where every allocation is disabled there is nothing to probe or to complete.
         let isUnfinished = (record.gatePending || record.incomplete) && !active.isEmpty
         if !starts.isEmpty || !upgrades.isEmpty || isUnfinished {
-            let gate = record.gatePending && isUnfinished && job.manifest.healthCheck != nil
+            let gate = record.gatePending && isUnfinished && hasHealthCheck
             outcome.trees = Set((starts + upgrades).map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated
             outcome.plan = rollout(active, source, starts, upgrades, gateFirst: gate, ports: ports)
+            if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
     }
@@ -157,12 +158,17 @@ struct JobPlanner {
         ports: [String: Int]
     ) -> Plan.Job {
         let batching = job.manifest.batching(active: active.count)
+        let isJobControl = !job.hooks[.jobControl].isEmpty && !options.syncOnly
         var names = StateNames(count: states.count)
         var from: [Plan.Named<FromState>] = []
         var changes: [Plan.Named<[FileChange]>] = []
         var phases: [Plan.Phase] = []
-        for (kind, actors) in [(PhaseKind.start, starts), (.upgrade, upgrades)] where !actors.isEmpty {
-            var runsTarget = false
+        let parts =
+            isJobControl
+            ? [(PhaseKind.jobControl, inOrder(starts + upgrades, active))]
+            : [(PhaseKind.start, starts), (.upgrade, upgrades)]
+        for (kind, actors) in parts where !actors.isEmpty {
+            var runs = false
             let batches = batching.batches(of: actors, in: kind, tag: \.tag).map { batch in
                 batch.compactMap { actor -> Plan.Entry? in
                     let state = states[actor.state]
@@ -172,13 +178,14 @@ struct JobPlanner {
                         from.append(.init(name, state.from))
                         changes.append(.init(name, state.changes))
                     }
-                    runsTarget = runsTarget || decision.action.target != nil
-                    return Plan.Entry(
+                    let entry = Plan.Entry(
                         worker: actor.worker, action: decision.action, reason: decision.reason, from: name,
                         matched: decision.matched)
+                    runs = runs || kind.runs(entry)
+                    return entry
                 }
             }
-            let gate: GateTiming = job.manifest.healthCheck == nil || !runsTarget ? .none : kind.gateTiming
+            let gate: GateTiming = !hasHealthCheck || !runs ? .none : kind.gateTiming
             phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
         let ends = Dictionary(
@@ -197,10 +204,40 @@ struct JobPlanner {
         return Plan.Job(
             job: job.name, version: version, demands: job.demands, active: active, from: from,
             content: content,
-            changes: changes, rolloutOrder: source, batching: batching, repeatable: job.manifest.repeatable,
+            changes: changes, hooks: hooks(for: phases), rolloutOrder: source,
+            batching: batching, repeatable: job.manifest.repeatable,
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
-            healthCheck: job.manifest.healthCheck?.resolved(ports))
+            healthCheck: healthCheck(ports))
+    }
+
+    // MARK: Hooks and health
+
+    private var hasHealthCheck: Bool { job.manifest.healthCheck != nil || !job.hooks[.healthCheck].isEmpty }
+
+    /// Where the manifest has only hooks for it, they are tried as often as its checks would be.
+    private func healthCheck(_ ports: [String: Int]) -> HealthCheck? {
+        guard hasHealthCheck else { return nil }
+        return (job.manifest.healthCheck ?? .init()).resolved(ports)
+    }
+
+    /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed.
+    private func hooks(for phases: [Plan.Phase]) -> Plan.Hooks? {
+        var events: [HookEvent] = [.healthCheck, .postDeploy]
+        if !phases.isEmpty { events.append(.preDeploy) }
+        for phase in phases {
+            switch phase.kind {
+            case .jobControl: events.append(.jobControl)
+            case .start, .upgrade:
+                if phase.batches.joined().contains(where: phase.kind.runs) { events.append(.afterAllocationStarted) }
+            }
+        }
+        return job.hooks.hooks(of: events)
+    }
+
+    private func inOrder(_ actors: [Actor], _ active: [WorkerName]) -> [Actor] {
+        let ranks = Dictionary(uniqueKeysWithValues: active.enumerated().map { ($0.element, $0.offset) })
+        return actors.sorted { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
     }
 }
 
@@ -240,7 +277,10 @@ private struct StateNames {
 extension Workspace.Job {
     /// The stop of one of the job's allocations.
     func stop(_ id: AllocationID, _ reason: Reason, _ record: AllocationRecord) -> Plan.Stop {
-        Plan.Stop(allocation: id, reason: reason, from: record.fromState, timeout: manifest.timeouts.action)
+        var stop = Plan.Stop(
+            allocation: id, reason: reason, from: record.fromState, timeout: manifest.timeouts.action)
+        stop.isMakefileOptional = !hooks[.jobControl].isEmpty
+        return stop
     }
 }
 

@@ -82,6 +82,8 @@ struct Manifest: Sendable {
         var name: String
         var events: [Event]
         var demand: Demand?
+        /// Where it is unknown whether it ran, it may run again.
+        var isRepeatable = false
         var node: Node
     }
 
@@ -96,12 +98,17 @@ struct Manifest: Sendable {
         case afterAllocationStarted = "after_allocation_started"
         case afterAllocationStopped = "after_allocation_stopped"
 
-        /// Whether a rollout is complete without the command: a person starts it, or nothing does.
-        var isOutsideRollouts: Bool {
+        /// Nil where nothing runs the command.
+        var hookEvent: HookEvent? {
             switch self {
-            case .cli, .postBuild: true
-            case .preDeploy, .postDeploy, .jobControl, .healthCheck, .afterAllocationStarted, .afterAllocationStopped:
-                false
+            case .postBuild: nil
+            case .cli: .cli
+            case .preDeploy: .preDeploy
+            case .postDeploy: .postDeploy
+            case .jobControl: .jobControl
+            case .healthCheck: .healthCheck
+            case .afterAllocationStarted: .afterAllocationStarted
+            case .afterAllocationStopped: .afterAllocationStopped
             }
         }
     }

@@ -33,7 +33,7 @@ struct ManifestReader {
             manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
         }
         if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
-        if let node = map.optional("repeatable") { manifest.repeatable = repeatable(node) }
+        if let node = map.optional("repeatable") { readRepeatable(node, into: &manifest) }
         if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
             reader.error(
                 node, "job \(job): `certs` is not supported by this release",
@@ -153,17 +153,22 @@ struct ManifestReader {
         return timeouts
     }
 
-    private func repeatable(_ node: Node) -> [LifecycleAction] {
+    /// Targets and commands that may be run again where nobody knows whether they ran.
+    private func readRepeatable(_ node: Node, into manifest: inout Manifest) {
         var found = Set<LifecycleAction>()
         for node in reader.sequence(node) ?? [] {
             guard let text = reader.string(node) else { continue }
             if let action = LifecycleAction(rawValue: text), action.target != nil {
                 found.insert(action)
+            } else if let index = manifest.commands.firstIndex(where: { $0.name == text }) {
+                manifest.commands[index].isRepeatable = true
             } else {
-                reader.error(node, "job \(job): repeatable names targets: start, restart, reload, stop")
+                reader.error(
+                    node, "job \(job): repeatable names targets (start, restart, reload, stop) and commands of the job",
+                    note: nearest(text, manifest.commands.map(\.name)))
             }
         }
-        return LifecycleAction.allCases.filter(found.contains)
+        manifest.repeatable = LifecycleAction.allCases.filter(found.contains)
     }
 
     // MARK: Resources
@@ -250,12 +255,11 @@ struct ManifestReader {
                 reader.error(node, "job \(job): \(command) names the unknown event \"\(text)\"", note: note)
                 continue
             }
-            if !event.isOutsideRollouts {
-                reader.error(
-                    node, "job \(job): \(command): hooks of the event \(text) are not supported by this release",
-                    note: "the rollout would go on without the hook")
+            if events.contains(event) {
+                reader.error(node, "job \(job): \(command) names the event \(text) twice")
+            } else {
+                events.append(event)
             }
-            events.append(event)
         }
         return events
     }

@@ -8,15 +8,9 @@ extension Planner {
         Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
     }
 
-    /// What the plan's hooks are told; nil where none of its jobs has any.
-    static func facts(
-        for stops: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ ports: [JobName: [String: Int]]
-    ) -> Facts? {
-        let acting = Set(waves.lazy.flatMap(\.jobs).map(\.job)).union(stops.lazy.map(\.allocation.job))
-        let asking = workspace.jobs.filter { job in
-            acting.contains(job.name) && job.manifest.commands.contains { $0.events.contains { !$0.isOutsideRollouts } }
-        }
-        return asking.isEmpty ? nil : Facts(workspace, ports: ports).told(to: Set(asking.map(\.name)))
+    /// What the plan's hooks are told; nil where it has none.
+    static func facts(for plan: Plan, _ workspace: Workspace, _ ports: [JobName: [String: Int]]) -> Facts? {
+        plan.hasHooks ? Facts(workspace, ports: ports).told(to: Set(plan.modules.map(\.job))) : nil
     }
 }
 

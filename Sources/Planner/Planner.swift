@@ -73,13 +73,17 @@ public enum Planner {
         }
         if options.syncOnly { try checkSyncOnly(ordered) }
         let reconcile = inOrder(stops, workspace)
-        let plan = Plan(
+        var plan = Plan(
             kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
             workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
-            waves: ordered,
-            facts: facts(for: reconcile, ordered, workspace, ports))
+            waves: ordered)
+        plan.stopHooks = stopHooks(reconcile, workspace)
+        for job in workspace.jobs where plan.stopHooks.contains(where: { $0.job == job.name }) {
+            trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
+        }
+        plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = content(workspace, trees)
         return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }
@@ -140,9 +144,21 @@ public enum Planner {
         }
     }
 
+    /// What runs when allocations were stopped, for each job of the workspace with such hooks, in the order of the stops.
+    private static func stopHooks(_ stops: [Plan.Stop], _ workspace: Workspace) -> [Plan.StopHooks] {
+        let jobs = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0) })
+        var seen = Set<JobName>()
+        return stops.lazy.map(\.allocation.job).filter { seen.insert($0).inserted }.compactMap { name in
+            guard let job = jobs[name], !job.hooks[.afterAllocationStopped].isEmpty else { return nil }
+            return Plan.StopHooks(
+                job: name, timeout: job.manifest.timeouts.hook, modules: job.hooks.modules.digest,
+                commands: job.hooks[.afterAllocationStopped])
+        }
+    }
+
     // MARK: Workers and content
 
-    private static func workers(
+    static func workers(
         _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ configuration: BucketConfiguration,
         _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
     ) -> [PlanWorker] {
@@ -201,7 +217,7 @@ public enum Planner {
     }
 
     /// What the plan's jobs push.
-    private static func content(
+    static func content(
         _ workspace: Workspace, _ contents: [JobName: (all: [Tree], generated: [Digest: [UInt8]])]
     ) -> ([PlanningResult.Capture], [Tree]) {
         var capture: [PlanningResult.Capture] = []

@@ -7,6 +7,10 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case unknownJobs([JobName], known: [JobName])
     /// `--sync-only` with allocations that have to be started.
     case startsNeeded([AllocationID])
+    /// A job without this command of the event `cli`; `known` to choose from.
+    case unknownCommand(String, of: JobName, known: [String])
+    /// Nothing of the job is active, so that a command of it has nothing to run for.
+    case noActiveAllocation(JobName)
     /// The bucket's range has no free number left.
     case portsExhausted(job: JobName, port: String, range: ClosedRange<Int>)
 
@@ -24,6 +28,13 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
             let jobs = workers.keys.sorted().map { "  \($0) on \(Self.list(workers[$0] ?? []))" }
             return "a plan with --sync-only starts nothing, and these have to be started:\n"
                 + jobs.joined(separator: "\n") + "\nplan without --sync-only, or choose other jobs with --jobs"
+        case .unknownCommand(let command, let job, let known):
+            let nearest = Suggestion.nearest(to: command, among: known)
+            let hint = nearest.map { "did you mean \($0)?" } ?? "its commands of that event are \(Self.list(known))"
+            return "job \(job) has no command \(command) with the event cli; "
+                + (known.isEmpty ? "it has none of that event" : hint)
+        case .noActiveAllocation(let job):
+            return "job \(job) has no active allocation; a command runs once for each"
         case .portsExhausted(let job, let port, let range):
             return "job \(job): no number between \(range.lowerBound) and \(range.upperBound) is free for \(port); "
                 + "widen port_min and port_max in workspace/bucket.conf"

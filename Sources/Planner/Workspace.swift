@@ -40,6 +40,7 @@ public struct Workspace: Sendable {
         var name: JobName
         var manifest: Manifest
         var content: JobFolder
+        var hooks: JobHooks
         /// The level in the demand graph.
         var deploymentSequence: Int
         /// Jobs that this one demands, directly or through others, sorted.

@@ -29,6 +29,7 @@ private struct WorkspaceReader {
         var name: JobName
         var manifest: Manifest
         var content: JobFolder
+        var hooks: JobHooks
         var reader: Reader
     }
 
@@ -49,7 +50,7 @@ private struct WorkspaceReader {
         checkPorts(jobs)
         var result = jobs.map { job in
             Workspace.Job(
-                name: job.name, manifest: job.manifest, content: job.content,
+                name: job.name, manifest: job.manifest, content: job.content, hooks: job.hooks,
                 deploymentSequence: demands[job.name]?.level ?? 0,
                 demands: (demands[job.name]?.upstreams ?? []).sorted(),
                 allocations: allocations(of: job, workers: workers, disabled: disabled),
@@ -148,29 +149,18 @@ private struct WorkspaceReader {
         let path = "jobs/\(name)"
         let content = JobFolder.read(folder + "/" + path, shown: folder + "/" + path, job: name, into: &findings)
         let paths = Dictionary(uniqueKeysWithValues: content.tree.entries.map { ($0.path, $0) })
-        if paths["Makefile"] == nil {
-            findings.error(
-                "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
-        }
         guard let bytes = bytes(path + "/manifest.json") else { return nil }
         if let entry = paths["manifest.json"], entry.kind != .symlink, entry.digest != Digest.of(bytes) {
             findings.error("\(folder)/\(path)/manifest.json", "the file changed while it was read", note: "plan again")
         }
         guard let reader = document(bytes, path + "/manifest.json") else { return nil }
         let manifest = ManifestReader(reader, job: name).manifest()
-        for command in manifest.commands {
-            let scripts = ["py", "ts", "js"].map { "_modules/\(command.name).\($0)" }.filter { paths[$0] != nil }
-            if scripts.isEmpty {
-                reader.error(
-                    command.node, "job \(name): \(command.name) has no script",
-                    note: "it belongs in _modules/\(command.name).py, .ts or .js")
-            } else if scripts.count > 1 {
-                reader.error(
-                    command.node, "job \(name): \(command.name) has several scripts: \(scripts.joined(separator: ", "))"
-                )
-            }
+        let hooks = JobHooks(manifest, job: name, tree: content.tree, reader)
+        if paths["Makefile"] == nil, hooks[.jobControl].isEmpty {
+            findings.error(
+                "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
         }
-        return JobFile(name: name, manifest: manifest, content: content, reader: reader)
+        return JobFile(name: name, manifest: manifest, content: content, hooks: hooks, reader: reader)
     }
 
     // MARK: Checks across files

@@ -104,6 +104,7 @@ extension Plan.Phase {
             switch kind {
             case .start: "start"
             case .upgrade: "upgrade"
+            case .jobControl: "rolled out by the job's own commands"
             }
         let gate =
             switch self.gate {

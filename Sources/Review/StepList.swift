@@ -22,8 +22,12 @@ public struct StepList {
             let steps: [Int] =
                 switch content {
                 case .single(let step): [step]
-                // All promotes are recorded when every allocation of the batch has acted.
-                case .batch(let chains): chains.flatMap(\.steps) + chains.compactMap(\.promote)
+                // Hooks come when every allocation of the batch has acted, command after command; then all promotes.
+                case .batch(let batch):
+                    batch.chains.flatMap(\.steps)
+                        + (0..<batch.rounds).flatMap { round in
+                            batch.chains.compactMap { round < $0.hooks.count ? $0.hooks[round] : nil }
+                        } + batch.chains.compactMap(\.promote)
                 }
             rows += steps.map { Row(step: itinerary.steps[$0], stage: stage) }
         }

@@ -11,7 +11,7 @@ struct MaandApply: AsyncParsableCommand {
             """,
         subcommands: [
             RunCommand.self, StatusCommand.self, HistoryCommand.self, PauseCommand.self, AbandonCommand.self,
-            ResolveCommand.self,
+            ResolveCommand.self, HealthCheckCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

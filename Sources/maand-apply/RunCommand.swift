@@ -104,7 +104,8 @@ struct RunCommand: AsyncParsableCommand {
         let run = try catalog?.latestRun(of: file.id)
         let records = try run.flatMap { try catalog?.steps(of: $0.id) } ?? []
         let done = Set(records.filter { $0.state == .succeeded }.map(\.step))
-        let left = Itinerary(file.plan).steps.filter { !done.contains($0.id) }
+        let orders = try run.flatMap { try catalog?.rolloutOrders(of: $0.id) } ?? [:]
+        let left = Itinerary(file.plan, orders: orders).steps.filter { !done.contains($0.id) }
         for step in left { options.terminal.print(step.id.text) }
         options.terminal.print("\(left.count) steps; nothing was touched.")
     }

@@ -97,7 +97,8 @@ struct RunReport {
         guard let run = try id.map(catalog.run) ?? catalog.runs(limit: 1).first else { return nil }
         self.run = run
         let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
-        let itinerary = Itinerary(try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan)
+        let itinerary = Itinerary(
+            try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, orders: try catalog.rolloutOrders(of: run.id))
         let records = Dictionary(try catalog.steps(of: run.id).map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = itinerary.steps.compactMap { step in
             guard let record = records[step.id], record.state != .succeeded, record.state != .pending else {

@@ -60,7 +60,12 @@ struct CollectStore: ParsableCommand {
             return printNotice("Nothing was ever applied here, so nothing is removed.")
         }
         var needed = Set(try catalog.runs(limit: Self.keptRuns).map(\.plan))
-        if let run = try catalog.unfinishedRun() { needed.formUnion(try contents(of: run)) }
+        if let run = try catalog.unfinishedRun() { needed.formUnion(try contents(of: plan(of: run))) }
+        for id in Set(try catalog.latestDeployments().values) {
+            // Their health checks are asked on demand.
+            guard let run = try catalog.run(id), let plan = try? plan(of: run) else { continue }
+            needed.formUnion([run.plan] + plan.modules.map(\.tree))
+        }
         for record in try catalog.snapshot().allocations.values {
             for release in [record.promoted, record.unfinished].compactMap({ $0 }) { needed.insert(release.content) }
         }
@@ -72,10 +77,13 @@ struct CollectStore: ParsableCommand {
             "\(dryRun ? "Would remove" : "Removed") \(found.objects) objects (\(size)); \(found.kept) are kept.")
     }
 
-    /// The trees that an unfinished run still pushes.
-    private func contents(of run: Run) throws -> [Digest] {
+    private func plan(of run: Run) throws -> Plan {
         let bytes = try ContentStore(in: bucket.folder).read(run.plan, limit: PlanFile.maximumSize)
-        let plan = try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan
-        return plan.waves.flatMap(\.jobs).flatMap(\.content).map(\.tree)
+        return try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan
+    }
+
+    /// The trees that an unfinished run still pushes or runs hooks from.
+    private func contents(of plan: Plan) -> [Digest] {
+        plan.waves.flatMap(\.jobs).flatMap(\.content).map(\.tree) + plan.modules.map(\.tree)
     }
 }

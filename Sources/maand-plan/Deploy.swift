@@ -16,21 +16,10 @@ struct Deploy: ParsableCommand {
 
     @OptionGroup var bucket: BucketOptions
 
-    @Option(
-        name: .shortAndLong, help: ArgumentHelp("The file to write; without it, standard output.", valueName: "file"))
-    var output: String?
-
-    @Flag(help: "Replace the file that -o names where it holds another plan.")
-    var overwrite = false
+    @OptionGroup var output: PlanOutput
 
     @Option(help: ArgumentHelp("Only these jobs, separated by commas.", valueName: "a,b"))
     var jobs: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Plan against this file, from `maand-plan catalog export`, in place of the bucket's own catalog.",
-            valueName: "file"))
-    var catalog: String?
 
     @Flag(help: "Let every active allocation act; its restart policy decides how.")
     var force = false
@@ -38,42 +27,14 @@ struct Deploy: ParsableCommand {
     @Flag(help: "Only push files and run no target; an error where an allocation has to be started.")
     var syncOnly = false
 
-    @Option(
-        help: ArgumentHelp(
-            """
-            When the plan may run, such as "third thu 22:00 for 4h in Europe/Berlin cutoff 15m", or a file that says so; \
-            several openings with `and`, fixed ones as "2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin".
-            """, valueName: "window"))
-    var window: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The run has to begin before this instant, such as 2026-12-01T12:00:00Z.", valueName: "instant"))
-    var startBefore: String?
-
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
 
     func run() throws {
         let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
-        let timing = Planning.Timing(
-            window: try window.map(WindowInput.window), startBefore: try startBefore.map(WindowInput.instant))
-        let (result, store) = try Planning.plan(bucket, options, timing, catalog: catalog)
-        for warning in result.warnings { printNotice(warning.description) }
-        let file = PlanFile(result.plan)
-        if file.bytes.count > PlanFile.maximumSize {
-            throw Failure(
-                .invalidInput,
-                "the plan has \(file.bytes.count >> 20) MiB, and at most \(PlanFile.maximumSize >> 20) can be read",
-                "plan some of the jobs at a time, with --jobs")
-        }
-        try keep(result, in: store)
-        if let output {
-            try write(file, to: output)
-        } else {
-            try printResult(file.bytes)
-        }
-        printNotice(result.plan.summaryLine + (output.map { " Wrote \($0), \(file.id)." } ?? ""))
+        let (result, store) = try Planning.plan(
+            bucket, .rollout(options), try output.timing(), catalog: output.catalog)
+        try output.write(result, keepingContentIn: store)
         if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }
 
@@ -84,34 +45,6 @@ struct Deploy: ParsableCommand {
                 throw Failure(.usage, "--jobs: \"\(text)\" is not the name of a job", "separate names by commas")
             }
             return name
-        }
-    }
-
-    private func keep(_ result: PlanningResult, in store: ContentStore) throws {
-        let content = result.capture.map { item in
-            switch item.source {
-            case .bytes(let bytes): ContentStore.Capture(item.digest, .bytes(bytes))
-            case .file(let path): ContentStore.Capture(item.digest, .file(path))
-            }
-        }
-        let trees = result.trees.map { ContentStore.Capture($0.digest, .bytes($0.text)) }
-        try store.capture(content + trees)
-    }
-
-    private func write(_ file: PlanFile, to path: String) throws {
-        var isRefused = false
-        do {
-            switch try HostFiles.write(file.bytes, to: path, overwrite: overwrite) {
-            case .written, .unchanged: break
-            case .refused: isRefused = true
-            }
-        } catch {
-            throw Failure(.failed, "\(path) was not written: \(error.message)")
-        }
-        if isRefused {
-            throw Failure(
-                .usage, "\(path) is there and holds something else", "replace it with --overwrite, or name another file"
-            )
         }
     }
 }

@@ -20,7 +20,7 @@ struct MaandPlan: AsyncParsableCommand {
             apply is at work.
             """,
         subcommands: [
-            Init.self, Deploy.self, Show.self, Diff.self, Verify.self, KeyValueCommand.self, CatalogCommand.self,
+            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, KeyValueCommand.self, CatalogCommand.self,
         ])
 
     static func main() async {

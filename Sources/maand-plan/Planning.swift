@@ -10,9 +10,29 @@ enum Planning {
         var startBefore: Timestamp?
     }
 
+    /// What is asked for.
+    enum Request {
+        case rollout(Plan.Options)
+        case jobCommand(JobName, command: String)
+
+        /// That which gave the plan.
+        init(of plan: Plan) {
+            switch plan.kind {
+            case .deploy: self = .rollout(plan.options)
+            case .jobCommand:
+                let job = plan.waves.first?.jobs.first
+                guard let job, let command = job.hooks(.cli).first?.command else {
+                    self = .rollout(plan.options)
+                    return
+                }
+                self = .jobCommand(job.job, command: command)
+            }
+        }
+    }
+
     /// - Parameter export: plan against this file in place of the bucket's own catalog.
     static func plan(
-        _ bucket: BucketOptions, _ options: Plan.Options, _ timing: Timing, catalog export: String? = nil
+        _ bucket: BucketOptions, _ request: Request, _ timing: Timing, catalog export: String? = nil
     ) throws -> (result: PlanningResult, store: ContentStore) {
         let configuration = try bucket.configuration()
         let workspace = try Workspace.read(bucket.path("workspace"), configuration)
@@ -21,9 +41,17 @@ enum Planning {
         let catalog =
             try exported?.snapshot
             ?? Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
-        var result = try Planner.plan(
-            workspace, configuration, catalog ?? .empty, trees: { try exported?.trees[$0] ?? store.tree($0) },
-            hostKeys: try bucket.hostKeys(configuration), options: options)
+        let hostKeys = try bucket.hostKeys(configuration)
+        var result =
+            switch request {
+            case .rollout(let options):
+                try Planner.plan(
+                    workspace, configuration, catalog ?? .empty, trees: { try exported?.trees[$0] ?? store.tree($0) },
+                    hostKeys: hostKeys, options: options)
+            case .jobCommand(let job, let command):
+                try Planner.planJobCommand(
+                    command, of: job, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)
+            }
         result.plan.window = timing.window
         result.plan.policy.startBefore = timing.startBefore
         return (result, store)

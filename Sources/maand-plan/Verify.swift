@@ -42,7 +42,7 @@ struct Verify: ParsableCommand {
         do {
             let timing = Planning.Timing(
                 window: planned.plan.window, startBefore: planned.plan.policy.startBefore)
-            now = try Planning.plan(bucket, planned.plan.options, timing, catalog: catalog).result.plan
+            now = try Planning.plan(bucket, .init(of: planned.plan), timing, catalog: catalog).result.plan
         } catch let error as PlanningError {
             for line in error.description.split(separator: "\n") {
                 printNotice(VisibleText.escape(String(line), for: .terminal))

@@ -12,13 +12,17 @@ struct Gate: Sendable {
     let targets: [(worker: WorkerName, address: String)]
     /// Runs a command on a worker; nil where it exits 0.
     let command: @Sendable (WorkerName, _ command: String, _ timeout: Int) async -> String?
+    /// Runs the job's hooks of the event `health_check` for an allocation; nil where they succeed.
+    let hooks: @Sendable (WorkerName) async -> String?
 
     /// - Parameter waiting: called after each try that did not pass.
     /// - Returns: nil where the gate passes, else what did not hold at the last try.
     func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> String? {
         var problem = ""
         for attempt in 1...health.attempts {
-            let failing = await probe()
+            var failing = await each { await probe($0.worker, $0.address) }
+            // They may be costly, and rely on what the checks have found.
+            if failing.isEmpty { failing = await each { await hooks($0.worker) } }
             if failing.isEmpty { return nil }
             problem = Self.describe(failing, of: targets.count)
             if attempt < health.attempts {
@@ -29,8 +33,10 @@ struct Gate: Sendable {
         return problem
     }
 
-    /// The allocations that do not pass now, in the order of `targets`.
-    private func probe() async -> [(worker: WorkerName, problem: String)] {
+    /// The allocations for which `look` finds a problem now, in the order of `targets`.
+    private func each(
+        _ look: @escaping @Sendable ((worker: WorkerName, address: String)) async -> String?
+    ) async -> [(worker: WorkerName, problem: String)] {
         await withTaskGroup(of: (Int, String?).self) { group in
             var next = 0
             var problems: [Int: String] = [:]
@@ -38,7 +44,7 @@ struct Gate: Sendable {
                 guard next < targets.count else { return }
                 let index = next
                 next += 1
-                group.addTask { (index, await probe(targets[index].worker, targets[index].address)) }
+                group.addTask { (index, await look(targets[index])) }
             }
             for _ in 0..<Self.width { add() }
             for await (index, problem) in group {

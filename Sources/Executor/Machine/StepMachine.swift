@@ -15,10 +15,11 @@ public import Model
 ///
 /// The rules that it keeps (DESIGN 5): the stages of a job follow each other; a job starts when every job of a lower
 /// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
-/// an unknown outcome or on stale facts is among those; an allocation is promoted when its whole batch has ended and
-/// its own steps succeeded; a job with any failure is not complete, and never lets dependents run.
+/// an unknown outcome or on stale facts is among those; the hooks of a batch come when its whole batch has ended, for the
+/// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed; a job with any
+/// failure is not complete, and never lets dependents run.
 public struct StepMachine: Sendable {
-    public let itinerary: Itinerary
+    public private(set) var itinerary: Itinerary
 
     /// What the runner is to do.
     public enum Command: Equatable, Sendable {
@@ -90,7 +91,9 @@ public struct StepMachine: Sendable {
     }
 
     private struct BatchProgress {
-        /// Chains that have something left to do.
+        /// 0 while the chains' own steps are done, then the round of hooks.
+        var round = 0
+        /// Chains that have something left to do in this round.
         var open: Int
         /// The facts of what has not begun are being checked.
         var isChecking = false
@@ -99,6 +102,8 @@ public struct StepMachine: Sendable {
         var worst = Outcome.succeeded
         /// Chains that did not succeed.
         var failures = 0
+        /// What the hooks of the batch came to.
+        var hooks = Outcome.succeeded
     }
 
     private var progress: [Progress]
@@ -167,14 +172,14 @@ public struct StepMachine: Sendable {
     /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
     public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
-            let stage = stage(of: unit), case .batch(let chains) = stage
+            let stage = stage(of: unit), case .batch(let content) = stage
         else { return [] }
         batch[unit] = nil
         inFlight -= 1
         var commands: [Command] = []
         if isHeld { held.insert(unit) }
         if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
-            open(chains, unit: unit, isStale: isStale, into: &commands)
+            open(content.chains, unit: unit, isStale: isStale, into: &commands)
         } else if isStale {
             end(unit, .stale)
         }
@@ -190,9 +195,13 @@ public struct StepMachine: Sendable {
         inFlight -= 1
         var commands: [Command] = []
         let place = itinerary.places[step]
-        if let chain = place.chain, case .batch(let chains)? = stage(of: place.unit) {
+        if let chain = place.chain, case .batch(let content)? = stage(of: place.unit) {
             // The other chains of the batch are not concerned, so that a batch of thousands costs no square of it.
-            advanceChain(chains[chain], unit: place.unit, into: &commands)
+            if place.round == 0 {
+                advanceChain(content.chains[chain], unit: place.unit, into: &commands)
+            } else if case .ended(let ended) = progress[step] {
+                closeHook(place.unit, ended)
+            }
             if batch[place.unit]?.open != 0 { return commands }
         }
         advance(after: place.unit, into: &commands)
@@ -209,6 +218,15 @@ public struct StepMachine: Sendable {
         }
         if let first = steps.first { advance(after: itinerary.places[first].unit, into: &commands) }
         return commands
+    }
+
+    /// Hooks have put another order in the place of the one by which the unit's batches are cut; to be told before
+    /// `finished` of its step `order`, so that nothing of the batches has begun.
+    public mutating func reorder(_ unit: Int, _ order: [WorkerName]) {
+        itinerary.reorder(unit, order)
+        let added = itinerary.steps.count - progress.count
+        progress += Array(repeating: .pending, count: added)
+        attempts += Array(repeating: 0, count: added)
     }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
@@ -290,7 +308,7 @@ public struct StepMachine: Sendable {
         }
         switch stage {
         case .single(let step): return begun(step)
-        case .batch(let chains): return chains.contains { $0.steps.first.map(begun) ?? false }
+        case .batch(let batch): return batch.chains.contains { $0.steps.first.map(begun) ?? false }
         }
     }
 
@@ -341,12 +359,12 @@ public struct StepMachine: Sendable {
             let outcome: Outcome?
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
-            case .batch(let chains):
+            case .batch(let content):
                 if !hasBegun(stage), !mayBeginStage(unit) { return }
-                outcome = advanceBatch(chains, unit: unit, into: &commands)
+                outcome = advanceBatch(content, unit: unit, into: &commands)
             }
             guard let outcome else { return }
-            let failed = batch[unit]?.failures ?? 0
+            let failed = toleratedFailures(of: stage, unit)
             batch[unit] = nil
             switch outcome {
             case .succeeded: stageOfUnit[unit] += 1
@@ -366,6 +384,14 @@ public struct StepMachine: Sendable {
         end(unit, .succeeded)
     }
 
+    /// How many allocations of a batch failed, where that may be more than none. A hook looks at its job or its batch as a
+    /// whole, so that nobody can say what goes on without it.
+    private func toleratedFailures(of stage: Itinerary.Stage, _ unit: Int) -> Int {
+        guard case .batch(let content) = stage, content.cut != nil, let batch = batch[unit], batch.hooks == .succeeded
+        else { return 0 }
+        return batch.failures
+    }
+
     /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
     /// a gate that leads a job begins it.
     private mutating func advanceSingle(_ step: Int, unit: Int, into commands: inout [Command]) -> Outcome? {
@@ -381,8 +407,9 @@ public struct StepMachine: Sendable {
     }
 
     private mutating func advanceBatch(
-        _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
+        _ content: Itinerary.Batch, unit: Int, into commands: inout [Command]
     ) -> Outcome? {
+        let chains = content.chains
         if batch[unit] == nil {
             // What an earlier process began has changed its facts itself; the rest may have waited for days.
             let fresh = chains.compactMap(\.steps.first).filter { attempts[$0] == 0 }
@@ -400,13 +427,45 @@ public struct StepMachine: Sendable {
             }
             open(chains, unit: unit, isStale: false, into: &commands)
         }
-        guard let progress = batch[unit], progress.open == 0, !progress.isChecking else { return nil }
-        return promote(chains, into: &commands) ? nil : progress.worst
+        while let progress = batch[unit], progress.open == 0, !progress.isChecking {
+            if progress.hooks != .succeeded { return Self.worse(progress.worst, progress.hooks) }
+            guard progress.round < content.rounds else {
+                return promote(chains, into: &commands) ? nil : progress.worst
+            }
+            beginHooks(chains, unit: unit, into: &commands)
+        }
+        return nil
+    }
+
+    /// The next round of a batch's hooks, for the allocations whose own steps succeeded.
+    private mutating func beginHooks(
+        _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
+    ) {
+        guard var state = batch[unit] else { return }
+        state.round += 1
+        batch[unit] = state
+        for chain in chains where chain.hooks.count >= state.round && outcome(of: chain) == .succeeded {
+            let hook = chain.hooks[state.round - 1]
+            batch[unit]?.open += 1
+            switch progress[hook] {
+            case .ended(let outcome): closeHook(unit, outcome)
+            case .inFlight, .left: break
+            case .interrupted: begin(hook, into: &commands)
+            case .pending: if !isParking, !held.contains(unit) { begin(hook, into: &commands) }
+            }
+        }
+    }
+
+    private mutating func closeHook(_ unit: Int, _ outcome: Outcome) {
+        guard var state = batch[unit] else { return }
+        state.open -= 1
+        state.hooks = Self.worse(state.hooks, outcome)
+        batch[unit] = state
     }
 
     private func hasPending(_ chains: [Itinerary.Chain]) -> Bool {
         chains.contains { chain in
-            chain.steps.contains { if case .pending = progress[$0] { true } else { false } }
+            (chain.steps + chain.hooks).contains { if case .pending = progress[$0] { true } else { false } }
         }
     }
 

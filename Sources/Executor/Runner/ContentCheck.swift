@@ -15,8 +15,11 @@ extension Rollout {
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for content in job.content where seen.insert(content.tree).inserted {
                 guard !isStored(content.tree, &seen) else { continue }
-                problems += try restore(content.tree, of: job)
+                problems += try restore(content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
             }
+        }
+        for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
+            problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
     }
@@ -45,38 +48,45 @@ extension Rollout {
     }
 
     /// Puts a tree's content into the store from the workspace. Returns what differs there.
-    private func restore(_ tree: Digest, of job: Plan.Job) throws -> [String] {
-        let folder = "\(bucketFolder)/workspace/jobs/\(job.job)"
+    ///
+    /// - Parameters:
+    ///   - prefix: of the paths in the job's folder that the tree holds.
+    ///   - planned: what the plan says of the tree's paths, where not even the tree is stored.
+    private func restore(
+        _ tree: Digest, of job: JobName, within prefix: String, planned: [FileChange]
+    ) throws -> [String] {
+        let folder = "\(bucketFolder)/workspace/jobs/\(job)"
         var findings = Findings()
-        let found = JobFolder.read(folder, shown: folder, job: job.job, into: &findings)
-        guard found.tree.digest == tree else { return differences(found.tree, tree, job) }
-        for entry in found.tree.entries where entry.kind != .emptyDirectory {
+        let content = JobFolder.read(folder, shown: folder, job: job, into: &findings)
+        let found = Tree(content.tree.entries.filter { $0.path.hasPrefix(prefix) })
+        guard found.digest == tree else { return differences(found, tree, job, planned) }
+        for entry in found.entries where entry.kind != .emptyDirectory {
             if isWhole(entry.digest) { continue }
             try store.discard(entry.digest)
             switch entry.kind {
-            case .symlink: try store.put(found.links[entry.path] ?? [])
+            case .symlink: try store.put(content.links[entry.path] ?? [])
             case .file, .executable: try store.put(fileAt: "\(folder)/\(entry.path)", expecting: entry.digest)
             case .emptyDirectory: break
             }
         }
         try store.discard(tree)
-        try store.put(found.tree)
+        try store.put(found)
         return []
     }
 
     /// The paths of the plan that are neither in the store nor, as the plan has them, in the workspace.
-    private func differences(_ found: Tree, _ tree: Digest, _ job: Plan.Job) -> [String] {
+    private func differences(_ found: Tree, _ tree: Digest, _ job: JobName, _ planned: [FileChange]) -> [String] {
         let here = Dictionary(found.entries.map { ($0.path, $0.digest) }, uniquingKeysWith: { first, _ in first })
         let planned: [(path: String, digest: Digest?)] =
             if let stored = try? store.tree(tree) {
                 stored.entries.map { ($0.path, $0.digest) }
             } else {
-                job.changes.flatMap(\.value).map { ($0.path, $0.to) }
+                planned.map { ($0.path, $0.to) }
             }
         let differing = planned.filter { entry in
             here[entry.path] != entry.digest && !(entry.digest.map(isWhole) ?? false)
         }
-        if differing.isEmpty { return ["\(job.job): the tree \(tree), and the workspace has another: \(found.digest)"] }
-        return differing.map { "\(job.job): \($0.path) is not in the store, and another one is in the workspace" }
+        if differing.isEmpty { return ["\(job): the tree \(tree), and the workspace has another: \(found.digest)"] }
+        return differing.map { "\(job): \($0.path) is not in the store, and another one is in the workspace" }
     }
 }

@@ -53,7 +53,7 @@ extension Rollout {
         guard let record, record.state == .unknown else {
             throw RolloutError.notUnknown(id, step, record?.state ?? .pending)
         }
-        let itinerary = Itinerary(try plan(of: run))
+        let itinerary = try itinerary(of: run, try plan(of: run))
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let index = succeeded ? itinerary.steps.firstIndex { $0.id == step } : nil
         try await catalog.commit(

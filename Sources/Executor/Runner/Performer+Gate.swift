@@ -8,10 +8,11 @@ extension Performer {
         let step = itinerary.steps[index]
         guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
         let failed = try failedWorkers(of: job)
-        let gate = Gate(
-            health: health,
-            targets: job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) },
-            command: { worker, line, timeout in await probe(worker, line, timeout: timeout) })
+        let targets = job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) }
+        let gate = HealthProbe(
+            job: job, health: health, run: recorder.run,
+            session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks
+        ).gate(over: targets, attempts: health.attempts)
         let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
@@ -48,25 +49,5 @@ extension Performer {
             try recorder.catalog.steps(of: recorder.run.id).lazy
                 .filter { $0.state == .failed || $0.state == .unreachable }.map(\.step))
         return Set(itinerary.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
-    }
-
-    /// Runs a check's command on a worker; nil where it exits 0. A probe's attempts are nobody's steps: each has an id
-    /// of its own and is never asked about again.
-    private func probe(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
-        let request = AttemptRequest(
-            id: "\(recorder.run.nonce)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
-            isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
-        do {
-            let session = try await workforce.session(worker)
-            guard case .finished(let result) = try await session.run(request) else { return "the check did not run" }
-            if result.isSuccess { return nil }
-            let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
-            let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
-            return
-                (result.timedOut ? "the check took longer than \(timeout) s" : "the check exited \(result.exitStatus)")
-                + lastLine
-        } catch {
-            return (error as? NotReady)?.reason ?? "\(error)"
-        }
     }
 }

@@ -3,9 +3,8 @@ internal import Model
 
 /// Runs Makefile targets, and finds out what became of those that were begun.
 extension Performer {
-    /// Runs a target, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is
-    /// known never to have begun, or may be repeated, it is ended and the next one made.
-    func run(
+    /// Runs a target on its worker, or finds out what became of it.
+    func runTarget(
         _ action: LifecycleAction, _ index: Int, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
         let session: WorkerSession
@@ -17,18 +16,50 @@ extension Performer {
                 outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, detail: error.reason)
             return (ending, attempt)
         }
+        let isRepeatable = itinerary.job(of: index)?.repeatable.contains(action) == true
+        let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: isRepeatable) { attempt in
+            request(action, index, attempt)
+        }
+        return try await run(task, index, attempt: attempt, isResumed: isResumed)
+    }
+
+    /// Something that is run once under a receipt.
+    struct AttemptTask {
+        /// Where the receipt is kept.
+        let session: WorkerSession
+        let isOnControlHost: Bool
+        /// Whether it is run again where nobody knows whether it ran.
+        let isRepeatable: Bool
+        /// What is to be run as this attempt; nil where that cannot be said.
+        let request: (_ attempt: Int) async throws -> AttemptRequest?
+    }
+
+    /// Runs the task, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is known
+    /// never to have begun, or may be repeated, it is ended and the next one made.
+    func run(_ task: AttemptTask, _ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
+        let session = task.session
+        let place = task.isOnControlHost ? "this host" : "the worker"
         var attempt = attempt
         var isKnown = isResumed
         var renewals = 0
         while true {
-            var request = request(action, index, attempt)
+            let prepared: AttemptRequest?
+            do {
+                prepared = try await task.request(attempt)
+            } catch {
+                let detail = "it was not begun: \(error)"
+                return (Ending(outcome: .failed, isOpen: isKnown, detail: detail), attempt)
+            }
+            guard var request = prepared else {
+                return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
+            }
             request.latestStart = keeper.remaining().flatMap(session.time(after:))
-            var verdict = await verdict(request, session, isKnown: isKnown)
+            var verdict = await verdict(request, session, place, isKnown: isKnown)
             if case .blocked(let other) = verdict {
                 // Asked again by the same id: where somebody is in the way, nothing has begun.
                 let earlier = (1..<max(1, attempt)).map { recorder.attemptID(index, $0) }
                 if try await clear(other, decided: earlier, session) {
-                    verdict = await self.verdict(request, session, isKnown: false)
+                    verdict = await self.verdict(request, session, place, isKnown: false)
                 }
             }
             switch verdict {
@@ -42,14 +73,12 @@ extension Performer {
                 guard isKnown || isFenced, renewals < Self.renewals else {
                     return (Ending(outcome: .failed, detail: why), attempt)
                 }
-                try await recorder.renew(index, attempt: attempt, digest: digest(of: index), detail: why)
+                try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
             case .lost(let ending):
-                guard itinerary.job(of: index)?.repeatable.contains(action) == true, renewals < Self.renewals else {
-                    return (ending, attempt)
-                }
+                guard task.isRepeatable, renewals < Self.renewals else { return (ending, attempt) }
                 try? await session.settle(request.id)
                 try await recorder.renew(
-                    index, attempt: attempt, digest: digest(of: index),
+                    index, attempt: attempt, digest: try digest(of: index),
                     detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
             }
             renewals += 1
@@ -91,25 +120,27 @@ extension Performer {
         "another attempt is at work on the job there, or what it left: \(other)"
     }
 
-    private func verdict(_ request: AttemptRequest, _ session: WorkerSession, isKnown: Bool) async -> Verdict {
+    private func verdict(
+        _ request: AttemptRequest, _ session: WorkerSession, _ place: String, isKnown: Bool
+    ) async -> Verdict {
         do {
-            guard isKnown else { return Self.verdict(on: try await session.run(request), of: request) }
+            guard isKnown else { return Self.verdict(on: try await session.run(request), of: request, place) }
             switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case .absent:
                 // The intent of an earlier process may still be on its way; closing the id makes sure.
-                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
-            case .running: return Self.verdict(on: try await session.run(request), of: request)
-            case let report: return Self.verdict(on: report, of: request)
+                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
+            case .running: return Self.verdict(on: try await session.run(request), of: request, place)
+            case let report: return Self.verdict(on: report, of: request, place)
             }
         } catch {
-            return await afterError(error, request, session)
+            return await afterError(error, request, session, place)
         }
     }
 
     /// The connection failed. Connecting is tried again, the command never: only asking by the same id tells whether
     /// it began.
     private func afterError(
-        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession
+        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession, _ place: String
     ) async -> Verdict {
         guard error.mayHaveReachedWorker else {
             return .ended(Ending(outcome: .unreachable, detail: error.description))
@@ -118,11 +149,11 @@ extension Performer {
             try? await recorder.clock.sleep(.seconds(pause))
             do {
                 switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
-                case .running: return Self.verdict(on: try await session.run(request), of: request)
+                case .running: return Self.verdict(on: try await session.run(request), of: request, place)
                 case .absent:
                     return Self.verdict(
-                        on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request)
-                case let report: return Self.verdict(on: report, of: request)
+                        on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
+                case let report: return Self.verdict(on: report, of: request, place)
                 }
             } catch {
                 // Connecting was tried for as long as the transport thinks right.
@@ -135,7 +166,7 @@ extension Performer {
         )
     }
 
-    private static func verdict(on report: AttemptReport, of request: AttemptRequest) -> Verdict {
+    private static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: String) -> Verdict {
         switch report {
         case .finished(let result):
             let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
@@ -146,10 +177,10 @@ extension Performer {
                 Ending(
                     outcome: .failed, exitStatus: result.exitStatus,
                     detail: result.timedOut
-                        ? "ended on the worker, its limit of \(request.timeout?.components.seconds ?? 0) s was up"
+                        ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
                         : "exit status \(result.exitStatus)", output: output))
         case .running, .absent:
-            return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "the worker still runs it"))
+            return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
         case .notStarted(let reason):
             // What was sent before a connection broke may arrive too late; nobody has to be asked to send it again.
@@ -157,7 +188,7 @@ extension Performer {
         case .interrupted(let interruption):
             return .lost(
                 Ending(
-                    outcome: .unknown, detail: text(interruption),
+                    outcome: .unknown, detail: text(interruption, place),
                     output: StepOutput(
                         stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)))
         case .conflict:
@@ -167,14 +198,14 @@ extension Performer {
             return .lost(
                 Ending(
                     outcome: .unknown,
-                    detail: "the worker's receipts are not those that this run saw first, so that they prove nothing"))
+                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"))
         case .notOwner(let owner):
             return .ended(
                 Ending(
                     outcome: .failed,
-                    detail: "the worker was taken over"
+                    detail: "\(place) was taken over"
                         + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
-        case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "the worker refused: \(reason)"))
+        case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "\(place) refused: \(reason)"))
         }
     }
 
@@ -188,12 +219,12 @@ extension Performer {
         }
     }
 
-    private static func text(_ interruption: Interruption) -> String {
+    private static func text(_ interruption: Interruption, _ place: String) -> String {
         switch interruption.cause {
-        case .rebooted: "the worker was rebooted while it ran"
-        case .died(let orphans) where orphans.isEmpty: "what ran it was killed on the worker"
+        case .rebooted: "\(place) was rebooted while it ran"
+        case .died(let orphans) where orphans.isEmpty: "what ran it was killed on \(place)"
         case .died(let orphans):
-            "what ran it was killed on the worker, and processes of it still live: "
+            "what ran it was killed on \(place), and processes of it still live: "
                 + orphans.prefix(10).map(String.init).joined(separator: ", ")
         }
     }
@@ -204,7 +235,9 @@ extension Performer {
         let job = itinerary.job(of: index)
         let current = itinerary.from(of: index)?.version ?? Version.none.text
         return AttemptRequest(
-            id: recorder.attemptID(index, attempt), action: .target(action.target ?? action.rawValue),
+            id: recorder.attemptID(index, attempt),
+            action: .target(
+                action.target ?? action.rawValue, isMakefileOptional: stop?.isMakefileOptional ?? false),
             job: step.job.text,
             environment: [
                 "ALLOCATION_IP": step.worker.flatMap(workforce.address) ?? "",
@@ -216,11 +249,12 @@ extension Performer {
     }
 
     /// Over everything that the step sends or starts; kept with each of its rows.
-    func digest(of index: Int) -> Digest {
+    func digest(of index: Int) throws -> Digest {
         let step = itinerary.steps[index]
         var text = "\(step.id)\n"
         if let release = recorder.release(of: index) { text += "\(release.version) \(release.content)\n" }
         if case .action(let action) = step.kind { text += request(action, index, 1).digest }
+        if let call = try call(index, attempt: 1) { text += call.digest }
         return Digest.of(text.utf8)
     }
 }

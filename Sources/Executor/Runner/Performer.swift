@@ -7,6 +7,8 @@ struct Performer: Sendable {
     let store: ContentStore
     let workforce: Workforce
     let keeper: WindowKeeper
+    /// Nil where the plan has no hooks.
+    var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
     /// Pushes whose files lie beside the job on its worker since their batch was checked.
@@ -39,10 +41,11 @@ struct Performer: Sendable {
     func perform(_ index: Int, attempt: Int) async throws -> StepMachine.Outcome {
         switch itinerary.steps[index].kind {
         case .promote: return try await recorded { try await recorder.promote([index]) }
+        case .order: return try await recorded { try await decideOrder(index) }
         case .complete: return try await recorded { try await recorder.complete(index) }
-        case .push, .action, .remove, .gate, .bake:
+        case .push, .action, .remove, .hook, .gate, .bake:
             if !itinerary.steps[index].kind.isProbe, !keeper.isOpen() { return .interrupted }
-            try await recorder.begin(index, attempt: attempt, digest: digest(of: index))
+            try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
             return try await finish(index, attempt: attempt, isResumed: false)
         }
     }
@@ -53,8 +56,10 @@ struct Performer: Sendable {
         recorder.observe(.stepResumed(step, attempt: attempt))
         switch step.kind {
         // Files that are there already stay as they are, and a probe changes nothing: asking again is settling.
-        // A target alone is asked about first.
-        case .push, .remove, .gate, .bake, .action: return try await finish(index, attempt: attempt, isResumed: true)
+        // Targets and hooks alone are asked about first.
+        case .push, .remove, .gate, .bake, .action, .hook:
+            return try await finish(index, attempt: attempt, isResumed: true)
+        case .order: return try await recorded { try await decideOrder(index) }
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .complete: return try await recorded { try await recorder.complete(index) }
         }
@@ -76,9 +81,10 @@ struct Performer: Sendable {
         case .remove: ending = await remove(index)
         case .gate: ending = try await untilParked { try await gate(index) }
         case .bake: ending = try await untilParked { try await bake(index) }
-        case .promote, .complete: ending = .succeeded
+        case .order, .promote, .complete: ending = .succeeded
         case .action(let action):
-            (ending, attempt) = try await run(action, index, attempt: attempt, isResumed: isResumed)
+            (ending, attempt) = try await runTarget(action, index, attempt: attempt, isResumed: isResumed)
+        case .hook: (ending, attempt) = try await runHook(index, attempt: attempt, isResumed: isResumed)
         }
         FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
@@ -86,6 +92,7 @@ struct Performer: Sendable {
             try await recorder.end(
                 index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output)
+            try await hookEnded(index, attempt: attempt)
         }
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))

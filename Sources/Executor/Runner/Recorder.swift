@@ -5,9 +5,24 @@ internal import Model
 struct Recorder: Sendable {
     let catalog: Catalog
     let run: Run
-    let itinerary: Itinerary
     let clock: Clock
     let observe: @Sendable (RunEvent) -> Void
+    private let shared: SharedItinerary
+
+    var itinerary: Itinerary { shared.current }
+
+    init(
+        catalog: Catalog, run: Run, itinerary: Itinerary, clock: Clock, observe: @escaping @Sendable (RunEvent) -> Void
+    ) {
+        self.catalog = catalog
+        self.run = run
+        self.clock = clock
+        self.observe = observe
+        shared = SharedItinerary(itinerary)
+    }
+
+    /// A job's batches are cut by another order from now on.
+    func follow(_ itinerary: Itinerary) { shared.follow(itinerary) }
 
     /// The name of an attempt on its worker: run, step and attempt, so that a late command of an old attempt cannot be
     /// taken for a new one.
@@ -74,8 +89,9 @@ struct Recorder: Sendable {
             else { continue }
             allocations.append(allocation)
             checkpoint.changes.append(.promoted(allocation, release))
-            let ranTarget = itinerary.entry(of: step)?.action.target != nil
-            if job.healthCheck != nil, ranTarget { gated = job.job }
+            let phase = itinerary.batch(of: step)?.cut?.phase
+            let hasRun = itinerary.entry(of: step).flatMap { phase?.runs($0) } ?? false
+            if job.healthCheck != nil, hasRun { gated = job.job }
         }
         // All steps belong to one batch, and so to one job.
         if let gated { checkpoint.changes.append(.gatePending(gated, true)) }
@@ -83,6 +99,26 @@ struct Recorder: Sendable {
         if let version = steps.first.flatMap(itinerary.job(of:))?.version {
             observe(.promoted(allocations, version: version))
         }
+    }
+
+    /// Records in which order the job's batches are cut.
+    ///
+    /// - Parameter order: nil for the plan's.
+    func decide(_ step: Int, order: [WorkerName]?, detail: String) async throws {
+        let content = itinerary.steps[step]
+        observe(.stepStarted(content, attempt: 1))
+        try await commit(
+            Checkpoint(
+                run: run.id, at: clock.now(), steps: instant(step, detail: detail),
+                changes: order.map { [.rolloutOrder(content.job, $0)] } ?? []))
+        observe(.stepEnded(content, outcome: .succeeded, detail: detail, milliseconds: 0))
+    }
+
+    /// The order that a step has put in the place of the plan's; nil where it is no step of that kind, or has put none.
+    func order(decidedBy step: Int) throws -> [WorkerName]? {
+        let content = itinerary.steps[step]
+        guard content.kind == .order else { return nil }
+        return try catalog.rolloutOrders(of: run.id)[content.job]
     }
 
     /// What the receipts directories were when the run first saw its workers.
@@ -139,11 +175,11 @@ struct Recorder: Sendable {
         FaultPoint.reach("after the checkpoint of \(name)")
     }
 
-    private func instant(_ step: Int) -> [StepWrite] {
+    private func instant(_ step: Int, detail: String? = nil) -> [StepWrite] {
         let id = itinerary.steps[step].id
         return [
             .begin(step: id, attempt: 1, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, 1)),
-            .outcome(step: id, attempt: 1, state: .succeeded),
+            .outcome(step: id, attempt: 1, state: .succeeded, detail: detail),
         ]
     }
 
@@ -164,11 +200,20 @@ struct Recorder: Sendable {
             }
             return changes
         case .gate: return [.incomplete(content.job, true)]
+        case .hook(let event, _):
+            switch event {
+            // From here on the job is not what it was, whether or not anything of it acts.
+            case .preDeploy, .postDeploy: return [.incomplete(content.job, true)]
+            // The allocation's own steps came before.
+            case .jobControl, .afterAllocationStarted, .afterAllocationStopped: return []
+            // They are no part of a rollout.
+            case .healthCheck, .cli: return []
+            }
         // Until the health check has passed at the end of it, the next plan begins with the gate.
         case .bake:
             let hasGate = itinerary.job(of: step)?.healthCheck != nil
             return [.incomplete(content.job, true)] + (hasGate ? [.gatePending(content.job, true)] : [])
-        case .promote, .complete: return []
+        case .order, .promote, .complete: return []
         }
     }
 
@@ -187,7 +232,7 @@ struct Recorder: Sendable {
         case .remove:
             guard let allocation = content.allocation else { return [] }
             return [.stopped(allocation, removed: true)]
-        case .push, .action, .promote: return []
+        case .push, .action, .hook, .order, .promote: return []
         }
     }
 

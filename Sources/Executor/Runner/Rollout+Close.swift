@@ -9,20 +9,16 @@ extension Rollout {
         let plan = try plan(of: run)
         let transport = try await transport(for: plan, acceptsNewHosts: false)
         let steps = Dictionary(
-            Itinerary(plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            try itinerary(of: run, plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         var writes: [StepWrite] = []
         var notes: [String] = []
         await withTaskGroup(of: (StepRecord, Closing).self) { group in
             var waiting = open[...]
             func add() {
                 guard let record = waiting.popFirst() else { return }
-                guard let step = steps[record.step], case .action = step.kind, let worker = step.worker else {
-                    // Files and probes have no receipts; the next plan compares and asks for itself.
+                guard let step = steps[record.step], let session = session(of: step, plan, run, transport) else {
                     return add()
                 }
-                let session = WorkerSession(
-                    worker: worker.text, bucket: configuration.bucketID, workerRoot: plan.workerRoot,
-                    owner: owner(of: run), transport: transport)
                 group.addTask { (record, await Closing(of: record.attemptID, session)) }
             }
             for _ in 0..<Workforce.width { add() }
@@ -40,6 +36,23 @@ extension Rollout {
         }
         await transport.close()
         return (writes, notes.sorted())
+    }
+
+    /// Where the receipt of a step's attempts is kept; nil where it has none: the next plan compares files and asks probes
+    /// for itself.
+    private func session(
+        of step: Step, _ plan: Plan, _ run: Run, _ transport: any Transport
+    ) -> WorkerSession? {
+        switch step.kind {
+        case .action:
+            step.worker.map {
+                WorkerSession(
+                    worker: $0.text, bucket: configuration.bucketID, workerRoot: plan.workerRoot,
+                    owner: owner(of: run), transport: transport)
+            }
+        case .hook: HookRunner.session(bucketFolder, bucket: configuration.bucketID, owner: owner(of: run))
+        case .push, .remove, .order, .promote, .gate, .bake, .complete: nil
+        }
     }
 
     func owner(of run: Run) -> Owner {

@@ -60,8 +60,8 @@ extension Rollout {
         return refresh
     }
 
-    /// Stands in the history for what a refresh recorded.
-    private func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
+    /// A plan of nothing: stands in the history for what a refresh recorded, and says how workers are reached.
+    func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
         Plan(
             kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: revision), options: .init(),

@@ -164,7 +164,7 @@ public struct Rollout: Sendable {
         _ run: Run, _ plan: Plan, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
         parkRequests: AsyncStream<String>
     ) async throws -> Ending {
-        let itinerary = Itinerary(plan)
+        let itinerary = try itinerary(of: run, plan)
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let records = try catalog.steps(of: run.id)
         try record(options, run, records)
@@ -177,10 +177,18 @@ public struct Rollout: Sendable {
         }
         let machine = StepMachine(
             itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
-        let performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
+        let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
+        let performer = Performer(
+            recorder: recorder, store: store, workforce: workforce, keeper: keeper, hooks: hooks)
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
-        let end = try await runner.run(
-            machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
+        let end: Runner.End
+        do {
+            end = try await runner.run(machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
+        } catch {
+            await hooks?.services.close()
+            throw error
+        }
+        await hooks?.services.close()
         let result = end.machine.result ?? .parked
         let hold = result == .parked && end.parkReason == nil ? keeper.hold : nil
         FaultPoint.reach("before the run ends")
@@ -190,10 +198,15 @@ public struct Rollout: Sendable {
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         if var hold {
-            hold.mixed = itinerary.mixedVersions(try catalog.steps(of: run.id))
+            hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))
             return .held(now, hold)
         }
         return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
+    }
+
+    /// A plan's steps, as the run cuts its batches.
+    func itinerary(of run: Run, _ plan: Plan) throws -> Itinerary {
+        Itinerary(plan, orders: try catalog.rolloutOrders(of: run.id))
     }
 
     /// What a person decided by giving these options.

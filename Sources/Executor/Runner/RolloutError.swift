@@ -21,6 +21,8 @@ public enum RolloutError: Error, Sendable {
     case windowIsOver(String)
     /// No opening of the window is long enough for a batch.
     case neverFits(batch: String, seconds: Int, isRecorded: Bool)
+    /// Nothing of these jobs runs anywhere.
+    case notDeployed([JobName])
     case noSuchRun(RunID)
     case notUnfinished(Run)
     /// A step cannot be settled by a person, since it is not `unknown`.
@@ -64,6 +66,8 @@ extension RolloutError: CustomStringConvertible {
                 + (isRecorded
                     ? "(as such steps took before)" : "(by its timeouts, since nothing is recorded of such steps)")
                 + ", and no opening of the window is so long. Plan again with a longer window or shorter timeouts."
+        case .notDeployed(let jobs):
+            "nothing of \(jobs.map(\.text).joined(separator: ", ")) is deployed. `maand-plan catalog jobs` lists what is."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
         case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
         case .notUnknown(let run, let step, let state):

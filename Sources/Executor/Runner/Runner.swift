@@ -68,6 +68,10 @@ struct Runner: Sendable {
                 case .ended(let step, let outcome):
                     inFlight -= 1
                     performer.keeper.noteEnd(of: performer.itinerary.steps[step])
+                    if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
+                        end.machine.reorder(end.machine.itinerary.places[step].unit, order)
+                        recorder.follow(end.machine.itinerary)
+                    }
                     waiting += end.machine.finished(step, outcome)
                 case .promoted(let steps):
                     inFlight -= 1

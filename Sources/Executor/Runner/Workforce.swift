@@ -49,12 +49,12 @@ struct Workforce: Sendable {
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
         let hasBegun = records.contains { !$0.step.text.hasPrefix(preflightPrefix) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
-        let settled = try recorder.settledRuns()
+        let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
             // A worker on which nothing is left to do need not answer any more.
-            var waiting = (records.isEmpty ? plan.workers : plan.workers.filter { needed.contains($0.worker) })[...]
+            var waiting = plan.workers.filter { needed.contains($0.worker) }[...]
             func add() {
                 guard let worker = waiting.popFirst()?.worker else { return }
                 let session = WorkerSession(
@@ -101,7 +101,9 @@ struct Workforce: Sendable {
     private static let preflightPrefix = "@preflight/"
 
     /// Under this id it is recorded what the receipts directory of a worker was.
-    fileprivate static func preflightStep(_ worker: WorkerName) -> StepID { StepID("\(preflightPrefix)\(worker)") }
+    static func preflightStep(_ worker: some CustomStringConvertible) -> StepID {
+        StepID("\(preflightPrefix)\(worker)")
+    }
 
     fileprivate enum Readiness: Sendable {
         case ready(WorkerSession, generation: String)
@@ -191,7 +193,7 @@ extension Itinerary {
         for unit in units {
             var isProbed = false
             for step in unit.steps where !done.contains(steps[step].id) {
-                if let worker = steps[step].worker { left.insert(worker) }
+                if let worker = steps[step].worker, steps[step].kind.contactsWorker { left.insert(worker) }
                 isProbed = isProbed || steps[step].kind.isProbe
             }
             if isProbed, let job = unit.steps.first.flatMap(job(of:)) { left.formUnion(job.active) }

@@ -32,7 +32,8 @@ struct Estimator: Sendable {
     /// - Parameter isDone: steps that need not be done any more.
     func batch(unit: Int, stage: Int, isDone: (Int) -> Bool = { _ in false }) -> Estimate {
         let stages = itinerary.units[unit].stages
-        guard stages.indices.contains(stage), case .batch(let chains) = stages[stage] else { return Estimate() }
+        guard stages.indices.contains(stage), case .batch(let batch) = stages[stage] else { return Estimate() }
+        let chains = batch.chains
         var sum = Estimate()
         for chain in chains {
             var own = Estimate()
@@ -62,7 +63,7 @@ struct Estimator: Sendable {
     private func leastDuration(_ index: Int) -> Int64 {
         switch itinerary.steps[index].kind {
         case .bake: Int64(itinerary.job(of: index)?.batching.bakeSeconds ?? 0) * 1000
-        case .push, .action, .remove, .promote, .gate, .complete: 0
+        case .push, .action, .remove, .hook, .order, .promote, .gate, .complete: 0
         }
     }
 
@@ -74,7 +75,8 @@ struct Estimator: Sendable {
         case .push: return Int64(timeouts.push) * 1000
         case .action: return Int64(itinerary.stop(of: index)?.timeout ?? timeouts.action) * 1000
         case .remove: return Int64(Plan.Timeouts().push) * 1000
-        case .promote, .complete: return 0
+        case .hook: return Int64(itinerary.hookTimeout(of: index)) * 1000
+        case .order, .promote, .complete: return 0
         case .gate: return gate(job)
         case .bake: return Int64(job?.batching.bakeSeconds ?? 0) * 1000 + gate(job)
         }
@@ -83,7 +85,8 @@ struct Estimator: Sendable {
     private func gate(_ job: Plan.Job?) -> Int64 {
         guard let job, let health = job.healthCheck else { return 0 }
         let rounds = (job.active.count + Gate.width - 1) / Gate.width
-        let tries = health.attempts * health.timeoutSeconds * health.checks.count * max(1, rounds)
+        let hooks = job.hooks(.healthCheck).count * job.timeouts.hook
+        let tries = health.attempts * (health.timeoutSeconds * health.checks.count + hooks) * max(1, rounds)
         return Int64(tries + (health.attempts - 1) * health.intervalSeconds) * 1000
     }
 }

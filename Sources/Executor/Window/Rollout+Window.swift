@@ -41,7 +41,7 @@ extension Rollout {
         }
         let calendar = try keeper.calendar()
         if calendar.isAlwaysOpen { return }
-        let itinerary = Itinerary(plan)
+        let itinerary = try resumed.map { try self.itinerary(of: $0, plan) } ?? Itinerary(plan)
         let records = try resumed.map { try catalog.steps(of: $0.id) } ?? []
         do {
             try checkOpening(calendar, itinerary, records, keeper)
@@ -64,7 +64,7 @@ extension Rollout {
         for unit in itinerary.units.indices {
             var isNext = true
             for (stage, content) in itinerary.units[unit].stages.enumerated() {
-                guard case .batch(let chains) = content, !chains.flatMap(\.allSteps).allSatisfy(isDone) else {
+                guard case .batch(let batch) = content, !batch.chains.flatMap(\.allSteps).allSatisfy(isDone) else {
                     continue
                 }
                 let estimate = estimator.batch(unit: unit, stage: stage, isDone: isDone)
@@ -96,28 +96,19 @@ extension Itinerary.Stage {
     fileprivate var chainCount: Int {
         switch self {
         case .single: 0
-        case .batch(let chains): chains.count
+        case .batch(let batch): batch.chains.count
         }
     }
 }
 
 extension Itinerary {
-    /// As in the ids of its steps: `api/upgrade/2`.
+    /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
     func batchName(unit: Int, stage: Int) -> String {
-        guard case .batch(let chains) = units[unit].stages[stage], let step = chains.first?.steps.first else {
+        guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {
             return ""
         }
-        return steps[step].id.text.split(separator: "/").prefix(3).joined(separator: "/")
-    }
-
-    /// The stage of a unit that holds a step.
-    func stage(of step: Int) -> Int? {
-        units[places[step].unit].stages.firstIndex { stage in
-            switch stage {
-            case .single(let single): single == step
-            case .batch(let chains): chains.contains { $0.allSteps.contains(step) }
-            }
-        }
+        let parts = batch.cut == nil ? 2 : 3
+        return steps[step].id.text.split(separator: "/").prefix(parts).joined(separator: "/")
     }
 }
 
@@ -126,11 +117,8 @@ extension Performer {
     ///
     /// - Parameter isResumed: parts of it may be done.
     func isAdmitted(_ steps: [Int], isResumed: Bool) throws -> Bool {
-        guard let first = steps.first, try !keeper.calendar().isAlwaysOpen, let stage = itinerary.stage(of: first)
-        else {
-            return true
-        }
-        let unit = itinerary.places[first].unit
+        guard let first = steps.first, try !keeper.calendar().isAlwaysOpen else { return true }
+        let (unit, stage) = (itinerary.places[first].unit, itinerary.places[first].stage)
         var recorded: [JobName: [String: [Int64]]] = [:]
         for job in Set(steps.map { itinerary.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)

@@ -3,8 +3,9 @@ internal import Crypto
 /// One try of one step on one worker, as the worker is to know it.
 public struct AttemptRequest: Sendable, Hashable {
     public enum Action: Sendable, Hashable {
-        /// A target of the job's Makefile, made whether or not a file of that name exists.
-        case target(String)
+        /// A target of the job's Makefile, made whether or not a file of that name exists. Where the Makefile is optional
+        /// and there is none, nothing is to be made.
+        case target(String, isMakefileOptional: Bool = false)
         /// Lines for `sh`.
         case shell(String)
     }
@@ -45,7 +46,7 @@ public struct AttemptRequest: Sendable, Hashable {
     /// The Makefile's target; nil for lines of shell.
     var target: String? {
         switch action {
-        case .target(let name): name
+        case .target(let name, _): name
         case .shell: nil
         }
     }
@@ -58,8 +59,9 @@ public struct AttemptRequest: Sendable, Hashable {
         }
         switch action {
         case .shell(let lines): text += lines
-        case .target(let target):
+        case .target(let target, let isMakefileOptional):
             let word = ShellText.quoted(target)
+            if isMakefileOptional { text += "[ -e GNUmakefile ] || [ -e makefile ] || [ -e Makefile ] || exit 0\n" }
             // A phony target without a rule is "nothing to be done" for make, and succeeds. So a target is declared
             // phony only where something of its name exists, and then only after looking for its rule.
             text += """
@@ -90,7 +92,7 @@ public struct AttemptRequest: Sendable, Hashable {
             return "attempt id \(id) is not <run>-<step>-<attempt>"
         }
         if let job, !ShellText.isWord(job) || job == "." || job == ".." || job == "-" { return "job name \(job)" }
-        if case .target(let target) = action, !ShellText.isWord(target) || target.hasPrefix("-") {
+        if case .target(let target, _) = action, !ShellText.isWord(target) || target.hasPrefix("-") {
             return "target name \(target)"
         }
         for (name, value) in environment where !ShellText.isVariable(name) || value.utf8.contains(0) {

@@ -12,7 +12,12 @@ public struct LocalTransport: Transport {
     ///   - bucket: the bucket's directory, absolute.
     ///   - shell: what stands for `sh`, found in the usual `PATH`.
     public init(bucket: String, shell: [String] = ["sh"]) {
-        workers = bucket + "/workers/"
+        self.init(folder: bucket + "/workers/", shell: shell)
+    }
+
+    /// - Parameter folder: where the workers' directories are; absolute, with a slash at its end.
+    init(folder: String, shell: [String] = ["sh"]) {
+        workers = folder
         self.shell = shell
         // Otherwise a worker's shell that ends before it has read everything would end this process.
         signal(SIGPIPE, SIG_IGN)

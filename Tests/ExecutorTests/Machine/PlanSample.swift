@@ -30,10 +30,12 @@ enum PlanSample {
             var jobs: [Plan.Job] = []
             for index in 0..<(1 + Int(random.below(3))) {
                 let name = "j\(wave)\(index)"
+                let isJobControl = random.below(4) == 0
                 jobs.append(
                     try job(
                         name, demands: wave == 0 ? [] : [names[Int(random.below(UInt64(names.count)))]],
-                        starts: batches(&random, "s"), upgrades: batches(&random, "u"),
+                        starts: isJobControl ? [] : batches(&random, "s"), upgrades: batches(&random, "u"),
+                        isJobControl: isJobControl, hooks: hooks(&random, isJobControl),
                         hasGate: random.below(3) > 0, bakeSeconds: random.below(3) == 0 ? 1 : 0,
                         maxFailures: Int(random.below(3))))
             }
@@ -47,9 +49,23 @@ enum PlanSample {
         (0..<random.below(4)).map { batch in (0...random.below(3)).map { "\(prefix)\(batch)-\($0)" } }
     }
 
+    private static func hooks(_ random: inout SeededRandom, _ isJobControl: Bool) -> [HookEvent: Int] {
+        var hooks: [HookEvent: Int] = [:]
+        for event in HookEvent.allCases {
+            switch event {
+            case .preDeploy, .postDeploy: hooks[event] = Int(random.below(3))
+            case .afterAllocationStarted: hooks[event] = isJobControl ? 0 : Int(random.below(3))
+            case .jobControl: hooks[event] = isJobControl ? 1 + Int(random.below(2)) : 0
+            case .healthCheck, .afterAllocationStopped, .cli: break
+            }
+        }
+        return hooks
+    }
+
+    /// - Parameter hooks: how many commands there are for each event.
     static func job(
         _ name: String, demands: [String] = [], starts: [[String]] = [], upgrades: [[String]] = [],
-        hasGate: Bool = true,
+        isJobControl: Bool = false, hooks: [HookEvent: Int] = [:], hasGate: Bool = true,
         bakeSeconds: Int = 0, maxFailures: Int = 0
     ) throws -> Plan.Job {
         let tree = Digest.of(name.utf8)
@@ -69,7 +85,16 @@ enum PlanSample {
             phases.append(Plan.Phase(kind: kind, batches: entries, gate: hasGate ? gate : .none))
         }
         try add(.start, starts, .start, .afterPhase)
-        try add(.upgrade, upgrades, .restart, .afterEachBatch)
+        try add(isJobControl ? .jobControl : .upgrade, upgrades, .restart, .afterEachBatch)
+        let commands = hooks.filter { $0.value > 0 }.map { event, count in
+            (
+                event,
+                (1...count).map { number in
+                    let command = "command_\(event.rawValue)\(number)"
+                    return Plan.Hook(command: command, script: command, digest: tree)
+                }
+            )
+        }
         return Plan.Job(
             job: try #require(JobName(name)), version: "1.0.0",
             demands: try demands.map { try #require(JobName($0)) }, active: active,
@@ -77,7 +102,10 @@ enum PlanSample {
                 .init("a", FromState(version: "0.9.0", content: Digest.of("old".utf8))),
                 .init("new", FromState(version: "0.0.0", content: nil)),
             ],
-            content: [.init(tree: tree, workers: active)], changes: [], rolloutOrder: .workers,
+            content: [.init(tree: tree, workers: active)], changes: [],
+            hooks: commands.isEmpty
+                ? nil : Plan.Hooks(modules: tree, commands: Dictionary(uniqueKeysWithValues: commands)),
+            rolloutOrder: .workers,
             batching: .init(starts: 0, upgrades: 1, bakeSeconds: bakeSeconds, maxFailures: maxFailures), repeatable: [],
             timeouts: .init(), gateFirst: false,
             phases: phases,

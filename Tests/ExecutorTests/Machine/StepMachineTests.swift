@@ -204,8 +204,8 @@ import Testing
         var plan = try PlanSample.random(&random)
         // The other half has windows that may have no room.
         if seed % 2 == 0 { plan.window = MaintenanceWindow(zone: ZoneDatabase.utc, openings: []) }
-        let itinerary = Itinerary(plan)
-        var simulation = Simulation(itinerary, seed: seed)
+        var simulation = Simulation(Itinerary(plan), seed: seed)
+        simulation.reorderRate = seed % 3 == 1 ? 60 : 0
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
         simulation.holdRate = seed % 2 == 0 ? 20 : 0
         simulation.staleRate = seed % 5 == 0 ? 10 : 0
@@ -223,15 +223,112 @@ import Testing
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
         }
         #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations)")
-        for step in itinerary.steps {
+        for step in Itinerary(plan, orders: simulation.itinerary.orders).steps {
             #expect(simulation.recorded[step.id]?.state == .succeeded, "seed \(seed): \(step.id)")
         }
+        // Whatever the order: the same actions, each once.
+        func actions(_ ids: some Sequence<StepID>) -> [String] {
+            ids.map { id in id.text.split(separator: "/").enumerated().filter { $0.offset != 2 }.map(\.element).joined() }
+                .sorted()
+        }
+        let acting = simulation.order.filter { id in ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") } }
+        let planned = Itinerary(plan).steps.map(\.id).filter { id in
+            ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") }
+        }
+        if simulation.failureRate == 0, processes <= 20 { #expect(actions(acting) == actions(planned), "seed \(seed)") }
+    }
+
+    @Test func hooksOfABatchFollowItsTargetsCommandByCommand() throws {
+        let plan = try PlanSample.plan(waves: [
+            [
+                PlanSample.job(
+                    "api", upgrades: [["w1", "w2"]], hooks: [.afterAllocationStarted: 2, .preDeploy: 1, .postDeploy: 1])
+            ]
+        ])
+        var simulation = Simulation(Itinerary(plan), seed: 3)
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        let order = simulation.order.map(\.text)
+        func last(_ part: String) -> Int { order.lastIndex { $0.contains(part) } ?? -1 }
+        func first(_ part: String) -> Int { order.firstIndex { $0.contains(part) } ?? .max }
+        #expect(last("/pre_deploy/") < first("rollout_order"))
+        #expect(first("rollout_order") < first("/push"))
+        #expect(last("/restart") < first("command_after_allocation_started1"))
+        #expect(last("command_after_allocation_started1") < first("command_after_allocation_started2"))
+        #expect(last("command_after_allocation_started2") < first("/gate"))
+        #expect(last("/gate") < first("/post_deploy/"))
+        #expect(last("/post_deploy/") < first("/complete"))
+    }
+
+    @Test func aFailedHookKeepsItsWholeBatchFromBeingPromoted() throws {
+        let plan = try PlanSample.plan(waves: [
+            [PlanSample.job("api", upgrades: [["w1", "w2"], ["w3"]], hooks: [.afterAllocationStarted: 1], maxFailures: 9)],
+            [PlanSample.job("web", demands: ["api"], upgrades: [["w1"]])],
+        ])
+        var simulation = Simulation(Itinerary(plan), seed: 4)
+        let hook = "api/upgrade/1/w2/after_allocation_started/command_after_allocation_started1"
+        simulation.alwaysFailing = [hook]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        for step in ["api/upgrade/1/w1/promote", "api/upgrade/2/w3/push", "web/upgrade/1/w1/push"] {
+            #expect(simulation.recorded[StepID(step)] == nil, "\(step)")
+        }
+        // A retry runs the hook alone, and then promotes.
+        simulation.alwaysFailing = []
+        #expect(simulation.process(crashRate: 0, retryFailed: true) == .succeeded)
+        #expect(simulation.attempts[hook] == 2)
+        #expect(simulation.attempts["api/upgrade/1/w2/restart"] == 1)
+        #expect(simulation.violations.isEmpty)
+    }
+
+    @Test func allocationsBesideAFailedOneGoThroughTheirHooks() throws {
+        let plan = try PlanSample.plan(waves: [
+            [PlanSample.job("api", upgrades: [["w1", "w2"], ["w3"]], hooks: [.afterAllocationStarted: 1])]
+        ])
+        var simulation = Simulation(Itinerary(plan), seed: 5)
+        simulation.alwaysFailing = ["api/upgrade/1/w2/restart"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.recorded[StepID("api/upgrade/1/w1/promote")]?.state == .succeeded)
+        let hook = "after_allocation_started/command_after_allocation_started1"
+        #expect(simulation.recorded[StepID("api/upgrade/1/w2/\(hook)")] == nil)
+        #expect(simulation.recorded[StepID("api/upgrade/2/w3/push")] == nil)
+    }
+
+    @Test func aFailedPreDeployHookKeepsTheJobFromBeginning() throws {
+        let plan = try PlanSample.plan(waves: [
+            [PlanSample.job("api", upgrades: [["w1"], ["w2"]], hooks: [.preDeploy: 2], maxFailures: 9)]
+        ])
+        var simulation = Simulation(Itinerary(plan), seed: 6)
+        simulation.alwaysFailing = ["api/pre_deploy/w2/command_pre_deploy1"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.recorded.keys.allSatisfy { $0.text.hasPrefix("api/pre_deploy/") })
+        #expect(!simulation.recorded.keys.contains { $0.text.hasSuffix("command_pre_deploy2") })
+    }
+
+    @Test func anOrderThatHooksPutCutsTheBatchesAgain() throws {
+        let plan = try PlanSample.plan(waves: [
+            [PlanSample.job("api", upgrades: [["w1"], ["w2"], ["w3"]], hooks: [.preDeploy: 1])]
+        ])
+        var simulation = Simulation(Itinerary(plan), seed: 7)
+        let order = try ["w3", "w1", "w2"].map { try #require(WorkerName($0)) }
+        simulation.orders = [try #require(JobName("api")): order]
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(
+            simulation.order.map(\.text).filter { $0.hasSuffix("/restart") }
+                == ["api/upgrade/1/w3/restart", "api/upgrade/2/w1/restart", "api/upgrade/3/w2/restart"])
+        #expect(simulation.violations.isEmpty)
+        // Another process that reads what is recorded sees the same steps.
+        let again = Itinerary(plan, orders: simulation.itinerary.orders)
+        #expect(again.units.flatMap(\.steps).map { again.steps[$0].id.text }.contains("api/upgrade/1/w3/restart"))
+        #expect(!again.steps.contains { $0.id.text == "api/upgrade/1/w1/restart" })
     }
 }
 
 /// Executes a machine's commands in random order, with random outcomes and crashes, and keeps what a database would.
 struct Simulation {
-    let itinerary: Itinerary
+    private(set) var itinerary: Itinerary
+    /// Of 100 jobs whose hooks may, how many get another order.
+    var reorderRate: UInt64 = 0
+    /// Orders that hooks put.
+    var orders: [JobName: [WorkerName]] = [:]
     var failureRate: UInt64 = 0
     /// Of a hundred checks.
     var staleRate: UInt64 = 0
@@ -254,6 +351,9 @@ struct Simulation {
 
     /// One process: from its start to its end, or to a crash (nil).
     mutating func process(crashRate: UInt64, retryFailed: Bool = false) -> StepMachine.Result? {
+        // Of a process that died after it had recorded an order, the next one reads it.
+        let known = orders.filter { job, _ in recorded[StepID("\(job)/rollout_order")]?.state == .succeeded }
+        itinerary = Itinerary(itinerary.plan, orders: known)
         var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
         var pending = machine.advance()
         var flying: [Int] = []
@@ -302,13 +402,25 @@ struct Simulation {
             if crashRate > 0, random.below(100) < crashRate { return nil }
             let step = flying.remove(at: Int(random.below(UInt64(flying.count))))
             let id = itinerary.steps[step].id
+            if itinerary.steps[step].kind == .order { putOrder(step, &machine) }
             let fails = alwaysFailing.contains(id.text) || (failureRate > 0 && random.below(100) < failureRate)
-            let outcome: StepMachine.Outcome = fails && itinerary.steps[step].kind != .complete ? .failed : .succeeded
+            let outcome: StepMachine.Outcome = fails && !itinerary.steps[step].kind.isInstant ? .failed : .succeeded
             order.append(id)
             attempts[id.text] = recorded[id]?.attempt
             recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
             pending = machine.finished(step, outcome)
         }
+    }
+
+    /// As the runner does: recorded with the step's outcome, before the machine hears of that.
+    private mutating func putOrder(_ step: Int, _ machine: inout StepMachine) {
+        guard let job = itinerary.job(of: step) else { return }
+        if reorderRate > 0, random.below(100) < reorderRate, orders[job.job] == nil {
+            orders[job.job] = job.active.map { ($0, random.below(1000)) }.sorted { $0.1 < $1.1 }.map(\.0)
+        }
+        guard let order = orders[job.job] else { return }
+        machine.reorder(itinerary.places[step].unit, order)
+        itinerary = machine.itinerary
     }
 
     private mutating func holds(_ steps: [Int], _ held: inout Set<Int>) -> Bool {
@@ -329,7 +441,9 @@ struct Simulation {
                 let own: [Int]
                 switch stage {
                 case .single(let single): own = [single]
-                case .batch(let chains): own = chains.flatMap { $0.steps + [$0.promote].compactMap { $0 } }
+                case .batch(let batch):
+                    own = batch.chains.flatMap(\.allSteps)
+                    if own.contains(step) { check(step, in: batch) }
                 }
                 if own.contains(step) {
                     let open = earlier.map { itinerary.steps[$0] }.filter { recorded[$0.id]?.state != .succeeded }
@@ -356,6 +470,34 @@ struct Simulation {
                 }
                 earlier += own
             }
+        }
+    }
+}
+
+extension Simulation {
+    /// A hook of a batch follows all of its targets and every hook of the rounds before.
+    private mutating func check(_ step: Int, in batch: Itinerary.Batch) {
+        let round = itinerary.places[step].round
+        guard round > 0 else { return }
+        for chain in batch.chains {
+            for other in chain.steps where recorded[itinerary.steps[other].id]?.state == .started {
+                violations.append("\(itinerary.steps[step].id) begins before \(itinerary.steps[other].id) has ended")
+            }
+            for other in chain.hooks.prefix(round - 1) where chain.steps.allSatisfy(isDone) && !isDone(other) {
+                violations.append("\(itinerary.steps[step].id) begins before \(itinerary.steps[other].id) succeeded")
+            }
+        }
+    }
+
+    private func isDone(_ step: Int) -> Bool { recorded[itinerary.steps[step].id]?.state == .succeeded }
+}
+
+extension StepKind {
+    /// It only records, and so cannot fail.
+    fileprivate var isInstant: Bool {
+        switch self {
+        case .order, .complete: true
+        case .push, .action, .remove, .hook, .promote, .gate, .bake: false
         }
     }
 }

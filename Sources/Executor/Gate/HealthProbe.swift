@@ -1,0 +1,57 @@
+internal import Catalog
+internal import Model
+
+/// Asks whether the allocations of a job are healthy: the checks of its manifest, then its hooks.
+struct HealthProbe: Sendable {
+    let job: Plan.Job
+    let health: HealthCheck
+    /// On whose behalf hooks are run.
+    let run: Run
+    /// The way to a worker, for checks that run a command there; throws what keeps it from being used.
+    let session: @Sendable (WorkerName) async throws -> WorkerSession
+    /// Nil where the plan has none.
+    let hooks: HookRunner?
+
+    /// - Parameter targets: allocations' workers and the addresses where they are probed.
+    func gate(over targets: [(worker: WorkerName, address: String)], attempts: Int) -> Gate {
+        var health = health
+        health.attempts = attempts
+        return Gate(
+            health: health, targets: targets,
+            command: { worker, line, timeout in await runCheck(worker, line, timeout: timeout) },
+            hooks: { worker in await runHooks(worker) })
+    }
+
+    /// Runs a check's command on a worker; nil where it exits 0. Its attempts are nobody's steps: each has an id of its own
+    /// and is never asked about again.
+    private func runCheck(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
+        do {
+            let session = try await session(worker)
+            let request = AttemptRequest(
+                id: "\(session.owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
+                isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
+            return Self.problem("the check", try await session.run(request), timeout: timeout)
+        } catch {
+            return (error as? NotReady)?.reason ?? "\(error)"
+        }
+    }
+
+    /// Runs the job's hooks of the event `health_check` for one allocation, one after the other; nil where all succeed.
+    private func runHooks(_ worker: WorkerName) async -> String? {
+        guard let hooks else { return nil }
+        for hook in job.hooks(.healthCheck) {
+            if let problem = await hooks.probe(HookCall(probe: hook, of: job, worker, run: run)) { return problem }
+        }
+        return nil
+    }
+
+    /// What is said of something that looked; nil where it succeeded.
+    static func problem(_ what: String, _ report: AttemptReport, timeout: Int) -> String? {
+        guard case .finished(let result) = report else { return "\(what) did not run" }
+        if result.isSuccess { return nil }
+        let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
+        let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
+        return (result.timedOut ? "\(what) took longer than \(timeout) s" : "\(what) exited \(result.exitStatus)")
+            + lastLine
+    }
+}

@@ -1,0 +1,58 @@
+internal import Catalog
+internal import Model
+
+/// One attempt of one hook, as the process that starts it knows it.
+struct HookCall: Hashable, Sendable {
+    let attempt: WritingAttempt
+    let job: JobName
+    let worker: WorkerName
+    let hook: Plan.Hook
+    let event: HookEvent
+    /// The attempt's name in its receipt.
+    let id: String
+    /// Seconds.
+    let timeout: Int
+    /// The tree of the job's `_modules`.
+    let modules: Digest
+    /// What the hook is told beside who it is.
+    let told: [String: String]
+
+    /// A hook of the event `health_check`. It belongs to no step: each has a name of its own, and is never asked about again.
+    init(
+        probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, run: Run
+    ) {
+        let nonce = WorkerSession.randomNonce()
+        attempt = WritingAttempt(run: run.id, step: StepID("@probe/\(nonce)"), attempt: 1)
+        self.job = job.job
+        self.worker = worker
+        self.hook = hook
+        event = .healthCheck
+        id = "\(run.nonce)-probe-\(nonce)"
+        timeout = job.timeouts.hook
+        modules = job.hooks?.modules ?? Digest.of([])
+        told = ["DISABLED": "0", "CURRENT_VERSION": job.version, "NEW_VERSION": job.version]
+    }
+
+    init(
+        attempt: WritingAttempt, job: JobName, worker: WorkerName, hook: Plan.Hook, event: HookEvent, id: String,
+        timeout: Int, modules: Digest, told: [String: String]
+    ) {
+        self.attempt = attempt
+        self.job = job
+        self.worker = worker
+        self.hook = hook
+        self.event = event
+        self.id = id
+        self.timeout = timeout
+        self.modules = modules
+        self.told = told
+    }
+
+    var allocation: AllocationID { AllocationID(job: job, worker: worker) }
+
+    /// Over all that decides what is run, as far as the plan binds it.
+    var digest: String {
+        let told = told.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+        return "\(modules) \(hook.script) \(hook.digest)\n\(told)"
+    }
+}

@@ -1,0 +1,68 @@
+internal import Catalog
+internal import Foundation
+internal import JobFiles
+internal import Model
+
+/// The `_modules` folders that a plan binds, laid out as files: hooks run from these and not from the workspace, so that
+/// an approved plan runs the approved bytes whatever has become of the workspace.
+actor HookModules {
+    private let store: ContentStore
+    /// Absolute; gets a folder for each tree.
+    private let folder: String
+    private var ready: [Digest: String] = [:]
+
+    init(store: ContentStore, folder: String) {
+        self.store = store
+        self.folder = folder
+    }
+
+    /// The folder that holds the tree's `_modules`, compared with the tree once in a process.
+    ///
+    /// - Throws: `StoreError` where content is missing or altered, and what the file system says.
+    func folder(of tree: Digest) throws -> String {
+        if let folder = ready[tree] { return folder }
+        let path = "\(folder)/\(tree.hex)"
+        let content = try store.tree(tree)
+        if !Self.matches(content, path) { try lay(content, at: path) }
+        ready[tree] = path
+        return path
+    }
+
+    /// Whether just the tree's files are there. What somebody has put beside them could be imported in their place.
+    private static func matches(_ tree: Tree, _ path: String) -> Bool {
+        guard FileManager.default.fileExists(atPath: path) else { return false }
+        // The name only serves messages, and none is shown.
+        guard let job = JobName("modules") else { return false }
+        var findings = Findings()
+        return JobFolder.read(path, shown: path, job: job, into: &findings).tree == tree
+    }
+
+    /// Whole or not at all: a process that is killed leaves a folder that no tree is looked for in.
+    private func lay(_ tree: Tree, at path: String) throws {
+        let files = FileManager.default
+        let draft = "\(path).\(WorkerSession.randomNonce())"
+        try files.createDirectory(
+            atPath: draft, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? files.removeItem(atPath: draft) }
+        for entry in tree.entries {
+            let file = "\(draft)/\(entry.path)"
+            let parent = URL(fileURLWithPath: file).deletingLastPathComponent().path
+            try files.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            switch entry.kind {
+            case .emptyDirectory: try files.createDirectory(atPath: file, withIntermediateDirectories: true)
+            case .symlink:
+                let target = try store.read(entry.digest, limit: TreePath.maximumLength)
+                try files.createSymbolicLink(
+                    atPath: file, withDestinationPath: String(decoding: target, as: UTF8.self))
+            case .file, .executable:
+                let bytes = try store.read(entry.digest, limit: max(entry.size, 1))
+                try Data(bytes).write(to: URL(fileURLWithPath: file))
+                try files.setAttributes(
+                    [.posixPermissions: entry.kind == .executable ? 0o700 : 0o600], ofItemAtPath: file)
+            }
+        }
+        // A hook of an earlier process may still run from what is there: it keeps its open files.
+        if files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
+        try files.moveItem(atPath: draft, toPath: path)
+    }
+}

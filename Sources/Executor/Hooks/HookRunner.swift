@@ -1,0 +1,163 @@
+internal import Catalog
+internal import Foundation
+internal import Glibc
+internal import Model
+
+/// Runs hooks on the control host, each under a receipt there like that of a remote step on its worker (DESIGN 7): a
+/// process that continues a killed run knows whether a hook ran.
+struct HookRunner: Sendable {
+    /// Hooks that run at the same time; the others of a large batch wait. Hooks may wait for each other, so there are many.
+    static let width = 64
+
+    /// Keeps the receipts.
+    let session: WorkerSession
+    let services: RunHookServices
+    private let modules: HookModules
+    private let bucketFolder: String
+    /// For `ALLOCATION_INDEX`.
+    private let indices: [AllocationID: Int]
+    /// Variables of this process that hooks get, by the bucket's configuration.
+    private let inherited: [String: String]
+    private let slots = Slots(Self.width)
+
+    /// In the bucket: receipts, environments, modules. `HookAPI` has its own file there.
+    static let folder = ".hooks"
+    /// Stands for this host among the names of workers, none of which begins so.
+    static let host = "@control"
+
+    /// The receipts of hooks of a run.
+    static func session(_ bucketFolder: String, bucket: String, owner: Owner) -> WorkerSession {
+        let local = LocalTransport(folder: "\(bucketFolder)/\(folder)/")
+        #if DEBUG
+            let transport: any Transport = FaultTransport(base: local)
+        #else
+            let transport: any Transport = local
+        #endif
+        return WorkerSession(worker: "control", bucket: bucket, workerRoot: "", owner: owner, transport: transport)
+    }
+
+    /// - Parameter session: ready for the run.
+    init(
+        session: WorkerSession, services: RunHookServices, store: ContentStore, bucketFolder: String, facts: Facts,
+        jobs: Set<JobName>, inherited: [String: String]
+    ) {
+        self.session = session
+        self.services = services
+        self.bucketFolder = bucketFolder
+        self.inherited = inherited
+        modules = HookModules(store: store, folder: "\(bucketFolder)/\(Self.folder)/modules")
+        var indices: [AllocationID: Int] = [:]
+        for job in facts.jobs where jobs.contains(job.job) {
+            for (index, worker) in facts.allocations(of: job).enumerated() {
+                indices[AllocationID(job: job.job, worker: worker)] = index
+            }
+        }
+        self.indices = indices
+    }
+
+    /// Waits until there is room for one hook more.
+    func inSlot<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
+        try await slots.with(body)
+    }
+
+    /// Makes everything ready that the attempt needs, and says what is to be run.
+    ///
+    /// What the hook is told is part of the attempt's identity. The token, and what comes from the environment of this
+    /// process, are in a file that the hook's shell reads and removes, since a later process may have others.
+    ///
+    /// - Throws: `StoreError`, and what the file system says.
+    func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
+        let folder = try await modules.folder(of: call.modules)
+        let file = environmentFile(call)
+        try writeEnvironment(inherited.merging(services.admit(call)) { _, own in own }, to: file)
+        let path = ShellText.quoted("\(folder)/\(HookScript.folder)/\(call.hook.script)")
+        let lines = """
+            . \(ShellText.quoted(file)) || exit 126
+            rm -f \(ShellText.quoted(file))
+            cd \(ShellText.quoted(bucketFolder)) || exit 126
+            \(command(call, path))
+            """
+        return AttemptRequest(
+            id: call.id, action: .shell(lines), job: nil, isExclusive: false, environment: environment(of: call),
+            timeout: .seconds(call.timeout), tailLimit: tailLimit)
+    }
+
+    /// The attempt has an outcome, and it is recorded.
+    func ended(_ call: HookCall) async {
+        await services.ended(call)
+        unlink(environmentFile(call))
+    }
+
+    /// Runs a hook that only looks.
+    ///
+    /// - Returns: what is wrong, without secrets; nil where it succeeds.
+    func probe(_ call: HookCall) async -> String? {
+        let problem = await inSlot { () -> String? in
+            do {
+                let report = try await session.run(try await request(call, tailLimit: 1024))
+                return HealthProbe.problem(call.hook.command, report, timeout: call.timeout)
+            } catch {
+                return "\(call.hook.command) was not run: \(error)"
+            }
+        }
+        await ended(call)
+        return problem.map {
+            String(decoding: Redaction.strike(services.secrets(visibleTo: call), from: Array($0.utf8)), as: UTF8.self)
+        }
+    }
+
+    /// The output with the job's secrets struck out, as far as the run knows them.
+    func redacted(_ output: StepOutput, _ call: HookCall) -> StepOutput {
+        let secrets = services.secrets(visibleTo: call)
+        return StepOutput(
+            stdout: Redaction.strike(secrets, from: output.stdout),
+            stderr: Redaction.strike(secrets, from: output.stderr))
+    }
+
+    // MARK: What a hook is told
+
+    private func environment(of call: HookCall) -> [String: String] {
+        var values = call.told
+        values["ALLOCATION_ID"] = Facts.allocationID(call.allocation)
+        values["ALLOCATION_IP"] = call.worker.text
+        // An allocation that left the workspace has no place among the others any more.
+        values["ALLOCATION_INDEX"] = String(indices[call.allocation] ?? -1)
+        values["JOB"] = call.job.text
+        values["EVENT"] = call.event.rawValue
+        values["COMMAND"] = call.hook.command
+        return values
+    }
+
+    /// The last lines of what the shell runs. A job's own virtual environment is no part of the plan: it stays where it is.
+    private func command(_ call: HookCall, _ path: String) -> String {
+        switch call.hook.script {
+        case let script where script.hasSuffix(".py"):
+            let home = ShellText.quoted("\(bucketFolder)/workspace/jobs/\(call.job)/\(HookScript.folder)")
+            return """
+                for python in \(home)/.venv/bin/python3 \(home)/venv/bin/python3 python3; do
+                    [ -x "$python" ] && break
+                done
+                export PYTHONDONTWRITEBYTECODE=1
+                exec "$python" \(path)
+                """
+        case let script where script.hasSuffix(".ts") || script.hasSuffix(".js"): return "exec bun run \(path)"
+        // One that is executable says by its first line which shell it wants.
+        case let script where script.hasSuffix(".sh"): return "[ ! -x \(path) ] || exec \(path)\nexec sh \(path)"
+        case _: return "exec \(path)"
+        }
+    }
+
+    private func environmentFile(_ call: HookCall) -> String {
+        "\(bucketFolder)/\(Self.folder)/environments/\(call.id)"
+    }
+
+    private func writeEnvironment(_ values: [String: String], to file: String) throws {
+        let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let text = values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(text.joined().utf8))
+    }
+}

@@ -1,0 +1,50 @@
+internal import Catalog
+internal import Model
+
+extension Rollout {
+    /// Makes this host ready for the hooks of a run, which is recorded as with workers.
+    ///
+    /// - Throws: `RolloutError.preflight` where this host lacks something; what the catalog or the bucket's key say.
+    func hookRunner(for plan: Plan, _ recorder: Recorder, _ records: [StepRecord]) async throws -> HookRunner {
+        let step = Workforce.preflightStep(HookRunner.host)
+        let known = records.first { $0.step == step }?.detail
+        let (runner, generation) = try await hookRunner(for: plan, recorder.run, generation: known, keepsPort: true)
+        if known == nil { try await recorder.preflight([(step, generation)]) }
+        return runner
+    }
+
+    /// - Parameters:
+    ///   - run: on whose behalf hooks are run.
+    ///   - generation: what the receipts directory was when the run first saw it; nil compares nothing.
+    ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    /// - Returns: also what the receipts directory is now.
+    func hookRunner(
+        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool
+    ) async throws -> (runner: HookRunner, generation: String) {
+        var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
+        let faults: [String]
+        let seen: String
+        do {
+            // The bucket's lock says who runs hooks here; an owner record can only be of an earlier run.
+            let report = try await session.preflight(
+                takeOver: true, settled: (try? catalog.settledRuns(before: run.id)) ?? [])
+            faults = report.faults
+            seen = report.generation
+            session.generation = generation ?? seen
+            session.clock = (report.clock, .now)
+        } catch {
+            throw RolloutError.preflight(run.id, ["this host, for hooks: \(error.message)"])
+        }
+        guard faults.isEmpty else {
+            throw RolloutError.preflight(run.id, faults.map { "this host, for hooks: \($0)" })
+        }
+        let services = try await RunHookServices.open(
+            bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
+            report: { [observe] in observe(.warning($0)) })
+        let runner = HookRunner(
+            session: session, services: services, store: store, bucketFolder: bucketFolder,
+            facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
+            inherited: ControlHost.environment(of: configuration))
+        return (runner, seen)
+    }
+}

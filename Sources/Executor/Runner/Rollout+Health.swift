@@ -1,0 +1,133 @@
+internal import Catalog
+public import Model
+
+/// The gates of what runs now, on demand.
+extension Rollout {
+    /// How healthy a job is.
+    public struct Health: Sendable {
+        public let job: JobName
+        /// Of the plan whose health check was asked.
+        public let version: String
+        /// How many allocations were asked.
+        public let allocations: Int
+        /// Nil where all of them pass.
+        public let problem: String?
+        /// The job has no health check, so nothing was asked.
+        public let isUnchecked: Bool
+    }
+
+    /// Asks the health checks of jobs, as the last plan that promoted anything of them has them, on every allocation that
+    /// is promoted and not stopped. Changes nothing.
+    ///
+    /// - Parameters:
+    ///   - jobs: empty means every job that is deployed.
+    ///   - waits: whether a check is tried as often as in a rollout, or once.
+    ///   - waiting: called after each try that did not pass.
+    /// - Returns: sorted by job.
+    /// - Throws: `RolloutError.notDeployed`, `.preflight` where this host lacks something that hooks need.
+    public func health(
+        of jobs: [JobName], waits: Bool, waiting: @escaping @Sendable (JobName, _ tries: Int, _ problem: String) -> Void
+    ) async throws -> [Health] {
+        let deployed = try deployedJobs()
+        let unknown = jobs.filter { deployed[$0] == nil }
+        guard unknown.isEmpty else { throw RolloutError.notDeployed(unknown) }
+        let chosen = (jobs.isEmpty ? Array(deployed.keys) : jobs).sorted()
+        let known = try catalog.workers().map { Known(worker: $0.worker, run: $0.run) }
+        let workers = Dictionary(known.map { ($0.worker.worker, $0) }, uniquingKeysWith: { first, _ in first })
+        let transport = try await transport(
+            for: emptyPlan(known.map(\.worker), revision: 0), acceptsNewHosts: false)
+        var found: [Health] = []
+        do {
+            for job in chosen {
+                guard let deployment = deployed[job] else { continue }
+                found.append(
+                    try await health(of: deployment, workers, over: transport, waits: waits) { tries, problem in
+                        waiting(job, tries, problem)
+                    })
+            }
+        } catch {
+            await transport.close()
+            throw error
+        }
+        await transport.close()
+        return found
+    }
+
+    /// Whether asking these jobs runs hooks, so that the bucket has to be held.
+    public func healthNeedsHooks(of jobs: [JobName]) throws -> Bool {
+        try deployedJobs().contains { (jobs.isEmpty || jobs.contains($0.key)) && !$0.value.job.hooks(.healthCheck).isEmpty }
+    }
+
+    private struct Known {
+        var worker: PlanWorker
+        /// The last run that reached it.
+        var run: RunID
+    }
+
+    private struct Deployment {
+        var plan: Plan
+        var job: Plan.Job
+        /// Where it is promoted and runs.
+        var active: [WorkerName]
+    }
+
+    /// Jobs that run somewhere, each as in the last plan that promoted anything of it.
+    private func deployedJobs() throws -> [JobName: Deployment] {
+        var plans: [RunID: Plan] = [:]
+        var found: [JobName: Deployment] = [:]
+        let allocations = try catalog.allocations().filter {
+            $0.record.standing == .active && $0.record.promoted != nil
+        }
+        let active = Dictionary(grouping: allocations, by: \.allocation.job)
+        for (name, id) in try catalog.latestDeployments() {
+            guard let entries = active[name], let run = try catalog.run(id) else { continue }
+            let plan = try plans[id] ?? self.plan(of: run)
+            plans[id] = plan
+            guard let job = plan.waves.lazy.flatMap(\.jobs).first(where: { $0.job == name }) else { continue }
+            found[name] = Deployment(plan: plan, job: job, active: entries.map(\.allocation.worker))
+        }
+        return found
+    }
+
+    private func health(
+        of deployment: Deployment, _ workers: [WorkerName: Known], over transport: any Transport, waits: Bool,
+        waiting: @Sendable (_ tries: Int, _ problem: String) -> Void
+    ) async throws -> Health {
+        let job = deployment.job
+        guard let health = job.healthCheck, let latest = try catalog.runs(limit: 1).first else {
+            return Health(
+                job: job.job, version: job.version, allocations: deployment.active.count, problem: nil,
+                isUnchecked: true)
+        }
+        var owners: [WorkerName: Owner] = [:]
+        for worker in deployment.active {
+            guard let id = workers[worker]?.run, let run = try catalog.run(id) else { continue }
+            owners[worker] = owner(of: run)
+        }
+        let hooks =
+            job.hooks(.healthCheck).isEmpty
+            ? nil : try await hookRunner(for: deployment.plan, latest, generation: nil, keepsPort: false).runner
+        let probe = HealthProbe(
+            job: job, health: health, run: latest,
+            session: { [owners, configuration] worker in
+                guard let owner = owners[worker] else {
+                    throw NotReady(reason: "no run has ever reached it", isUnreachable: false)
+                }
+                return WorkerSession(
+                    worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
+                    owner: owner, transport: transport)
+            }, hooks: hooks)
+        let targets = deployment.active.map { ($0, workers[$0]?.worker.address ?? $0.text) }
+        let gate = probe.gate(over: targets, attempts: waits ? health.attempts : 1)
+        let problem: String?
+        do {
+            problem = try await gate.pass(clock: clock, waiting: waiting)
+        } catch {
+            await hooks?.services.close()
+            throw error
+        }
+        await hooks?.services.close()
+        return Health(
+            job: job.job, version: job.version, allocations: targets.count, problem: problem, isUnchecked: false)
+    }
+}
