@@ -1,6 +1,7 @@
 """Maintenance windows: in plans, in reviews, and while a plan is executed."""
 import calendar
 import json
+import math
 import os
 import re
 import signal
@@ -98,7 +99,8 @@ class Executing(bucket.Case):
 
     def apply_at(self, b, instant, *flags, **options):
         """As if it were this instant (seconds since 1970) now."""
-        offset = round(instant - time.time())
+        # Never before it.
+        offset = math.ceil(instant - time.time())
         return b.apply(*flags, env={**os.environ, "MAAND_TIME_OFFSET": str(offset)}, **options), offset
 
     def within(self, b, openings, offsets):
