@@ -99,7 +99,9 @@ public final class SimulatedTransport: Transport {
     private func answer(_ verb: String, _ arguments: [String], _ worker: String) -> [String] {
         switch verb {
         case "preflight": ["fact generation g.1", "fact boot b", "fact clock 0", "state preflight"]
+        // Nothing is staged, so that what is pushed is compared again.
         case "push" where arguments[1] == "check": ["state planned"]
+        case "push" where arguments[1] == "stage": ["state unchanged"]
         case "push": [state.withLock { $0.drifting.contains(worker) } ? "state drift 3" : "state pushed"]
         case "remove": ["state removed"]
         case "cleanup": ["state cleaned"]
