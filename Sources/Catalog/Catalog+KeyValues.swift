@@ -77,6 +77,7 @@ extension Catalog {
             if let version = try self.versionOfSame(write, in: attempt.run, db) { return version }
             let version = try self.nextVersion(write, db)
             let (text, sealed) = try Self.columns(write, version)
+            try self.keepReplaced(by: write, of: attempt, db)
             try db.cachedStatement(
                 sql: """
                     INSERT OR REPLACE INTO kv_pending
@@ -89,6 +90,48 @@ extension Catalog {
             ])
             return version
         }
+    }
+
+    /// Every secret of these namespaces that is stored, sealed, with earlier versions and all that hooks of the run have
+    /// written: what they may have seen.
+    public func storedSecrets(
+        in namespaces: [KVNamespace], run: RunID
+    ) throws(CatalogError) -> [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])] {
+        try read { db in
+            try namespaces.flatMap { namespace in
+                try Row.fetchAll(
+                    try db.cachedStatement(
+                        sql: """
+                            SELECT key, version, sealed FROM kv WHERE namespace = ?1 AND sealed IS NOT NULL
+                            UNION ALL SELECT key, version, sealed FROM kv_pending
+                            WHERE namespace = ?1 AND run = ?2 AND sealed IS NOT NULL
+                            UNION ALL SELECT key, version, sealed FROM kv_replaced WHERE namespace = ?1 AND run = ?2
+                            """), arguments: [namespace.text, run.number]
+                ).map { (namespace, $0[0], $0[1], Array($0[2] as Data)) }
+            }
+        }
+    }
+
+    /// What a hook has written before into the same key, where it is a secret; the last ones, since it may write in a loop.
+    private func keepReplaced(by write: KeyValueWrite, of attempt: WritingAttempt, _ db: Database) throws {
+        guard write.namespace.isSecret else { return }
+        let place: StatementArguments = [
+            attempt.run.number, attempt.step.text, attempt.attempt, write.namespace.text, write.key,
+        ]
+        let isPlace = "run = ?1 AND step = ?2 AND attempt = ?3 AND namespace = ?4 AND key = ?5"
+        try db.cachedStatement(
+            sql: """
+                INSERT OR IGNORE INTO kv_replaced (run, step, attempt, namespace, key, version, sealed)
+                SELECT run, step, attempt, namespace, key, version, sealed FROM kv_pending
+                WHERE \(isPlace) AND sealed IS NOT NULL
+                """
+        ).execute(arguments: place)
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM kv_replaced WHERE \(isPlace) AND version NOT IN (
+                    SELECT version FROM kv_replaced WHERE \(isPlace) ORDER BY version DESC LIMIT \(KeyValue.history))
+                """
+        ).execute(arguments: place)
     }
 
     // MARK: Parts of other transactions
@@ -111,7 +154,7 @@ extension Catalog {
         case .succeeded: try applyWrites(of, db)
         case .failed, .unreachable, .skipped, .blocked: break
         }
-        for table in ["kv_pending", "semaphore"] {
+        for table in ["kv_pending", "kv_replaced", "semaphore"] {
             try db.cachedStatement(sql: "DELETE FROM \(table) WHERE run = ? AND step = ? AND attempt = ?").execute(
                 arguments: of)
         }
@@ -135,7 +178,7 @@ extension Catalog {
 
     /// Part of a run's end: what belongs to attempts without an outcome is gone.
     func forgetHooks(of run: RunID, _ db: Database) throws {
-        for table in ["kv_pending", "semaphore", "hook_port"] {
+        for table in ["kv_pending", "kv_replaced", "semaphore", "hook_port"] {
             try db.execute(sql: "DELETE FROM \(table) WHERE run = ?", arguments: [run.number])
         }
     }

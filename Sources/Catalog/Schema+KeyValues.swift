@@ -55,4 +55,20 @@ extension Schema {
             port INTEGER NOT NULL CHECK (port BETWEEN 1 AND 65535)
         ) STRICT;
         """
+
+    /// Secrets of `kv_pending` in whose place their own hook has put another one, or none. They never take effect, but the
+    /// hook may have printed them.
+    static let replacedSecrets = """
+        CREATE TABLE kv_replaced (
+            run INTEGER NOT NULL,
+            step TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            namespace TEXT NOT NULL CHECK (namespace LIKE 'secrets/%'),
+            key TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            sealed BLOB NOT NULL,
+            PRIMARY KEY (run, step, attempt, namespace, key, version),
+            FOREIGN KEY (run, step, attempt) REFERENCES attempt (run, step, attempt)
+        ) STRICT, WITHOUT ROWID;
+        """
 }

@@ -8,7 +8,7 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues, rolloutOrders, approvals]
+    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals]
 
     /// Orders that hooks have put for one run, in the place of the plan's.
     private static let rolloutOrders = """

@@ -33,18 +33,23 @@ public final class HookAPI: Sendable {
     ///   - bucket: the bucket's id.
     ///   - vault: the bucket's key; from it come the tokens.
     ///   - keepsPort: whether the port is that of earlier processes of the run, and stays so for later ones.
+    ///   - living: hooks that an earlier process began and that may ask before they are admitted again.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: `CatalogError`, or that no port of 127.0.0.1 is to be had, or that the module cannot be written.
     public static func open(
         bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
-        keepsPort: Bool = true, now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
+        keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp,
+        report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let modules = try PythonModule.install(in: bucketFolder)
         let service = HookService(
             facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
             report: report)
-        let server = try await HookServer.start(port: keepsPort ? try catalog.hookPort(of: run.id) : nil, service)
+        let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }
+        let server = try await HookServer.start(
+            port: keepsPort ? try catalog.hookPort(of: run.id) : nil, service,
+            hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
         if keepsPort { try catalog.setHookPort(server.port, of: run.id) }
         return HookAPI(server: server, service: service, modules: modules, nonce: run.nonce)
     }
@@ -52,14 +57,19 @@ public final class HookAPI: Sendable {
     /// Lets a hook in, and says what its environment needs for that. For a hook that lived on after an earlier process
     /// the values are those that it has.
     public func admit(_ identity: HookIdentity) -> [String: String] {
-        let attempt = identity.attempt
-        let token = service.vault.token(for: "\(nonce) \(attempt.step) \(attempt.attempt)")
+        let token = service.token(of: identity.attempt, nonce: nonce)
         server.admit(identity, token: token)
         return [
             "MAAND_API_URL": "http://127.0.0.1:\(server.port)", "MAAND_API_TOKEN": token,
             "JOB_COMMAND_API_HOST": "127.0.0.1", "PYTHONPATH": modules,
         ]
     }
+
+    /// Secrets that hooks of the job have read or written while this process lived, beside what is stored now.
+    public func secrets(seenBy job: JobName) -> [String] { service.seen.values(of: job) }
+
+    /// Adds to what hooks of the job have seen.
+    public func note(_ secrets: [String], seenBy job: JobName) { for text in secrets { service.seen.note(text, job) } }
 
     /// To be called when the outcome of an attempt is recorded: what its processes still ask is refused.
     public func ended(_ attempt: WritingAttempt) async {

@@ -21,17 +21,22 @@ final class HookServer: Sendable {
     private let listener: Listener
     private let service: HookService
     /// Token -> who shows it.
-    private let hooks = Mutex<[String: HookIdentity]>([:])
+    private let hooks: Mutex<[String: HookIdentity]>
     private let accepting = Mutex<Task<Void, Never>?>(nil)
 
-    private init(listener: Listener, port: Int, service: HookService) {
+    private init(listener: Listener, port: Int, service: HookService, hooks: [String: HookIdentity]) {
+        self.hooks = Mutex(hooks)
         self.listener = listener
         self.port = port
         self.service = service
     }
 
     /// Listens on `port`, or on any where that is taken or nil.
-    static func start(port wanted: Int?, _ service: HookService) async throws -> HookServer {
+    ///
+    /// - Parameter hooks: token -> who may ask from the first moment on.
+    static func start(
+        port wanted: Int?, _ service: HookService, hooks: [String: HookIdentity] = [:]
+    ) async throws -> HookServer {
         let listener: Listener
         if let wanted, let found = try? await listen(wanted) {
             listener = found
@@ -39,7 +44,7 @@ final class HookServer: Sendable {
             listener = try await listen(0)
         }
         guard let port = listener.channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
-        let server = HookServer(listener: listener, port: port, service: service)
+        let server = HookServer(listener: listener, port: port, service: service, hooks: hooks)
         server.accepting.withLock { task in task = Task { await server.accept() } }
         return server
     }

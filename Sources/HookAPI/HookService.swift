@@ -15,6 +15,12 @@ struct HookService: Sendable {
     let now: @Sendable () -> Timestamp
     /// What a person should hear of, such as a write that was refused: a hook may not look at its answers.
     let report: @Sendable (String) -> Void
+    let seen = SeenSecrets()
+
+    /// What a hook shows: the same from every process of its run.
+    func token(of attempt: WritingAttempt, nonce: String) -> String {
+        vault.token(for: "\(nonce) \(attempt.step) \(attempt.attempt)")
+    }
 
     func answer(_ request: HookRequest, from identity: HookIdentity) async -> HookAnswer {
         do {
@@ -79,6 +85,7 @@ struct HookService: Sendable {
             throw HookAnswer.Refusal(.notFound, "there is no key \(key) in \(namespace)")
         }
         let text = try view.text(of: value, in: namespace)
+        if namespace.isSecret { seen.note(text, identity.job) }
         return .json(
             object([("namespace", JSONText.quote(namespace.text)), ("key", quote(key)), ("value", quote(text))]))
     }
@@ -94,6 +101,8 @@ struct HookService: Sendable {
         if let problem = KeyValue.problem(ofValue: text) {
             throw HookAnswer.Refusal(.badRequest, "the value of \(key) \(problem)")
         }
+        // Also where it cannot be kept: the hook has it, and may print it.
+        if isSecret { seen.note(text, identity.job) }
         let content: KeyValueWrite.Content =
             isSecret
             ? .sealed { [vault, text] version in

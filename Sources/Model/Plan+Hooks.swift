@@ -66,6 +66,22 @@ extension Plan.Job {
     /// The job's hooks of one event.
     public func hooks(_ event: HookEvent) -> [Plan.Hook] { hooks?[event] ?? [] }
 
+    /// For how many allocations the hooks of an event would run; 0 where nothing of the rollout calls them.
+    public func allocations(of event: HookEvent) -> Int {
+        switch event {
+        case .preDeploy: phases.isEmpty ? 0 : active.count
+        case .healthCheck: healthCheck == nil ? 0 : active.count
+        case .postDeploy, .cli: active.count
+        case .jobControl: phases.filter { $0.kind == .jobControl }.reduce(0) { $0 + $1.batches.joined().count }
+        case .afterAllocationStarted:
+            phases.filter { $0.kind != .jobControl }.reduce(0) { count, phase in
+                count + phase.batches.joined().count { phase.kind.runs($0) }
+            }
+        // Stops belong to no job's rollout: they may be of a job that is gone.
+        case .afterAllocationStopped: 0
+        }
+    }
+
     /// Commands that may put another order in the place of the plan's, before the first batch is cut.
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
 }

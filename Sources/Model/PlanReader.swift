@@ -187,6 +187,9 @@ struct PlanReader: NodeReading {
             if let orderNode, order.1 != plan.orderingCommands {
                 reader.error(orderNode, "`may_be_replaced_by` has to name the commands of `pre_deploy`")
             }
+            for event in HookEvent.allCases where !plan.hooks(event).isEmpty && plan.allocations(of: event) == 0 {
+                reader.error(hooksNode ?? node, "nothing of the job's rollout runs hooks of \(event.rawValue)")
+            }
             if health?.checks.isEmpty == true, plan.hooks(.healthCheck).isEmpty {
                 reader.error(healthNode, "a health check has at least one check, or hooks of `health_check`")
             }
@@ -333,7 +336,8 @@ struct PlanReader: NodeReading {
             guard plan.reconcile.isEmpty, jobs.count == 1, let job = jobs.first, job.hooks(.cli).count == 1,
                 job.hooks?.commands.count == 1, job.phases.isEmpty, !job.gateFirst, !job.active.isEmpty
             else {
-                return reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+                reader.error(root, "a plan of the kind `job_command` runs one command of one job, and nothing else")
+                return
             }
         }
     }

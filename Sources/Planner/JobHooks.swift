@@ -51,8 +51,8 @@ struct JobHooks: Sendable {
         guard let (name, entry) = candidates.first else {
             reader.error(
                 command.node, "job \(job): \(command.name) has no script",
-                note: "it belongs in \(HookScript.folder)/\(command.name), as an executable, or with one of the endings "
-                    + HookScript.suffixes.joined(separator: ", "))
+                note: "it belongs in \(HookScript.folder)/\(command.name), as an executable, or with one of the "
+                    + "endings " + HookScript.suffixes.joined(separator: ", "))
             return nil
         }
         if candidates.count > 1 {

@@ -72,6 +72,7 @@ public enum Planner {
             Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? [])
         }
         if options.syncOnly { try checkSyncOnly(ordered) }
+        allowMissingMakefiles(of: &stops, trees: oldTrees)
         let reconcile = inOrder(stops, workspace)
         var plan = Plan(
             kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
@@ -125,6 +126,22 @@ public enum Planner {
             return jobs[id.job]?.stop(id, .removed, record)
                 ?? Plan.Stop(
                     allocation: id, reason: .removed, from: record.fromState, timeout: Plan.Timeouts().action)
+        }
+    }
+
+    /// What was rolled out by a `job_control` command may have been without a Makefile. The workspace may not have the job
+    /// any more, or another one of its name; what is deployed says so.
+    private static func allowMissingMakefiles(
+        of stops: inout [Plan.Stop], trees: (Digest) throws -> Tree
+    ) {
+        var known: [Digest: Bool] = [:]
+        for index in stops.indices where !stops[index].isMakefileOptional {
+            guard let content = stops[index].from.content ?? stops[index].from.unfinished else { continue }
+            // Where the tree is not known any more, the worker will say what it has.
+            let isMissing =
+                known[content] ?? (try? trees(content)).map { $0.entries.allSatisfy { $0.path != "Makefile" } } ?? false
+            known[content] = isMissing
+            stops[index].isMakefileOptional = isMissing
         }
     }
 

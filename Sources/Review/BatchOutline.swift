@@ -95,7 +95,7 @@ struct StopGroup {
         var groups: [StopGroup] = []
         for stop in stops {
             if let last = groups.last?.stop, last.allocation.job == stop.allocation.job, last.reason == stop.reason,
-                last.from.version == stop.from.version
+                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional
             {
                 groups[groups.count - 1].workers.append(stop.allocation.worker)
             } else {
@@ -107,10 +107,14 @@ struct StopGroup {
 
     /// Why, and what becomes of the files.
     var reasonText: String {
-        switch stop.reason {
-        case .removed: Wording.reason(.removed) + "; deployed files go, data and logs stay"
-        case .disabled, .firstDeploy, .reEnabled, .unfinished, .forced, .globMatched, .contentChanged, .versionChanged:
-            Wording.reason(stop.reason)
-        }
+        let files =
+            switch stop.reason {
+            case .removed: "; deployed files go, data and logs stay"
+            case .disabled, .firstDeploy, .reEnabled, .unfinished, .forced, .globMatched, .contentChanged,
+                .versionChanged:
+                ""
+            }
+        return Wording.reason(stop.reason) + (stop.isMakefileOptional ? "; by its Makefile where it has one" : "")
+            + files
     }
 }

@@ -30,23 +30,27 @@ public struct FileContents: Sendable {
     /// Asks for what the plan's file changes refer to, in the plan's order, until enough was read for one review.
     ///
     /// - Parameters:
-    ///   - includingWhole: also files that are added or removed, which have nothing to be compared with.
+    ///   - includingWhole: also files that are added or removed, which have nothing to be compared with, and the scripts of
+    ///     hooks.
     ///   - read: gives an object of at most `limit` bytes.
     public init(of plan: Plan, includingWhole: Bool, read: (_ digest: Digest, _ limit: Int) -> Object) {
-        var total = 0
+        var wanted: [Digest] = []
         for change in plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value)
         where includingWhole || change.from != nil && change.to != nil {
             // Only the type or mode differs, so there is nothing to compare.
             if change.from == change.to { continue }
-            for digest in [change.from, change.to].compactMap(\.self) where objects[digest] == nil {
-                guard total < Self.maximumBytes, objects.count < Self.maximumObjects else {
-                    isCut = true
-                    return
-                }
-                let object = read(digest, Self.maximumFileSize)
-                if case .bytes(let bytes) = object { total += bytes.count }
-                objects[digest] = object
+            wanted += [change.from, change.to].compactMap(\.self)
+        }
+        if includingWhole { wanted += plan.scripts }
+        var total = 0
+        for digest in wanted where objects[digest] == nil {
+            guard total < Self.maximumBytes, objects.count < Self.maximumObjects else {
+                isCut = true
+                return
             }
+            let object = read(digest, Self.maximumFileSize)
+            if case .bytes(let bytes) = object { total += bytes.count }
+            objects[digest] = object
         }
         // Elsewhere than in the plan's bucket there is nothing, and that need not be said for every file.
         let isAnywhere = objects.values.contains { if case .missing = $0 { false } else { true } }

@@ -5,6 +5,11 @@ public struct HTMLReview {
     private let file: PlanFile
     private let plan: Plan
     private let diffs: FileDiffs
+    private let contents: FileContents
+    /// Files that the page shows whole or as a change, and so not once more as scripts of hooks.
+    private var shown = Set<Digest>()
+    /// Lines of scripts that may follow.
+    private var scriptLines = 5000
     private let showsSteps: Bool
     private let outlook: WindowOutlook?
     private var out = ""
@@ -36,11 +41,13 @@ public struct HTMLReview {
         self.file = file
         self.outlook = outlook
         plan = file.plan
+        self.contents = contents
         diffs = FileDiffs(file.plan, contents, showsWhole: true, perFile: 400, total: 10_000)
         self.showsSteps = showsSteps
     }
 
     private mutating func write() {
+        shown = Set(plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value).compactMap(\.to))
         out += """
             <!doctype html>
             <html lang="en">
@@ -97,11 +104,51 @@ public struct HTMLReview {
         let groups = StopGroup.groups(plan.reconcile)
         for group in groups.prefix(Self.manyRows) {
             let what: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on "
-            out += "<li>\(Self.badge(.stop)) \(what.html)\(WorkerList.phrase(group.workers).html) "
+            out +=
+                "<li>\(Self.badge(.stop, LifecycleAction.stop.rawValue)) \(what.html)\(WorkerList.phrase(group.workers).html) "
             out += "\(Self.small(group.reasonText))</li>\n"
         }
         writeRest(groups.count, "more line")
-        out += "</ul>\n</section>\n"
+        out += "</ul>\n"
+        for hooks in plan.stopHooks { write(hooks.titlePhrase, [hooks.group(in: plan)]) }
+        out += "</section>\n"
+    }
+
+    // MARK: Hooks
+
+    private mutating func write(_ title: Phrase, _ groups: [HookGroup]) {
+        out += "<h3>\(Self.title(title))</h3>\n<dl class=\"hooks\">\n"
+        for group in groups {
+            out += "<dt>\(group.title.html)</dt>\n"
+            for (index, hook) in group.hooks.enumerated() {
+                out += "<dd>\(index + 1). \(hook.phrase.html)"
+                writeScript(of: hook)
+                out += "</dd>\n"
+            }
+        }
+        out += "</dl>\n"
+    }
+
+    /// The script, where it is at hand and is not among the changed files.
+    private mutating func writeScript(of hook: Plan.Hook) {
+        guard !shown.contains(hook.digest), scriptLines > 0 else { return }
+        let script = FileChange(path: hook.script, kind: .added, from: nil, to: hook.digest)
+        switch FileDiff(script, contents, showsWhole: true, limit: min(400, scriptLines)) {
+        case nil: break
+        case .note(let note): out += " \(Self.small(note))"
+        case .lines(let lines, let hidden):
+            shown.insert(hook.digest)
+            scriptLines -= lines.count
+            out += "<details><summary>\(Self.small("its text"))</summary>"
+            write(lines, hidden: hidden)
+            out += "</details>"
+        }
+    }
+
+    /// The phrase as a heading: it begins with our own words.
+    private static func title(_ phrase: Phrase) -> String {
+        let html = phrase.html
+        return html.prefix(1).uppercased() + html.dropFirst()
     }
 
     private mutating func writeRest(_ count: Int, _ what: String) {
@@ -128,28 +175,30 @@ public struct HTMLReview {
         if let demands = job.demandsPhrase { facts.append(demands.html) }
         if job.gateFirst {
             facts.append("<strong>gate first</strong> \(Self.small("the last one failed or never ran"))")
-        } else if job.phases.isEmpty {
-            facts.append("only completes the rollout that was not completed")
+        } else if let purpose = job.purposeWithoutPhases {
+            facts.append(purpose)
         }
-        if let check = job.healthCheck { facts.append("gate: \(check.phrase.html)") }
+        if let order = job.orderPhrase { facts.append(order.html) }
+        if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }
         if let failures = job.failuresPhrase { facts.append(failures.html) }
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
         }
+        if let hooks = job.hooksPhrase { write(hooks, job.hookGroups) }
         for phase in job.phases { write(phase, of: job) }
         for state in job.changes { write(state.value, of: state.name, in: job) }
         out += "</div>\n</details>\n"
     }
 
     private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
-        let title = phase.titlePhrase(in: job).html
-        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ol class=\"batches\">\n"
+        out += "<h3>\(Self.title(phase.titlePhrase(in: job)))</h3>\n<ol class=\"batches\">\n"
         let items = BatchOutline(phase).items
         for item in items.prefix(Self.manyRows) {
             out += "<li><span class=\"number\">\(item.number)</span><div>"
             for (place, group) in item.groups.enumerated() {
-                out += "<div>\(Self.badge(group.entry.action)) \(WorkerList.phrase(group.workers).html)"
+                out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action))) "
+                out += WorkerList.phrase(group.workers).html
                 if place == 0, let each = item.each { out += ", \(each) at a time" }
                 out += " \(Self.small(Wording.reason(group.entry.reason)))"
                 for match in group.entry.matchPhrases.prefix(20) { out += "<div class=\"match\">\(match.html)</div>" }
@@ -165,8 +214,7 @@ public struct HTMLReview {
 
     private mutating func write(_ changes: [FileChange], of state: String, in job: Plan.Job) {
         if changes.isEmpty { return }
-        let title = job.filesPhrase(of: state).html
-        out += "<h3>\(title.prefix(1).uppercased())\(title.dropFirst())</h3>\n<ul class=\"plain files\">\n"
+        out += "<h3>\(Self.title(job.filesPhrase(of: state)))</h3>\n<ul class=\"plain files\">\n"
         for change in changes.prefix(Self.manyRows) {
             let (symbol, part) = Wording.symbol(change.kind)
             let style =
@@ -182,17 +230,23 @@ public struct HTMLReview {
             case .note(let note): out += "<li>\(line) \(Self.small(note))</li>\n"
             case .lines(let lines, let hidden):
                 let isOpen = change.kind == .modified && lines.count <= Self.shortDiff
-                out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary><pre>"
-                for line in lines {
-                    // Each line is a block of its own, so none can reorder or cover another.
-                    out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
-                }
-                if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
-                out += "</pre></details></li>\n"
+                out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary>"
+                write(lines, hidden: hidden)
+                out += "</details></li>\n"
             }
         }
         writeRest(changes.count, "more file")
         out += "</ul>\n"
+    }
+
+    private mutating func write(_ lines: [FileDiff.Line], hidden: Int) {
+        out += "<pre>"
+        for line in lines {
+            // Each line is a block of its own, so none can reorder or cover another.
+            out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
+        }
+        if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
+        out += "</pre>"
     }
 
     private static func style(_ kind: FileDiff.Line.Kind) -> String {
@@ -227,8 +281,8 @@ public struct HTMLReview {
         out += "</pre></details>\n</section>\n"
     }
 
-    private static func badge(_ action: LifecycleAction) -> String {
-        "<span class=\"badge a-\(action.rawValue)\">\(action.rawValue)</span>"
+    private static func badge(_ action: LifecycleAction, _ word: String) -> String {
+        "<span class=\"badge a-\(action.rawValue)\">\(word)</span>"
     }
 
     /// - Parameter text: our own words.

@@ -55,10 +55,12 @@ enum HTMLStyle {
         section > details > pre { padding: 8px 10px; max-height: 70vh; overflow: auto; }
         dl { margin: 0; } dt { font-weight: 600; margin-top: 6px; } dd { margin: 0; color: var(--soft); }
         dd, dt { overflow-wrap: anywhere; }
+        .hooks dt { font-weight: normal; } .hooks dd { padding-left: 14px; } .hooks code { color: var(--text); }
         .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; color: var(--soft); margin: 0 0 8px; }
         .legend i { display: inline-block; width: 17px; height: 17px; border-radius: 3px; background: var(--tone);
           color: var(--on); font: bold 11px/17px ui-monospace, monospace; text-align: center; vertical-align: -2px; }
         .legend i.gate { width: 0; border-left: 2px dashed var(--gate); border-radius: 0; background: none; }
+        .legend i.calls { width: 0; border-left: 2px dotted var(--text); border-radius: 0; background: none; }
         .timeline { display: grid; grid-template-columns: max-content max-content; overflow: auto; max-height: 80vh;
           border: 1px solid var(--line); border-radius: 8px; background: var(--page); width: fit-content; max-width: 100%; }
         .timeline svg { display: block; }
@@ -72,6 +74,7 @@ enum HTMLStyle {
         .band0 { fill: var(--band0); } .band1 { fill: var(--band1); }
         .grid, .edge { stroke: var(--line); stroke-width: 1; fill: none; } .grid { opacity: .5; }
         .gates { stroke: var(--gate); stroke-width: 1.5; stroke-dasharray: 4 3; fill: none; }
+        .calls { stroke: var(--text); stroke-width: 1.5; stroke-dasharray: 1.5 2.5; fill: none; }
         .cells g { fill: var(--tone); }
         .cells g text { fill: var(--on); font: bold 11px ui-monospace, monospace; text-anchor: middle;
           pointer-events: none; }

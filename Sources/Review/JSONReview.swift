@@ -46,6 +46,7 @@ public enum JSONReview {
             ("changes_something", .bool(!plan.isEmpty)),
             ("workers", .array(plan.workers.map(worker))),
             ("stops", .array(plan.reconcile.map(stop))),
+            ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
             (
                 "waves",
                 .array(
@@ -93,7 +94,38 @@ public enum JSONReview {
             ("job", .string(stop.allocation.job.text)), ("worker", .string(stop.allocation.worker.text)),
             ("action", .string(LifecycleAction.stop.rawValue)), ("reason", .string(stop.reason.rawValue)),
             ("from", state(stop.from)), ("timeout_seconds", .int(stop.timeout)),
+            ("makefile_optional", .bool(stop.isMakefileOptional)),
         ])
+    }
+
+    private static func stopHooks(_ hooks: Plan.StopHooks, in plan: Plan) -> JSON {
+        let stops = plan.reconcile.count { $0.allocation.job == hooks.job }
+        return .object([
+            ("job", .string(hooks.job.text)), ("timeout_seconds", .int(hooks.timeout)),
+            ("modules", .string(hooks.modules.description)), ("allocations", .int(stops)),
+            ("commands", commands(hooks.commands)),
+        ])
+    }
+
+    private static func hooks(of job: Plan.Job) -> JSON {
+        guard let hooks = job.hooks else { return .null }
+        let events = HookEvent.allCases.filter { !hooks[$0].isEmpty }.map { event -> JSON in
+            .object([
+                ("event", .string(event.rawValue)), ("allocations", .int(job.allocations(of: event))),
+                ("commands", commands(hooks[event])),
+            ])
+        }
+        return .object([("modules", .string(hooks.modules.description)), ("events", .array(events))])
+    }
+
+    private static func commands(_ hooks: [Plan.Hook]) -> JSON {
+        .array(
+            hooks.map { hook in
+                .object([
+                    ("command", .string(hook.command)), ("script", .string(hook.script)),
+                    ("digest", .string(hook.digest.description)), ("repeatable", .bool(hook.isRepeatable)),
+                ])
+            })
     }
 
     private static func state(_ state: FromState) -> JSON {
@@ -117,7 +149,9 @@ public enum JSONReview {
         return .object([
             ("job", .string(job.job.text)), ("version", .string(job.version)), ("demands", names(job.demands)),
             ("active", names(job.active)), ("states", .array(states)), ("content", .array(trees)),
+            ("hooks", hooks(of: job)),
             ("rollout_order", .string(job.rolloutOrder.rawValue)),
+            ("rollout_order_may_be_replaced_by", .array(job.orderingCommands.map(JSON.string))),
             (
                 "batching",
                 .object([
@@ -195,9 +229,11 @@ public enum JSONReview {
     }
 
     private static func step(_ row: StepList.Row) -> JSON {
-        .object([
+        let event: String? = if case .hook(let event, _) = row.step.kind { event.rawValue } else { nil }
+        return .object([
             ("id", .string(row.step.id.text)), ("stage", .int(row.stage)), ("action", .string(row.step.kind.verb)),
             ("job", .string(row.step.job.text)), ("worker", .optional(row.step.worker?.text)),
+            ("event", .optional(event)),
         ])
     }
 }

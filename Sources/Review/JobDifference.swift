@@ -20,6 +20,7 @@ struct JobDifference {
         self.old = old
         self.new = new
         compareFields(waves)
+        compareHooks()
         compareActive()
         compareFiles()
         compareWorkers()
@@ -33,6 +34,9 @@ struct JobDifference {
         fields.compare("demands", old.demands, new.demands) { names($0) }
         fields.compare("gate first", old.gateFirst, new.gateFirst) { $0 ? "yes" : "no" }
         fields.compare("rollout order", old.rolloutOrder, new.rolloutOrder) { "\(own: $0.rawValue)" }
+        fields.compare("order may be replaced by", old.orderingCommands, new.orderingCommands) {
+            $0.isEmpty ? "nothing" : $0.map { "\($0)" }.list()
+        }
         fields.compare("batching.starts", old.batching.starts, new.batching.starts) { "\($0)" }
         fields.compare("batching.upgrades", old.batching.upgrades, new.batching.upgrades) { "\($0)" }
         fields.compare("batching.first", old.batching.first, new.batching.first) {
@@ -61,6 +65,18 @@ struct JobDifference {
             }
         }
         items += fields.items
+    }
+
+    private mutating func compareHooks() {
+        for event in HookEvent.allCases {
+            items += HookDifference(old.hooks(event), new.hooks(event), "\(own: event.rawValue)").items
+        }
+        // Where only one of them has hooks, each of them is told as added or removed.
+        if let before = old.hooks?.modules, let after = new.hooks?.modules {
+            var fields = FieldComparison()
+            fields.compare("_modules of the hooks", before, after) { "\(own: $0.short)" }
+            items += fields.items
+        }
     }
 
     private mutating func compareActive() {

@@ -68,7 +68,9 @@ public struct MarkdownReview {
             out += "\n"
         }
         if !plan.reconcile.isEmpty {
-            fold("Stops, before the first wave: \(Wording.count(plan.reconcile.count, "allocation"))", stopLines)
+            fold(
+                "Stops, before the first wave: \(Wording.count(plan.reconcile.count, "allocation"))",
+                stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) })
         }
         for wave in plan.waves {
             let jobs = wave.jobs.prefix(8).map { "<code>\(Inert.html($0.job.text))</code>" }.joined(separator: ", ")
@@ -143,15 +145,26 @@ public struct MarkdownReview {
         if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
         if job.gateFirst {
             head += "- gate first: the last one failed or never ran\n"
-        } else if job.phases.isEmpty {
-            head += "- only completes the rollout that was not completed\n"
+        } else if let purpose = job.purposeWithoutPhases {
+            head += "- \(purpose)\n"
         }
+        if let hooks = job.hooksPhrase { head += text(hooks, job.hookGroups) }
+        if let order = job.orderPhrase { head += "- \(order.markdown)\n" }
         for phase in job.phases { head += text(phase, of: job) }
-        if let check = job.healthCheck { head += "- gate: \(check.phrase.markdown)\n" }
+        if let gate = job.gatePhrase { head += "- gate: \(gate.markdown)\n" }
         if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
         return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }
+    }
+
+    private func text(_ title: Phrase, _ groups: [HookGroup]) -> String {
+        var text = "- \(title.markdown)\n"
+        for group in groups {
+            text += "  - \(group.title.markdown)\n"
+            for (index, hook) in group.hooks.enumerated() { text += "    \(index + 1). \(hook.phrase.markdown)\n" }
+        }
+        return text
     }
 
     private func text(_ phase: Plan.Phase, of job: Plan.Job) -> String {
@@ -160,7 +173,7 @@ public struct MarkdownReview {
         for item in items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
-                let action = group.entry.action.rawValue
+                let action = phase.word(group.entry.action)
                 text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
                 text += "\(place == 0 ? size : "") (\(Wording.reason(group.entry.reason)))\n"
                 for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }

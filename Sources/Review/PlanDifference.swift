@@ -159,6 +159,9 @@ public struct PlanDifference {
             fields.compare("reason", stop.reason, other.reason) { "\(own: Wording.reason($0))" }
             fields.compare("from", stop.from, other.from) { $0.phrase }
             fields.compare("timeout", stop.timeout, other.timeout) { "\($0) s" }
+            fields.compare("Makefile", stop.isMakefileOptional, other.isMakefileOptional) {
+                $0 ? "where it has one" : "needed"
+            }
             for item in fields.items { groups.add(.changed, "stop \(job): \(item.phrase) on", worker) }
         }
         for stop in new.reconcile where before[stop.allocation] == nil {
@@ -176,8 +179,25 @@ public struct PlanDifference {
                     phrase: "order of jobs: \(order(old).map { "\($0)" }.list()) -> "
                         + order(new).map { "\($0)" }.list()))
         }
+        items += stopHooks(old, new)
         if !items.isEmpty { onlyAddsJobs = false }
         add("Stops", items)
+    }
+
+    private func stopHooks(_ old: Plan, _ new: Plan) -> [Item] {
+        let before = Dictionary(old.stopHooks.map { ($0.job, $0) }) { $1 }
+        let after = Dictionary(new.stopHooks.map { ($0.job, $0) }) { $1 }
+        let jobs = old.stopHooks.map(\.job) + new.stopHooks.map(\.job).filter { before[$0] == nil }
+        return jobs.flatMap { job -> [Item] in
+            let title: Phrase = "\(own: HookEvent.afterAllocationStopped.rawValue) of \(job)"
+            let (hooks, others) = (before[job], after[job])
+            let items = HookDifference(hooks?.commands ?? [], others?.commands ?? [], title).items
+            guard let hooks, let others else { return items }
+            var fields = FieldComparison()
+            fields.compare("_modules", hooks.modules, others.modules) { "\(own: $0.short)" }
+            fields.compare("timeout", hooks.timeout, others.timeout) { "\($0) s" }
+            return items + fields.items.map { Item(sign: $0.sign, phrase: title + ": " + $0.phrase) }
+        }
     }
 
     // MARK: Jobs
@@ -213,8 +233,15 @@ extension Plan.Job {
     /// The whole job, for a plan that does not have it.
     fileprivate func existence(in wave: Int) -> Phrase {
         let counts = actionCounts.map { "\($0.count) to \($0.action.rawValue)" }
-        let what = counts.isEmpty ? (gateFirst ? "a gate to pass" : "to complete") : counts.joined(separator: ", ")
+        let what =
+            counts.isEmpty
+            ? (gateFirst ? "a gate to pass" : hooks(.cli).isEmpty ? "to complete" : "to run a command")
+            : counts.joined(separator: ", ")
+        let commands = HookEvent.allCases.flatMap { event in
+            hooks(event).map { "\(own: event.rawValue) \($0.command)" as Phrase }
+        }
         return "in wave \(wave), \(versionsPhrase): \(own: what)"
+            + (commands.isEmpty ? "" : "; hooks " + commands.list())
     }
 }
 

@@ -63,6 +63,13 @@ extension Plan {
 }
 
 extension Plan.Job {
+    /// What the plan has the job for where it rolls nothing out, in our own words; nil where it does.
+    var purposeWithoutPhases: String? {
+        if !phases.isEmpty { return nil }
+        return hooks(.cli).isEmpty
+            ? "only completes the rollout that was not completed" : "runs a command, and rolls nothing out"
+    }
+
     /// How many allocations each action touches.
     var actionCounts: [(action: LifecycleAction, count: Int)] {
         var counts: [LifecycleAction: Int] = [:]
@@ -100,11 +107,13 @@ extension Plan.Job {
 
 extension Plan.Phase {
     func titlePhrase(in job: Plan.Job) -> Phrase {
-        let what =
+        let what: Phrase =
             switch kind {
             case .start: "start"
             case .upgrade: "upgrade"
-            case .jobControl: "rolled out by the job's own commands"
+            case .jobControl:
+                "rolled out by \(job.hooks(.jobControl).map { "\($0.command)" }.list(", then ")) in place of Makefile "
+                    + "targets,"
             }
         let gate =
             switch self.gate {
@@ -114,7 +123,7 @@ extension Plan.Phase {
             }
         let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
         let count = Wording.count(batches.count, "batch", "batches")
-        return "\(own: what) in \(own: count)\(spread), \(own: gate + bake(job))"
+        return "\(what) in \(own: count)\(spread), \(own: gate + bake(job))"
     }
 }
 
@@ -156,16 +165,33 @@ extension Plan.Entry {
     }
 }
 
+extension Plan.Job {
+    /// What a gate asks; nil where the job has none.
+    var gatePhrase: Phrase? {
+        guard let check = healthCheck else { return nil }
+        let hooks = hooks(.healthCheck)
+        if hooks.isEmpty { return check.phrase }
+        let commands = hooks.map { "\($0.command)" as Phrase }.list(", then ")
+        let probes: Phrase = check.checks.isEmpty ? "" : check.probes + ", \(check.timeoutSeconds) s each, then "
+        return probes + commands + " on the control host; " + check.tries
+    }
+}
+
 extension HealthCheck {
+    /// Without what hooks add to it.
     var phrase: Phrase {
-        let checks = self.checks.map { check -> Phrase in
+        checks.isEmpty ? "hooks alone; " + tries : probes + "; " + tries + ", \(timeoutSeconds) s each"
+    }
+
+    fileprivate var tries: Phrase { "\(own: Wording.count(attempts, "attempt")), \(intervalSeconds) s apart" }
+
+    fileprivate var probes: Phrase {
+        checks.map { check -> Phrase in
             switch check {
             case .tcp(let port): "tcp :\(port)"
             case .http(let port, let path, let status): "http :\(port)\(path) answers \(status)"
             case .ssh(let command): "\(quoted: command) on the worker"
             }
-        }
-        return checks.list(" and ")
-            + "; \(own: Wording.count(attempts, "attempt")), \(intervalSeconds) s apart, \(timeoutSeconds) s each"
+        }.list(" and ")
     }
 }

@@ -83,6 +83,17 @@ public struct TextReview {
                     + " \(style(.name, stop.allocation.job.text)) \(Wording.safe(stop.from.version)) on "
                     + WorkerList.text(group.workers) + detail(group.reasonText))
         }
+        for hooks in plan.stopHooks {
+            add(2, hooks.titlePhrase.terminal)
+            write(hooks.group(in: plan), indent: 4)
+        }
+    }
+
+    // MARK: Hooks
+
+    private mutating func write(_ group: HookGroup, indent: Int) {
+        add(indent, group.title.terminal)
+        for (index, hook) in group.hooks.enumerated() { add(indent + 2, "\(index + 1). \(hook.phrase.terminal)") }
     }
 
     // MARK: Jobs
@@ -96,12 +107,17 @@ public struct TextReview {
         if let demands = job.demandsPhrase { add(6, style(.detail, demands.terminal)) }
         if job.gateFirst {
             add(6, style(.change, "gate first") + detail("the last one failed or never ran"))
-        } else if job.phases.isEmpty {
-            add(6, "only completes the rollout that was not completed")
+        } else if let purpose = job.purposeWithoutPhases {
+            add(6, purpose)
         }
         for state in job.changes { write(state.value, of: state.name, in: job) }
+        if let hooks = job.hooksPhrase {
+            add(6, hooks.terminal)
+            for group in job.hookGroups { write(group, indent: 8) }
+        }
+        if let order = job.orderPhrase { add(6, order.terminal) }
         for phase in job.phases { write(phase, of: job) }
-        if let check = job.healthCheck { add(6, "gate: " + check.phrase.terminal) }
+        if let gate = job.gatePhrase { add(6, "gate: " + gate.terminal) }
         if let failures = job.failuresPhrase { add(6, style(.detail, failures.terminal)) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
@@ -135,7 +151,7 @@ public struct TextReview {
                 let label = place == 0 ? "\(item.number)." : String(repeating: " ", count: item.number.count + 1)
                 add(
                     8,
-                    "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(action.rawValue)") + " "
+                    "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(phase.word(action))") + " "
                         + WorkerList.text(group.workers) + (place == 0 ? size : "")
                         + detail(Wording.reason(group.entry.reason)))
                 for match in group.entry.matchPhrases { add(8 + label.count + 3, style(.detail, match.terminal)) }

@@ -26,6 +26,7 @@ extension Timeline {
             out += "<span><i class=\"a-\(action.rawValue)\">\(Self.letter(action))</i> \(action.rawValue)</span>"
         }
         if columns.contains(where: \.hasGate) { out += "<span><i class=\"gate\"></i> gate</span>" }
+        if !hookLines.isEmpty { out += "<span><i class=\"calls\"></i> hooks</span>" }
         out += "</div>\n<div class=\"timeline\" tabindex=\"0\" role=\"group\" aria-label=\"Timeline\">"
         out += "<div class=\"corner\">worker</div>\n"
         out += head + names(nameWidth) + body
@@ -35,6 +36,15 @@ extension Timeline {
         if hiddenBlocks > 0 { rest.append(Wording.count(hiddenBlocks, "more job")) }
         if !rest.isEmpty { out += "<p class=\"more\">Not drawn: \(rest.joined(separator: " and ")).</p>\n" }
         return out
+    }
+
+    /// Where hooks run: at the edges of a job, and at the end of a batch before its gate.
+    private var hookLines: [Int] {
+        blocks.flatMap { block -> [Int] in
+            let own = columns[block.columns].filter(\.hasHooks).map { $0.x + columnWidth - 2 }
+            let end = columns[block.columns].last.map { $0.x + columnWidth + 1 } ?? block.x
+            return (block.hooksBefore ? [block.x + 2] : []) + own + (block.hooksAfter ? [end] : [])
+        }
     }
 
     private var head: String {
@@ -89,7 +99,8 @@ extension Timeline {
         let edges = blocks.map { "M\($0.x) 0V\(height)" }.joined()
         out += "<path class=\"edge\" d=\"\(edges)\"/>"
         let gates = columns.filter(\.hasGate).map { "M\($0.x + columnWidth - 1) 0V\(height)" }.joined()
-        out += "<path class=\"gates\" d=\"\(gates)\"/>\n"
+        out += "<path class=\"gates\" d=\"\(gates)\"/>"
+        out += "<path class=\"calls\" d=\"\(hookLines.map { "M\($0) 0V\(height)" }.joined())\"/>\n"
         let blockOfColumn = blocks.flatMap { block in block.columns.map { _ in block } }
         for action in LifecycleAction.allCases {
             let own = cells.filter { $0.action == action }
@@ -102,7 +113,7 @@ extension Timeline {
                 let (width, height) = (columnWidth - 3, rowHeight - 4)
                 out += "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" rx=\"2\""
                 if cells.count <= Self.manyCells {
-                    out += "><title>\(Inert.html(rows[cell.row].text)): \(action.rawValue) "
+                    out += "><title>\(Inert.html(rows[cell.row].text)): \(cell.word) "
                     out += Inert.html(blockOfColumn[cell.column].title)
                     if let place = cell.place { out += ", \(place)" }
                     out += "</title></rect>"

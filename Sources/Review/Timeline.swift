@@ -13,6 +13,8 @@ struct Timeline {
         let x: Int
         let width: Int
         let columns: Range<Int>
+        /// Hooks run for the job as a whole, before its first batch or after its last.
+        let hooksBefore, hooksAfter: Bool
     }
 
     /// A wave, or the stops.
@@ -28,12 +30,16 @@ struct Timeline {
         let number: Int
         /// A gate is probed after one of them.
         let hasGate: Bool
+        /// Hooks run for the allocations of one of them.
+        let hasHooks: Bool
     }
 
     struct Cell {
         let row: Int
         let column: Int
         let action: LifecycleAction
+        /// What is done: the action, or what stands in its place where the job's own commands act.
+        let word: String
         /// `upgrade batch 2`, as the steps' ids have it; nil for stops.
         let place: String?
     }
@@ -63,13 +69,16 @@ struct Timeline {
         var title: String
         var band: Int
         var batches: [Batch]
+        var hooksBefore = false
+        var hooksAfter = false
     }
 
     private struct Batch {
         var phase: PhaseKind?
         var number = 1
         var gate = false
-        var entries: [(worker: WorkerName, action: LifecycleAction)]
+        var hooks = false
+        var entries: [(worker: WorkerName, action: LifecycleAction, word: String)]
     }
 
     init(_ plan: Plan) {
@@ -113,23 +122,30 @@ struct Timeline {
         if !plan.reconcile.isEmpty {
             titles.append("Stops")
             for group in StopGroup.groups(plan.reconcile) {
-                let entries = group.workers.map { (worker: $0, action: LifecycleAction.stop) }
+                let entries = group.workers.map {
+                    (worker: $0, action: LifecycleAction.stop, word: LifecycleAction.stop.rawValue)
+                }
                 let title = group.stop.allocation.job.text
                 // Stops of one job act together, whatever their reasons are.
                 if sources.last?.title == title {
                     sources[sources.count - 1].batches[0].entries += entries
                 } else {
-                    sources.append(Source(title: title, band: 0, batches: [Batch(entries: entries)]))
+                    let hasHooks = plan.stopHooks.contains { $0.job == group.stop.allocation.job }
+                    sources.append(
+                        Source(title: title, band: 0, batches: [Batch(hooks: hasHooks, entries: entries)]))
                 }
             }
         }
         for wave in plan.waves {
             titles.append("Wave \(wave.deploymentSequence)")
             for job in wave.jobs {
-                var source = Source(title: job.job.text, band: titles.count - 1, batches: [])
+                var source = Source(
+                    title: job.job.text, band: titles.count - 1, batches: [],
+                    hooksBefore: !job.hooks(.preDeploy).isEmpty, hooksAfter: !job.hooks(.postDeploy).isEmpty)
                 for phase in job.phases {
                     for (index, batch) in phase.batches.enumerated() {
-                        let runs = batch.contains { $0.action.target != nil }
+                        let runs = batch.contains(where: phase.kind.runs)
+                        let event: HookEvent = phase.kind == .jobControl ? .jobControl : .afterAllocationStarted
                         let gate =
                             switch phase.gate {
                             case .none: false
@@ -139,7 +155,8 @@ struct Timeline {
                         source.batches.append(
                             Batch(
                                 phase: phase.kind, number: index + 1, gate: gate,
-                                entries: batch.map { ($0.worker, $0.action) }))
+                                hooks: runs && !job.hooks(event).isEmpty,
+                                entries: batch.map { ($0.worker, $0.action, phase.word($0.action)) }))
                     }
                 }
                 // A job that only probes its gate, or completes.
@@ -160,18 +177,22 @@ struct Timeline {
             columns.append(
                 Column(
                     x: x + 3 + index * columnWidth, number: source.batches[range.lowerBound].number,
-                    hasGate: batches.contains { $0.gate }))
+                    hasGate: batches.contains { $0.gate }, hasHooks: batches.contains { $0.hooks }))
             for batch in batches {
                 let place = batch.phase.map { "\($0.rawValue) batch \(batch.number)" }
                 for entry in batch.entries {
                     guard let row = places[entry.worker] else { continue }
-                    cells.append(Cell(row: row, column: columns.count - 1, action: entry.action, place: place))
+                    cells.append(
+                        Cell(
+                            row: row, column: columns.count - 1, action: entry.action, word: entry.word, place: place))
                 }
             }
         }
         let width = max(count * columnWidth + 6, min(source.title.count * 7 + 14, 126))
         blocks.append(
-            Block(title: source.title, band: source.band, x: x, width: width, columns: first..<columns.count))
+            Block(
+                title: source.title, band: source.band, x: x, width: width, columns: first..<columns.count,
+                hooksBefore: source.hooksBefore, hooksAfter: source.hooksAfter))
         return x + width
     }
 }

@@ -18,32 +18,54 @@ public struct Unbound: Equatable, Sendable {
     public static func == (a: Self, b: Self) -> Bool { a.subject == b.subject && a.detail == b.detail }
 }
 
+extension PlanKind {
+    /// Whether anything is pushed to workers or run there by the plan itself.
+    fileprivate var touchesWorkers: Bool {
+        switch self {
+        case .deploy: true
+        case .jobCommand: false
+        }
+    }
+}
+
 extension Plan {
     /// What may change what this plan does, without a byte of the plan being changed. Empty where it does nothing.
     public var unbound: [Unbound] {
         if isEmpty { return [] }
-        var list = [
+        var list: [Unbound] = []
+        if kind.touchesWorkers {
+            list.append(
+                Unbound(
+                    subject: "Programs on the workers",
+                    detail:
+                        "make, shells, interpreters and everything that targets and checks call are used as they are there."
+                ))
+            list.append(
+                Unbound(
+                    subject: "What targets fetch",
+                    detail: "Packages, images and downloads are whatever their servers give at that time."))
+        }
+        list.append(
             Unbound(
-                subject: "Programs on the workers",
-                detail:
-                    "make, shells, interpreters and everything that targets and checks call are used as they are there."
-            ),
-            Unbound(
-                subject: "What targets fetch",
-                detail: "Packages, images and downloads are whatever their servers give at that time."),
-            Unbound(
-                subject: "Values of secrets",
-                detail: "A plan never holds them. What services read from elsewhere may change after the review."),
-            Unbound(
-                subject: "data/ and logs/ of each job",
-                detail: "They belong to the jobs; targets find them as the last release left them."),
-        ]
+                subject: hasHooks ? "Values of variables and secrets" : "Values of secrets",
+                detail: hasHooks
+                    ? "Hooks read them as they are then, and may write others; of secrets a plan holds none. What services "
+                        + "read from elsewhere may change after the review."
+                    : "A plan never holds them. What services read from elsewhere may change after the review."))
+        if kind.touchesWorkers {
+            list.append(
+                Unbound(
+                    subject: "data/ and logs/ of each job",
+                    detail: "They belong to the jobs; targets find them as the last release left them."))
+        }
+        if hasHooks { list += unboundOfHooks }
         switch transport {
-        case .local:
+        case .local where kind.touchesWorkers:
             list.append(
                 Unbound(
                     subject: "The applying machine",
                     detail: "Its own programs run the targets: workers are folders there."))
+        case .local: break
         case .ssh:
             let unknown = workers.filter { $0.ssh?.hostKeys.isEmpty != false }
             if !unknown.isEmpty {
@@ -65,6 +87,47 @@ extension Plan {
             }
         }
         return list
+    }
+
+    private var unboundOfHooks: [Unbound] {
+        var list = [
+            Unbound(
+                subject: "Programs on the control host",
+                detail:
+                    "The interpreters of hooks (python3, bun, sh) and everything that they call are used as they are there."
+            ),
+            Unbound(
+                subject: "What hooks fetch and read",
+                detail: "Answers of other systems, and files beside _modules, are whatever they are at that time."),
+            Unbound(
+                subject: "Variables of the applying process",
+                detail:
+                    "Hooks get its PATH, HOME, locale, proxies and ssh-agent, and what hook_environment of maand.conf names."
+            ),
+        ]
+        let python = jobsWithPython
+        if !python.isEmpty {
+            let jobs = python.prefix(8).map { "\($0)" as Phrase }.list()
+            let rest = python.count > 8 ? " and \(python.count - 8) more" : ""
+            list.append(
+                Unbound(
+                    subject: "Virtual environments",
+                    detail:
+                        "Hooks in Python of \(jobs)\(own: rest) run with _modules/.venv or _modules/venv of the job's folder "
+                        + "in the workspace where it has one, as it is then."))
+        }
+        return list
+    }
+
+    /// Jobs with a hook in Python, in the order of the plan.
+    private var jobsWithPython: [JobName] {
+        let stopping = stopHooks.map { (job: $0.job, hooks: $0.commands) }
+        let acting = waves.lazy.flatMap(\.jobs).map { job in
+            (job: job.job, hooks: HookEvent.allCases.flatMap(job.hooks))
+        }
+        var seen = Set<JobName>()
+        return (stopping + acting).filter { $0.hooks.contains { $0.script.hasSuffix(".py") } }.map(\.job)
+            .filter { seen.insert($0).inserted }
     }
 
     /// Whether the address is an IPv4 or IPv6 address, which nothing has to look up.

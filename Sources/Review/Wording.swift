@@ -60,6 +60,12 @@ enum Wording {
 extension Plan {
     /// What the plan does, in one line: `Plan: 3 to start, 4 to restart; 12 unchanged.`
     public var summaryLine: String {
+        switch kind {
+        case .deploy: break
+        case .jobCommand:
+            let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.allocations(of: .cli) }
+            return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
+        }
         var parts: [String] = []
         for (count, verb) in [
             (summary.start, "start"), (summary.restart, "restart"), (summary.reload, "reload"),

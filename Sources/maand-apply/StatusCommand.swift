@@ -97,6 +97,25 @@ struct RunReport {
         var state: String
         var done: Int
         var steps: Int
+        /// Nil where no batches are cut.
+        var rollout_order: Order?
+    }
+
+    /// In which order a job's batches are cut.
+    private struct Order: Encodable {
+        enum Source: String, Encodable {
+            /// The order of `workers.json`.
+            case workers
+            /// The job's `rollout_order` key, when the plan was made.
+            case keyValue = "kv"
+            /// A hook of the run has put another in the place of the plan's.
+            case hook
+        }
+
+        var source: Source
+        var workers: [String]
+        /// What was decided about an order that hooks might put; nil where none may, or none has yet.
+        var detail: String?
     }
 
     /// Nil where there is no such run.
@@ -105,7 +124,8 @@ struct RunReport {
         self.run = run
         let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
         let itinerary = Itinerary(
-            try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, orders: try catalog.rolloutOrders(of: run.id))
+            try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan,
+            orders: try catalog.rolloutOrders(of: run.id))
         let records = Dictionary(try catalog.steps(of: run.id).map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = itinerary.steps.compactMap { step in
             guard let record = records[step.id], record.state != .succeeded, record.state != .pending else {
@@ -119,13 +139,30 @@ struct RunReport {
             let steps = unit.steps
             let done = steps.count { records[itinerary.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: unit.job?.text ?? "stops", state: Self.word(standing), done: done, steps: steps.count)
+                job: unit.job?.text ?? "stops", state: Self.word(standing), done: done, steps: steps.count,
+                rollout_order: Self.order(of: unit, itinerary, records))
         }
         if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
             holder = by
         } else {
             holder = nil
         }
+    }
+
+    private static func order(
+        of unit: Itinerary.Unit, _ itinerary: Itinerary, _ records: [StepID: StepRecord]
+    ) -> Order? {
+        guard let job = unit.steps.first.flatMap(itinerary.job(of:)), !job.phases.isEmpty else { return nil }
+        let decision = unit.steps.first { itinerary.steps[$0].kind == .order }
+        let planned: Order.Source =
+            switch job.rolloutOrder {
+            case .workers: .workers
+            case .keyValue: .keyValue
+            }
+        return Order(
+            source: itinerary.orders[job.job] != nil ? .hook : planned,
+            workers: itinerary.activeWorkers(of: job).map(\.text),
+            detail: decision.flatMap { records[itinerary.steps[$0].id]?.detail })
     }
 
     private static func word(_ standing: StepMachine.Standing) -> String {
@@ -160,12 +197,30 @@ struct RunReport {
         if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
-        for row in rows { lines.append("  \(row.job): \(row.state), \(row.done) of \(row.steps) steps done") }
+        for row in rows {
+            lines.append("  \(row.job): \(row.state), \(row.done) of \(row.steps) steps done")
+            if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
+        }
         for (step, record) in open {
             let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
             lines.append("  \(step.id) (attempt \(record.attempt)) is \(record.state.rawValue)\(detail)")
         }
         return lines
+    }
+
+    /// Workers of an order that a line names.
+    private static let named = 20
+
+    /// Nil where nobody has chosen an order.
+    private static func text(_ order: Order) -> String? {
+        let origin: String
+        switch order.source {
+        case .workers: return order.detail.map { "    rollout order: that of workers.json, \($0)" }
+        case .keyValue: origin = "set by `rollout_order`" + (order.detail.map { ", \($0)" } ?? "")
+        case .hook: origin = "put by a hook"
+        }
+        let more = order.workers.count > named ? " and \(order.workers.count - named) more" : ""
+        return "    rollout order, \(origin): \(order.workers.prefix(named).joined(separator: ", "))\(more)"
     }
 
     /// Stable keys, for programs.

@@ -34,7 +34,18 @@ import YAML
         (#"{"commands": {"command_a": {"executed_on": ["clli"]}}}"#, "did you mean \"cli\"?"),
         (#"{"commands": {"command_a": {"executed_on": []}}}"#, "names no event"),
         (#"{"commands": {"command_a": {}}}"#, "the field `executed_on` is missing"),
-        (#"{"commands": {"command_a": {"executed_on": ["pre_deploy"]}}}"#, "not supported by this release"),
+        (#"{"commands": {"command_a": {"executed_on": ["pre_deploy"]}}}"#, "command_a has no script"),
+        (#"{"commands": {"command_a": {"executed_on": ["pre_deplyo"]}}}"#, "unknown event \"pre_deplyo\""),
+        (#"{"commands": {"command_a": {"executed_on": ["pre_deplyo"]}}}"#, "did you mean \"pre_deploy\"?"),
+        (
+            #"{"commands": {"command_a": {"executed_on": ["cli", "cli"]}}}"#,
+            "1:52: error: job api: command_a names the event cli twice"
+        ),
+        (#"{"repeatable": ["command_a"]}"#, "1:17: error: job api: repeatable names targets (start, restart, reload"),
+        (
+            #"{"repeatable": ["command_ab"], "commands": {"command_a": {"executed_on": ["cli"]}}}"#,
+            "did you mean \"command_a\"?"
+        ),
         (#"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b"}}}}"#, "set both or not at all"),
         (#"{"health_check": {"checks": []}}"#, "at least one check"),
         (#"{"health_check": {"checks": [{"type": "tcp", "port": "http"}]}}"#, "has no port \"http\""),

@@ -43,7 +43,20 @@ enum Hostile {
         job.batching.spread = evil
         job.ports = [.init(evil, 80)]
         job.healthCheck?.checks = [.ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200)]
-        plan.waves[0].jobs[0] = job
+        job.hooks = Hooked.hooks
+        for event in HookEvent.allCases where event != .cli {
+            job.hooks?.commands[event] = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
+        }
+        var canary = job
+        canary.job = try #require(JobName("canary"))
+        canary.phases[0].kind = .jobControl
+        // What the other job shows already: all of it has to fit into a comment.
+        for event in HookEvent.allCases where event != .jobControl { canary.hooks?.commands[event] = nil }
+        canary.changes[0].value = []
+        for batch in canary.phases[0].batches.indices { canary.phases[0].batches[batch][0].matched = [] }
+        plan.waves[0].jobs = [job, canary]
+        plan.stopHooks = [try Hooked.stopHooks()]
+        plan.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
         return plan
     }
 

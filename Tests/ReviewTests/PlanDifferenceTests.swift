@@ -128,6 +128,62 @@ import Testing
                 """)
     }
 
+    @Test func hooks() throws {
+        let old = try Hooked.plan()
+        var new = old
+        let other = Digest.of("other".utf8)
+        new.waves[0].jobs[0].hooks?.modules = other
+        new.waves[0].jobs[0].hooks?.commands[.preDeploy]?[0].digest = other
+        new.waves[0].jobs[0].hooks?.commands[.preDeploy]?[1].isRepeatable = false
+        new.waves[0].jobs[0].hooks?.commands[.healthCheck] = nil
+        new.waves[0].jobs[0].hooks?.commands[.postDeploy]?.reverse()
+        new.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted]?.append(
+            .init(command: "command_more", script: "command_more", digest: other))
+        new.stopHooks[0].modules = other
+        new.stopHooks[0].commands[0].script = "command_leave.py"
+        let (plain, changed) = (Hooked.digest.short, other.short)
+        #expect(
+            PlanDifference(old, new).text(color: false) == """
+                Stops
+                  ~ after_allocation_stopped of old: command_leave (command_leave.sh, \(plain)) -> \
+                command_leave (command_leave.py, \(plain))
+                  ~ after_allocation_stopped of old: _modules: \(plain) -> \(changed)
+                api
+                  ~ pre_deploy: command_order (command_order.py, \(plain)) -> command_order (command_order.py, \(changed))
+                  ~ pre_deploy: command_secrets (command_secrets.py, \(plain), may be repeated) -> \
+                command_secrets (command_secrets.py, \(plain))
+                  + after_allocation_started: command_more (command_more, \(changed))
+                  - health_check: command_smoke (command_smoke, \(plain))
+                  ~ post_deploy: order: command_tell, command_note -> command_note, command_tell
+                  ~ _modules of the hooks: \(plain) -> \(changed)
+
+                """)
+        #expect(!PlanDifference(old, new).onlyAddsJobs)
+    }
+
+    @Test func hooksThatOnlyOnePlanHas() throws {
+        let old = try Samples.plan(workers: ["w1"], batch: 1)
+        var new = old
+        new.waves[0].jobs[0].hooks = .init(modules: Hooked.digest, commands: [.preDeploy: [Hooked.order]])
+        new.stopHooks = [try Hooked.stopHooks()]
+        let plain = Hooked.digest.short
+        #expect(
+            PlanDifference(old, new).text(color: false) == """
+                Stops
+                  + after_allocation_stopped of old: command_leave (command_leave.sh, \(plain))
+                api
+                  ~ order may be replaced by: nothing -> command_order
+                  + pre_deploy: command_order (command_order.py, \(plain))
+
+                """)
+        #expect(PlanDifference(new, old).text(color: false).contains("  - pre_deploy: command_order"))
+        var without = new
+        without.waves = []
+        #expect(
+            PlanDifference(without, new).text(color: false)
+                == "api\n  + in wave 1, 2.0.0 -> 2.1.0: 1 to restart; hooks pre_deploy command_order\n")
+    }
+
     @Test func wholeJobs() throws {
         let old = try Samples.plan(workers: ["w1"], batch: 1)
         var new = old
@@ -151,6 +207,7 @@ import Testing
     }
 
     @Test func everyOtherFieldIsSeen() throws {
+        let stopHooks = try Hooked.stopHooks()
         let changes: [(inout Plan) -> Void] = [
             { $0.bucket = "c" }, { $0.transport = .local }, { $0.workerRoot = "/x" }, { $0.options.syncOnly = true },
             { $0.window = MaintenanceWindow(zone: "UTC", openings: []) }, { $0.policy.startBefore = .distantPast },
@@ -169,6 +226,12 @@ import Testing
             { $0.waves[0].jobs[0].healthCheck = nil },
             { $0.waves[0].jobs[0].phases[0].batches[0][0].matched[0].value = ["x"] },
             { $0.waves[0].jobs[0].content[0].workers.swapAt(0, 1) },
+            { $0.reconcile[0].isMakefileOptional = true }, { $0.waves[0].jobs[0].hooks = Hooked.hooks },
+            { $0.stopHooks = [stopHooks] },
+            {
+                $0.stopHooks = [stopHooks]
+                $0.stopHooks[0].timeout = 9
+            },
             { $0.facts = Facts() }, { $0.facts = Facts(variables: ["a": "b"]) },
         ]
         let old = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)

@@ -115,7 +115,7 @@ class Bucket:
 
     def copy(self, test):
         """Another bucket with the same content, catalog and workers; nothing may be running in this one."""
-        other = Bucket(test, self.id)
+        other = type(self)(test, bucket_id=self.id)
         shutil.rmtree(other.top)
         shutil.copytree(self.top, other.top, symlinks=True)
         return other
@@ -150,6 +150,10 @@ class Bucket:
             self.write(f"jobs/{name}/_modules/{command}.py", "print('ok')\n")
 
     # -- the programs
+
+    @staticmethod
+    def environment(**more):
+        return {**os.environ, **more}
 
     def run(self, program, *arguments, **options):
         return self.run_in(self.path, program, *arguments, **options)

@@ -13,13 +13,13 @@ import threading
 import bucket
 
 SHARDS = 4
-CRASH = os.environ.get("MAAND_CRASH", "32")
+CRASH = os.environ.get("MAAND_CRASH")
 SEED = int(os.environ.get("MAAND_SEED", "5"))
 WORKERS = [f"127.0.7.{number}" for number in range(1, 7)]
 LABELS = {"base": WORKERS[0:2], "side": WORKERS[3:5], "front": [WORKERS[5], WORKERS[0]], "old": [WORKERS[5]]}
 
 _lock = threading.Lock()
-_template = None
+_templates = {}
 
 
 def lay(b, version, labels):
@@ -39,35 +39,43 @@ def lay(b, version, labels):
 
 
 class Crash(bucket.Case):
+    # Places of a normal run, and of how many times a shard dies several times in one rollout.
+    sample = 32
+    pairs = 2
+    what = "a rollout of 2 waves, 3 jobs, 6 workers"
+
     def template(self):
         """(a bucket with a plan that nothing has run of, the same after an uninterrupted run, the places), made once."""
-        global _template
         with _lock:
-            if _template is None:
-                first = bucket.Bucket(_Owner)
-                lay(first, "1.0.0", LABELS)
-                first.job("old", "1.0.0", None, bucket.makefile(pause=0), selectors=["old"])
-                self.succeed(first.plan())
-                self.succeed(first.apply())
-                first.forget()
-                bucket.shutil.rmtree(first.workspace / "jobs/old")
-                lay(first, "2.0.0", {**LABELS, "base": WORKERS[0:3]})
-                self.succeed(first.plan())
-                undisturbed = first.copy(_Owner)
+            if type(self) not in _templates:
+                first = self.prepared()
+                undisturbed = first.copy(Owner)
                 log = undisturbed.top / "places"
-                self.succeed(undisturbed.apply(env={**os.environ, "MAAND_FAULT_LOG": str(log)}))
+                self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))))
                 if not log.exists():
                     self.skipTest("only a debug build can be told where to die")
-                _template = first, undisturbed, log.read_text().splitlines()
-                print(f"crash: {len(_template[2])} places where a rollout of 2 waves, 3 jobs, 6 workers may die",
-                      flush=True)
-        return _template
+                places = log.read_text().splitlines()
+                _templates[type(self)] = first, undisturbed, places
+                print(f"crash: {len(places)} places where {self.what} may die", flush=True)
+        return _templates[type(self)]
+
+    def prepared(self):
+        first = bucket.Bucket(Owner)
+        lay(first, "1.0.0", LABELS)
+        first.job("old", "1.0.0", None, bucket.makefile(pause=0), selectors=["old"])
+        self.succeed(first.plan())
+        self.succeed(first.apply())
+        first.forget()
+        bucket.shutil.rmtree(first.workspace / "jobs/old")
+        lay(first, "2.0.0", {**LABELS, "base": WORKERS[0:3]})
+        self.succeed(first.plan())
+        return first
 
     def chosen(self, places):
         if CRASH == "all":
             return list(range(1, len(places) + 1))
         dice = random.Random(SEED)
-        return sorted(dice.sample(range(1, len(places) + 1), min(int(CRASH), len(places))))
+        return sorted(dice.sample(range(1, len(places) + 1), min(int(CRASH or self.sample), len(places))))
 
     def die_and_resume(self, at):
         """Dies at the first of these places, the next process at the next, and so on; then a process is left alone."""
@@ -77,7 +85,7 @@ class Crash(bucket.Case):
         for place in at:
             log = b.top / "places"
             log.unlink(missing_ok=True)
-            ended = b.apply(env={**os.environ, "MAAND_FAULT_AT": str(place), "MAAND_FAULT_LOG": str(log)})
+            ended = b.apply(env=b.environment(MAAND_FAULT_AT=str(place), MAAND_FAULT_LOG=str(log)))
             if ended.code != -9:
                 # Less was left to do than there are places.
                 self.succeed(ended)
@@ -96,12 +104,12 @@ class Crash(bucket.Case):
         dice = random.Random(SEED * 1000 + number)
         places = len(self.template()[2])
         # The second process has the less left to do the later the first one died.
-        for _ in range(2 if CRASH != "all" else 12):
+        for _ in range(self.pairs if CRASH != "all" else 12):
             place = dice.randint(1, places)
             self.die_and_resume([place, dice.randint(1, max(2, places - place)), dice.randint(1, 20)])
 
 
-class _Owner:
+class Owner:
     """Stands for a test that never ends: what it owns is removed with the process."""
     @staticmethod
     def addCleanup(function, *_):

@@ -59,6 +59,27 @@ class Formats(bucket.Case):
         self.assertLessEqual(set(recorded), set(listed))
         self.assertEqual(listed, [step["id"] for step in json.loads(self.show(b, "--format", "json", "--steps"))["steps"]])
 
+    def test_steps_of_hooks_are_those_that_are_recorded(self):
+        b = bucket.Bucket(self)
+        b.workers("w1", "w2")
+        b.job("api", commands={
+            "command_a": {"executed_on": ["pre_deploy", "after_allocation_started"]},
+            "command_b": {"executed_on": ["post_deploy", "after_allocation_started"]}})
+        self.succeed(b.plan())
+        listed = re.findall(r"(?m)^ *\d+  (\S+)$", self.show(b, "--steps"))
+        self.assertEqual(listed, [
+            "api/pre_deploy/w1/command_a", "api/pre_deploy/w2/command_a", "api/rollout_order",
+            "api/start/1/w1/push", "api/start/1/w1/start", "api/start/1/w2/push", "api/start/1/w2/start",
+            "api/start/1/w1/after_allocation_started/command_a", "api/start/1/w2/after_allocation_started/command_a",
+            "api/start/1/w1/after_allocation_started/command_b", "api/start/1/w2/after_allocation_started/command_b",
+            "api/start/1/w1/promote", "api/start/1/w2/promote",
+            "api/post_deploy/w1/command_b", "api/post_deploy/w2/command_b", "api/complete"])
+        self.succeed(b.apply("--events", b.top / "events"))
+        events = [json.loads(line) for line in (b.top / "events").read_text().splitlines()]
+        begun = {event["step"] for event in events if event["event"] == "step_started"}
+        # These are records alone.
+        self.assertEqual(begun, {step for step in listed if not step.endswith(("/promote", "/complete"))})
+
     def test_without_a_store_the_plan_is_shown_all_the_same(self):
         b = hostile(self)
         alone = self.succeed(b.run_in(b.top, "maand-plan", "show", b.file(), "--diff", "auto")).out
@@ -248,6 +269,18 @@ class Comparing(bucket.Case):
         b.write("jobs/api/app.conf", "b\n")
         (b.workspace / "jobs/api/more.conf").unlink()
         self.succeed(self.verify(b))
+
+    def test_a_helper_of_a_hook_is_bound(self):
+        b = self.bucket()
+        b.job("api", commands={"command_a": {"executed_on": ["pre_deploy"]}})
+        b.write("jobs/api/_modules/helper.py", "a\n")
+        self.succeed(b.plan())
+        self.succeed(self.verify(b))
+        # A virtual environment is no part of the job.
+        b.write("jobs/api/_modules/.venv/pyvenv.cfg", "home = /usr/bin\n")
+        self.succeed(self.verify(b))
+        b.write("jobs/api/_modules/helper.py", "b\n")
+        self.assertRegex(self.succeed(self.verify(b), 3).out, r"~ _modules of the hooks: sha256:\w{12} -> sha256:\w{12}")
 
     def test_a_plan_that_was_applied_is_stale(self):
         b = self.bucket()

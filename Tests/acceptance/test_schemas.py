@@ -55,6 +55,7 @@ BAD_MANIFESTS = {
     "no attempts": {"health_check": {"checks": [CHECK], "wait": {"attempts": 0}}},
     "a timeout of nothing": {"timeouts": {"action": 0}},
     "a target that nobody knows": {"repeatable": ["sync"]},
+    "an event twice": {"commands": {"command_page": {"executed_on": ["cli", "cli"]}}},
     "certificates": {"certs": {"a": {}}},
 }
 BAD_WORKERS = {
@@ -142,6 +143,70 @@ class Schemas(bucket.Case):
         self.hold_workspace(b.workspace)
         self.hold_plan(b)
 
+    def hooked(self, commands, **manifest):
+        """A bucket with a job whose commands run on these events."""
+        b = bucket.Bucket(self)
+        b.workers("w1", "w2")
+        b.job("api", commands={command: {"executed_on": events} for command, events in commands.items()}, **manifest)
+        return b
+
+    def test_a_plan_with_every_hook(self):
+        b = self.hooked({
+            "command_a": ["pre_deploy", "post_deploy", "after_allocation_started"],
+            "command_b": ["after_allocation_stopped", "health_check", "pre_deploy", "cli"],
+        }, repeatable=["command_a", "start"])
+        # Of each kind of script one.
+        (b.workspace / "jobs/api/_modules/command_b.py").unlink()
+        b.write("jobs/api/_modules/command_b", "#!/bin/sh\n", executable=True)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.write("jobs/api/app.conf", "b\n")
+        b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}}))
+        self.succeed(b.plan())
+        plan = b.read_plan()
+        job = plan["waves"][0]["jobs"][0]
+        self.assertEqual(set(job["hooks"]) - {"modules"},
+                         {"pre_deploy", "post_deploy", "after_allocation_started", "health_check"})
+        self.assertEqual(job["rollout_order"]["may_be_replaced_by"], ["command_a", "command_b"])
+        self.assertEqual(job["health_check"]["checks"], [])
+        self.assertEqual([hooks["job"] for hooks in plan["stop_hooks"]], ["api"])
+        self.assertEqual([worker["worker"] for worker in plan["facts"]["workers"]], ["w1", "w2"])
+        self.hold_workspace(b.workspace)
+        self.hold_plan(b)
+
+    def test_job_control(self):
+        b = self.hooked({"command_canary": ["job_control"]})
+        (b.workspace / "jobs/api/Makefile").unlink()
+        (b.workspace / "jobs/api/_modules/command_canary.py").rename(
+            b.workspace / "jobs/api/_modules/command_canary.sh")
+        b.write("jobs/api/_modules/command_canary.sh", "exit 0\n")
+        self.succeed(b.plan())
+        self.assertEqual([phase["phase"] for phase in b.read_plan()["waves"][0]["jobs"][0]["phases"]], ["job_control"])
+        self.hold_plan(b)
+        self.succeed(b.apply())
+        b.write("disabled.json", json.dumps({"jobs": {"api": {}}}))
+        self.succeed(b.plan())
+        self.assertEqual({stop["makefile"] for stop in b.read_plan()["reconcile"]}, {"optional"})
+        self.hold_workspace(b.workspace)
+        self.hold_plan(b)
+
+    def test_a_plan_of_a_command(self):
+        b = self.hooked({"command_a": ["cli"]})
+        self.succeed(b.run("maand-plan", "job-command", "api", "command_a", "--bucket", b.path, "-o", b.file()))
+        self.assertEqual(b.read_plan()["kind"], "job_command")
+        self.hold_plan(b)
+
+    def test_a_job_that_is_only_completed(self):
+        b = self.hooked({"command_a": ["pre_deploy"], "command_b": ["post_deploy"]})
+        b.write("jobs/api/_modules/command_b.py", "raise SystemExit(1)\n")
+        self.succeed(b.plan())
+        self.refuse(b.apply(), 1, "command_b")
+        self.succeed(b.abandon(1))
+        self.succeed(b.plan())
+        job = b.read_plan()["waves"][0]["jobs"][0]
+        self.assertEqual((job["phases"], set(job["hooks"])), ([], {"modules", "post_deploy"}))
+        self.hold_plan(b)
+
     def refuse_both(self, name, path, examples, make):
         for what, value in examples.items():
             with self.subTest(what):
@@ -188,5 +253,18 @@ class Schemas(bucket.Case):
         bad(lambda plan: plan["workers"][0].update(worker="a b"))
         bad(lambda plan: job(plan).update(health_check={}))
         bad(lambda plan: job(plan)["phases"][0].update(gate="never"))
+        hook = {"command": "command_a", "script": "command_a.py", "digest": "sha256:" + "0" * 64}
+        modules = {"modules": "sha256:" + "0" * 64}
+        bad(lambda plan: job(plan).update(hooks={"post_deploy": [hook]}))
+        bad(lambda plan: job(plan).update(hooks=modules))
+        bad(lambda plan: job(plan).update(hooks={**modules, "post_deploy": []}))
+        bad(lambda plan: job(plan).update(hooks={**modules, "deploy": [hook]}))
+        bad(lambda plan: job(plan).update(hooks={**modules, "after_allocation_stopped": [hook]}))
+        bad(lambda plan: job(plan).update(hooks={**modules, "post_deploy": [{**hook, "command": "a"}]}))
+        bad(lambda plan: job(plan).update(hooks={**modules, "post_deploy": [{**hook, "script": "../a.py"}]}))
+        bad(lambda plan: job(plan).update(hooks={**modules, "post_deploy": [{**hook, "repeatable": False}]}))
+        bad(lambda plan: job(plan)["rollout_order"].update(may_be_replaced_by=["order"]))
+        bad(lambda plan: plan.update(stop_hooks=[{"job": "api", "timeout": 0, **modules, "commands": [hook]}]))
+        bad(lambda plan: plan.update(stop_hooks=[{"job": "api", "timeout": 1, **modules, "commands": []}]))
         bad(lambda plan: job(plan)["phases"][0]["batches"][0][0].update(action="stop"))
         bad(lambda plan: job(plan)["changes"]["new"][0].update(to="sha256:12"))

@@ -29,7 +29,7 @@ struct HealthProbe: Sendable {
             let session = try await session(worker)
             let request = AttemptRequest(
                 id: "\(session.owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
-                isExclusive: false, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
+                lock: .none, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
             return Self.problem("the check", try await session.run(request), timeout: timeout)
         } catch {
             return (error as? NotReady)?.reason ?? "\(error)"

@@ -9,22 +9,20 @@ actor HookModules {
     private let store: ContentStore
     /// Absolute; gets a folder for each tree.
     private let folder: String
-    private var ready: [Digest: String] = [:]
 
     init(store: ContentStore, folder: String) {
         self.store = store
         self.folder = folder
     }
 
-    /// The folder that holds the tree's `_modules`, compared with the tree once in a process.
+    /// The folder that holds the tree's `_modules`. It is compared with the tree before each hook, since the one before
+    /// may have written there.
     ///
     /// - Throws: `StoreError` where content is missing or altered, and what the file system says.
     func folder(of tree: Digest) throws -> String {
-        if let folder = ready[tree] { return folder }
         let path = "\(folder)/\(tree.hex)"
         let content = try store.tree(tree)
         if !Self.matches(content, path) { try lay(content, at: path) }
-        ready[tree] = path
         return path
     }
 
@@ -61,8 +59,10 @@ actor HookModules {
                     [.posixPermissions: entry.kind == .executable ? 0o700 : 0o600], ofItemAtPath: file)
             }
         }
-        // A hook of an earlier process may still run from what is there: it keeps its open files.
-        if files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
+        // A hook may still run from what is there: it keeps its open files, and finds what it opens later in the new place.
+        let aside = "\(draft).old"
+        defer { try? files.removeItem(atPath: aside) }
+        if files.fileExists(atPath: path) { try files.moveItem(atPath: path, toPath: aside) }
         try files.moveItem(atPath: draft, toPath: path)
     }
 }

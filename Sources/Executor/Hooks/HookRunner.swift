@@ -67,6 +67,8 @@ struct HookRunner: Sendable {
     ///
     /// - Throws: `StoreError`, and what the file system says.
     func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
+        let told = environment(of: call)
+        if let flaw = TooLong(told) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
         try writeEnvironment(inherited.merging(services.admit(call)) { _, own in own }, to: file)
@@ -78,14 +80,66 @@ struct HookRunner: Sendable {
             \(command(call, path))
             """
         return AttemptRequest(
-            id: call.id, action: .shell(lines), job: nil, isExclusive: false, environment: environment(of: call),
+            id: call.id, action: .shell(lines), job: nil, lock: lock(call), environment: told,
             timeout: .seconds(call.timeout), tailLimit: tailLimit)
+    }
+
+    /// One hook of an allocation runs at a time, also where one lived on after its run was given up; those that only look
+    /// may run beside it.
+    private func lock(_ call: HookCall) -> AttemptRequest.Lock {
+        call.event == .healthCheck
+            ? .none : .named("hook-\(Digest.of(call.allocation.description.utf8).hex.prefix(16))")
+    }
+
+    /// Bytes that one variable may have: less than the 128 KiB that Linux lets a program be started with, name included.
+    static let variableLimit = 127 << 10
+
+    /// No program can be started with a variable.
+    struct TooLong: Error, CustomStringConvertible {
+        let variable: String
+        let bytes: Int
+
+        /// Nil where there is none such.
+        init?(_ variables: [String: String]) {
+            let long = variables.filter { $0.value.utf8.count > HookRunner.variableLimit }
+            guard let (name, value) = long.min(by: { $0.key < $1.key }) else { return nil }
+            variable = name
+            bytes = value.utf8.count
+        }
+
+        var description: String {
+            "its \(variable) would have \(bytes) bytes, and no program can be started with more than "
+                + "\(HookRunner.variableLimit) in one variable: make batches smaller, or split the job"
+        }
     }
 
     /// The attempt has an outcome, and it is recorded.
     func ended(_ call: HookCall) async {
         await services.ended(call)
         unlink(environmentFile(call))
+        // What is kept of the output is in the catalog, without them.
+        if !services.secrets(visibleTo: call).isEmpty { removeOutput(of: call.id) }
+    }
+
+    private func removeOutput(of attempt: String) {
+        for kind in ["out", "err"] {
+            unlink("\(session.bucketRoot)/receipts/\(attempt.prefix { $0 != "-" })/\(attempt).\(kind)")
+        }
+    }
+
+    /// Removes what hooks printed where an earlier process ended between the outcome and its own removal, and what hooks
+    /// left of runs that were given up.
+    ///
+    /// - Parameter open: attempts that have no outcome yet.
+    func removeOutputs(but open: Set<String>) {
+        let files = FileManager.default
+        let receipts = "\(session.bucketRoot)/receipts"
+        for run in (try? files.contentsOfDirectory(atPath: receipts)) ?? [] {
+            for file in (try? files.contentsOfDirectory(atPath: "\(receipts)/\(run)")) ?? [] {
+                guard file.hasSuffix(".out") || file.hasSuffix(".err") else { continue }
+                if !open.contains(String(file.dropLast(4))) { unlink("\(receipts)/\(run)/\(file)") }
+            }
+        }
     }
 
     /// Runs a hook that only looks.
@@ -94,17 +148,25 @@ struct HookRunner: Sendable {
     func probe(_ call: HookCall) async -> String? {
         let problem = await inSlot { () -> String? in
             do {
-                let report = try await session.run(try await request(call, tailLimit: 1024))
+                var report = try await session.run(try await request(call, tailLimit: Self.probeLimit))
+                if case .finished(var result) = report {
+                    // Before anything of it is cut off, since of half a secret nobody knows that it is one.
+                    let secrets = services.secrets(visibleTo: call)
+                    result.output.bytes = Redaction.strike(secrets, from: result.output.bytes)
+                    result.errorOutput.bytes = Redaction.strike(secrets, from: result.errorOutput.bytes)
+                    report = .finished(result)
+                }
                 return HealthProbe.problem(call.hook.command, report, timeout: call.timeout)
             } catch {
                 return "\(call.hook.command) was not run: \(error)"
             }
         }
         await ended(call)
-        return problem.map {
-            String(decoding: Redaction.strike(services.secrets(visibleTo: call), from: Array($0.utf8)), as: UTF8.self)
-        }
+        return problem
     }
+
+    /// Bytes of what a hook that only looks prints: enough for a last line with the longest secret in it.
+    private static let probeLimit = 1 << 16
 
     /// The output with the job's secrets struck out, as far as the run knows them.
     func redacted(_ output: StepOutput, _ call: HookCall) -> StepOutput {
@@ -147,8 +209,18 @@ struct HookRunner: Sendable {
         }
     }
 
+    private var environments: String { "\(bucketFolder)/\(Self.folder)/environments" }
+
+    /// Removes the environments of hooks that were never begun.
+    ///
+    /// - Parameter open: attempts that have no outcome yet.
+    func removeEnvironments(but open: Set<String>) {
+        for file in (try? FileManager.default.contentsOfDirectory(atPath: environments)) ?? []
+        where !open.contains(file) { unlink("\(environments)/\(file)") }
+    }
+
     private func environmentFile(_ call: HookCall) -> String {
-        "\(bucketFolder)/\(Self.folder)/environments/\(call.id)"
+        "\(environments)/\(call.id)"
     }
 
     private func writeEnvironment(_ values: [String: String], to file: String) throws {

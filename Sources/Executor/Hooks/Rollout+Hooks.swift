@@ -1,4 +1,5 @@
 internal import Catalog
+internal import HookAPI
 internal import Model
 
 extension Rollout {
@@ -8,7 +9,9 @@ extension Rollout {
     func hookRunner(for plan: Plan, _ recorder: Recorder, _ records: [StepRecord]) async throws -> HookRunner {
         let step = Workforce.preflightStep(HookRunner.host)
         let known = records.first { $0.step == step }?.detail
-        let (runner, generation) = try await hookRunner(for: plan, recorder.run, generation: known, keepsPort: true)
+        let (runner, generation) = try await hookRunner(
+            for: plan, recorder.run, generation: known, keepsPort: true,
+            living: HookIdentity.living(recorder.itinerary, records, of: recorder.run.id))
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner
     }
@@ -17,9 +20,10 @@ extension Rollout {
     ///   - run: on whose behalf hooks are run.
     ///   - generation: what the receipts directory was when the run first saw it; nil compares nothing.
     ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    ///   - living: see `RunHookServices.open`.
     /// - Returns: also what the receipts directory is now.
     func hookRunner(
-        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool
+        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool, living: [HookIdentity] = []
     ) async throws -> (runner: HookRunner, generation: String) {
         var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
         let faults: [String]
@@ -39,11 +43,14 @@ extension Rollout {
         }
         let services = try await RunHookServices.open(
             bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
-            report: { [observe] in observe(.warning($0)) })
+            living: living, report: { [observe] in observe(.warning($0)) })
         let runner = HookRunner(
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
             inherited: ControlHost.environment(of: configuration))
+        let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
+        runner.removeEnvironments(but: open)
+        if try catalog.keyValueNamespaces().contains(where: \.isSecret) { runner.removeOutputs(but: open) }
         return (runner, seen)
     }
 }

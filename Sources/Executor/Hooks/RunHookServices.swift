@@ -11,37 +11,36 @@ internal import Model
 struct RunHookServices: Sendable {
     private let api: HookAPI
     private let catalog: Catalog
-    private let view: KeyValueView
+    private let vault: Vault
     private let facts: Facts
     private let run: RunID
 
     /// - Parameters:
     ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    ///   - living: attempts that an earlier process began and that have no outcome.
     ///   - report: gets a line about each request that was refused, without values.
     static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
-        report: @escaping @Sendable (String) -> Void
+        living: [HookIdentity], report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
         let api = try await HookAPI.open(
             bucketFolder: bucketFolder, bucket: plan.bucket, facts: facts, catalog: catalog, vault: vault, run: run,
-            keepsPort: keepsPort, now: clock.now, report: report)
+            keepsPort: keepsPort, living: living, now: clock.now, report: report)
         return RunHookServices(
-            api: api, catalog: catalog,
-            view: KeyValueView(facts: facts, bucket: plan.bucket, catalog: catalog, vault: vault, run: run.id),
-            facts: facts, run: run.id)
+            api: api, catalog: catalog, vault: vault, facts: facts, run: run.id)
     }
 
     /// Lets a hook in.
     ///
     /// - Returns: variables for its environment.
     func admit(_ call: HookCall) -> [String: String] {
-        api.admit(
+        // It may read a secret, put another value in its place, and print the first.
+        api.note(stored(visibleTo: call), seenBy: call.job)
+        return api.admit(
             HookIdentity(
-                attempt: call.attempt, job: call.job, worker: call.worker,
-                allocationID: Facts.allocationID(call.allocation), command: call.hook.command,
-                event: call.event.rawValue))
+                attempt: call.attempt, allocation: call.allocation, command: call.hook.command, event: call.event))
     }
 
     /// The outcome of the attempt is recorded: what its processes still ask is refused.
@@ -55,16 +54,46 @@ struct RunHookServices: Sendable {
         return order
     }
 
-    /// The values of the secrets that the hook may read; those that cannot be decrypted are left out.
+    /// The values of the secrets that the hook may read, and those that it may have read or written before; those that
+    /// cannot be decrypted are left out.
     func secrets(visibleTo call: HookCall) -> [String] {
+        stored(visibleTo: call) + api.secrets(seenBy: call.job)
+    }
+
+    private func stored(visibleTo call: HookCall) -> [String] {
         let jobs = [call.job] + facts.upstreams(of: call.job).sorted()
-        return jobs.flatMap { job -> [String] in
-            let namespace = KVNamespace.secrets(job)
-            let values = (try? view.values(in: namespace)) ?? []
-            return values.compactMap { try? view.text(of: $0, in: namespace) }
+        let stored = (try? catalog.storedSecrets(in: jobs.map(KVNamespace.secrets), run: run)) ?? []
+        return stored.compactMap { secret in
+            try? vault.open(
+                secret.sealed,
+                for: .init(namespace: secret.namespace.text, key: secret.key, version: secret.version))
         }
     }
 
     /// No hook will ask any more.
     func close() async { await api.close() }
+}
+
+extension HookIdentity {
+    init(attempt: WritingAttempt, allocation: AllocationID, command: String, event: HookEvent) {
+        self.init(
+            attempt: attempt, job: allocation.job, worker: allocation.worker,
+            allocationID: Facts.allocationID(allocation), command: command, event: event.rawValue)
+    }
+
+    /// Hooks of the run that have begun and have no outcome: they may have outlived the process that began them.
+    static func living(_ itinerary: Itinerary, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
+        let open = Dictionary(
+            records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last }
+        )
+        if open.isEmpty { return [] }
+        return itinerary.steps.compactMap { step in
+            guard case .hook(let event, let command) = step.kind, let allocation = step.allocation,
+                let attempt = open[step.id]
+            else { return nil }
+            return HookIdentity(
+                attempt: WritingAttempt(run: run, step: step.id, attempt: attempt), allocation: allocation,
+                command: command, event: event)
+        }
+    }
 }

@@ -27,8 +27,8 @@ public enum ControlHost {
     }
 
     private static let passedVariables = [
-        "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "http_proxy", "https_proxy",
-        "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+        "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "http_proxy",
+        "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     ]
 
     /// Only where a person sits at a terminal: a rollout that runs by itself must not wait for one.

@@ -99,11 +99,14 @@ extension Performer {
     }
 
     /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,
-    /// or one of a run that has ended. What lives stays in the way.
+    /// one of another step that was resolved, or one of a run that has ended. What lives stays in the way.
     func clear(_ other: String, decided: [String] = [], _ session: WorkerSession) async throws -> Bool {
         let nonce = other.prefix { $0 != "-" }
         let isDecided =
             try decided.contains(other)
+            || recorder.catalog.steps(of: recorder.run.id).contains {
+                $0.attemptID == other && $0.state != .started && $0.state != .unknown
+            }
             || recorder.catalog.runs(limit: Self.rememberedRuns).contains {
                 $0.nonce == nonce && !$0.state.isUnfinished
             }
@@ -128,7 +131,8 @@ extension Performer {
             switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
             case .absent:
                 // The intent of an earlier process may still be on its way; closing the id makes sure.
-                return Self.verdict(on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
+                return Self.verdict(
+                    on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
             case .running: return Self.verdict(on: try await session.run(request), of: request, place)
             case let report: return Self.verdict(on: report, of: request, place)
             }
@@ -178,7 +182,7 @@ extension Performer {
                     outcome: .failed, exitStatus: result.exitStatus,
                     detail: result.timedOut
                         ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
-                        : "exit status \(result.exitStatus)", output: output))
+                        : text(exitStatus: result.exitStatus), output: output))
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
@@ -198,7 +202,8 @@ extension Performer {
             return .lost(
                 Ending(
                     outcome: .unknown,
-                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"))
+                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"
+                ))
         case .notOwner(let owner):
             return .ended(
                 Ending(
@@ -207,6 +212,11 @@ extension Performer {
                         + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
         case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "\(place) refused: \(reason)"))
         }
+    }
+
+    /// As the shell gives it: a program that a signal ended has 128 and the signal's number.
+    private static func text(exitStatus: Int) -> String {
+        "exit status \(exitStatus)" + (129...192 ~= exitStatus ? ", as of signal \(exitStatus - 128)" : "")
     }
 
     private static func text(_ reason: NotStarted) -> String {

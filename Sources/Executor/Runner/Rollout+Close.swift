@@ -77,7 +77,7 @@ extension Rollout {
                     try await session.settle(attempt)
                     self = .over(.unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended")
                 case .running:
-                    self = .open("it still runs; a later plan waits for its end")
+                    self = .open("it still runs; a later plan does nothing beside it there before its end")
                 case .conflict, .busy, .generationChanged, .refused:
                     self = .open("its worker cannot say what became of it")
                 case .notOwner:

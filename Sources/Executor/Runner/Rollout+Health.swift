@@ -55,7 +55,9 @@ extension Rollout {
 
     /// Whether asking these jobs runs hooks, so that the bucket has to be held.
     public func healthNeedsHooks(of jobs: [JobName]) throws -> Bool {
-        try deployedJobs().contains { (jobs.isEmpty || jobs.contains($0.key)) && !$0.value.job.hooks(.healthCheck).isEmpty }
+        try deployedJobs().contains { name, deployment in
+            (jobs.isEmpty || jobs.contains(name)) && !deployment.job.hooks(.healthCheck).isEmpty
+        }
     }
 
     private struct Known {

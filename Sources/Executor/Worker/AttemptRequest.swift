@@ -10,13 +10,23 @@ public struct AttemptRequest: Sendable, Hashable {
         case shell(String)
     }
 
+    /// Of the attempts with one lock, one runs at a time.
+    public enum Lock: Sendable, Hashable {
+        /// That of actions of the job.
+        case job
+        /// One by name: letters, digits and `-`.
+        case named(String)
+        /// A probe may run beside anything.
+        case none
+    }
+
     /// `<run nonce>-<step>-<attempt>`, of letters, digits and `-`. It is asked for again by the same id.
     public var id: String
     public var action: Action
     /// The job whose directory is the working directory; `nil` for the bucket's root on the worker.
     public var job: String?
-    /// Whether this is an action of the job, of which there is one at a time; a probe may run beside one.
-    public var isExclusive: Bool
+    /// What else runs beside it.
+    public var lock: Lock
     /// What the command gets beside the fixed environment.
     public var environment: [String: String]
     /// Seconds since 1970, by the worker's clock, from which on the command must not begin any more.
@@ -29,13 +39,13 @@ public struct AttemptRequest: Sendable, Hashable {
     public var tailLimit: Int
 
     public init(
-        id: String, action: Action, job: String?, isExclusive: Bool = true, environment: [String: String] = [:],
+        id: String, action: Action, job: String?, lock: Lock = .job, environment: [String: String] = [:],
         latestStart: Int? = nil, timeout: Duration?, grace: Duration = .seconds(10), tailLimit: Int = 1 << 16
     ) {
         self.id = id
         self.action = action
         self.job = job
-        self.isExclusive = isExclusive
+        self.lock = lock
         self.environment = environment
         self.latestStart = latestStart
         self.timeout = timeout
@@ -81,9 +91,18 @@ public struct AttemptRequest: Sendable, Hashable {
     /// SHA-256, in lower-case hex, over all that decides what the command is and where it runs.
     var digest: String {
         var hash = SHA256()
-        hash.update(data: Array("\(job ?? "-") \(isExclusive)\n".utf8))
+        hash.update(data: Array("\(job ?? "-") \(lock == .job)\n".utf8))
         hash.update(data: Array(script.utf8))
         return hash.finalize().hexadecimal
+    }
+
+    /// The name of the lock for the worker script.
+    var lockName: String {
+        switch lock {
+        case .job: job ?? "-root"
+        case .named(let name): name
+        case .none: "-"
+        }
     }
 
     /// Why this cannot be asked, or `nil`.

@@ -54,7 +54,7 @@ public struct WorkerSession: Sendable {
         let script = request.script
         let lines = script.utf8.count { $0 == UInt8(ascii: "\n") }
         var arguments = [request.id, request.digest, generation ?? "-"] + ownership
-        arguments += [request.job ?? "-", request.isExclusive ? request.job ?? "-root" : "-"]
+        arguments += [request.job ?? "-", request.lockName]
         arguments += [
             "\([request.latestStart, latestStart].compactMap(\.self).min() ?? 0)", Self.seconds(request.timeout),
             Self.seconds(request.grace),

@@ -228,10 +228,13 @@ import Testing
         }
         // Whatever the order: the same actions, each once.
         func actions(_ ids: some Sequence<StepID>) -> [String] {
-            ids.map { id in id.text.split(separator: "/").enumerated().filter { $0.offset != 2 }.map(\.element).joined() }
-                .sorted()
+            ids.map { id in id.text.split(separator: "/").enumerated().filter { $0.offset != 2 }.map(\.element).joined()
+            }
+            .sorted()
         }
-        let acting = simulation.order.filter { id in ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") } }
+        let acting = simulation.order.filter { id in
+            ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") }
+        }
         let planned = Itinerary(plan).steps.map(\.id).filter { id in
             ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") }
         }
@@ -261,7 +264,10 @@ import Testing
 
     @Test func aFailedHookKeepsItsWholeBatchFromBeingPromoted() throws {
         let plan = try PlanSample.plan(waves: [
-            [PlanSample.job("api", upgrades: [["w1", "w2"], ["w3"]], hooks: [.afterAllocationStarted: 1], maxFailures: 9)],
+            [
+                PlanSample.job(
+                    "api", upgrades: [["w1", "w2"], ["w3"]], hooks: [.afterAllocationStarted: 1], maxFailures: 9)
+            ],
             [PlanSample.job("web", demands: ["api"], upgrades: [["w1"]])],
         ])
         var simulation = Simulation(Itinerary(plan), seed: 4)

@@ -51,7 +51,7 @@ struct InventoryConformanceTests {
         }
         // A probe is no action of the job.
         _ = try await lab.session.run(
-            AttemptRequest(id: "run1-9-1", action: .shell("true"), job: "api", isExclusive: false, timeout: nil))
+            AttemptRequest(id: "run1-9-1", action: .shell("true"), job: "api", lock: .none, timeout: nil))
         #expect(try await last() == .succeeded(target: "stop"))
         var changed = Self.files
         changed["ünïcode"] = .file("new")

@@ -153,7 +153,7 @@ extension AttemptRequest {
         timeout: Duration? = .seconds(60), grace: Duration = .seconds(5), tailLimit: Int = 1 << 16
     ) -> AttemptRequest {
         AttemptRequest(
-            id: id, action: .shell(text), job: job, isExclusive: isExclusive, timeout: timeout, grace: grace,
+            id: id, action: .shell(text), job: job, lock: isExclusive ? .job : .none, timeout: timeout, grace: grace,
             tailLimit: tailLimit)
     }
 }

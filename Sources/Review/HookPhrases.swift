@@ -1,0 +1,109 @@
+internal import Model
+
+// Users' code that a plan runs, as a reviewer reads it.
+
+/// The hooks of one event.
+struct HookGroup {
+    let event: HookEvent
+    /// When they run, and for which allocations.
+    let title: Phrase
+    /// In the order in which they run.
+    let hooks: [Plan.Hook]
+}
+
+extension Plan.Hook {
+    /// The command, and what it runs.
+    var phrase: Phrase {
+        "\(command) (\(script), \(own: digest.short)\(own: isRepeatable ? ", may be repeated" : ""))"
+    }
+}
+
+extension Plan.Job {
+    /// Over the job's hooks; nil where it has none.
+    var hooksPhrase: Phrase? { hooks.map { Phrase(hooksFrom: $0.modules, timeout: timeouts.hook) } }
+
+    /// In the order in which they run.
+    var hookGroups: [HookGroup] {
+        HookEvent.allCases.compactMap { event in
+            let hooks = hooks(event)
+            if hooks.isEmpty { return nil }
+            let count = Wording.count(allocations(of: event), "allocation")
+            let all = Wording.count(active.count, "active allocation")
+            let when =
+                switch event {
+                case .preDeploy: "before anything of the job is touched, for \(all)"
+                case .jobControl: "in place of Makefile targets, batch by batch, for \(count)"
+                case .afterAllocationStarted: "when the targets of a batch have ended, before promoting, for \(count)"
+                case .afterAllocationStopped: "for \(count)"
+                case .healthCheck:
+                    hasGate
+                        ? "at each gate after the probes, for \(all)"
+                        : "at gates, of which this plan has none"
+                case .postDeploy: "after all batches and gates, for \(all)"
+                case .cli: "which is all that this plan does, for \(all)"
+                }
+            return HookGroup(event: event, title: "\(own: event.rawValue), \(own: when)", hooks: hooks)
+        }
+    }
+
+    /// Whether anything of the rollout asks for the job's health.
+    var hasGate: Bool {
+        guard healthCheck != nil else { return false }
+        return gateFirst || phases.contains { $0.gate != .none } || batching.maxFailures > 0
+            || batching.bakeSeconds > 0 && !phases.isEmpty
+    }
+
+    /// Where the order comes from, and who may put another; nil where it is that of `workers.json` in any case.
+    var orderPhrase: Phrase? {
+        let commands = orderingCommands
+        let source =
+            switch rolloutOrder {
+            case .workers: "as in workers.json"
+            case .keyValue: "as the job's rollout_order says"
+            }
+        if commands.isEmpty { return rolloutOrder == .workers ? nil : "order: \(own: source)" }
+        return "order: \(own: source), unless \(commands.map { "\($0)" }.list(" or ")) puts another: then the same "
+            + "actions, cut into batches again by it"
+    }
+}
+
+extension Plan {
+    /// The scripts of all hooks.
+    var scripts: [Digest] {
+        stopHooks.flatMap(\.commands).map(\.digest)
+            + waves.lazy.flatMap(\.jobs).flatMap { job in HookEvent.allCases.flatMap(job.hooks).map(\.digest) }
+    }
+}
+
+extension Plan.StopHooks {
+    var titlePhrase: Phrase { "after stops of \(job), " + Phrase(hooksFrom: modules, timeout: timeout) }
+
+    /// - Parameter plan: the plan that they are of.
+    func group(in plan: Plan) -> HookGroup {
+        let count = plan.reconcile.count { $0.allocation.job == job }
+        return HookGroup(
+            event: .afterAllocationStopped,
+            title: "\(own: HookEvent.afterAllocationStopped.rawValue), for \(own: Wording.count(count, "allocation"))",
+            hooks: commands)
+    }
+}
+
+extension Phrase {
+    fileprivate init(hooksFrom modules: Digest, timeout: Int) {
+        self = "hooks on the control host, from _modules \(own: modules.short), \(timeout) s each at most"
+    }
+}
+
+extension Plan.Phase {
+    /// What an entry of the phase does, where that is no action on the worker.
+    func word(_ action: LifecycleAction) -> String {
+        switch kind {
+        case .start, .upgrade: action.rawValue
+        case .jobControl:
+            switch action {
+            case .start: "new"
+            case .restart, .reload, .stop, .sync: "update"
+            }
+        }
+    }
+}

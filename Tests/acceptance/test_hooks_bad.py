@@ -1,0 +1,160 @@
+"""Hooks that misbehave, and scripts that are not what was planned."""
+import json
+import os
+import subprocess
+
+import bucket
+import hookbucket
+from bucket import until
+from hookbucket import Hook
+
+WORKERS = ["127.0.12.1", "127.0.12.2"]
+
+
+class Misbehaviour(hookbucket.HookCase):
+    def failing(self, hook, *words, event="pre_deploy", **manifest):
+        """A rollout that such a hook fails. The error names job, event, worker and command."""
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_bad": hook}, **manifest)
+        done = self.rollout(b, code=1)
+        self.refuse(done, 1, f"api/{event}/{WORKERS[0]}/command_bad is failed: ", *words)
+        return b, done
+
+    def test_one_that_hangs(self):
+        """It is ended with what it started."""
+        text = "sleep 300 & (sleep 301; sleep 302) & sleep 303\n"
+        b, _ = self.failing(Hook("pre_deploy", language="sh", text=text), "ended on this host, its limit of 1 s was up",
+                            timeouts={"hook": 1})
+        self.assertEqual(b.processes(), [])
+
+    def test_one_that_leaves_a_daemon(self):
+        """It holds nobody up, and what it asks after its hook's end is refused."""
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_bad": Hook("pre_deploy", body="""\
+if os.fork() == 0:
+    os.setsid()
+    if os.fork(): os._exit(0)
+    while True:
+        answer = maand.get_store_value("maand/bucket", "bucket_id")
+        if not answer.ok: break
+        time.sleep(0.02)
+    late = maand.put_job_variable("late", "1")
+    with open(note.KNOBS + "/late", "w") as file: file.write("%d %s" % (late.status_code, late.text))
+    # Goes on with the hook's standard output open.
+    while os.path.exists(note.KNOBS + "/hold/daemon"): time.sleep(0.02)
+    os._exit(0)""")})
+        (b.knobs / "hold/daemon").touch()
+        b.hold("api", WORKERS[0])
+        self.succeed(b.plan())
+        child = b.start_apply()
+        until(lambda: (b.knobs / "late").exists() and (b.knobs / "late").read_text(), "the daemon was refused")
+        self.assertIn("401 the token is not that of a hook which runs now", (b.knobs / "late").read_text())
+        b.release("api", WORKERS[0])
+        self.ended(child)
+        b.kv("get", "vars/job/api", "late", code=65)
+        (b.knobs / "hold/daemon").unlink()
+
+    def test_much_output_that_is_no_text(self):
+        b = self.bucket(WORKERS[0])
+        text = ("head -c 200000000 /dev/zero\nhead -c 10000000 /dev/urandom >&2\n"
+                "printf '\\n\\033[31mred\\007\\n' >&2\nprintf '\\n\\033]0;title\\n'\nexit 1\n")
+        b.hook_job("api", hooks={"command_bad": Hook("pre_deploy", language="sh", text=text)})
+        self.succeed(b.plan())
+        out = b.top / "output"
+        with open(out, "wb") as file:
+            child = subprocess.Popen([os.path.join(bucket.BIN, "maand-apply"), str(b.file()), "--bucket", str(b.path)],
+                                     stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=b.environment())
+            _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(child.returncode, 1)
+        self.assertLess(usage.ru_maxrss, 200_000, "kB of memory")
+        self.assertLess(sum(file.stat().st_size for file in b.path.glob("maand.db*")), 8_000_000)
+        shown = out.read_bytes()
+        self.assertLess(len(shown), 1_000_000)
+        self.assertNotRegex(shown, rb"[\x00-\x08\x0b-\x1f\x7f]")
+        lines = [line for line in shown.decode().splitlines() if line.startswith("  std")]
+        self.assertEqual(sum(line.endswith("]0;title") and line.startswith("  stdout: \\u{") for line in lines), 1)
+        self.assertEqual(sum("[31mred" in line and line.startswith("  stderr: \\u{") for line in lines), 1)
+
+    def test_one_that_a_signal_ends(self):
+        self.failing(Hook("post_deploy", language="sh", text="kill -9 $$\n"), "exit status 137, as of signal 9",
+                     event="post_deploy")
+
+    def test_no_interpreter(self):
+        b = self.bucket(WORKERS[0])
+        for name, text, words in (("command_bad.ts", "console.log(1)\n", "bun"),
+                                  ("command_bad", "#!/no/such/interpreter\n", "exit status 12")):
+            with self.subTest(name):
+                b.hook_job("api", hooks={"command_bad": Hook("pre_deploy", language="")})
+                (b.workspace / "jobs/api/_modules/command_bad").unlink()
+                b.write(f"jobs/api/_modules/{name}", text, executable=name == "command_bad")
+                self.succeed(b.plan())
+                done = b.apply()
+                if name.endswith(".ts") and done.code == 0:
+                    self.skipTest("bun is installed here")
+                self.refuse(done, 1, f"api/pre_deploy/{WORKERS[0]}/command_bad is failed", "not found", words)
+                self.succeed(b.abandon(json.loads(b.status("--format", "json").out)["run"]))
+
+
+class Scripts(hookbucket.HookCase):
+    def test_a_hook_that_alters_its_own_folder(self):
+        """The next one runs what was approved all the same."""
+        for what, deed in {
+                "altered": 'open(os.path.join(os.path.dirname(__file__), "command_then.py"), "a").write("sys.exit(9)")',
+                "added": 'open(os.path.join(os.path.dirname(__file__), "json.py"), "w").write("raise SystemExit(9)")',
+                "gone": "import shutil; shutil.rmtree(os.path.dirname(__file__))"}.items():
+            with self.subTest(what):
+                b = self.bucket(WORKERS[0])
+                b.hook_job("api", hooks={"command_bad": Hook("pre_deploy", body=deed), "command_then": Hook("pre_deploy"),
+                                         "command_end": Hook("post_deploy", language="sh")})
+                self.rollout(b)
+                self.assertEqual(b.runs(), {(command, WORKERS[0]): 1
+                                            for command in ("command_bad", "command_then", "command_end")})
+                left = [path.name for path in (b.path / ".hooks/modules").iterdir()]
+                self.assertEqual(len(left), 1, left)
+
+    def test_scripts_that_were_edited_after_planning(self):
+        """The planned bytes run: what a script imports, too."""
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body="import helper; helper.say()")})
+        b.write("jobs/api/_modules/helper.py", 'import note\ndef say(): note.say("approved")\n')
+        self.succeed(b.plan())
+        b.write("jobs/api/_modules/helper.py", 'import note\ndef say(): note.say("edited")\n')
+        b.write("jobs/api/_modules/command_x.py", "raise SystemExit('edited')\n")
+        self.succeed(b.apply())
+        self.assertEqual(len(b.trace("approved")), 1)
+        self.assertEqual(b.trace("edited"), [])
+
+    def test_a_script_that_was_altered_in_the_store(self):
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", language="sh")})
+        self.succeed(b.plan())
+        script = b.read_plan()["waves"][0]["jobs"][0]["hooks"]["pre_deploy"][0]
+        digest = script["digest"].removeprefix("sha256:")
+        stored, = [file for file in (b.path / "store").rglob("*") if file.name in (digest, digest[2:])]
+        original = (b.workspace / "jobs/api/_modules/command_x.sh").read_text()
+        stored.chmod(0o600)
+        stored.write_text(original + "touch ../knobs/altered\n")
+        b.write("jobs/api/_modules/command_x.sh", "exit 1\n")
+        self.refuse(b.apply(), 65, "_modules/command_x.sh")
+        self.assertEqual(b.trace(), [])
+        # Where the workspace still has the planned script, that is as good.
+        b.write("jobs/api/_modules/command_x.sh", original)
+        self.succeed(b.apply())
+        self.assertFalse((b.knobs / "altered").exists())
+        self.assertEqual(b.runs(), {("command_x", WORKERS[0]): 1})
+
+    def test_a_virtual_environment_of_the_job(self):
+        """Its interpreter is used, and it is no part of the plan."""
+        b = self.bucket(WORKERS[0])
+        body = 'open(note.KNOBS + "/with", "a").write(os.environ.get("FROM_VENV", "no") + "\\n")'
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body=body)})
+        self.succeed(b.plan())
+        b.write("jobs/api/_modules/.venv/bin/python3", '#!/bin/sh\nFROM_VENV=yes exec /usr/bin/python3 "$@"\n', True)
+        plan = b.file().read_text()
+        self.succeed(b.plan())
+        self.assertEqual(b.file().read_text(), plan)
+        self.succeed(b.apply())
+        b.hook_job("api", "1.1.0", hooks={"command_x": Hook("pre_deploy", body=body)})
+        self.rollout(b)
+        self.assertEqual((b.knobs / "with").read_text(), "yes\nno\n")
