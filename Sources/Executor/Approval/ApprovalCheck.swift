@@ -26,6 +26,8 @@ public struct ApprovalCheck: Sendable {
     /// Where signatures of a plan lie.
     public static func folder(of plan: String) -> String { plan + ".sig.d" }
 
+    /// The policy that holds on this host; nil where there is none.
+    ///
     /// - Throws: `ApprovalProblem`.
     public func policy() throws(ApprovalProblem) -> StandingPolicy? {
         try StandingPolicy.find(hostPath: hostPath, operatorPath: operatorPath, bucketFolder: bucketFolder)
@@ -33,14 +35,18 @@ public struct ApprovalCheck: Sendable {
 
     /// What the policy and the signatures say of a plan.
     public struct Assessment: Sendable {
+        /// The policy as it is on this host now.
         public let standing: StandingPolicy
         /// What holds: of the standing policy and of the one that the run began under whatever is stricter.
         public let policy: ApprovalPolicy
+        /// Whose approvals count, and what is missing.
         public let tally: ApprovalTally
     }
 
+    /// Reads policy and signatures, and says what they are worth for a plan.
+    ///
     /// - Parameters:
-    ///   - recorded: the policy that the plan's run began under; nil where it has not begun.
+    ///   - recorded: the policy that the plan's run began under; nil where it has not begun, or began under none.
     ///   - isStart: the plan has not begun yet.
     /// - Returns: nil where there is no policy, and was none when the run began.
     /// - Throws: `ApprovalProblem`; `CancellationError`.

@@ -34,7 +34,9 @@ public struct ApprovalPolicy: Equatable, Sendable {
 
     /// `name=value`, as in `workers.json`.
     public struct Tag: Hashable, Sendable, Comparable {
+        /// Such as `environment`; `zone` is one, too.
         public var name: String
+        /// Such as `production`.
         public var value: String
 
         init?(_ text: String) {
@@ -47,6 +49,7 @@ public struct ApprovalPolicy: Equatable, Sendable {
         public static func < (a: Self, b: Self) -> Bool { (a.name, a.value) < (b.name, b.value) }
     }
 
+    /// The most approvals that a policy can ask for.
     public static let maximumApprovals = 32
     /// Bytes of a policy that are read.
     public static let maximumSize = 64 << 10

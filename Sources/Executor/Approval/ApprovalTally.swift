@@ -6,8 +6,10 @@ public struct SignatureFinding: Equatable, Sendable {
     public var file: String
     /// When the file was last written; nil where it could not be read. A signature itself does not say when it was made.
     public var writtenAt: Timestamp?
+    /// Whose approval it is.
     public var verdict: Verdict
 
+    /// What a signature is worth.
     public enum Verdict: Equatable, Sendable {
         /// The key signed these bytes, may approve now, and stands in the list under exactly this person's name.
         case valid(principal: String, key: String)
@@ -26,15 +28,21 @@ public struct SignatureFinding: Equatable, Sendable {
 public struct ApprovalTally: Equatable, Sendable {
     /// One person's approval.
     public struct Approval: Equatable, Sendable {
+        /// The person's name in `allowed_signers`.
         public var principal: String
         /// The key's fingerprint, `SHA256:…`.
         public var key: String
+        /// The signature's file, in its folder.
         public var file: String
+        /// When the file was last written, as far as it is known.
         public var writtenAt: Timestamp?
     }
 
+    /// A signature that does not count.
     public struct Rejection: Equatable, Sendable {
+        /// The signature's file, in its folder.
         public var file: String
+        /// For people.
         public var reason: String
     }
 
@@ -42,7 +50,9 @@ public struct ApprovalTally: Equatable, Sendable {
     public private(set) var required: Int
     /// Why it is more than what every plan needs.
     public private(set) var reasons: [String]
+    /// Distinct people with distinct keys.
     public private(set) var counted: [Approval] = []
+    /// The other signatures, and why they do not count.
     public private(set) var rejected: [Rejection] = []
     /// What keeps the plan from beginning, whoever approves it.
     public private(set) var planProblem: String?

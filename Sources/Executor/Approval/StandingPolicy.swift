@@ -15,6 +15,7 @@ public struct ApprovalProblem: Error, Equatable, Sendable, CustomStringConvertib
 public struct StandingPolicy: Sendable {
     /// For people.
     public let path: String
+    /// What it says.
     public let policy: ApprovalPolicy
     /// Of the policy file's bytes.
     public let digest: Digest
