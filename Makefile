@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 BUILD_PACKAGES := make pkg-config libsqlite3-dev libyaml-dev libssh2-1-dev python3
 TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml python3-jsonschema cmark-gfm tmux openssh-client openssh-server strace \
-    systemd
+    systemd busybox tcsh fish
 
 # SwiftPM drops -warnings-as-errors for dependencies, so this holds for our own code only.
 STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
@@ -20,7 +20,7 @@ JOBS ?= 4
 # How long `make fuzz` looks for crashes.
 SECONDS ?= 3600
 
-.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-rollout bench-ssh packages test-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -65,11 +65,14 @@ bench: build test-packages ## time, memory and size of planning at 1,000, 10,000
 bench-rollout: build test-packages ## 120,000 steps on 10,000 simulated workers, with broken connections, failures and kills
 	@"$(PYTHON)" -B Benchmarks/rollout.py --bin .build/release
 
-bench-ssh: build test-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
+bench-ssh: build bench-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
 	@"$(PYTHON)" Benchmarks/ssh.py --bin .build/release
 
 packages:
 	@scripts/install-packages $(BUILD_PACKAGES)
+
+bench-packages:
+	@scripts/install-packages $(TEST_PACKAGES) pssh
 
 test-packages:
 	@scripts/install-packages $(TEST_PACKAGES)

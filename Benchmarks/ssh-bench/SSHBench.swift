@@ -42,6 +42,7 @@ struct SSHBench {
         numbers["connect"] = try await Self.time { try await onAll(workers) { try await self.plain($0) } }
         numbers["connect_cpu"] = Self.cpu() - cpu
         numbers["memory"] = Self.memory()
+        numbers["threads"] = Double(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count)
         var bare: [Double] = []
         for _ in 0..<rounds {
             bare.append(try await Self.time { try await onAll(workers) { try await self.plain($0) } })

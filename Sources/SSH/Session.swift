@@ -31,12 +31,13 @@ final class Session {
     private var descriptor: Int32 = -1
     private var waitsToWrite = false
     private var holdsHandshakePlace = false
-    private var deadline: ContinuousClock.Instant
+    /// Of the way to an open session.
+    private(set) var deadline: ContinuousClock.Instant
     private var opened: ConnectRequest.Opened?
     private var authenticator: Authenticator
-    private var keepaliveDue: ContinuousClock.Instant?
+    var keepaliveDue: ContinuousClock.Instant?
     /// Since when a keepalive, or anything else that was sent, is without any answer.
-    private var silentSince: ContinuousClock.Instant?
+    var silentSince: ContinuousClock.Instant?
     /// The session whose channel carries this one.
     weak var parent: Session?
     let channels = ChannelTable()
@@ -67,7 +68,7 @@ final class Session {
     }
 
     /// Tries the next address; each gets its share of the time that is left.
-    private func connect(to addresses: [SocketAddress], after failure: ConnectFailure?) {
+    func connect(to addresses: [SocketAddress], after failure: ConnectFailure?) {
         closeSocket()
         var addresses = addresses
         var failure = failure
@@ -293,76 +294,9 @@ final class Session {
         loop.markUnsettled(self)
     }
 
-    // MARK: Time
-
-    private var currentPhase: SSHPhase {
-        switch phase {
-        case .lookingUp: .nameLookup
-        case .connecting: .connecting
-        case .tunnelling: .jump
-        case .greeting, .closed: .greeting
-        case .queued, .handshake: .handshake
-        case .authentication: .authentication
-        case .open: .command
-        }
-    }
-
-    /// Acts on every deadline that has passed and registers the next ones.
-    func look(at now: ContinuousClock.Instant) {
-        switch phase {
-        case .closed, .queued: return
-        case .lookingUp, .tunnelling, .greeting, .handshake, .authentication:
-            guard deadline > now else { return fail(.timedOut(endpoint, phase: currentPhase, limit: request.limit)) }
-            loop.look(at: deadline)
-        case .connecting(let remaining, let until):
-            guard deadline > now else { return fail(.timedOut(endpoint, phase: currentPhase, limit: request.limit)) }
-            guard until > now else { return connect(to: remaining, after: ConnectFailure(code: ETIMEDOUT)) }
-            loop.look(at: min(deadline, until))
-        case .open:
-            lookAtCommands(now)
-            keepAlive(now)
-        }
-    }
-
-    private func lookAtCommands(_ now: ContinuousClock.Instant) {
-        for command in channels.commands {
-            guard let deadline = command.deadline else { continue }
-            if deadline <= now {
-                let limit = command.request.limit ?? .zero
-                giveUp(command: command.request.ticket, .timedOut(endpoint, phase: command.phase, limit: limit))
-            } else {
-                loop.look(at: deadline)
-            }
-        }
-    }
-
-    private func keepAlive(_ now: ContinuousClock.Instant) {
-        guard let raw, let due = keepaliveDue else { return }
-        if let since = silentSince {
-            let end = since + loop.options.silenceLimit
-            guard end > now else {
-                return fail(lost("no answer from the server for \(loop.options.silenceLimit)"))
-            }
-            loop.look(at: end)
-        }
-        var next = due
-        if due <= now {
-            var seconds: Int32 = 0
-            libssh2_keepalive_send(raw, &seconds)
-            if silentSince == nil, !link.outbound.isEmpty {
-                silentSince = now
-                loop.look(at: now + loop.options.silenceLimit)
-            }
-            next = now + .seconds(max(1, Int(seconds)))
-            keepaliveDue = next
-            loop.markUnsettled(self)
-        }
-        loop.look(at: next)
-    }
-
     // MARK: The end
 
-    private func lost(_ reason: String) -> SSHError {
+    func lost(_ reason: String) -> SSHError {
         switch phase {
         case .authentication: authenticator.refusal(after: reason) ?? .connectionLost(endpoint, reason: reason)
         case .greeting, .handshake, .queued: .handshake(endpoint, reason: reason)

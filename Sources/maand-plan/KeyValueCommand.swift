@@ -54,33 +54,46 @@ struct ListKeyValues: ParsableCommand {
 
     func run() throws {
         let store = try KeyValueStore(options.bucket)
-        var rows: [(KVNamespace, KeyValueView.Value, String?)] = []
+        var rows: [Row] = []
         for namespace in try namespace.map({ [$0] }) ?? store.namespacesOfJobs() {
             let view = try store.view(of: namespace)
             for value in try view.values(in: namespace) {
-                rows.append((namespace, value, namespace.isSecret ? nil : try view.text(of: value, in: namespace)))
+                rows.append(
+                    Row(
+                        namespace: namespace, key: value.key,
+                        text: namespace.isSecret ? nil : try view.text(of: value, in: namespace),
+                        version: value.version, source: value.source))
             }
         }
         switch options.format {
         case .text:
             var table = TextTable(["namespace", "key", "value", "version", "from"])
-            for (namespace, value, text) in rows {
+            for row in rows {
                 table.add([
-                    namespace.text, value.key, text.map(Self.short) ?? "(secret)",
-                    value.version.map { String($0) } ?? "-", value.source,
+                    row.namespace.text, row.key, row.text.map(Self.short) ?? "(secret)",
+                    row.version.map { String($0) } ?? "-", row.source,
                 ])
             }
             try printResult(Array(table.text.utf8))
         case .json:
-            let items = rows.map { namespace, value, text in
+            let items = rows.map { row in
                 JSON.object([
-                    ("namespace", .string(namespace.text)), ("key", .string(value.key)), ("value", .optional(text)),
-                    ("secret", .bool(namespace.isSecret)), ("version", value.version.map(JSON.int) ?? .null),
-                    ("from", .string(value.source)),
+                    ("namespace", .string(row.namespace.text)), ("key", .string(row.key)),
+                    ("value", .optional(row.text)), ("secret", .bool(row.namespace.isSecret)),
+                    ("version", row.version.map(JSON.int) ?? .null), ("from", .string(row.source)),
                 ])
             }
             try printResult(Array(JSON.array(items).text.utf8))
         }
+    }
+
+    /// What is shown of one key. Swift 6.3.1 cannot optimize tuples that hold a whole `KeyValueView.Value` here.
+    private struct Row {
+        let namespace: KVNamespace
+        let key: String
+        let text: String?
+        let version: Int?
+        let source: String
     }
 
     /// For a row of a table.

@@ -59,13 +59,21 @@ final class TestWorkspace {
     ) throws -> PlanningResult {
         let workspace = try Workspace.read(folder, configuration)
         let result = try Planner.plan(
-            workspace, configuration, catalog, trees: { try #require(self.trees[$0]) },
+            workspace, configuration, catalog, trees: tree,
             options: .init(jobs: jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly))
         // Every plan that a test makes is one that an apply would accept.
         let file = PlanFile(result.plan)
         #expect(try PlanFile.read(file.bytes, file: "plan").plan == result.plan)
         return result
     }
+
+    /// Of a store that does not have everything.
+    private func tree(_ digest: Digest) throws -> Tree {
+        guard let tree = trees[digest] else { throw UnknownTree() }
+        return tree
+    }
+
+    private struct UnknownTree: Error {}
 
     /// Plans, and brings the catalog to where a successful apply would.
     @discardableResult

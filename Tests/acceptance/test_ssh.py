@@ -277,6 +277,23 @@ class Rollouts(SSHCase):
         self.assertEqual(self.succeed(b.plan("--detailed-exitcode")).code, 0)
 
 
+    def test_receipts_of_older_runs_go(self):
+        """Those of the last three runs stay whole, of each older one a mark that it was there."""
+        fleet, b = self.lay(1, pause=0)
+        receipts = b.receipts(fleet.address(1))
+        for version in range(2, 7):
+            self.succeed(b.apply())
+            b.job("app", f"{version}.0.0", pause=0)
+            self.succeed(b.plan())
+        self.succeed(b.apply())
+        names = sorted(path.name for path in receipts.iterdir() if not path.name.startswith("."))
+        runs = [name for name in names if (receipts / name).is_dir()]
+        marks = [name for name in names if name.endswith(".settled")]
+        self.assertEqual((len(runs), len(marks)), (3, 3), names)
+        self.assertEqual(sorted(names), sorted(runs + marks + ["generation"]))
+        self.assertTrue(all(list((receipts / run).glob("*.done.exit.0.*")) for run in runs))
+
+
 class Connections(SSHCase):
     def test_cut_during_restart(self):
         """Half of the connections die in the middle of a restart: it is adopted, nothing runs twice."""
@@ -480,6 +497,148 @@ class Connections(SSHCase):
         wrapper.write_text(STUCK.replace("VERB", verb).format(place=place))
         wrapper.chmod(0o755)
         return place, wrapper
+
+
+class Hosts(SSHCase):
+    """What workers may be like. Each sees its own files, so that one can be given another shell, disk or tool."""
+
+    def setUp(self):
+        super().setUp()
+        if os.getuid():
+            self.skipTest("only root can change what a worker sees")
+
+    def give(self, fleet, index, source, place):
+        """Puts a file or folder in the place of another, for this worker alone."""
+        fleet("exec", index, "mount", "--bind", source, place)
+
+    def program(self, name):
+        path = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
+        return path and os.path.realpath(path)
+
+    def log_in_with(self, fleet, index, shell, startup, text):
+        """Gives the user another login shell, with this as what it reads when it starts."""
+        users = fleet.dir / f"worker-{index}/passwd"
+        lines = pathlib.Path("/etc/passwd").read_text().splitlines()
+        user = subprocess.check_output(["id", "-un"], text=True).strip()
+        users.write_text("".join(
+            line.rsplit(":", 1)[0] + f":{shell}\n" if line.startswith(user + ":") else line + "\n" for line in lines))
+        self.give(fleet, index, users, "/etc/passwd")
+        file = fleet.root(index) / startup
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def test_login_shells_and_shells(self):
+        """Login shells of every kind, whose start-up files print and set what they should not; and what `sh` may be."""
+        # Bash reads .bashrc where it is the login shell of an sshd.
+        posix = """\
+            : >"$HOME/was-read"
+            echo welcome; echo complaint >&2
+            yes 'much to say' | head -c 1000000; yes 'more to say' | head -c 200000 >&2
+            umask 077; cd /; export MAKEFLAGS=-n CDPATH=/tmp NEW_VERSION=wrong; alias sh=false tar=false
+            sh() { false; }
+        """
+        csh = ": > ~/was-read\necho welcome\nsetenv MAKEFLAGS -n\nalias sh false\nyes much | head -c 100000\n"
+        fish = ": >~/was-read\necho welcome; echo complaint >&2\nset -x MAKEFLAGS -n\nfunction sh; false; end\n"
+        shells = [
+            ("bash", ".bashrc", posix), ("tcsh", ".cshrc", csh.replace(": >", "touch").replace("touch ~", "touch ~")),
+            ("fish", ".config/fish/config.fish", fish), ("dash", ".profile", "exit 1\n"),
+        ]
+        shells = [row for row in shells if self.program(row[0])]
+        sh = [self.program(name) for name in ("busybox", "bash") if self.program(name)]
+        count = len(shells) + len(sh)
+        fleet, b = self.lay(count, max_concurrent_upgrades=count)
+        for index, (shell, startup, text) in enumerate(shells, 1):
+            self.log_in_with(fleet, index, self.program(shell), startup, text)
+        for index, program in enumerate(sh, len(shells) + 1):
+            self.give(fleet, index, program, self.program("sh"))
+        workers = [fleet.address(index) for index in range(1, count + 1)]
+        self.succeed(b.apply())
+        self.once_each(b, "start", workers)
+        for index, (shell, _, _) in enumerate(shells, 1):
+            if shell != "dash":
+                self.assertTrue((fleet.root(index) / "was-read").exists(), f"{shell} read its start-up file")
+        b.forget()
+        b.job("app", "2.0.0", max_concurrent_upgrades=count)
+        self.succeed(b.plan())
+        for worker in workers:
+            b.hold("app", worker)
+        child = b.start_apply()
+        until(lambda: len(b.began()) == count, "all restarts had begun")
+        for index, worker in enumerate(workers, 1):
+            fleet("cut", index)
+            b.release("app", worker)
+        self.end(child)
+        self.once_each(b, "restart", workers)
+        self.assertEqual({(row.current, row.new) for row in b.rows()}, {("1.0.0", "2.0.0")})
+
+    def test_everything_that_is_missing_is_listed_at_once(self):
+        fleet, b = self.lay(5, max_concurrent_upgrades=5)
+        root = fleet.dir / "root"
+        nothing = pathlib.Path(fleet.top) / "nothing"
+        nothing.write_text("")
+        for tool in ("make", "flock"):
+            self.give(fleet, 1, nothing, self.program(tool))
+        fleet("exec", 2, "mount", "-t", "tmpfs", "-o", "size=4m", "none", root)
+        fleet("exec", 3, "mount", "-o", "remount,bind,ro", root)
+        fleet("kill", 4)
+        said = self.refuse(
+            b.apply(), 69, f"{fleet.address(1)}: make is not installed", f"{fleet.address(1)}: flock is not installed",
+            f"{fleet.address(2)}: only", "KiB of disk are free", f"{fleet.address(3)}: ", "Read-only file system",
+            f"{fleet.address(4)}: connection refused")
+        self.assertNotIn(f"{fleet.address(5)}:", said.err)
+        self.assertEqual(b.began(), [])
+
+    def test_a_clock_that_is_wrong(self):
+        """Nothing depends on it, so it is only said."""
+        fleet, b = self.lay(1)
+        wrong = pathlib.Path(fleet.top) / "stat"
+        real = self.program("stat")
+        copy = pathlib.Path(fleet.top) / "real-stat"
+        shutil.copy(real, copy)
+        wrong.write_text(f"""#!/bin/sh
+case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/^[^.]*\\.[0-9]*/0.1000/' ;; *) exec {copy} "$@" ;; esac
+""")
+        wrong.chmod(0o755)
+        self.give(fleet, 1, wrong, real)
+        done = self.succeed(b.apply())
+        self.assertRegex(done.out + done.err, f"{fleet.address(1)}: its clock is [0-9]+ s behind")
+        self.once_each(b, "start", [fleet.address(1)])
+
+    def test_logind_that_ends_what_a_session_started(self):
+        group = next((path for path in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+                      if os.access(f"{path}/cgroup.procs", os.W_OK)), None)
+        if group is None:
+            self.skipTest("this system has no writable control groups")
+        fleet, b = self.lay(1)
+        folder = pathlib.Path(fleet.top) / "sbin"
+        folder.mkdir()
+        answer = pathlib.Path(fleet.top) / "logind"
+        busctl = folder / "busctl"
+        busctl.write_text(f"#!/bin/sh\ncat {answer}\n")
+        busctl.chmod(0o755)
+        self.give(fleet, 1, folder, "/usr/local/sbin")
+        # What is in a session of logind can only be told by its control group.
+        session = pathlib.Path(group) / "user.slice" / "user-1000.slice" / f"session-{os.getpid()}.scope"
+        made = [path for path in (session.parent.parent, session.parent, session) if not path.exists()]
+        for path in made:
+            path.mkdir()
+        self.addCleanup(lambda: [path.rmdir() for path in reversed(made)])
+        self.addCleanup(fleet, "kill", 1)
+        (session / "cgroup.procs").write_text(fleet("list").split()[3])
+        user = subprocess.check_output(["id", "-un"], text=True).strip()
+        refused = ['b true\nas 0\nas 1 "somebody"\n', f'b true\nas 1 "{user}"\nas 0\n']
+        for text in refused:
+            answer.write_text(text)
+            self.refuse(b.apply(), 69, f"{fleet.address(1)}: logind", "KillUserProcesses", "KillExcludeUsers")
+            self.assertEqual(b.began(), [])
+        for version, text in enumerate(
+                ["b false\nas 0\nas 0\n", f'b true\nas 0\nas 2 "a" "{user}"\n', 'b true\nas 1 "other"\nas 0\n']):
+            answer.write_text(text)
+            b.forget()
+            b.job("app", f"1.{version}.0")
+            self.succeed(b.plan())
+            self.succeed(b.apply())
+            self.assertEqual(len(b.targets()), 1)
 
 
 class Refusals(SSHCase):

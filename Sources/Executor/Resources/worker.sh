@@ -119,14 +119,22 @@ permitted() {
 }
 owned() { permitted || answer owner "${o1:--}" "${o2:-0}" "${o3:--}"; }
 
-# identity: of the receipts directory as it stands, and the time, both from one process. A copy that was put back
-# has another inode or change time; what procfs makes for a new process carries the present time.
+# identity [FILE]: of the receipts directory as it stands, and the time, both from one process, through FILE where it
+# is given. A copy that was put back has another inode or change time; what procfs makes for a new process carries the
+# present time.
 identity() {
-    g=
+    g= inode= time=
     { read -r g <"$R/generation"; } 2>/dev/null
     [ "$g" ] || { generation=absent; now=$(date +%s); return; }
-    set -- $(stat -c '%i.%Z' "$R/generation" /proc/self/status)
-    generation=$g.$1 now=${2#*.}
+    if [ $# -gt 0 ]; then
+        { stat -c '%i.%Z' "$R/generation" /proc/self/status >"$1" && { read -r inode && read -r time; } <"$1"; } \
+            2>/dev/null
+    fi
+    if [ -z "$time" ]; then
+        set -- $(stat -c '%i.%Z' "$R/generation" /proc/self/status)
+        inode=$1 time=$2
+    fi
+    generation=$g.$inode now=${time#*.}
 }
 same() { [ "$expected" = - ] || [ "$expected" = "$generation" ]; }
 
@@ -187,7 +195,7 @@ if [ "$verb" = run ]; then
         *) report ;;
         esac
         # A directory of receipts that has vanished must not come into being again by asking.
-        [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null || [ -d "$R/$run" ] || {
+        [ -d "$R/$run" ] || { mkdir "$R/$run" 2>/dev/null && sync "$R"; } || [ -d "$R/$run" ] || {
             identity
             answer generation "$generation"
         }
@@ -257,9 +265,10 @@ if [ "$verb" = _runner ]; then
     mark "$r.go" || refuse fenced
     if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
     mark "$r.began" || refuse nospace
-    sync "$r.run" "$R/$run" "$R"
-    # As late as can be: what was frozen or delayed must not begin after it was given up.
-    identity
+    sync "$r.run" "$R/$run"
+    # As late as can be: what was frozen or delayed must not begin after it was given up. Into a file that is there
+    # anyway: a substitution would cost the copy of this shell.
+    identity "$r.go"
     same || { withdraw generation; leave 13; }
     [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
 
@@ -268,14 +277,14 @@ if [ "$verb" = _runner ]; then
     # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
     # default back. After the fork above, which must not lose a signal in a handler that it inherits.
     trap : TERM
+    USER=${USER:-${LOGNAME:-$(id -un)}}
     read -r begun _ </proc/uptime
-    (
-        umask 022
-        USER=${USER:-${LOGNAME:-$(id -un)}}
-        exec env -i HOME="${HOME:-/}" USER="$USER" LOGNAME="${LOGNAME:-$USER}" LANG=C.UTF-8 PATH="$PATH" \
-            SHELL=/bin/sh $shell "$c"
-    ) >&3 2>&4 3>&- 4>&- 9>&-
+    # Not in parentheses, which would cost a copy of this shell.
+    umask 022
+    env -i HOME="${HOME:-/}" USER="$USER" LOGNAME="${LOGNAME:-$USER}" LANG=C.UTF-8 PATH="$PATH" SHELL=/bin/sh \
+        $shell "$c" >&3 2>&4 3>&- 4>&- 9>&-
     status=$?
+    umask 077
     read -r ended _ </proc/uptime
     kind=exit
     if [ "$watcher" ]; then
@@ -291,7 +300,11 @@ if [ "$verb" = _runner ]; then
     mark "$r.done.$o" || mv "$r.began" "$r.done.$o"
     # For whoever has lost the catalog; where it is missing, the next plan acts once more than it had to.
     echo "$id $kind.$status $target" >"$lock"
-    sync "$r.out" "$r.err" "$R/$run"
+    # What is empty has nothing that could be lost but its name.
+    set -- "$R/$run"
+    [ "$errs" = 0 ] || set -- "$r.err" "$@"
+    [ "$outs" = 0 ] || set -- "$r.out" "$@"
+    sync "$@"
     exit 0
 fi
 
@@ -342,14 +355,13 @@ if [ "$verb" = settle ]; then
     answer settled
 fi
 
-# cleanup CONTROLLER SEQUENCE NONCE: removes the receipts of the runs on standard input, but keeps a tombstone, and
-# keeps every run in which something is not over.
-if [ "$verb" = cleanup ]; then
-    read -r nonce || exit 64
-    owner="$1 $2 $3"
-    owned
+# clean: removes the receipts of the runs that are named on standard input, but keeps a tombstone of each, and keeps every
+# run in which something is not over.
+clean() {
+    owner_run=$run
+    set --
     while read -r run; do
-        case $run in '' | *[!A-Za-z0-9]*) continue ;; esac
+        case $run in '' | "$owner_run" | *[!A-Za-z0-9]*) continue ;; esac
         for go in "$R/$run"/*.go; do
             [ -e "$go" ] || continue
             attempt "${go##*/}"
@@ -357,13 +369,30 @@ if [ "$verb" = cleanup ]; then
             look
             case $state in running | died\ *) [ -e "$r.settled" ] || { say kept "$run" "$id"; continue 2; } ;; esac
         done
-        true >"$R/$run.settled" && sync "$R" && rm -rf "${R:?}/$run" && say removed "$run"
+        [ -d "$R/$run" ] || [ ! -e "$R/$run.settled" ] || continue
+        true >"$R/$run.settled" || continue
+        set -- "$@" "$run"
     done
+    [ $# -gt 0 ] && sync "$R" || return 0
+    for run do
+        shift
+        [ ! -d "$R/$run" ] || set -- "$@" "${R:?}/$run"
+        say removed "$run"
+    done
+    [ $# -eq 0 ] || rm -rf "$@"
+}
+
+# cleanup CONTROLLER SEQUENCE NONCE: the receipts of the runs on standard input are of no use any more.
+if [ "$verb" = cleanup ]; then
+    read -r nonce || exit 64
+    owner="$1 $2 $3" run=$3
+    owned
+    clean
     answer cleaned
 fi
 
 # preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED: creates the bucket's directories, takes ownership, tells facts and
-# all faults at once. SEED becomes the random part of the generation where there is none yet.
+# all faults at once. SEED becomes the random part of the generation where there is none yet. Then input as `cleanup`.
 if [ "$verb" = preflight ]; then
     read -r nonce || exit 64
     faults=0
@@ -372,39 +401,55 @@ if [ "$verb" = preflight ]; then
         command -v "$t" >/dev/null || fault tool "$t"
     done
     umask 022
-    mkdir -p "$W/jobs" || fault directory "$W/jobs"
+    [ -d "$W/jobs" ] || mkdir -p "$W/jobs" || fault directory "$W/jobs"
     umask 077
-    mkdir -p "$R/.lock" "$W/staging" "$W/deployed" || fault directory "$R"
+    if [ ! -d "$R/.lock" ] || [ ! -d "$W/staging" ] || [ ! -d "$W/deployed" ]; then
+        mkdir -p "$R/.lock" "$W/staging" "$W/deployed" || fault directory "$R"
+    fi
     if [ "$faults" = 0 ]; then
-        { echo probe >"$R/.lock/.probe" && echo probe >"$W/jobs/.probe" && rm "$W/jobs/.probe"; } || fault write "$W"
-        flock -n "$R/.lock/.probe" true || fault lock "$W"
+        { echo probe >"$R/.lock/.probe" && [ -w "$W/jobs" ]; } 2>/dev/null || fault write "$W"
+        { command exec 9>>"$R/.lock/.probe" && flock -s -n 9; } 2>/dev/null || fault lock "$W"
         [ -s "$R/generation" ] || { echo "$5" >"$R/.generation" && mv "$R/.generation" "$R/generation"; } ||
             fault write "$R"
     fi
     identity
     say fact generation "$generation"
     say fact boot "$boot"
-    say fact clock "$(date +%s)"
-    df -Pk "$W" | while read -r _ _ _ free _; do [ "$free" = Available ] || say fact free "$free"; done
-    kill_processes=no
-    # Only a session of logind is ended with its processes, and not those of root.
-    read -r scope </proc/self/cgroup
-    case $scope in
-    *session-*)
-        [ "$(id -u)" = 0 ] || kill_processes=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
-            org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null)
-        ;;
-    esac
-    case $kill_processes in *true*) say fact killuserprocesses yes ;; *) say fact killuserprocesses no ;; esac
-    owner="$1 $2 $3"
-    if ! permitted; then
-        refused=
-        if [ "$o1" ] && [ "$4" != 1 ]; then
-            if [ "$o1" != "$1" ] || [ "$2" -le "$o2" ]; then refused=1; say owner "$o1" "$o2" "$o3"; fi
+    say fact clock "$now"
+    { df -Pk "$W" >"$R/.lock/.probe" && { read -r _ && read -r _ _ _ free _; } <"$R/.lock/.probe"; } 2>/dev/null &&
+        say fact free "$free"
+    # Whether logind ends what was started here together with the session. Under sudo that is still the session of who
+    # logged in.
+    kills=no
+    while read -r scope; do
+        case $scope in *user-*.slice/session-*.scope*) ;; *) continue ;; esac
+        busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+            KillUserProcesses KillOnlyUsers KillExcludeUsers >"$R/.lock/.probe" 2>/dev/null
+        { read -r _ kill && read -r _ _ only && read -r _ _ except; } 2>/dev/null <"$R/.lock/.probe" || break
+        name=${SUDO_USER:-${USER:-${LOGNAME:-$(id -un)}}}
+        case $kill in true) kills=yes ;; esac
+        case $except in *"\"$name\""*) kills=no ;; esac
+        case $only in '' | *"\"$name\""*) ;; *) kills=no ;; esac
+        break
+    done </proc/self/cgroup
+    say fact killuserprocesses "$kills"
+    owner="$1 $2 $3" run=$3 refused=
+    if permitted; then set --
+    elif [ "$o1" ] && [ "$4" != 1 ] && { [ "$o1" != "$1" ] || [ "$2" -le "$o2" ]; }; then
+        refused=1
+        say owner "$o1" "$o2" "$o3"
+    elif [ "$faults" = 0 ]; then
+        { echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner"; } || fault write "$W"
+        set -- "$W"
+    fi
+    if [ -z "$refused" ] && [ "$faults" = 0 ]; then
+        # So that no attempt has to make it.
+        if [ ! -d "$R/$run" ] && [ ! -e "$R/$run.settled" ]; then
+            mkdir "$R/$run" || fault write "$R"
+            set -- "$@" "$R"
         fi
-        if [ -z "$refused" ] && [ "$faults" = 0 ]; then
-            echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner" && sync "$W" || fault write "$W"
-        fi
+        [ $# -eq 0 ] || sync "$@" || fault write "$W"
+        clean
     fi
     answer preflight
 fi
@@ -463,6 +508,7 @@ occupy() {
 
 # by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
 by_folder() {
+    [ -s "$1" ] || return 0
     list=$1 function=$2 folder=
     set --
     while IFS= read -r path <&3; do
@@ -488,14 +534,14 @@ move_into() {
         # What is not there any more was moved before an interruption.
         if [ -e "$from/$n" ] || [ -L "$from/$n" ]; then set -- "$@" "$from/$n"; fi
     done
-    printf '%s\0' "$PWD" >>"$S/touched"
+    printf '%s\n' "$PWD" >>"$S/touched"
     [ $# -eq 0 ] || mv -f -- "$@" .
 }
 in_folder() {
     # A folder that is gone holds nothing to remove.
     [ -d "$J/$1" ] || return 0
     enter "$1" || return 1
-    printf '%s\0' "$PWD" >>"$S/touched"
+    printf '%s\n' "$PWD" >>"$S/touched"
     shift
     for n do shift; set -- "$@" "./$n"; done
     case $removal in
@@ -506,10 +552,22 @@ in_folder() {
 }
 make_folders() {
     enter "$1" || return 1
-    printf '%s\0' "$PWD" >>"$S/touched"
+    printf '%s\n' "$PWD" >>"$S/touched"
     shift
     for n do shift; [ -d "./$n" ] || set -- "$@" "./$n"; done
     [ $# -eq 0 ] || (umask 022; mkdir -- "$@")
+}
+
+# sync_touched FOLDER: it and those that were changed, as far as they are still there.
+sync_touched() {
+    last=
+    while IFS= read -r path <&3; do
+        [ "$path" != "$last" ] && [ -d "$path" ] || continue
+        last=$path
+        if [ $# -ge 200 ]; then sync "$@"; set --; fi
+        set -- "$@" "$path"
+    done 3<"$S/touched"
+    [ $# -eq 0 ] || sync "$@"
 }
 
 places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree; }
@@ -527,7 +585,7 @@ forward() {
         removal=folders
         by_folder "$S/empty" in_folder || return 1
         cd "$W"
-        xargs -0 sync "$W/jobs" <"$S/touched"
+        sync_touched "$W/jobs"
         mv -f "$S/deployed" "$W/deployed/$job" && sync "$W/deployed" || return 1
     fi
     rm -rf "$S"
@@ -539,10 +597,11 @@ if [ "$verb" = _forward ]; then
     exit
 fi
 
-# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE
+# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE TOKEN
 # MODE `check`: compares only. `apply`: a path may hold what the plan says it holds, or what it shall hold; anything
-# else is drift, and nothing is touched. `force`: what is sent replaces whatever is there.
-# Input: the nonce, then a tar archive of `plan` and of `tree/`, the files that are to be replaced. A line of `plan` is
+# else is drift, and nothing is touched. `force`: what is sent replaces whatever is there. `stage`: as `apply`, but stops
+# when everything lies verified and synced beside the target; `commit` brings in what was staged under that TOKEN.
+# Input: the nonce, then, but for `commit`, a tar archive of `plan` and of `tree/`, the files that are to be replaced. A line of `plan` is
 #   KIND DIGEST MODE FROMKIND FROMDIGEST FROMMODE ./PATH/
 # with kinds f, l, d or `-` for nothing; from `= = =` where it is as it shall be. After an l line comes the link's text.
 if [ "$verb" = push ]; then
@@ -554,11 +613,34 @@ if [ "$verb" = push ]; then
     owned
     occupy "$job"
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    if [ "$mode" = commit ]; then
+        staged=
+        { read -r staged <"$S/staged"; } 2>/dev/null
+        [ "$staged" = "$7 $owner" ] && [ ! -L "$J" ] || answer unstaged
+        # Whatever somebody may have changed since it was looked at is for a push that compares again. Of a link only its
+        # text could tell.
+        while IFS=' ' read -r was p <&3; do
+            P=$J/${p%/}
+            [ ! -L "$P" ] || answer unstaged
+            if [ -f "$P" ]; then if [ -x "$P" ]; then is=f755; else is=f644; fi
+            elif [ -d "$P" ]; then is=d
+            elif [ -e "$P" ]; then is=other
+            else is=-; fi
+            [ "$is" = "$was" ] || answer unstaged
+            # Not the other way round: to busybox what is of one second is no newer.
+            case $is in f*) [ "$S/plan" -nt "$P" ] || answer unstaged ;; esac
+        done 3<"$S/seen"
+        true >"$S/commit" && sync "$S" || answer failed sync
+        forward || answer failed forward
+        answer pushed
+    fi
     [ ! -e "$S" ] || rm -rf "$S"
-    (umask 022; mkdir -p "$T" && exec tar -xomf - -C "$S") 9>&- && [ -e "$S/plan" ] || {
+    umask 022
+    { mkdir -p "$T" && tar -xomf - -C "$S" 9>&- && [ -e "$S/plan" ]; } || {
         rm -rf "$S"
         answer failed transfer
     }
+    umask 077
     [ ! -L "$J" ] || answer failed symlink
     drifted=0 fresh=0
     drift() {
@@ -584,13 +666,13 @@ if [ "$verb" = push ]; then
         drift link "$p"
         return 1
     }
-    for n in had links clear folders moves deletes empty known expect hash; do true >"$S/$n"; done
-
     [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r k _ _ p; do
         printf '%s\n' "${p%/}" >&4
-        [ "$k" != l ] || printf '%s\n' "${p%/}" >&5
-    done <"$W/deployed/$job" 4>"$S/had" 5>"$S/links"
-
+        [ "$k" != l ] || printf '%s\n' "${p%/}" >>"$S/links"
+    done <"$W/deployed/$job" 4>"$S/had"
+    token=$7
+    # Paths to hash: the first ones are arguments, so that a few need neither a list nor `xargs`.
+    set --
     while IFS=' ' read -r k d m fk fd fm p <&3; do
         p=${p%/} text=
         [ "$k" = l ] && IFS= read -r text <&3
@@ -603,13 +685,17 @@ if [ "$verb" = push ]; then
         elif [ -d "$P" ]; then is=d
         elif [ -e "$P" ]; then is=other
         else is=-; fi
+        if [ "$mode" = stage ]; then
+            [ "$is" = f ] || am=
+            printf '%s %s/\n' "$is$am" "$p" >>"$S/seen"
+        fi
         staged=
         if [ "$fk" != = ] && [ "$mode" != check ]; then case $k in f | l) staged=1 ;; esac; fi
         case $k$staged in
         f1)
             if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
             printf 's %s - - %s/\n' "$d" "$p" >&4
-            printf '%s\0' "$T/$p" >&5
+            if [ $# -lt 64 ]; then set -- "$@" "$T/$p"; else printf '%s\0' "$T/$p" >>"$S/hash"; fi
             fresh=$((fresh + 1))
             ;;
         l1) [ "$(readlink -- "$T/$p")" = "$text" ] || answer failed "missing $p" ;;
@@ -619,7 +705,7 @@ if [ "$verb" = push ]; then
             role=c
             [ "$k" = f ] || role=x
             printf '%s %s.%s %s.%s %s %s/\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
-            printf '%s\0' "$P" >&5
+            if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             ;;
         ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
         -l) the_link; printf '%s\n' "$p" >>"$S/deletes" ;;
@@ -627,13 +713,13 @@ if [ "$verb" = push ]; then
         d-) printf '%s\n' "$p" >>"$S/folders" ;;
         df)
             printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
-            printf '%s\0' "$P" >&5
+            if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
             ;;
         dl)
             # Never through a link that is not known to be ours.
-            if [ "$fk" != l ] && ! grep -qxF -e "$p" "$S/links"; then drift link "$p"; else the_link; fi
+            if [ "$fk" != l ] && ! grep -sqxF -e "$p" "$S/links"; then drift link "$p"; else the_link; fi
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
             ;;
@@ -643,7 +729,7 @@ if [ "$verb" = push ]; then
             ;;
         lf)
             printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
-            printf '%s\0' "$P" >&5
+            if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         fd | ld)
@@ -660,7 +746,7 @@ if [ "$verb" = push ]; then
         --) ;;
         *) drift other "$p" ;;
         esac
-    done 3<"$S/plan" 4>"$S/expect" 5>"$S/hash" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
+    done 3<"$S/plan" 4>"$S/expect" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
 
     # What an earlier push left that this plan does not know.
     if [ -s "$S/had" ] && grep -vxFf "$S/known" "$S/had" >"$S/extra"; then
@@ -672,8 +758,9 @@ if [ "$verb" = push ]; then
         done 3<"$S/extra"
     fi
 
-    if [ -s "$S/hash" ]; then
-        xargs -0 sha256sum -- <"$S/hash" >"$S/sums" 9>&- || answer failed read
+    if [ $# -gt 0 ]; then
+        sha256sum -- "$@" >"$S/sums" 9>&- || answer failed read
+        [ ! -s "$S/hash" ] || xargs -0 sha256sum -- <"$S/hash" >>"$S/sums" 9>&- || answer failed read
         sent=
         while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
             # Where the name holds a backslash, the line begins with one.
@@ -708,8 +795,10 @@ if [ "$verb" = push ]; then
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
     # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
     if [ "$fresh" -gt 64 ]; then sync -f "$S"
-    else find "$S" \( -type f -o -type d \) -print0 | xargs -0 sync "$W/staging"; fi &&
-        true >"$S/commit" && sync "$S/commit" "$S" || answer failed sync
+    else find "$S" \( -type d -o -type f -size +0 \) -exec sync "$W/staging" {} +; fi &&
+        if [ "$mode" = stage ]; then echo "$token $owner" >"$S/staged"; else true >"$S/commit" && sync "$S"; fi ||
+        answer failed sync
+    [ "$mode" != stage ] || answer planned
     forward || answer failed forward
     answer pushed
 fi
@@ -737,7 +826,7 @@ if [ "$verb" = remove ]; then
         by_folder "$S/files" in_folder || answer failed symlink
         removal=folders
         by_folder "$S/empty" in_folder || answer failed symlink
-        cd "$W" && xargs -0 sync "$J" <"$S/touched"
+        cd "$W" && sync_touched "$J"
     fi
     rm -rf "$S"
     rm -f "$W/deployed/$job"

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Synchronization
 
 extension Performer {
     /// Workers that are compared at the same time.
@@ -39,14 +40,16 @@ extension Performer {
         }
     }
 
-    /// What somebody has changed on the worker of a push.
+    /// What somebody has changed on the worker of a push. Where that is nothing, the files already wait beside the job: one
+    /// look at the worker serves both.
     private func drift(_ step: Int) async -> [StaleFact] {
         guard itinerary.steps[step].kind == .push, let allocation = itinerary.steps[step].allocation,
             let session = try? await workforce.session(allocation.worker), let request = try? pushRequest(step),
             // What an unfinished push left is unknown: nothing there is drift.
-            let base = request.base,
-            case .drift(let paths, let total)? = try? await session.compare(request)
+            let base = request.base, let report = try? await session.stage(request)
         else { return [] }
+        if report == .asPlanned { staged.add(step) }
+        guard case .drift(let paths, let total) = report else { return [] }
         let before = Dictionary(base.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         var facts = paths.prefix(Self.namedPaths).map { path in
@@ -85,4 +88,14 @@ extension Performer {
         case .unplanned: "left by an earlier push"
         }
     }
+}
+
+/// Steps whose files were sent ahead; by this process, so that a later one sends and compares again.
+final class StagedPushes: Sendable {
+    private let steps = Mutex<Set<Int>>([])
+
+    func add(_ step: Int) { steps.withLock { _ = $0.insert(step) } }
+
+    /// Whether they were; a second try has to send them again.
+    func take(_ step: Int) -> Bool { steps.withLock { $0.remove(step) != nil } }
 }

@@ -11,6 +11,8 @@ struct Performer: Sendable {
     var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
+    /// Pushes whose files lie beside the job on its worker since their batch was checked.
+    let staged = StagedPushes()
 
     var itinerary: Itinerary { recorder.itinerary }
 
@@ -115,7 +117,10 @@ struct Performer: Sendable {
             guard let request = try pushRequest(index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
-            var report = try await repeating { () async throws(TransportError) in try await session.push(request) }
+            let isStaged = staged.take(index)
+            var report = try await repeating { () async throws(TransportError) in
+                try await session.push(request, isStaged: isStaged)
+            }
             if case .busy(let other) = report, try await clear(other, session) {
                 report = try await session.push(request)
             }

@@ -205,7 +205,6 @@ public struct Rollout: Sendable {
             run.id, state: Self.state(of: result),
             detail: result == .parked ? end.parkReason ?? hold.map { "\($0)" } : nil, at: clock.now())
         FaultPoint.reach("after the run ended")
-        if result == .succeeded { await cleanUp(workforce, hooks) }
         let now = try catalog.run(run.id) ?? run
         if var hold {
             hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))

@@ -49,6 +49,7 @@ struct Workforce: Sendable {
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
         let hasBegun = records.contains { !$0.step.text.hasPrefix(preflightPrefix) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
+        let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
@@ -59,7 +60,7 @@ struct Workforce: Sendable {
                 let session = WorkerSession(
                     worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                     transport: transport)
-                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver)) }
+                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver, settled: settled)) }
             }
             for _ in 0..<width { add() }
             while let (asked, worker, readiness) = try await group.next() {
@@ -72,6 +73,8 @@ struct Workforce: Sendable {
                     if known[step] == nil { fresh.append((step, generation)) }
                     session.generation = known[step] ?? generation
                     sessions[worker] = session
+                    // Another host than this one, whose clock may be another.
+                    if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
                 }
                 add()
             }
@@ -107,9 +110,9 @@ struct Workforce: Sendable {
         case unreachable(String)
         case faults([String])
 
-        init(of session: WorkerSession, takeOver: Bool) async {
+        init(of session: WorkerSession, takeOver: Bool, settled: [String] = []) async {
             do {
-                let report = try await session.preflight(takeOver: takeOver)
+                let report = try await session.preflight(takeOver: takeOver, settled: settled)
                 if let owner = report.otherOwner {
                     self = .faults([
                         "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
@@ -197,4 +200,17 @@ extension Itinerary {
         }
         return left
     }
+}
+
+extension Recorder {
+    /// Nothing here depends on it, but what runs there and what looks at both hosts' logs may.
+    fileprivate func noteClock(of worker: WorkerName, _ session: WorkerSession) {
+        guard let shows = session.time(after: .zero) else { return }
+        let ahead = shows - Int(clock.now().milliseconds / 1000)
+        guard abs(ahead) > Self.tolerableSkew else { return }
+        observe(.warning("\(worker): its clock is \(abs(ahead)) s \(ahead > 0 ? "ahead of" : "behind") this host's"))
+    }
+
+    /// Seconds.
+    private static let tolerableSkew = 60
 }

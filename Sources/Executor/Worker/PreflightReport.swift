@@ -13,6 +13,9 @@ public struct PreflightReport: Sendable, Hashable {
     public var freeKiB: Int?
 
     public var isReady: Bool { faults.isEmpty && otherOwner == nil }
+
+    /// Room for receipts and for the files of a small job. A push that needs more says so itself, and touches nothing.
+    static let neededKiB = 16 << 10
 }
 
 extension PreflightReport {
@@ -44,7 +47,12 @@ extension PreflightReport {
         }
         if transport.endsSessions, facts["killuserprocesses"] == "yes" {
             faults.append(
-                "logind ends a user's processes with the session (KillUserProcesses=yes): services would not live on")
+                "logind ends a user's processes with the session (KillUserProcesses=yes): services would not live on. "
+                    + "Set it to no, or name the user in KillExcludeUsers, in /etc/systemd/logind.conf there")
+        }
+        if let freeKiB, freeKiB < Self.neededKiB {
+            faults.append(
+                "only \(freeKiB) KiB of disk are free where the bucket lies; at least \(Self.neededKiB) are needed")
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// A job's files for one worker.
 public struct PushRequest: Sendable {
     public var job: String
@@ -66,12 +68,17 @@ extension PushRequest {
         case check
         case apply
         case force
+        case stage
+        case commit
     }
 
     /// The list that the script reads, and the files that go with it.
     struct Plan {
         var text: [UInt8] = []
         var members: [TarArchive.Member] = []
+
+        /// By which the worker knows what was staged for just this list.
+        var token: String { SHA256.hash(data: text).hexadecimal }
     }
 
     /// - Parameter needed: the paths to replace, where the base is not known.

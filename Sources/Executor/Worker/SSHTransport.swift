@@ -93,8 +93,11 @@ final class SSHTransport: Transport {
         }
     }
 
+    /// `exec`, which csh and fish have too: so that it is the program of that name, whatever functions the user's start-up
+    /// files define, and the login shell is gone.
     private func commandLine(_ command: WorkerCommand) -> String {
-        ((access.useSudo ? ["sudo", "-n"] : []) + command.arguments).map(ShellText.quoted).joined(separator: " ")
+        let words = (access.useSudo ? ["sudo", "-n"] : []) + command.arguments
+        return "exec " + words.map(ShellText.quoted).joined(separator: " ")
     }
 
     /// What sudo or the shell said instead of running the command.

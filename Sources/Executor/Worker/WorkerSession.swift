@@ -99,8 +99,18 @@ public struct WorkerSession: Sendable {
         try await send(request, mode: .check, needed: nil)
     }
 
+    /// Compares, and where nothing has drifted leaves what is to be replaced beside the job's files, verified: `asPlanned`
+    /// where a push needs only to bring it in, `unchanged` where there is nothing to do. The files are not touched.
+    public func stage(_ request: PushRequest) async throws(TransportError) -> PushReport {
+        try await send(request, mode: .stage, needed: nil)
+    }
+
     /// Brings the job's files to the target, all or nothing as far as an action can see.
-    public func push(_ request: PushRequest) async throws(TransportError) -> PushReport {
+    ///
+    /// - Parameter isStaged: the same request was staged before. Where the worker does not have that any more, or somebody
+    ///   may have changed a file since, everything is sent and compared again.
+    public func push(_ request: PushRequest, isStaged: Bool = false) async throws(TransportError) -> PushReport {
+        if isStaged, let report = try await commit(request) { return report }
         guard request.base == nil else { return try await send(request, mode: .apply, needed: nil) }
         let comparison = try await send(request, mode: .check, needed: [])
         let needed: Set<PathBytes>
@@ -129,10 +139,12 @@ public struct WorkerSession: Sendable {
     ///
     /// - Returns: the runs that were kept, because an attempt in them is not over.
     public func cleanup(runs: [String]) async throws(TransportError) -> [String] {
-        let input = Array(runs.map { $0 + "\n" }.joined().utf8)
-        let answer = try await expect("cleaned", of: "cleanup", ownership, input: input, timeout: .seconds(300))
+        let answer = try await expect(
+            "cleaned", of: "cleanup", ownership, input: Self.lines(runs), timeout: .seconds(300))
         return answer.records.filter { $0.name == "kept" }.compactMap { $0.words().first }
     }
+
+    private static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }
 
     /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
     /// ownership.
@@ -146,9 +158,13 @@ public struct WorkerSession: Sendable {
     /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.
     ///
     /// - Parameter takeOver: whether another controller's, or a later run's, worker is taken all the same.
-    public func preflight(takeOver: Bool = false) async throws(TransportError) -> PreflightReport {
+    /// - Parameter settled: runs in which everything is settled; their receipts are removed.
+    public func preflight(
+        takeOver: Bool = false, settled: [String] = []
+    ) async throws(TransportError) -> PreflightReport {
         let arguments = ownership + [takeOver ? "1" : "0", nonce()]
-        let (answer, command) = try await ask("preflight", arguments, timeout: .seconds(120))
+        let (answer, command) = try await ask(
+            "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: .seconds(120))
         guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
         return report
     }
@@ -188,22 +204,42 @@ public struct WorkerSession: Sendable {
         }
     }
 
-    private func send(
-        _ request: PushRequest, mode: PushRequest.Mode, needed: Set<PathBytes>?
-    ) async throws(TransportError) -> PushReport {
+    private func plan(
+        of request: PushRequest, needed: Set<PathBytes>?, sending: Bool
+    ) throws(TransportError) -> PushRequest.Plan {
         if let flaw = request.flaw { throw TransportError(.source, worker: worker, reason: flaw) }
-        let plan: PushRequest.Plan
         do {
-            plan = try request.plan(needed: needed, sending: mode != .check)
+            return try request.plan(needed: needed, sending: sending)
         } catch {
             throw TransportError(.source, worker: worker, reason: "\(error)")
         }
+    }
+
+    /// - Returns: nil where nothing is staged that could be brought in as it is.
+    private func commit(_ request: PushRequest) async throws(TransportError) -> PushReport? {
+        let plan = try plan(of: request, needed: nil, sending: false)
+        let arguments = [request.job, PushRequest.Mode.commit.rawValue, generation ?? "-"] + ownership + [plan.token]
+        let (answer, result) = try await ask("push", arguments, timeout: request.timeout)
+        if answer["state"]?.text == "unstaged" { return nil }
+        return try pushReport(answer, result)
+    }
+
+    private func send(
+        _ request: PushRequest, mode: PushRequest.Mode, needed: Set<PathBytes>?
+    ) async throws(TransportError) -> PushReport {
+        let plan = try plan(of: request, needed: needed, sending: mode != .check)
         let head = TarArchive.Member(
             path: "plan",
             content: .file(size: plan.text.count, isExecutable: false, digest: nil, .bytes(plan.text)))
-        let arguments = [request.job, mode.rawValue, generation ?? "-"] + ownership
+        let arguments = [request.job, mode.rawValue, generation ?? "-"] + ownership + [plan.token]
         let (answer, result) = try await ask(
             "push", arguments, input: TarArchive(members: [head] + plan.members).source, timeout: request.timeout)
+        return try pushReport(answer, result)
+    }
+
+    private func pushReport(
+        _ answer: WorkerAnswer, _ result: CommandResult
+    ) throws(TransportError) -> PushReport {
         guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(result) }
         if case .failed(let reason) = report {
             return .failed([reason, Self.text(result.errorOutput)].filter { !$0.isEmpty }.joined(separator: ": "))

@@ -2,17 +2,20 @@ import Executor
 import Foundation
 import Testing
 
-/// Workers for one test: a bucket in a temporary directory, with a local transport of one shell.
+/// Workers for one test: a bucket in a temporary directory, with a local transport of one shell, or over ssh.
 final class Lab: Sendable {
     /// The shells under which a worker must behave the same.
     enum Shell: String, CaseIterable, CustomTestStringConvertible {
         case dash, bash, busybox
         /// busybox, with its own tools as well.
         case applets
+        /// The shell that this machine has, behind a real sshd.
+        case ssh
 
         var command: [String] {
             switch self {
             case .dash, .bash: [rawValue]
+            case .ssh: ["sh"]
             case .busybox, .applets: ["busybox", "sh"]
             }
         }
@@ -20,7 +23,8 @@ final class Lab: Sendable {
 
         static var installed: [Shell] {
             allCases.filter { shell in
-                ["/usr/bin/", "/bin/"].contains {
+                if shell == .ssh { return SSHServer.isInstalled }
+                return ["/usr/bin/", "/bin/"].contains {
                     FileManager.default.isExecutableFile(atPath: $0 + shell.command[0])
                 }
             }
@@ -29,14 +33,19 @@ final class Lab: Sendable {
 
     static let worker = "10.0.0.1"
     let bucket: String
-    let transport: LocalTransport
+    let transport: any Transport
     let session: WorkerSession
+    private let server: SSHServer?
 
     init(_ shell: Shell = .dash) async throws {
         // A name that a careless script would break on.
         bucket = NSTemporaryDirectory() + "maand it's a $(lab) \(UUID().uuidString)"
-        transport = LocalTransport(bucket: bucket, shell: shell.command)
-        var session = Lab.session(of: "run1", sequence: 1, transport: transport)
+        server = shell == .ssh ? try SSHServer() : nil
+        let transport: any Transport =
+            try await server?.transport(to: Self.worker, bucket: bucket)
+            ?? LocalTransport(bucket: bucket, shell: shell.command)
+        self.transport = transport
+        var session = Self.session("run1", 1, "controller", transport, bucket)
         let preflight = try await session.preflight()
         #expect(preflight.faults == [])
         #expect(preflight.otherOwner == nil)
@@ -68,11 +77,17 @@ final class Lab: Sendable {
         }
     }
 
-    static func session(
-        of run: String, sequence: Int, controller: String = "controller", transport: any Transport
+    func session(of run: String, sequence: Int, controller: String = "controller") -> WorkerSession {
+        Self.session(run, sequence, controller, transport, bucket)
+    }
+
+    private static func session(
+        _ run: String, _ sequence: Int, _ controller: String, _ transport: any Transport, _ bucket: String
     ) -> WorkerSession {
-        WorkerSession(
-            worker: worker, bucket: "bucket-1",
+        // Over ssh a path is what it is; a local transport puts the worker's folder before it.
+        let folder = transport is LocalTransport ? "" : "\(bucket)/workers/\(worker)"
+        return WorkerSession(
+            worker: worker, bucket: "bucket-1", workerRoot: folder + "/opt/worker",
             owner: Owner(controller: controller, sequence: sequence, run: run), transport: transport)
     }
 

@@ -182,6 +182,72 @@ struct PushConformanceTests {
     }
 
     @Test(arguments: Lab.Shell.installed)
+    func stagedFilesAreBroughtInOnlyWhereNothingHasChanged(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        let base: Files = ["same": .file("same"), "a/changed": .file("1"), "gone": .file("g"), "tool": .script("t")]
+        var target = base
+        target["a/changed"] = .file("2")
+        target["gone"] = nil
+        target["b/added"] = .script("n")
+        #expect(try await lab.push(base, over: [:]) == .pushed)
+        let request = lab.request(target, over: base)
+        // As long as files may have been written while they were looked at, they are looked at again.
+        func age() throws {
+            for path in base.contents.keys.map(\.path) {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)], ofItemAtPath: lab.job(path))
+            }
+        }
+        func stage() async throws {
+            try age()
+            #expect(try await lab.session.stage(request) == .asPlanned)
+            #expect(try lab.deployed() == base)
+        }
+        // Nobody has to send it a second time.
+        try await stage()
+        let unsent = PushRequest(job: "api", target: target.entries, base: base.entries, timeout: nil) { _ in
+            throw AskedAgain()
+        }
+        #expect(try await lab.session.push(unsent, isStaged: true) == .pushed)
+        #expect(try lab.deployed() == target)
+        #expect(try await lab.session.stage(request) == .unchanged)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.path("staging")) == [])
+
+        let changes: [(String, () throws -> Void)] = [
+            ("same", { try lab.write("edited", lab.job("same")) }),
+            ("a/changed", { try lab.write("edited", lab.job("a/changed")) }),
+            ("same", { try lab.remove("same") }),
+            ("b/added", { try lab.write("made", lab.job("b/added")) }),
+            ("tool", { chmod(lab.job("tool"), 0o644) }),
+            ("same", { try lab.replace("same", byLinkTo: "/etc/passwd") }),
+            ("a/changed", { try lab.replaceByFolder("a/changed") }),
+        ]
+        for (path, act) in changes {
+            #expect(try await lab.push(base, over: nil).isThere)
+            try await stage()
+            try act()
+            let before = try lab.deployed()
+            #expect(try await lab.session.push(request, isStaged: true).drifted == [path])
+            #expect(try lab.deployed() == before)
+            try lab.remove(path)
+            try lab.remove("b")
+        }
+        // What was staged for something else, or by another run, is not it.
+        #expect(try await lab.push(base, over: nil).isThere)
+        try await stage()
+        var other = target
+        other["same"] = .file("other")
+        #expect(try await lab.session.push(lab.request(other, over: base), isStaged: true) == .pushed)
+        #expect(try lab.deployed() == other)
+        #expect(try await lab.push(base, over: nil).isThere)
+        try await stage()
+        var later = lab.session(of: "run2", sequence: 2)
+        later.generation = try await later.preflight().generation
+        await #expect(throws: TransportError.self) { try await later.push(unsent, isStaged: true) }
+        #expect(try lab.deployed() == base)
+    }
+
+    @Test(arguments: Lab.Shell.installed)
     func kindsMayChange(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         let versions: [Files] = [
@@ -225,19 +291,21 @@ struct PushConformanceTests {
 
     /// The script is killed at each of its commands in turn: afterwards the tree is the old one, or the next question
     /// completes the new one.
-    @Test(arguments: Lab.Shell.installed)
-    func anInterruptionLeavesTheOldTreeOrRollsForward(_ shell: Lab.Shell) async throws {
+    @Test(arguments: Lab.Shell.installed.map { ($0, isStaged: $0 == .ssh) } + [(.dash, isStaged: true)])
+    func anInterruptionLeavesTheOldTreeOrRollsForward(_ shell: Lab.Shell, isStaged: Bool) async throws {
         let lab = try await Lab(shell)
-        let old: Files = [
+        var old: Files = [
             "Makefile": .file("show:\n\t@cat a/x b/y 2>&1\n"), "a/x": .file("old"), "b/y": .file("old"),
-            "gone/z": .file("old"), "l": .link("a"),
+            "gone/z": .file("old"),
         ]
+        // With a link what was staged is compared again.
+        if !isStaged { old["l"] = .link("a") }
         var new = old
         new["a/x"] = .file("new")
         new["b/y"] = .script("new")
         new["gone/z"] = nil
         new["fresh/q"] = .file("new")
-        new["l"] = .link("b")
+        if !isStaged { new["l"] = .link("b") }
         var kept = 0
         var rolled = 0
         for command in ["tar", "xargs", "sha256sum", "find", "sort", "sync", "mv", "mkdir", "rm", "rmdir"] {
@@ -245,7 +313,9 @@ struct PushConformanceTests {
                 #expect(try await lab.push(old, over: nil).isThere)
                 let (before, after) = (old, new)
                 let report = try await lab.killing(at: command, occurrence: occurrence) {
-                    try await lab.push(after, over: before)
+                    let request = lab.request(after, over: before)
+                    if isStaged { #expect(try await lab.session.stage(request) == .asPlanned) }
+                    return try await lab.session.push(request, isStaged: isStaged)
                 }
                 if report != nil { break }
                 let there = try lab.deployed()
@@ -301,3 +371,6 @@ extension PushReport {
     }
     fileprivate var isThere: Bool { self == .pushed || self == .unchanged }
 }
+
+/// Content that was to be sent once.
+private struct AskedAgain: Error {}
