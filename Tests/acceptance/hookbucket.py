@@ -62,6 +62,9 @@ MAKEFILE = """\
 ME := $(JOB).$(ALLOCATION_IP)
 SAY = printf 'target %s\\037JOB=%s\\037EVENT=%s\\037ALLOCATION_IP=%s\\037CURRENT_VERSION=%s\\037NEW_VERSION=%s\\n'
 
+ping:
+\t@echo pong
+
 start stop restart reload:
 \t@$(SAY) began $(JOB) $@ $(ALLOCATION_IP) $(CURRENT_VERSION) $(NEW_VERSION) >> $(KNOBS)/trace
 \t@n=0; while [ -e $(KNOBS)/hold/$(ME) ] && [ $$n -lt 1200 ]; do sleep 0.05; n=$$((n+1)); done

@@ -144,7 +144,7 @@ class Crash(test_crash.Crash):
     """Every place around hooks that write variables and secrets, in a rollout whose order one of them has put."""
 
     sample = 6
-    pairs = 0
+    pairs = 1
     what = "a rollout with hooks of every event, 2 jobs, 3 workers"
 
     # Each allocation writes keys of its own, so that versions do not depend on who was faster.

@@ -176,8 +176,9 @@ shift
 
 # run ID DIGEST GENERATION CONTROLLER SEQUENCE NONCE JOB LOCK LATEST TIMEOUT GRACE LIMIT TARGET
 # begins the attempt, or waits for it where it has begun, and reports. JOB `-`: in the bucket's root. LOCK: a job, or
-# `-` for a command that may run beside any action. LATEST: epoch seconds, 0 for none. TIMEOUT, GRACE: seconds, 0 for
-# none. TARGET: of the Makefile, or `-`. Input: the answer's nonce, a number of lines, and so many lines of shell.
+# another word of which one attempt runs at a time, or `-` for a command that may run beside any action. LATEST: epoch
+# seconds, 0 for none. TIMEOUT, GRACE: seconds, 0 for none. TARGET: of the Makefile, or `-`. Input: the answer's nonce, a
+# number of lines, and so many lines of shell.
 if [ "$verb" = run ]; then
     read -r nonce && read -r lines || exit 64
     attempt "$1"
