@@ -22,6 +22,13 @@ final class ChannelTable {
     private var retired: [OpaquePointer] = []
     /// How many the server was seen to allow (`MaxSessions`), once it has refused one.
     private var limit = Int.max
+    /// A server frees a channel a moment after it has closed it, and may refuse the next one until then: since when it does,
+    /// although none is open, and when it is asked again.
+    private var refusedSince: ContinuousClock.Instant?
+    private(set) var retryAt: ContinuousClock.Instant?
+    private var hasOpened = false
+    private static let patience = Duration.seconds(10)
+    private static let retryInterval = Duration.milliseconds(50)
 
     private var openCount: Int {
         retired.count + commands.count { $0.channel != nil } + tunnels.count { $0.channel != nil }
@@ -121,6 +128,7 @@ final class ChannelTable {
 
     /// Opens the channel that is next; whether one was opened.
     private func openNext(_ raw: OpaquePointer, session: Session) throws(SSHError) -> Bool {
+        if let retryAt, retryAt > .now { return false }
         if opening == nil {
             guard let next = queue.first, openCount < limit || isServedBySpare(next) else { return false }
             queue.removeFirst()
@@ -149,6 +157,7 @@ final class ChannelTable {
             return true
         }
         self.opening = nil
+        (hasOpened, refusedSince, retryAt) = (true, nil, nil)
         switch opening {
         case .command(let command) where commands.contains { $0 === command }: command.opened(channel)
         case .tunnel(let tunnel) where tunnels.contains { $0 === tunnel }:
@@ -188,11 +197,23 @@ final class ChannelTable {
             if open > 0 {
                 limit = open
                 queue.insert(opening, at: 0)
+            } else if hasOpened, retries() {
+                queue.insert(opening, at: 0)
+                if let retryAt { session.loop.look(at: retryAt) }
             } else if commands.contains(where: { $0 === command }) {
                 command.request.finish(.failure(.tooManyChannels(session.endpoint)))
                 _ = remove(command: command.request.ticket)
                 session.loop.forget(command: command.request.ticket)
             }
         }
+    }
+
+    /// Whether a server that had allowed channels, and refuses one although none is open, is asked once more.
+    private func retries() -> Bool {
+        let now = ContinuousClock.now
+        let since = refusedSince ?? now
+        guard now - since < Self.patience else { return false }
+        (refusedSince, retryAt) = (since, now + Self.retryInterval)
+        return true
     }
 }

@@ -28,6 +28,9 @@ extension Session {
             loop.look(at: min(deadline, until))
         case .open:
             lookAtCommands(now)
+            if let retryAt = channels.retryAt {
+                if retryAt > now { loop.look(at: retryAt) } else { loop.markUnsettled(self) }
+            }
             keepAlive(now)
         }
     }
