@@ -37,7 +37,7 @@ public enum Planner {
     ///
     /// - Parameters:
     ///   - trees: content that was promoted or begun earlier, by the digest that the catalog has. Asked only where an
-    ///     allocation does not have the workspace's content.
+    ///     allocation does not have the workspace's content, or is stopped.
     ///   - hostKeys: what is known of the host keys of workers that are reached over ssh.
     ///   - options: order and repetition of `jobs` mean nothing.
     /// - Throws: `PlanningError`, and what `trees` throws.

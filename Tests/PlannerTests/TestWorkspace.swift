@@ -9,7 +9,7 @@ final class TestWorkspace {
     let folder: String
     var configuration = BucketConfiguration(bucketID: "b-1")
     var catalog = CatalogSnapshot.empty
-    private var trees: [Digest: Tree] = [:]
+    var trees: [Digest: Tree] = [:]
 
     init() throws {
         folder = NSTemporaryDirectory() + "planner-" + UUID().uuidString
