@@ -48,7 +48,8 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .notDeployed, .noSuchRun, .notUnfinished, .notUnknown, .neverFits:
+        case .otherBucket, .otherTransport, .content, .key, .notDeployed, .noSuchRun, .notUnfinished, .notUnknown,
+            .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
         case .abandoned, .stale, .zone, .tooLate, .windowIsOver: .stale

@@ -26,6 +26,20 @@ actor HookModules {
         return path
     }
 
+    /// Removes folders of other trees that nobody has laid out or compared for a day: a hook of a run that was given up may
+    /// still run from a younger one.
+    func removeOld(but needed: Set<Digest>) {
+        let files = FileManager.default
+        for name in (try? files.contentsOfDirectory(atPath: folder)) ?? [] {
+            let path = "\(folder)/\(name)"
+            let changed = (try? files.attributesOfItem(atPath: path))?[.modificationDate] as? Date
+            if needed.contains(where: { $0.hex == name }) || changed.map({ $0.timeIntervalSinceNow > -86400 }) ?? true {
+                continue
+            }
+            try? files.removeItem(atPath: path)
+        }
+    }
+
     /// Whether just the tree's files are there. What somebody has put beside them could be imported in their place.
     private static func matches(_ tree: Tree, _ path: String) -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }

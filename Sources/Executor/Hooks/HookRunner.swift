@@ -55,6 +55,9 @@ struct HookRunner: Sendable {
         self.indices = indices
     }
 
+    /// Removes the modules of earlier plans.
+    func removeOldModules(but plan: Plan) async { await modules.removeOld(but: Set(plan.modules.map(\.tree))) }
+
     /// Waits until there is room for one hook more.
     func inSlot<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
         try await slots.with(body)

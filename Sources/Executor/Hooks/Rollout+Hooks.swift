@@ -1,8 +1,20 @@
 internal import Catalog
 internal import HookAPI
+internal import KeyValues
 internal import Model
 
 extension Rollout {
+    /// Makes sure that the bucket's key, from which hooks get their tokens and secrets, is there or can be made.
+    ///
+    /// - Throws: `RolloutError.key`, `CatalogError`.
+    func checkHookKey() throws {
+        do {
+            _ = try Vault.openOrCreate(in: bucketFolder, for: catalog)
+        } catch let error as VaultError {
+            throw RolloutError.key("\(error)")
+        }
+    }
+
     /// Makes this host ready for the hooks of a run, which is recorded as with workers.
     ///
     /// - Throws: `RolloutError.preflight` where this host lacks something; what the catalog or the bucket's key say.
@@ -51,6 +63,7 @@ extension Rollout {
             inherited: ControlHost.environment(of: configuration))
         let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
         runner.removeEnvironments(but: open)
+        await runner.removeOldModules(but: plan)
         if try catalog.keyValueNamespaces().contains(where: \.isSecret) { runner.removeOutputs(but: open) }
         return (runner, seen)
     }

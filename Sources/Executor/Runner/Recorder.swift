@@ -200,20 +200,12 @@ struct Recorder: Sendable {
             }
             return changes
         case .gate: return [.incomplete(content.job, true)]
-        case .hook(let event, _):
-            switch event {
-            // From here on the job is not what it was, whether or not anything of it acts.
-            case .preDeploy, .postDeploy: return [.incomplete(content.job, true)]
-            // The allocation's own steps came before.
-            case .jobControl, .afterAllocationStarted, .afterAllocationStopped: return []
-            // They are no part of a rollout.
-            case .healthCheck, .cli: return []
-            }
         // Until the health check has passed at the end of it, the next plan begins with the gate.
         case .bake:
             let hasGate = itinerary.job(of: step)?.healthCheck != nil
             return [.incomplete(content.job, true)] + (hasGate ? [.gatePending(content.job, true)] : [])
-        case .order, .promote, .complete: return []
+        // What a hook comes before or after says what is recorded of the job.
+        case .hook, .order, .promote, .complete: return []
         }
     }
 

@@ -112,6 +112,7 @@ public struct Rollout: Sendable {
         }
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
+        if plan.hasHooks { try checkHookKey() }
         let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
             let ending = try await execute(
@@ -148,7 +149,9 @@ public struct Rollout: Sendable {
         if let run = try catalog.unfinishedRun() {
             if run.plan == file.id { return run }
             // Where its workers were never all ready, nothing of it has begun, and it holds nobody up.
-            guard try catalog.steps(of: run.id).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            guard try catalog.steps(of: run.id).allSatisfy({ Workforce.isPreflight($0.step) }) else {
+                throw RolloutError.unfinishedRun(run)
+            }
             try catalog.finish(
                 run.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
                 at: clock.now())

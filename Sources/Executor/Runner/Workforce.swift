@@ -47,7 +47,7 @@ struct Workforce: Sendable {
         var faults: [WorkerName: [String]] = [:]
         var absent: [WorkerName: String] = [:]
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
-        let hasBegun = records.contains { !$0.step.text.hasPrefix(preflightPrefix) }
+        let hasBegun = records.contains { !isPreflight($0.step) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         var fresh: [(StepID, generation: String)] = []
@@ -99,6 +99,9 @@ struct Workforce: Sendable {
     }
 
     private static let preflightPrefix = "@preflight/"
+
+    /// Whether an id is of no step of the plan, but of what was seen before any began.
+    static func isPreflight(_ step: StepID) -> Bool { step.text.hasPrefix(preflightPrefix) }
 
     /// Under this id it is recorded what the receipts directory of a worker was.
     static func preflightStep(_ worker: some CustomStringConvertible) -> StepID {
