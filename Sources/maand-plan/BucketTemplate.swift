@@ -45,6 +45,9 @@ struct BucketTemplate {
         # Jobs of one wave that run side by side, 1 to 64.
         job_parallelism = 4
 
+        # Variables of the applying process that hooks get, beside PATH, HOME and what else every program needs.
+        # hook_environment = ["VAULT_ADDR"]
+
         # workspace/bucket.jobs.conf says what jobs reserve in memory and cpu; "prod" here means bucket.jobs.prod.conf.
         job_config_selector = ""
 
