@@ -34,7 +34,10 @@ def process(programs, bucket, plan, seed, loss, failures, last):
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)])
     _, status, usage = os.wait4(pid, 0)
     text = output.read_text()
-    return os.waitstatus_to_exitcode(status), json.loads(text) if text else {}, usage.ru_maxrss / 1000
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, -9):
+        sys.exit(f"rollout-bench: exit {code}")
+    return code, json.loads(text) if text else {}, usage.ru_maxrss / 1000
 
 
 def plan_bucket(programs, bucket, plan, workers, jobs):
@@ -51,14 +54,12 @@ def interrupted(programs, top, workers, jobs, kills):
     killed = failed = 0
     peak = 0.0
     while True:
-        # A preflight asks every worker once; then each process does about as much as the others.
-        last = workers + dice.randrange(1, 4 * allocations // (kills + 1)) if killed < kills else 0
+        # A preflight asks each worker that is needed once; then a process comes some thousand words far, to a failure.
+        last = dice.randrange(workers // 10, workers + workers // 3) if killed < kills else 0
         status, told, memory = process(programs, bucket, plan, dice.randrange(1 << 30), LOSS, FAILURES, last)
         peak = max(peak, memory)
         if status == -9:
             killed += 1
-        elif status != 0:
-            sys.exit(f"rollout-bench: exit {status}")
         elif told["ended"] == "failed" and failed < 1000:
             failed += 1
         else:
