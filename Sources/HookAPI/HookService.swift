@@ -33,14 +33,20 @@ struct HookService: Sendable {
         } catch let error as KeyValueError {
             return refused(HookAnswer.Refusal(.badRequest, "\(error)"), identity)
         } catch {
-            report("\(identity.name): the request \(request.path) failed: \(error)")
+            tell("the request \(request.path) failed: \(error)", identity)
             return HookAnswer(status: .failed, body: "\(error)")
         }
     }
 
+    /// A hook may have put a secret where it does not belong.
+    private func tell(_ text: String, _ identity: HookIdentity) {
+        let struck = Redaction.strike(seen.values(of: identity.job), from: Array(text.utf8))
+        report("\(identity.name): \(String(decoding: struck, as: UTF8.self))")
+    }
+
     private func refused(_ refusal: HookAnswer.Refusal, _ identity: HookIdentity) -> HookAnswer {
         switch refusal.status {
-        case .badRequest, .conflict, .tooLarge: report("\(identity.name): refused: \(refusal.message)")
+        case .badRequest, .conflict, .tooLarge: tell("refused: \(refusal.message)", identity)
         // What a hook asks for to see whether it is there.
         case .ok, .unauthorized, .notFound, .methodNotAllowed, .timeout, .failed, .unavailable: break
         }

@@ -136,6 +136,12 @@ public enum Planner {
     ) {
         var known: [Digest: Bool] = [:]
         for index in stops.indices where !stops[index].isMakefileOptional {
+            // Stopped already, or begun and not ended: an interrupted run may have removed the files, or not pushed any.
+            let from = stops[index].from
+            if from.stopped || from.content == nil || from.unfinished != nil {
+                stops[index].isMakefileOptional = true
+                continue
+            }
             guard let content = stops[index].from.content ?? stops[index].from.unfinished else { continue }
             // Where the tree is not known any more, the worker will say what it has.
             let isMissing =

@@ -14,6 +14,8 @@ struct PauseCommand: AsyncParsableCommand {
 
     @Option(help: "Why; recorded.") var reason: String
 
+    func validate() throws { try requireReason(reason) }
+
     func run() async throws {
         try await reportingFailures {
             let lock: BucketLock?
@@ -41,6 +43,8 @@ struct AbandonCommand: AsyncParsableCommand {
     @Argument(help: "The run's number.") var run: RunID
 
     @Option(help: "Why; recorded.") var reason: String
+
+    func validate() throws { try requireReason(reason) }
 
     func run() async throws {
         try await reportingFailures {
@@ -74,6 +78,8 @@ struct ResolveCommand: AsyncParsableCommand {
 
     @Option(help: "How you know; recorded.") var reason: String
 
+    func validate() throws { try requireReason(reason) }
+
     func run() async throws {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
@@ -83,4 +89,9 @@ struct ResolveCommand: AsyncParsableCommand {
             options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
         }
     }
+}
+
+/// What is recorded for others has to say something.
+private func requireReason(_ reason: String) throws {
+    if reason.allSatisfy(\.isWhitespace) { throw ValidationError("--reason is empty.") }
 }

@@ -12,11 +12,12 @@ final class EventLog: Sendable {
         if !FileManager.default.fileExists(atPath: path) {
             _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
         }
-        guard let handle = FileHandle(forWritingAtPath: path) else {
+        // A pipe has no end to go to.
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        guard descriptor >= 0 else {
             throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")
         }
-        _ = try handle.seekToEnd()
-        file = Mutex(handle)
+        file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
     }
 
     private struct Line: Encodable {

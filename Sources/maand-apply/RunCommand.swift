@@ -64,8 +64,17 @@ struct RunCommand: AsyncParsableCommand {
                 options.terminal.print(
                     options.terminal.escape(
                         "\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)"))
-                try await Waiting.until(next, .system, Signals.parkRequests())
+                let since = Clock.system.now()
+                try await Waiting.until(next, .system, Signals.parkRequests()) { try paused(file, since: since) }
             }
+        }
+    }
+
+    /// What somebody has asked for while this process waits: `pause` means it, too.
+    private func paused(_ file: PlanFile, since: Timestamp) throws -> String? {
+        guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
+        return try catalog.decisions(run.id).last { $0.what == Rollout.pause && $0.at >= since }.map {
+            "pause by \($0.by): \($0.reason)"
         }
     }
 
@@ -121,6 +130,10 @@ struct RunCommand: AsyncParsableCommand {
 
     /// The steps that are left, in the plan's order; steps of one batch act in parallel.
     private func preview(_ file: PlanFile) throws {
+        let bucket = try options.configuration().bucketID
+        guard file.plan.bucket == bucket else {
+            throw CommandFailure(RolloutError.otherBucket(planned: file.plan.bucket, actual: bucket), plan: planName)
+        }
         let catalog = try options.catalog()
         let run = try catalog?.latestRun(of: file.id)
         let records = try run.flatMap { try catalog?.steps(of: $0.id) } ?? []

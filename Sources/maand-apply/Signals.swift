@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Turns SIGINT, SIGTERM and SIGHUP into requests to park; the second SIGINT or SIGTERM leaves at once.
 ///
@@ -11,9 +12,33 @@ enum Signals {
     /// programs that are started get the default back.
     static func surviveClosedPipes() { signal(SIGPIPE) { _ in } }
 
+    private struct Received {
+        var isInstalled = false
+        var requests: [String] = []
+        var listener: AsyncStream<String>.Continuation?
+    }
+
+    private static let received = Mutex(Received())
+
+    /// Every request of this process, those before the call too: whoever listens next has to obey what the one before may
+    /// not have heard. There is one listener at a time.
     static func parkRequests() -> AsyncStream<String> {
+        install()
+        return AsyncStream { continuation in
+            received.withLock { received in
+                for request in received.requests { continuation.yield(request) }
+                received.listener = continuation
+            }
+        }
+    }
+
+    private static func install() {
+        let isFirst = received.withLock { received in
+            defer { received.isInstalled = true }
+            return !received.isInstalled
+        }
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return AsyncStream { $0.finish() } }
+        guard isFirst, pipe(&ends) == 0 else { return }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         writeEnd = ends[1]
         let readEnd = ends[0]
@@ -24,19 +49,21 @@ enum Signals {
                 _ = write(Signals.writeEnd, &byte, 1)
             }
         }
-        return AsyncStream { continuation in
-            Thread.detachNewThread {
-                var byte: UInt8 = 0
-                var count = 0
-                while true {
-                    let got = read(readEnd, &byte, 1)
-                    if got < 0 && errno == EINTR { continue }
-                    guard got == 1 else { break }
-                    // A closed terminal is nobody's wish to leave at once.
-                    if Int32(byte) != SIGHUP { count += 1 }
-                    // Everything that matters is in the database: leaving here is a kill in good order.
-                    if count > 1 { _exit(ExitStatus.tryLater.rawValue) }
-                    continuation.yield(name(Int32(byte)))
+        Thread.detachNewThread {
+            var byte: UInt8 = 0
+            var count = 0
+            while true {
+                let got = read(readEnd, &byte, 1)
+                if got < 0 && errno == EINTR { continue }
+                guard got == 1 else { break }
+                // A closed terminal is nobody's wish to leave at once.
+                if Int32(byte) != SIGHUP { count += 1 }
+                // Everything that matters is in the database: leaving here is a kill in good order.
+                if count > 1 { _exit(ExitStatus.tryLater.rawValue) }
+                let request = name(Int32(byte))
+                received.withLock { received in
+                    received.requests.append(request)
+                    received.listener?.yield(request)
                 }
             }
         }

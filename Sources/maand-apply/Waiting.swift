@@ -4,10 +4,15 @@ import Model
 
 /// Sleeps until a window opens, in short pieces: a machine that was suspended, or a clock that was set, is noticed.
 struct Waiting {
-    private static let piece: Int64 = 20_000
+    private static let piece: Int64 = 5_000
 
     /// - Throws: `CommandFailure` with exit code 75 where a signal ends the waiting.
-    static func until(_ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<String>) async throws {
+    ///
+    /// - Parameter isEnded: looked at between the pieces; says why nobody waits any more.
+    static func until(
+        _ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<String>,
+        isEnded: @escaping @Sendable () throws -> String?
+    ) async throws {
         try await withThrowingTaskGroup(of: String?.self) { group in
             group.addTask {
                 for await reason in requests { return reason }
@@ -18,6 +23,7 @@ struct Waiting {
                     let rest = instant.milliseconds - clock.now().milliseconds
                     // Also where it has come already, so that nobody can turn in circles without a pause.
                     try await clock.sleep(.milliseconds(min(max(rest, 200), Self.piece)))
+                    if let reason = try isEnded() { return reason }
                 } while clock.now() < instant
                 return nil
             }

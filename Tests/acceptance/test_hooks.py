@@ -103,9 +103,12 @@ class Events(test_ssh.SSHCase, hookbucket.HookCase):
             else:
                 index = str(active.index(line.worker))
                 versions = ("0.0.0" if line.worker == joined else "1.0.0", "2.0.0")
-                if event in ("health_check", "post_deploy"):
-                    # Of the batches that are still to come, too: a health check looks at the job as it will be.
+                if event == "post_deploy":
                     versions = ("2.0.0", "2.0.0")
+                elif event == "health_check":
+                    # Of the batches that are still to come, what is there until then.
+                    self.assertIn(values["CURRENT_VERSION"], {versions[0], "2.0.0"})
+                    versions = (values["CURRENT_VERSION"], "2.0.0")
             self.assertEqual(values["ALLOCATION_INDEX"], index)
             self.assertEqual((values["CURRENT_VERSION"], values["NEW_VERSION"]), versions, (event, line.worker))
             if event == "after_allocation_started":
@@ -211,9 +214,15 @@ class Failures(hookbucket.HookCase):
 
     def test_health_check_on_demand(self):
         """The hooks of what runs, whatever the workspace says by now."""
-        b = self.deployed({"command_well": Hook("health_check")}, workers=WORKERS[:2])
+        b = self.deployed({"command_well": Hook("health_check"), "command_look": Hook("cli")}, workers=WORKERS[:2],
+                          health_check={"checks": [{"type": "ssh", "command": "true"}]})
+        # A plan that touches no worker leaves them to the run that did.
+        self.succeed(b.run("maand-plan", "job-command", "api", "command_look", "--bucket", b.path, "-o", b.top / "look.yaml"))
+        self.succeed(b.apply(plan="look.yaml"))
+        b.forget()
         self.succeed(b.run("maand-apply", "health-check", "--bucket", b.path))
-        self.assertEqual({line.values["NEW_VERSION"] for line in b.trace("hook ended")}, {"1.0.0"})
+        self.assertEqual({(line.values["CURRENT_VERSION"], line.values["NEW_VERSION"]) for line in b.trace("hook ended")},
+                         {("1.0.0", "1.0.0")})
         b.fail("command_well", WORKERS[1])
         failed = b.run("maand-apply", "health-check", "--bucket", b.path)
         self.succeed(failed, 1)

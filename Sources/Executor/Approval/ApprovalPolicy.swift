@@ -41,7 +41,8 @@ public struct ApprovalPolicy: Equatable, Sendable {
 
         init?(_ text: String) {
             let parts = text.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2 else { return nil }
+            let isClean = parts.allSatisfy { $0.first?.isWhitespace == false && $0.last?.isWhitespace == false }
+            guard parts.count == 2, isClean else { return nil }
             name = String(parts[0])
             value = String(parts[1])
         }

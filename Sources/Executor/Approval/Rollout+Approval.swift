@@ -26,7 +26,7 @@ extension Rollout {
         do {
             let recorded = try resumed.flatMap { try catalog.approvals(of: $0.id)?.policy }
             let found = try await approval.assess(
-                file, recorded: recorded, isStart: resumed == nil, at: clock.now())
+                file, recorded: recorded, isStart: try resumed.map(hasBegun) != true, at: clock.now())
             guard let found else { return Permit() }
             for (isWanted, name) in [(options.takeOver, "--take-over"), (options.acceptsNewHosts, "--accept-new")] {
                 if isWanted { try approval.requireOverrideRight(for: name, recorded: recorded) }

@@ -18,6 +18,8 @@ struct SignatureFolder: Sendable {
     /// - Throws: `ApprovalProblem` where the folder is a symbolic link, cannot be read or holds too much. One that is not
     ///   there holds none.
     init(_ path: String) throws(ApprovalProblem) {
+        // With a slash at its end a link would be followed.
+        let path = path.count > 1 && path.hasSuffix("/") ? String(path.reversed().drop { $0 == "/" }.reversed()) : path
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard folder >= 0 else {
             let code = errno

@@ -11,6 +11,10 @@ struct HealthProbe: Sendable {
     let session: @Sendable (WorkerName) async throws -> WorkerSession
     /// Nil where the plan has none.
     let hooks: HookRunner?
+    /// What runs there now, for hooks.
+    let version: @Sendable (WorkerName) -> String
+    /// Whether a worker is asked on behalf of whichever run of this controller has it, and not only of the session's own.
+    var followsOwners = false
 
     /// - Parameter targets: allocations' workers and the addresses where they are probed.
     func gate(over targets: [(worker: WorkerName, address: String)], attempts: Int) -> Gate {
@@ -27,31 +31,51 @@ struct HealthProbe: Sendable {
     private func runCheck(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
         do {
             let session = try await session(worker)
-            let request = AttemptRequest(
-                id: "\(session.owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil,
-                lock: .none, timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
-            return Self.problem("the check", try await session.run(request), timeout: timeout)
+            var report = try await session.run(Self.request(line, session.owner, timeout: timeout))
+            if followsOwners, case .notOwner(let owner?) = report, owner.controller == session.owner.controller {
+                report = try await session.owned(by: owner).run(Self.request(line, owner, timeout: timeout))
+            }
+            return Self.problem("the check", report, timeout: timeout)
         } catch {
             return (error as? NotReady)?.reason ?? "\(error)"
         }
+    }
+
+    private static func request(_ line: String, _ owner: Owner, timeout: Int) -> AttemptRequest {
+        AttemptRequest(
+            id: "\(owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil, lock: .none,
+            timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
     }
 
     /// Runs the job's hooks of the event `health_check` for one allocation, one after the other; nil where all succeed.
     private func runHooks(_ worker: WorkerName) async -> String? {
         guard let hooks else { return nil }
         for hook in job.hooks(.healthCheck) {
-            if let problem = await hooks.probe(HookCall(probe: hook, of: job, worker, run: run)) { return problem }
+            let call = HookCall(probe: hook, of: job, worker, running: version(worker), run: run)
+            if let problem = await hooks.probe(call) { return problem }
         }
         return nil
     }
 
     /// What is said of something that looked; nil where it succeeded.
     static func problem(_ what: String, _ report: AttemptReport, timeout: Int) -> String? {
-        guard case .finished(let result) = report else { return "\(what) did not run" }
+        guard case .finished(let result) = report else { return "\(what) did not run: \(reason(report))" }
         if result.isSuccess { return nil }
         let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
         let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
         return (result.timedOut ? "\(what) took longer than \(timeout) s" : "\(what) exited \(result.exitStatus)")
             + lastLine
+    }
+
+    private static func reason(_ report: AttemptReport) -> String {
+        switch report {
+        case .finished(let result): "exit status \(result.exitStatus)"
+        case .notOwner(let owner):
+            "the worker belongs to " + (owner.map { "run \($0.sequence) of \($0.controller)" } ?? "nobody")
+        case .busy(let other): "\(other) is in the way"
+        case .generationChanged: "its receipts were replaced"
+        case .refused(let reason): "refused, \(reason)"
+        case .running, .absent, .fenced, .notStarted, .interrupted, .conflict: "it did not come to its end"
+        }
     }
 }

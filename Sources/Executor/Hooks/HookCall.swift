@@ -19,7 +19,7 @@ struct HookCall: Hashable, Sendable {
 
     /// A hook of the event `health_check`. It belongs to no step: each has a name of its own, and is never asked about again.
     init(
-        probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, run: Run
+        probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, running version: String, run: Run
     ) {
         let nonce = WorkerSession.randomNonce()
         attempt = WritingAttempt(run: run.id, step: StepID("@probe/\(nonce)"), attempt: 1)
@@ -30,7 +30,7 @@ struct HookCall: Hashable, Sendable {
         id = "\(run.nonce)-probe-\(nonce)"
         timeout = job.timeouts.hook
         modules = job.hooks?.modules ?? Digest.of([])
-        told = ["DISABLED": "0", "CURRENT_VERSION": job.version, "NEW_VERSION": job.version]
+        told = ["DISABLED": "0", "CURRENT_VERSION": version, "NEW_VERSION": job.version]
     }
 
     init(

@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Foundation
 internal import Glibc
+internal import KeyValues
 internal import Model
 
 /// Runs hooks on the control host, each under a receipt there like that of a remote step on its worker (DESIGN 7): a

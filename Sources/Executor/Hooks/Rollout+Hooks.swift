@@ -4,14 +4,20 @@ internal import KeyValues
 internal import Model
 
 extension Rollout {
-    /// Makes sure that the bucket's key, from which hooks get their tokens and secrets, is there or can be made.
+    /// Makes sure that hooks can run here: that the bucket's key, from which they get tokens and secrets, is there or can be
+    /// made, and that they find their module.
     ///
-    /// - Throws: `RolloutError.key`, `CatalogError`.
-    func checkHookKey() throws {
+    /// - Throws: `RolloutError.hooks`, `CatalogError`.
+    func checkHooks() throws {
+        // It separates the folders in which Python looks for modules.
+        if bucketFolder.contains(":") {
+            throw RolloutError.hooks(
+                "the bucket's path has a colon, and hooks would not find the module `maand`. Rename a folder.")
+        }
         do {
             _ = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         } catch let error as VaultError {
-            throw RolloutError.key("\(error)")
+            throw RolloutError.hooks("\(error)")
         }
     }
 

@@ -191,7 +191,14 @@ if [ "$verb" = run ]; then
         [ "${wdigest:-$digest}" = "$digest" ] || answer conflict
         case $state in
         running) flock -s "$lock" true </dev/null >/dev/null 2>&1; continue ;;
-        absent) [ -z "$asked" ] || answer refused "$asked" ;;
+        # A runner that ended well has left a word; where that is gone, nobody knows what it did.
+        absent)
+            if [ "$asked" = 0 ] || { [ "$asked" ] && [ ! -d "$R/$run" ]; }; then
+                identity
+                answer generation "$generation.vanished"
+            fi
+            [ -z "$asked" ] || answer refused "$asked"
+            ;;
         *) report ;;
         esac
         # A directory of receipts that has vanished must not come into being again by asking.
@@ -439,6 +446,10 @@ if [ "$verb" = preflight ]; then
         refused=1
         say owner "$o1" "$o2" "$o3"
     elif [ "$faults" = 0 ]; then
+        # What an earlier run has staged and not brought in, nobody will.
+        for old in "$W"/staging/*; do
+            [ ! -d "$old" ] || [ -e "$old/commit" ] || rm -rf "$old"
+        done
         { echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner"; } || fault write "$W"
         set -- "$W"
     fi
@@ -597,6 +608,22 @@ if [ "$verb" = _forward ]; then
     exit
 fi
 
+# stamps FILE: what is at each path of the plan now, so that any change shows: another file has another inode, and every
+# change of one moves the time of its last change, which nobody can set.
+stamps() {
+    out=$1
+    true >"$out" || return 1
+    set --
+    while IFS=' ' read -r k _ _ _ _ _ p <&3; do
+        [ "$k" != l ] || IFS= read -r _ <&3
+        set -- "$@" "$J/${p%/}"
+        if [ $# -ge 200 ]; then stat -c "$stamp" -- "$@" >>"$out" 2>/dev/null; set --; fi
+    done 3<"$S/plan"
+    [ $# -eq 0 ] || stat -c "$stamp" -- "$@" >>"$out" 2>/dev/null
+    return 0
+}
+stamp='%i %f %s %Z %z %n'
+
 # push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE TOKEN
 # MODE `check`: compares only. `apply`: a path may hold what the plan says it holds, or what it shall hold; anything
 # else is drift, and nothing is touched. `force`: what is sent replaces whatever is there. `stage`: as `apply`, but stops
@@ -617,19 +644,8 @@ if [ "$verb" = push ]; then
         staged=
         { read -r staged <"$S/staged"; } 2>/dev/null
         [ "$staged" = "$7 $owner" ] && [ ! -L "$J" ] || answer unstaged
-        # Whatever somebody may have changed since it was looked at is for a push that compares again. Of a link only its
-        # text could tell.
-        while IFS=' ' read -r was p <&3; do
-            P=$J/${p%/}
-            [ ! -L "$P" ] || answer unstaged
-            if [ -f "$P" ]; then if [ -x "$P" ]; then is=f755; else is=f644; fi
-            elif [ -d "$P" ]; then is=d
-            elif [ -e "$P" ]; then is=other
-            else is=-; fi
-            [ "$is" = "$was" ] || answer unstaged
-            # Not the other way round: to busybox what is of one second is no newer.
-            case $is in f*) [ "$S/plan" -nt "$P" ] || answer unstaged ;; esac
-        done 3<"$S/seen"
+        # Whatever somebody may have changed since it was looked at is for a push that compares again.
+        stamps "$S/stamps.now" && cmp -s "$S/stamps" "$S/stamps.now" || answer unstaged
         true >"$S/commit" && sync "$S" || answer failed sync
         forward || answer failed forward
         answer pushed
@@ -671,6 +687,11 @@ if [ "$verb" = push ]; then
         [ "$k" != l ] || printf '%s\n' "${p%/}" >>"$S/links"
     done <"$W/deployed/$job" 4>"$S/had"
     token=$7
+    if [ "$mode" = stage ]; then
+        # Before anything is looked at. Where times have no fractions, what changed in this second may change again unseen.
+        stamps "$S/stamps" || answer failed lists
+        while IFS=' ' read -r _ _ _ z _; do [ "$z" -lt "$now" ] || token=-; done <"$S/stamps"
+    fi
     # Paths to hash: the first ones are arguments, so that a few need neither a list nor `xargs`.
     set --
     while IFS=' ' read -r k d m fk fd fm p <&3; do
@@ -685,10 +706,6 @@ if [ "$verb" = push ]; then
         elif [ -d "$P" ]; then is=d
         elif [ -e "$P" ]; then is=other
         else is=-; fi
-        if [ "$mode" = stage ]; then
-            [ "$is" = f ] || am=
-            printf '%s %s/\n' "$is$am" "$p" >>"$S/seen"
-        fi
         staged=
         if [ "$fk" != = ] && [ "$mode" != check ]; then case $k in f | l) staged=1 ;; esac; fi
         case $k$staged in
@@ -796,7 +813,11 @@ if [ "$verb" = push ]; then
     # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
     if [ "$fresh" -gt 64 ]; then sync -f "$S"
     else find "$S" \( -type d -o -type f -size +0 \) -exec sync "$W/staging" {} +; fi &&
-        if [ "$mode" = stage ]; then echo "$token $owner" >"$S/staged"; else true >"$S/commit" && sync "$S"; fi ||
+        if [ "$mode" = stage ]; then
+            # What would go with a folder, only another look can tell.
+            [ ! -s "$S/clear" ] || token=-
+            echo "$token $owner" >"$S/staged"
+        else true >"$S/commit" && sync "$S"; fi ||
         answer failed sync
     [ "$mode" != stage ] || answer planned
     forward || answer failed forward

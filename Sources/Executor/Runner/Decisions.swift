@@ -30,16 +30,18 @@ extension Rollout {
         let open = try catalog.steps(of: id).filter { $0.state == .started || $0.state == .unknown }
         var notes: [String] = []
         var writes: [StepWrite] = []
+        var changes: [CatalogChange] = []
         if !open.isEmpty {
             do {
-                (writes, notes) = try await close(open, of: run)
+                (writes, changes, notes) = try await close(open, of: run)
             } catch {
                 notes = ["\(open.count) steps that were in flight could not be asked about: \(error)"]
             }
         }
         try await catalog.commit(
             Checkpoint(
-                run: id, at: clock.now(), steps: writes, decisions: [decision(id, "abandon", reason)],
+                run: id, at: clock.now(), steps: writes, changes: changes,
+                decisions: [decision(id, "abandon", reason)],
                 runState: .init(.abandoned, detail: reason)))
         return notes
     }

@@ -9,9 +9,11 @@ extension Performer {
         guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
         let failed = try failedWorkers(of: job)
         let targets = job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) }
+        let running = try recorder.catalog.records(of: targets.map { AllocationID(job: job.job, worker: $0.0) })
         let gate = HealthProbe(
             job: job, health: health, run: recorder.run,
-            session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks
+            session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks,
+            version: { running[AllocationID(job: job.job, worker: $0)]?.promoted?.version ?? Version.none.text }
         ).gate(over: targets, attempts: health.attempts)
         let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))

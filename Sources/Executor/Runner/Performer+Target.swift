@@ -186,6 +186,8 @@ extension Performer {
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)
+        case .notStarted(.noJobDirectory) where request.isMakefileOptional:
+            return .ended(Ending(outcome: .succeeded, detail: "nothing of the job is there that could be stopped"))
         case .notStarted(let reason):
             // What was sent before a connection broke may arrive too late; nobody has to be asked to send it again.
             return .neverBegan("it did not begin: \(text(reason))", isFenced: reason == .tooLate)

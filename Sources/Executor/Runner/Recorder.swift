@@ -218,9 +218,8 @@ struct Recorder: Sendable {
             // A job that has lost its health check has no gate left that could pass.
             let hasGate = itinerary.job(of: step)?.healthCheck != nil
             return [.incomplete(content.job, false)] + (hasGate ? [] : [.gatePending(content.job, false)])
-        case .action(.stop):
-            guard let allocation = content.allocation, itinerary.stop(of: step)?.reason == .disabled else { return [] }
-            return [.stopped(allocation, removed: false)]
+        // Also where its files are still to be removed: whatever becomes of the run, it has to be started again.
+        case .action(.stop): return content.allocation.map { [.stopped($0, removed: false)] } ?? []
         case .remove:
             guard let allocation = content.allocation else { return [] }
             return [.stopped(allocation, removed: true)]

@@ -4,19 +4,26 @@ internal import Model
 extension Rollout {
     /// Closes attempts on their workers, best effort: what has not begun never will; what has died holds nobody up.
     ///
-    /// - Returns: what is known of the attempts now, and what a person should know.
-    func close(_ open: [StepRecord], of run: Run) async throws -> ([StepWrite], notes: [String]) {
+    /// - Returns: what is known of the attempts now, what follows for the catalog, and what a person should know.
+    func close(
+        _ open: [StepRecord], of run: Run
+    ) async throws -> (writes: [StepWrite], changes: [CatalogChange], notes: [String]) {
         let plan = try plan(of: run)
         let transport = try await transport(for: plan, acceptsNewHosts: false)
+        let itinerary = try itinerary(of: run, plan)
         let steps = Dictionary(
-            try itinerary(of: run, plan).steps.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            itinerary.steps.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
+        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         var writes: [StepWrite] = []
+        var changes: [CatalogChange] = []
         var notes: [String] = []
         await withTaskGroup(of: (StepRecord, Closing).self) { group in
             var waiting = open[...]
             func add() {
                 guard let record = waiting.popFirst() else { return }
-                guard let step = steps[record.step], let session = session(of: step, plan, run, transport) else {
+                guard let index = steps[record.step],
+                    let session = session(of: itinerary.steps[index], plan, run, transport)
+                else {
                     return add()
                 }
                 group.addTask { (record, await Closing(of: record.attemptID, session)) }
@@ -29,13 +36,16 @@ extension Rollout {
                         .outcome(
                             step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
                             detail: detail))
+                    if state == .succeeded, let index = steps[record.step] {
+                        changes += recorder.changesOnSuccess(index)
+                    }
                 case .open(let note): notes.append("\(record.step): \(note)")
                 }
                 add()
             }
         }
         await transport.close()
-        return (writes, notes.sorted())
+        return (writes, changes, notes.sorted())
     }
 
     /// Where the receipt of a step's attempts is kept; nil where it has none: the next plan compares files and asks probes

@@ -6,7 +6,7 @@ extension Rollout {
     /// How healthy a job is.
     public struct Health: Sendable {
         public let job: JobName
-        /// Of the plan whose health check was asked.
+        /// What runs; several in the middle of a rollout, with commas between them.
         public let version: String
         /// How many allocations were asked.
         public let allocations: Int
@@ -69,8 +69,10 @@ extension Rollout {
     private struct Deployment {
         var plan: Plan
         var job: Plan.Job
-        /// Where it is promoted and runs.
-        var active: [WorkerName]
+        /// Where it is promoted and runs, with what.
+        var active: [WorkerName: String]
+
+        var versions: String { Set(active.values).sorted().joined(separator: ", ") }
     }
 
     /// Jobs that run somewhere, each as in the last plan that promoted anything of it.
@@ -86,7 +88,11 @@ extension Rollout {
             let plan = try plans[id] ?? self.plan(of: run)
             plans[id] = plan
             guard let job = plan.waves.lazy.flatMap(\.jobs).first(where: { $0.job == name }) else { continue }
-            found[name] = Deployment(plan: plan, job: job, active: entries.map(\.allocation.worker))
+            found[name] = Deployment(
+                plan: plan, job: job,
+                active: Dictionary(
+                    entries.map { ($0.allocation.worker, $0.record.promoted?.version ?? job.version) },
+                    uniquingKeysWith: { first, _ in first }))
         }
         return found
     }
@@ -98,11 +104,11 @@ extension Rollout {
         let job = deployment.job
         guard let health = job.healthCheck, let latest = try catalog.runs(limit: 1).first else {
             return Health(
-                job: job.job, version: job.version, allocations: deployment.active.count, problem: nil,
+                job: job.job, version: deployment.versions, allocations: deployment.active.count, problem: nil,
                 isUnchecked: true)
         }
         var owners: [WorkerName: Owner] = [:]
-        for worker in deployment.active {
+        for worker in deployment.active.keys {
             guard let id = workers[worker]?.run, let run = try catalog.run(id) else { continue }
             owners[worker] = owner(of: run)
         }
@@ -118,8 +124,9 @@ extension Rollout {
                 return WorkerSession(
                     worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
                     owner: owner, transport: transport)
-            }, hooks: hooks)
-        let targets = deployment.active.map { ($0, workers[$0]?.worker.address ?? $0.text) }
+            }, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version }, followsOwners: true
+        )
+        let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }
         let gate = probe.gate(over: targets, attempts: waits ? health.attempts : 1)
         let problem: String?
         do {
@@ -130,6 +137,7 @@ extension Rollout {
         }
         await hooks?.services.close()
         return Health(
-            job: job.job, version: job.version, allocations: targets.count, problem: problem, isUnchecked: false)
+            job: job.job, version: deployment.versions, allocations: targets.count, problem: problem, isUnchecked: false
+        )
     }
 }

@@ -3,14 +3,13 @@ internal import Model
 
 extension Rollout {
     /// What a decision to pause is called in the record.
-    static let pause = "pause"
+    public static let pause = "pause"
 
     /// `requests`, and what a person asks for by `pause` from another terminal while this process runs.
     ///
-    /// Only a pause that was recorded after this call counts: the same command continues a paused run.
-    func parkRequests(_ requests: AsyncStream<String>, of run: RunID) throws -> AsyncStream<String> {
-        let known = try pauses(of: run).count
-        return AsyncStream { continuation in
+    /// - Parameter known: pauses that the run had when this process began: the same command continues a paused run.
+    func parkRequests(_ requests: AsyncStream<String>, of run: RunID, known: Int) -> AsyncStream<String> {
+        AsyncStream { continuation in
             let listening = Task {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask {
@@ -33,7 +32,7 @@ extension Rollout {
         }
     }
 
-    private func pauses(of run: RunID) throws -> [Decision] {
+    func pauses(of run: RunID) throws -> [Decision] {
         try catalog.decisions(run).filter { $0.what == Self.pause }
     }
 }

@@ -32,7 +32,13 @@ extension Rollout {
     /// - Parameter isDryRun: only compare.
     /// - Throws: `RolloutError.unfinishedRun`: its own command asks the workers about what it began.
     public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Refresh {
-        if let run = try catalog.unfinishedRun() { throw RolloutError.unfinishedRun(run) }
+        if let run = try catalog.unfinishedRun() {
+            // One of nothing is that of a refresh that was killed, and would only do this.
+            guard try plan(of: run).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            if !isDryRun {
+                try catalog.finish(run.id, state: .abandoned, detail: "a refresh that was interrupted", at: clock.now())
+            }
+        }
         let plan = emptyPlan(workers, revision: try catalog.snapshot().revision)
         let transport = try await transport(for: plan, acceptsNewHosts: false)
         let answers = await inventories(of: workers, over: transport)

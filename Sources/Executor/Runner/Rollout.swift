@@ -100,23 +100,27 @@ public struct Rollout: Sendable {
         guard plan.transport == configuration.transport else {
             throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
         }
+        // Whoever asks to pause from now on means this process.
+        let pauses = try catalog.latestRun(of: file.id).map { try self.pauses(of: $0.id).count } ?? 0
         let permit = try await permit(file, options)
-        let resumed = try existingRun(of: file)
-        if let resumed, resumed.state == .succeeded { return .alreadyDone(resumed) }
+        if let run = try catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
         if plan.isEmpty { return .nothingToDo }
+        let resumed = try existingRun(of: file)
+        let hasBegun = try resumed.map(self.hasBegun) ?? false
         let keeper = try windowKeeper(plan, permit.watch)
-        try checkWindow(file, resumed, keeper)
-        if resumed == nil {
+        try checkWindow(file, resumed, hasBegun: hasBegun, keeper)
+        if !hasBegun {
             let facts = plan.staleFacts(in: try catalog.snapshot())
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
         }
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
-        if plan.hasHooks { try checkHookKey() }
+        if plan.hasHooks { try checkHooks() }
         let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
             let ending = try await execute(
-                file, resumed, keeper, permit, options: options, over: transport, parkRequests: parkRequests)
+                file, resumed, keeper, permit, options: options, over: transport,
+                parkRequests: { self.parkRequests(parkRequests, of: $0, known: pauses) })
             await transport.close()
             return ending
         } catch {
@@ -127,7 +131,7 @@ public struct Rollout: Sendable {
 
     private func execute(
         _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, _ permit: Permit, options: Options,
-        over transport: any Transport, parkRequests: AsyncStream<String>
+        over transport: any Transport, parkRequests: (RunID) -> AsyncStream<String>
     ) async throws -> Ending {
         let run = try resumed ?? begin(file, permit)
         try record(permit, of: run, isResumed: resumed != nil)
@@ -136,7 +140,7 @@ public struct Rollout: Sendable {
         }
         do {
             return try await execute(
-                run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests)
+                run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests(run.id))
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             try catalog.finish(run.id, state: .parked, detail: "workers were not ready", at: clock.now())
@@ -144,27 +148,31 @@ public struct Rollout: Sendable {
         }
     }
 
-    /// The run that this plan has already, if it may be continued or is done.
+    /// The run that this plan has already, if it may be continued.
     private func existingRun(of file: PlanFile) throws -> Run? {
         if let run = try catalog.unfinishedRun() {
             if run.plan == file.id { return run }
-            // Where its workers were never all ready, nothing of it has begun, and it holds nobody up.
-            guard try catalog.steps(of: run.id).allSatisfy({ Workforce.isPreflight($0.step) }) else {
-                throw RolloutError.unfinishedRun(run)
-            }
-            try catalog.finish(
-                run.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
-                at: clock.now())
+            if try hasBegun(run) { throw RolloutError.unfinishedRun(run) }
         }
         guard let run = try catalog.latestRun(of: file.id) else { return nil }
         if run.state == .abandoned { throw RolloutError.abandoned(run) }
         return run
     }
 
+    /// Whether any step of a run was begun. Where its workers were never all ready, none was, and it holds nobody up.
+    func hasBegun(_ run: Run) throws -> Bool {
+        try catalog.steps(of: run.id).contains { !Workforce.isPreflight($0.step) }
+    }
+
     private func begin(_ file: PlanFile, _ permit: Permit) throws -> Run {
         FaultPoint.reach("before the plan is kept")
         try store.put(file.bytes)
         FaultPoint.reach("before the run begins")
+        if let idle = try catalog.unfinishedRun() {
+            try catalog.finish(
+                idle.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
+                at: clock.now())
+        }
         let run = try catalog.beginRun(
             plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers,
             approval: permit.record)
@@ -195,7 +203,7 @@ public struct Rollout: Sendable {
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let end: Runner.End
         do {
-            end = try await runner.run(machine, parkRequests: try self.parkRequests(parkRequests, of: run.id))
+            end = try await runner.run(machine, parkRequests: parkRequests)
         } catch {
             await hooks?.services.close()
             throw error

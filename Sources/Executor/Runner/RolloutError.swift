@@ -11,8 +11,8 @@ public enum RolloutError: Error, Sendable {
     case stale([StaleFact])
     /// Objects that the plan needs and the store lacks or holds altered.
     case content([String])
-    /// The bucket's key cannot be used: whole sentences.
-    case key(String)
+    /// Hooks cannot run here: whole sentences.
+    case hooks(String)
     /// What the workers lack, each beginning with the worker's name.
     case preflight(RunID, [String])
     /// The plan's zone is unknown here, or its rules are not those that the plan was made with.
@@ -55,7 +55,7 @@ extension RolloutError: CustomStringConvertible {
             Self.list(
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
                 problems)
-        case .key(let problem): "\(problem) Nothing was touched."
+        case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
         case .preflight(let run, let faults):
             Self.list(
                 "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "

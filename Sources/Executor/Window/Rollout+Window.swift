@@ -35,9 +35,9 @@ extension Rollout {
     ///
     /// - Throws: `WindowHold` outside of the window and where nothing fits into what is left of it, `RolloutError` where
     ///   it will never fit.
-    func checkWindow(_ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper) throws {
+    func checkWindow(_ file: PlanFile, _ resumed: Run?, hasBegun: Bool, _ keeper: WindowKeeper) throws {
         let plan = file.plan
-        if resumed == nil, let limit = plan.policy.startBefore, clock.now() >= limit {
+        if !hasBegun, let limit = plan.policy.startBefore, clock.now() >= limit {
             throw RolloutError.tooLate(limit)
         }
         let calendar = try keeper.calendar()

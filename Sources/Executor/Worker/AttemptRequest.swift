@@ -61,6 +61,14 @@ public struct AttemptRequest: Sendable, Hashable {
         }
     }
 
+    /// Whether it is nothing to do where there is no Makefile.
+    var isMakefileOptional: Bool {
+        switch action {
+        case .target(_, let isMakefileOptional): isMakefileOptional
+        case .shell: false
+        }
+    }
+
     /// What the worker's shell reads: the variables, then the command.
     var script: String {
         var text = ""

@@ -33,6 +33,24 @@ public struct WorkerSession: Sendable {
         root = transport.path("\(workerRoot)/\(bucket)", on: worker)
     }
 
+    /// The same on behalf of another run.
+    func owned(by owner: Owner) -> WorkerSession {
+        WorkerSession(
+            worker: worker, root: root, owner: owner, generation: nil, transport: transport, nonce: nonce)
+    }
+
+    private init(
+        worker: String, root: String, owner: Owner, generation: String?, transport: any Transport,
+        nonce: @escaping @Sendable () -> String
+    ) {
+        self.worker = worker
+        self.root = root
+        self.owner = owner
+        self.generation = generation
+        self.transport = transport
+        self.nonce = nonce
+    }
+
     /// 64 random bits in hex.
     public static func randomNonce() -> String {
         String(UInt64.random(in: .min ... .max), radix: 16)

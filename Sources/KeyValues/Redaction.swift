@@ -1,12 +1,13 @@
 /// Strikes values out of what hooks print.
-enum Redaction {
-    static let mark = Array("***".utf8)
+public enum Redaction {
+    private static let mark = Array("***".utf8)
     /// Shorter values are part of too much that is no secret.
-    static let shortest = 4
+    /// Bytes.
+    public static let shortest = 4
 
     /// `bytes` with every occurrence of the values replaced, and of the end of a value at their beginning, where the output
     /// may have been cut.
-    static func strike(_ values: [String], from bytes: [UInt8]) -> [UInt8] {
+    public static func strike(_ values: [String], from bytes: [UInt8]) -> [UInt8] {
         let values = Set(values).map { Array($0.utf8) }.filter { $0.count >= shortest }.sorted { $0.count > $1.count }
         if values.isEmpty { return bytes }
         let firsts = Set(values.map { $0[0] })
