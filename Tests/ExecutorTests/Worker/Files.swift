@@ -148,6 +148,16 @@ extension Lab {
         try FileManager.default.createSymbolicLink(atPath: job(path), withDestinationPath: target)
     }
 
+    /// Another file takes its place, as old as one can be, as `cp -p` and `mv` bring them.
+    func restore(_ path: String, _ text: String) throws {
+        let aside = job(path) + ".aside"
+        try write(text, aside)
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)], ofItemAtPath: aside)
+        try remove(path)
+        try FileManager.default.moveItem(atPath: aside, toPath: job(path))
+    }
+
     func replaceByFolder(_ path: String) throws {
         try remove(path)
         try write("foreign", job(path) + "/foreign")
