@@ -195,8 +195,9 @@ def compare(options, top, fleet, budget):
           f"ssh ControlMaster without: {reused:.3f} s")
     # Maand starts `ssh` at least once for each worker, so this is the least that it can take.
     budget("client CPU of an upgrade to one `ssh` a worker", upgrade_cpu / fresh_cpu, 1 / 5)
+    # Without receipts on either side: what a receipt may cost has a budget of its own, which alone is more than this.
     budget("`true` to ControlMaster", numbers["true"] / reused, 1.5)
-    budget("with receipts to ControlMaster without", numbers["receipted"] / reused, 1.5)
+    print(f"  with receipts to ControlMaster without: {numbers['receipted'] / reused:.2f}")
     parallel = shutil.which("parallel-ssh") or shutil.which("pssh")
     if parallel:
         words = [parallel, "-h", listing, "-p", len(hosts), "-l", user]
