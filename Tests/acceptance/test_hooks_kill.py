@@ -31,9 +31,9 @@ class Kill(hookbucket.HookCase):
         """Kills what waits for the hook on this host, and the hook."""
         steps = json.loads(self.succeed(b.status("--format", "json")).out)["steps"]
         self.assertIn(f"api/{event}/{worker}/{command}", [row["step"] for row in steps])
-        open_runs = [file for file in b.control().glob("*/*.run")
-                     if not list(file.parent.glob(file.name[:-4] + ".done.*"))]
-        self.assertEqual(len(open_runs), 1)
+        def running():
+            return [file for file in b.control().glob("*/*.run") if not list(file.parent.glob(file.name[:-4] + ".done.*"))]
+        open_runs = until(lambda: running() if len(running()) == 1 else None, "the other hook ended")
         os.kill(int(open_runs[0].read_text().split()[1]), signal.SIGKILL)
 
     def test_a_hook_outlives_its_apply_and_is_adopted(self):
