@@ -138,6 +138,26 @@ class Executing(bucket.Case):
         self.assertIn("2026-04-16", "".join(utc(begin) for begin, _ in openings), "the hour is that of summer time")
         self.assertEqual(openings[1][0], 1776369600)
 
+    def test_the_last_second_of_an_opening_is_no_failure(self):
+        """Pushes and restarts of a moment fit in; the workers' clocks, which count whole seconds, say no."""
+        b = self.deployed(hosts=2)
+        b.job("api", "1.1.0", files={"app.conf": "new\n"})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.forget()
+        b.job("api", "1.2.0", files={"app.conf": "newer\n"})
+        self.succeed(b.plan("--window", "third thu 22:00 for 10s in Europe/Berlin"))
+        for _ in range(3):
+            # The moved clock keeps the fraction of the second.
+            bucket.until(lambda: time.time() % 1 < 0.1, "the beginning of a second")
+            result, _ = self.apply_at(b, 1773954000 + 9)
+            self.refuse(result, 75, "Next opening: Thu 2026-04-16 22:00:00 +02:00")
+        self.assertEqual(b.began(), [])
+        self.assertIn("too soon for a worker to begin anything", result.err)
+        again, _ = self.apply_at(b, instant("2026-04-16T20:00:00Z"))
+        self.succeed(again)
+        self.assertEqual(sorted(row.worker for row in b.rows()), b.hosts)
+
     def test_the_same_in_real_time_with_wait(self):
         b = self.deployed(timeouts={"action": 3})
         first = int(time.time()) + 3

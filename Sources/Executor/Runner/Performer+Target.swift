@@ -23,6 +23,10 @@ extension Performer {
         return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
 
+    /// The end of an opening in which a worker may find that its time is over: clocks are compared in whole seconds, and
+    /// words take their time.
+    private static let lastSeconds = Duration.seconds(5)
+
     /// Something that is run once under a receipt.
     struct AttemptTask {
         /// Where the receipt is kept.
@@ -68,7 +72,10 @@ extension Performer {
                 return (Ending(outcome: .failed, detail: Self.busy(other)), attempt)
             case .neverBegan(let why, let isFenced):
                 // Closed for good by the worker; the next process finds it so and makes another attempt.
-                if !keeper.isOpen() { return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt) }
+                // So is what this process sent when the opening was all but over.
+                if !keeper.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
+                    return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt)
+                }
                 // Of an attempt that this process made, the worker says why it will not have it.
                 guard isKnown || isFenced, renewals < Self.renewals else {
                     return (Ending(outcome: .failed, detail: why), attempt)

@@ -157,16 +157,29 @@ final class WindowKeeper: Sendable {
     }
 
     /// Whether anything may be sent to a worker now; where not, the run is held.
-    func isOpen() -> Bool {
-        guard remaining() == .zero else { return true }
-        let found = try? check(0)
-        let hold = found?.hold ?? WindowHold(reason: "what is frozen cannot be found out", next: nil, nextText: nil)
+    ///
+    /// - Parameter margin: what has to be left of the opening beyond this moment.
+    func isOpen(margin: Duration = .zero) -> Bool {
+        guard let rest = remaining(), rest <= margin else { return true }
+        let hold = rest == .zero ? try? check(0).hold : nearEnd()
+        let unknown = WindowHold(reason: "what is frozen cannot be found out", next: nil, nextText: nil)
         let isFirst = state.withLock { state in
-            defer { state.hold = state.hold ?? hold }
+            defer { state.hold = state.hold ?? hold ?? unknown }
             return state.hold == nil
         }
-        if isFirst { observe(.held(batch: nil, reason: hold.reason)) }
+        if isFirst { observe(.held(batch: nil, reason: (hold ?? unknown).reason)) }
         return false
+    }
+
+    /// What to say in the last seconds of an opening, in which workers, whose clocks count whole seconds, begin nothing.
+    private func nearEnd() -> WindowHold? {
+        guard let calendar = try? calendar() else { return nil }
+        let openings = calendar.openings(from: clock.now(), limit: 2)
+        guard let opening = openings.first else { return nil }
+        return hold(
+            "\(opening.endsInFreeze ? "a freeze begins" : "the window ends") at \(rules.text(opening.until)) "
+                + "(\(opening.until.utcText)), too soon for a worker to begin anything",
+            openings.dropFirst().first)
     }
 
     /// Tells once when something ended after the cutoff that it was to end before.
