@@ -176,7 +176,7 @@ public struct Itinerary: Sendable {
         var next = 0
         while next < plan.reconcile.count {
             let job = plan.reconcile[next].allocation.job
-            let hooks = plan.stopHooks.first { $0.job == job }?.commands ?? []
+            let hooks = plan.stopHooks(of: job)?.commands ?? []
             var chains: [Chain] = []
             while next < plan.reconcile.count, plan.reconcile[next].allocation.job == job {
                 chains.append(chain(ofStop: next, hooks, &layout))
@@ -389,7 +389,7 @@ public struct Itinerary: Sendable {
 
     /// Seconds that a step of the kind `hook` may take.
     public func hookTimeout(of step: Int) -> Int {
-        let ofStop = stop(of: step) == nil ? nil : plan.stopHooks.first { $0.job == steps[step].job }?.timeout
+        let ofStop = stop(of: step) == nil ? nil : plan.stopHooks(of: steps[step].job)?.timeout
         return ofStop ?? job(of: step)?.timeouts.hook ?? Plan.Timeouts().hook
     }
 
@@ -398,7 +398,7 @@ public struct Itinerary: Sendable {
         guard case .hook(let event, let command) = steps[step].kind else { return nil }
         let hooks =
             if stop(of: step) != nil {
-                plan.stopHooks.first { $0.job == steps[step].job }?.commands ?? []
+                plan.stopHooks(of: steps[step].job)?.commands ?? []
             } else {
                 job(of: step)?.hooks(event) ?? []
             }

@@ -55,6 +55,9 @@ extension Plan {
     /// Whether anything of the plan runs on the control host.
     public var hasHooks: Bool { !stopHooks.isEmpty || waves.contains { $0.jobs.contains { $0.hooks != nil } } }
 
+    /// The hooks that run when allocations of the job are stopped; nil where it has none.
+    public func stopHooks(of job: JobName) -> StopHooks? { stopHooks.first { $0.job == job } }
+
     /// Every `_modules` folder that the plan binds, with its job.
     public var modules: [(job: JobName, tree: Digest)] {
         stopHooks.map { ($0.job, $0.modules) }

@@ -81,7 +81,7 @@ public enum Planner {
             workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
             waves: ordered)
         plan.stopHooks = stopHooks(reconcile, workspace)
-        for job in workspace.jobs where plan.stopHooks.contains(where: { $0.job == job.name }) {
+        for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
         }
         plan.facts = facts(for: plan, workspace, ports)

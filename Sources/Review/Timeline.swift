@@ -130,7 +130,7 @@ struct Timeline {
                 if sources.last?.title == title {
                     sources[sources.count - 1].batches[0].entries += entries
                 } else {
-                    let hasHooks = plan.stopHooks.contains { $0.job == group.stop.allocation.job }
+                    let hasHooks = plan.stopHooks(of: group.stop.allocation.job) != nil
                     sources.append(
                         Source(title: title, band: 0, batches: [Batch(hooks: hasHooks, entries: entries)]))
                 }

@@ -52,7 +52,7 @@ struct CommandFailure: Error, CustomStringConvertible {
             .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
-        case .abandoned, .stale, .zone, .tooLate, .windowIsOver: .stale
+        case .abandoned, .stale, .zone, .tooLate, .opensTooLate, .windowIsOver: .stale
         case .preflight: .unreachable
         case .notApproved: .notApproved
         }

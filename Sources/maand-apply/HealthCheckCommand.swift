@@ -91,10 +91,8 @@ struct HealthCheckCommand: AsyncParsableCommand {
                 state: health.isUnchecked ? "unchecked" : health.problem == nil ? "healthy" : "unhealthy",
                 problem: health.problem)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // Texts and numbers can always be written as JSON, so nothing is lost by the alternative.
-        let text = (try? encoder.encode(rows)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+        let text = (try? JSONEncoder.document.encode(rows)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
         options.terminal.print(text)
     }
 }

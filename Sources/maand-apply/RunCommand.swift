@@ -37,7 +37,11 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Why --override-approval; recorded.")
     var reason: String?
 
-    @Flag(help: "Where the plan's window is closed, or has no room for what comes next, wait for its next opening.")
+    @Flag(
+        help: """
+            Where the plan's window is closed, or has no room for what comes next, wait for its next opening; and where \
+            another command holds the bucket, for its end.
+            """)
     var wait = false
 
     @Flag(help: "Print the steps that the command would do, and do nothing.")
@@ -61,11 +65,29 @@ struct RunCommand: AsyncParsableCommand {
                 guard wait, let next = hold.next else {
                     throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
                 }
-                options.terminal.print(
-                    options.terminal.escape(
-                        "\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)"))
-                let since = Clock.system.now()
-                try await Waiting.until(next, .system, Signals.parkRequests()) { try paused(file, since: since) }
+                say("\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)")
+                try await sleep(until: next, file)
+            }
+        }
+    }
+
+    private func say(_ text: String) { options.terminal.print(options.terminal.escape(text)) }
+
+    private func sleep(until instant: Timestamp, _ file: PlanFile) async throws {
+        let since = Clock.system.now()
+        try await Waiting.until(instant, .system, Signals.parkRequests()) { try paused(file, since: since) }
+    }
+
+    /// The bucket, with `--wait` as soon as nobody else holds it.
+    private func lock(_ file: PlanFile) async throws -> BucketLock {
+        var isTold = false
+        while true {
+            do {
+                return try options.lock(plan: file.id)
+            } catch let failure as CommandFailure where wait && failure.status == .tryLater {
+                if !isTold { say("\(failure) Waiting for it.") }
+                isTold = true
+                try await sleep(until: Timestamp(milliseconds: Clock.system.now().milliseconds + 1000), file)
             }
         }
     }
@@ -82,7 +104,7 @@ struct RunCommand: AsyncParsableCommand {
     ///
     /// - Returns: why nothing goes on now; nil where the run came to an end.
     private func applyOnce(_ file: PlanFile) async throws -> WindowHold? {
-        let lock = try options.lock(plan: file.id)
+        let lock = try await lock(file)
         defer { withExtendedLifetime(lock) {} }
         do {
             return try await apply(file)

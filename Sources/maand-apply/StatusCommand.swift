@@ -252,8 +252,6 @@ struct RunReport {
                     step: $0.step.id.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
                     detail: $0.record.detail)
             })
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(document), as: UTF8.self)
+        return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)
     }
 }

@@ -34,8 +34,13 @@ struct PlanOutput: ParsableArguments {
     var startBefore: String?
 
     func timing() throws -> Planning.Timing {
-        Planning.Timing(
+        let timing = Planning.Timing(
             window: try window.map(WindowInput.window), startBefore: try startBefore.map(WindowInput.instant))
+        let now = Timestamp.now
+        if let limit = timing.startBefore, limit <= max(now, timing.window?.nextOpening(from: now) ?? now) {
+            printNotice("warning: by --start-before and --window this plan can never begin.")
+        }
+        return timing
     }
 
     /// Keeps what the plan pushes and runs, then writes the plan.

@@ -52,6 +52,14 @@ enum FreezeInput {
     }
 }
 
+extension MaintenanceWindow {
+    /// When the opening that holds, or the next one, begins; nil where none follows, or where its zone is not known here.
+    func nextOpening(from now: Timestamp) -> Timestamp? {
+        guard let rules = ZoneDatabase.system.rules(zone) else { return nil }
+        return WindowCalendar(self, rules: rules).openings(from: now, limit: 1).first?.from
+    }
+}
+
 extension Timestamp {
     static var now: Timestamp {
         var time = timespec()

@@ -62,6 +62,12 @@ def makefile(pause=0.1):
     return MAKEFILE.replace("%(pause)s", str(pause)).replace("%%", "%")
 
 
+def alone(test):
+    """Runs when all others are done: for a test in which seconds have to be enough."""
+    test.alone = True
+    return test
+
+
 def until(condition, what, limit=30):
     """Waits for a condition, never for a time; returns its value."""
     deadline = time.monotonic() + limit

@@ -46,19 +46,24 @@ def main():
         test.run(result)
         return test, result, time.monotonic() - begin
 
+    def results():
+        quiet = [test for test in tests if getattr(getattr(test, test._testMethodName, None), "alone", False)]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as pool:
+            rest = [pool.submit(one, test) for test in tests if test not in quiet]
+            yield from (done.result() for done in concurrent.futures.as_completed(rest))
+        yield from map(one, quiet)
+
     failed, skipped, began = [], [], time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(one, test) for test in tests]):
-            test, result, seconds = done.result()
-            problems = result.failures + result.errors
-            for _, text in problems:
-                print(f"FAILED   {test.id()}\n{text}", flush=True)
-            if problems:
-                failed.append(test.id())
-            elif result.skipped:
-                skipped.append((test.id(), result.skipped[0][1]))
-            elif options.verbose:
-                print(f"ok       {test.id()} ({seconds:.1f} s)", flush=True)
+    for test, result, seconds in results():
+        problems = result.failures + result.errors
+        for _, text in problems:
+            print(f"FAILED   {test.id()}\n{text}", flush=True)
+        if problems:
+            failed.append(test.id())
+        elif result.skipped:
+            skipped.append((test.id(), result.skipped[0][1]))
+        elif options.verbose:
+            print(f"ok       {test.id()} ({seconds:.1f} s)", flush=True)
 
     for name, reason in sorted(skipped):
         print(f"skipped  {name}: {reason}")

@@ -113,6 +113,7 @@ class Executing(bucket.Case):
                 any(begin <= row.start + offset and row.end + offset <= end
                     for offset in offsets for begin, end in openings), row)
 
+    @bucket.alone
     def test_twelve_batches_in_windows_of_four_seconds(self):
         b = self.deployed(timeouts={"action": 3})
         self.succeed(b.plan("--window", "third thu 22:00 for 4s in Europe/Berlin"))
@@ -138,6 +139,7 @@ class Executing(bucket.Case):
         self.assertIn("2026-04-16", "".join(utc(begin) for begin, _ in openings), "the hour is that of summer time")
         self.assertEqual(openings[1][0], 1776369600)
 
+    @bucket.alone
     def test_the_last_second_of_an_opening_is_no_failure(self):
         """Pushes and restarts of a moment fit in; the workers' clocks, which count whole seconds, say no."""
         b = self.deployed(hosts=2)
@@ -158,6 +160,7 @@ class Executing(bucket.Case):
         self.succeed(again)
         self.assertEqual(sorted(row.worker for row in b.rows()), b.hosts)
 
+    @bucket.alone
     def test_the_same_in_real_time_with_wait(self):
         b = self.deployed(timeouts={"action": 3})
         first = int(time.time()) + 3
@@ -169,6 +172,32 @@ class Executing(bucket.Case):
         self.within(b, openings, [0])
         history = self.succeed(b.status())
         self.assertIn("succeeded", history.out)
+
+    def test_an_opening_that_comes_after_the_last_beginning(self):
+        b = self.deployed(hosts=1)
+        planned = self.succeed(b.plan("--window", f"{utc(time.time() + 3600)} for 1h", "--start-before",
+                                      utc(time.time() + 1800)))
+        self.assertIn("this plan can never begin", planned.err)
+        for flags in ((), ("--wait",)):
+            self.refuse(b.apply(*flags), 3, "`start_before`", "next opening comes later", "--start-before")
+        self.assertEqual(b.began(), [])
+
+    def test_waiting_for_who_holds_the_bucket(self):
+        b = self.deployed(hosts=1)
+        self.succeed(b.plan(out="urgent.plan.yaml"))
+        b.hold("api", b.hosts[0])
+        urgent = b.start_apply(plan="urgent.plan.yaml")
+        bucket.until(b.began, "the urgent one at work")
+        self.succeed(b.plan("--window", f"{utc(time.time() - 3600)} for 2h"))
+        self.refuse(b.apply(), 75, "the bucket is held by")
+        child = b.start_apply("--wait")
+        self.assertIn("Waiting for it", child.stdout.readline())
+        b.release("api", b.hosts[0])
+        self.assertEqual(urgent.wait(bucket.LIMIT), 0)
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        # Its turn has come; what the urgent one has promoted is not what it was planned on.
+        self.assertEqual(child.returncode, 3, out + err)
+        self.assertIn("the plan is stale", err)
 
     def test_a_signal_ends_the_waiting(self):
         b = self.deployed(hosts=1)

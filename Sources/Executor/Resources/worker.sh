@@ -68,7 +68,7 @@ look() {
         [ -e "$R/$run.settled" ] && { state='notstarted settled'; return; }
         # Before `run` is read: whoever made `go` has written that before.
         [ -e "$r.go" ] && gone=1
-        { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
+        { read -r wboot wpid wstart wdigest _ <"$r.run"; } 2>/dev/null
         if [ "$wboot" = "$boot" ] && alive "$wpid" "$wstart"; then state=running; return; fi
         # It may have ended since the first look; after this one nothing more is published.
         outcome && return
@@ -157,11 +157,26 @@ claim() {
         flock 9
     fi
     { read -r other _ <"$1"; } 2>/dev/null
-    case $other in '' | "$2" | push.*) return 0 ;; esac
-    for found in "$R/${other%%-*}/$other".done.* "$R/${other%%-*}/$other.settled"; do
-        [ -e "$found" ] && return 0
+    case $other in
+    "$2" | push.*) return 0 ;;
+    # It may be new, because somebody has taken away the one that is held.
+    '')
+        for lost in "$R"/*/*.run; do
+            { read -r wboot _ _ _ wkey <"$lost"; } 2>/dev/null || continue
+            [ "$wboot" = "$boot" ] && [ "$wkey" = "${1##*/}" ] || continue
+            other=${lost##*/} other=${other%.run}
+            [ "$other" = "$2" ] || ! lives "$other" || { echo "$other" >"$1"; return 1; }
+        done
+        ;;
+    *) ! lives "$other" ;;
+    esac
+}
+# lives ATTEMPT: whether it runs, or has left processes about which nobody has decided.
+lives() {
+    for found in "$R/${1%%-*}/$1".done.* "$R/${1%%-*}/$1.settled"; do
+        [ ! -e "$found" ] || return 1
     done
-    ! (attempt "$other"; look; [ "${state#died }" != "$state" ])
+    (attempt "$1"; look; case $state in running | died\ *) exit 0 ;; esac; exit 1)
 }
 holds() {
     case $1 in
@@ -184,13 +199,19 @@ if [ "$verb" = run ]; then
     attempt "$1"
     digest=$2 expected=$3 owner="$4 $5 $6" limit=${12} lock=$R/.lock/$8
     [ "$8" = - ] && lock=$r.lock
-    asked=
+    asked= attached=
     while :; do
         look
-        [ "$wdigest" ] || { read -r wboot wpid wstart wdigest <"$r.run"; } 2>/dev/null
+        [ "$wdigest" ] || { read -r wboot wpid wstart wdigest _ <"$r.run"; } 2>/dev/null
         [ "${wdigest:-$digest}" = "$digest" ] || answer conflict
         case $state in
-        running) flock -s "$lock" true </dev/null >/dev/null 2>&1; continue ;;
+        running)
+            # A lock that does not hold is another one than the runner has.
+            [ -z "$attached" ] || sleep 1
+            attached=1
+            flock -s "$lock" true </dev/null >/dev/null 2>&1
+            continue
+            ;;
         # A runner that ended well has left a word; where that is gone, nobody knows what it did.
         absent)
             if [ "$asked" = 0 ] || { [ "$asked" ] && [ ! -d "$R/$run" ]; }; then
@@ -267,7 +288,7 @@ if [ "$verb" = _runner ]; then
     [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
     permitted || leave 12
     [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
-    echo "$id" >"$lock" && echo "$boot $$ $start $digest" >"$r.run" && command exec 3>>"$r.out" 4>>"$r.err" || leave 14
+    echo "$id" >"$lock" && echo "$boot $$ $start $digest ${lock##*/}" >"$r.run" && command exec 3>>"$r.out" 4>>"$r.err" || leave 14
     # Where the exclusive creation fails, a fence was faster.
     mark "$r.go" || refuse fenced
     if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
@@ -374,7 +395,7 @@ clean() {
             attempt "${go##*/}"
             attempt "${id%.go}"
             look
-            case $state in running | died\ *) [ -e "$r.settled" ] || { say kept "$run" "$id"; continue 2; } ;; esac
+            case $state in running | died\ *) [ -e "$r.settled" ] || continue 2 ;; esac
         done
         [ -d "$R/$run" ] || [ ! -e "$R/$run.settled" ] || continue
         true >"$R/$run.settled" || continue
@@ -384,22 +405,13 @@ clean() {
     for run do
         shift
         [ ! -d "$R/$run" ] || set -- "$@" "${R:?}/$run"
-        say removed "$run"
     done
     [ $# -eq 0 ] || rm -rf "$@"
 }
 
-# cleanup CONTROLLER SEQUENCE NONCE: the receipts of the runs on standard input are of no use any more.
-if [ "$verb" = cleanup ]; then
-    read -r nonce || exit 64
-    owner="$1 $2 $3" run=$3
-    owned
-    clean
-    answer cleaned
-fi
-
 # preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED: creates the bucket's directories, takes ownership, tells facts and
-# all faults at once. SEED becomes the random part of the generation where there is none yet. Then input as `cleanup`.
+# all faults at once. SEED becomes the random part of the generation where there is none yet. Then
+# the runs whose receipts are of no use any more, on standard input.
 if [ "$verb" = preflight ]; then
     read -r nonce || exit 64
     faults=0

@@ -71,8 +71,7 @@ extension Performer {
 extension Itinerary {
     /// The tree of the `_modules` from which a hook runs.
     fileprivate func modules(of step: Int) -> Digest? {
-        stop(of: step) == nil
-            ? job(of: step)?.hooks?.modules : plan.stopHooks.first { $0.job == steps[step].job }?.modules
+        stop(of: step) == nil ? job(of: step)?.hooks?.modules : plan.stopHooks(of: steps[step].job)?.modules
     }
 
     /// What a hook is told about versions and its batch: Maand's variables.

@@ -19,6 +19,8 @@ public enum RolloutError: Error, Sendable {
     case zone(String)
     /// The plan had to begin before this instant.
     case tooLate(Timestamp)
+    /// The plan had to begin before this instant, and its window opens then or later.
+    case opensTooLate(String, Timestamp)
     /// The plan's window does not open any more.
     case windowIsOver(String)
     /// No opening of the window is long enough for a batch.
@@ -63,6 +65,9 @@ extension RolloutError: CustomStringConvertible {
         case .zone(let problem): "\(problem)."
         case .tooLate(let limit):
             "the plan had to begin before \(limit.utcText) (`start_before`), and nothing was touched. Plan again."
+        case .opensTooLate(let opening, let limit):
+            "the plan has to begin before \(limit.utcText) (`start_before`), and its next opening comes later: \(opening). "
+                + "Nothing was touched. Plan again with a later --start-before or another --window."
         case .windowIsOver(let problem):
             "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is unfinished "
                 + "of it, and plan again with another --window."

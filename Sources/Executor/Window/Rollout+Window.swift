@@ -48,6 +48,9 @@ extension Rollout {
             try checkOpening(calendar, itinerary, records, keeper)
         } catch var hold as WindowHold {
             if hold.next == nil, !hold.isFrozen { throw RolloutError.windowIsOver(hold.reason) }
+            if !hasBegun, let limit = plan.policy.startBefore, let next = hold.next, next >= limit {
+                throw RolloutError.opensTooLate(hold.nextText ?? next.utcText, limit)
+            }
             hold.mixed = itinerary.mixedVersions(records)
             throw hold
         }

@@ -153,15 +153,6 @@ public struct WorkerSession: Sendable {
 
     // MARK: The worker as a whole
 
-    /// Removes the receipts of runs in which everything is settled.
-    ///
-    /// - Returns: the runs that were kept, because an attempt in them is not over.
-    public func cleanup(runs: [String]) async throws(TransportError) -> [String] {
-        let answer = try await expect(
-            "cleaned", of: "cleanup", ownership, input: Self.lines(runs), timeout: .seconds(300))
-        return answer.records.filter { $0.name == "kept" }.compactMap { $0.words().first }
-    }
-
     private static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }
 
     /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
@@ -210,9 +201,9 @@ public struct WorkerSession: Sendable {
     private static let slack = 1 << 17
 
     private func expect(
-        _ state: String, of verb: String, _ arguments: [String], input: [UInt8] = [], timeout: Duration? = .seconds(60)
+        _ state: String, of verb: String, _ arguments: [String]
     ) async throws(TransportError) -> WorkerAnswer {
-        let (answer, command) = try await ask(verb, arguments, input: .bytes(input), timeout: timeout)
+        let (answer, command) = try await ask(verb, arguments, timeout: .seconds(60))
         switch answer["state"]?.words().first {
         case state: return answer
         case "owner":

@@ -335,6 +335,25 @@ struct AttemptConformanceTests {
     }
 
     @Test(arguments: Lab.Shell.installed)
+    func aLockThatSomebodyDeletedStillExcludes(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        try lab.makefile("slow:\n\t@touch ran; until [ -e go ]; do sleep 0.02; done\nfast:\n\t@echo fast\n")
+        async let slow = lab.session.run(.make("slow"))
+        try await eventually("the target runs") { lab.exists(lab.job("ran")) }
+        try FileManager.default.removeItem(atPath: lab.path("receipts/.lock/api"))
+        #expect(try await lab.session.run(.make("fast", id: "run1-fast-1")) == .busy(by: "run1-step-1"))
+        let push = PushRequest(job: "api", target: [], base: [], timeout: .seconds(60)) { _ in .empty }
+        #expect(try await lab.session.push(push) == .busy(by: "run1-step-1"))
+        // Who waits for it, waits, though the lock does not hold.
+        async let twin = lab.session.run(.make("slow"))
+        #expect(try await lab.session.inquire("run1-step-1") == .running)
+        try lab.write("", lab.job("go"))
+        #expect(try await slow.result?.exitStatus == 0)
+        #expect(try await twin.result?.exitStatus == 0)
+        #expect(try await lab.session.run(.make("fast", id: "run1-fast-1")).result != nil)
+    }
+
+    @Test(arguments: Lab.Shell.installed)
     func receiptsThatWereDeletedOrPutBackAreNoticed(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         let request = AttemptRequest.shell("echo ran >>ran")
@@ -388,8 +407,8 @@ struct AttemptConformanceTests {
         #expect(try await lab.session.run(.shell("true", id: "old-a-1")).result != nil)
         async let slow = lab.session.run(.shell("touch began; until [ -e go ]; do sleep 0.02; done", id: "live-a-1"))
         try await eventually("it runs") { lab.exists(lab.path("began")) }
-        #expect(try await lab.session.cleanup(runs: ["old", "live", "never"]) == ["live"])
-        #expect(!lab.exists(lab.path("receipts/old")))
+        #expect(try await lab.session.preflight(settled: ["old", "live", "never"]).isReady)
+        #expect(!lab.exists(lab.path("receipts/old")) && lab.exists(lab.path("receipts/live")))
         #expect(try await lab.session.run(.shell("touch ran", id: "old-a-1")) == .notStarted(.runIsCleanedUp))
         #expect(try await lab.session.fence("old-b-1") == .notStarted(.runIsCleanedUp))
         try lab.write("", lab.path("go"))

@@ -1,0 +1,10 @@
+import Foundation
+
+extension JSONEncoder {
+    /// For what a command prints as its whole answer.
+    static var document: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }
+}
