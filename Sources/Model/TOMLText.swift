@@ -4,7 +4,7 @@ public import YAML
 /// The text of a TOML file, ready for the parser.
 public enum TOMLText {
     /// - Throws: `InputFailure` where the bytes are not UTF-8, have characters that TOML 1.0 does not allow where they
-    ///   stand, or a table's header without a name: the parser ends the process there (an assertion of toml++ 3.4) in
+    ///   stand, a NUL in a text, or a table's header without a name: the parser ends the process there (an assertion of toml++ 3.4) in
     ///   place of saying so.
     public static func decode(_ bytes: [UInt8], file: String) throws(InputFailure) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -112,11 +112,13 @@ private struct HeaderScanner {
     }
 
     private mutating func take(_ text: StaticString) -> Bool {
-        let count = text.utf8CodeUnitCount
-        guard at + count <= bytes.count else { return false }
-        let matches = text.withUTF8Buffer { wanted in bytes[at..<at + count].elementsEqual(wanted) }
-        if matches { at += count }
-        return matches
+        let found = isNext(text)
+        if found { at += text.utf8CodeUnitCount }
+        return found
+    }
+
+    private func isNext(_ text: StaticString) -> Bool {
+        text.withUTF8Buffer { wanted in bytes[at...].starts(with: wanted) }
     }
 
     private mutating func skip(while condition: (UInt8) -> Bool) {
@@ -132,6 +134,9 @@ private struct HeaderScanner {
                     for _ in 0..<2 where at < bytes.count && bytes[at] == bytes[at - 1] { at += 1 }
                 }
                 return
+            }
+            if hasEscapes, isNext("\\u0000") || isNext("\\U00000000") {
+                refuse("a NUL", note: "no text may hold one, since programs would take it for the end")
             }
             if hasEscapes, bytes[at] == 0x5c, at + 1 < bytes.count, bytes[at + 1] >= 0x20 { at += 1 }
             if bytes[at] == 0x0a {

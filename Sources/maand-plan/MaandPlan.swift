@@ -40,27 +40,25 @@ struct MaandPlan: AsyncParsableCommand {
         } catch let failure as InputFailure {
             printNotice(failure.description)
             Glibc.exit(Exit.invalidInput.rawValue)
-        } catch let error as PlanningError {
-            for line in error.description.split(separator: "\n") {
-                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
-            }
-            Glibc.exit(Exit.invalidInput.rawValue)
-        } catch let error as VaultError {
-            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
-            Glibc.exit(Exit.failed.rawValue)
-        } catch let problem as ApprovalProblem {
-            for line in problem.description.split(separator: "\n") {
-                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
-            }
-            Glibc.exit(Exit.notApproved.rawValue)
-        } catch let error as CatalogError {
-            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
-            Glibc.exit(Exit.failed.rawValue)
-        } catch let error as StoreError {
-            printNotice("maand-plan: \(VisibleText.escape(error.description, for: .terminal))")
-            Glibc.exit(Exit.failed.rawValue)
         } catch {
-            exit(withError: error)
+            guard let (code, text) = Self.refusal(error) else { exit(withError: error) }
+            for line in text.split(separator: "\n") {
+                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
+            }
+            Glibc.exit(code.rawValue)
+        }
+    }
+
+    /// What an error of any of the modules means; nil where the argument parser knows.
+    private static func refusal(_ error: any Error) -> (Exit, String)? {
+        switch error {
+        case let error as PlanningError: (.invalidInput, error.description)
+        case let problem as ApprovalProblem: (.notApproved, problem.description)
+        case let error as VaultError: (.failed, error.description)
+        case CatalogError.otherBucket: (.invalidInput, "\(error)")
+        case let error as CatalogError: (.failed, error.description)
+        case let error as StoreError: (.failed, error.description)
+        default: nil
         }
     }
 }

@@ -233,6 +233,17 @@ class BadWorkspace(bucket.Case):
         (self.b.path / "maand.conf").write_text('transport = "local"\n')
         self.refused("maand.conf", "bucket_id")
 
+    def test_a_catalog_of_another_bucket(self):
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.b.file().unlink()
+        conf = self.b.path / "maand.conf"
+        conf.write_text(conf.read_text().replace(self.b.id, "11111111-2222-4333-8444-555555555555"))
+        result = self.b.plan()
+        self.succeed(result, 65)
+        self.assertIn(f"belongs to bucket {self.b.id}", result.err)
+        self.assertFalse(self.b.file().exists())
+
     def test_no_workers(self):
         (self.b.workspace / "workers.json").unlink()
         self.refused("workers.json")
