@@ -92,9 +92,11 @@ let package = Package(
         .testTarget(
             name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"], swiftSettings: settings),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
-        .testTarget(name: "SSHTests", dependencies: ["SSH"], swiftSettings: settings),
+        .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: settings),
+        .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: settings),
         .testTarget(
-            name: "ExecutorTests", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "YAML"],
+            name: "ExecutorTests",
+            dependencies: ["Executor", "Catalog", "Model", "FleetScript", "SimulatedWorkers", "YAML"],
             swiftSettings: settings),
     ]
 )

@@ -1,3 +1,4 @@
+import FleetScript
 import Foundation
 import SSH
 import Testing

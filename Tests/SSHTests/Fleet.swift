@@ -1,19 +1,19 @@
+import FleetScript
 import Foundation
 import SSH
 import Testing
 
 /// The servers of one test, from `Tests/fleet/fleet`; they end with ``down()``.
 final class Fleet: Sendable {
-    let directory: String
-    let port: UInt16
-    private static let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "fleet/fleet").path
+    private let script: FleetScript
+
+    var directory: String { script.directory }
+    var port: UInt16 { script.port }
 
     /// Starts servers 1...count; `PORT` in a line of configuration stands for their port.
     init(_ count: Int = 1, configuration: [String] = []) async throws {
-        directory = NSTemporaryDirectory() + "ssh-\(UUID().uuidString.prefix(8))"
-        port = try Self.freePort()
-        let lines = configuration.map { $0.replacing("PORT", with: "\(port)") }
+        script = try FleetScript()
+        let lines = configuration.map { [script] in $0.replacing("PORT", with: "\(script.port)") }
         try await run(["up", "\(count)"] + lines)
     }
 
@@ -31,7 +31,7 @@ final class Fleet: Sendable {
     /// One of the script's commands; its output.
     @discardableResult
     func run(_ arguments: [String]) async throws -> String {
-        try await shell([Self.script, "-d", directory, "-p", "\(port)"] + arguments)
+        try await shell(script.command(arguments))
     }
 
     func endpoint(_ index: Int = 1) -> SSHEndpoint {
@@ -55,20 +55,6 @@ final class Fleet: Sendable {
         try await SSHConnection.connect(
             to: endpoint(index), credentials: [.key(SSHPrivateKey.load(path: key()))], hostKeys: .known(knownHosts()),
             timeout: timeout, through: jump, on: reactor)
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutableBytes(of: &address) { bytes in
-            let pointer = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
-            return bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
-        }
-        try #require(result == 0)
-        return UInt16(bigEndian: address.sin_port)
     }
 }
 
@@ -98,18 +84,6 @@ func shell(_ arguments: [String], environment: [String: String] = [:]) async thr
                     return String(decoding: text, as: UTF8.self)
                 })
         }
-    }
-}
-
-extension Process {
-    /// Runs with no signal blocked. A dispatch queue's thread blocks most of them, and a child inherits that: a server
-    /// started so, and every command on it, would never see SIGTERM.
-    func runWithoutBlockedSignals() throws {
-        var (none, before) = (sigset_t(), sigset_t())
-        sigemptyset(&none)
-        pthread_sigmask(SIG_SETMASK, &none, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        try run()
     }
 }
 
