@@ -153,6 +153,15 @@ extension Catalog {
             try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
             try insert(
                 Decision(at: now, by: who, run: run, step: step, what: "resolve \(state.rawValue)", reason: reason), db)
+        case .reopen(let step, let reason):
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO attempt (run, step, attempt, state, digest, attempt_id, started_at, finished_at, detail)
+                    SELECT run, step, attempt + 1, 'failed', digest, attempt_id, ?1, ?1, ?2 FROM (
+                        SELECT * FROM attempt WHERE run = ?3 AND step = ?4 ORDER BY attempt DESC LIMIT 1
+                    ) WHERE state IN ('succeeded', 'skipped')
+                    """
+            ).execute(arguments: [now.milliseconds, bounded(reason), run.number, step.text])
         }
     }
 

@@ -75,6 +75,20 @@ extension Catalog {
         }
     }
 
+    /// An empty catalog that is nowhere on disk, for what asks before the bucket has one.
+    public static func inMemory(bucket: String) throws(CatalogError) -> Catalog {
+        let path = ":memory:"
+        do {
+            let queue = try DatabaseQueue()
+            try queue.writeWithoutTransaction { db in
+                try migrate(db, bucket: bucket, migrations: Schema.migrations)
+            }
+            return Catalog(path: path, queue: queue)
+        } catch {
+            throw CatalogError(error, path: path)
+        }
+    }
+
     /// Keeps the database of an earlier release as `maand.db.schema-N`, for whoever goes back to that release.
     private static func backUpBeforeMigration(_ queue: DatabaseQueue, path: String, supported: Int) throws {
         let version = try queue.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }

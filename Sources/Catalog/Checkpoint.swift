@@ -42,7 +42,7 @@ public struct Checkpoint: Equatable, Sendable {
 /// | `started` | `outcome`: succeeded, failed, unreachable, unknown, skipped |
 /// | `unknown` | `outcome` or `settle`: succeeded, failed, unreachable, unknown, skipped |
 /// | `failed`, `unreachable` | `begin` with the next attempt |
-/// | `succeeded`, `skipped` | nothing |
+/// | `succeeded`, `skipped` | `reopen`, which adds a failed attempt |
 public enum StepWrite: Equatable, Sendable {
     /// The intent, written before a worker is contacted.
     case begin(step: StepID, attempt: Int, digest: Digest, attemptID: String)
@@ -53,9 +53,15 @@ public enum StepWrite: Equatable, Sendable {
     /// A person says what became of an `unknown` attempt; recorded as a decision too.
     case settle(step: StepID, attempt: Int, state: StepState, by: String, reason: String)
 
+    /// The step has to be done again, since something that it was about is; for a gate whose batch is. Where it has not
+    /// succeeded, nothing changes.
+    case reopen(step: StepID, reason: String)
+
     public var step: StepID {
         switch self {
-        case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _), .settle(let step, _, _, _, _): step
+        case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _), .settle(let step, _, _, _, _),
+            .reopen(let step, _):
+            step
         }
     }
 }

@@ -387,6 +387,18 @@ public struct Itinerary: Sendable {
         }
     }
 
+    /// The gate and the bake that come after a step's batch and before the next one; none for a step in no batch.
+    public func probes(after step: Int) -> [Int] {
+        let place = places[step]
+        guard place.chain != nil else { return [] }
+        var probes: [Int] = []
+        for stage in units[place.unit].stages[(place.stage + 1)...] {
+            guard case .single(let next) = stage, steps[next].kind.isProbe else { break }
+            probes.append(next)
+        }
+        return probes
+    }
+
     /// Seconds that a step of the kind `hook` may take.
     public func hookTimeout(of step: Int) -> Int {
         let ofStop = stop(of: step) == nil ? nil : plan.stopHooks(of: steps[step].job)?.timeout

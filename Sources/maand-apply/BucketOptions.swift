@@ -44,15 +44,22 @@ struct BucketOptions: ParsableArguments {
 
     /// The bucket's parts, opened for writing.
     ///
-    /// - Parameter approval: nil asks for whatever concerns no single plan.
+    /// - Parameters:
+    ///   - approval: nil asks for whatever concerns no single plan.
+    ///   - readOnly: nothing may be written, nor is.
     func rollout(
-        _ approval: ApprovalCheck? = nil, _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
+        _ approval: ApprovalCheck? = nil, readOnly: Bool = false,
+        _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
     ) throws -> Rollout {
         let configuration = try configuration()
+        let catalog =
+            readOnly
+            ? try Catalog.openReadOnly(in: folder, bucket: configuration.bucketID)
+                ?? Catalog.inMemory(bucket: configuration.bucketID)
+            : try Catalog.open(in: folder, bucket: configuration.bucketID)
         var rollout = Rollout(
             bucketFolder: folder, configuration: configuration,
-            catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
-            who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
+            catalog: catalog, store: ContentStore(in: folder), who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
             passphrase: ControlHost.askPassphrase, observe: observe)
         rollout.approval = approval ?? self.approval()
         return rollout

@@ -54,7 +54,7 @@ struct AbandonCommand: AsyncParsableCommand {
             for note in try await options.rollout().abandon(run, reason: reason) {
                 terminal.printError(terminal.styled("warning", .yellow) + ": " + terminal.escape(note))
             }
-            terminal.print("Run \(run) is abandoned. Plan again: what it began will act.")
+            terminal.print("Run \(run) is abandoned. Plan again: what it began, if anything, will act.")
         }
     }
 }

@@ -31,6 +31,17 @@ final class EventLog: Sendable {
         var detail: String?
     }
 
+    private static func word(_ outcome: StepMachine.Outcome) -> String {
+        switch outcome {
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .unreachable: "unreachable"
+        case .unknown: "unknown"
+        case .stale: "stale"
+        case .interrupted: "interrupted"
+        }
+    }
+
     func write(_ event: RunEvent) {
         var line = Line(at: Clock.system.now().milliseconds, event: "")
         switch event {
@@ -45,7 +56,7 @@ final class EventLog: Sendable {
         case .stepEnded(let step, let outcome, let detail, let milliseconds):
             line.event = "step_ended"
             line.step = step.id.text
-            line.outcome = "\(outcome)"
+            line.outcome = Self.word(outcome)
             line.detail = detail
             line.milliseconds = milliseconds
         case .promoted(let allocations, let version):

@@ -51,41 +51,32 @@ final class ProgressPrinter: Sendable {
     }
 
     /// The last lines: how it ended, why, and what to do now.
-    func conclude(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact]) {
+    func conclude(
+        _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact], _ advice: Advice
+    ) {
         for fact in stale.prefix(20) { terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red)) }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
         for problem in problems.prefix(20) {
             terminal.printError(
-                terminal.styled("\(problem.step.id) is \(problem.state.rawValue)", .red)
+                terminal.styled("\(problem.step.id) \(problem.state.phrase)", .red)
                     + (problem.detail.map { ": " + terminal.escape($0) } ?? ""))
             for (name, bytes) in [("stdout", problem.output?.stdout ?? []), ("stderr", problem.output?.stderr ?? [])] {
                 for text in terminal.tail(bytes, count: 10) { terminal.printError("  \(name): \(text)") }
             }
         }
         if problems.count > 20 { terminal.printError("and \(problems.count - 20) more") }
-        let conclusion = Self.conclusion(run, result, terminal)
-        if result == .succeeded { terminal.print(conclusion) } else { terminal.printError(conclusion) }
+        let (text, style) = Self.headline(run, result)
+        let headline = terminal.styled(terminal.escape(text), style)
+        if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
     }
 
-    private static func conclusion(_ run: Run, _ result: StepMachine.Result, _ terminal: Terminal) -> String {
+    private static func headline(_ run: Run, _ result: StepMachine.Result) -> (String, Terminal.Style) {
         switch result {
-        case .succeeded:
-            terminal.styled("Run \(run.id) succeeded.", .green)
-        case .parked:
-            terminal.styled("Run \(run.id) is parked", .yellow)
-                + (run.detail.map { " (\(terminal.escape($0)))" } ?? "") + ". The same command continues it."
-        case .failed:
-            terminal.styled("Run \(run.id) failed.", .red)
-                + " The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or give the "
-                + "run up: maand-apply abandon \(run.id) --reason '...'"
-        case .stale:
-            terminal.styled("Run \(run.id) stopped: the plan is stale.", .red)
-                + " Put the facts back and run the same command, or give it up: maand-apply abandon \(run.id) "
-                + "--reason '...'"
-        case .unknown:
-            terminal.styled("Run \(run.id) needs a decision.", .red)
-                + " Look at the worker, then say what happened: maand-apply resolve \(run.id) STEP succeeded|failed "
-                + "--reason '...'"
+        case .succeeded: ("Run \(run.id) succeeded.", .green)
+        case .parked: ("Run \(run.id) is parked" + (run.detail.map { " (\($0))" } ?? "") + ".", .yellow)
+        case .failed: ("Run \(run.id) failed.", .red)
+        case .stale: ("Run \(run.id) stopped: the plan is stale.", .red)
+        case .unknown: ("Run \(run.id) needs a decision.", .red)
         }
     }
 

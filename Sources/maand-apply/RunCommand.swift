@@ -60,7 +60,7 @@ struct RunCommand: AsyncParsableCommand {
         try await reportingFailures {
             _ = try options.configuration()
             let file = try PlanFile.read(readPlan(), file: planName)
-            if dryRun { return try preview(file) }
+            if dryRun { return try await preview(file) }
             while let hold = try await applyOnce(file) {
                 guard wait, let next = hold.next else {
                     throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
@@ -122,26 +122,18 @@ struct RunCommand: AsyncParsableCommand {
         let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
         let log = try events.map(EventLog.init(appendingTo:))
-        let approval = options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
         let rollout = try options.rollout(approval) { event in
             progress.show(event)
             log?.write(event)
         }
         let ending = try await rollout.apply(
-            file,
-            options: .init(
-                retryFailed: retryFailed,
-                lastWave: until.map { limit in
-                    file.plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1
-                }, takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason),
-            parkRequests: Signals.parkRequests())
+            file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
         switch ending {
-        case .nothingToDo:
-            terminal.print("Nothing to do: the plan holds no action.")
-        case .alreadyDone(let run):
-            terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
+        case .nothingToDo: sayNothingToDo()
+        case .alreadyDone(let run): sayDone(run)
         case .ended(let run, let result, let problems, let stale):
-            progress.conclude(run, result, problems, stale)
+            progress.conclude(
+                run, result, problems, stale, Advice(run, result, problems, isLimited: until != nil))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .held(let run, let hold):
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
@@ -150,20 +142,38 @@ struct RunCommand: AsyncParsableCommand {
         return nil
     }
 
-    /// The steps that are left, in the plan's order; steps of one batch act in parallel.
-    private func preview(_ file: PlanFile) throws {
-        let bucket = try options.configuration().bucketID
-        guard file.plan.bucket == bucket else {
-            throw CommandFailure(RolloutError.otherBucket(planned: file.plan.bucket, actual: bucket), plan: planName)
+    private var approval: ApprovalCheck {
+        options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
+    }
+
+    private func choices(for plan: Plan) -> Rollout.Options {
+        Rollout.Options(
+            retryFailed: retryFailed,
+            lastWave: until.map { limit in plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1 },
+            takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)
+    }
+
+    private func sayNothingToDo() { options.terminal.print("Nothing to do: the plan holds no action.") }
+
+    private func sayDone(_ run: Run) {
+        options.terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
+    }
+
+    private func preview(_ file: PlanFile) async throws {
+        do {
+            let rollout = try options.rollout(approval, readOnly: true)
+            switch try await rollout.preview(file, options: choices(for: file.plan)) {
+            case .nothingToDo: sayNothingToDo()
+            case .alreadyDone(let run): sayDone(run)
+            case .steps(let steps):
+                for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
+                options.terminal.print("\(steps.count) steps; nothing was touched.")
+            }
+        } catch let refusal as RolloutError {
+            throw CommandFailure(refusal, plan: planName)
+        } catch let hold as WindowHold {
+            throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
         }
-        let catalog = try options.catalog()
-        let run = try catalog?.latestRun(of: file.id)
-        let records = try run.flatMap { try catalog?.steps(of: $0.id) } ?? []
-        let done = Set(records.filter { $0.state == .succeeded }.map(\.step))
-        let orders = try run.flatMap { try catalog?.rolloutOrders(of: $0.id) } ?? [:]
-        let left = Itinerary(file.plan, orders: orders).steps.filter { !done.contains($0.id) }
-        for step in left { options.terminal.print(step.id.text) }
-        options.terminal.print("\(left.count) steps; nothing was touched.")
     }
 
     private static func status(of result: StepMachine.Result) -> ExitStatus? {

@@ -95,6 +95,8 @@ struct RunReport {
     private struct JobRow: Encodable {
         var job: String
         var state: String
+        /// Jobs that it waits for; nil where it is not blocked. Empty where `on_failure` is what blocks it.
+        var blocked_by: [String]?
         var done: Int
         var steps: Int
         /// Nil where no batches are cut.
@@ -135,11 +137,14 @@ struct RunReport {
         }
         let standings = StepMachine.standings(
             itinerary, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+        let undone = Set(zip(itinerary.units, standings).compactMap { $1 == .succeeded ? nil : $0.job })
         rows = zip(itinerary.units, standings).map { unit, standing in
             let steps = unit.steps
             let done = steps.count { records[itinerary.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: unit.job?.text ?? "stops", state: Self.word(standing), done: done, steps: steps.count,
+                job: unit.job?.text ?? "stops", state: Self.word(standing),
+                blocked_by: standing == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
+                steps: steps.count,
                 rollout_order: Self.order(of: unit, itinerary, records))
         }
         if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
@@ -198,12 +203,16 @@ struct RunReport {
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
         for row in rows {
-            lines.append("  \(row.job): \(row.state), \(row.done) of \(row.steps) steps done")
+            let blockers = row.blocked_by.map { " by " + ($0.isEmpty ? "a failure" : $0.joined(separator: ", ")) } ?? ""
+            lines.append("  \(row.job): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
             if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
         }
         for (step, record) in open {
             let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
-            lines.append("  \(step.id) (attempt \(record.attempt)) is \(record.state.rawValue)\(detail)")
+            lines.append("  \(step.id) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
+        }
+        if holder == nil, state != "interrupted", let advice = Advice(run, open: open) {
+            lines.append(terminal.escape(advice.text))
         }
         return lines
     }

@@ -44,7 +44,7 @@ struct RefreshCatalog: AsyncParsableCommand {
         } catch let error as RolloutError {
             throw Failure(.unfinishedRun, "\(error)")
         } catch let error as TransportFailure {
-            throw Failure(.unreachable, "\(error)")
+            throw Failure(.invalidInput, "\(error)")
         }
         try show(refresh)
         if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }

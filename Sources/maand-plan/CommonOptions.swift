@@ -1,5 +1,5 @@
 import ArgumentParser
-import Glibc
+import Foundation
 import Model
 
 /// Which bucket a command is about.
@@ -7,7 +7,10 @@ struct BucketOptions: ParsableArguments {
     @Option(help: "The bucket's directory; else $MAAND_BUCKET, else the current directory.")
     var bucket: String?
 
-    var folder: String { bucket ?? environment("MAAND_BUCKET") ?? "." }
+    private var named: String { bucket ?? environment("MAAND_BUCKET") ?? "." }
+
+    /// Absolute: what runs for a local worker does not stay in the current directory.
+    var folder: String { URL(fileURLWithPath: named).standardizedFileURL.path }
 
     /// The bucket's `maand.conf`.
     func configuration() throws -> BucketConfiguration {
@@ -23,8 +26,8 @@ struct BucketOptions: ParsableArguments {
         return try BucketConfiguration.read(bytes, file: file)
     }
 
-    /// A path inside the bucket, short where the bucket is the current directory.
-    func path(_ name: String) -> String { folder == "." ? name : folder + "/" + name }
+    /// A path inside the bucket as messages name it, short where the bucket is the current directory.
+    func path(_ name: String) -> String { named == "." ? name : named + "/" + name }
 }
 
 /// When output has colours.

@@ -95,6 +95,21 @@ import Testing
         }
     }
 
+    @Test(arguments: StepState.allCases)
+    func whatHasSucceededIsReopenedOnce(_ state: StepState) async throws {
+        guard state != .blocked else { return }
+        try await bring("gate", to: state)
+        let before = try latest("gate")
+        for _ in 0..<2 { try await catalog.commit(run, .reopen(step: StepID("gate"), reason: "a is tried again")) }
+        guard [.succeeded, .skipped].contains(state) else {
+            #expect(try latest("gate") == before)
+            return
+        }
+        let record = try #require(try latest("gate"))
+        #expect(record.state == .failed && record.attempt == 2 && record.detail == "a is tried again")
+        try await catalog.commit(run, begin("gate", 3))
+    }
+
     @Test func theDatabaseItselfKeepsAnOutcome() async throws {
         try await bring("a", to: .succeeded)
         #expect(throws: (any Error).self) { try catalog.execute("UPDATE attempt SET state = 'failed'") }

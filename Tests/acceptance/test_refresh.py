@@ -38,6 +38,12 @@ class Refresh(bucket.Case):
         self.assertIn("3 allocations are as recorded, 0 differ.", told.err)
         self.assertEqual(self.succeed(b.catalog("export")).out, before[1])
 
+    def test_from_within_the_bucket(self):
+        b = self.deployed()
+        for folder, flags in ((b.path, ()), (b.top, ("--bucket", b.path.name))):
+            told = self.succeed(b.run_in(folder, "maand-plan", "catalog", "refresh", "--dry-run", *flags))
+            self.assertRegex(told.err, r"\b[1-9]\d* allocations are as recorded, 0 differ")
+
     def test_a_lost_database(self):
         b = self.deployed()
         b.job("api", "2.0.0")

@@ -110,12 +110,28 @@ class RolloutBlock(bucket.Case):
                   json.loads(self.succeed(b.catalog("allocations", "--format", "json")).out)}
         self.assertEqual(states, {WORKERS[0]: "1.0.0", WORKERS[1]: "2.0.0", WORKERS[2]: "2.0.0"})
         b.mend("api", WORKERS[0])
-        # The gate at the end asks the one that was left out before.
-        self.refuse(b.apply("--retry-failed"), 1, WORKERS[0], "503", "api/end/gate")
+        # Its batch has passed its gate without it, which does not count any more.
+        self.refuse(b.apply("--retry-failed"), 1, WORKERS[0], "503", "api/upgrade/1/gate")
         health.sick.clear()
         self.succeed(b.apply())
         self.assertEqual(len(b.targets()), 3)
         self.assertEqual(self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml")).code, 0)
+
+    def test_a_retried_canary_holds_the_next_batch_at_its_gate(self):
+        health = bucket.Health(self, *WORKERS)
+        b = self.deployed(rollout={"max_failures": 1}, **health.manifest(attempts=1))
+        for worker in WORKERS[:2]:
+            b.fail("api", worker)
+        self.refuse(b.apply(), 1, WORKERS[1], "fails on purpose")
+        for worker in WORKERS[:2]:
+            b.mend("api", worker)
+        health.sick.add(WORKERS[0])
+        self.refuse(b.apply("--retry-failed"), 1, "503", "api/upgrade/1/gate")
+        self.refuse(b.apply("--retry-failed"), 1, "503", "api/upgrade/1/gate")
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")], "the next batch waits")
+        health.sick.clear()
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
 
     def test_one_failure_more_ends_the_job(self):
         b = self.deployed(rollout={"max_failures": 1})

@@ -92,13 +92,18 @@ struct SignatureVerifier: Sendable {
             "-Y", "verify", "-n", Self.namespace, "-I", principal, "-f", path(Self.exactLines), "-s",
             path(Self.signature), time,
         ]
-        if hasRevocations { arguments += ["-r", path(Self.revocations)] }
         let answer = try await ask(arguments, bytes)
-        if answer.isSuccess { return .valid(principal: principal, key: key) }
-        let reason = answer.errorOutput.split(separator: "\n").first.map { ": \($0)" } ?? ""
-        return .invalid(
-            "the key \(key) of \(principal) is revoked, or not allowed for this"
-                + reason.replacing("\(folder)/", with: ""))
+        guard answer.isSuccess else {
+            let reason = answer.errorOutput.split(separator: "\n").first.map { ": \($0)" } ?? ""
+            return .invalid(
+                "the key \(key) of \(principal) is not allowed for this" + reason.replacing("\(folder)/", with: ""))
+        }
+        guard hasRevocations else { return .valid(principal: principal, key: key) }
+        arguments += ["-r", path(Self.revocations)]
+        guard try await ask(arguments, bytes).isSuccess else {
+            return .invalid("the key \(key) of \(principal) is revoked")
+        }
+        return .valid(principal: principal, key: key)
     }
 
     private func path(_ name: String) -> String { "\(folder)/\(name)" }

@@ -45,7 +45,7 @@ extension StepMachine {
         }
     }
 
-    private func maxFailures(of unit: Int) -> Int {
+    func maxFailures(of unit: Int) -> Int {
         itinerary.units[unit].steps.first.flatMap(itinerary.job(of:))?.batching.maxFailures ?? 0
     }
 
@@ -257,11 +257,22 @@ extension StepMachine {
         if case .interrupted = progress[step] {
             commands.append(.settle(step, attempt: attempts[step]))
         } else {
+            if attempts[step] > 0 { reopenProbes(after: step) }
             attempts[step] += 1
             commands.append(.perform(step, attempt: attempts[step]))
         }
         progress[step] = .inFlight
         inFlight += 1
+    }
+
+    /// What a batch has passed without an allocation that is tried again, it has to pass again, as `StepWrite.reopen`
+    /// records it.
+    private mutating func reopenProbes(after step: Int) {
+        for probe in itinerary.probes(after: step) {
+            guard case .ended(.succeeded) = progress[probe] else { continue }
+            progress[probe] = .pending
+            attempts[probe] += 1
+        }
     }
 
     /// What decides about a batch in which several things went wrong.

@@ -9,8 +9,9 @@ public import Model
 /// | started, of an earlier process | its turn comes | started; `settle` |
 /// | started | `finished` | succeeded, failed, unreachable or unknown |
 /// | started, a probe | `finished` as interrupted, while parking | started; the next process settles it |
-/// | succeeded | none | final |
+/// | succeeded, anything else | none | final |
 /// | failed, unreachable | a new process with `retryFailed`; for gates any new process | pending, next attempt |
+/// | succeeded, the gate or bake of a batch | a new attempt of a step in the batch | pending, after the next attempt |
 /// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
 ///
 /// The rules that it keeps (DESIGN 5): the stages of a job follow each other; a job starts when every job of a lower

@@ -19,7 +19,9 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 umask 077
-W=${0%/.bin/*} R=$W/receipts
+W=${0%/.bin/*}
+case $W in /*) ;; *) W=$PWD/$W ;; esac
+R=$W/receipts
 shell=${MAAND_SHELL:-sh}
 ifs=$IFS
 read -r boot </proc/sys/kernel/random/boot_id

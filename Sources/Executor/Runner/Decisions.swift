@@ -48,15 +48,19 @@ extension Rollout {
 
     /// Says what became of a step that is `unknown`.
     ///
-    /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`, `.notUnknown`, `.notApproved`.
+    /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`, `.noSuchStep`, `.notUnknown`, `.notApproved`.
     public func resolve(_ id: RunID, step: StepID, succeeded: Bool, reason: String) async throws {
         let run = try unfinished(id)
         try requireOverrideRight(for: "`resolve`", run)
+        let itinerary = try itinerary(of: run, try plan(of: run))
+        guard itinerary.steps.contains(where: { $0.id == step }) else {
+            let unknown = try catalog.steps(of: id).filter { $0.state == .unknown }.map(\.step)
+            throw RolloutError.noSuchStep(id, step, unknown: unknown)
+        }
         let record = try catalog.attempts(of: id, step: step).last
         guard let record, record.state == .unknown else {
             throw RolloutError.notUnknown(id, step, record?.state ?? .pending)
         }
-        let itinerary = try itinerary(of: run, try plan(of: run))
         let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let index = succeeded ? itinerary.steps.firstIndex { $0.id == step } : nil
         try await catalog.commit(

@@ -31,9 +31,11 @@ struct Recorder: Sendable {
         return "\(run.nonce)-\(hash)-\(attempt)"
     }
 
-    /// Records that a worker is about to be contacted.
+    /// Records that a worker is about to be contacted. With a new attempt, a gate that the batch has passed without it
+    /// has to be passed again.
     func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
         let content = itinerary.steps[step]
+        let passed = attempt > 1 ? itinerary.probes(after: step).map { itinerary.steps[$0].id } : []
         observe(.stepStarted(content, attempt: attempt))
         try await commit(
             Checkpoint(
@@ -41,7 +43,8 @@ struct Recorder: Sendable {
                 steps: [
                     .begin(
                         step: content.id, attempt: attempt, digest: digest, attemptID: attemptID(step, attempt))
-                ], changes: changesOnBegin(step)))
+                ] + passed.map { .reopen(step: $0, reason: "to be passed again, since \(content.id) is tried again") },
+                changes: changesOnBegin(step)))
     }
 
     /// Records how an attempt ended, together with what that changes in the catalog.

@@ -14,6 +14,15 @@ public struct Rollout: Sendable {
         case held(Run, WindowHold)
     }
 
+    /// What an apply would do.
+    public enum Preview: Sendable {
+        case nothingToDo
+        /// The plan's run has succeeded.
+        case alreadyDone(Run)
+        /// In the plan's order; steps of one batch act side by side.
+        case steps([StepID])
+    }
+
     /// A step that keeps a run from its end.
     public struct Problem: Sendable {
         public let step: Step
@@ -93,6 +102,52 @@ public struct Rollout: Sendable {
     public func apply(
         _ file: PlanFile, options: Options, parkRequests: AsyncStream<String>
     ) async throws -> Ending {
+        // Whoever asks to pause from now on means this process.
+        let pauses = try catalog.latestRun(of: file.id).map { try self.pauses(of: $0.id).count } ?? 0
+        let resumed: Run?
+        let keeper: WindowKeeper
+        let permit: Permit
+        switch try await opening(file, options) {
+        case .alreadyDone(let run): return .alreadyDone(run)
+        case .nothingToDo: return .nothingToDo
+        case .ready(let run, let window, let approval): (resumed, keeper, permit) = (run, window, approval)
+        }
+        let transport = try await transport(for: file.plan, acceptsNewHosts: options.acceptsNewHosts)
+        do {
+            let ending = try await execute(
+                file, resumed, keeper, permit, options: options, over: transport,
+                parkRequests: { self.parkRequests(parkRequests, of: $0, known: pauses) })
+            await transport.close()
+            return ending
+        } catch {
+            await transport.close()
+            throw error
+        }
+    }
+
+    /// What `apply` would do, if everything went well; nothing is written, and no worker is asked.
+    ///
+    /// - Throws: what `apply` would before it touches anything.
+    public func preview(_ file: PlanFile, options: Options) async throws -> Preview {
+        switch try await opening(file, options) {
+        case .alreadyDone(let run): return .alreadyDone(run)
+        case .nothingToDo: return .nothingToDo
+        case .ready(let run, _, _):
+            let itinerary = try run.map { try self.itinerary(of: $0, file.plan) } ?? Itinerary(file.plan)
+            let records = try run.map { try catalog.steps(of: $0.id) } ?? []
+            let machine = Self.machine(itinerary, records, options)
+            return .steps(machine.foreseen().map { itinerary.steps[$0].id })
+        }
+    }
+
+    /// What is found out before anything is touched.
+    private enum Opening {
+        case alreadyDone(Run)
+        case nothingToDo
+        case ready(Run?, WindowKeeper, Permit)
+    }
+
+    private func opening(_ file: PlanFile, _ options: Options) async throws -> Opening {
         let plan = file.plan
         guard plan.bucket == configuration.bucketID else {
             throw RolloutError.otherBucket(planned: plan.bucket, actual: configuration.bucketID)
@@ -100,8 +155,6 @@ public struct Rollout: Sendable {
         guard plan.transport == configuration.transport else {
             throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
         }
-        // Whoever asks to pause from now on means this process.
-        let pauses = try catalog.latestRun(of: file.id).map { try self.pauses(of: $0.id).count } ?? 0
         let permit = try await permit(file, options)
         if let run = try catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
         if plan.isEmpty { return .nothingToDo }
@@ -116,17 +169,16 @@ public struct Rollout: Sendable {
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try checkHooks() }
-        let transport = try await transport(for: plan, acceptsNewHosts: options.acceptsNewHosts)
-        do {
-            let ending = try await execute(
-                file, resumed, keeper, permit, options: options, over: transport,
-                parkRequests: { self.parkRequests(parkRequests, of: $0, known: pauses) })
-            await transport.close()
-            return ending
-        } catch {
-            await transport.close()
-            throw error
-        }
+        return .ready(resumed, keeper, permit)
+    }
+
+    private static func machine(
+        _ itinerary: Itinerary, _ records: [StepRecord], _ options: Options
+    ) -> StepMachine {
+        let recorded = records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) }
+        return StepMachine(
+            itinerary, recorded: Dictionary(recorded, uniquingKeysWith: { _, last in last }),
+            retryFailed: options.retryFailed, lastWave: options.lastWave)
     }
 
     private func execute(
@@ -191,12 +243,7 @@ public struct Rollout: Sendable {
         let workforce = try await Workforce.assemble(
             plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
             recorder: recorder, records: records)
-        var recorded: [StepID: StepMachine.Recorded] = [:]
-        for record in try await giveUpAbsent(of: workforce, recorder, records) {
-            recorded[record.step] = StepMachine.Recorded(state: record.state, attempt: record.attempt)
-        }
-        let machine = StepMachine(
-            itinerary, recorded: recorded, retryFailed: options.retryFailed, lastWave: options.lastWave)
+        let machine = Self.machine(itinerary, try await giveUpAbsent(of: workforce, recorder, records), options)
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
         let performer = Performer(
             recorder: recorder, store: store, workforce: workforce, keeper: keeper, hooks: hooks)
@@ -213,8 +260,7 @@ public struct Rollout: Sendable {
         let hold = result == .parked && end.parkReason == nil ? keeper.hold : nil
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: Self.state(of: result),
-            detail: result == .parked ? end.parkReason ?? hold.map { "\($0)" } : nil, at: clock.now())
+            run.id, state: Self.state(of: result), detail: Self.detail(of: result, end, hold, options), at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         if var hold {
@@ -272,6 +318,26 @@ public struct Rollout: Sendable {
         case .succeeded, .failed, .unreachable, .unknown, .interrupted:
             "its worker is unreachable, and it may be running there: the same command asks again"
         }
+    }
+
+    /// Why the run goes no further, for who comes later; nil where its steps say it.
+    private static func detail(
+        of result: StepMachine.Result, _ end: Runner.End, _ hold: WindowHold?, _ options: Options
+    ) -> String? {
+        switch result {
+        case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
+        case .stale:
+            end.staleFacts.isEmpty
+                ? "\(staleMark)." : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
+        case .succeeded, .failed, .unknown: nil
+        }
+    }
+
+    private static let staleMark = "the plan is stale"
+
+    /// Whether the facts of its plan did not hold any more when the run ended for now.
+    public static func isStale(_ run: Run) -> Bool {
+        run.state == .failed && run.detail?.hasPrefix(staleMark) == true
     }
 
     private static func state(of result: StepMachine.Result) -> RunState {

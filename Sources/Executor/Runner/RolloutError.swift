@@ -31,6 +31,8 @@ public enum RolloutError: Error, Sendable {
     case notDeployed([JobName])
     case noSuchRun(RunID)
     case notUnfinished(Run)
+    /// The last are the steps that a person may settle.
+    case noSuchStep(RunID, StepID, unknown: [StepID])
     /// A step cannot be settled by a person, since it is not `unknown`.
     case notUnknown(RunID, StepID, StepState)
 }
@@ -45,7 +47,7 @@ extension RolloutError: CustomStringConvertible {
             "the plan reaches its workers by \(planned.rawValue), and `maand.conf` says \(actual.rawValue). Plan again."
         case .unfinishedRun(let run):
             """
-            run \(run.id), of the plan \(run.plan), is \(run.state.rawValue) and holds the bucket. Bring it to its end \
+            run \(run.id), of the plan \(run.plan), \(run.state.phrase) and holds the bucket. Bring it to its end \
             with its own plan file, or give it up: maand-apply abandon \(run.id) --reason '...'
             """
         case .abandoned(let run):
@@ -81,9 +83,13 @@ extension RolloutError: CustomStringConvertible {
         case .notDeployed(let jobs):
             "nothing of \(jobs.map(\.text).joined(separator: ", ")) is deployed. `maand-plan catalog jobs` lists what is."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."
-        case .notUnfinished(let run): "run \(run.id) is \(run.state.rawValue) already."
+        case .notUnfinished(let run): "run \(run.id) \(run.state.phrase) already."
         case .notUnknown(let run, let step, let state):
-            "run \(run), step \(step): it is \(state.rawValue), and only an unknown step can be resolved."
+            "run \(run), step \(step): it \(state.phrase), and only an unknown step can be resolved."
+        case .noSuchStep(let run, let step, let unknown):
+            "run \(run) has no step \(step). "
+                + (unknown.isEmpty
+                    ? "Nothing of it is unknown." : "Unknown is: \(unknown.map(\.text).joined(separator: ", ")).")
         }
     }
 

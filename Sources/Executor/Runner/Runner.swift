@@ -72,7 +72,10 @@ struct Runner: Sendable {
                         end.machine.reorder(end.machine.itinerary.places[step].unit, order)
                         recorder.follow(end.machine.itinerary)
                     }
+                    let unit = end.machine.itinerary.places[step].unit
+                    let before = end.machine.failures[unit]
                     waiting += end.machine.finished(step, outcome)
+                    noteTolerated(unit, before, end.machine)
                 case .promoted(let steps):
                     inFlight -= 1
                     waiting += end.machine.promoted(steps)
@@ -88,6 +91,14 @@ struct Runner: Sendable {
             group.cancelAll()
         }
         return end
+    }
+
+    /// Tells where a job goes on although allocations of it failed.
+    private func noteTolerated(_ unit: Int, _ before: Int, _ machine: StepMachine) {
+        let failures = machine.failures[unit]
+        guard failures > before, let job = machine.itinerary.units[unit].job else { return }
+        let limit = machine.maxFailures(of: unit)
+        observe(.warning("\(job): \(failures) of its allocations failed, and it goes on up to \(limit) (max_failures)"))
     }
 
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {

@@ -69,8 +69,14 @@ public struct TransportFactory: Sendable {
     private func credentials() async throws(SSHError) -> [SSHCredential] {
         let path = configuration.secretPath(configuration.sshKey, in: bucketFolder)
         let agent = getenv("SSH_AUTH_SOCK").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
-        if access(path, F_OK) != 0, let agent {
-            return [.agent(try await SSHAgent.connect(socketPath: agent))]
+        if access(path, F_OK) != 0 {
+            if let agent { return [.agent(try await SSHAgent.connect(socketPath: agent))] }
+            if errno == ENOENT {
+                throw .key(
+                    path: path,
+                    reason: "the file does not exist, and no agent is there (SSH_AUTH_SOCK). Put the key there, name "
+                        + "another as ssh_key, or start ssh-agent")
+            }
         }
         do {
             return [.key(try await SSHPrivateKey.load(path: path, passphrase: try storedPassphrase()))]

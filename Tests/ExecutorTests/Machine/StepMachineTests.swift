@@ -169,8 +169,23 @@ import Testing
         #expect(simulation.order.count == 12, "the same command touches nothing")
         simulation.alwaysFailing = []
         #expect(simulation.process(crashRate: 0, retryFailed: true) == .succeeded)
-        let rest = simulation.order.dropFirst(12).prefix(3).map(\.text)
-        #expect(rest == ["a/upgrade/1/w1/restart", "a/end/gate", "a/complete"])
+        let rest = simulation.order.dropFirst(12).prefix(5).map(\.text)
+        #expect(
+            rest == ["a/upgrade/1/w1/restart", "a/upgrade/1/gate", "a/upgrade/1/bake", "a/end/gate", "a/complete"],
+            "the batch has to pass its gate with the one that it was passed without")
+        #expect(simulation.violations.isEmpty)
+    }
+
+    @Test func aGateThatWasPassedWithoutACanaryHoldsTheNextBatch() throws {
+        var simulation = Simulation(try tolerant(), seed: 1)
+        simulation.alwaysFailing = ["a/upgrade/1/w1/restart", "a/upgrade/2/w2/restart"]
+        #expect(simulation.process(crashRate: 0) == .failed)
+        simulation.alwaysFailing = ["a/upgrade/1/gate"]
+        #expect(simulation.process(crashRate: 0, retryFailed: true) == .failed)
+        #expect(simulation.order.suffix(2).map(\.text) == ["a/upgrade/1/w1/restart", "a/upgrade/1/gate"])
+        // Also in a process that retries nothing.
+        #expect(simulation.process(crashRate: 0) == .failed)
+        #expect(simulation.order.last == StepID("a/upgrade/1/gate"))
         #expect(simulation.violations.isEmpty)
     }
 
@@ -390,6 +405,7 @@ struct Simulation {
                         violations.append("\(itinerary.steps[step].id) begins, and its job is held")
                     }
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
+                    if attempt > 1 { itinerary.probes(after: step).forEach { reopen($0) } }
                     flying.append(step)
                 case .settle(let step, _):
                     flying.append(step)
@@ -427,6 +443,13 @@ struct Simulation {
         guard let order = orders[job.job] else { return }
         machine.reorder(itinerary.places[step].unit, order)
         itinerary = machine.itinerary
+    }
+
+    /// As the catalog does.
+    private mutating func reopen(_ probe: Int) {
+        let id = itinerary.steps[probe].id
+        guard let row = recorded[id], row.state == .succeeded else { return }
+        recorded[id] = .init(state: .failed, attempt: row.attempt + 1)
     }
 
     private mutating func holds(_ steps: [Int], _ held: inout Set<Int>) -> Bool {

@@ -1,0 +1,58 @@
+import Catalog
+import Executor
+import Model
+
+/// What to do now about a run that has not succeeded.
+struct Advice {
+    let run: RunID
+    let result: StepMachine.Result
+    /// Steps that failed or whose workers were unreachable.
+    var failed: [Step] = []
+    var unknown: [StepID] = []
+    /// `--until` was given.
+    var isLimited = false
+
+    /// Whole sentences.
+    var text: String {
+        let abandon = "give it up: maand-apply abandon \(run) --reason '...'"
+        switch result {
+        case .succeeded: return ""
+        case .parked: return "The same command continues it\(isLimited ? ", without --until" : "")."
+        case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
+            return "The checkpoint is kept. Remove the cause and run the same command, which asks again, or \(abandon)"
+        case .failed:
+            return "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
+        case .stale:
+            return "Put the facts back and run the same command, or \(abandon), bring the catalog to what is there "
+                + "(maand-plan catalog refresh), and plan again."
+        case .unknown:
+            let step = unknown.count == 1 ? unknown[0].text : "STEP"
+            return "Look at the worker, then say what happened: maand-apply resolve \(run) \(step) succeeded|failed "
+                + "--reason '...'"
+        }
+    }
+
+    /// Of a run as it is recorded, while no process executes it; nil where nothing is to be done.
+    ///
+    /// - Parameter open: the latest attempts of steps that have not succeeded.
+    init?(_ run: Run, open: [(step: Step, record: StepRecord)]) {
+        self.run = run.id
+        failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.map(\.step)
+        unknown = open.filter { $0.record.state == .unknown }.map(\.step.id)
+        switch run.state {
+        case .running, .parked: result = .parked
+        case .failed:
+            result = !unknown.isEmpty ? .unknown : Rollout.isStale(run) ? .stale : .failed
+        case .succeeded, .abandoned: return nil
+        }
+    }
+
+    /// Of a run that this process has brought so far.
+    init(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], isLimited: Bool) {
+        self.run = run.id
+        self.result = result
+        failed = problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step)
+        unknown = problems.filter { $0.state == .unknown }.map(\.step.id)
+        self.isLimited = isLimited
+    }
+}
