@@ -68,11 +68,38 @@ extension Catalog {
     }
 
     /// Ends or parks a run; the revision advances when it succeeds or is abandoned.
+    ///
+    /// - Parameter drifts: where somebody has changed what the run depends on, and what it was to bring there; in the place
+    ///   of what was recorded of it before.
     public func finish(
-        _ run: RunID, state: RunState, detail: String?, at now: Timestamp
+        _ run: RunID, state: RunState, detail: String?, drifts: [AllocationID: Release] = [:], at now: Timestamp
     ) throws(CatalogError) {
         try write { db in
             try self.apply(Checkpoint(run: run, at: now, runState: .init(state, detail: detail)), db)
+            try db.execute(sql: "DELETE FROM drift WHERE run = ?", arguments: [run.number])
+            for (allocation, release) in drifts {
+                try db.execute(
+                    sql: "INSERT INTO drift (run, job, worker, version, content) VALUES (?, ?, ?, ?, ?)",
+                    arguments: [
+                        run.number, allocation.job.text, allocation.worker.text, release.version, release.content.hex,
+                    ])
+            }
+        }
+    }
+
+    /// What `finish` was told last.
+    public func drifts(of run: RunID) throws(CatalogError) -> [AllocationID: Release] {
+        try read { db in
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT job, worker, version, content FROM drift WHERE run = ?", arguments: [run.number])
+            var found: [AllocationID: Release] = [:]
+            for row in rows {
+                guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String),
+                    let content = Digest(hex: (row[3] as String).utf8)
+                else { throw self.damaged("run \(run) has a drift that is none") }
+                found[AllocationID(job: job, worker: worker)] = Release(version: row[2], content: content)
+            }
+            return found
         }
     }
 

@@ -8,7 +8,7 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals]
+    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts]
 
     /// Orders that hooks have put for one run, in the place of the plan's.
     private static let rolloutOrders = """
@@ -17,6 +17,19 @@ enum Schema {
             job TEXT NOT NULL,
             workers TEXT NOT NULL,
             PRIMARY KEY (run, job)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Allocations that somebody has changed on their workers, as a run that has stopped there found them, and what it was
+    /// about to make of them.
+    private static let drifts = """
+        CREATE TABLE drift (
+            run INTEGER NOT NULL REFERENCES run (number),
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            version TEXT NOT NULL,
+            content TEXT NOT NULL,
+            PRIMARY KEY (run, job, worker)
         ) STRICT, WITHOUT ROWID;
         """
 

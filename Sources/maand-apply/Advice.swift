@@ -21,10 +21,11 @@ struct Advice {
         case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
             return "The checkpoint is kept. Remove the cause and run the same command, which asks again, or \(abandon)"
         case .failed:
-            return "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
+            return
+                "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
         case .stale:
-            return "Put the facts back and run the same command, or \(abandon), bring the catalog to what is there "
-                + "(maand-plan catalog refresh), and plan again."
+            return "Put the facts back and run the same command, or \(abandon). The next plan then replaces what was "
+                + "changed on workers."
         case .unknown:
             let step = unknown.count == 1 ? unknown[0].text : "STEP"
             return "Look at the worker, then say what happened: maand-apply resolve \(run) \(step) succeeded|failed "

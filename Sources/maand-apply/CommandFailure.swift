@@ -48,8 +48,9 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown,
-            .neverFits:
+        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep,
+            .notUnknown,
+            .freezes, .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
         case .abandoned, .stale, .zone, .tooLate, .opensTooLate, .windowIsOver: .stale

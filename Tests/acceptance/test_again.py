@@ -162,7 +162,8 @@ class Again(bucket.Case):
 
     def test_until_a_wave(self):
         b = self.two_waves()
-        self.succeed(b.apply("--until", "wave:0"), 75)
+        self.refuse(b.apply("--until", "wave:0"), 75, "as far as --until says", "without --until")
+        self.assertIn("as far as --until says", self.succeed(b.status()).out)
         self.assertEqual({job for job, _, _ in b.targets()}, {"db"})
         self.succeed(b.apply("--until", "wave:0"), 75)
         self.succeed(b.apply())
@@ -244,8 +245,10 @@ class Again(bucket.Case):
                 self.refuse(b.apply(), 4, step)
                 self.refuse(b.apply("--retry-failed"), 4, step)
                 self.assertEqual(len(b.began()), 1)
+                self.refuse(b.run("maand-apply", "resolve", "2", "api/nonsense", "failed", "--reason", "r", "--bucket",
+                                  b.path), 65, "has no step api/nonsense", f"Unknown is: {step}")
                 self.refuse(b.run("maand-apply", "resolve", "2", "api/complete", "failed", "--reason", "r", "--bucket",
-                                  b.path), 65, "pending")
+                                  b.path), 65, "has not begun")
                 self.succeed(b.run("maand-apply", "resolve", "2", step, verdict, "--reason", "looked", "--bucket", b.path))
                 if verdict == "failed":
                     self.refuse(b.apply(), 1, step)
@@ -320,7 +323,50 @@ class Again(bucket.Case):
             self.assertIn(word, text)
         self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
 
+    def test_a_dry_run_says_what_the_command_would_do(self):
+        b = self.deployed()
+        def foreseen(*flags, code=0):
+            result = self.succeed(b.apply("--dry-run", *flags), code)
+            return [line for line in result.out.splitlines() if "/" in line]
+        first = f"api/upgrade/1/{WORKERS[0]}"
+        self.assertEqual(foreseen()[:3], [f"{first}/push", f"{first}/restart", f"{first}/promote"])
+        self.assertEqual(len(foreseen()), 10)
+        b.fail("api", WORKERS[1])
+        self.succeed(b.apply(), 1)
+        self.assertEqual(foreseen(), [], "the same command does nothing")
+        self.assertIn(f"api/upgrade/2/{WORKERS[1]}/restart", foreseen("--retry-failed"))
+        self.succeed(b.abandon(2))
+        foreseen(code=3)
+        self.assertEqual(len(b.began()), 2)
+
+    def test_a_changed_makefile_does_not_stop_a_job(self):
+        b = self.deployed()
+        b.write("disabled.json", json.dumps({"jobs": {"api": {}}, "workers": []}))
+        self.succeed(b.plan())
+        makefile = b.job_dir(WORKERS[1], "api") / "Makefile"
+        before = makefile.read_text()
+        makefile.write_text("stop:\n\ttouch hacked\n")
+        self.refuse(b.apply(), 3, WORKERS[1], "Makefile on the worker")
+        self.assertFalse((b.job_dir(WORKERS[1], "api") / "hacked").exists())
+        makefile.write_text(before)
+        self.succeed(b.apply())
+
     # -- abandon, take over
+
+    def test_abandon_lets_the_next_plan_replace_what_somebody_changed(self):
+        b = self.deployed()
+        file = b.job_dir(WORKERS[1], "api") / "app.conf"
+        file.write_text("by hand\n")
+        self.refuse(b.apply(), 3, WORKERS[1], "app.conf on the worker", "abandon")
+        status = self.succeed(b.status()).out
+        self.assertIn("app.conf on the worker", status)
+        self.assertIn("Put the facts back", status)
+        self.succeed(b.abandon(2, "it shall go"))
+        self.succeed(b.plan())
+        planned = bucket.actions(b.read_plan())["api"]
+        self.assertEqual(planned[WORKERS[1]], ("restart", "unfinished"))
+        self.succeed(b.apply())
+        self.assertEqual(file.read_text(), "new\n")
 
     def test_abandon_closes_what_has_not_begun(self):
         b = self.deployed()
@@ -356,9 +402,32 @@ class Again(bucket.Case):
         os.kill(int(max(runs, key=lambda f: f.stat().st_mtime).read_text().split()[1]), signal.SIGKILL)
         self.ended(child, 4)
         (b.knobs / "fork").unlink()
-        self.succeed(b.abandon(2, "enough"))
+        told = self.succeed(b.abandon(2, "enough"))
+        self.assertIn(f"processes of it still live: ", told.err)
+        self.assertIn(left.read_text().strip(), told.err)
         self.succeed(b.plan())
         self.succeed(b.apply())
+        for pid in b.processes():
+            os.kill(pid, signal.SIGKILL)
+
+    def test_a_repeatable_target_is_not_repeated_beside_what_lives(self):
+        make = bucket.makefile() + "\t@if [ -e ../../../../../../../../knobs/fork ]; then sleep 60 & echo $$! > data/left; sleep 60; fi\n"
+        b = bucket.Bucket(self)
+        b.workers(WORKERS[0])
+        for version in ("1.0.0", "1.1.0"):
+            b.job("api", version, make=make, repeatable=["restart"])
+            self.succeed(b.plan())
+            if version == "1.0.0":
+                self.succeed(b.apply())
+        (b.knobs / "fork").touch()
+        b.forget()
+        child = b.start_apply()
+        left = b.job_dir(WORKERS[0], "api") / "data/left"
+        bucket.until(lambda: left.exists() and left.read_text(), "the target forked")
+        runs = list(self.receipts(b, WORKERS[0]).glob("*/*.run"))
+        os.kill(int(max(runs, key=lambda f: f.stat().st_mtime).read_text().split()[1]), signal.SIGKILL)
+        self.assertIn("still live", self.ended(child, 4))
+        self.assertEqual(len(b.began()), 1)
         for pid in b.processes():
             os.kill(pid, signal.SIGKILL)
 

@@ -225,6 +225,26 @@ class Executing(bucket.Case):
         (b.workspace / "freezes.yaml").unlink()
         self.succeed(b.apply())
 
+    def test_freezes_that_cannot_be_read_in_the_middle_hold_the_run(self):
+        b = self.deployed(hosts=2)
+        self.succeed(b.plan())
+        b.hold("api", b.hosts[0])
+        child = b.start_apply()
+        bucket.until(lambda: b.began(), "the first target begun")
+        b.write("freezes.yaml", "")
+        b.release("api", b.hosts[0])
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(child.returncode, 75, out + err)
+        self.assertIn("what is frozen cannot be found out", err)
+        self.assertIn(f"api: 2.0.0 on {b.hosts[0]}; not yet on {b.hosts[1]}", err)
+        self.assertEqual(len(b.targets()), 1, "what was in flight has ended")
+        (b.workspace / "freezes.yaml").unlink()
+        (b.workspace / "freezes.yaml").mkdir()
+        self.refuse(b.apply(), 65, "what is frozen cannot be found out", "freezes.yaml")
+        (b.workspace / "freezes.yaml").rmdir()
+        self.succeed(b.apply())
+        self.assertEqual(len(b.targets()), 2)
+
     def test_a_freeze_that_is_announced_in_the_middle(self):
         b = self.deployed(hosts=3)
         self.succeed(b.plan())

@@ -411,13 +411,19 @@ clean() {
     [ $# -eq 0 ] || rm -rf "$@"
 }
 
-# preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED: creates the bucket's directories, takes ownership, tells facts and
-# all faults at once. SEED becomes the random part of the generation where there is none yet. Then
-# the runs whose receipts are of no use any more, on standard input.
+# preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED KNOWN: creates the bucket's directories, takes ownership, tells facts
+# and all faults at once. SEED becomes the random part of the generation where there is none yet. KNOWN: the number of a
+# run, and the nonces of all runs of the controller from that one on, with dots between; or `-`. Input: the answer's nonce, and
+# the runs whose receipts are of no use any more.
 if [ "$verb" = preflight ]; then
     read -r nonce || exit 64
     faults=0
     fault() { faults=1; say fault "$@"; }
+    # strange KNOWN: whether who took the worker last is no run that the controller knows: its catalog is an old copy.
+    strange() {
+        [ "$1" != - ] && [ "$o2" -ge "${1%%.*}" ] || return 1
+        case .$1. in *".$o3."*) return 1 ;; esac
+    }
     for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sort readlink cmp df; do
         command -v "$t" >/dev/null || fault tool "$t"
     done
@@ -456,7 +462,7 @@ if [ "$verb" = preflight ]; then
     say fact killuserprocesses "$kills"
     owner="$1 $2 $3" run=$3 refused=
     if permitted; then set --
-    elif [ "$o1" ] && [ "$4" != 1 ] && { [ "$o1" != "$1" ] || [ "$2" -le "$o2" ]; }; then
+    elif [ "$o1" ] && [ "$4" != 1 ] && { [ "$o1" != "$1" ] || [ "$2" -le "$o2" ] || strange "$6"; }; then
         refused=1
         say owner "$o1" "$o2" "$o3"
     elif [ "$faults" = 0 ]; then

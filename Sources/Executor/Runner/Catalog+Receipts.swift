@@ -12,4 +12,30 @@ extension Catalog {
         try runs(limit: Self.keptRuns + Self.cleanedRuns).dropFirst(Self.keptRuns)
             .filter { !$0.state.isUnfinished && $0.id != run }.map(\.nonce)
     }
+
+    /// Runs by which workers find out whether this catalog has seen who took them last; nil before the first run.
+    ///
+    /// A refresh begins anew: what it has asked the workers, it knows, whoever took them.
+    func lineage() throws -> RunLineage? {
+        let newest = try runs(limit: Self.rememberedRuns)
+        let refresh = newest.firstIndex { $0.detail == Rollout.refreshed }
+        let known = refresh.map { newest[...$0] } ?? newest[...]
+        return known.last.map { RunLineage(first: $0.id.number, nonces: known.map(\.nonce)) }
+    }
+
+    /// More than settle between two applies of a worker; a kilobyte for each worker's preflight.
+    private static let rememberedRuns = 64
+}
+
+/// The runs of a catalog from a certain one on. A copy of the catalog that was put back, or lives on beside the original,
+/// lacks those that the workers have seen meanwhile.
+public struct RunLineage: Sendable {
+    let first: Int
+    let nonces: [String]
+
+    /// As the worker script takes it.
+    var word: String { ([String(first)] + nonces).joined(separator: ".") }
+
+    /// Whether an owner of this catalog's own controller is one of its runs, as far as can be told.
+    func knows(_ owner: Owner) -> Bool { owner.sequence < first || nonces.contains(owner.run) }
 }

@@ -18,7 +18,8 @@ extension Rollout {
                 runState: .init(.parked, detail: "pause by \(who): \(reason)")))
     }
 
-    /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it.
+    /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it; so is what somebody had
+    /// changed on a worker where the run has stopped, so that the next plan replaces it.
     ///
     /// What is in flight is closed on its worker where it has not begun; what runs there goes on. A worker that cannot
     /// be asked stays as it is.
@@ -38,6 +39,7 @@ extension Rollout {
                 notes = ["\(open.count) steps that were in flight could not be asked about: \(error)"]
             }
         }
+        changes += try catalog.drifts(of: id).map { .began($0, $1) }
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(), steps: writes, changes: changes,

@@ -40,11 +40,43 @@ extension Performer {
         }
     }
 
+    /// What somebody has changed on the worker of an allocation's first step.
+    private func drift(_ step: Int) async -> [StaleFact] {
+        guard let allocation = itinerary.steps[step].allocation,
+            let session = try? await workforce.session(allocation.worker)
+        else { return [] }
+        switch itinerary.steps[step].kind {
+        case .push: return await driftOfFiles(step, allocation, session)
+        case .action(.stop): return await driftOfMakefile(step, allocation, session)
+        case .action, .remove, .hook, .order, .promote, .gate, .bake, .complete: return []
+        }
+    }
+
+    /// A stop runs what is there, which has to be what was promoted. Other files do not matter to it, and one that is gone
+    /// runs nothing.
+    private func driftOfMakefile(
+        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession
+    ) async -> [StaleFact] {
+        guard let stop = itinerary.stop(of: step), stop.from.unfinished == nil, let content = stop.from.content,
+            let files = try? workerEntries(store.tree(content))
+        else { return [] }
+        let request = PushRequest(
+            job: allocation.job.text, target: files, base: files, timeout: .seconds(stop.timeout)
+        ) { _ in .empty }
+        guard case .drift(let paths, _)? = try? await session.compare(request),
+            let path = paths.first(where: { $0.path == "Makefile" && $0.actual != .nothing })
+        else { return [] }
+        return [
+            StaleFact(
+                allocation, fact: "Makefile on the worker",
+                planned: Self.text(files.first { $0.path == "Makefile" }), actual: Self.text(path.actual), isDrift: true)
+        ]
+    }
+
     /// What somebody has changed on the worker of a push. Where that is nothing, the files already wait beside the job: one
     /// look at the worker serves both.
-    private func drift(_ step: Int) async -> [StaleFact] {
-        guard itinerary.steps[step].kind == .push, let allocation = itinerary.steps[step].allocation,
-            let session = try? await workforce.session(allocation.worker), let request = try? pushRequest(step),
+    private func driftOfFiles(_ step: Int, _ allocation: AllocationID, _ session: WorkerSession) async -> [StaleFact] {
+        guard let request = try? pushRequest(step),
             // What an unfinished push left is unknown: nothing there is drift.
             let base = request.base, let report = try? await session.stage(request)
         else { return [] }
@@ -57,13 +89,13 @@ extension Performer {
             return StaleFact(
                 allocation, fact: "\(path.path) on the worker",
                 planned: planned[0] == planned[1] ? planned[0] : planned.joined(separator: " or "),
-                actual: Self.text(path.actual))
+                actual: Self.text(path.actual), isDrift: true)
         }
         if total > facts.count {
             facts.append(
                 StaleFact(
                     allocation, fact: "\(total - facts.count) more paths on the worker", planned: "as in the plan",
-                    actual: "changed"))
+                    actual: "changed", isDrift: true))
         }
         return facts
     }

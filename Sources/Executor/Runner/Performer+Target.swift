@@ -41,7 +41,7 @@ extension Performer {
     /// Runs the task, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is known
     /// never to have begun, or may be repeated, it is ended and the next one made.
     func run(_ task: AttemptTask, _ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
-        let session = task.session
+        var session = task.session
         let place = task.isOnControlHost ? "this host" : "the worker"
         var attempt = attempt
         var isKnown = isResumed
@@ -80,9 +80,13 @@ extension Performer {
                 guard isKnown || isFenced, renewals < Self.renewals else {
                     return (Ending(outcome: .failed, detail: why), attempt)
                 }
+                // Its clock may have been set meanwhile.
+                if isFenced, !isKnown, let report = try? await session.preflight(), report.isReady {
+                    session.clock = (report.clock, .now)
+                }
                 try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
-            case .lost(let ending):
-                guard task.isRepeatable, renewals < Self.renewals else { return (ending, attempt) }
+            case .lost(let ending, let isAlive):
+                guard task.isRepeatable, !isAlive, renewals < Self.renewals else { return (ending, attempt) }
                 try? await session.settle(request.id)
                 try await recorder.renew(
                     index, attempt: attempt, digest: try digest(of: index),
@@ -99,14 +103,15 @@ extension Performer {
         case ended(Ending)
         /// The id is closed: it did not begin and never will.
         case neverBegan(String, isFenced: Bool)
-        /// It began, and nobody knows how it ended.
-        case lost(Ending)
+        /// It began, and nobody knows how it ended, or whether it will: processes of it may live.
+        case lost(Ending, isAlive: Bool)
         /// It has not begun: another attempt, or what a dead one left, is in the way.
         case blocked(by: String)
     }
 
     /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,
-    /// one of another step that was resolved, or one of a run that has ended. What lives stays in the way.
+    /// one of another step that was resolved, or one of a run that has ended. What runs stays in the way; what a dead
+    /// attempt has left may be a service that it has started.
     func clear(_ other: String, decided: [String] = [], _ session: WorkerSession) async throws -> Bool {
         let nonce = other.prefix { $0 != "-" }
         let isDecided =
@@ -203,7 +208,8 @@ extension Performer {
                 Ending(
                     outcome: .unknown, detail: text(interruption, place),
                     output: StepOutput(
-                        stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)))
+                        stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)),
+                isAlive: !interruption.orphans.isEmpty)
         case .conflict:
             return .ended(Ending(outcome: .failed, detail: "another command was run under the id of this attempt"))
         case .busy(let other): return .blocked(by: other)
@@ -212,7 +218,7 @@ extension Performer {
                 Ending(
                     outcome: .unknown,
                     detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"
-                ))
+                ), isAlive: false)
         case .notOwner(let owner):
             return .ended(
                 Ending(

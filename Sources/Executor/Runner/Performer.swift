@@ -145,7 +145,7 @@ struct Performer: Sendable {
             timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
     }
 
-    private func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
+    func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
         try tree.entries.map { entry in
             switch entry.kind {
             case .file, .executable:

@@ -164,6 +164,18 @@ struct Recorder: Sendable {
         observe(.warning("\(worker): \(detail)"))
     }
 
+    /// Where somebody has changed files on a worker, and what the run was to bring there.
+    func drifts(_ facts: [StaleFact]) -> [AllocationID: Release] {
+        let drifted = Set(facts.filter(\.isDrift).map(\.allocation))
+        var found: [AllocationID: Release] = [:]
+        guard !drifted.isEmpty else { return found }
+        for (index, step) in itinerary.steps.enumerated() {
+            guard let allocation = step.allocation, drifted.contains(allocation), found[allocation] == nil else { continue }
+            found[allocation] = release(of: index)
+        }
+        return found
+    }
+
     /// The job's rollout is done.
     func complete(_ step: Int) async throws {
         try await commit(

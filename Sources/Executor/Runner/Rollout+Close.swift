@@ -31,7 +31,8 @@ extension Rollout {
             for _ in 0..<Workforce.width { add() }
             for await (record, closing) in group {
                 switch closing {
-                case .over(let state, let exitStatus, let detail):
+                case .over(let state, let exitStatus, let detail, let note):
+                    if let note { notes.append("\(record.step): \(note)") }
                     writes.append(
                         .outcome(
                             step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
@@ -71,7 +72,7 @@ extension Rollout {
 
     /// What is known of an attempt after an attempt to close it.
     private enum Closing: Sendable {
-        case over(StepState, exitStatus: Int?, detail: String)
+        case over(StepState, exitStatus: Int?, detail: String, note: String? = nil)
         case open(String)
 
         init(of attempt: String, _ session: WorkerSession) async {
@@ -83,9 +84,15 @@ extension Rollout {
                     self = .over(
                         result.isSuccess ? .succeeded : .failed, exitStatus: result.exitStatus,
                         detail: "it had ended when the run was abandoned")
-                case .interrupted:
+                case .interrupted(let interruption):
                     try await session.settle(attempt)
-                    self = .over(.unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended")
+                    self = .over(
+                        .unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended",
+                        note: interruption.orphans.isEmpty
+                            ? nil
+                            : "what ran it was killed, and processes of it still live: "
+                                + interruption.orphans.prefix(10).map(String.init).joined(separator: ", ")
+                                + ". Where they are no service that it has started, end them before the next plan")
                 case .running:
                     self = .open("it still runs; a later plan does nothing beside it there before its end")
                 case .conflict, .busy, .generationChanged, .refused:

@@ -47,20 +47,25 @@ extension Rollout {
         var refresh = Refresh()
         var trees: [Tree] = []
         var seen = 0
+        var isStrange = false
         let recorded = try catalog.snapshot().allocations
+        let lineage = try catalog.lineage()
         for worker in workers.map(\.worker) {
             switch answers[worker] {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
-                if let owner = inventory.owner, owner.controller == controller { seen = max(seen, owner.sequence) }
+                if let owner = inventory.owner, owner.controller == controller {
+                    seen = max(seen, owner.sequence)
+                    isStrange = isStrange || lineage?.knows(owner) == false
+                }
                 trees += inventory.jobs.map(\.tree)
                 refresh.compare(inventory, worker, recorded)
             case nil: continue
             }
         }
-        // Workers that have seen later runs than the catalog would refuse the next one.
+        // Workers that have seen later runs than the catalog, or other ones, would refuse the next one.
         let isBehind = try catalog.runs(limit: 1).first.map { seen > $0.id.number } ?? (seen > 0)
-        if isDryRun || !(isBehind || !refresh.differences.isEmpty) { return refresh }
+        if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
         for tree in trees { try store.put(tree) }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
@@ -104,6 +109,9 @@ extension Rollout {
         }
     }
 
+    /// The detail of a run that stands for a refresh.
+    static let refreshed = "catalog refresh"
+
     private func record(_ refresh: Refresh, _ plan: Plan, after seen: Int) async throws -> RunID {
         let file = PlanFile(plan)
         try store.put(file.bytes)
@@ -121,7 +129,7 @@ extension Rollout {
                 decisions: [
                     decision(run.id, "catalog refresh", "\(refresh.differences.count) allocations as their workers say")
                 ],
-                runState: .init(.succeeded, detail: "catalog refresh")))
+                runState: .init(.succeeded, detail: Self.refreshed)))
         return run.id
     }
 }

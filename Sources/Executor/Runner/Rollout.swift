@@ -260,7 +260,8 @@ public struct Rollout: Sendable {
         let hold = result == .parked && end.parkReason == nil ? keeper.hold : nil
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: Self.state(of: result), detail: Self.detail(of: result, end, hold, options), at: clock.now())
+            run.id, state: Self.state(of: result), detail: Self.detail(of: result, end, hold, options),
+            drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         if var hold {
@@ -328,7 +329,8 @@ public struct Rollout: Sendable {
         case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
         case .stale:
             end.staleFacts.isEmpty
-                ? "\(staleMark)." : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
+                ? "\(staleMark)."
+                : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
         case .succeeded, .failed, .unknown: nil
         }
     }

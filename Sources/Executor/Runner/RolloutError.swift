@@ -22,7 +22,9 @@ public enum RolloutError: Error, Sendable {
     /// The plan had to begin before this instant, and its window opens then or later.
     case opensTooLate(String, Timestamp)
     /// The plan's window does not open any more.
-    case windowIsOver(String)
+    case windowIsOver(String, mixed: [String])
+    /// The bucket's freezes cannot be read.
+    case freezes(String)
     /// No opening of the window is long enough for a batch.
     case neverFits(batch: String, seconds: Int, isRecorded: Bool)
     /// What is missing or in the way of an approval; `mixed` names the jobs of which some hosts run the new version.
@@ -70,9 +72,13 @@ extension RolloutError: CustomStringConvertible {
         case .opensTooLate(let opening, let limit):
             "the plan has to begin before \(limit.utcText) (`start_before`), and its next opening comes later: \(opening). "
                 + "Nothing was touched. Plan again with a later --start-before or another --window."
-        case .windowIsOver(let problem):
-            "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is unfinished "
-                + "of it, and plan again with another --window."
+        case .windowIsOver(let problem, let mixed):
+            ([
+                "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is "
+                    + "unfinished of it, and plan again with another --window."
+            ] + mixed.map { "  " + $0 }).joined(separator: "\n")
+        case .freezes(let problem):
+            "what is frozen cannot be found out, and nothing was touched. Mend the file, or take it away: \(problem)"
         case .neverFits(let batch, let seconds, let isRecorded):
             "\(batch) is expected to take \(seconds) s, gate and bake included "
                 + (isRecorded

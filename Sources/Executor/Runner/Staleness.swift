@@ -7,11 +7,14 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
     public let fact: String
     public let planned: String
     public let actual: String
+    /// Somebody has changed it on the worker; nothing that is recorded contradicts the plan.
+    let isDrift: Bool
 
     public var description: String { "\(allocation): \(fact): planned \(planned), actual \(actual)" }
 
-    init(_ allocation: AllocationID, fact: String, planned: String, actual: String) {
+    init(_ allocation: AllocationID, fact: String, planned: String, actual: String, isDrift: Bool) {
         self.allocation = allocation
+        self.isDrift = isDrift
         self.fact = fact
         self.planned = planned
         self.actual = actual
@@ -21,7 +24,8 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
     init?(_ allocation: AllocationID, planned: FromState, recorded: AllocationRecord) {
         let actual = recorded.fromState
         guard actual != planned else { return nil }
-        self.init(allocation, fact: "the catalog", planned: Self.text(planned), actual: Self.text(actual))
+        self.init(
+            allocation, fact: "the catalog", planned: Self.text(planned), actual: Self.text(actual), isDrift: false)
     }
 
     private static func text(_ state: FromState) -> String {

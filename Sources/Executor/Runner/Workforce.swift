@@ -50,6 +50,7 @@ struct Workforce: Sendable {
         let hasBegun = records.contains { !isPreflight($0.step) }
         let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
         let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
+        let lineage = try recorder.catalog.lineage()
         var fresh: [(StepID, generation: String)] = []
         try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
             let needed = recorder.itinerary.workers(leftBy: records)
@@ -60,7 +61,11 @@ struct Workforce: Sendable {
                 let session = WorkerSession(
                     worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                     transport: transport)
-                group.addTask { (session, worker, await Readiness(of: session, takeOver: takeOver, settled: settled)) }
+                group.addTask {
+                    let readiness = await Readiness(
+                        of: session, takeOver: takeOver, lineage: lineage, settled: settled)
+                    return (session, worker, readiness)
+                }
             }
             for _ in 0..<width { add() }
             while let (asked, worker, readiness) = try await group.next() {
@@ -92,7 +97,8 @@ struct Workforce: Sendable {
         return Workforce(
             sessions: sessions,
             latecomers: Latecomers(
-                waiting: silent.mapValues(\.session), takeOver: takeOver, recorder: recorder, generations: known),
+                waiting: silent.mapValues(\.session), takeOver: takeOver, lineage: lineage, recorder: recorder,
+                generations: known),
             addresses: Dictionary(
                 plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
             absent: absent)
@@ -113,13 +119,15 @@ struct Workforce: Sendable {
         case unreachable(String)
         case faults([String])
 
-        init(of session: WorkerSession, takeOver: Bool, settled: [String] = []) async {
+        init(of session: WorkerSession, takeOver: Bool, lineage: RunLineage?, settled: [String] = []) async {
             do {
-                let report = try await session.preflight(takeOver: takeOver, settled: settled)
+                let report = try await session.preflight(takeOver: takeOver, lineage: lineage, settled: settled)
                 if let owner = report.otherOwner {
                     self = .faults([
                         "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
-                            + "which is another one or a later run than this. Where that one is gone for good: --take-over"
+                            + "which is another one, a later run than this, or one that this catalog does not know, as an "
+                            + "old copy of maand.db would not. After an old copy was put back: maand-plan catalog refresh. "
+                            + "Where the other controller is gone for good: --take-over"
                     ])
                 } else if report.isReady {
                     var session = session
@@ -151,12 +159,17 @@ private actor Latecomers {
     private var waiting: [WorkerName: WorkerSession]
     private var ready: [WorkerName: WorkerSession] = [:]
     private let takeOver: Bool
+    private let lineage: RunLineage?
     private let recorder: Recorder
     private let generations: [StepID: String]
 
-    init(waiting: [WorkerName: WorkerSession], takeOver: Bool, recorder: Recorder, generations: [StepID: String]) {
+    init(
+        waiting: [WorkerName: WorkerSession], takeOver: Bool, lineage: RunLineage?, recorder: Recorder,
+        generations: [StepID: String]
+    ) {
         self.waiting = waiting
         self.takeOver = takeOver
+        self.lineage = lineage
         self.recorder = recorder
         self.generations = generations
     }
@@ -166,7 +179,7 @@ private actor Latecomers {
         guard let asked = waiting[worker] else {
             throw NotReady(reason: "it is gone for good, and what it ran was given up", isUnreachable: true)
         }
-        switch await Workforce.Readiness(of: asked, takeOver: takeOver) {
+        switch await Workforce.Readiness(of: asked, takeOver: takeOver, lineage: lineage) {
         case .unreachable(let reason): throw NotReady(reason: reason, isUnreachable: true)
         case .faults(let faults): throw NotReady(reason: faults.joined(separator: "; "), isUnreachable: false)
         case .ready(var session, let generation):

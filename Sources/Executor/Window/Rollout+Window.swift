@@ -26,7 +26,7 @@ extension Rollout {
             bytes = try Files.read(path, limit: 1 << 20)
         } catch {
             if error.isMissing { return [] }
-            throw RolloutError.content(["\(path): \(error.message)"])
+            throw RolloutError.freezes("\(path): \(error.message)")
         }
         return try FreezeFile.read(bytes, file: path, database: zones)
     }
@@ -47,7 +47,9 @@ extension Rollout {
         do {
             try checkOpening(calendar, itinerary, records, keeper)
         } catch var hold as WindowHold {
-            if hold.next == nil, !hold.isFrozen { throw RolloutError.windowIsOver(hold.reason) }
+            if hold.next == nil, !hold.isFrozen {
+                throw RolloutError.windowIsOver(hold.reason, mixed: itinerary.mixedVersions(records))
+            }
             if !hasBegun, let limit = plan.policy.startBefore, let next = hold.next, next >= limit {
                 throw RolloutError.opensTooLate(hold.nextText ?? next.utcText, limit)
             }
@@ -75,7 +77,10 @@ extension Rollout {
                 let (fits, isOver) = WindowGuard.fits(calendar, from: now, duration: estimate.duration)
                 if !fits {
                     let name = itinerary.batchName(unit: unit, stage: stage)
-                    if isOver { throw RolloutError.windowIsOver("no opening is left into which \(name) fits") }
+                    if isOver { 
+                        throw RolloutError.windowIsOver(
+                            "no opening is left into which \(name) fits", mixed: itinerary.mixedVersions(records))
+                    }
                     throw RolloutError.neverFits(
                         batch: name, seconds: estimate.seconds, isRecorded: estimate.isRecorded)
                 }
@@ -124,7 +129,7 @@ extension Performer {
         guard let first = steps.first else { return true }
         let (unit, stage) = (itinerary.places[first].unit, itinerary.places[first].stage)
         guard await keeper.isApproved(itinerary.batchName(unit: unit, stage: stage)) else { return false }
-        if try keeper.calendar().isAlwaysOpen { return true }
+        if keeper.isUnrestricted { return true }
         var recorded: [JobName: [String: [Int64]]] = [:]
         for job in Set(steps.map { itinerary.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)

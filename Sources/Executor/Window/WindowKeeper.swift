@@ -107,6 +107,9 @@ final class WindowKeeper: Sendable {
         }
     }
 
+    /// Whether neither a window nor a freeze restricts anything, as far as can be found out.
+    var isUnrestricted: Bool { (try? calendar())?.isAlwaysOpen == true }
+
     /// Whether the plan is still approved; where not, the run is held before this batch.
     func isApproved(_ batch: String) async -> Bool {
         guard let lapse = await approvals?.lapse(at: clock.now()) else { return true }

@@ -79,6 +79,13 @@ public struct Interruption: Sendable, Hashable {
     }
 
     public var cause: Cause
+    /// Processes of the command that live.
+    public var orphans: [Int] {
+        switch cause {
+        case .died(let orphans): orphans
+        case .rebooted: []
+        }
+    }
     public var output: Tail
     public var errorOutput: Tail
 

@@ -166,12 +166,14 @@ public struct WorkerSession: Sendable {
 
     /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.
     ///
-    /// - Parameter takeOver: whether another controller's, or a later run's, worker is taken all the same.
-    /// - Parameter settled: runs in which everything is settled; their receipts are removed.
+    /// - Parameters:
+    ///   - takeOver: whether another controller's, or a later run's, worker is taken all the same.
+    ///   - lineage: the runs of which one has to be who took it last; nil asks for none.
+    ///   - settled: runs in which everything is settled; their receipts are removed.
     public func preflight(
-        takeOver: Bool = false, settled: [String] = []
+        takeOver: Bool = false, lineage: RunLineage? = nil, settled: [String] = []
     ) async throws(TransportError) -> PreflightReport {
-        let arguments = ownership + [takeOver ? "1" : "0", nonce()]
+        let arguments = ownership + [takeOver ? "1" : "0", nonce(), lineage?.word ?? "-"]
         let (answer, command) = try await ask(
             "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: .seconds(120))
         guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
