@@ -69,7 +69,8 @@ extension Performer {
         return [
             StaleFact(
                 allocation, fact: "Makefile on the worker",
-                planned: Self.text(files.first { $0.path == "Makefile" }), actual: Self.text(path.actual), isDrift: true)
+                planned: Self.text(files.first { $0.path == "Makefile" }), actual: Self.text(path.actual), isDrift: true
+            )
         ]
     }
 

@@ -86,7 +86,16 @@ extension Performer {
                 }
                 try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
             case .lost(let ending, let isAlive):
-                guard task.isRepeatable, !isAlive, renewals < Self.renewals else { return (ending, attempt) }
+                guard task.isRepeatable, renewals < Self.renewals else { return (ending, attempt) }
+                // Not beside itself.
+                if isAlive {
+                    let known = request
+                    let asked = session
+                    guard let isGone = try await parking.race({ try await isGone(known, asked) }) else {
+                        return (Ending(outcome: .interrupted, isOpen: true, detail: ending.detail), attempt)
+                    }
+                    guard isGone else { return (ending, attempt) }
+                }
                 try? await session.settle(request.id)
                 try await recorder.renew(
                     index, attempt: attempt, digest: try digest(of: index),
@@ -107,6 +116,20 @@ extension Performer {
         case lost(Ending, isAlive: Bool)
         /// It has not begun: another attempt, or what a dead one left, is in the way.
         case blocked(by: String)
+    }
+
+    /// Waits until no process of a dead attempt lives, for as long as the attempt itself may take; false where some then
+    /// still do.
+    private func isGone(_ request: AttemptRequest, _ session: WorkerSession) async throws -> Bool {
+        let end = ContinuousClock.now + (request.timeout ?? .zero)
+        repeat {
+            guard case .interrupted(let interruption)? = try? await session.inquire(request.id, tailLimit: 0) else {
+                return false
+            }
+            if interruption.orphans.isEmpty { return true }
+            try await recorder.clock.sleep(.seconds(1))
+        } while ContinuousClock.now < end
+        return false
     }
 
     /// Makes room where a dead attempt is in the way about which a person has decided: an earlier attempt of this step,

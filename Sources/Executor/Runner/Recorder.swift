@@ -170,7 +170,9 @@ struct Recorder: Sendable {
         var found: [AllocationID: Release] = [:]
         guard !drifted.isEmpty else { return found }
         for (index, step) in itinerary.steps.enumerated() {
-            guard let allocation = step.allocation, drifted.contains(allocation), found[allocation] == nil else { continue }
+            guard let allocation = step.allocation, drifted.contains(allocation), found[allocation] == nil else {
+                continue
+            }
             found[allocation] = release(of: index)
         }
         return found

@@ -77,7 +77,7 @@ extension Rollout {
                 let (fits, isOver) = WindowGuard.fits(calendar, from: now, duration: estimate.duration)
                 if !fits {
                     let name = itinerary.batchName(unit: unit, stage: stage)
-                    if isOver { 
+                    if isOver {
                         throw RolloutError.windowIsOver(
                             "no opening is left into which \(name) fits", mixed: itinerary.mixedVersions(records))
                     }
