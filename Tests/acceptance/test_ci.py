@@ -80,6 +80,23 @@ class Scripts(bucket.Case):
         self.assertEqual(self.b.began(), [])
         self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), reviewed)
         self.assertIn("Stale", result.out)
+        # What was merged is not the bucket's, and nothing is left over.
+        self.assertIn("3.0.0", (self.b.workspace / "jobs/api/manifest.json").read_text())
+        self.assertEqual(sorted(path.name for path in self.b.path.glob("*work*")), ["workers", "workspace"])
+
+    def test_killed_between_the_workspaces(self):
+        self.succeed(self.plan())
+        before = (self.b.workspace / "jobs/api/manifest.json").read_text()
+        shutil.move(self.b.workspace, self.b.path / "workspace.old")
+        for leftover in (False, True):
+            if leftover:
+                shutil.copytree(self.checkout / "workspace", self.b.workspace)
+                self.b.write("jobs/api/manifest.json", "{}")
+            self.succeed(self.apply())
+            self.assertEqual((self.b.workspace / "jobs/api/manifest.json").read_text(), before)
+            self.assertEqual(list(self.b.path.glob("workspace.*")), [])
+            shutil.copytree(self.b.workspace, self.b.path / "workspace.old")
+            shutil.rmtree(self.b.workspace)
 
     def test_bad_workspace(self):
         (self.checkout / "workspace/workers.json").write_text("[")
@@ -103,11 +120,30 @@ class Scripts(bucket.Case):
         for name in ("anna", "ben"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", etc / name], check=True)
         (etc / "signers").write_text("".join(f"{name} {(etc / f'{name}.pub').read_text()}" for name in ("anna", "ben")))
-        (etc / "policy.toml").write_text('approvals_required = 2\nallowed_signers = "signers"\n')
+        (etc / "policy.toml").write_text('approvals_required = 2\nallowed_signers = "signers"\nmax_age = "7d"\n')
         for name in ("signers", "policy.toml"):
             (etc / name).chmod(0o644)
         policy = {"MAAND_POLICY": str(etc / "policy.toml")}
-        self.succeed(self.plan())
+        # The branch is planned as the worked example does it.
+        (self.checkout / "ci").symlink_to(CI)
+        jobs = yaml.safe_load((CI / "github-actions.yml").read_text())["jobs"]
+        script = next(step["run"] for step in jobs["plan"]["steps"] if step.get("name") == "Plan")
+
+        def commit(age=0):
+            when = f"@{int(time.time()) - age} +0000"
+            person = {"NAME": "anna", "EMAIL": "anna@example.org", "DATE": when}
+            who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+            subprocess.run(["git", "add", "."], cwd=self.checkout, check=True)
+            subprocess.run(["git", "commit", "-qm", "x"], cwd=self.checkout, check=True, env={**self.environment, **who})
+
+        def plan():
+            self.succeed(self.b.run_program("bash", "-euc", script, cwd=self.checkout, env=self.environment))
+            shutil.rmtree(self.out, ignore_errors=True)
+            shutil.move(self.checkout / "out", self.out)
+
+        subprocess.run(["git", "init", "-q"], cwd=self.checkout, check=True)
+        commit(age=86400)
+        plan()
         self.refuse(self.apply(**policy), 77, "asks for 2 approvals")
         # As the README of the example says it.
         block = re.search(r"   ```\n(.*?)   ```", (CI / "README.md").read_text(), re.S).group(1)
@@ -116,9 +152,10 @@ class Scripts(bucket.Case):
             subprocess.run(["bash", "-euc", commands.replace("rollout.plan.yaml", str(self.out / "rollout.plan.yaml"))],
                            cwd=self.checkout, check=True, capture_output=True)
         # The plan of the branch with the approvals is the same.
-        plan = (self.out / "rollout.plan.yaml").read_bytes()
-        self.succeed(self.plan())
-        self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), plan)
+        reviewed = (self.out / "rollout.plan.yaml").read_bytes()
+        commit()
+        plan()
+        self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), reviewed)
         self.succeed(self.apply(**policy))
         self.assertEqual(len(self.b.targets()), 2)
 
