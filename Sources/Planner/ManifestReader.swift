@@ -266,32 +266,36 @@ struct ManifestReader {
 
     private func demand(_ node: Node, of command: String) -> Manifest.Demand? {
         guard var map = reader.mapping(node) else { return nil }
-        let job = map.optional("job").flatMap(reader.string) ?? ""
-        let upstream = map.optional("command").flatMap(reader.string) ?? ""
+        let jobNode = map.optional("job")
+        let commandNode = map.optional("command")
+        let job = jobNode.flatMap(reader.string) ?? ""
+        let upstream = commandNode.flatMap(reader.string) ?? ""
         let config = map.optional("config")
         map.finish()
         if job.isEmpty != upstream.isEmpty {
             reader.error(
-                node, "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
+                jobNode ?? commandNode ?? node,
+                "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
             return nil
         }
         if job == self.job.text {
-            reader.error(node, "job \(self.job): \(command) demands a command of its own job")
+            reader.error(jobNode ?? node, "job \(self.job): \(command) demands a command of its own job")
             return nil
         }
-        var demand = Manifest.Demand(job: job, command: upstream, node: node)
+        var demand = Manifest.Demand(
+            job: job, command: upstream, jobNode: jobNode ?? node, commandNode: commandNode ?? node)
         if let config, !reader.isNull(config) { demand.config = config.json }
         // Other keys of `config` are for the hooks of the upstream job.
         for entry in config.flatMap({ reader.isNull($0) ? nil : reader.mapping($0) })?.entries ?? [] {
             switch entry.name {
-            case "min_version": demand.minimum = bound(entry.value)
-            case "max_version": demand.maximum = bound(entry.value)
+            case "min_version": (demand.minimum, demand.minimumNode) = (bound(entry.value), entry.value)
+            case "max_version": (demand.maximum, demand.maximumNode) = (bound(entry.value), entry.value)
             default: break
             }
         }
         if let minimum = demand.minimum, let maximum = demand.maximum, maximum < minimum {
             reader.error(
-                node,
+                demand.minimumNode ?? node,
                 "job \(self.job): \(command): min_version \(minimum.normalized) is above max_version "
                     + maximum.normalized)
         }
