@@ -37,7 +37,7 @@ public struct LockHolder: Equatable, Sendable {
         host: \(host)
         user: \(user)
         plan: \(plan.map(\.description) ?? "none")
-        since: \(since.utc)
+        since: \(since.utcText)
 
         """
     }
@@ -51,7 +51,7 @@ public struct LockHolder: Equatable, Sendable {
         }
         guard let pid = fields["pid"].flatMap({ Int($0) }), let host = fields["host"], let user = fields["user"],
             let processStart = fields["process_start"].flatMap({ UInt64($0) }),
-            let since = fields["since"].flatMap({ Timestamp(utc: $0) })
+            let since = fields["since"].flatMap({ Timestamp(utcText: $0) })
         else { return nil }
         self.init(
             pid: pid, processStart: processStart, host: host, user: user, plan: fields["plan"].flatMap { Digest($0) },
@@ -84,7 +84,7 @@ public struct LockHolder: Equatable, Sendable {
 }
 
 extension LockHolder: CustomStringConvertible {
-    public var description: String { "process \(pid) of \(user) on \(host) since \(since.utc)" }
+    public var description: String { "process \(pid) of \(user) on \(host) since \(since.utcText)" }
 }
 
 /// Why the bucket's lock could not be had.
