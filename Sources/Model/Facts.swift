@@ -124,14 +124,6 @@ public struct Facts: Equatable, Sendable {
 
     /// The id that Maand derives from a name: the same on every machine.
     public static func stableID(of name: String) -> String {
-        var bytes = Array(Insecure.MD5.hash(data: Array(name.utf8)))
-        bytes[6] = bytes[6] & 0x0f | 0x30
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        var rest = digits[...]
-        return [8, 4, 4, 4, 12].map { count in
-            defer { rest = rest.dropFirst(count) }
-            return String(rest.prefix(count))
-        }.joined(separator: "-")
+        UUIDText.text(Array(Insecure.MD5.hash(data: Array(name.utf8))), version: 3)
     }
 }

@@ -160,6 +160,71 @@ class Scripts(bucket.Case):
         self.assertEqual(len(self.b.targets()), 2)
 
 
+class Repository(bucket.Case):
+    """A bucket as `init` makes it is a repository from which another machine can plan."""
+
+    def git(self, *arguments):
+        return subprocess.run(["git", "-C", str(self.folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+    def setUp(self):
+        self.b = bucket.Bucket(self)
+        shutil.rmtree(self.b.path)
+        self.folder = self.b.path
+
+    def init(self, transport="local"):
+        return self.b.run_in(self.b.top, "maand-plan", "init", self.folder, "--transport", transport)
+
+    def test_secrets_and_what_is_recorded_stay_out(self):
+        self.folder.mkdir()
+        self.git("init", "-q")
+        self.succeed(self.init())
+        self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/hello", "color", "blue"))
+        value = self.b.top / "value"
+        value.write_text("hidden")
+        with value.open() as file:
+            done = subprocess.run(
+                [os.path.join(bucket.BIN, "maand-plan"), "kv", "put", "secrets/job/hello", "password"], stdin=file,
+                cwd=self.folder, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.succeed(self.b.run("maand-plan", "deploy", "-o", "first.plan.yaml"))
+        self.succeed(self.b.run("maand-apply", "first.plan.yaml"))
+        (self.folder / "secrets/worker.key").write_text("private\n")
+        (self.folder / "secrets/known_hosts").write_text("host ssh-ed25519 AAAA\n")
+        self.succeed(self.b.run("maand-plan", "catalog", "backup", "maand.db.monday"))
+        for path in (".hooks/x", "workspace/jobs/hello/_modules/.venv/x"):
+            (self.folder / path).parent.mkdir(parents=True)
+            (self.folder / path).write_text("x")
+        self.git("add", ".")
+        self.assertEqual(
+            [path for path in self.git("ls-files").splitlines() if not path.startswith("workspace/")],
+            [".gitattributes", ".gitignore", "first.plan.yaml", "maand.conf", "secrets/known_hosts"])
+        self.assertEqual(
+            [path for path in self.git("ls-files", "workspace").splitlines() if "_modules" in path], [])
+        # A checkout that converts line endings wherever it may plans the same.
+        self.git("-c", "user.name=anna", "-c", "user.email=anna@example.org", "commit", "-qm", "x")
+        self.succeed(self.b.run("maand-plan", "catalog", "export"))
+        catalog = self.b.top / "catalog.yaml"
+        catalog.write_text(self.b.run("maand-plan", "catalog", "export").out)
+        self.succeed(self.b.run("maand-plan", "deploy", "--force", "-o", self.b.top / "here.plan.yaml"))
+        clone = self.b.top / "clone"
+        subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "-q", self.folder, clone], check=True)
+        self.succeed(self.b.run_in(
+            clone, "maand-plan", "deploy", "--force", "--catalog", catalog, "-o", self.b.top / "there.plan.yaml"))
+        self.assertEqual(
+            (self.b.top / "there.plan.yaml").read_bytes(), (self.b.top / "here.plan.yaml").read_bytes())
+
+    def test_what_is_there_stays(self):
+        self.succeed(self.init())
+        ours = (self.folder / ".gitattributes").read_text()
+        (self.folder / ".gitignore").write_text("mine\n")
+        (self.folder / ".gitattributes").unlink()
+        self.succeed(self.init())
+        self.assertEqual((self.folder / ".gitignore").read_text(), "mine\n")
+        self.assertEqual((self.folder / ".gitattributes").read_text(), ours)
+        (self.folder / "maand.conf").unlink()
+        self.refuse(self.init(), 1, "neither empty nor a bucket")
+
+
 class Jobs(unittest.TestCase):
     def scripts(self, text):
         return re.findall(r"\bci/(\w+\.sh)", text)
