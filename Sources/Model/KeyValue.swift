@@ -150,7 +150,7 @@ public enum RolloutOrder {
     }
 
     /// `active` in the order of `text`; or why the list does not fit, as the end of a sentence. A list names every active
-    /// allocation of the job, and nothing else, once (DESIGN 3).
+    /// allocation of the job, and nothing else, once; one that does not fit is never used in part.
     public static func resolve(_ text: String, active: [WorkerName]) -> Result<[WorkerName], Stale> {
         let known = Dictionary(active.map { ($0.text, $0) }, uniquingKeysWith: { first, _ in first })
         var seen = Set<String>()

@@ -42,7 +42,7 @@ public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
 }
 
-/// Where an attempt of a step stands (DESIGN 6). A step without any row is `pending`.
+/// Where an attempt of a step stands. The intent is recorded before anything is contacted, the outcome after. A step without any row is `pending`.
 public enum StepState: String, Sendable, CaseIterable {
     case pending
     /// The intent is recorded; the worker may or may not have been asked.
