@@ -53,7 +53,7 @@ public struct BucketConfiguration: Equatable, Sendable {
         }
         if let user = reader.string("ssh_user") { result.sshUser = user }
         if let key = reader.string("ssh_key") { result.sshKey = key }
-        if let port = reader.integer("ssh_port", in: 1...65535) { result.sshPort = port }
+        if let port = reader.integer("ssh_port", in: Plan.portRange) { result.sshPort = port }
         if let file = reader.string("ssh_passphrase_file") { result.sshPassphraseFile = file }
         if let file = reader.string("known_hosts") { result.knownHosts = file }
         if let seconds = reader.integer("connect_timeout", in: 1...600) { result.connectTimeout = seconds }
@@ -63,7 +63,9 @@ public struct BucketConfiguration: Equatable, Sendable {
         }
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }
-        if let width = reader.integer("job_parallelism", in: 1...64) { result.policy.jobParallelism = width }
+        if let width = reader.integer("job_parallelism", in: Plan.Policy.parallelismRange) {
+            result.policy.jobParallelism = width
+        }
         result.hookEnvironment = reader.texts("hook_environment") ?? []
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
@@ -89,7 +91,7 @@ extension BucketConfiguration {
             port = 22
             // An IPv6 address has several colons, and then no port stands behind it.
             if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
-                guard let number = Int(rest[rest.index(after: colon)...]), (1...65535).contains(number) else {
+                guard let number = Int(rest[rest.index(after: colon)...]), Plan.portRange.contains(number) else {
                     return nil
                 }
                 port = number

@@ -153,7 +153,7 @@ private struct CatalogExportReader: NodeReading {
             let job: JobName? = name(map.required("job"))
             let gatePending = boolean(map.required("gate_pending"))
             let incomplete = boolean(map.required("incomplete"))
-            let ports = named(map.required("assigned_ports")) { integer($0, 1...65535) }
+            let ports = named(map.required("assigned_ports")) { integer($0, Plan.portRange) }
             let variables = map.optional("variables").map { named($0, string) } ?? []
             guard let job, let gatePending, let incomplete, let ports, let variables else { return nil }
             return (

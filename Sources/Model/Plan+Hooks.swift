@@ -143,7 +143,7 @@ extension PlanReader {
     func stopHooks(_ node: Node) -> Plan.StopHooks? {
         fields(node) { map in
             let job: JobName? = name(map.required("job"))
-            let timeout = integer(map.required("timeout"), 1...86400)
+            let timeout = integer(map.required("timeout"), Plan.Timeouts.range)
             let modules = modules(&map)
             let commands = map.required("commands").flatMap(hookList)
             return all(job, timeout, modules, commands).map(Plan.StopHooks.init)
