@@ -3,10 +3,13 @@ public import Model
 
 /// The process that holds a bucket, as it described itself in the lock's file.
 public struct LockHolder: Equatable, Sendable {
+    /// Of the process, on `host`.
     public let pid: Int
     /// When the process started, in clock ticks since boot (field 22 of proc(5)'s stat): with `pid` it names one process.
-    public let processStart: UInt64
+    let processStart: UInt64
+    /// The name of the machine.
     public let host: String
+    /// Who runs the process.
     public let user: String
     /// The plan that it applies, if it is about one.
     public let plan: Digest?

@@ -6,12 +6,15 @@ public import YAML
 public struct BucketConfiguration: Equatable, Sendable {
     /// Names the bucket on every worker.
     public var bucketID: String
+    /// How workers are reached.
     public var transport: TransportKind = .ssh
     /// Folder on the workers below which a bucket has its own.
     public var workerRoot = "/opt/worker"
+    /// The user on the workers, where `workers.json` names none.
     public var sshUser = "agent"
     /// Below `secrets/` unless absolute.
     public var sshKey = "worker.key"
+    /// The port of the workers' sshd, where `workers.json` names none.
     public var sshPort = 22
     /// File that holds the key's passphrase; below `secrets/` unless absolute. Nil where the key needs none, or an
     /// agent or a terminal gives it.
@@ -24,6 +27,7 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var jumpHost: JumpHost?
     /// Work on the workers as root, through `sudo -n`.
     public var useSudo = true
+    /// Goes into every plan.
     public var policy = Plan.Policy()
     /// Variables of the applying process that hooks get, beside those that every program needs.
     public var hookEnvironment: [String] = []
@@ -79,7 +83,9 @@ extension BucketConfiguration {
     public struct JumpHost: Equatable, Sendable {
         /// Nil means that of the workers.
         public var user: String?
+        /// A name or an address; an IPv6 address without brackets.
         public var host: String
+        /// 22 where the text names none.
         public var port: Int
 
         init?(_ text: String) {

@@ -9,6 +9,7 @@ public struct CatalogExport: Equatable, Sendable {
 
     /// Id of the bucket that it is of.
     public var bucket: String
+    /// What the catalog knows of allocations and jobs.
     public var snapshot: CatalogSnapshot
     /// What allocations run or have begun, as far as it is known: a plan says which files change from there.
     public var trees: [Digest: Tree]

@@ -4,7 +4,9 @@
 /// is begun; so every process that reads them sees the same steps. Indices into `steps` are used between the machine and
 /// the runner; ids are what is recorded.
 public struct Itinerary: Sendable {
+    /// What is laid out.
     public let plan: Plan
+    /// Every step that was ever laid out; after `reorder` some belong to no unit.
     public private(set) var steps: [Step] = []
     /// What is executed in order: the stops first, then the jobs, wave by wave.
     public private(set) var units: [Unit] = []
@@ -25,6 +27,7 @@ public struct Itinerary: Sendable {
         public let level: Int
         /// Jobs whose failure blocks this one.
         public let demands: Set<JobName>
+        /// In order.
         public internal(set) var stages: [Stage] = []
         /// Index of the first stage that comes only where every allocation of the job succeeded.
         public internal(set) var closing = Int.max
@@ -50,6 +53,7 @@ public struct Itinerary: Sendable {
 
     /// Allocations that act in parallel, or hooks that run side by side.
     public struct Batch: Sendable {
+        /// One for each allocation, in the batch's order.
         public let chains: [Chain]
         /// Nil for hooks of the job as a whole, such as `pre_deploy`.
         public let cut: Cut?

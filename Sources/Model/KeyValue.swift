@@ -66,6 +66,7 @@ public enum KVNamespace: Hashable, Sendable {
         }
     }
 
+    /// As commands and hooks write it.
     public var text: String {
         switch self {
         case .bucket: "maand/bucket"
@@ -111,7 +112,7 @@ public enum KeyValue {
     public static let rolloutOrder = "rollout_order"
 
     /// Bytes of a key, at most.
-    public static let maximumKey = 256
+    static let maximumKey = 256
     /// Bytes of a value, at most.
     public static let maximumValue = 64 << 10
     /// Keys of one namespace, at most.

@@ -16,14 +16,18 @@ extension Plan {
         public var changes: [Named<[FileChange]>]
         /// Nil where the rollout runs none.
         public var hooks: Hooks?
+        /// Where the order of `active` is from.
         public var rolloutOrder: OrderSource
+        /// By what the phases are cut; an order that a hook puts is cut by it again.
         public var batching: Batching
         /// Targets that may be run again where it is unknown whether they ran.
         public var repeatable: [LifecycleAction]
+        /// How long one step of each kind may take.
         public var timeouts: Timeouts
         /// The job's last gate failed or never ran, so it comes before any batch: what was promoted
         /// was never seen healthy.
         public var gateFirst: Bool
+        /// In order; empty where nothing acts.
         public var phases: [Phase]
         /// Every port of the job with its number, in `Plan.portRange`, sorted by name; the catalog keeps them.
         public var ports: [Named<Int>]
@@ -58,6 +62,7 @@ extension Plan {
 
     /// A value with a short name that stands for it elsewhere in the job's part of the file.
     public struct Named<Value: Equatable & Sendable>: Equatable, Sendable {
+        /// Unique among its neighbours.
         public var name: String
         public var value: Value
 
@@ -69,7 +74,9 @@ extension Plan {
 
     /// The allocations that end with one tree.
     public struct Content: Equatable, Sendable {
+        /// Digest of the tree.
         public var tree: Digest
+        /// In rollout order.
         public var workers: [WorkerName]
 
         public init(tree: Digest, workers: [WorkerName]) {
@@ -135,6 +142,7 @@ extension Plan {
         public var kind: PhaseKind
         /// In order; the entries of one batch act in parallel.
         public var batches: [[Entry]]
+        /// When the health check is asked.
         public var gate: GateTiming
 
         public init(kind: PhaseKind, batches: [[Entry]], gate: GateTiming) {

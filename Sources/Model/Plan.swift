@@ -8,17 +8,22 @@ public struct Plan: Equatable, Sendable {
     /// What the number of a port may be, of a service or an sshd.
     public static let portRange = 1...65535
 
+    /// What the plan is for.
     public var kind: PlanKind
     /// The bucket's id; a plan is applied to this bucket and to no other.
     public var bucket: String
+    /// How its workers are reached; it is applied by no other way.
     public var transport: TransportKind
     /// Folder on the workers below which a bucket has its own, such as `/opt/worker`.
     public var workerRoot: String
     public var base: Base
+    /// What was asked for.
     public var options: Options
+    /// How the run behaves as a whole.
     public var policy: Policy
     /// When the plan may be executed; nil means always.
     public var window: MaintenanceWindow?
+    /// Counted from the rest.
     public var summary: Summary
     /// Every worker that the plan touches or probes, in the order of `workers.json`, removed ones after.
     public var workers: [PlanWorker]
@@ -75,6 +80,7 @@ public struct Plan: Equatable, Sendable {
 
     /// How the run behaves as a whole.
     public struct Policy: Equatable, Sendable {
+        /// What a failure means for the other jobs.
         public var onFailure: FailurePolicy
         /// Jobs of one wave that run side by side; in `parallelismRange`.
         public var jobParallelism: Int
@@ -82,7 +88,7 @@ public struct Plan: Equatable, Sendable {
         public var startBefore: Timestamp?
 
         /// What `jobParallelism` may be.
-        public static let parallelismRange = 1...64
+        static let parallelismRange = 1...64
 
         public init(onFailure: FailurePolicy = .stop, jobParallelism: Int = 4) {
             self.onFailure = onFailure
@@ -132,6 +138,7 @@ public struct Plan: Equatable, Sendable {
     /// The stop of one allocation that is disabled or gone from the workspace.
     public struct Stop: Equatable, Sendable {
         public var allocation: AllocationID
+        /// `disabled` or `removed`.
         public var reason: Reason
         /// What runs there: what was promoted, or else what was begun.
         public var from: FromState
@@ -167,6 +174,7 @@ public struct Plan: Equatable, Sendable {
 
 /// How one worker is reached and known.
 public struct PlanWorker: Equatable, Sendable {
+    /// Its name in `workers.json`.
     public var worker: WorkerName
     /// What probes and connections use.
     public var address: String
@@ -194,6 +202,7 @@ public struct PlanWorker: Equatable, Sendable {
     public struct SSHIdentity: Equatable, Sendable {
         /// In `Plan.portRange`.
         public var port: Int
+        /// Who logs in there.
         public var user: String
         /// `SHA256:` and base64, one for each known key type.
         public var hostKeys: [String]

@@ -1,5 +1,6 @@
 /// One execution of one plan, as people name it: 1, 2, 3 ... within a bucket.
 public struct RunID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Counts from 1 in each bucket.
     public let number: Int
 
     public init(_ number: Int) { self.number = number }
@@ -33,6 +34,7 @@ public enum RunState: String, Sendable, CaseIterable {
 ///
 /// It is derived from the plan alone, so every process that reads the plan names its steps alike.
 public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Parts that are joined by `/`.
     public let text: String
 
     public init(_ text: String) { self.text = text }
@@ -62,6 +64,7 @@ public enum StepState: String, Sendable, CaseIterable {
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 public struct Timestamp: Hashable, Sendable, Comparable {
+    /// Since 1970-01-01T00:00:00Z, without leap seconds.
     public let milliseconds: Int64
 
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
