@@ -6,6 +6,7 @@ public import Model
 public struct ApprovalRecord: Equatable, Sendable {
     /// One person's approval.
     public struct Approval: Equatable, Sendable {
+        /// The person's name in the list of signers.
         public let principal: String
         /// The key's fingerprint.
         public let key: String
@@ -23,6 +24,7 @@ public struct ApprovalRecord: Equatable, Sendable {
     public let digest: Digest
     /// The policy file's bytes.
     public let policy: [UInt8]
+    /// In the order in which they came.
     public let approvals: [Approval]
 
     public init(digest: Digest, policy: [UInt8], approvals: [Approval]) {

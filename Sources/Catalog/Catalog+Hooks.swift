@@ -7,6 +7,7 @@ public struct SemaphoreSlot: Hashable, Sendable {
     public let scope: String
     /// How many may hold it at once.
     public let capacity: Int
+    /// The allocation's worker on whose behalf a hook holds it.
     public let holder: WorkerName
     /// The attempt with whose end the slot is free again.
     public let attempt: WritingAttempt
@@ -28,6 +29,7 @@ extension Catalog {
         }
     }
 
+    /// Records where the run answers its hooks, so that a process that continues it answers there again.
     public func setHookPort(_ port: Int, of run: RunID) throws(CatalogError) {
         try write { db in
             try db.execute(
@@ -100,6 +102,7 @@ extension Catalog {
         }
     }
 
+    /// Gives a slot back; one that nobody holds is no error.
     public func release(_ slot: SemaphoreSlot) async throws {
         try await asyncWrite { db in
             try db.execute(

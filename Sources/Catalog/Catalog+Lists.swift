@@ -4,19 +4,24 @@ public import Model
 /// One allocation, as `catalog allocations` lists it.
 public struct AllocationEntry: Equatable, Sendable {
     public let allocation: AllocationID
+    /// What is known of it.
     public let record: AllocationRecord
-    /// The run that last changed the record, and when.
+    /// The run that last changed the record.
     public let run: RunID
+    /// When it did.
     public let changedAt: Timestamp
 }
 
 /// One job, as `catalog jobs` lists it.
 public struct JobEntry: Equatable, Sendable {
     public let job: JobName
+    /// What is known of it.
     public let record: JobRecord
-    /// Allocations that are active, stopped, and unsettled (which are active too).
+    /// Allocations that are meant to run.
     public let active: Int
+    /// Allocations that were stopped because they were disabled.
     public let stopped: Int
+    /// Active allocations with something begun that was neither promoted nor stopped.
     public let unsettled: Int
     /// Promoted version -> active allocations that run it.
     public let versions: [String: Int]
@@ -33,12 +38,16 @@ public struct WorkerEntry: Equatable, Sendable {
 
 /// What one run promoted of one job, as `catalog deployments` lists it.
 public struct DeploymentEntry: Equatable, Sendable {
+    /// The run that promoted.
     public let run: RunID
     public let job: JobName
+    /// What it promoted.
     public let release: Release
     /// How many allocations were promoted to it.
     public let allocations: Int
+    /// When the first of its allocations was promoted.
     public let firstAt: Timestamp
+    /// When the last was.
     public let lastAt: Timestamp
 }
 

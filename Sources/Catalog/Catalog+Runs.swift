@@ -60,6 +60,7 @@ extension Catalog {
         }
     }
 
+    /// Nil where there is no such run.
     public func run(_ id: RunID) throws(CatalogError) -> Run? { try read { db in try self.run(id, db) } }
 
     /// The last `limit` runs, newest first.

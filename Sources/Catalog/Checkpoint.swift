@@ -2,12 +2,17 @@ public import Model
 
 /// Everything that becomes true together: written in one transaction, or not at all.
 public struct Checkpoint: Equatable, Sendable {
+    /// Whose steps they are.
     public var run: RunID
     /// When it happened, by the controller's wall clock.
     public var at: Timestamp
+    /// Intents and outcomes of attempts.
     public var steps: [StepWrite]
+    /// What becomes known of allocations and jobs by these outcomes.
     public var changes: [CatalogChange]
+    /// What people decided.
     public var decisions: [Decision]
+    /// Nil where the run's state stays.
     public var runState: RunChange?
 
     public init(
@@ -24,7 +29,9 @@ public struct Checkpoint: Equatable, Sendable {
 
     /// Where the run stands from now on.
     public struct RunChange: Equatable, Sendable {
+        /// What the run is from now on.
         public var state: RunState
+        /// Why, for people.
         public var detail: String?
 
         public init(_ state: RunState, detail: String? = nil) {
@@ -57,6 +64,7 @@ public enum StepWrite: Equatable, Sendable {
     /// succeeded, nothing changes.
     case reopen(step: StepID, reason: String)
 
+    /// The step whose attempt it is.
     public var step: StepID {
         switch self {
         case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _), .settle(let step, _, _, _, _),

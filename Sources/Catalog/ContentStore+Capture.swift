@@ -4,13 +4,16 @@ public import Model
 extension ContentStore {
     /// Something to keep, and the digest that it was planned with.
     public struct Capture: Sendable {
+        /// Where the bytes are now.
         public enum Source: Sendable {
             case bytes([UInt8])
             /// Path of a regular file.
             case file(String)
         }
 
+        /// SHA-256 of the bytes; other bytes are refused.
         public let digest: Digest
+        /// Where the bytes are now.
         public let source: Source
 
         public init(_ digest: Digest, _ source: Source) {

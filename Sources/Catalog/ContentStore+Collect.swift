@@ -6,6 +6,7 @@ extension ContentStore {
     public struct Collection: Sendable, Equatable {
         /// Objects that nothing needs any more, and their bytes; removed, unless it was only to look.
         public var objects = 0
+        /// What the removed objects had, all together.
         public var bytes = 0
         /// Objects that stay.
         public var kept = 0

@@ -8,7 +8,7 @@ public import Model
 /// the same time as others; equal bytes are kept once.
 public struct ContentStore: Sendable {
     /// Name of the store's folder in the bucket's.
-    public static let folderName = "store"
+    static let folderName = "store"
 
     /// Bytes that are held in memory while a file is copied or read in pieces.
     static let chunk = 256 * 1024

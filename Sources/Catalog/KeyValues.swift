@@ -15,6 +15,7 @@ public struct KeyValueEntry: Equatable, Sendable {
     public let version: Int
     /// Nil where this version is a deletion.
     public let value: StoredValue?
+    /// When this version was written.
     public let writtenAt: Timestamp
     /// `user@host`, or the run and the step.
     public let writtenBy: String
@@ -24,6 +25,7 @@ public struct KeyValueEntry: Equatable, Sendable {
 
 /// What is written to one key.
 public struct KeyValueWrite: Sendable {
+    /// A value in the open, or encrypted.
     public enum Content: Sendable {
         case text(String)
         /// Encrypts the value for the version that it gets; called once, inside the transaction.
@@ -33,6 +35,7 @@ public struct KeyValueWrite: Sendable {
 
     public let namespace: KVNamespace
     public let key: String
+    /// What is written.
     public let content: Content
 
     public init(_ namespace: KVNamespace, _ key: String, _ content: Content) {
@@ -46,6 +49,7 @@ public struct KeyValueWrite: Sendable {
 public struct WritingAttempt: Hashable, Sendable {
     public let run: RunID
     public let step: StepID
+    /// 1, 2, 3 ... of the step.
     public let attempt: Int
 
     public init(run: RunID, step: StepID, attempt: Int) {

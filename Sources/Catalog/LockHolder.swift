@@ -3,10 +3,13 @@ public import Model
 
 /// The process that holds a bucket, as it described itself in the lock's file.
 public struct LockHolder: Equatable, Sendable {
+    /// Of the process, on `host`.
     public let pid: Int
     /// When the process started, in clock ticks since boot (field 22 of proc(5)'s stat): with `pid` it names one process.
-    public let processStart: UInt64
+    let processStart: UInt64
+    /// The name of the machine.
     public let host: String
+    /// Who runs the process.
     public let user: String
     /// The plan that it applies, if it is about one.
     public let plan: Digest?
@@ -37,7 +40,7 @@ public struct LockHolder: Equatable, Sendable {
         host: \(host)
         user: \(user)
         plan: \(plan.map(\.description) ?? "none")
-        since: \(since.utc)
+        since: \(since.utcText)
 
         """
     }
@@ -51,7 +54,7 @@ public struct LockHolder: Equatable, Sendable {
         }
         guard let pid = fields["pid"].flatMap({ Int($0) }), let host = fields["host"], let user = fields["user"],
             let processStart = fields["process_start"].flatMap({ UInt64($0) }),
-            let since = fields["since"].flatMap({ Timestamp(utc: $0) })
+            let since = fields["since"].flatMap({ Timestamp(utcText: $0) })
         else { return nil }
         self.init(
             pid: pid, processStart: processStart, host: host, user: user, plan: fields["plan"].flatMap { Digest($0) },
@@ -84,7 +87,7 @@ public struct LockHolder: Equatable, Sendable {
 }
 
 extension LockHolder: CustomStringConvertible {
-    public var description: String { "process \(pid) of \(user) on \(host) since \(since.utc)" }
+    public var description: String { "process \(pid) of \(user) on \(host) since \(since.utcText)" }
 }
 
 /// Why the bucket's lock could not be had.

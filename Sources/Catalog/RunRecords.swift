@@ -2,12 +2,15 @@ public import Model
 
 /// One execution of one plan, as recorded.
 public struct Run: Equatable, Sendable {
+    /// Its number in this bucket.
     public let id: RunID
     /// Random text chosen when the run began; part of every attempt's id on a worker.
     public let nonce: String
     /// SHA-256 of the plan file's bytes; the content store keeps the bytes under it.
     public let plan: Digest
+    /// `running` also where the process was killed: only the bucket's lock says whether one is at work.
     public let state: RunState
+    /// When the intent was recorded.
     public let startedAt: Timestamp
     /// Nil while the run is unfinished.
     public let endedAt: Timestamp?
@@ -36,6 +39,7 @@ public struct Run: Equatable, Sendable {
 
 /// One attempt of one step. A step without any is `pending`.
 public struct StepRecord: Equatable, Sendable {
+    /// The step's name in the plan.
     public let step: StepID
     /// 1, 2, 3 ... within the run.
     public let attempt: Int
@@ -44,6 +48,7 @@ public struct StepRecord: Equatable, Sendable {
     public let digest: Digest
     /// The name of this attempt on the worker.
     public let attemptID: String
+    /// When the intent was recorded.
     public let startedAt: Timestamp
     /// When the outcome was recorded; nil while the attempt is `started`.
     public let finishedAt: Timestamp?
@@ -73,7 +78,9 @@ public struct StepOutput: Equatable, Sendable {
     /// Bytes of each stream that are kept: its tail, since that is where commands say why they failed.
     public static let limit = 64 * 1024
 
+    /// The last bytes of standard output, at most `limit`.
     public let stdout: [UInt8]
+    /// The last bytes of standard error, at most `limit`.
     public let stderr: [UInt8]
 
     /// Keeps the last `limit` bytes of each stream.
@@ -85,6 +92,7 @@ public struct StepOutput: Equatable, Sendable {
 
 /// What a person decided about a run, and why.
 public struct Decision: Equatable, Sendable {
+    /// When it was recorded.
     public var at: Timestamp
     /// `user@host`.
     public var by: String
@@ -93,6 +101,7 @@ public struct Decision: Equatable, Sendable {
     public var step: StepID?
     /// What was decided, in a word or two: `abandon`, `resolve succeeded`, `retry`.
     public var what: String
+    /// What the person gave as the reason.
     public var reason: String
 
     public init(at: Timestamp, by: String, run: RunID, step: StepID? = nil, what: String, reason: String) {

@@ -24,7 +24,7 @@ public final class HookAPI: Sendable {
     }
 
     /// The folder of the bucket for what hooks import.
-    public static let modulesFolder = ".hooks"
+    static let modulesFolder = ".hooks"
 
     /// Begins to listen.
     ///

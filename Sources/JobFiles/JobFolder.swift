@@ -27,7 +27,7 @@ public struct JobFolder: Sendable {
     private static let residue: Set<String> = ["venv", "node_modules", "__pycache__"]
 
     /// Most paths that one job may have.
-    public static let maximumEntries = 200_000
+    static let maximumEntries = 200_000
 
     /// Walks the folder without following links.
     ///

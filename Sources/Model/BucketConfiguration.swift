@@ -6,12 +6,15 @@ public import YAML
 public struct BucketConfiguration: Equatable, Sendable {
     /// Names the bucket on every worker.
     public var bucketID: String
+    /// How workers are reached.
     public var transport: TransportKind = .ssh
     /// Folder on the workers below which a bucket has its own.
     public var workerRoot = "/opt/worker"
+    /// The user on the workers, where `workers.json` names none.
     public var sshUser = "agent"
     /// Below `secrets/` unless absolute.
     public var sshKey = "worker.key"
+    /// The port of the workers' sshd, where `workers.json` names none.
     public var sshPort = 22
     /// File that holds the key's passphrase; below `secrets/` unless absolute. Nil where the key needs none, or an
     /// agent or a terminal gives it.
@@ -24,6 +27,7 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var jumpHost: JumpHost?
     /// Work on the workers as root, through `sudo -n`.
     public var useSudo = true
+    /// Goes into every plan.
     public var policy = Plan.Policy()
     /// Variables of the applying process that hooks get, beside those that every program needs.
     public var hookEnvironment: [String] = []
@@ -53,7 +57,7 @@ public struct BucketConfiguration: Equatable, Sendable {
         }
         if let user = reader.string("ssh_user") { result.sshUser = user }
         if let key = reader.string("ssh_key") { result.sshKey = key }
-        if let port = reader.integer("ssh_port", in: 1...65535) { result.sshPort = port }
+        if let port = reader.integer("ssh_port", in: Plan.portRange) { result.sshPort = port }
         if let file = reader.string("ssh_passphrase_file") { result.sshPassphraseFile = file }
         if let file = reader.string("known_hosts") { result.knownHosts = file }
         if let seconds = reader.integer("connect_timeout", in: 1...600) { result.connectTimeout = seconds }
@@ -63,7 +67,9 @@ public struct BucketConfiguration: Equatable, Sendable {
         }
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }
-        if let width = reader.integer("job_parallelism", in: 1...64) { result.policy.jobParallelism = width }
+        if let width = reader.integer("job_parallelism", in: Plan.Policy.parallelismRange) {
+            result.policy.jobParallelism = width
+        }
         result.hookEnvironment = reader.texts("hook_environment") ?? []
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
@@ -77,7 +83,9 @@ extension BucketConfiguration {
     public struct JumpHost: Equatable, Sendable {
         /// Nil means that of the workers.
         public var user: String?
+        /// A name or an address; an IPv6 address without brackets.
         public var host: String
+        /// 22 where the text names none.
         public var port: Int
 
         init?(_ text: String) {
@@ -89,7 +97,7 @@ extension BucketConfiguration {
             port = 22
             // An IPv6 address has several colons, and then no port stands behind it.
             if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
-                guard let number = Int(rest[rest.index(after: colon)...]), (1...65535).contains(number) else {
+                guard let number = Int(rest[rest.index(after: colon)...]), Plan.portRange.contains(number) else {
                     return nil
                 }
                 port = number

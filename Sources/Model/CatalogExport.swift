@@ -9,6 +9,7 @@ public struct CatalogExport: Equatable, Sendable {
 
     /// Id of the bucket that it is of.
     public var bucket: String
+    /// What the catalog knows of allocations and jobs.
     public var snapshot: CatalogSnapshot
     /// What allocations run or have begun, as far as it is known: a plan says which files change from there.
     public var trees: [Digest: Tree]
@@ -153,7 +154,7 @@ private struct CatalogExportReader: NodeReading {
             let job: JobName? = name(map.required("job"))
             let gatePending = boolean(map.required("gate_pending"))
             let incomplete = boolean(map.required("incomplete"))
-            let ports = named(map.required("assigned_ports")) { integer($0, 1...65535) }
+            let ports = named(map.required("assigned_ports")) { integer($0, Plan.portRange) }
             let variables = map.optional("variables").map { named($0, string) } ?? []
             guard let job, let gatePending, let incomplete, let ports, let variables else { return nil }
             return (

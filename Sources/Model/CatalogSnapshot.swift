@@ -1,6 +1,8 @@
 /// What an allocation was made to run: a version and a tree.
 public struct Release: Hashable, Sendable {
+    /// As the manifest spells it.
     public var version: String
+    /// Digest of the tree.
     public var content: Digest
 
     public init(version: String, content: Digest) {
@@ -11,6 +13,7 @@ public struct Release: Hashable, Sendable {
 
 /// What is recorded of one allocation.
 public struct AllocationRecord: Equatable, Sendable {
+    /// Whether an allocation is meant to run.
     public enum Standing: String, Sendable, CaseIterable {
         /// Something was begun or promoted there, and it was not stopped since.
         case active
@@ -24,6 +27,7 @@ public struct AllocationRecord: Equatable, Sendable {
     public var promoted: Release?
     /// What was begun and neither promoted nor stopped: the allocation is unsettled.
     public var unfinished: Release?
+    /// What was last done to it.
     public var standing: Standing
 
     public init(promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active) {
@@ -67,8 +71,11 @@ public struct JobRecord: Equatable, Sendable {
 
 /// The catalog as the planner sees it: a value without secrets, the same wherever it is read.
 public struct CatalogSnapshot: Equatable, Sendable {
+    /// Advances whenever a run starts, ends or is abandoned; 0 before the first.
     public var revision: Int
+    /// What is recorded of each; of others nothing is known.
     public var allocations: [AllocationID: AllocationRecord]
+    /// What is recorded of each job as a whole.
     public var jobs: [JobName: JobRecord]
     /// How workers were last reached, for stopping what runs on those that left `workers.json`.
     public var workers: [WorkerName: PlanWorker]

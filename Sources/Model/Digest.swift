@@ -78,10 +78,13 @@ public struct DigestHasher {
 
     public init() {}
 
+    /// Takes in more bytes.
     public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { hash.update(bufferPointer: $0) } }
 
+    /// Takes in more bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
+    /// Takes in the text's UTF-8.
     public mutating func update(_ text: String) {
         var text = text
         text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }

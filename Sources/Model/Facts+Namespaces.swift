@@ -41,6 +41,7 @@ extension Facts {
         stableID(of: "\(allocation.job)|\(allocation.worker)")
     }
 
+    /// Nil where the workspace has no such job.
     public func job(_ name: JobName) -> Job? { jobs.first { $0.job == name } }
 
     /// Workers of the job on which it is not disabled, in the order of `workers.json`.

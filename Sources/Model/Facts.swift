@@ -18,6 +18,7 @@ public struct Facts: Equatable, Sendable {
         self.jobs = jobs
     }
 
+    /// A worker of `workers.json`.
     public struct Worker: Equatable, Sendable {
         public var worker: WorkerName
         /// Where it is not the worker's name.
@@ -27,6 +28,7 @@ public struct Facts: Equatable, Sendable {
         /// Megabytes and megahertz, in digits; nil where `workers.json` says nothing.
         public var memory: String?
         public var cpu: String?
+        /// All of them, `zone` included.
         public var tags: [String: String]
 
         public init(
@@ -42,14 +44,18 @@ public struct Facts: Equatable, Sendable {
         }
     }
 
+    /// A job of the workspace.
     public struct Job: Equatable, Sendable {
         public var job: JobName
         /// With three numbers, as Maand writes it; nil where the plan's hooks may not see the job's values.
         public var version: String?
+        /// Labels that a worker has to carry for the job to run there, all of them.
         public var selectors: [String]
         /// Workers that carry the selectors and on which the job is disabled, in the order of `workers.json`.
         public var disabled: [WorkerName]
+        /// In megabytes.
         public var memory: Amount
+        /// In megahertz.
         public var cpu: Amount
         /// Sorted by name.
         public var ports: [Plan.Named<Int>]
@@ -81,8 +87,11 @@ public struct Facts: Equatable, Sendable {
 
     /// What a job may and does reserve on each of its workers, in megabytes or megahertz, in digits.
     public struct Amount: Equatable, Sendable {
+        /// What counts: the job's override in `bucket.jobs.conf`, else `maximum`.
         public var reserved: String
+        /// The manifest's `min`.
         public var minimum: String
+        /// The manifest's `max`.
         public var maximum: String
 
         public init(reserved: String = "0", minimum: String = "0", maximum: String = "0") {
@@ -94,8 +103,11 @@ public struct Facts: Equatable, Sendable {
 
     /// A command of one job that wants a command of another.
     public struct Demand: Equatable, Sendable {
+        /// The command that demands.
         public var command: String
+        /// The demanded job.
         public var upstream: JobName
+        /// The demanded command of that job.
         public var upstreamCommand: String
         /// The demand's `config` as JSON text; it is for the upstream job's hook.
         public var config: String
@@ -124,14 +136,6 @@ public struct Facts: Equatable, Sendable {
 
     /// The id that Maand derives from a name: the same on every machine.
     public static func stableID(of name: String) -> String {
-        var bytes = Array(Insecure.MD5.hash(data: Array(name.utf8)))
-        bytes[6] = bytes[6] & 0x0f | 0x30
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        var rest = digits[...]
-        return [8, 4, 4, 4, 12].map { count in
-            defer { rest = rest.dropFirst(count) }
-            return String(rest.prefix(count))
-        }.joined(separator: "-")
+        UUIDText.text(Array(Insecure.MD5.hash(data: Array(name.utf8))), version: 3)
     }
 }

@@ -4,7 +4,9 @@
 /// is begun; so every process that reads them sees the same steps. Indices into `steps` are used between the machine and
 /// the runner; ids are what is recorded.
 public struct Itinerary: Sendable {
+    /// What is laid out.
     public let plan: Plan
+    /// Every step that was ever laid out; after `reorder` some belong to no unit.
     public private(set) var steps: [Step] = []
     /// What is executed in order: the stops first, then the jobs, wave by wave.
     public private(set) var units: [Unit] = []
@@ -13,8 +15,9 @@ public struct Itinerary: Sendable {
     /// Orders that hooks have put in the place of the plan's.
     public private(set) var orders: [JobName: [WorkerName]]
     /// Position of each step's allocation or job in the plan, beside `steps`.
-    private var sources: [Source] = []
-    private let trees: [AllocationID: Digest]
+    private(set) var sources: [Source] = []
+    /// The tree that each acting allocation ends with.
+    let trees: [AllocationID: Digest]
 
     /// A sequence of stages that stands for a job, or for the stops of the plan.
     public struct Unit: Sendable {
@@ -22,7 +25,9 @@ public struct Itinerary: Sendable {
         public let job: JobName?
         /// Units of a lower level finish first; the stops have level -1, a job the index of its wave.
         public let level: Int
+        /// Jobs whose failure blocks this one.
         public let demands: Set<JobName>
+        /// In order.
         public internal(set) var stages: [Stage] = []
         /// Index of the first stage that comes only where every allocation of the job succeeded.
         public internal(set) var closing = Int.max
@@ -38,6 +43,7 @@ public struct Itinerary: Sendable {
         }
     }
 
+    /// What of a unit happens at a time; each stage needs the one before.
     public enum Stage: Sendable {
         /// Allocations that act in parallel.
         case batch(Batch)
@@ -45,7 +51,9 @@ public struct Itinerary: Sendable {
         case single(Int)
     }
 
+    /// Allocations that act in parallel, or hooks that run side by side.
     public struct Batch: Sendable {
+        /// One for each allocation, in the batch's order.
         public let chains: [Chain]
         /// Nil for hooks of the job as a whole, such as `pre_deploy`.
         public let cut: Cut?
@@ -56,6 +64,7 @@ public struct Itinerary: Sendable {
             public let phase: PhaseKind?
             /// Counts from 0.
             public let index: Int
+            /// How many the phase has.
             public let count: Int
         }
 
@@ -80,22 +89,25 @@ public struct Itinerary: Sendable {
 
     /// A step's unit and, where it belongs to an allocation, its chain within the stage.
     public struct Place: Sendable {
+        /// Index into `units`.
         public var unit = 0
         /// Index into the unit's stages.
         public var stage = 0
+        /// Index into the batch's chains; nil where the stage is a single step.
         public var chain: Int?
         /// 0 for the chain's steps; n for its hook of the n-th round.
         public var round = 0
     }
 
     /// Where the facts of a step stand in the plan.
-    private enum Source: Sendable {
+    enum Source: Sendable {
         case stop(Int)
         case entry(EntryPosition)
         case job(wave: Int, job: Int)
     }
 
-    private struct EntryPosition {
+    /// Indices of a batch entry in the plan.
+    struct EntryPosition {
         var wave: Int
         var job: Int
         var phase: Int
@@ -137,7 +149,8 @@ public struct Itinerary: Sendable {
         place(unit)
     }
 
-    private func jobSource(of step: Int) -> Source {
+    /// Where the step's job stands; for stops where the stop does.
+    func jobSource(of step: Int) -> Source {
         switch sources[step] {
         case .stop, .job: sources[step]
         case .entry(let position): .job(wave: position.wave, job: position.job)
@@ -332,88 +345,5 @@ public struct Itinerary: Sendable {
         steps.append(Step(id: id, kind: kind, job: job, worker: worker))
         sources.append(source)
         return steps.count - 1
-    }
-
-    // MARK: Facts of a step
-
-    /// The tree that an acting allocation ends with.
-    public func tree(of worker: WorkerName, in job: JobName) -> Digest? {
-        trees[AllocationID(job: job, worker: worker)]
-    }
-
-    /// The active allocations of a job, in the order in which it is rolled out.
-    public func activeWorkers(of job: Plan.Job) -> [WorkerName] { orders[job.job] ?? job.active }
-
-    /// The job that a step belongs to; nil for stops, whose job may be gone from the workspace.
-    public func job(of step: Int) -> Plan.Job? {
-        switch jobSource(of: step) {
-        case .job(let wave, let job): plan.waves[wave].jobs[job]
-        case .stop, .entry: nil
-        }
-    }
-
-    private func entry(at position: EntryPosition) -> Plan.Entry {
-        plan.waves[position.wave].jobs[position.job].phases[position.phase].batches[position.batch][position.entry]
-    }
-
-    /// The batch entry of a step of one allocation.
-    public func entry(of step: Int) -> Plan.Entry? {
-        switch sources[step] {
-        case .stop, .job: nil
-        case .entry(let position): entry(at: position)
-        }
-    }
-
-    /// What the plan takes the step's allocation to run before it acts; nil for steps of a job as a whole.
-    public func from(of step: Int) -> FromState? {
-        if let stop = stop(of: step) { return stop.from }
-        guard let entry = entry(of: step) else { return nil }
-        return job(of: step)?.from.first { $0.name == entry.from }?.value
-    }
-
-    /// The stop that a step carries out.
-    public func stop(of step: Int) -> Plan.Stop? {
-        switch sources[step] {
-        case .stop(let index): plan.reconcile[index]
-        case .entry, .job: nil
-        }
-    }
-
-    /// The batch that a step is part of.
-    public func batch(of step: Int) -> Batch? {
-        switch units[places[step].unit].stages[places[step].stage] {
-        case .batch(let batch): batch
-        case .single: nil
-        }
-    }
-
-    /// The gate and the bake that come after a step's batch and before the next one; none for a step in no batch.
-    public func probes(after step: Int) -> [Int] {
-        let place = places[step]
-        guard place.chain != nil else { return [] }
-        var probes: [Int] = []
-        for stage in units[place.unit].stages[(place.stage + 1)...] {
-            guard case .single(let next) = stage, steps[next].kind.isProbe else { break }
-            probes.append(next)
-        }
-        return probes
-    }
-
-    /// Seconds that a step of the kind `hook` may take.
-    public func hookTimeout(of step: Int) -> Int {
-        let ofStop = stop(of: step) == nil ? nil : plan.stopHooks(of: steps[step].job)?.timeout
-        return ofStop ?? job(of: step)?.timeouts.hook ?? Plan.Timeouts().hook
-    }
-
-    /// What a step of the kind `hook` runs.
-    public func hook(of step: Int) -> Plan.Hook? {
-        guard case .hook(let event, let command) = steps[step].kind else { return nil }
-        let hooks =
-            if stop(of: step) != nil {
-                plan.stopHooks(of: steps[step].job)?.commands ?? []
-            } else {
-                job(of: step)?.hooks(event) ?? []
-            }
-        return hooks.first { $0.command == command }
     }
 }

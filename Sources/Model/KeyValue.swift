@@ -66,6 +66,7 @@ public enum KVNamespace: Hashable, Sendable {
         }
     }
 
+    /// As commands and hooks write it.
     public var text: String {
         switch self {
         case .bucket: "maand/bucket"
@@ -111,7 +112,7 @@ public enum KeyValue {
     public static let rolloutOrder = "rollout_order"
 
     /// Bytes of a key, at most.
-    public static let maximumKey = 256
+    static let maximumKey = 256
     /// Bytes of a value, at most.
     public static let maximumValue = 64 << 10
     /// Keys of one namespace, at most.
@@ -150,7 +151,7 @@ public enum RolloutOrder {
     }
 
     /// `active` in the order of `text`; or why the list does not fit, as the end of a sentence. A list names every active
-    /// allocation of the job, and nothing else, once (DESIGN 3).
+    /// allocation of the job, and nothing else, once; one that does not fit is never used in part.
     public static func resolve(_ text: String, active: [WorkerName]) -> Result<[WorkerName], Stale> {
         let known = Dictionary(active.map { ($0.text, $0) }, uniquingKeysWith: { first, _ in first })
         var seen = Set<String>()

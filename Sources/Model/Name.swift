@@ -34,7 +34,9 @@ extension Name: Comparable {
     public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
 }
 
+/// Keeps names of jobs apart from those of workers.
 public enum JobNameKind: Sendable {}
+/// Keeps names of workers apart from those of jobs.
 public enum WorkerNameKind: Sendable {}
 
 /// The name of a job: the folder `workspace/jobs/<job>/`.

@@ -110,7 +110,7 @@ extension NodeReading {
             let address = string(map.required("address"))
             var ssh: PlanWorker.SSHIdentity?
             if isSSH {
-                guard let port = integer(map.required("port"), 1...65535), let user = string(map.required("user")),
+                guard let port = integer(map.required("port"), Plan.portRange), let user = string(map.required("user")),
                     let keys = list(map.required("host_keys"), string)
                 else { return nil }
                 ssh = PlanWorker.SSHIdentity(port: port, user: user, hostKeys: keys)

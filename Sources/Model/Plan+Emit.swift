@@ -219,15 +219,15 @@ extension HealthCheck.Check {
     fileprivate func emitFields(into out: inout Emitter) {
         switch self {
         case .tcp(let port):
-            out.field("type", .string("tcp"))
+            out.field("type", .string(Kind.tcp.rawValue))
             out.field("port", .int(port))
         case .http(let port, let path, let expectStatus):
-            out.field("type", .string("http"))
+            out.field("type", .string(Kind.http.rawValue))
             out.field("port", .int(port))
             out.field("path", .string(path))
             out.field("expect_status", .int(expectStatus))
         case .ssh(let command):
-            out.field("type", .string("ssh"))
+            out.field("type", .string(Kind.ssh.rawValue))
             out.field("command", .string(command))
         }
     }

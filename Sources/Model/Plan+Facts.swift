@@ -135,7 +135,7 @@ struct FactsReader {
 
     private func numbers(_ node: Node) -> [Plan.Named<Int>] {
         (reader.mapping(node)?.entries ?? []).compactMap { entry in
-            reader.integer(entry.value, in: 1...65535).map { Plan.Named(entry.name, $0) }
+            reader.integer(entry.value, in: Plan.portRange).map { Plan.Named(entry.name, $0) }
         }
     }
 

@@ -32,6 +32,7 @@ extension Plan {
             self.commands = commands
         }
 
+        /// The commands of an event, in the manifest's order.
         public subscript(_ event: HookEvent) -> [Hook] { commands[event] ?? [] }
     }
 
@@ -40,6 +41,7 @@ extension Plan {
         public var job: JobName
         /// Seconds that each may take.
         public var timeout: Int
+        /// Tree of the whole `_modules` folder.
         public var modules: Digest
         /// At least one.
         public var commands: [Hook]
@@ -143,7 +145,7 @@ extension PlanReader {
     func stopHooks(_ node: Node) -> Plan.StopHooks? {
         fields(node) { map in
             let job: JobName? = name(map.required("job"))
-            let timeout = integer(map.required("timeout"), 1...86400)
+            let timeout = integer(map.required("timeout"), Plan.Timeouts.range)
             let modules = modules(&map)
             let commands = map.required("commands").flatMap(hookList)
             return all(job, timeout, modules, commands).map(Plan.StopHooks.init)
@@ -191,7 +193,9 @@ extension PlanReader {
 
 /// Which files of `_modules` are commands.
 public enum HookScript {
+    /// Where a job's scripts are, in its folder.
     public static let folder = "_modules"
+    /// What the names of all commands begin with.
     public static let prefix = "command_"
     /// Endings of scripts whose interpreter is known; a file without one is executed itself.
     public static let suffixes = [".py", ".ts", ".js", ".sh"]

@@ -5,6 +5,7 @@ public import YAML
 /// A file is accepted only if it equals, byte for byte, what the emitter writes for what was read from it. So there are
 /// no comments, no second spelling and nothing hidden, and the bytes that were reviewed are the bytes that run.
 public struct PlanFile: Sendable {
+    /// What the bytes say.
     public let plan: Plan
     /// The canonical text, UTF-8.
     public let bytes: [UInt8]

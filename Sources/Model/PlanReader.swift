@@ -32,7 +32,7 @@ struct PlanReader: NodeReading {
         }
         let policy = fields(map.required("policy")) { policy in
             let onFailure: FailurePolicy? = word(policy.required("on_failure"))
-            let parallelism = integer(policy.required("job_parallelism"), 1...64)
+            let parallelism = integer(policy.required("job_parallelism"), Plan.Policy.parallelismRange)
             let startBefore = instantOrNull(policy.required("start_before"))
             return all(onFailure, parallelism).map {
                 var policy = Plan.Policy(onFailure: $0.0, jobParallelism: $0.1)
@@ -106,7 +106,7 @@ struct PlanReader: NodeReading {
                 reader.error(reasonNode, "a stop has the reason `disabled` or `removed`")
             }
             let from = fromState(&map)
-            let timeout = integer(map.required("timeout"), 1...86400)
+            let timeout = integer(map.required("timeout"), Plan.Timeouts.range)
             let makefile = map.optional("makefile")
             if let makefile, string(makefile) != PlanWord.optional {
                 reader.error(makefile, "`makefile` of a stop is `\(PlanWord.optional)`, or left out")
@@ -162,15 +162,16 @@ struct PlanReader: NodeReading {
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
             let timeouts = fields(map.required("timeouts")) { map in
                 all(
-                    integer(map.required("action"), 1...86400), integer(map.required("hook"), 1...86400),
-                    integer(map.required("push"), 1...86400)
+                    integer(map.required("action"), Plan.Timeouts.range),
+                    integer(map.required("hook"), Plan.Timeouts.range),
+                    integer(map.required("push"), Plan.Timeouts.range)
                 ).map(Plan.Timeouts.init)
             }
             let gateFirst = map.required("gate_first").map { node in
                 reader.isNull(node) ? false : (word(node) as Reason?) == .unfinished
             }
             let phases = list(map.required("phases"), phase)
-            let ports = named(map.required("ports")) { integer($0, 1...65535) }
+            let ports = named(map.required("ports")) { integer($0, Plan.portRange) }
             let healthNode = map.required("health_check")
             let health = healthNode.flatMap { reader.isNull($0) ? nil : healthCheck($0) }
             guard let job, let version, let demands, let active, let from, let trees, let changes, let order,
@@ -252,9 +253,9 @@ struct PlanReader: NodeReading {
 
     private func healthCheck(_ node: Node) -> HealthCheck? {
         fields(node) { map in
-            let timeout = integer(map.required("timeout_seconds"), 1...3600)
-            let attempts = integer(map.required("attempts"), 1...10000)
-            let interval = integer(map.required("interval_seconds"), 0...3600)
+            let timeout = integer(map.required("timeout_seconds"), HealthCheck.timeoutRange)
+            let attempts = integer(map.required("attempts"), HealthCheck.attemptRange)
+            let interval = integer(map.required("interval_seconds"), HealthCheck.intervalRange)
             let checks = list(map.required("checks"), check)
             return all(timeout, attempts, interval, checks).map(HealthCheck.init)
         }
@@ -263,15 +264,15 @@ struct PlanReader: NodeReading {
     private func check(_ node: Node) -> HealthCheck.Check? {
         fields(node) { map in
             guard let typeNode = map.required("type"), let type = string(typeNode) else { return nil }
-            switch type {
-            case "tcp": return integer(map.required("port"), 1...65535).map(HealthCheck.Check.tcp)
-            case "http":
+            switch HealthCheck.Check.Kind(rawValue: type) {
+            case .tcp: return integer(map.required("port"), Plan.portRange).map(HealthCheck.Check.tcp)
+            case .http:
                 return all(
-                    integer(map.required("port"), 1...65535), string(map.required("path")),
-                    integer(map.required("expect_status"), 100...599)
+                    integer(map.required("port"), Plan.portRange), string(map.required("path")),
+                    integer(map.required("expect_status"), HealthCheck.statusRange)
                 ).map(HealthCheck.Check.http)
-            case "ssh": return string(map.required("command")).map(HealthCheck.Check.ssh)
-            default:
+            case .ssh: return string(map.required("command")).map(HealthCheck.Check.ssh)
+            case nil:
                 reader.error(typeNode, "a check has the type `tcp`, `http` or `ssh`")
                 return nil
             }

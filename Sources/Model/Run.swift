@@ -1,5 +1,6 @@
 /// One execution of one plan, as people name it: 1, 2, 3 ... within a bucket.
 public struct RunID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Counts from 1 in each bucket.
     public let number: Int
 
     public init(_ number: Int) { self.number = number }
@@ -33,6 +34,7 @@ public enum RunState: String, Sendable, CaseIterable {
 ///
 /// It is derived from the plan alone, so every process that reads the plan names its steps alike.
 public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Parts that are joined by `/`.
     public let text: String
 
     public init(_ text: String) { self.text = text }
@@ -42,7 +44,7 @@ public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
 }
 
-/// Where an attempt of a step stands (DESIGN 6). A step without any row is `pending`.
+/// Where an attempt of a step stands. The intent is recorded before anything is contacted, the outcome after. A step without any row is `pending`.
 public enum StepState: String, Sendable, CaseIterable {
     case pending
     /// The intent is recorded; the worker may or may not have been asked.
@@ -62,6 +64,7 @@ public enum StepState: String, Sendable, CaseIterable {
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 public struct Timestamp: Hashable, Sendable, Comparable {
+    /// Since 1970-01-01T00:00:00Z, without leap seconds.
     public let milliseconds: Int64
 
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }

@@ -1,11 +1,14 @@
 /// The smallest thing that is checkpointed.
 public struct Step: Sendable {
+    /// What is recorded; the same in every process that reads the plan.
     public let id: StepID
     public let kind: StepKind
+    /// The job that it is part of, also where that is gone from the workspace.
     public let job: JobName
     /// Nil for steps of the job as a whole.
     public let worker: WorkerName?
 
+    /// Nil for steps of a job as a whole.
     public var allocation: AllocationID? { worker.map { AllocationID(job: job, worker: $0) } }
 }
 

@@ -85,6 +85,7 @@ public struct TOMLReader {
         self.section = section
     }
 
+    /// Nil where the key is missing, or is no text: then an error is recorded.
     public mutating func string(_ key: String) -> String? {
         guard let value = value(key) else { return nil }
         guard let text = value.string else {
@@ -114,6 +115,7 @@ public struct TOMLReader {
         return number
     }
 
+    /// Nil where the key is missing, or is neither `true` nor `false`: then an error is recorded.
     public mutating func boolean(_ key: String) -> Bool? {
         guard let value = value(key) else { return nil }
         guard let flag = value.bool else {
@@ -123,6 +125,7 @@ public struct TOMLReader {
         return flag
     }
 
+    /// Nil where the key is missing, or has none of the words: then an error is recorded.
     public mutating func word<Word: RawRepresentable & CaseIterable>(_ key: String) -> Word?
     where Word.RawValue == String {
         guard let text = string(key) else { return nil }
@@ -134,7 +137,7 @@ public struct TOMLReader {
     }
 
     /// Marks keys as known without reading them.
-    public mutating func ignore(_ keys: [String]) { asked.formUnion(keys) }
+    mutating func ignore(_ keys: [String]) { asked.formUnion(keys) }
 
     /// - Throws: `InputFailure` where any error was recorded or a key was not asked for.
     public mutating func finish() throws(InputFailure) {

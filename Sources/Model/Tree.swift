@@ -1,5 +1,6 @@
 /// One path of a job's content.
 public struct TreeEntry: Hashable, Sendable {
+    /// What stands at a path; the numbers are part of the digest.
     public enum Kind: UInt8, Sendable {
         case file = 0x66  // f
         case executable = 0x78  // x
@@ -127,6 +128,7 @@ public enum TreePath {
 
 /// What happens to one path.
 public struct FileChange: Hashable, Sendable {
+    /// Relative to the job's folder.
     public let path: String
     public let kind: ChangeKind
     /// Digest before; nil where the path is added.

@@ -3,6 +3,7 @@
 /// One to three numeric segments, an optional `v` before and an optional pre-release after `-`. What the manifest
 /// spelled is kept in `text`, since Makefiles see it; comparison uses the parsed parts.
 public struct Version: Hashable, Sendable, CustomStringConvertible {
+    /// As it was spelled.
     public let text: String
     private let segments: [Int]
     private let preRelease: [String]

@@ -26,7 +26,8 @@ public enum LifecycleAction: String, Sendable, CaseIterable {
     }
 }
 
-/// Why an action is in a plan. Where several apply, the first in this order is shown (DESIGN 3).
+/// Why an action is in a plan. Where several apply, the first in this order is shown; globs and paths that
+/// match are shown whatever it is.
 public enum Reason: String, Sendable, CaseIterable {
     case firstDeploy = "first_deploy"
     case reEnabled = "re_enabled"
@@ -70,14 +71,14 @@ public enum GateTiming: String, Sendable, CaseIterable {
     case afterEachBatch = "after_each_batch"
 }
 
-/// The parts of a job's rollout; starts come before upgrades (DESIGN 3).
+/// The parts of a job's rollout; starts come before upgrades.
 public enum PhaseKind: String, Sendable, CaseIterable {
     case start
     case upgrade
     /// The whole rollout of a job whose own command does what Makefile targets do elsewhere.
     case jobControl = "job_control"
 
-    /// When a phase of this kind is looked at: allocations that start may need each other to be healthy (DESIGN 3).
+    /// When a phase of this kind is looked at: allocations that start may need each other to be healthy.
     public var gateTiming: GateTiming {
         switch self {
         case .start: .afterPhase

@@ -1,6 +1,10 @@
 internal import Model
 
-/// What happens to one active allocation, and why: the table of DESIGN 3.
+/// What happens to one active allocation, and why.
+///
+/// What was never promoted there, or was stopped, is started, whatever the policy and the flags say. What differs from the
+/// last promote, what was begun and neither promoted nor stopped, and everything with `--force` is updated: by the job's
+/// `restart_policy`, or pushed alone with `--sync-only`.
 struct Decision {
     var action: LifecycleAction
     var reason: Reason

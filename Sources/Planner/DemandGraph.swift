@@ -68,7 +68,7 @@ struct DemandGraph {
                 let edge = edges[first]?.first(where: { $0.upstream == next })
             else { continue }
             job.reader.error(
-                edge.demand.node,
+                edge.demand.jobNode,
                 "job \(first): \(edge.command.name) closes a circle of demands: "
                     + cycle.map(\.text).joined(separator: " -> "),
                 note: "no order of deployment satisfies all of them")
@@ -80,7 +80,7 @@ struct DemandGraph {
         guard let name = JobName(demand.job), let upstream = jobs[name] else {
             let nearest = Suggestion.nearest(to: demand.job, among: order.map(\.text))
             job.reader.error(
-                demand.node, "job \(job.name): \(command) demands the unknown job \"\(demand.job)\"",
+                demand.jobNode, "job \(job.name): \(command) demands the unknown job \"\(demand.job)\"",
                 note: nearest.map { "did you mean \"\($0)\"?" })
             return nil
         }
@@ -88,7 +88,7 @@ struct DemandGraph {
         if !commands.contains(demand.command) {
             let nearest = Suggestion.nearest(to: demand.command, among: commands)
             job.reader.error(
-                demand.node,
+                demand.commandNode,
                 "job \(job.name): \(command) demands \"\(demand.command)\", which job \(name) does not declare",
                 note: nearest.map { "did you mean \"\($0)\"?" })
             return nil
@@ -106,15 +106,18 @@ struct DemandGraph {
         _ demand: Manifest.Demand, of command: String, in job: Job, upstream: JobName, _ version: Version
     ) {
         let limit: String
+        let node: Node?
         if let minimum = demand.minimum, version < minimum {
+            node = demand.minimumNode
             limit = "below min_version \(minimum.normalized)"
         } else if let maximum = demand.maximum, maximum < version {
+            node = demand.maximumNode
             limit = "above max_version \(maximum.normalized)"
         } else {
             return
         }
         job.reader.error(
-            demand.node,
+            node ?? demand.jobNode,
             "job \(job.name): \(command) demands job \(upstream), whose version \(version.normalized) is \(limit)")
     }
 

@@ -121,7 +121,12 @@ struct Manifest: Sendable {
         var maximum: Version?
         /// `config` as JSON, for the hooks of the upstream job.
         var config = "{}"
-        var node: Node
+        /// Where the manifest names the job and the command.
+        var jobNode: Node
+        var commandNode: Node
+        /// Where it has the bounds.
+        var minimumNode: Node?
+        var maximumNode: Node?
     }
 
     /// A health check whose ports are still names.

@@ -5,8 +5,8 @@ internal import YAML
 ///
 /// Fields and their defaults are Maand's; see its manifest reference. `timeouts` and `repeatable` are ours.
 struct ManifestReader {
-    private let reader: Reader
-    private let job: JobName
+    let reader: Reader
+    let job: JobName
 
     init(_ reader: Reader, job: JobName) {
         self.reader = reader
@@ -146,9 +146,9 @@ struct ManifestReader {
     private func timeouts(_ node: Node) -> Plan.Timeouts {
         var timeouts = Plan.Timeouts()
         guard var map = reader.mapping(node) else { return timeouts }
-        if let value = map.optional("action").flatMap({ integer($0, 1...86400) }) { timeouts.action = value }
-        if let value = map.optional("hook").flatMap({ integer($0, 1...86400) }) { timeouts.hook = value }
-        if let value = map.optional("push").flatMap({ integer($0, 1...86400) }) { timeouts.push = value }
+        if let value = map.optional("action").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.action = value }
+        if let value = map.optional("hook").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.hook = value }
+        if let value = map.optional("push").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.push = value }
         map.finish()
         return timeouts
     }
@@ -215,7 +215,7 @@ struct ManifestReader {
                     reader.error(field.key, "job \(job): a port is a number, or {} to have one assigned")
                 }
             case .scalar, .sequence:
-                guard let fixed = integer(entry.value, 1...65535) else { continue }
+                guard let fixed = integer(entry.value, Plan.portRange) else { continue }
                 number = fixed
             }
             ports.append(Manifest.Port(name: entry.name, number: number, node: entry.value))
@@ -266,32 +266,36 @@ struct ManifestReader {
 
     private func demand(_ node: Node, of command: String) -> Manifest.Demand? {
         guard var map = reader.mapping(node) else { return nil }
-        let job = map.optional("job").flatMap(reader.string) ?? ""
-        let upstream = map.optional("command").flatMap(reader.string) ?? ""
+        let jobNode = map.optional("job")
+        let commandNode = map.optional("command")
+        let job = jobNode.flatMap(reader.string) ?? ""
+        let upstream = commandNode.flatMap(reader.string) ?? ""
         let config = map.optional("config")
         map.finish()
         if job.isEmpty != upstream.isEmpty {
             reader.error(
-                node, "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
+                jobNode ?? commandNode ?? node,
+                "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
             return nil
         }
         if job == self.job.text {
-            reader.error(node, "job \(self.job): \(command) demands a command of its own job")
+            reader.error(jobNode ?? node, "job \(self.job): \(command) demands a command of its own job")
             return nil
         }
-        var demand = Manifest.Demand(job: job, command: upstream, node: node)
+        var demand = Manifest.Demand(
+            job: job, command: upstream, jobNode: jobNode ?? node, commandNode: commandNode ?? node)
         if let config, !reader.isNull(config) { demand.config = config.json }
         // Other keys of `config` are for the hooks of the upstream job.
         for entry in config.flatMap({ reader.isNull($0) ? nil : reader.mapping($0) })?.entries ?? [] {
             switch entry.name {
-            case "min_version": demand.minimum = bound(entry.value)
-            case "max_version": demand.maximum = bound(entry.value)
+            case "min_version": (demand.minimum, demand.minimumNode) = (bound(entry.value), entry.value)
+            case "max_version": (demand.maximum, demand.maximumNode) = (bound(entry.value), entry.value)
             default: break
             }
         }
         if let minimum = demand.minimum, let maximum = demand.maximum, maximum < minimum {
             reader.error(
-                node,
+                demand.minimumNode ?? node,
                 "job \(self.job): \(command): min_version \(minimum.normalized) is above max_version "
                     + maximum.normalized)
         }
@@ -303,83 +307,9 @@ struct ManifestReader {
         node.kind == .number ? integer(node, 0...Int.max).flatMap { Version(String($0)) } : version(node)
     }
 
-    // MARK: Health check
-
-    private func healthCheck(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate? {
-        guard var map = reader.mapping(node) else { return nil }
-        var health = Manifest.HealthCheckTemplate()
-        if let node = map.required("checks"), let nodes = reader.sequence(node) {
-            if nodes.isEmpty { reader.error(node, "job \(job): a health check has at least one check") }
-            health.checks = nodes.compactMap { check($0, ports: ports) }
-        }
-        if let value = map.optional("timeout_seconds").flatMap({ integer($0, 1...3600) }) {
-            health.timeoutSeconds = value
-        }
-        if let node = map.optional("wait"), var wait = reader.mapping(node) {
-            if let value = wait.optional("attempts").flatMap({ integer($0, 1...10000) }) { health.attempts = value }
-            if let value = wait.optional("interval_seconds").flatMap({ integer($0, 0...3600) }) {
-                health.intervalSeconds = value
-            }
-            wait.finish()
-        }
-        map.finish()
-        return health
-    }
-
-    private func check(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate.Check? {
-        guard var map = reader.mapping(node), let typeNode = map.required("type"),
-            let type = reader.string(typeNode)
-        else { return nil }
-        defer { map.finish() }
-        switch type {
-        case "tcp": return map.required("port").flatMap { port($0, ports) }.map { .tcp($0) }
-        case "http":
-            let port = map.required("port").flatMap { self.port($0, ports) }
-            let path = map.optional("path").map { self.path($0) } ?? "/"
-            let status = map.optional("expect_status").map { integer($0, 100...599) } ?? 200
-            if let node = map.optional("scheme"), let scheme = reader.string(node), scheme != "http" {
-                reader.error(node, "job \(job): a check of the type http speaks `http` and not \"\(scheme)\"")
-            }
-            guard let port, let path, let status else { return nil }
-            return .http(port, path: path, expectStatus: status)
-        case "ssh":
-            guard let node = map.required("command"), let command = reader.string(node) else { return nil }
-            if command.isEmpty || command.utf8.contains(0) {
-                reader.error(node, "job \(job): the command of a check may not be empty or contain NUL")
-            }
-            return .ssh(command: command)
-        default:
-            reader.error(
-                typeNode, "job \(job): a check has the type tcp, http or ssh, and not \"\(type)\"",
-                note: nearest(type, ["tcp", "http", "ssh"]))
-            return nil
-        }
-    }
-
-    private func path(_ node: Node) -> String? {
-        guard let text = reader.string(node) else { return nil }
-        // Anything else would need escaping in the request line, and it should be the manifest that shows how.
-        guard text.hasPrefix("/"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            reader.error(node, "job \(job): a path begins with `/` and has no spaces and only ASCII characters")
-            return nil
-        }
-        return text
-    }
-
-    private func port(_ node: Node, _ ports: Set<String>) -> Manifest.HealthCheckTemplate.PortReference? {
-        if node.kind == .number { return integer(node, 1...65535).map { .number($0) } }
-        guard let name = reader.string(node) else { return nil }
-        guard ports.contains(name) else {
-            reader.error(
-                node, "job \(job): resources.ports has no port \"\(name)\"", note: nearest(name, ports.sorted()))
-            return nil
-        }
-        return .name(name)
-    }
-
     // MARK: Pieces
 
-    private func integer(_ node: Node, _ range: ClosedRange<Int>) -> Int? { reader.integer(node, in: range) }
+    func integer(_ node: Node, _ range: ClosedRange<Int>) -> Int? { reader.integer(node, in: range) }
 
     private func strings(_ node: Node, _ what: String) -> [String]? {
         reader.sequence(node)?.compactMap { node in
@@ -389,7 +319,7 @@ struct ManifestReader {
         }
     }
 
-    private func nearest(_ text: String, _ known: [String]) -> String? {
+    func nearest(_ text: String, _ known: [String]) -> String? {
         Suggestion.nearest(to: text, among: known).map { "did you mean \"\($0)\"?" }
     }
 }

@@ -37,7 +37,7 @@ struct WorkersReader {
             return nil
         }
         let address = map.optional("hostname").flatMap { self.address($0) }
-        let port = map.optional("port").flatMap { reader.integer($0, in: 1...65535) }
+        let port = map.optional("port").flatMap { reader.integer($0, in: Plan.portRange) }
         let user = map.optional("user").flatMap(reader.string)
         let labels = map.optional("labels").map { self.labels($0) } ?? []
         let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }

@@ -109,8 +109,8 @@ private struct WorkspaceReader {
         guard exists("bucket.conf"), let bytes = bytes("bucket.conf") else { return (variables, low...high) }
         do throws(InputFailure) {
             var reader = try TOMLReader(bytes, file: folder + "/bucket.conf")
-            low = reader.integer("port_min", in: 1...65535) ?? low
-            high = reader.integer("port_max", in: 1...65535) ?? high
+            low = reader.integer("port_min", in: Plan.portRange) ?? low
+            high = reader.integer("port_max", in: Plan.portRange) ?? high
             if low > high { reader.error("port_min", "is above `port_max`") }
             variables = reader.variables()
             try reader.finish()

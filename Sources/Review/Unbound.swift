@@ -1,6 +1,6 @@
 public import Model
 
-/// Something that a rollout depends on and that the plan neither holds nor binds by a digest (DESIGN 4).
+/// Something that a rollout depends on and that the plan neither holds nor binds by a digest.
 ///
 /// A reviewer approves a plan in spite of these, so every format lists them.
 public struct Unbound: Equatable, Sendable {

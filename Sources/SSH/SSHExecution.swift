@@ -14,9 +14,6 @@ public struct SSHExecution: Sendable, Hashable {
         public let tail: [UInt8]
         /// The number of bytes that arrived in all.
         public let count: Int
-
-        /// Whether the tail is not everything.
-        public var isTruncated: Bool { count > tail.count }
     }
 
     public let outcome: Outcome

@@ -22,6 +22,8 @@ final class Session {
     private static let greetingLimit = 1 << 20
 
     let request: ConnectRequest
+    /// Lives longer: it alone holds and calls sessions, itself or as a tunnel of another one, on its one thread, and it closes all
+    /// of them before `run` returns.
     unowned let loop: EventLoop
     let link = Link()
     var phase = Phase.lookingUp

@@ -9,7 +9,7 @@ public struct Template: Sendable {
     private let named: [String: [TemplateNode]]
 
     /// Bytes that a template may become, at most.
-    public static let maximumOutput = 4 << 20
+    static let maximumOutput = 4 << 20
 
     /// - Throws: what is wrong with the template first.
     public init(_ source: [UInt8]) throws(TemplateProblem) {

@@ -15,8 +15,14 @@ public enum CanonicalForm {
         var source = SourceText(bytes: bytes, file: file)
         var expected = SourceText(bytes: canonical, file: file)
         let mark = source.mark(ofCharacterAt: offset)
-        throw source.failure(
-            at: mark, "the file is not in the form that the program writes",
-            note: "it would be written: \(expected.excerpt(at: mark).text)")
+        let note =
+            if offset == canonical.count {
+                "it would end here"
+            } else if offset == bytes.count, canonical[offset] == UInt8(ascii: "\n") {
+                "its last line would end with a line feed"
+            } else {
+                "it would be written: \(expected.excerpt(at: mark).text)"
+            }
+        throw source.failure(at: mark, "the file is not in the form that the program writes", note: note)
     }
 }

@@ -6,10 +6,10 @@ import Model
 
 /// Which bucket a command is about, and how it prints.
 struct BucketOptions: ParsableArguments {
-    @Option(help: "The bucket's folder. Without it MAAND_BUCKET, else the current folder.")
+    @Option(help: "The bucket's directory; else $MAAND_BUCKET, else the current directory.")
     var bucket: String?
 
-    @Option(help: "Colour in text for people.")
+    @Option(help: "When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never.")
     var color = ColorChoice.auto
 
     /// Absolute, so that later changes of the working directory do not matter.

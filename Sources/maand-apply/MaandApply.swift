@@ -1,4 +1,5 @@
 import ArgumentParser
+import Model
 
 @main
 struct MaandApply: AsyncParsableCommand {
@@ -9,6 +10,7 @@ struct MaandApply: AsyncParsableCommand {
             The same command continues an interrupted run, does nothing for a finished one, and says what is in the way \
             of a failed one. Every step is recorded before its worker is contacted and after it has answered.
             """,
+        version: ProgramVersion.text,
         subcommands: [
             RunCommand.self, StatusCommand.self, HistoryCommand.self, PauseCommand.self, AbandonCommand.self,
             ResolveCommand.self, HealthCheckCommand.self,

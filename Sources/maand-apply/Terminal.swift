@@ -19,8 +19,10 @@ struct Terminal: Sendable {
         case .always: isColored = true
         case .never: isColored = false
         case .auto:
+            let environment = ProcessInfo.processInfo.environment
             isColored =
-                isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
+                isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR", default: ""].isEmpty
+                && environment["TERM"] != "dumb"
         }
     }
 

@@ -52,7 +52,7 @@ struct Approvals: AsyncParsableCommand {
     private static func lines(_ plan: PlanFile, _ found: ApprovalCheck.Assessment) -> [String] {
         let tally = found.tally
         var lines = ["plan \(plan.id)", "policy \(found.standing.path), \(found.standing.digest)"]
-        var table = TextTable(["", "who", "when", "key", "file"])
+        var table = TextTable(["", "who", "file written", "key", "file"])
         for approval in tally.counted {
             table.add([
                 "✓", approval.principal, approval.writtenAt?.utcText ?? "-", approval.key,

@@ -12,6 +12,37 @@ struct BucketTemplate {
         ]
     }
 
+    /// What git has to know of a bucket, with their texts.
+    var git: [(String, String)] { [(".gitignore", Self.ignored), (".gitattributes", Self.attributes)] }
+
+    /// What planning elsewhere needs stays in: maand.conf, workspace/ and the workers' host keys.
+    private static let ignored = """
+        # What only the applying host may have: keys, what is recorded of the workers, the contents of plans.
+        # Host keys are no secret, and planning for ssh needs them.
+        /secrets/*
+        !/secrets/known_hosts
+        /maand.db*
+        /apply.lock
+        /store/
+        /.hooks/
+
+        # Workers that are folders of this machine (transport = "local").
+        /workers/
+
+        # What tools leave behind in a job's folder; no part of it.
+        venv/
+        .venv/
+        node_modules/
+        __pycache__/
+
+        """
+
+    private static let attributes = """
+        # Plans, signatures and the files of jobs count byte for byte: line endings stay as they are on every machine.
+        * -text
+
+        """
+
     func configuration(bucketID: String) -> String {
         """
         # This file makes the directory a bucket: workspace/ is what you edit, maand.db is what is known of the workers,

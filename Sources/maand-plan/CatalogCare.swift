@@ -1,6 +1,5 @@
 import ArgumentParser
 import Catalog
-import Foundation
 import Model
 
 struct BackUpCatalog: ParsableCommand {
@@ -69,12 +68,19 @@ struct CollectStore: ParsableCommand {
         for record in try catalog.snapshot().allocations.values {
             for release in [record.promoted, record.unfinished].compactMap({ $0 }) { needed.insert(release.content) }
         }
-        let youngest = Int(Date.now.timeIntervalSince1970) - olderThan * 86400
+        let youngest = Int(Timestamp.now.seconds) - olderThan * 86400
         let found = try ContentStore(in: bucket.folder).collect(
             needed: needed, youngerThan: youngest + (olderThan == 0 ? 1 : 0), isDryRun: dryRun)
-        let size = ByteCountFormatter.string(fromByteCount: Int64(found.bytes), countStyle: .binary)
         printNotice(
-            "\(dryRun ? "Would remove" : "Removed") \(found.objects) objects (\(size)); \(found.kept) are kept.")
+            "\(dryRun ? "Would remove" : "Removed") \(found.objects) objects (\(Self.size(found.bytes))); "
+                + "\(found.kept) are kept.")
+    }
+
+    /// Such as `0 bytes`, `917 bytes` or `12 MiB`; rounded up.
+    private static func size(_ bytes: Int) -> String {
+        if bytes < 1 << 10 { return bytes == 1 ? "1 byte" : "\(bytes) bytes" }
+        let (shift, unit) = bytes < 1 << 20 ? (10, "KiB") : bytes < 1 << 30 ? (20, "MiB") : (30, "GiB")
+        return "\((bytes + (1 << shift) - 1) >> shift) \(unit)"
     }
 
     private func plan(of run: Run) throws -> Plan {

@@ -101,7 +101,7 @@ struct CatalogAllocations: ParsableCommand {
                     ("job", .string(entry.allocation.job.text)), ("worker", .string(entry.allocation.worker.text)),
                     ("standing", .string(entry.record.standing.rawValue)), ("promoted", json(entry.record.promoted)),
                     ("unfinished", json(entry.record.unfinished)), ("run", .int(entry.run.number)),
-                    ("changed_at", .string(entry.changedAt.utc)),
+                    ("changed_at", .string(entry.changedAt.utcText)),
                 ]
             })
     }
@@ -133,8 +133,8 @@ struct CatalogDeployments: ParsableCommand {
             row: { entry in
                 [
                     entry.run.description, entry.job.text, entry.release.version,
-                    String(entry.release.content.hex.prefix(12)), String(entry.allocations), entry.firstAt.utc,
-                    entry.lastAt.utc,
+                    String(entry.release.content.hex.prefix(12)), String(entry.allocations), entry.firstAt.utcText,
+                    entry.lastAt.utcText,
                 ]
             },
             json: { entry in
@@ -142,7 +142,7 @@ struct CatalogDeployments: ParsableCommand {
                     ("run", .int(entry.run.number)), ("job", .string(entry.job.text)),
                     ("version", .string(entry.release.version)),
                     ("content", .string(entry.release.content.description)), ("allocations", .int(entry.allocations)),
-                    ("first_at", .string(entry.firstAt.utc)), ("last_at", .string(entry.lastAt.utc)),
+                    ("first_at", .string(entry.firstAt.utcText)), ("last_at", .string(entry.lastAt.utcText)),
                 ]
             })
     }

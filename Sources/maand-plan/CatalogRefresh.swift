@@ -11,7 +11,8 @@ struct RefreshCatalog: AsyncParsableCommand {
         commandName: "refresh",
         abstract: "Compares the catalog with what the workers say, and records what differs.",
         discussion: """
-            For a maand.db that was lost, or put back from an old copy. Workers are only asked: nothing on them changes.             Where a worker knows that a target ended well with the files that are there, these count as promoted, with \
+            For a maand.db that was lost, or put back from an old copy. Workers are only asked: nothing on them changes. \
+            Where a worker knows that a target ended well with the files that are there, these count as promoted, with \
             the job's gate still to pass; whatever else is there counts as unfinished, and the next plan acts on it. A \
             worker that does not answer keeps what is recorded of it, and the command ends with 69.
             """)

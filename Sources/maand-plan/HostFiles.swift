@@ -126,12 +126,13 @@ enum HostFiles {
         }
     }
 
-    static func isEmpty(_ folder: String) throws(Problem) -> Bool {
+    /// Whether a folder has no entry but the one named.
+    static func isEmpty(_ folder: String, besides exception: String) throws(Problem) -> Bool {
         guard let directory = opendir(folder) else { throw Problem(errno: errno) }
         defer { closedir(directory) }
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2e], name != [0x2e, 0x2e] { return false }
+            if name != [0x2e], name != [0x2e, 0x2e], name != Array(exception.utf8) { return false }
         }
         return true
     }

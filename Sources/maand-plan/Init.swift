@@ -6,7 +6,11 @@ struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Creates a bucket with a commented maand.conf, a sample worker and a sample job.",
-        discussion: "What is in the directory already is left as it is; a directory that is no bucket has to be empty.")
+        discussion: """
+            What is in the directory already is left as it is; a directory that is no bucket has to be empty, but for a \
+            `.git`. A .gitignore and a .gitattributes make a bucket ready for git: they keep keys and what is only of this \
+            machine out of it, and line endings as they are.
+            """)
 
     @Argument(help: "The directory; it is created where it does not exist.")
     var directory: String
@@ -19,10 +23,12 @@ struct Init: ParsableCommand {
             let isNew = access(directory, F_OK) != 0
             if isNew { try HostFiles.createFolder(directory, mode: 0o755) }
             let isBucket = access(directory + "/maand.conf", F_OK) == 0
-            if !isNew, !isBucket, try !HostFiles.isEmpty(directory) {
+            if !isNew, !isBucket, try !HostFiles.isEmpty(directory, besides: ".git") {
                 throw HostFiles.Problem("it is neither empty nor a bucket; choose another directory")
             }
             let files = BucketTemplate(transport: transport)
+            // Before there is anything that must not be published.
+            for (path, text) in files.git { try write(text, path) }
             try folder("secrets", mode: 0o700)
             try folder("store", mode: 0o700)
             if try folder("workspace", mode: 0o755) {
@@ -34,7 +40,7 @@ struct Init: ParsableCommand {
             if !isBucket { try write(files.configuration(bucketID: Self.freshID()), "maand.conf") }
             printNotice(
                 isBucket
-                    ? "\(directory) is a bucket already; nothing in it was changed."
+                    ? "\(directory) is a bucket already; what is in it was not changed."
                     : "Created the bucket \(directory). Next: edit \(directory)/workspace, then "
                         + "`maand-plan deploy --bucket \(directory) -o plan.yaml`.")
         } catch {
@@ -50,6 +56,7 @@ struct Init: ParsableCommand {
         return true
     }
 
+    /// Writes a file of the bucket; one that is there already stays.
     private func write(_ text: String, _ name: String) throws(HostFiles.Problem) {
         _ = try HostFiles.write(Array(text.utf8), to: directory + "/" + name, overwrite: false)
     }
@@ -57,15 +64,7 @@ struct Init: ParsableCommand {
     /// A random UUID (RFC 9562, version 4).
     private static func freshID() -> String {
         var generator = SystemRandomNumberGenerator()
-        var bytes = (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        bytes[6] = bytes[6] & 0x0f | 0x40
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        var rest = digits[...]
-        return [8, 4, 4, 4, 12].map { count in
-            defer { rest = rest.dropFirst(count) }
-            return String(rest.prefix(count))
-        }.joined(separator: "-")
+        return UUIDText.text((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }, version: 4)
     }
 }
 

@@ -171,7 +171,7 @@ extension KeyValueView.Value {
     fileprivate var source: String {
         switch origin {
         case .workspace(let file): file
-        case .stored(_, let at, let who): "\(who), \(at.utc)"
+        case .stored(_, let at, let who): "\(who), \(at.utcText)"
         }
     }
 }

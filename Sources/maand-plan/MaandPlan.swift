@@ -3,6 +3,7 @@ import Catalog
 import Executor
 import Glibc
 import KeyValues
+import Model
 import Planner
 import YAML
 
@@ -20,6 +21,7 @@ struct MaandPlan: AsyncParsableCommand {
             workspace or selection; 5, 69 and 75 of `catalog refresh`: a run is unfinished, a worker does not answer, an \
             apply is at work; 77 of `approvals`: some are missing.
             """,
+        version: ProgramVersion.text,
         subcommands: [
             Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, Approvals.self, Schedule.self,
             KeyValueCommand.self, CatalogCommand.self,

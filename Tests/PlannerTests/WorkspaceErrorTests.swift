@@ -46,7 +46,22 @@ import YAML
             #"{"repeatable": ["command_ab"], "commands": {"command_a": {"executed_on": ["cli"]}}}"#,
             "did you mean \"command_a\"?"
         ),
-        (#"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b"}}}}"#, "set both or not at all"),
+        (
+            #"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b"}}}}"#,
+            "1:72: error: job api: command_a: demands.job and demands.command have to be set both or not at all"
+        ),
+        (
+            #"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "api", "command": "command_a"}}}}"#,
+            "1:72: error: job api: command_a demands a command of its own job"
+        ),
+        (
+            #"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b", "command": "command_b"}}}}"#,
+            "1:72: error: job api: command_a demands the unknown job \"b\""
+        ),
+        (
+            #"{"commands": {"command_a": {"executed_on": ["cli"], "demands": {"job": "b", "command": "c", "config": {"min_version": 3, "max_version": 2}}}}}"#,
+            "1:119: error: job api: command_a: min_version 3.0.0 is above max_version 2.0.0"
+        ),
         (#"{"health_check": {"checks": []}}"#, "at least one check"),
         (#"{"health_check": {"checks": [{"type": "tcp", "port": "http"}]}}"#, "has no port \"http\""),
         (#"{"health_check": {"checks": [{"type": "udp", "port": 1}]}}"#, "tcp, http or ssh"),
@@ -130,6 +145,8 @@ import YAML
                 + #""config": {"min_version": 2, "other": []}}}}"#)
         let below = bucket.errors()
         #expect(below.contains("job api: command_api demands job db, whose version 1.0.0 is below min_version 2.0.0"))
+        // At the version that is wrong, and not at the braces around it.
+        #expect(below.contains("api/manifest.json:1:176: error:"), "\(below)")
         try bucket.demandChain(["db", "api", "web"])
         try bucket.job(
             "db",

@@ -33,4 +33,13 @@ import YAML
                   note: it would be written: a: "xè"
                 """)
     }
+
+    @Test(arguments: [
+        ("a: 1\n\n", "it would end here"), ("a: 1\n# why\n", "it would end here"),
+        ("a: 1", "its last line would end with a line feed"), ("a: 2\n", "it would be written: a: 1"),
+        ("", "it would be written: a: 1"),
+    ])
+    func theNoteSaysWhatWouldStandThere(_ text: String, note: String) {
+        #expect(difference(text, "a: 1\n")?.note == note)
+    }
 }

@@ -80,6 +80,23 @@ class Scripts(bucket.Case):
         self.assertEqual(self.b.began(), [])
         self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), reviewed)
         self.assertIn("Stale", result.out)
+        # What was merged is not the bucket's, and nothing is left over.
+        self.assertIn("3.0.0", (self.b.workspace / "jobs/api/manifest.json").read_text())
+        self.assertEqual(sorted(path.name for path in self.b.path.glob("*work*")), ["workers", "workspace"])
+
+    def test_killed_between_the_workspaces(self):
+        self.succeed(self.plan())
+        before = (self.b.workspace / "jobs/api/manifest.json").read_text()
+        shutil.move(self.b.workspace, self.b.path / "workspace.old")
+        for leftover in (False, True):
+            if leftover:
+                shutil.copytree(self.checkout / "workspace", self.b.workspace)
+                self.b.write("jobs/api/manifest.json", "{}")
+            self.succeed(self.apply())
+            self.assertEqual((self.b.workspace / "jobs/api/manifest.json").read_text(), before)
+            self.assertEqual(list(self.b.path.glob("workspace.*")), [])
+            shutil.copytree(self.b.workspace, self.b.path / "workspace.old")
+            shutil.rmtree(self.b.workspace)
 
     def test_bad_workspace(self):
         (self.checkout / "workspace/workers.json").write_text("[")
@@ -103,11 +120,30 @@ class Scripts(bucket.Case):
         for name in ("anna", "ben"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", etc / name], check=True)
         (etc / "signers").write_text("".join(f"{name} {(etc / f'{name}.pub').read_text()}" for name in ("anna", "ben")))
-        (etc / "policy.toml").write_text('approvals_required = 2\nallowed_signers = "signers"\n')
+        (etc / "policy.toml").write_text('approvals_required = 2\nallowed_signers = "signers"\nmax_age = "7d"\n')
         for name in ("signers", "policy.toml"):
             (etc / name).chmod(0o644)
         policy = {"MAAND_POLICY": str(etc / "policy.toml")}
-        self.succeed(self.plan())
+        # The branch is planned as the worked example does it.
+        (self.checkout / "ci").symlink_to(CI)
+        jobs = yaml.safe_load((CI / "github-actions.yml").read_text())["jobs"]
+        script = next(step["run"] for step in jobs["plan"]["steps"] if step.get("name") == "Plan")
+
+        def commit(age=0):
+            when = f"@{int(time.time()) - age} +0000"
+            person = {"NAME": "anna", "EMAIL": "anna@example.org", "DATE": when}
+            who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+            subprocess.run(["git", "add", "."], cwd=self.checkout, check=True)
+            subprocess.run(["git", "commit", "-qm", "x"], cwd=self.checkout, check=True, env={**self.environment, **who})
+
+        def plan():
+            self.succeed(self.b.run_program("bash", "-euc", script, cwd=self.checkout, env=self.environment))
+            shutil.rmtree(self.out, ignore_errors=True)
+            shutil.move(self.checkout / "out", self.out)
+
+        subprocess.run(["git", "init", "-q"], cwd=self.checkout, check=True)
+        commit(age=86400)
+        plan()
         self.refuse(self.apply(**policy), 77, "asks for 2 approvals")
         # As the README of the example says it.
         block = re.search(r"   ```\n(.*?)   ```", (CI / "README.md").read_text(), re.S).group(1)
@@ -116,11 +152,77 @@ class Scripts(bucket.Case):
             subprocess.run(["bash", "-euc", commands.replace("rollout.plan.yaml", str(self.out / "rollout.plan.yaml"))],
                            cwd=self.checkout, check=True, capture_output=True)
         # The plan of the branch with the approvals is the same.
-        plan = (self.out / "rollout.plan.yaml").read_bytes()
-        self.succeed(self.plan())
-        self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), plan)
+        reviewed = (self.out / "rollout.plan.yaml").read_bytes()
+        commit()
+        plan()
+        self.assertEqual((self.out / "rollout.plan.yaml").read_bytes(), reviewed)
         self.succeed(self.apply(**policy))
         self.assertEqual(len(self.b.targets()), 2)
+
+
+class Repository(bucket.Case):
+    """A bucket as `init` makes it is a repository from which another machine can plan."""
+
+    def git(self, *arguments):
+        return subprocess.run(["git", "-C", str(self.folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+    def setUp(self):
+        self.b = bucket.Bucket(self)
+        shutil.rmtree(self.b.path)
+        self.folder = self.b.path
+
+    def init(self, transport="local"):
+        return self.b.run_in(self.b.top, "maand-plan", "init", self.folder, "--transport", transport)
+
+    def test_secrets_and_what_is_recorded_stay_out(self):
+        self.folder.mkdir()
+        self.git("init", "-q")
+        self.succeed(self.init())
+        self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/hello", "color", "blue"))
+        value = self.b.top / "value"
+        value.write_text("hidden")
+        with value.open() as file:
+            done = subprocess.run(
+                [os.path.join(bucket.BIN, "maand-plan"), "kv", "put", "secrets/job/hello", "password"], stdin=file,
+                cwd=self.folder, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.succeed(self.b.run("maand-plan", "deploy", "-o", "first.plan.yaml"))
+        self.succeed(self.b.run("maand-apply", "first.plan.yaml"))
+        (self.folder / "secrets/worker.key").write_text("private\n")
+        (self.folder / "secrets/known_hosts").write_text("host ssh-ed25519 AAAA\n")
+        self.succeed(self.b.run("maand-plan", "catalog", "backup", "maand.db.monday"))
+        for path in (".hooks/x", "workspace/jobs/hello/_modules/.venv/x"):
+            (self.folder / path).parent.mkdir(parents=True)
+            (self.folder / path).write_text("x")
+        self.git("add", ".")
+        self.assertEqual(
+            [path for path in self.git("ls-files").splitlines() if not path.startswith("workspace/")],
+            [".gitattributes", ".gitignore", "first.plan.yaml", "maand.conf", "secrets/known_hosts"])
+        self.assertEqual(
+            [path for path in self.git("ls-files", "workspace").splitlines() if "_modules" in path], [])
+        # A checkout that converts line endings wherever it may plans the same.
+        self.git("-c", "user.name=anna", "-c", "user.email=anna@example.org", "commit", "-qm", "x")
+        self.succeed(self.b.run("maand-plan", "catalog", "export"))
+        catalog = self.b.top / "catalog.yaml"
+        catalog.write_text(self.b.run("maand-plan", "catalog", "export").out)
+        self.succeed(self.b.run("maand-plan", "deploy", "--force", "-o", self.b.top / "here.plan.yaml"))
+        clone = self.b.top / "clone"
+        subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "-q", self.folder, clone], check=True)
+        self.succeed(self.b.run_in(
+            clone, "maand-plan", "deploy", "--force", "--catalog", catalog, "-o", self.b.top / "there.plan.yaml"))
+        self.assertEqual(
+            (self.b.top / "there.plan.yaml").read_bytes(), (self.b.top / "here.plan.yaml").read_bytes())
+
+    def test_what_is_there_stays(self):
+        self.succeed(self.init())
+        ours = (self.folder / ".gitattributes").read_text()
+        (self.folder / ".gitignore").write_text("mine\n")
+        (self.folder / ".gitattributes").unlink()
+        self.succeed(self.init())
+        self.assertEqual((self.folder / ".gitignore").read_text(), "mine\n")
+        self.assertEqual((self.folder / ".gitattributes").read_text(), ours)
+        (self.folder / "maand.conf").unlink()
+        self.refuse(self.init(), 1, "neither empty nor a bucket")
 
 
 class Jobs(unittest.TestCase):

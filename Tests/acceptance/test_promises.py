@@ -171,7 +171,7 @@ class Promises(bucket.Case):
         self.succeed(b.plan())
         objects = lambda: {path for path in (b.path / "store").rglob("*") if path.is_file()}
         before = objects()
-        self.assertIn("0 objects", self.succeed(b.catalog("gc")).err)
+        self.assertIn("0 objects (0 bytes)", self.succeed(b.catalog("gc")).err)
         self.assertIn("Would remove", self.succeed(b.catalog("gc", "--older-than", "0", "--dry-run")).err)
         self.assertEqual(objects(), before)
         self.succeed(b.catalog("gc", "--older-than", "0"))

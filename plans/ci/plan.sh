@@ -6,7 +6,7 @@
 #   rollout.md          what reviewers read, for a comment; no longer than a comment may be
 #   changes             true or false
 # BUCKET is the checkout; CATALOG says what runs on the hosts (`maand-plan catalog export`), and may be missing before
-# the first rollout. Further arguments go to `maand-plan deploy`, such as --window.
+# the first rollout. Further arguments go to `maand-plan deploy`, such as --window and --start-before.
 set -eu
 
 bucket=${1:?plan.sh BUCKET OUT [CATALOG] [FLAG...]}

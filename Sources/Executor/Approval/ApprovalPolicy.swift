@@ -51,7 +51,7 @@ public struct ApprovalPolicy: Equatable, Sendable {
     }
 
     /// The most approvals that a policy can ask for.
-    public static let maximumApprovals = 32
+    static let maximumApprovals = 32
     /// Bytes of a policy that are read.
     public static let maximumSize = 64 << 10
 

@@ -4,7 +4,7 @@ internal import Glibc
 internal import KeyValues
 internal import Model
 
-/// Runs hooks on the control host, each under a receipt there like that of a remote step on its worker (DESIGN 7): a
+/// Runs hooks on the control host, each under a receipt there like that of a remote step on its worker: a
 /// process that continues a killed run knows whether a hook ran.
 struct HookRunner: Sendable {
     /// Hooks that run at the same time; the others of a large batch wait. Hooks may wait for each other, so there are many.

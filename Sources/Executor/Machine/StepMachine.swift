@@ -14,7 +14,7 @@ public import Model
 /// | succeeded, the gate or bake of a batch | a new attempt of a step in the batch | pending, after the next attempt |
 /// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
 ///
-/// The rules that it keeps (DESIGN 5): the stages of a job follow each other; a job starts when every job of a lower
+/// The rules that it keeps: the stages of a job follow each other; a job starts when every job of a lower
 /// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
 /// an unknown outcome or on stale facts is among those; the hooks of a batch come when its whole batch has ended, for the
 /// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed; a job with any

@@ -4,7 +4,8 @@ internal import Model
 /// Carries out what the step machine commands, records it, and feeds back what came of it.
 ///
 /// The machine is only touched by the one task that runs `run()`; steps are performed by child tasks. A step's intent
-/// is durable before its worker is contacted, its outcome before the machine hears of it (DESIGN 6).
+/// is durable before its worker is contacted, its outcome before the machine hears of it: so a process that
+/// is killed anywhere leaves no step of which nothing is recorded.
 struct Runner: Sendable {
     /// Steps in flight at once, whatever a batch's size: each may hold a connection's channel and two output tails.
     static let maximumInFlight = 256

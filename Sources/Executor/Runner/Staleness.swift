@@ -39,7 +39,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
 
 extension Plan {
     /// The facts of this plan that `catalog` contradicts, in the plan's order. An allocation that the plan does not
-    /// touch does not count (DESIGN 5).
+    /// touch does not count: so a plan for some jobs stays valid when others change.
     func staleFacts(in catalog: CatalogSnapshot) -> [StaleFact] {
         var facts: [StaleFact] = []
         func check(_ allocation: AllocationID, _ planned: FromState) {

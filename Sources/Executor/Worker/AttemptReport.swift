@@ -30,8 +30,11 @@ public struct AttemptResult: Sendable, Hashable {
     public var exitStatus: Int
     /// The time was up and the process group was killed, whatever the exit status.
     public var timedOut: Bool
+    /// From the command's begin to its end, by the worker's clock; exact to 10 ms.
     public var duration: Duration
+    /// The end of standard output.
     public var output: Tail
+    /// The end of standard error.
     public var errorOutput: Tail
 
     public init(exitStatus: Int, timedOut: Bool, duration: Duration, output: Tail, errorOutput: Tail) {
@@ -42,22 +45,24 @@ public struct AttemptResult: Sendable, Hashable {
         self.errorOutput = errorOutput
     }
 
+    /// Exit status 0, in time.
     public var isSuccess: Bool { exitStatus == 0 && !timedOut }
 }
 
 /// The last bytes of a stream, and how many there were.
 public struct Tail: Sendable, Hashable {
+    /// At most the request's `tailLimit`.
     public var bytes: [UInt8]
+    /// Bytes that the command wrote.
     public var total: Int
 
     public init(bytes: [UInt8] = [], total: Int = 0) {
         self.bytes = bytes
         self.total = total
     }
-
-    public var isWhole: Bool { bytes.count == total }
 }
 
+/// Why a command never began; its id is closed.
 public enum NotStarted: Sendable, Hashable {
     /// `latestStart` had passed.
     case tooLate
@@ -70,7 +75,9 @@ public enum NotStarted: Sendable, Hashable {
     case other(String)
 }
 
+/// A command that began and of whose end nobody knows.
 public struct Interruption: Sendable, Hashable {
+    /// Why nobody knows.
     public enum Cause: Sendable, Hashable {
         /// The runner died; these processes of the command still live.
         case died(orphans: [Int])
@@ -78,7 +85,13 @@ public struct Interruption: Sendable, Hashable {
         case rebooted
     }
 
+    /// Why nobody knows.
     public var cause: Cause
+    /// The end of standard output.
+    public var output: Tail
+    /// The end of standard error.
+    public var errorOutput: Tail
+
     /// Processes of the command that live.
     public var orphans: [Int] {
         switch cause {
@@ -86,8 +99,6 @@ public struct Interruption: Sendable, Hashable {
         case .rebooted: []
         }
     }
-    public var output: Tail
-    public var errorOutput: Tail
 
     public init(cause: Cause, output: Tail, errorOutput: Tail) {
         self.cause = cause

@@ -2,6 +2,7 @@ internal import Crypto
 
 /// One try of one step on one worker, as the worker is to know it.
 public struct AttemptRequest: Sendable, Hashable {
+    /// What the worker runs.
     public enum Action: Sendable, Hashable {
         /// A target of the job's Makefile, made whether or not a file of that name exists. Where the Makefile is optional
         /// and there is none, nothing is to be made.
@@ -22,6 +23,7 @@ public struct AttemptRequest: Sendable, Hashable {
 
     /// `<run nonce>-<step>-<attempt>`, of letters, digits and `-`. It is asked for again by the same id.
     public var id: String
+    /// What is run, in the folder of `job`.
     public var action: Action
     /// The job whose directory is the working directory; `nil` for the bucket's root on the worker.
     public var job: String?

@@ -11,14 +11,17 @@ public struct ByteSource: Sendable {
     /// Begins to read from the start; the result gives one chunk a call and `nil` at the end.
     public let open: @Sendable () throws -> Reader
 
+    /// Gives the next bytes, and nil when there are no more.
     public typealias Reader = @Sendable () async throws -> [UInt8]?
 
     public init(open: @escaping @Sendable () throws -> Reader) {
         self.open = open
     }
 
+    /// No bytes.
     public static let empty = ByteSource { { nil } }
 
+    /// These bytes, all at once.
     public static func bytes(_ bytes: [UInt8]) -> ByteSource {
         ByteSource {
             let rest = Once(bytes)
@@ -48,7 +51,9 @@ public struct ByteSource: Sendable {
 
     /// What could not be read, and why.
     public struct ReadError: Error, Sendable, CustomStringConvertible {
+        /// The file that could not be read.
         public var path: String
+        /// For people.
         public var reason: String
         public var description: String { "\(path): \(reason)" }
     }

@@ -6,12 +6,14 @@ public struct PreflightReport: Sendable, Hashable {
     public var otherOwner: Owner?
     /// Identifies the receipts directory; pass it to the session.
     public var generation: String
+    /// The kernel's `boot_id`; another one means that the worker was booted since.
     public var bootID: String
     /// The worker's clock, seconds since 1970.
     public var clock: Int
     /// Free space where the bucket lies, in KiB.
     public var freeKiB: Int?
 
+    /// Whether steps may be sent there.
     public var isReady: Bool { faults.isEmpty && otherOwner == nil }
 
     /// Room for receipts and for the files of a small job. A push that needs more says so itself, and touches nothing.

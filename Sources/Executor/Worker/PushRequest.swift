@@ -2,6 +2,7 @@ internal import Crypto
 
 /// A job's files for one worker.
 public struct PushRequest: Sendable {
+    /// The job's name, and that of its folder.
     public var job: String
     /// All that is to be there, deployed files of the job only. Folders on the way need not be named.
     public var target: [WorkerEntry]
@@ -10,6 +11,7 @@ public struct PushRequest: Sendable {
     public var base: [WorkerEntry]?
     /// The bytes of a file of `target`; asked for once per file that is sent.
     public var content: @Sendable (WorkerEntry) throws -> ByteSource
+    /// After this long the push is given up; nil for never.
     public var timeout: Duration?
 
     public init(
@@ -24,6 +26,7 @@ public struct PushRequest: Sendable {
     }
 }
 
+/// What became of a push.
 public enum PushReport: Sendable, Hashable {
     /// The worker has the target, verified by digest.
     case pushed
@@ -42,6 +45,7 @@ public enum PushReport: Sendable, Hashable {
 
 /// A path on a worker that holds neither what the plan says was there nor what shall be there.
 public struct DriftedPath: Sendable, Hashable {
+    /// What is there in place of what was expected.
     public enum Actual: Sendable, Hashable {
         case nothing
         case file(digest: String, isExecutable: Bool)
@@ -53,7 +57,9 @@ public struct DriftedPath: Sendable, Hashable {
         case unplanned
     }
 
+    /// Relative to the job's folder.
     public var path: String
+    /// What is there.
     public var actual: Actual
 
     public init(path: String, actual: Actual) {

@@ -45,11 +45,13 @@ public struct WorkerCommand: Sendable {
 
 /// How a command on a worker ended.
 public struct CommandResult: Sendable, Hashable {
+    /// How a command ended.
     public enum Exit: Sendable, Hashable {
         case status(Int)
         case signal(String)
     }
 
+    /// How the command ended.
     public var exit: Exit
     /// The last bytes of standard output, as many as the command's `outputLimit`.
     public var output: [UInt8]
@@ -57,7 +59,7 @@ public struct CommandResult: Sendable, Hashable {
     public var errorOutput: [UInt8]
 
     /// Standard error carries only what a shell or a tool says when something is wrong.
-    public static let errorOutputLimit = 8192
+    static let errorOutputLimit = 8192
 
     public init(exit: Exit, output: [UInt8], errorOutput: [UInt8]) {
         self.exit = exit
@@ -75,11 +77,13 @@ public struct TailBuffer: Sendable {
         self.limit = limit
     }
 
+    /// Takes in more of the stream.
     public mutating func append(_ bytes: some Collection<UInt8>) {
         kept.append(contentsOf: bytes)
         // Twice the limit, so that each byte is moved at most once on average.
         if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
     }
 
+    /// The last bytes of the stream, at most `limit`.
     public var bytes: [UInt8] { Array(kept.suffix(limit)) }
 }

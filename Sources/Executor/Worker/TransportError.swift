@@ -28,6 +28,7 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
         case workerFault
     }
 
+    /// What can be done about it.
     public var kind: Kind
     /// The worker's name.
     public var worker: String

@@ -2,6 +2,7 @@ internal import Crypto
 
 /// One path of a job's tree, as it is to be on a worker.
 public struct WorkerEntry: Sendable, Hashable {
+    /// What stands at a path.
     public enum Kind: Sendable, Hashable {
         /// SHA-256 in lower-case hex, size in bytes, owner's execute bit.
         case file(digest: String, size: Int, isExecutable: Bool)
@@ -11,6 +12,7 @@ public struct WorkerEntry: Sendable, Hashable {
 
     /// Relative to the job's directory, with `/` between components.
     public var path: String
+    /// What stands at the path.
     public var kind: Kind
 
     public init(path: String, kind: Kind) {

@@ -11,6 +11,7 @@ public struct WorkerInventory: Sendable, Equatable {
         case unknown
     }
 
+    /// What a worker knows of one job.
     public struct Job: Sendable, Equatable {
         public var job: JobName
         /// The bytes of its `manifest.json`, at most 64 KiB of them; empty where there is none.
@@ -19,6 +20,7 @@ public struct WorkerInventory: Sendable, Equatable {
         public var tree: Tree
         /// Whether a path is not as it was deployed.
         public var isAltered: Bool
+        /// What is known of the last command that ran for the job there.
         public var last: LastWord
     }
 

@@ -57,7 +57,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// The bucket's directory on the worker, as commands of the transport see it.
-    public var bucketRoot: String { root }
+    var bucketRoot: String { root }
 
     // MARK: Attempts
 

@@ -17,7 +17,7 @@ public struct CivilDate: Hashable, Sendable, Comparable {
     }
 
     /// Days since 1970-01-01. Counted in eras of 400 years that begin in March, so that the leap day comes last.
-    public var dayNumber: Int {
+    var dayNumber: Int {
         let shifted = month > 2 ? year : year - 1
         let era = shifted / 400
         let yearOfEra = shifted - era * 400
@@ -39,13 +39,14 @@ public struct CivilDate: Hashable, Sendable, Comparable {
         year = yearOfEra + era * 400 + (self.month <= 2 ? 1 : 0)
     }
 
-    public var weekday: Weekday {
+    /// By the Gregorian calendar.
+    var weekday: Weekday {
         // 1970-01-01 was a Thursday.
         Weekday.allCases[((dayNumber + 3) % 7 + 7) % 7]
     }
 
     /// Days that its month has, 28...31.
-    public var daysInMonth: Int { Self.days(inMonth: month, of: year) }
+    var daysInMonth: Int { Self.days(inMonth: month, of: year) }
 
     /// `2026-12-01`
     public var text: String { "\(Self.padded(year, 4))-\(Self.padded(month))-\(Self.padded(day))" }
@@ -160,5 +161,6 @@ extension Timestamp {
         self.init(seconds: time.clockSeconds)
     }
 
+    /// Elapsed time, whatever clocks show; `count` may be negative.
     public func advanced(bySeconds count: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds + count * 1000) }
 }

@@ -18,8 +18,10 @@ public struct MaintenanceWindow: Equatable, Sendable {
         self.freezes = freezes
     }
 
-    public static let maximumOpenings = 64
-    public static let maximumFreezes = 1000
+    /// Openings that one window may have.
+    static let maximumOpenings = 64
+    /// Freezes that one window may have.
+    static let maximumFreezes = 1000
     /// Seconds that a recurring opening may last: a minute would be of little use, but tests are patient.
     public static let durations = 1...7 * 86400
 }
@@ -52,6 +54,7 @@ public struct FixedInterval: Equatable, Sendable {
     }
 }
 
+/// From one local time to another, in the window's zone; half open.
 public struct LocalInterval: Equatable, Sendable {
     public var from: CivilTime
     public var until: CivilTime
@@ -147,6 +150,7 @@ public enum DaySelector: Hashable, Sendable {
 
 /// A time in which nothing begins, whatever the window says.
 public struct Freeze: Equatable, Sendable {
+    /// When nothing begins.
     public var interval: FixedInterval
     /// For people; may be empty.
     public var reason: String

@@ -44,6 +44,7 @@ public struct WindowCalendar: Equatable, Sendable {
         /// Its end comes from a freeze.
         public var endsInFreeze = false
 
+        /// The end does not belong to it.
         public func contains(_ instant: Timestamp) -> Bool { from <= instant && instant < until }
     }
 

@@ -14,6 +14,7 @@ public struct ZoneDatabase: Sendable {
         return load(name).flatMap(ZoneRules.init(tzif:))
     }
 
+    /// The zone that every machine knows, with or without a database.
     public static let utc = "UTC"
 
     /// Whether a text can be a zone's name: parts of letters, digits, `_`, `+` and `-`, with `/` between.

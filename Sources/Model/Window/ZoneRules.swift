@@ -10,6 +10,7 @@ public struct ZoneRules: Equatable, Sendable {
     /// What holds after the last transition.
     private var tail: PosixZone?
 
+    /// No offset and no transition.
     public static let utc = ZoneRules(transitions: [], offsets: [0], tail: nil)
 
     private init(transitions: [Int64], offsets: [Int], tail: PosixZone?) {

@@ -1,0 +1,42 @@
+/// What has to hold on every active allocation before anything that comes after a gate.
+public struct HealthCheck: Equatable, Sendable {
+    /// Seconds of one try of one check; in `timeoutRange`.
+    public var timeoutSeconds: Int
+    /// How often the checks are tried; in `attemptRange`.
+    public var attempts: Int
+    /// Seconds between two tries; in `intervalRange`.
+    public var intervalSeconds: Int
+    /// All must pass. Empty where hooks of the event `health_check` are all that is asked.
+    public var checks: [Check]
+
+    public init(timeoutSeconds: Int, attempts: Int, intervalSeconds: Int, checks: [Check]) {
+        self.timeoutSeconds = timeoutSeconds
+        self.attempts = attempts
+        self.intervalSeconds = intervalSeconds
+        self.checks = checks
+    }
+
+    /// What `timeoutSeconds` may be.
+    public static let timeoutRange = 1...3600
+    /// What `attempts` may be.
+    public static let attemptRange = 1...10000
+    /// What `intervalSeconds` may be.
+    public static let intervalRange = 0...3600
+    /// What the status that a check expects may be.
+    public static let statusRange = 100...599
+
+    /// One question to an allocation.
+    public enum Check: Equatable, Sendable {
+        /// A connection is accepted.
+        case tcp(port: Int)
+        /// `scheme` is `http`; a GET answers with exactly `expectStatus`.
+        case http(port: Int, path: String, expectStatus: Int)
+        /// The command exits 0 on the worker. It begins in the bucket's folder there.
+        case ssh(command: String)
+
+        /// The words for the checks, in manifests and plans.
+        public enum Kind: String, Sendable, CaseIterable {
+            case tcp, http, ssh
+        }
+    }
+}
