@@ -254,6 +254,7 @@ class Comparing(bucket.Case):
         self.assertIn("Valid", self.succeed(self.verify(b, "one")).out)
         stale = self.succeed(self.verify(b, "all"), 3).out
         self.assertIn("web\n  + in wave 0", stale)
+        self.assertTrue(differs.endswith("\n- is only in the first plan, + only in the second, ~ differs.\n"), differs)
         self.assertIn("What the file does is unchanged", stale)
 
     def test_a_related_file_is_named(self):
@@ -264,7 +265,7 @@ class Comparing(bucket.Case):
         b.write("jobs/api/app.conf", "c\n")
         b.write("jobs/api/more.conf", "c\n")
         stale = self.succeed(self.verify(b), 3).out
-        self.assertRegex(stale, r"(?m)^api\n  ~ app.conf: other content, sha256:\w{12} -> sha256:\w{12}\n  \+ more.conf is added$")
+        self.assertRegex(stale, r"(?m)^api\n  ~ app.conf: other content, sha256:\w{12} -> sha256:\w{12}\n  \+ adds more.conf$")
         self.assertIn("on w1, w2", stale)
         b.write("jobs/api/app.conf", "b\n")
         (b.workspace / "jobs/api/more.conf").unlink()
