@@ -80,8 +80,12 @@ public struct HTMLReview {
     private mutating func writeHead() {
         out += "<header>\n<h1>\(Inert.entities(plan.summaryLine))</h1>\n"
         out += "<p class=\"id\">\(file.id)</p>\n<ul class=\"facts\">\n"
-        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
-            out += "<li>\(phrase.html)</li>\n"
+        for fact in plan.headFacts(outlook) {
+            out += "<li>\(fact.phrase.html)"
+            if !fact.details.isEmpty {
+                out += "\n<ul>\n" + fact.details.map { "<li>\($0.html)</li>\n" }.joined() + "</ul>\n"
+            }
+            out += "</li>\n"
         }
         out += "</ul>\n</header>\n"
     }

@@ -56,8 +56,9 @@ public struct MarkdownReview {
     private mutating func write() {
         out += "### \(plan.summaryLine)\n\n"
         out += "`\(file.id)`\n\n"
-        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
-            out += "- \(phrase.markdown)\n"
+        for fact in plan.headFacts(outlook) {
+            out += "- \(fact.phrase.markdown)\n"
+            for detail in fact.details { out += "  - \(detail.markdown)\n" }
         }
         out += "\n"
         if !plan.waves.isEmpty { writeTable() }

@@ -2,8 +2,17 @@ internal import Model
 
 // What a plan says, sentence by sentence, for every format.
 
+/// A line at the head of a review, and what belongs to it.
+struct HeadFact {
+    let phrase: Phrase
+    var details: [Phrase] = []
+}
+
 extension Plan {
-    var headPhrases: [Phrase] {
+    /// What holds for the whole plan.
+    ///
+    /// - Parameter outlook: when it may run next.
+    func headFacts(_ outlook: WindowOutlook?) -> [HeadFact] {
         var phrases: [Phrase] = [
             "\(own: kind.rawValue) in bucket \(bucket), made at catalog revision \(base.catalogRevision)"
         ]
@@ -18,11 +27,18 @@ extension Plan {
             case .continue: "after a failure jobs that do not demand the failed one go on"
             }
         phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
-        return phrases + windowPhrases + reachPhrases
+        if let startBefore = policy.startBefore {
+            phrases.append("begins before \(own: startBefore.utcText), or never")
+        }
+        var facts =
+            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + reachPhrases.map { HeadFact(phrase: $0) }
+        facts[facts.count - 1].details += addressPhrases
+        return facts
     }
 
     /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.
     private var reachPhrases: [Phrase] {
+        if workers.isEmpty { return [] }
         var phrases: [Phrase] = []
         switch transport {
         case .local:
@@ -49,7 +65,7 @@ extension Plan {
     }
 
     /// Workers that are reached at another address than their name; the first ones, then how many more there are.
-    var addressPhrases: [Phrase] {
+    private var addressPhrases: [Phrase] {
         let renamed = workers.filter { $0.address != $0.worker.text }
         var phrases: [Phrase] = renamed.prefix(10).map { "\($0.worker) at \($0.address)" }
         if renamed.count > 10 { phrases.append("and \(renamed.count - 10) more at another address than their name") }

@@ -65,9 +65,10 @@ public struct TextReview {
 
     private mutating func writeHead() {
         add(0, style(.heading, "Plan \(file.id)"))
-        for phrase in plan.headPhrases { add(0, phrase.terminal) }
-        for phrase in outlook?.phrases ?? [] { add(2, phrase.terminal) }
-        for phrase in plan.addressPhrases { add(2, phrase.terminal) }
+        for fact in plan.headFacts(outlook) {
+            add(0, fact.phrase.terminal)
+            for detail in fact.details { add(2, detail.terminal) }
+        }
     }
 
     // MARK: Stops

@@ -74,8 +74,10 @@ struct Show: ParsableCommand {
     }
 
     private func outlook(of plan: Plan) throws -> WindowOutlook? {
-        let freezes = try FreezeInput.read(bucket)
-        return WindowOutlook(plan, at: try at.map(WindowInput.instant) ?? .now, freezes: freezes, database: .system)
+        let contents = try FreezeInput.contents(bucket)
+        return WindowOutlook(
+            plan, at: try at.map(WindowInput.instant) ?? .now, freezes: contents.freezes, freezeZone: contents.zone,
+            database: .system)
     }
 
     /// What the store has of the plan's contents. A store that lacks some of them, or cannot be read, is no reason not to

@@ -42,6 +42,7 @@ import Testing
                   Values of secrets: A plan never holds them. What services read from elsewhere may change after the review.
                   data/ and logs/ of each job: They belong to the jobs; targets find them as the last release left them.
                   Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the applying machine decides who answers.
+                  Freezes of the bucket: workspace/freezes.yaml is not in the plan; as it is then, it may hold any run, also one that has begun.
                   Name resolution: 2 addresses of workers are names; which hosts these are is decided when the plan is applied.
 
                 Plan: 3 to restart, 3 to stop; 2 unchanged.
