@@ -95,7 +95,8 @@ struct StopGroup {
         var groups: [StopGroup] = []
         for stop in stops {
             if let last = groups.last?.stop, last.allocation.job == stop.allocation.job, last.reason == stop.reason,
-                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional
+                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional,
+                last.timeout == stop.timeout
             {
                 groups[groups.count - 1].workers.append(stop.allocation.worker)
             } else {
@@ -115,6 +116,6 @@ struct StopGroup {
                 ""
             }
         return Wording.reason(stop.reason) + (stop.isMakefileOptional ? "; by its Makefile where it has one" : "")
-            + files
+            + files + (stop.timeout == Plan.Timeouts().action ? "" : "; \(stop.timeout) s at most")
     }
 }

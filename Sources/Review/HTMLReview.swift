@@ -185,6 +185,7 @@ public struct HTMLReview {
         if let order = job.orderPhrase { facts.append(order.html) }
         if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }
         if let failures = job.failuresPhrase { facts.append(failures.html) }
+        facts += job.attemptPhrases.map(\.html)
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"

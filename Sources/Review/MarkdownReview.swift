@@ -154,6 +154,7 @@ public struct MarkdownReview {
         for phase in job.phases { head += text(phase, of: job) }
         if let gate = job.gatePhrase { head += "- gate: \(gate.markdown)\n" }
         if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
+        for phrase in job.attemptPhrases { head += "- \(phrase.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
         return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }

@@ -93,15 +93,30 @@ extension Plan.Job {
         return LifecycleAction.allCases.compactMap { action in counts[action].map { (action, $0) } }
     }
 
+    /// The versions that run somewhere now, ascending.
+    var oldVersions: [String] {
+        let texts = Set(from.lazy.filter { $0.value.content != nil }.map(\.value.version))
+        return texts.map { (text: $0, version: Version($0)) }.sorted { a, b in
+            switch (a.version, b.version) {
+            case (let x?, let y?) where x < y || y < x: x < y
+            case (.some, nil): true
+            case (nil, .some): false
+            case (.some, .some), (nil, nil): a.text.utf8.lexicographicallyPrecedes(b.text.utf8)
+            }
+        }.map(\.text)
+    }
+
+    /// The version that runs now, for the states in which one does.
+    var versionsOfStates: [String: String] {
+        Dictionary(
+            from.lazy.filter { $0.value.content != nil }.map { ($0.name, $0.value.version) }, uniquingKeysWith: { $1 })
+    }
+
     /// `2.0.0 -> 2.1.0`, or the several versions that are there now.
     var versionsPhrase: Phrase {
-        var old: [String] = []
-        for state in from where state.value.content != nil {
-            if !old.contains(state.value.version) { old.append(state.value.version) }
-        }
+        let old = oldVersions
         if old.isEmpty || old == [version] { return "\(version)" }
-        let shown = old.prefix(4).map { "\($0)" as Phrase }.list()
-        return "\(shown)\(own: old.count > 4 ? ", …" : "") -> \(version)"
+        return "\(old.map { "\($0)" as Phrase }.list(first: 4)) -> \(version)"
     }
 
     var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.list() }
@@ -169,15 +184,27 @@ extension Plan.Job {
         let failed = Wording.count(limit, "failed allocation")
         return "goes on to further batches after up to \(own: failed), and fails at its end"
     }
+
+    /// How often and how long its actions may run, where that is not as for other jobs; the hooks' limit stands with them.
+    var attemptPhrases: [Phrase] {
+        var phrases: [Phrase] = []
+        if !repeatable.isEmpty {
+            let targets = repeatable.map(\.rawValue).joined(separator: ", ")
+            phrases.append("runs again where nobody knows whether it ran: \(own: targets)")
+        }
+        let usual = Plan.Timeouts()
+        var limits: [Phrase] = []
+        if timeouts.action != usual.action { limits.append("\(timeouts.action) s for an action") }
+        if timeouts.push != usual.push { limits.append("\(timeouts.push) s for a push of files") }
+        if !limits.isEmpty { phrases.append("at most \(limits.list(", "))") }
+        return phrases
+    }
 }
 
 extension Plan.Entry {
     /// A line for each glob that matched.
     var matchPhrases: [Phrase] {
-        matched.map { glob in
-            let rest = glob.value.count > 3 ? " and \(glob.value.count - 3) more" : ""
-            return "\(glob.name) matches \(glob.value.prefix(3).map { "\($0)" }.list())\(own: rest)"
-        }
+        matched.map { "\($0.name) matches \($0.value.map { "\($0)" as Phrase }.list(first: 3))" }
     }
 }
 

@@ -120,6 +120,7 @@ public struct TextReview {
         for phase in job.phases { write(phase, of: job) }
         if let gate = job.gatePhrase { add(6, "gate: " + gate.terminal) }
         if let failures = job.failuresPhrase { add(6, style(.detail, failures.terminal)) }
+        for phrase in job.attemptPhrases { add(6, style(.detail, phrase.terminal)) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
 
