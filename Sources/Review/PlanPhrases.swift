@@ -124,16 +124,6 @@ extension Plan.Job {
     var portsPhrase: Phrase? {
         ports.isEmpty ? nil : "ports: " + ports.map { "\($0.name) \($0.value)" }.list()
     }
-
-    /// Over the file changes from one state.
-    func filesPhrase(of state: String) -> Phrase {
-        guard let from = from.first(where: { $0.name == state })?.value else { return "files" }
-        if from.content == nil, from.unfinished == nil { return "files (new)" }
-        let isAlone = changes.filter { !$0.value.isEmpty }.count == 1
-        if isAlone, from.unfinished == nil { return "files" }
-        let rest = from.unfinished == nil ? "" : ", with an unfinished rollout on top"
-        return "files (from \(from.version)\(own: rest), \(state))"
-    }
 }
 
 extension Plan.Phase {

@@ -133,7 +133,7 @@ import Testing
 
     @Test func aPageHasTheScriptsThatAreNotAmongTheChanges() throws {
         let plan = try Hooked.plan()
-        let contents = FileContents(of: plan, includingWhole: true) { digest, _ in
+        let contents = FileContents(of: plan, whole: .all) { digest, _ in
             digest == Hooked.digest ? .bytes(Array("echo <b>joined\n".utf8)) : .missing
         }
         let page = HTMLReview.page(PlanFile(plan), contents: contents, showsSteps: false)

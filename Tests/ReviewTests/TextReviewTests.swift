@@ -1,9 +1,8 @@
 import Foundation
 import Model
-import Review
 import Testing
-@testable import Review
 
+@testable import Review
 
 @Suite struct TextReviewTests {
     @Test func tellsEverythingOfASmallPlan() throws {
@@ -43,8 +42,8 @@ import Testing
                   What targets fetch: Packages, images and downloads are whatever their servers give at that time.
                   Values of secrets: A plan never holds them. What services read from elsewhere may change after the review.
                   data/ and logs/ of each job: They belong to the jobs; targets find them as the last release left them.
-                  Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the applying machine decides who answers.
                   Freezes of the bucket: workspace/freezes.yaml is not in the plan; as it is then, it may hold any run, also one that has begun.
+                  Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the applying machine decides who answers.
                   Name resolution: 2 addresses of workers are names; which hosts these are is decided when the plan is applied.
 
                 Plan: 3 to restart, 3 to stop; 2 unchanged.
@@ -189,6 +188,7 @@ import Testing
         #expect(table.text == "job        n\na\\u{1b}    1\nlong name\n")
     }
 }
+
 enum Outlook {
     static func instant(_ text: String) throws -> Timestamp { try #require(Timestamp(utcText: text)) }
 
@@ -198,7 +198,6 @@ enum Outlook {
             FixedInterval(from: try instant(from), until: try until.map(instant) ?? .distantFuture), reason: "a fair")
     }
 }
-
 
 enum Samples {
     /// One job that upgrades every worker in batches of `batch`, and one that is removed from each.

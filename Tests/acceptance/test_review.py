@@ -87,6 +87,19 @@ class Formats(bucket.Case):
         self.assertIn("~ page", alone)
         self.assertNotIn("-before", self.show(b, "--diff", "none"))
 
+    def test_a_new_script_is_shown_whole(self):
+        b = bucket.Bucket(self)
+        b.workers("w1")
+        b.job("api", commands={"command_report": {"executed_on": ["pre_deploy"]}})
+        b.write("jobs/api/_modules/command_report.sh", "echo what it does\n")
+        (b.workspace / "jobs/api/_modules/command_report.py").unlink(missing_ok=True)
+        self.succeed(b.plan())
+        for form in ("text", "markdown", "html"):
+            shown = self.show(b, "--format", form)
+            self.assertEqual(shown.count("+echo what it does"), 1)
+        # Files that only the workers get are named.
+        self.assertNotIn(".PHONY", self.show(b))
+
     def test_a_damaged_store_shows_no_diff(self):
         b = hostile(self)
         for file in b.path.glob("store/objects/*/*"):
@@ -241,6 +254,7 @@ class Comparing(bucket.Case):
         self.assertEqual(self.succeed(self.diff(b, "one", "one")).out, "The plans do the same.\n")
         differs = self.succeed(self.diff(b, "one", "two"), 2).out
         self.assertIn("  ~ app.conf: other content", differs)
+        self.assertTrue(differs.endswith("\n- is only in the first plan, + only in the second, ~ differs.\n"), differs)
         self.assertNotIn("web", differs)
         b.file("none").write_text("x\n")
         self.refuse(self.diff(b, "one", "none"), 65, "none:1:1")
@@ -254,7 +268,6 @@ class Comparing(bucket.Case):
         self.assertIn("Valid", self.succeed(self.verify(b, "one")).out)
         stale = self.succeed(self.verify(b, "all"), 3).out
         self.assertIn("web\n  + in wave 0", stale)
-        self.assertTrue(differs.endswith("\n- is only in the first plan, + only in the second, ~ differs.\n"), differs)
         self.assertIn("What the file does is unchanged", stale)
 
     def test_a_related_file_is_named(self):
