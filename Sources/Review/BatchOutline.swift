@@ -10,10 +10,18 @@ struct BatchOutline {
         let groups: [Group]
     }
 
-    /// Entries that differ in nothing but the worker.
+    /// Entries that differ in nothing but the worker, and in states whose differences the files show.
     struct Group {
         let entry: Plan.Entry
+        /// The version that is there now, where the job has several.
+        let version: String?
         var workers: [WorkerName]
+
+        /// Why, and from which version where that is not the same for all.
+        var reasonPhrase: Phrase {
+            let from: Phrase = version.map { ", from \($0)" } ?? ""
+            return "\(own: Wording.reason(entry.reason))" + from
+        }
     }
 
     let items: [Item]
@@ -21,9 +29,15 @@ struct BatchOutline {
     /// From here on, equal batches in a row are told as one.
     private static let manyBatches = 4
 
-    init(_ phase: Plan.Phase) {
+    init(_ phase: Plan.Phase, of job: Plan.Job) {
+        let versions = job.oldVersions.count > 1 ? job.versionsOfStates : [:]
         var items: [Item] = []
-        let kinds = phase.batches.map(BatchKind.init)
+        let batches = phase.batches.map { batch in
+            batch.map { entry in
+                (kind: EntryKind(entry, version: versions[entry.from]), worker: entry.worker, entry: entry)
+            }
+        }
+        let kinds = batches.map { BatchKind($0.lazy.map(\.kind)) }
         var index = 0
         while index < kinds.count {
             let kind = kinds[index]
@@ -32,11 +46,11 @@ struct BatchOutline {
             // The last batch of a run is often smaller: it is told with the others.
             if end < kinds.count, kinds[end].isLess(than: kind) { end += 1 }
             if end - index >= Self.manyBatches {
-                let entries = Array(phase.batches[index..<end].joined())
-                items.append(Item(number: "\(index + 1)–\(end)", each: kind.size, groups: Self.groups(entries)))
+                let groups = Self.groups(batches[index..<end].joined())
+                items.append(Item(number: "\(index + 1)–\(end)", each: kind.size, groups: groups))
             } else {
                 for at in index..<end {
-                    items.append(Item(number: "\(at + 1)", each: nil, groups: Self.groups(phase.batches[at])))
+                    items.append(Item(number: "\(at + 1)", each: nil, groups: Self.groups(batches[at])))
                 }
             }
             index = end
@@ -44,15 +58,17 @@ struct BatchOutline {
         self.items = items
     }
 
-    private static func groups(_ entries: [Plan.Entry]) -> [Group] {
+    private static func groups(
+        _ entries: some Sequence<(kind: EntryKind, worker: WorkerName, entry: Plan.Entry)>
+    ) -> [Group] {
         var groups: [Group] = []
         var places: [EntryKind: Int] = [:]
-        for entry in entries {
-            if let place = places[EntryKind(entry)] {
-                groups[place].workers.append(entry.worker)
+        for (kind, worker, entry) in entries {
+            if let place = places[kind] {
+                groups[place].workers.append(worker)
             } else {
-                places[EntryKind(entry)] = groups.count
-                groups.append(Group(entry: entry, workers: [entry.worker]))
+                places[kind] = groups.count
+                groups.append(Group(entry: entry, version: kind.version, workers: [worker]))
             }
         }
         return groups
@@ -63,12 +79,15 @@ struct BatchOutline {
 private struct EntryKind: Hashable {
     let action: LifecycleAction
     let reason: Reason
-    let from: String
+    let version: String?
+    /// Each glob and what it matches.
+    let matched: [[String]]
 
-    init(_ entry: Plan.Entry) {
+    init(_ entry: Plan.Entry, version: String?) {
         action = entry.action
         reason = entry.reason
-        from = entry.from
+        self.version = version
+        matched = entry.matched.map { [$0.name] + $0.value }
     }
 }
 
@@ -76,7 +95,7 @@ private struct EntryKind: Hashable {
 private struct BatchKind: Equatable {
     private let counts: [EntryKind: Int]
 
-    init(_ batch: [Plan.Entry]) { counts = batch.reduce(into: [:]) { $0[EntryKind($1), default: 0] += 1 } }
+    init(_ batch: some Sequence<EntryKind>) { counts = batch.reduce(into: [:]) { $0[$1, default: 0] += 1 } }
 
     var size: Int { counts.values.reduce(0, +) }
 
@@ -95,7 +114,8 @@ struct StopGroup {
         var groups: [StopGroup] = []
         for stop in stops {
             if let last = groups.last?.stop, last.allocation.job == stop.allocation.job, last.reason == stop.reason,
-                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional
+                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional,
+                last.timeout == stop.timeout
             {
                 groups[groups.count - 1].workers.append(stop.allocation.worker)
             } else {
@@ -115,6 +135,6 @@ struct StopGroup {
                 ""
             }
         return Wording.reason(stop.reason) + (stop.isMakefileOptional ? "; by its Makefile where it has one" : "")
-            + files
+            + files + (stop.timeout == Plan.Timeouts().action ? "" : "; \(stop.timeout) s at most")
     }
 }

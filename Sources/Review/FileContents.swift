@@ -27,21 +27,28 @@ public struct FileContents: Sendable {
 
     private init() {}
 
-    /// Asks for what the plan's file changes refer to, in the plan's order, until enough was read for one review.
+    /// Asks for what the plan's file changes refer to, until enough was read for one review: first for one state of each
+    /// job, so that a job with many leaves room for the others.
     ///
     /// - Parameters:
-    ///   - includingWhole: also files that are added or removed, which have nothing to be compared with, and the scripts of
-    ///     hooks.
+    ///   - whole: which files are wanted that have nothing to be compared with; with all of them, the scripts of hooks are
+    ///     asked for, too.
     ///   - read: gives an object of at most `limit` bytes.
-    public init(of plan: Plan, includingWhole: Bool, read: (_ digest: Digest, _ limit: Int) -> Object) {
+    public init(of plan: Plan, whole: WholeFiles, read: (_ digest: Digest, _ limit: Int) -> Object) {
         var wanted: [Digest] = []
-        for change in plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value)
-        where includingWhole || change.from != nil && change.to != nil {
-            // Only the type or mode differs, so there is nothing to compare.
-            if change.from == change.to { continue }
-            wanted += [change.from, change.to].compactMap(\.self)
+        let jobs = plan.waves.flatMap(\.jobs)
+        for index in 0..<(jobs.lazy.map(\.changes.count).max() ?? 0) {
+            for job in jobs where index < job.changes.count {
+                // Where only the type or mode differs there is nothing to compare.
+                for change in job.changes[index].value where change.from != change.to && whole.includes(change) {
+                    wanted += [change.from, change.to].compactMap(\.self)
+                }
+            }
         }
-        if includingWhole { wanted += plan.scripts }
+        switch whole {
+        case .newModules: break
+        case .all: wanted += plan.scripts
+        }
         var total = 0
         for digest in wanted where objects[digest] == nil {
             guard total < Self.maximumBytes, objects.count < Self.maximumObjects else {

@@ -1,7 +1,7 @@
 internal import Model
 
 /// What a reviewer sees of one file change beneath its path: lines, or a word on why there are none.
-enum FileDiff {
+enum FileDiff: Equatable {
     /// Raw lines: escape them for where they are shown. `hidden` lines of the diff were left out at its end.
     case lines([Line], hidden: Int)
     /// In our own words, without anything of the file.
@@ -30,6 +30,14 @@ enum FileDiff {
 
     /// The line as one of a unified diff, inert on a terminal, cut.
     static func text(_ line: Line) -> String { line.kind.prefix + Inert.line(line.text, limit: 300) }
+
+    /// Lines that are shown.
+    var lineCount: Int {
+        switch self {
+        case .lines(let lines, _): lines.count
+        case .note: 0
+        }
+    }
 
     /// - Parameters:
     ///   - showsWhole: whether a file that is added or removed is shown, too.
@@ -139,9 +147,42 @@ enum PrivateKeys {
     }
 }
 
-/// The diffs of a plan's file changes, computed once for a review.
+/// Makes diffs, until there were enough for one review.
+struct DiffReader {
+    private let contents: FileContents
+    private let whole: WholeFiles
+    private let perFile: Int
+    /// Lines that may follow.
+    private var rest: Int
+    /// The same change often leads from several states.
+    private var known: [FileChange: FileDiff] = [:]
+
+    /// - Parameters:
+    ///   - perFile: lines of one file's diff that are shown.
+    ///   - total: lines of all diffs together.
+    init(_ contents: FileContents, whole: WholeFiles, perFile: Int, total: Int) {
+        self.contents = contents
+        self.whole = whole
+        self.perFile = perFile
+        rest = total
+    }
+
+    /// Nil where there is nothing to say beyond the change itself.
+    mutating func diff(of change: FileChange) -> FileDiff? {
+        if contents.objects.isEmpty || change.from == change.to || !whole.includes(change) { return nil }
+        if rest <= 0 { return .note("not shown: this review is long enough") }
+        guard
+            let diff = known[change] ?? FileDiff(change, contents, showsWhole: true, limit: min(perFile, rest))
+        else { return nil }
+        known[change] = diff
+        if case .lines(let lines, _) = diff { rest -= lines.count }
+        return diff
+    }
+}
+
+/// All diffs of a plan's file changes, state by state.
 struct FileDiffs {
-    struct Key: Hashable {
+    private struct Key: Hashable {
         let job: JobName
         let state: String
         let path: String
@@ -149,29 +190,12 @@ struct FileDiffs {
 
     private var diffs: [Key: FileDiff] = [:]
 
-    /// - Parameters:
-    ///   - perFile: lines of one file's diff that are shown.
-    ///   - total: lines of all diffs together.
-    init(_ plan: Plan, _ contents: FileContents, showsWhole: Bool, perFile: Int, total: Int) {
-        if contents.objects.isEmpty { return }
-        var rest = total
-        // The same change often leads from several states.
-        var known: [FileChange: FileDiff] = [:]
+    init(_ plan: Plan, _ reader: DiffReader) {
+        var reader = reader
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for state in job.changes {
                 for change in state.value {
-                    let key = Key(job: job.job, state: state.name, path: change.path)
-                    if rest <= 0 {
-                        diffs[key] = .note("not shown: this review is long enough")
-                        continue
-                    }
-                    guard
-                        let diff = known[change]
-                            ?? FileDiff(change, contents, showsWhole: showsWhole, limit: min(perFile, rest))
-                    else { continue }
-                    known[change] = diff
-                    if case .lines(let lines, _) = diff { rest -= lines.count }
-                    diffs[key] = diff
+                    diffs[Key(job: job.job, state: state.name, path: change.path)] = reader.diff(of: change)
                 }
             }
         }

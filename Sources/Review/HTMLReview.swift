@@ -4,8 +4,8 @@ public import Model
 public struct HTMLReview {
     private let file: PlanFile
     private let plan: Plan
-    private let diffs: FileDiffs
     private let contents: FileContents
+    private var outlines: [JobName: FileOutline] = [:]
     /// Files that the page shows whole or as a change, and so not once more as scripts of hooks.
     private var shown = Set<Digest>()
     /// Lines of scripts that may follow.
@@ -42,12 +42,11 @@ public struct HTMLReview {
         self.outlook = outlook
         plan = file.plan
         self.contents = contents
-        diffs = FileDiffs(file.plan, contents, showsWhole: true, perFile: 400, total: 10_000)
         self.showsSteps = showsSteps
     }
 
     private mutating func write() {
-        shown = Set(plan.waves.lazy.flatMap(\.jobs).flatMap(\.changes).flatMap(\.value).compactMap(\.to))
+        outlineFiles()
         out += """
             <!doctype html>
             <html lang="en">
@@ -75,13 +74,30 @@ public struct HTMLReview {
         out += "</main>\n</body>\n</html>\n"
     }
 
+    private mutating func outlineFiles() {
+        var diffs = DiffReader(contents, whole: .all, perFile: 400, total: 10_000)
+        for job in plan.waves.lazy.flatMap(\.jobs) {
+            let outline = FileOutline(job, &diffs)
+            outlines[job.job] = outline
+            for item in outline.sections.lazy.flatMap({ $0.items.prefix(Self.manyRows) }) {
+                for sample in item.samples where sample.diff.lineCount > 0 {
+                    if let digest = sample.change.to { shown.insert(digest) }
+                }
+            }
+        }
+    }
+
     // MARK: Head
 
     private mutating func writeHead() {
         out += "<header>\n<h1>\(Inert.entities(plan.summaryLine))</h1>\n"
         out += "<p class=\"id\">\(file.id)</p>\n<ul class=\"facts\">\n"
-        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
-            out += "<li>\(phrase.html)</li>\n"
+        for fact in plan.headFacts(outlook) {
+            out += "<li>\(fact.phrase.html)"
+            if !fact.details.isEmpty {
+                out += "\n<ul>\n" + fact.details.map { "<li>\($0.html)</li>\n" }.joined() + "</ul>\n"
+            }
+            out += "</li>\n"
         }
         out += "</ul>\n</header>\n"
     }
@@ -181,26 +197,27 @@ public struct HTMLReview {
         if let order = job.orderPhrase { facts.append(order.html) }
         if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }
         if let failures = job.failuresPhrase { facts.append(failures.html) }
+        facts += job.attemptPhrases.map(\.html)
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
             out += "<ul class=\"facts\">\n" + facts.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
         }
         if let hooks = job.hooksPhrase { write(hooks, job.hookGroups) }
         for phase in job.phases { write(phase, of: job) }
-        for state in job.changes { write(state.value, of: state.name, in: job) }
+        for section in outlines[job.job]?.sections ?? [] { write(section) }
         out += "</div>\n</details>\n"
     }
 
     private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
         out += "<h3>\(Self.title(phase.titlePhrase(in: job)))</h3>\n<ol class=\"batches\">\n"
-        let items = BatchOutline(phase).items
+        let items = BatchOutline(phase, of: job).items
         for item in items.prefix(Self.manyRows) {
             out += "<li><span class=\"number\">\(item.number)</span><div>"
             for (place, group) in item.groups.enumerated() {
                 out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action))) "
                 out += WorkerList.phrase(group.workers).html
                 if place == 0, let each = item.each { out += ", \(each) at a time" }
-                out += " \(Self.small(Wording.reason(group.entry.reason)))"
+                out += " <small>\(group.reasonPhrase.html)</small>"
                 for match in group.entry.matchPhrases.prefix(20) { out += "<div class=\"match\">\(match.html)</div>" }
                 out += "</div>"
             }
@@ -212,31 +229,45 @@ public struct HTMLReview {
 
     // MARK: Files
 
-    private mutating func write(_ changes: [FileChange], of state: String, in job: Plan.Job) {
-        if changes.isEmpty { return }
-        out += "<h3>\(Self.title(job.filesPhrase(of: state)))</h3>\n<ul class=\"plain files\">\n"
-        for change in changes.prefix(Self.manyRows) {
-            let (symbol, part) = Wording.symbol(change.kind)
+    private mutating func write(_ section: FileOutline.Section) {
+        out += "<h3>\(Self.title(section.title))</h3>\n<ul class=\"plain files\">\n"
+        for item in section.items.prefix(Self.manyRows) {
+            let (symbol, part) = Wording.symbol(item.kind)
             let style =
                 switch part {
                 case .start: "added"
                 case .stop: "removed"
                 case .change, .heading, .name, .detail: "changed"
                 }
-            var line = "<span class=\"symbol \(style)\">\(symbol)</span> <code>\(Inert.html(change.path))</code>"
-            if change.kind == .mode { line += " \(Self.small("type or mode"))" }
-            switch diffs.diff(of: change.path, from: state, in: job.job) {
-            case nil: out += "<li>\(line)</li>\n"
-            case .note(let note): out += "<li>\(line) \(Self.small(note))</li>\n"
-            case .lines(let lines, let hidden):
-                let isOpen = change.kind == .modified && lines.count <= Self.shortDiff
+            var line = "<span class=\"symbol \(style)\">\(symbol)</span> <code>\(Inert.html(item.path))</code>"
+            for note in item.notes { line += " <small>\(note.html)</small>" }
+            if let sample = item.samples.first, sample.workers == nil, case .note(let note) = sample.diff {
+                out += "<li>\(line) \(Self.small(note))</li>\n"
+            } else if item.samples.isEmpty {
+                out += "<li>\(line)</li>\n"
+            } else {
+                let count = item.samples.reduce(0) { $0 + $1.diff.lineCount }
+                let isOpen = item.kind == .modified && count <= Self.shortDiff
                 out += "<li><details\(isOpen ? " open" : "")><summary>\(line)</summary>"
-                write(lines, hidden: hidden)
+                for sample in item.samples { write(sample) }
+                if item.others > 0 {
+                    out += "<p class=\"hint\">\(item.othersText)</p>"
+                }
                 out += "</details></li>\n"
             }
         }
-        writeRest(changes.count, "more file")
+        writeRest(section.items.count, "more file")
         out += "</ul>\n"
+    }
+
+    private mutating func write(_ sample: FileOutline.Sample) {
+        let workers = sample.workers.map { "on \($0.html):" } ?? ""
+        switch sample.diff {
+        case .note(let note): out += "<p class=\"hint\">\(workers) \(Self.small(note))</p>"
+        case .lines(let lines, let hidden):
+            if !workers.isEmpty { out += "<p class=\"hint\">\(workers)</p>" }
+            write(lines, hidden: hidden)
+        }
     }
 
     private mutating func write(_ lines: [FileDiff.Line], hidden: Int) {

@@ -24,9 +24,9 @@ enum HTMLStyle {
         code { unicode-bidi: isolate; overflow-wrap: anywhere; }
         .id { margin: 0 0 10px; color: var(--soft); overflow-wrap: anywhere; }
         ul.facts { margin: 0 0 8px; padding-left: 18px; color: var(--soft); }
-        ul.facts code { color: var(--text); }
+        ul.facts code { color: var(--text); } ul.facts ul { padding-left: 18px; }
         .hint, .more, small { color: var(--soft); font-size: 13px; }
-        .hint { margin: 0 0 8px; }
+        .hint { margin: 0 0 8px; } .files .hint { margin: 4px 0 0; }
         ul.plain, ol.batches { list-style: none; margin: 0; padding: 0; }
         ul.plain > li { padding: 2px 0; }
         ol.batches > li { display: flex; gap: 10px; padding: 2px 0; }

@@ -15,7 +15,7 @@ public enum JSONReview {
         _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, outlook: WindowOutlook? = nil
     ) -> JSON {
         let plan = file.plan
-        let diffs = FileDiffs(plan, contents, showsWhole: true, perFile: 1000, total: 20_000)
+        let diffs = FileDiffs(plan, DiffReader(contents, whole: .all, perFile: 1000, total: 20_000))
         var fields: [(String, JSON)] = [
             ("review_format", .int(format)),
             ("plan", .string(file.id.description)),

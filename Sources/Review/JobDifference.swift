@@ -100,7 +100,7 @@ struct JobDifference {
         let after = Self.changes(new)
         for (path, change) in before.ordered {
             guard let others = after.byPath[path], let changes = before.byPath[path] else {
-                tell(.removed, "\(path) is \(own: Self.word(change.kind))")
+                tell(.removed, "\(own: Self.word(change.kind)) \(path)")
                 continue
             }
             if changes == others { continue }
@@ -114,7 +114,7 @@ struct JobDifference {
             }
         }
         for (path, change) in after.ordered where before.byPath[path] == nil {
-            tell(.added, "\(path) is \(own: Self.word(change.kind))")
+            tell(.added, "\(own: Self.word(change.kind)) \(path)")
         }
     }
 
@@ -130,10 +130,13 @@ struct JobDifference {
         return (ordered, byPath)
     }
 
+    /// What a plan does to a path.
     private static func word(_ kind: ChangeKind) -> String {
         switch kind {
-        case .added, .modified, .removed: kind.rawValue
-        case .mode: "of another type or mode"
+        case .added: "adds"
+        case .modified: "modifies"
+        case .removed: "removes"
+        case .mode: "changes the type or mode of"
         }
     }
 

@@ -10,7 +10,7 @@ public struct MarkdownReview {
 
     private let file: PlanFile
     private let plan: Plan
-    private let diffs: FileDiffs
+    private var diffs: DiffReader
     private let showsSteps: Bool
     private let outlook: WindowOutlook?
     private var out = ""
@@ -49,15 +49,16 @@ public struct MarkdownReview {
         self.file = file
         self.outlook = outlook
         plan = file.plan
-        diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: perFile, total: total)
+        diffs = DiffReader(contents, whole: .newModules, perFile: perFile, total: total)
         self.showsSteps = showsSteps
     }
 
     private mutating func write() {
         out += "### \(plan.summaryLine)\n\n"
         out += "`\(file.id)`\n\n"
-        for phrase in plan.headPhrases + (outlook?.phrases ?? []) + plan.addressPhrases {
-            out += "- \(phrase.markdown)\n"
+        for fact in plan.headFacts(outlook) {
+            out += "- \(fact.phrase.markdown)\n"
+            for detail in fact.details { out += "  - \(detail.markdown)\n" }
         }
         out += "\n"
         if !plan.waves.isEmpty { writeTable() }
@@ -73,9 +74,10 @@ public struct MarkdownReview {
                 stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) })
         }
         for wave in plan.waves {
-            let jobs = wave.jobs.prefix(8).map { "<code>\(Inert.html($0.job.text))</code>" }.joined(separator: ", ")
-            let rest = wave.jobs.count > 8 ? " and \(wave.jobs.count - 8) more" : ""
-            fold("Wave \(wave.deploymentSequence): \(jobs)\(rest)", wave.jobs.flatMap(blocks))
+            let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
+            var parts: [String] = []
+            for job in wave.jobs { parts += blocks(job) }
+            fold("Wave \(wave.deploymentSequence): \(jobs)", parts)
         }
         if showsSteps, !plan.isEmpty { writeSteps() }
         if isCut {
@@ -140,7 +142,7 @@ public struct MarkdownReview {
         }
     }
 
-    private func blocks(_ job: Plan.Job) -> [String] {
+    private mutating func blocks(_ job: Plan.Job) -> [String] {
         var head = "#### \(Inert.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
         if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
         if job.gateFirst {
@@ -153,9 +155,10 @@ public struct MarkdownReview {
         for phase in job.phases { head += text(phase, of: job) }
         if let gate = job.gatePhrase { head += "- gate: \(gate.markdown)\n" }
         if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
+        for phrase in job.attemptPhrases { head += "- \(phrase.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
-        return [head] + job.changes.flatMap { files($0.value, of: $0.name, in: job) }
+        return [head] + FileOutline(job, &diffs).sections.flatMap(files)
     }
 
     private func text(_ title: Phrase, _ groups: [HookGroup]) -> String {
@@ -169,13 +172,13 @@ public struct MarkdownReview {
 
     private func text(_ phase: Plan.Phase, of job: Plan.Job) -> String {
         var text = "- \(phase.titlePhrase(in: job).markdown)\n"
-        let items = BatchOutline(phase).items
+        let items = BatchOutline(phase, of: job).items
         for item in items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
                 let action = phase.word(group.entry.action)
                 text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
-                text += "\(place == 0 ? size : "") (\(Wording.reason(group.entry.reason)))\n"
+                text += "\(place == 0 ? size : "") (\(group.reasonPhrase.markdown))\n"
                 for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }
             }
         }
@@ -186,34 +189,40 @@ public struct MarkdownReview {
     }
 
     /// A list of the files, and a block for each diff.
-    private func files(_ changes: [FileChange], of state: String, in job: Plan.Job) -> [String] {
-        if changes.isEmpty { return [] }
-        var list = "\(job.filesPhrase(of: state).markdown):\n\n"
+    private func files(_ section: FileOutline.Section) -> [String] {
+        var list = "\(section.title.markdown):\n\n"
         var blocks: [String] = []
-        for change in changes.prefix(Self.fewRows) {
+        for item in section.items.prefix(Self.fewRows) {
             let word =
-                switch change.kind {
+                switch item.kind {
                 case .added: "added"
                 case .modified: "modified"
                 case .removed: "removed"
-                case .mode: "type or mode"
+                case .mode: "changed"
                 }
-            list += "- \(word) \(Inert.code(change.path))"
-            switch diffs.diff(of: change.path, from: state, in: job.job) {
-            case nil: break
-            case .note(let note): list += " (\(note))"
-            case .lines(let lines, let hidden):
-                var texts = lines.map(FileDiff.text)
-                if hidden > 0 { texts.append("… \(Wording.count(hidden, "more line"))") }
-                let fence = Inert.fence(for: texts)
-                blocks.append(
-                    "\(Inert.code(change.path))\n\n\(fence)diff\n\(texts.joined(separator: "\n"))\n\(fence)\n\n")
+            list += "- \(word) \(Inert.code(item.path))"
+            for note in item.notes { list += " (\(note.markdown))" }
+            for sample in item.samples {
+                let workers = sample.workers.map { " on \($0.markdown)" } ?? ""
+                switch sample.diff {
+                case .note(let note): list += workers.isEmpty ? " (\(note))" : " (\(note)\(workers))"
+                case .lines(let lines, let hidden):
+                    let others = item.others > 0 ? ", \(item.othersText)" : ""
+                    blocks.append(block(Inert.code(item.path) + workers + others, lines, hidden: hidden))
+                }
             }
             list += "\n"
         }
-        let rest = changes.count - Self.fewRows
+        let rest = section.items.count - Self.fewRows
         if rest > 0 { list += "- and \(Wording.count(rest, "more file"))\n" }
         return [list + "\n"] + blocks
+    }
+
+    private func block(_ title: String, _ lines: [FileDiff.Line], hidden: Int) -> String {
+        var texts = lines.map(FileDiff.text)
+        if hidden > 0 { texts.append("… \(Wording.count(hidden, "more line"))") }
+        let fence = Inert.fence(for: texts)
+        return "\(title)\n\n\(fence)diff\n\(texts.joined(separator: "\n"))\n\(fence)\n\n"
     }
 
     private mutating func writeSteps() {

@@ -54,9 +54,6 @@ struct Phrase: ExpressibleByStringInterpolation {
 
     var html: String { render(own: Inert.entities, foreign: { "<code>\(Inert.html($0))</code>" }) }
 
-    /// In an attribute, or in an element that holds no other.
-    var htmlText: String { render(own: Inert.entities, foreign: Inert.html) }
-
     private func render(
         own: (String) -> String, foreign: (String) -> String, quoted: (String) -> String = { $0 }
     ) -> String {
@@ -82,5 +79,13 @@ extension Sequence<Phrase> {
             isFirst = false
         }
         return sum
+    }
+}
+
+extension Collection<Phrase> {
+    /// The first ones, and how many more there are: `a, b and 3 more`.
+    func list(first limit: Int) -> Phrase {
+        let shown = prefix(limit).list()
+        return count > limit ? "\(shown) and \(count - limit) more" : shown
     }
 }

@@ -28,6 +28,7 @@ public struct PlanDifference {
     /// Lines of one section that are shown; the others are counted.
     private static let shownItems = 200
 
+    /// What the second plan does otherwise than the first.
     public init(_ old: Plan, _ new: Plan) {
         revisions = (old.base.catalogRevision, new.base.catalogRevision)
         compareHeads(old, new)
@@ -52,6 +53,16 @@ public struct PlanDifference {
 
     /// Whether both plans do the same.
     public var isEmpty: Bool { sections.isEmpty }
+
+    /// What the signs of `text` mean.
+    ///
+    /// - Parameters:
+    ///   - old: what the first plan is called; shown as it is.
+    ///   - new: what the second plan is called.
+    public static func legend(_ old: String, _ new: String) -> String {
+        let signs = [(Sign.removed, "is only in \(old)"), (.added, "only in \(new)"), (.changed, "differs")]
+        return signs.map { "\($0.0.rawValue) \($0.1)" }.joined(separator: ", ") + "."
+    }
 
     /// For a terminal, with a line feed at its end.
     public func text(color: Bool) -> String {

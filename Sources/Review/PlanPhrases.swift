@@ -2,8 +2,17 @@ internal import Model
 
 // What a plan says, sentence by sentence, for every format.
 
+/// A line at the head of a review, and what belongs to it.
+struct HeadFact {
+    let phrase: Phrase
+    var details: [Phrase] = []
+}
+
 extension Plan {
-    var headPhrases: [Phrase] {
+    /// What holds for the whole plan.
+    ///
+    /// - Parameter outlook: when it may run next.
+    func headFacts(_ outlook: WindowOutlook?) -> [HeadFact] {
         var phrases: [Phrase] = [
             "\(own: kind.rawValue) in bucket \(bucket), made at catalog revision \(base.catalogRevision)"
         ]
@@ -18,11 +27,18 @@ extension Plan {
             case .continue: "after a failure jobs that do not demand the failed one go on"
             }
         phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
-        return phrases + windowPhrases + reachPhrases
+        if let startBefore = policy.startBefore {
+            phrases.append("begins before \(own: startBefore.utcText), or never")
+        }
+        var facts =
+            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + reachPhrases.map { HeadFact(phrase: $0) }
+        facts[facts.count - 1].details += addressPhrases
+        return facts
     }
 
     /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.
     private var reachPhrases: [Phrase] {
+        if workers.isEmpty { return [] }
         var phrases: [Phrase] = []
         switch transport {
         case .local:
@@ -49,7 +65,7 @@ extension Plan {
     }
 
     /// Workers that are reached at another address than their name; the first ones, then how many more there are.
-    var addressPhrases: [Phrase] {
+    private var addressPhrases: [Phrase] {
         let renamed = workers.filter { $0.address != $0.worker.text }
         var phrases: [Phrase] = renamed.prefix(10).map { "\($0.worker) at \($0.address)" }
         if renamed.count > 10 { phrases.append("and \(renamed.count - 10) more at another address than their name") }
@@ -77,31 +93,36 @@ extension Plan.Job {
         return LifecycleAction.allCases.compactMap { action in counts[action].map { (action, $0) } }
     }
 
+    /// The versions that run somewhere now, ascending.
+    var oldVersions: [String] {
+        let texts = Set(from.lazy.filter { $0.value.content != nil }.map(\.value.version))
+        return texts.map { (text: $0, version: Version($0)) }.sorted { a, b in
+            switch (a.version, b.version) {
+            case (let x?, let y?) where x < y || y < x: x < y
+            case (.some, nil): true
+            case (nil, .some): false
+            case (.some, .some), (nil, nil): a.text.utf8.lexicographicallyPrecedes(b.text.utf8)
+            }
+        }.map(\.text)
+    }
+
+    /// The version that runs now, for the states in which one does.
+    var versionsOfStates: [String: String] {
+        Dictionary(
+            from.lazy.filter { $0.value.content != nil }.map { ($0.name, $0.value.version) }, uniquingKeysWith: { $1 })
+    }
+
     /// `2.0.0 -> 2.1.0`, or the several versions that are there now.
     var versionsPhrase: Phrase {
-        var old: [String] = []
-        for state in from where state.value.content != nil {
-            if !old.contains(state.value.version) { old.append(state.value.version) }
-        }
+        let old = oldVersions
         if old.isEmpty || old == [version] { return "\(version)" }
-        let shown = old.prefix(4).map { "\($0)" as Phrase }.list()
-        return "\(shown)\(own: old.count > 4 ? ", …" : "") -> \(version)"
+        return "\(old.map { "\($0)" as Phrase }.list(first: 4)) -> \(version)"
     }
 
     var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.list() }
 
     var portsPhrase: Phrase? {
         ports.isEmpty ? nil : "ports: " + ports.map { "\($0.name) \($0.value)" }.list()
-    }
-
-    /// Over the file changes from one state.
-    func filesPhrase(of state: String) -> Phrase {
-        guard let from = from.first(where: { $0.name == state })?.value else { return "files" }
-        if from.content == nil, from.unfinished == nil { return "files (new)" }
-        let isAlone = changes.filter { !$0.value.isEmpty }.count == 1
-        if isAlone, from.unfinished == nil { return "files" }
-        let rest = from.unfinished == nil ? "" : ", with an unfinished rollout on top"
-        return "files (from \(from.version)\(own: rest), \(state))"
     }
 }
 
@@ -153,15 +174,27 @@ extension Plan.Job {
         let failed = Wording.count(limit, "failed allocation")
         return "goes on to further batches after up to \(own: failed), and fails at its end"
     }
+
+    /// How often and how long its actions may run, where that is not as for other jobs; the hooks' limit stands with them.
+    var attemptPhrases: [Phrase] {
+        var phrases: [Phrase] = []
+        if !repeatable.isEmpty {
+            let targets = repeatable.map(\.rawValue).joined(separator: ", ")
+            phrases.append("runs again where nobody knows whether it ran: \(own: targets)")
+        }
+        let usual = Plan.Timeouts()
+        var limits: [Phrase] = []
+        if timeouts.action != usual.action { limits.append("\(timeouts.action) s for an action") }
+        if timeouts.push != usual.push { limits.append("\(timeouts.push) s for a push of files") }
+        if !limits.isEmpty { phrases.append("at most \(limits.list(", "))") }
+        return phrases
+    }
 }
 
 extension Plan.Entry {
     /// A line for each glob that matched.
     var matchPhrases: [Phrase] {
-        matched.map { glob in
-            let rest = glob.value.count > 3 ? " and \(glob.value.count - 3) more" : ""
-            return "\(glob.name) matches \(glob.value.prefix(3).map { "\($0)" }.list())\(own: rest)"
-        }
+        matched.map { "\($0.name) matches \($0.value.map { "\($0)" as Phrase }.list(first: 3))" }
     }
 }
 

@@ -8,18 +8,19 @@ public struct TextReview {
     private let file: PlanFile
     private let plan: Plan
     private let style: Style
-    private let diffs: FileDiffs
+    private var diffs: DiffReader
     private let width: Int?
     private let outlook: WindowOutlook?
     private var lines: [String] = []
 
-    /// File changes of one state that are shown; the others are counted.
-    private static let shownChanges = 30
+    /// Files of one section that are shown; the others are counted.
+    private static let shownFiles = 30
+
     private init(_ file: PlanFile, _ contents: FileContents, _ style: Style, _ width: Int?, _ outlook: WindowOutlook?) {
         self.file = file
         self.outlook = outlook
         self.width = width
-        diffs = FileDiffs(file.plan, contents, showsWhole: false, perFile: 60, total: 600)
+        diffs = DiffReader(contents, whole: .newModules, perFile: 60, total: 600)
         plan = file.plan
         self.style = style
     }
@@ -27,7 +28,8 @@ public struct TextReview {
     /// The text, with a line feed at its end.
     ///
     /// - Parameters:
-    ///   - contents: for the diffs of modified files; without them only the paths are shown.
+    ///   - contents: for the diffs of modified files, and for new files below `_modules/`; without them only the paths are
+    ///     shown.
     ///   - width: columns of the terminal; longer lines are broken here and indented, so that no text of a plan can
     ///     begin a row. Nil leaves lines as long as they are.
     ///   - outlook: when the plan may run next.
@@ -65,9 +67,10 @@ public struct TextReview {
 
     private mutating func writeHead() {
         add(0, style(.heading, "Plan \(file.id)"))
-        for phrase in plan.headPhrases { add(0, phrase.terminal) }
-        for phrase in outlook?.phrases ?? [] { add(2, phrase.terminal) }
-        for phrase in plan.addressPhrases { add(2, phrase.terminal) }
+        for fact in plan.headFacts(outlook) {
+            add(0, fact.phrase.terminal)
+            for detail in fact.details { add(2, detail.terminal) }
+        }
     }
 
     // MARK: Stops
@@ -110,7 +113,7 @@ public struct TextReview {
         } else if let purpose = job.purposeWithoutPhases {
             add(6, purpose)
         }
-        for state in job.changes { write(state.value, of: state.name, in: job) }
+        for section in FileOutline(job, &diffs).sections { write(section) }
         if let hooks = job.hooksPhrase {
             add(6, hooks.terminal)
             for group in job.hookGroups { write(group, indent: 8) }
@@ -119,32 +122,44 @@ public struct TextReview {
         for phase in job.phases { write(phase, of: job) }
         if let gate = job.gatePhrase { add(6, "gate: " + gate.terminal) }
         if let failures = job.failuresPhrase { add(6, style(.detail, failures.terminal)) }
+        for phrase in job.attemptPhrases { add(6, style(.detail, phrase.terminal)) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
 
-    private mutating func write(_ changes: [FileChange], of state: String, in job: Plan.Job) {
-        guard !changes.isEmpty else { return }
-        add(6, job.filesPhrase(of: state).terminal)
-        for change in changes.prefix(Self.shownChanges) {
-            let (symbol, part) = Wording.symbol(change.kind)
-            let diff = diffs.diff(of: change.path, from: state, in: job.job)
-            var note = change.kind == .mode ? detail("type or mode") : ""
-            if case .note(let text)? = diff { note += detail(text) }
-            add(8, style(part, symbol) + " " + Wording.safe(change.path) + note)
-            if case .lines(let lines, let hidden)? = diff {
-                for line in lines { add(12, style(line.kind.part, FileDiff.text(line))) }
-                if hidden > 0 { add(12, style(.detail, "… \(Wording.count(hidden, "more line"))")) }
+    private mutating func write(_ section: FileOutline.Section) {
+        add(6, section.title.terminal)
+        for item in section.items.prefix(Self.shownFiles) {
+            let (symbol, part) = Wording.symbol(item.kind)
+            var line = style(part, symbol) + " " + Wording.safe(item.path)
+            for note in item.notes { line += detail(note.terminal) }
+            if let sample = item.samples.first, sample.workers == nil, case .note(let note) = sample.diff {
+                line += detail(note)
             }
+            add(8, line)
+            for sample in item.samples { write(sample) }
+            if item.others > 0 { add(10, style(.detail, item.othersText)) }
         }
-        let rest = changes.count - Self.shownChanges
+        let rest = section.items.count - Self.shownFiles
         if rest > 0 { add(8, "and \(Wording.count(rest, "more file"))") }
+    }
+
+    /// Our own lines are less indented than any of a file, so that none can look like them.
+    private mutating func write(_ sample: FileOutline.Sample) {
+        switch sample.diff {
+        case .note(let note):
+            if let workers = sample.workers { add(10, "on \(workers.terminal): " + style(.detail, note)) }
+        case .lines(let lines, let hidden):
+            if let workers = sample.workers { add(10, "on \(workers.terminal):") }
+            for line in lines { add(12, style(line.kind.part, FileDiff.text(line))) }
+            if hidden > 0 { add(12, style(.detail, "… \(Wording.count(hidden, "more line"))")) }
+        }
     }
 
     // MARK: Batches
 
     private mutating func write(_ phase: Plan.Phase, of job: Plan.Job) {
         add(6, phase.titlePhrase(in: job).terminal)
-        for item in BatchOutline(phase).items {
+        for item in BatchOutline(phase, of: job).items {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
                 let action = group.entry.action
@@ -153,7 +168,7 @@ public struct TextReview {
                     8,
                     "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(phase.word(action))") + " "
                         + WorkerList.text(group.workers) + (place == 0 ? size : "")
-                        + detail(Wording.reason(group.entry.reason)))
+                        + detail(group.reasonPhrase.terminal))
                 for match in group.entry.matchPhrases { add(8 + label.count + 3, style(.detail, match.terminal)) }
             }
         }

@@ -4,6 +4,7 @@ internal import YAML
 public struct TextTable {
     private var rows: [[String]]
 
+    /// A table without rows.
     public init(_ headings: [String]) { rows = [headings] }
 
     /// - Parameter cells: as many as there are headings; escaped here.

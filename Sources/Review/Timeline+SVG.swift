@@ -41,9 +41,9 @@ extension Timeline {
     /// Where hooks run: at the edges of a job, and at the end of a batch before its gate.
     private var hookLines: [Int] {
         blocks.flatMap { block -> [Int] in
-            let own = columns[block.columns].filter(\.hasHooks).map { $0.x + columnWidth - 2 }
-            let end = columns[block.columns].last.map { $0.x + columnWidth + 1 } ?? block.x
-            return (block.hooksBefore ? [block.x + 2] : []) + own + (block.hooksAfter ? [end] : [])
+            let own = columns[block.columns].filter(\.hasHooks).map { $0.x + columnWidth - 1 - hookWidth }
+            let end = columns[block.columns].last.map { $0.x + columnWidth + Self.margin / 2 } ?? block.x
+            return (block.hooksBefore ? [block.x + Self.margin / 2] : []) + own + (block.hooksAfter ? [end] : [])
         }
     }
 
@@ -60,7 +60,7 @@ extension Timeline {
         if columnWidth >= 20 {
             for column in columns {
                 out +=
-                    "<text class=\"n\" x=\"\(column.x + columnWidth / 2)\" y=\"51\">\(column.number)</text>"
+                    "<text class=\"n\" x=\"\(column.x + (columnWidth - hookWidth) / 2)\" y=\"51\">\(column.number)</text>"
             }
         }
         return out + "</svg>\n"
@@ -110,7 +110,7 @@ extension Timeline {
                 let column = columns[cell.column]
                 let x = column.x + 1
                 let y = cell.row * rowHeight + 2
-                let (width, height) = (columnWidth - 3, rowHeight - 4)
+                let (width, height) = (columnWidth - hookWidth - 3, rowHeight - 4)
                 out += "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" rx=\"2\""
                 if cells.count <= Self.manyCells {
                     out += "><title>\(Inert.html(rows[cell.row].text)): \(cell.word) "

@@ -53,6 +53,8 @@ struct Timeline {
     private(set) var hiddenRows = 0
     private(set) var hiddenBlocks = 0
     let columnWidth: Int
+    /// Room within a column for its hooks' line beside that of its gate; 0 where no batch has both.
+    let hookWidth: Int
     let rowHeight: Int
 
     var width: Int { (bands.last.map { $0.x + $0.width } ?? 0) + 1 }
@@ -63,6 +65,8 @@ struct Timeline {
     private static let maximumColumns = 600
     private static let maximumBlocks = 300
     private static let maximumColumnsOfBlock = 60
+    /// On each side of a block's columns: lines of its hooks are there.
+    static let margin = 6
 
     /// One job's batches, as they come.
     private struct Source {
@@ -88,7 +92,9 @@ struct Timeline {
         titles.removeLast(titles.count - ((sources.last?.band ?? -1) + 1))
         let perBlock = min(Self.maximumColumnsOfBlock, max(1, Self.maximumColumns / max(1, sources.count)))
         let total = sources.reduce(0) { $0 + min($1.batches.count, perBlock) }
-        columnWidth = total <= 80 ? 20 : total <= 240 ? 12 : 7
+        let hasBoth = sources.lazy.flatMap(\.batches).contains { $0.gate && $0.hooks }
+        hookWidth = hasBoth ? 4 : 0
+        columnWidth = (total <= 80 ? 20 : total <= 240 ? 12 : 7) + hookWidth
 
         let touched = Set(sources.lazy.flatMap(\.batches).flatMap(\.entries).map(\.worker))
         let all = plan.workers.map(\.worker).filter(touched.contains)
@@ -176,7 +182,7 @@ struct Timeline {
             let batches = source.batches[range]
             columns.append(
                 Column(
-                    x: x + 3 + index * columnWidth, number: source.batches[range.lowerBound].number,
+                    x: x + Self.margin + index * columnWidth, number: source.batches[range.lowerBound].number,
                     hasGate: batches.contains { $0.gate }, hasHooks: batches.contains { $0.hooks }))
             for batch in batches {
                 let place = batch.phase.map { "\($0.rawValue) batch \(batch.number)" }
@@ -188,7 +194,7 @@ struct Timeline {
                 }
             }
         }
-        let width = max(count * columnWidth + 6, min(source.title.count * 7 + 14, 126))
+        let width = max(count * columnWidth + 2 * Self.margin, min(source.title.count * 7 + 14, 126))
         blocks.append(
             Block(
                 title: source.title, band: source.band, x: x, width: width, columns: first..<columns.count,

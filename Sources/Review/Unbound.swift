@@ -4,6 +4,7 @@ public import Model
 ///
 /// A reviewer approves a plan in spite of these, so every format lists them.
 public struct Unbound: Equatable, Sendable {
+    /// What it is, in our own words.
     public let subject: String
     let phrase: Phrase
 
@@ -15,6 +16,7 @@ public struct Unbound: Equatable, Sendable {
         phrase = detail
     }
 
+    /// Whether both say the same.
     public static func == (a: Self, b: Self) -> Bool { a.subject == b.subject && a.detail == b.detail }
 }
 
@@ -58,6 +60,12 @@ extension Plan {
                     subject: "data/ and logs/ of each job",
                     detail: "They belong to the jobs; targets find them as the last release left them."))
         }
+        list.append(
+            Unbound(
+                subject: "Freezes of the bucket",
+                detail:
+                    "\(FreezeFile.path) is not in the plan; as it is then, it may hold any run, also one that has begun."
+            ))
         if hasHooks { list += unboundOfHooks }
         switch transport {
         case .local where kind.touchesWorkers:
@@ -107,13 +115,12 @@ extension Plan {
         ]
         let python = jobsWithPython
         if !python.isEmpty {
-            let jobs = python.prefix(8).map { "\($0)" as Phrase }.list()
-            let rest = python.count > 8 ? " and \(python.count - 8) more" : ""
+            let jobs = python.map { "\($0)" as Phrase }.list(first: 8)
             list.append(
                 Unbound(
                     subject: "Virtual environments",
                     detail:
-                        "Hooks in Python of \(jobs)\(own: rest) run with _modules/.venv or _modules/venv of the job's folder "
+                        "Hooks in Python of \(jobs) run with _modules/.venv or _modules/venv of the job's folder "
                         + "in the workspace where it has one, as it is then."))
         }
         return list

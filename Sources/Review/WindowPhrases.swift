@@ -3,20 +3,19 @@ public import Model
 // A plan's window in words, and when it opens next.
 
 extension Plan {
-    /// What the plan says of when it may run; nothing of the present.
-    var windowPhrases: [Phrase] {
-        var phrases: [Phrase] = []
-        if let startBefore = policy.startBefore {
-            phrases.append("begins before \(own: startBefore.utcText), or never")
+    /// When the plan may run.
+    func windowFacts(_ outlook: WindowOutlook?) -> [HeadFact] {
+        guard let window else {
+            let details = outlook?.phrases ?? []
+            return details.isEmpty
+                ? [] : [HeadFact(phrase: "has no window, but the freezes of the bucket hold it", details: details)]
         }
-        guard let window else { return phrases }
-        phrases.append(window.phrase)
-        for freeze in window.freezes.prefix(20) {
+        var details = window.freezes.prefix(20).map { freeze -> Phrase in
             let reason: Phrase = freeze.reason.isEmpty ? "" : ": \(freeze.reason)"
-            phrases.append("frozen \(own: freeze.interval.text)\(reason)")
+            return "frozen \(own: freeze.interval.text)\(reason)"
         }
-        if window.freezes.count > 20 { phrases.append("and \(window.freezes.count - 20) more freezes") }
-        return phrases
+        if window.freezes.count > 20 { details.append("and \(window.freezes.count - 20) more freezes") }
+        return [HeadFact(phrase: window.phrase, details: details + (outlook?.phrases ?? []))]
     }
 }
 
@@ -65,7 +64,7 @@ public struct WindowOutlook: Sendable {
     /// Openings that are shown.
     public static let count = 3
 
-    private let zone: String
+    private let hasWindow: Bool
     private let openings: [Row]
     /// Why there is nothing to show.
     private let problem: Phrase?
@@ -78,15 +77,35 @@ public struct WindowOutlook: Sendable {
         var localUntil: String
         var isShifted: Bool
         var endsInFreeze: Bool
+        /// It has begun.
+        var isOpen: Bool
+
+        private var start: String { "\(localFrom) (\(from.utcText))" }
+        private var end: String { "\(localUntil) (\(until.utcText))" }
+
+        /// Of a window.
+        func text(isFirst: Bool) -> String { "\(isFirst ? "next opening" : "then"): \(start) to \(end)" }
+
+        /// Of a plan that only freezes restrict; nil where none is left.
+        var textBetweenFreezes: String? {
+            switch (isOpen, until >= .distantFuture) {
+            case (true, true): nil
+            case (true, false): "may run until \(end)"
+            case (false, true): "may run again from \(start)"
+            case (false, false): "may run again from \(start) to \(end)"
+            }
+        }
     }
 
     /// - Parameters:
     ///   - freezes: the bucket's own, beside those of the plan.
-    ///   - database: has to have the zone of the plan's window.
+    ///   - freezeZone: in which times are told where the plan has no window.
+    ///   - database: has to have the zone.
     /// - Returns: nil where nothing restricts the plan.
-    public init?(_ plan: Plan, at now: Timestamp, freezes: [Freeze], database: ZoneDatabase) {
+    public init?(_ plan: Plan, at now: Timestamp, freezes: [Freeze], freezeZone: String, database: ZoneDatabase) {
         if plan.window == nil, freezes.isEmpty { return nil }
-        zone = plan.window?.zone ?? ZoneDatabase.utc
+        hasWindow = plan.window != nil
+        let zone = plan.window?.zone ?? freezeZone
         guard let rules = database.rules(zone) else {
             problem = "this machine's time-zone data has no \(zone)"
             (openings, isFrozen) = ([], nil)
@@ -97,9 +116,9 @@ public struct WindowOutlook: Sendable {
             Row(
                 from: opening.from, until: opening.until, localFrom: rules.text(opening.from),
                 localUntil: rules.text(opening.until), isShifted: opening.isShifted,
-                endsInFreeze: opening.endsInFreeze)
+                endsInFreeze: opening.endsInFreeze, isOpen: opening.from <= now)
         }
-        problem = openings.isEmpty ? "the window does not open any more" : nil
+        problem = openings.isEmpty && plan.window != nil ? "the window does not open any more" : nil
         isFrozen = calendar.freeze(at: now).map { freeze in
             let until =
                 freeze.until >= .distantFuture ? "until somebody takes it out" : "until \(rules.text(freeze.until))"
@@ -112,13 +131,12 @@ public struct WindowOutlook: Sendable {
         if let isFrozen { phrases.append(isFrozen) }
         if let problem { phrases.append(problem) }
         for (index, row) in openings.enumerated() {
-            let label = index == 0 ? "next opening" : "then"
-            let from = row.from <= .distantPast ? "now" : "\(row.localFrom) (\(row.from.utcText))"
-            let until = row.until >= .distantFuture ? "without end" : "to \(row.localUntil) (\(row.until.utcText))"
             let notes =
                 (row.isShifted ? ", later than the rule: the clocks are set forward over its time" : "")
                 + (row.endsInFreeze ? ", ended by a freeze" : "")
-            phrases.append("\(own: "\(label): \(from) \(until)\(notes)")")
+            if let time = hasWindow ? row.text(isFirst: index == 0) : row.textBetweenFreezes {
+                phrases.append("\(own: time + notes)")
+            }
         }
         return phrases
     }

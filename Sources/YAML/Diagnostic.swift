@@ -2,6 +2,7 @@
 ///
 /// All texts may come from a stranger: ``description`` makes them safe for a terminal.
 public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
+    /// Whether the input is refused because of it.
     public enum Severity: String, Sendable, Hashable {
         case error, warning
     }
@@ -11,6 +12,7 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
     public let file: String
     /// Nil where the whole file is meant (it is missing, for instance).
     public let mark: Mark?
+    /// What is wrong, as a sentence without a full stop.
     public let message: String
     /// One line on what to do, or on the other place that is involved.
     public let note: String?
@@ -19,6 +21,7 @@ public struct Diagnostic: Sendable, Hashable, CustomStringConvertible {
 
     /// A piece of a source line, already safe for a terminal.
     public struct Excerpt: Sendable, Hashable {
+        /// What is left of the line.
         public let text: String
         /// How many characters of ``text`` stand before the caret.
         public let caret: Int

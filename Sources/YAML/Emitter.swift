@@ -6,6 +6,7 @@
 /// word that a YAML reader takes for something else, or are `sha256:` and lower-case hexadecimal digits; all others are
 /// in double quotes, with escapes for every character that a reader would not see.
 public struct Emitter: Sendable {
+    /// How a collection is laid out: over several lines, or on one.
     public enum Style: Sendable {
         case block, flow
     }

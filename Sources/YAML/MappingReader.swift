@@ -2,6 +2,7 @@
 ///
 /// Where any key is allowed, walk ``entries`` instead, and do not finish.
 public struct MappingReader {
+    /// The mapping.
     public let node: Node
     /// All fields in the order of the file.
     public let entries: [Node.Entry]

@@ -9,11 +9,15 @@ public struct Mark: Sendable, Hashable, Comparable {
     public var line: Int { Int(lineNumber) }
     public var column: Int { Int(columnNumber) }
 
+    /// - Parameters:
+    ///   - line: from 1.
+    ///   - column: from 1.
     public init(line: Int, column: Int) {
         lineNumber = UInt32(clamping: line)
         columnNumber = UInt32(clamping: column)
     }
 
+    /// Whether `left` stands before `right` in a file.
     public static func < (left: Mark, right: Mark) -> Bool {
         (left.lineNumber, left.columnNumber) < (right.lineNumber, right.columnNumber)
     }

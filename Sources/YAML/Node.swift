@@ -7,6 +7,7 @@ public struct Node: Sendable {
     public let mark: Mark
     public let value: Value
 
+    /// A scalar or a collection.
     public enum Value: Sendable {
         /// The text without quotes and escapes. `isPlain` is false where quotes or a block scalar made it text
         /// whatever it looks like.
@@ -31,6 +32,7 @@ public struct Node: Sendable {
         public var name: String { key.text ?? "" }
     }
 
+    /// A value that stood, or shall seem to stand, at a place.
     public init(_ value: Value, at mark: Mark) {
         self.value = value
         self.mark = mark
@@ -50,6 +52,7 @@ public struct Node: Sendable {
         }
     }
 
+    /// What a value is; dates are text.
     public enum Kind: Sendable, Hashable {
         case null, boolean, number, text, sequence, mapping
     }

@@ -3,7 +3,9 @@
 /// Each accessor returns nil after it has recorded an error, so a decoder goes on with what it has, and asks
 /// ``check()`` before it uses the result. One reader serves one document on one task.
 public final class Reader {
+    /// The document's value.
     public let root: Node
+    /// What is accepted but should be changed, in the order in which it was found.
     public private(set) var warnings: [Diagnostic] = []
     private var errors: [Diagnostic] = []
     private var omitted = 0
@@ -20,6 +22,7 @@ public final class Reader {
         self.source = SourceText(bytes: source, file: file)
     }
 
+    /// Whether ``check()`` throws.
     public var hasErrors: Bool { !errors.isEmpty }
 
     /// Records an error at the node.
@@ -56,6 +59,7 @@ public final class Reader {
         return MappingReader(node: node, entries: entries, reader: self)
     }
 
+    /// The elements of a list.
     public func sequence(_ node: Node) -> [Node]? {
         guard case .sequence(let elements) = node.value else {
             mismatch(node, "a list")

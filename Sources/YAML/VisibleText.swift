@@ -1,5 +1,6 @@
 /// Makes text from a file, a worker or a user safe to show, and tells which characters a reader cannot see.
 public enum VisibleText {
+    /// Where a text is shown.
     public enum Place: Sendable {
         /// One line of a terminal.
         case terminal

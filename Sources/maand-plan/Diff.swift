@@ -28,7 +28,9 @@ struct Diff: ParsableCommand {
     func run() throws {
         let (old, new) = (try PlanInput.read(a), try PlanInput.read(b))
         let difference = PlanDifference(old.plan, new.plan)
-        try printResult(Array(difference.text(color: color.isOn).utf8))
+        var text = difference.text(color: color.isOn)
+        if !difference.isEmpty { text += PlanDifference.legend("the first plan", "the second") + "\n" }
+        try printResult(Array(text.utf8))
         if !difference.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }
 }

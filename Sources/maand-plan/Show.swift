@@ -56,34 +56,36 @@ struct Show: ParsableCommand {
                 steps
                 ? StepList.text(plan)
                 : TextReview.text(
-                    plan, contents: contents(of: plan.plan, includingWhole: false), color: color.isOn,
+                    plan, contents: contents(of: plan.plan, whole: .newModules), color: color.isOn,
                     width: terminalWidth, outlook: outlook)
         case .markdown:
             text = MarkdownReview.text(
-                plan, contents: contents(of: plan.plan, includingWhole: false), showsSteps: steps, outlook: outlook)
+                plan, contents: contents(of: plan.plan, whole: .newModules), showsSteps: steps, outlook: outlook)
         case .json:
             text =
                 JSONReview.json(
-                    plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps, outlook: outlook
+                    plan, contents: contents(of: plan.plan, whole: .all), showsSteps: steps, outlook: outlook
                 ).text
         case .html:
             text = HTMLReview.page(
-                plan, contents: contents(of: plan.plan, includingWhole: true), showsSteps: steps, outlook: outlook)
+                plan, contents: contents(of: plan.plan, whole: .all), showsSteps: steps, outlook: outlook)
         }
         try printResult(Array(text.utf8))
     }
 
     private func outlook(of plan: Plan) throws -> WindowOutlook? {
-        let freezes = try FreezeInput.read(bucket)
-        return WindowOutlook(plan, at: try at.map(WindowInput.instant) ?? .now, freezes: freezes, database: .system)
+        let contents = try FreezeInput.contents(bucket)
+        return WindowOutlook(
+            plan, at: try at.map(WindowInput.instant) ?? .now, freezes: contents.freezes, freezeZone: contents.zone,
+            database: .system)
     }
 
     /// What the store has of the plan's contents. A store that lacks some of them, or cannot be read, is no reason not to
     /// show the plan.
-    private func contents(of plan: Plan, includingWhole: Bool) -> FileContents {
+    private func contents(of plan: Plan, whole: WholeFiles) -> FileContents {
         guard diff == .auto else { return .none }
         let store = ContentStore(in: bucket.folder)
-        return FileContents(of: plan, includingWhole: includingWhole) { digest, limit in
+        return FileContents(of: plan, whole: whole) { digest, limit in
             do throws(StoreError) {
                 return .bytes(try store.read(digest, limit: limit))
             } catch {

@@ -55,7 +55,10 @@ struct Verify: ParsableCommand {
             return
         }
         try printResult(Array(difference.text(color: color.isOn).utf8))
-        var lines = ["Stale: the workspace and the catalog give another plan; - is the file, + is what they give now."]
+        var lines = [
+            "Stale: the workspace and the catalog give another plan. "
+                + PlanDifference.legend("the file", "the other plan")
+        ]
         if difference.onlyAddsJobs {
             lines.append("What the file does is unchanged; jobs that it does not hold have something to do now, too.")
         }

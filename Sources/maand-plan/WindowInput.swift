@@ -39,16 +39,19 @@ enum WindowInput {
 /// The bucket's `workspace/freezes.yaml`.
 enum FreezeInput {
     /// Empty where there is no such file.
-    static func read(_ bucket: BucketOptions) throws -> [Freeze] {
+    static func read(_ bucket: BucketOptions) throws -> [Freeze] { try contents(bucket).freezes }
+
+    /// With the zone of its times.
+    static func contents(_ bucket: BucketOptions) throws -> FreezeFile.Contents {
         let path = bucket.path(FreezeFile.path)
-        guard access(path, F_OK) == 0 else { return [] }
+        guard access(path, F_OK) == 0 else { return .none }
         let bytes: [UInt8]
         do throws(HostFiles.Problem) {
             bytes = try HostFiles.read(path, limit: 1 << 20)
         } catch {
             throw Failure(.invalidInput, "\(path) cannot be read: \(error.message)")
         }
-        return try FreezeFile.read(bytes, file: path, database: .system)
+        return try FreezeFile.contents(bytes, file: path, database: .system)
     }
 }
 

@@ -11,7 +11,7 @@ import Testing
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
         plan.waves[0].jobs[0].changes = [.init("a", [change])]
         let objects = [old, new].compactMap(\.self)
-        let contents = FileContents(of: plan, includingWhole: true) { digest, limit in
+        let contents = FileContents(of: plan, whole: .all) { digest, limit in
             guard let bytes = objects.first(where: { Digest.of($0) == digest }) else { return .missing }
             return bytes.count > limit ? .large(bytes.count) : .bytes(bytes)
         }
@@ -76,12 +76,12 @@ import Testing
         let (here, gone) = (Digest.of([0x61]), Digest.of([0x62]))
         let change = FileChange(path: "a", kind: .modified, from: gone, to: here)
         plan.waves[0].jobs[0].changes = [.init("a", [change])]
-        let some = FileContents(of: plan, includingWhole: true) { digest, _ in
+        let some = FileContents(of: plan, whole: .all) { digest, _ in
             digest == here ? .bytes([0x61]) : .missing
         }
         #expect(
             text(FileDiff(change, some, showsWhole: true, limit: 9)) == "not compared: the content is not in the store")
-        let none = FileContents(of: plan, includingWhole: true) { _, _ in .missing }
+        let none = FileContents(of: plan, whole: .all) { _, _ in .missing }
         #expect(FileDiff(change, none, showsWhole: true, limit: 9) == nil)
     }
 
@@ -92,7 +92,7 @@ import Testing
         }
         plan.waves[0].jobs[0].changes = [.init("a", changes)]
         var asked = 0
-        let contents = FileContents(of: plan, includingWhole: true) { _, _ in
+        let contents = FileContents(of: plan, whole: .all) { _, _ in
             asked += 1
             return .bytes([UInt8](repeating: 0x61, count: 100_000))
         }

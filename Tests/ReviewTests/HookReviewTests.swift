@@ -133,7 +133,7 @@ import Testing
 
     @Test func aPageHasTheScriptsThatAreNotAmongTheChanges() throws {
         let plan = try Hooked.plan()
-        let contents = FileContents(of: plan, includingWhole: true) { digest, _ in
+        let contents = FileContents(of: plan, whole: .all) { digest, _ in
             digest == Hooked.digest ? .bytes(Array("echo <b>joined\n".utf8)) : .missing
         }
         let page = HTMLReview.page(PlanFile(plan), contents: contents, showsSteps: false)
@@ -196,6 +196,13 @@ import Testing
         #expect(timeline.blocks.map(\.hooksBefore) == [false, true])
         #expect(timeline.blocks.map(\.hooksAfter) == [false, true])
         #expect(timeline.html.contains("<i class=\"calls\"></i> hooks"))
+        // A batch's gate is drawn beside its hooks, and apart from them.
+        let lines = try ["gates", "calls"].map { style -> Set<Int> in
+            let path = try #require(timeline.html.firstMatch(of: try Regex("class=\"\(style)\" d=\"([^\"]*)\"")))
+            return Set(try #require(path[1].substring).matches(of: /M([0-9]+) 0V/).compactMap { Int($0.1) })
+        }
+        #expect(lines[0].count == 3 && lines[1].count == 6)
+        for gate in lines[0] { #expect(!lines[1].contains { abs($0 - gate) < 3 }) }
         let canary = Timeline(try Hooked.jobControl(stops: false))
         #expect(canary.columns.map(\.hasGate) == [true, true])
         #expect(canary.html.contains("<title>w1: new canary, job_control batch 1</title>"))

@@ -71,7 +71,7 @@ enum Hostile {
     static func file(_ evil: String) throws -> (PlanFile, FileContents) {
         let plan = try plan(evil)
         let bytes = contents(evil)
-        let contents = FileContents(of: plan, includingWhole: true) { digest, _ in
+        let contents = FileContents(of: plan, whole: .all) { digest, _ in
             bytes[digest].map { .bytes($0) } ?? .missing
         }
         return (PlanFile(plan), contents)

@@ -96,8 +96,12 @@ import Testing
             $0.waves[0].jobs[0].content[0].tree = other
         }
         #expect(text.hasPrefix("api\n  ~ conf/a.yml: other content, sha256:"))
-        #expect(text.contains("\n  - conf/old.yml is removed\n  + new.txt is added\n"))
+        #expect(text.contains("\n  - removes conf/old.yml\n  + adds new.txt\n"))
         #expect(text.contains("  ~ content: sha256:") && text.hasSuffix(" on w1, w2, w3\n"))
+    }
+
+    @Test func theSignsAreExplained() {
+        #expect(PlanDifference.legend("A", "B") == "- is only in A, + only in B, ~ differs.")
     }
 
     @Test func statesAreComparedByWhatTheySay() throws {

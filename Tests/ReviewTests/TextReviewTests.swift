@@ -1,7 +1,8 @@
 import Foundation
 import Model
-import Review
 import Testing
+
+@testable import Review
 
 @Suite struct TextReviewTests {
     @Test func tellsEverythingOfASmallPlan() throws {
@@ -41,6 +42,7 @@ import Testing
                   What targets fetch: Packages, images and downloads are whatever their servers give at that time.
                   Values of secrets: A plan never holds them. What services read from elsewhere may change after the review.
                   data/ and logs/ of each job: They belong to the jobs; targets find them as the last release left them.
+                  Freezes of the bucket: workspace/freezes.yaml is not in the plan; as it is then, it may hold any run, also one that has begun.
                   Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the applying machine decides who answers.
                   Name resolution: 2 addresses of workers are names; which hosts these are is decided when the plan is applied.
 
@@ -91,7 +93,81 @@ import Testing
         plan.workers = []
         plan.summary = .init(reconcile: [], waves: [], unchanged: 5)
         #expect(plan.summaryLine == "Plan: nothing to do; 5 unchanged.")
-        #expect(TextReview.text(PlanFile(plan), color: false).hasSuffix("Plan: nothing to do; 5 unchanged.\n"))
+        plan.transport = .local
+        let text = TextReview.text(PlanFile(plan), color: false)
+        #expect(text.hasSuffix("Plan: nothing to do; 5 unchanged.\n"))
+        #expect(!text.contains("0 workers"))
+    }
+
+    @Test func limitsThatAreNotUsualAreTold() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.waves[0].jobs[0].repeatable = [.reload, .start]
+        plan.waves[0].jobs[0].timeouts = .init(action: 20, push: 60)
+        plan.reconcile[0].timeout = 20
+        let file = PlanFile(plan)
+        for text in [
+            TextReview.text(file, color: false), MarkdownReview.text(file, showsSteps: false),
+            HTMLReview.page(file, showsSteps: false),
+        ] {
+            #expect(text.contains("runs again where nobody knows whether it ran: reload, start"))
+            #expect(text.contains("at most 20 s for an action, 60 s for a push of files"))
+            #expect(text.contains("data and logs stay; 20 s at most"))
+        }
+        #expect(
+            !TextReview.text(PlanFile(try Samples.plan(workers: ["w1"], batch: 1)), color: false).contains("at most"))
+    }
+
+    @Test func addressesBelongToTheWorkersAndOpeningsToTheWindow() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        let database = ZoneDatabase.system
+        let freeze = try Outlook.freeze("2026-05-01T22:00:00Z", "2026-05-02T22:00:00Z")
+        plan.window = try WindowText.parse("daily 22:00 for 4h in Europe/Berlin", database: database)
+        let outlook = WindowOutlook(
+            plan, at: try Outlook.instant("2026-05-02T00:00:00Z"), freezes: [freeze], freezeZone: "UTC",
+            database: database)
+        let lines = TextReview.text(PlanFile(plan), color: false, outlook: outlook).split(separator: "\n")
+        let window = try #require(lines.firstIndex { $0.hasPrefix("runs only in its window") })
+        #expect(lines[window + 1] == "  frozen now, until Sun 2026-05-03 00:00:00 +02:00: a fair")
+        #expect(lines[window + 2].hasPrefix("  next opening: Sun 2026-05-03 00:00:00 +02:00"))
+        #expect(
+            lines[window + 5...window + 6] == [
+                "1 worker over ssh as agent, port 22, below /opt/worker", "  w1 at 10.0.0.1",
+            ])
+        let markdown = MarkdownReview.text(PlanFile(plan), showsSteps: false, outlook: outlook)
+        #expect(markdown.contains("\n  - next opening: Sun") && markdown.contains("`/opt/worker`\n  - `w1` at"))
+    }
+
+    @Test func freezesWithoutAWindowAreToldInTheirZone() throws {
+        let plan = try Samples.plan(workers: ["w1"], batch: 1)
+        func lines(_ now: String, until: String?) throws -> [Substring] {
+            let outlook = WindowOutlook(
+                plan, at: try Outlook.instant(now), freezes: [try Outlook.freeze("2026-05-01T22:00:00Z", until)],
+                freezeZone: "Europe/Berlin", database: .system)
+            let lines = TextReview.text(PlanFile(plan), color: false, outlook: outlook).split(separator: "\n")
+            guard let first = lines.firstIndex(where: { $0.hasPrefix("has no window, but") }) else { return [] }
+            return Array(lines[(first + 1)...].prefix { $0.hasPrefix("  ") })
+        }
+        let again = "  may run again from Sun 2026-05-03 00:00:00 +02:00 (2026-05-02T22:00:00Z)"
+        #expect(
+            try lines("2026-05-02T00:00:00Z", until: "2026-05-02T22:00:00Z") == [
+                "  frozen now, until Sun 2026-05-03 00:00:00 +02:00: a fair", Substring(again),
+            ])
+        #expect(
+            try lines("2026-04-02T00:00:00Z", until: "2026-05-02T22:00:00Z") == [
+                "  may run until Sat 2026-05-02 00:00:00 +02:00 (2026-05-01T22:00:00Z), ended by a freeze",
+                Substring(again),
+            ])
+        #expect(
+            try lines("2026-05-02T00:00:00Z", until: nil) == ["  frozen now, until somebody takes it out: a fair"])
+        #expect(try lines("2026-06-02T00:00:00Z", until: "2026-05-02T22:00:00Z") == [])
+    }
+
+    @Test func versionsOfAJobAscend() throws {
+        var plan = try Samples.plan(workers: ["w1"], batch: 1)
+        plan.waves[0].jobs[0].from = ["other", "1.10.0", "v1.2", "1.9.0", "1.10.0"].enumerated().map { index, version in
+            .init("s\(index)", FromState(version: version, content: Digest.of("\(index)".utf8)))
+        }
+        #expect(plan.waves[0].jobs[0].versionsPhrase.terminal == "v1.2, 1.9.0, 1.10.0, other -> 2.1.0")
     }
 }
 
@@ -110,6 +186,16 @@ import Testing
         table.add(["a\u{1b}", "1"])
         table.add(["long name", ""])
         #expect(table.text == "job        n\na\\u{1b}    1\nlong name\n")
+    }
+}
+
+enum Outlook {
+    static func instant(_ text: String) throws -> Timestamp { try #require(Timestamp(utcText: text)) }
+
+    /// - Parameter until: nil for a freeze without an end.
+    static func freeze(_ from: String, _ until: String?) throws -> Freeze {
+        Freeze(
+            FixedInterval(from: try instant(from), until: try until.map(instant) ?? .distantFuture), reason: "a fair")
     }
 }
 

@@ -87,6 +87,19 @@ class Formats(bucket.Case):
         self.assertIn("~ page", alone)
         self.assertNotIn("-before", self.show(b, "--diff", "none"))
 
+    def test_a_new_script_is_shown_whole(self):
+        b = bucket.Bucket(self)
+        b.workers("w1")
+        b.job("api", commands={"command_report": {"executed_on": ["pre_deploy"]}})
+        b.write("jobs/api/_modules/command_report.sh", "echo what it does\n")
+        (b.workspace / "jobs/api/_modules/command_report.py").unlink(missing_ok=True)
+        self.succeed(b.plan())
+        for form in ("text", "markdown", "html"):
+            shown = self.show(b, "--format", form)
+            self.assertEqual(shown.count("+echo what it does"), 1)
+        # Files that only the workers get are named.
+        self.assertNotIn(".PHONY", self.show(b))
+
     def test_a_damaged_store_shows_no_diff(self):
         b = hostile(self)
         for file in b.path.glob("store/objects/*/*"):
@@ -241,6 +254,7 @@ class Comparing(bucket.Case):
         self.assertEqual(self.succeed(self.diff(b, "one", "one")).out, "The plans do the same.\n")
         differs = self.succeed(self.diff(b, "one", "two"), 2).out
         self.assertIn("  ~ app.conf: other content", differs)
+        self.assertTrue(differs.endswith("\n- is only in the first plan, + only in the second, ~ differs.\n"), differs)
         self.assertNotIn("web", differs)
         b.file("none").write_text("x\n")
         self.refuse(self.diff(b, "one", "none"), 65, "none:1:1")
@@ -264,7 +278,7 @@ class Comparing(bucket.Case):
         b.write("jobs/api/app.conf", "c\n")
         b.write("jobs/api/more.conf", "c\n")
         stale = self.succeed(self.verify(b), 3).out
-        self.assertRegex(stale, r"(?m)^api\n  ~ app.conf: other content, sha256:\w{12} -> sha256:\w{12}\n  \+ more.conf is added$")
+        self.assertRegex(stale, r"(?m)^api\n  ~ app.conf: other content, sha256:\w{12} -> sha256:\w{12}\n  \+ adds more.conf$")
         self.assertIn("on w1, w2", stale)
         b.write("jobs/api/app.conf", "b\n")
         (b.workspace / "jobs/api/more.conf").unlink()

@@ -1,4 +1,6 @@
 """Templates are rendered when a plan is made, for each worker, and an approved plan pushes what was rendered."""
+import re
+
 import bucket
 
 WORKERS = ["127.0.4.31", "127.0.4.32"]
@@ -36,6 +38,26 @@ class Templates(bucket.Case):
         self.assertEqual(self.expected(), self.texts())
         self.assertFalse((self.b.job_dir(WORKERS[0], "api") / "conf/app.conf.tpl").exists())
         self.succeed(self.b.plan("--detailed-exitcode"))
+
+    def test_a_review_tells_once_what_workers_share(self):
+        workers = [f"127.0.4.{n}" for n in range(31, 37)]
+        self.b.workers(*workers)
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/api", "color", "red", "--bucket", self.b.path))
+        self.b.write("jobs/api/r.conf", "2\n")
+        self.succeed(self.b.plan())
+        shown = lambda form: self.succeed(
+            self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path, "--format", form)).out
+        for form in ("text", "markdown", "html"):
+            text = shown(form)
+            self.assertEqual(1, text.count("+color=red"))
+            self.assertEqual(1, len(re.findall(r"(?m)(^|>)\s*\+2$", text)))
+            self.assertIn("another content on each of 6 workers", text)
+            self.assertIn("likewise on 5 more workers", text)
+        self.assertIn("1–6. ~ restart 127.0.4.31, 127.0.4.32, ", shown("text"))
+        # The rest is in the form for programs.
+        self.assertEqual(6, shown("json").count('"+color=red"'))
 
     def test_an_approved_plan_pushes_what_was_rendered_when_it_was_made(self):
         self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/api", "color", "red", "--bucket", self.b.path))

@@ -48,6 +48,17 @@ class Planning(bucket.Case):
         b.write("freezes.yaml", "zone: UTC\nfreezes: nothing\n")
         self.refuse(b.run("maand-plan", "show", b.file(), "--bucket", b.path), 65, "freezes.yaml:2:")
 
+    def test_freezes_alone_are_told_in_their_zone(self):
+        b = self.planned()
+        b.write("freezes.yaml", 'zone: Europe/Berlin\nfreezes:\n  - {from: "2026-05-01", until: "2026-05-04", reason: a fair}\n')
+        for form in ("text", "markdown", "html"):
+            shown = self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path, "--format", form,
+                                       "--at", "2026-05-02T00:00:00Z")).out
+            self.assertIn("frozen now, until Mon 2026-05-04 00:00:00 +02:00: ", shown)
+            self.assertIn("may run again from Mon 2026-05-04 00:00:00 +02:00 (2026-05-03T22:00:00Z)", shown)
+            self.assertNotIn("next opening", shown)
+            self.assertIn("Freezes of the bucket", shown)
+
     def test_a_window_from_a_file_and_the_same_bytes(self):
         b = self.planned("--window", THIRD_THURSDAY)
         text = b.top / "window.txt"

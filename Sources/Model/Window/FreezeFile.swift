@@ -14,13 +14,32 @@ public enum FreezeFile {
     /// The path within a bucket.
     public static let path = "workspace/freezes.yaml"
 
-    /// - Throws: `InputFailure` with every error found.
+    /// What the file says.
+    public struct Contents: Equatable, Sendable {
+        /// In which its times are meant.
+        public var zone: String
+        public var freezes: [Freeze]
+
+        /// Of a bucket without the file.
+        public static let none = Contents(zone: ZoneDatabase.utc, freezes: [])
+    }
+
+    /// The freezes alone.
+    ///
+    /// - Throws: as `contents`.
     public static func read(_ bytes: [UInt8], file: String, database: ZoneDatabase) throws(InputFailure) -> [Freeze] {
+        try contents(bytes, file: file, database: database).freezes
+    }
+
+    /// - Throws: `InputFailure` with every error found.
+    public static func contents(
+        _ bytes: [UInt8], file: String, database: ZoneDatabase
+    ) throws(InputFailure) -> Contents {
         let root = try YAMLDocument.parse(bytes, file: file, limits: .standard)
         let reader = Reader(root: root, source: bytes, file: file)
-        let freezes = FreezeReader(reader: reader, database: database).freezes(root)
+        let contents = FreezeReader(reader: reader, database: database).contents(root)
         try reader.check()
-        return freezes ?? []
+        return contents ?? .none
     }
 }
 
@@ -28,7 +47,7 @@ private struct FreezeReader: NodeReading {
     let reader: Reader
     let database: ZoneDatabase
 
-    func freezes(_ root: Node) -> [Freeze]? {
+    func contents(_ root: Node) -> FreezeFile.Contents? {
         fields(root) { map in
             let zoneNode = map.required("zone")
             guard let zoneNode, let zone = string(zoneNode) else { return nil }
@@ -43,7 +62,7 @@ private struct FreezeReader: NodeReading {
             if let node, let freezes, freezes.count > MaintenanceWindow.maximumFreezes {
                 reader.error(node, "at most \(MaintenanceWindow.maximumFreezes) freezes are read")
             }
-            return freezes
+            return freezes.map { .init(zone: zone, freezes: $0) }
         }
     }
 
