@@ -6,7 +6,9 @@ extension Rollout {
     /// - Parameter approvals: says when the plan's approvals lapse; nil where it needs none.
     /// - Throws: `RolloutError` where this machine does not know the plan's zone or knows it otherwise.
     func windowKeeper(_ plan: Plan, _ approvals: ApprovalWatch?) throws -> WindowKeeper {
-        let zone = plan.window?.zone ?? ZoneDatabase.utc
+        // What is wrong with the freezes is found when they are asked for.
+        let zone =
+            plan.window?.zone ?? (try? Self.freezes(in: bucketFolder, zones).zone) ?? FreezeFile.Contents.none.zone
         guard let rules = zones.rules(zone) else {
             throw RolloutError.zone("this machine's time-zone data has no \(zone): install or update tzdata")
         }
@@ -14,21 +16,22 @@ extension Rollout {
             throw RolloutError.zone("\(stale). Update tzdata here, or plan again")
         }
         return WindowKeeper(
-            plan.window, rules: rules, freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones) },
+            plan.window, rules: rules,
+            freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones).freezes },
             clock: clock, approvals: approvals, observe: observe)
     }
 
     /// The bucket's freezes; none where there is no file of them.
-    private static func freezes(in bucketFolder: String, _ zones: ZoneDatabase) throws -> [Freeze] {
+    private static func freezes(in bucketFolder: String, _ zones: ZoneDatabase) throws -> FreezeFile.Contents {
         let path = "\(bucketFolder)/\(FreezeFile.path)"
         let bytes: [UInt8]
         do throws(Files.Problem) {
             bytes = try Files.read(path, limit: 1 << 20)
         } catch {
-            if error.isMissing { return [] }
+            if error.isMissing { return .none }
             throw RolloutError.freezes("\(path): \(error.message)")
         }
-        return try FreezeFile.read(bytes, file: path, database: zones)
+        return try FreezeFile.contents(bytes, file: path, database: zones)
     }
 
     /// Refuses what cannot begin now, before anything is touched.
