@@ -716,7 +716,7 @@ class Refusals(SSHCase):
             self.nothing_touched(b, fleet)
 
         b.job("app", "1.1.0")
-        word.write_text("open sesame\n")
+        word.write_bytes(b"open sesame\r\n")
         b.configure(f'ssh_passphrase_file = "{word}"', key=encrypted)
         self.succeed(b.apply(env=free))
 

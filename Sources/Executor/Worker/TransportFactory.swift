@@ -102,7 +102,11 @@ public struct TransportFactory: Sendable {
         guard getline(&line, &size, stream) >= 0, let line else {
             throw .key(path: path, reason: "the passphrase file is empty")
         }
-        return String(cString: line).split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
+        var word = String(cString: line).utf8[...]
+        if word.last == 0x0a { word.removeLast() }
+        // The rest of a line's end of Windows, not a part of the passphrase.
+        if word.last == 0x0d { word.removeLast() }
+        return String(Substring(word))
     }
 }
 

@@ -298,6 +298,6 @@ public struct WorkerSession: Sendable {
 
     private static func text(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes.suffix(1024), as: UTF8.self)
-        return text.split(separator: "\n").joined(separator: "; ")
+        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }
