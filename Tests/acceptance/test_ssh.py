@@ -630,6 +630,21 @@ case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/^[^.]*\\.[0-9]*/0.1000/
         for text in refused:
             answer.write_text(text)
             self.refuse(b.apply(), 69, f"{fleet.address(1)}: logind", "KillUserProcesses", "KillExcludeUsers")
+    def test_a_clock_that_shows_no_time(self):
+        """One worker that answers nonsense is named, and the program lives on."""
+        fleet, b = self.lay(2)
+        real = self.program("stat")
+        copy = pathlib.Path(fleet.top) / "real-stat"
+        shutil.copy(real, copy)
+        wrong = pathlib.Path(fleet.top) / "stat"
+        wrong.write_text(f"""#!/bin/sh
+case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/.*/1.9223372036854775807/' ;; *) exec {copy} "$@" ;; esac
+""")
+        wrong.chmod(0o755)
+        self.give(fleet, 2, wrong, real)
+        self.refuse(b.apply(), 69, f"{fleet.address(2)}: its clock shows 9223372036854775807 seconds")
+        self.assertEqual(b.began(), [])
+
             self.assertEqual(b.began(), [])
         for version, text in enumerate(
                 ["b false\nas 0\nas 0\n", f'b true\nas 0\nas 2 "a" "{user}"\n', 'b true\nas 1 "other"\nas 0\n']):

@@ -52,7 +52,9 @@ extension Rollout {
             switch answers[worker] {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
-                if let owner = inventory.owner, owner.controller == controller { seen = max(seen, owner.sequence) }
+                if let owner = inventory.owner, owner.controller == controller, owner.sequence < Owner.implausible {
+                    seen = max(seen, owner.sequence)
+                }
                 trees += inventory.jobs.map(\.tree)
                 refresh.compare(inventory, worker, recorded)
             case nil: continue
