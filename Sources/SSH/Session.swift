@@ -20,6 +20,8 @@ final class Session {
     /// What may wait unread: the windows of some twenty channels, and ahead of the handshake a good deal more than it needs.
     private static let inboundLimit = 64 << 20
     private static let greetingLimit = 1 << 20
+    private static let usualTypes =
+        "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa"
 
     let request: ConnectRequest
     unowned let loop: EventLoop
@@ -210,7 +212,12 @@ final class Session {
         raw = session
         phase = .handshake
         let types = request.hostKeys.types(for: endpoint)
-        guard !types.isEmpty else { return }
+        guard !types.isEmpty else {
+            // The key that is collected first elsewhere, too; the library would ask for ECDSA. One that has none of these
+            // keeps its own order.
+            libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, Self.usualTypes)
+            return
+        }
         // ssh-rsa is one key type with several signature algorithms; a library that knows only the oldest ignores the others.
         let algorithms = types.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [$0] }
         if libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, algorithms.joined(separator: ",")) != 0 {

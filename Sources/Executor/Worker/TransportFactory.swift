@@ -48,8 +48,13 @@ public struct TransportFactory: Sendable {
                 endpoint: SSHEndpoint(
                     host: worker.address, port: UInt16(clamping: port),
                     user: worker.ssh?.user ?? configuration.sshUser),
-                // What the reviewer saw counts; a plan made before the host was known leaves it to known_hosts.
-                hostKeys: pinned.isEmpty ? open : .pinned(pinned, known))
+                // What the reviewer saw counts, as long as known_hosts has it still; a plan made before the host was
+                // known leaves it to known_hosts.
+                hostKeys: pinned.isEmpty
+                    ? open
+                    : .pinned(
+                        SSHPinnedKeys(pinned, source: "the plan", renewal: "plan again"), known,
+                        record: acceptsNewHosts ? knownHostsPath : nil))
         }
         let jump = configuration.jumpHost.map { host in
             SSHTransport.Target(
