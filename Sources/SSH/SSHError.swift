@@ -2,7 +2,9 @@
 ///
 /// A command that ends with another status than 0 is no error: see ``SSHExecution/Outcome``. Texts name the server, what
 /// happened, and what can be done about it; no secret is part of them.
-public enum SSHError: Error, Sendable, Hashable {
+public indirect enum SSHError: Error, Sendable, Hashable {
+    /// The way to a server through another one failed, at that other one.
+    case jumpHost(SSHError)
     /// No connection could be made: the name does not resolve, there is no route, nobody answered.
     case unreachable(SSHEndpoint, reason: String)
     /// The host answered and said that nothing listens there.
@@ -49,6 +51,8 @@ public enum SSHError: Error, Sendable, Hashable {
 extension SSHError: CustomStringConvertible {
     public var description: String {
         switch self {
+        case .jumpHost(let error):
+            "jump host \(error)"
         case .unreachable(let endpoint, let reason):
             "\(endpoint) is unreachable: \(reason)."
         case .refused(let endpoint):

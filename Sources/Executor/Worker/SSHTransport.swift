@@ -131,18 +131,22 @@ final class SSHTransport: Transport {
     private func connect(to target: Target) async throws(SSHError) -> SSHConnection {
         var jump: SSHConnection?
         if let host = access.jump {
-            jump = try await pool.connection(Self.jumpKey) { [access, reactor] () async throws(SSHError) in
-                try await SSHConnection.connect(
-                    to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
-                    timeout: access.connectTimeout, on: reactor)
+            jump = try await pool.connection(Self.jumpKey) { [self] () async throws(SSHError) in
+                do throws(SSHError) {
+                    let connection = try await SSHConnection.connect(
+                        to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
+                        timeout: access.connectTimeout, on: reactor)
+                    sayWhatWasRecorded(connection)
+                    return connection
+                } catch {
+                    throw .jumpHost(error)
+                }
             }
         }
         let connection = try await SSHConnection.connect(
             to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
             timeout: access.connectTimeout, through: jump, on: reactor)
-        if let file = connection.recordedHostKeyIn {
-            report("\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
-        }
+        sayWhatWasRecorded(connection)
         return connection
     }
 
@@ -151,21 +155,32 @@ final class SSHTransport: Transport {
 
     /// Whether connecting may succeed a little later.
     private static func mayPass(_ error: SSHError) -> Bool {
+    private func sayWhatWasRecorded(_ connection: SSHConnection) {
+        guard let file = connection.recordedHostKeyIn else { return }
+        report("\(connection.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
+    }
+
         switch error {
         case .unreachable, .refused, .handshake, .timedOut, .connectionLost: true
         case .unknownHostKey, .changedHostKey, .revokedHostKey, .authentication, .channel, .tooManyChannels,
             .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent, .knownHosts, .caller, .cancelled,
             .closed:
             false
+        case .jumpHost(let error): mayPass(error)
         }
     }
 
     private static func transportError(_ error: SSHError, worker: String, isConnecting: Bool) -> TransportError {
         let kind: TransportError.Kind =
             switch error {
-            case .unreachable, .handshake: .unreachable
+            case .jumpHost, .unreachable, .handshake: .unreachable
             case .refused: .refused
             case .unknownHostKey: .unknownHostKey
+        if case .jumpHost(let inner) = error {
+            var result = transportError(inner, worker: worker, isConnecting: isConnecting)
+            (result.reason, result.isOfJumpHost) = (error.description, true)
+            return result
+        }
             case .changedHostKey, .revokedHostKey: .changedHostKey
             case .authentication, .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent: .authentication
             case .knownHosts: .unknownHostKey
