@@ -253,7 +253,8 @@ final class Session {
     }
 
     private func authenticate(_ raw: OpaquePointer) throws(SSHError) {
-        let isLoggedIn = try authenticator.advance(raw) { [mailbox = loop.mailbox, ticket] agent, identity, data in
+        let isLoggedIn = try authenticator.advance(raw, farewell: { link.farewell }) {
+            [mailbox = loop.mailbox, ticket] agent, identity, data in
             agent.sign(data, with: identity) { mailbox.post(.signed(ticket, $0)) }
         }
         guard isLoggedIn, let opened else { return }

@@ -630,6 +630,21 @@ case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/^[^.]*\\.[0-9]*/0.1000/
         self.assertRegex(done.out + done.err, f"{fleet.address(1)}: its clock is [0-9]+ s behind")
         self.once_each(b, "start", [fleet.address(1)])
 
+    def test_a_clock_that_shows_no_time(self):
+        """One worker that answers nonsense is named, and the program lives on."""
+        fleet, b = self.lay(2)
+        real = self.program("stat")
+        copy = pathlib.Path(fleet.top) / "real-stat"
+        shutil.copy(real, copy)
+        wrong = pathlib.Path(fleet.top) / "stat"
+        wrong.write_text(f"""#!/bin/sh
+case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/.*/1.9223372036854775807/' ;; *) exec {copy} "$@" ;; esac
+""")
+        wrong.chmod(0o755)
+        self.give(fleet, 2, wrong, real)
+        self.refuse(b.apply(), 69, f"{fleet.address(2)}: its clock shows 9223372036854775807 seconds")
+        self.assertEqual(b.began(), [])
+
     def test_logind_that_ends_what_a_session_started(self):
         group = next((path for path in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
                       if os.access(f"{path}/cgroup.procs", os.W_OK)), None)
@@ -656,21 +671,6 @@ case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/^[^.]*\\.[0-9]*/0.1000/
         for text in refused:
             answer.write_text(text)
             self.refuse(b.apply(), 69, f"{fleet.address(1)}: logind", "KillUserProcesses", "KillExcludeUsers")
-    def test_a_clock_that_shows_no_time(self):
-        """One worker that answers nonsense is named, and the program lives on."""
-        fleet, b = self.lay(2)
-        real = self.program("stat")
-        copy = pathlib.Path(fleet.top) / "real-stat"
-        shutil.copy(real, copy)
-        wrong = pathlib.Path(fleet.top) / "stat"
-        wrong.write_text(f"""#!/bin/sh
-case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/.*/1.9223372036854775807/' ;; *) exec {copy} "$@" ;; esac
-""")
-        wrong.chmod(0o755)
-        self.give(fleet, 2, wrong, real)
-        self.refuse(b.apply(), 69, f"{fleet.address(2)}: its clock shows 9223372036854775807 seconds")
-        self.assertEqual(b.began(), [])
-
             self.assertEqual(b.began(), [])
         for version, text in enumerate(
                 ["b false\nas 0\nas 0\n", f'b true\nas 0\nas 2 "a" "{user}"\n', 'b true\nas 1 "other"\nas 0\n']):
@@ -802,7 +802,14 @@ class Refusals(SSHCase):
         self.addCleanup(os.kill, int(names["SSH_AGENT_PID"]), signal.SIGTERM)
         held = {**os.environ, **names}
         self.refuse(b.apply(env=held), 65, "holds no key")
-        subprocess.run(["ssh-add", "-q", fleet.dir / "id_ed25519"], env=held, check=True)
+        # More keys than the server looks at; the right one is chosen by its public half.
+        many = [key(f"k{index}", "-t", "ed25519") for index in range(8)]
+        for one in [*many, fleet.dir / "id_ed25519"]:
+            subprocess.run(["ssh-add", "-q", one], env=held, check=True)
+        refused = self.refuse(b.apply(env=held), 69, "refused 6 of 9 keys", "3 more of the keys", "`ssh_key`")
+        self.assertNotIn(f"{self.fingerprint(many[7].with_suffix('.pub'))}", refused.err)
+        b.configure(key=f"{fleet.dir}/id_ed25519.pub")
+        self.refuse(b.apply(env=free), 65, "this is a public key", "SSH_AUTH_SOCK")
         self.succeed(b.apply(env=held))
 
     def test_all_faults_at_once(self):

@@ -60,7 +60,12 @@ final class SSHTransport: Transport {
             do {
                 connection = try await self.connection(to: target, key: worker)
             } catch {
-                throw Self.transportError(error, worker: worker, isConnecting: true)
+                var failure = Self.transportError(error, worker: worker, isConnecting: true)
+                if failure.kind == .authentication, access.credentials.contains(where: \.offersSeveral) {
+                    failure.reason += " Where the agent holds the right key, name its public key file (`ssh_key` in "
+                    failure.reason += "maand.conf), and it alone is offered"
+                }
+                throw failure
             }
             let input: SSHInput
             do {
@@ -150,37 +155,37 @@ final class SSHTransport: Transport {
         return connection
     }
 
-    /// No worker has this name.
-    private static let jumpKey = ""
-
-    /// Whether connecting may succeed a little later.
-    private static func mayPass(_ error: SSHError) -> Bool {
     private func sayWhatWasRecorded(_ connection: SSHConnection) {
         guard let file = connection.recordedHostKeyIn else { return }
         report("\(connection.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
     }
 
+    /// No worker has this name.
+    private static let jumpKey = ""
+
+    /// Whether connecting may succeed a little later.
+    private static func mayPass(_ error: SSHError) -> Bool {
         switch error {
+        case .jumpHost(let error): mayPass(error)
         case .unreachable, .refused, .handshake, .timedOut, .connectionLost: true
         case .unknownHostKey, .changedHostKey, .revokedHostKey, .authentication, .channel, .tooManyChannels,
             .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent, .knownHosts, .caller, .cancelled,
             .closed:
             false
-        case .jumpHost(let error): mayPass(error)
         }
     }
 
     private static func transportError(_ error: SSHError, worker: String, isConnecting: Bool) -> TransportError {
-        let kind: TransportError.Kind =
-            switch error {
-            case .jumpHost, .unreachable, .handshake: .unreachable
-            case .refused: .refused
-            case .unknownHostKey: .unknownHostKey
         if case .jumpHost(let inner) = error {
             var result = transportError(inner, worker: worker, isConnecting: isConnecting)
             (result.reason, result.isOfJumpHost) = (error.description, true)
             return result
         }
+        let kind: TransportError.Kind =
+            switch error {
+            case .jumpHost, .unreachable, .handshake: .unreachable
+            case .refused: .refused
+            case .unknownHostKey: .unknownHostKey
             case .changedHostKey, .revokedHostKey: .changedHostKey
             case .authentication, .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent: .authentication
             case .knownHosts: .unknownHostKey
