@@ -37,6 +37,8 @@ final class Session {
     private(set) var deadline: ContinuousClock.Instant
     private var opened: ConnectRequest.Opened?
     private var authenticator: Authenticator
+    /// The first bytes of the server, until the handshake is done: they tell why there was none.
+    private var greeting: [UInt8] = []
     var keepaliveDue: ContinuousClock.Instant?
     /// Since when a keepalive, or anything else that was sent, is without any answer.
     var silentSince: ContinuousClock.Instant?
@@ -125,6 +127,9 @@ final class Session {
 
     /// Takes bytes from the socket or the parent's channel.
     func arrived(_ bytes: UnsafeRawBufferPointer) {
+        if opened == nil, greeting.count < KeyExchangeProposal.limit {
+            greeting += bytes.prefix(KeyExchangeProposal.limit)
+        }
         silentSince = nil
         link.inbound.append(bytes)
     }
@@ -235,11 +240,10 @@ final class Session {
         if code == LibSSH2.again { return }
         guard code == 0 else {
             let types = request.hostKeys.types(for: endpoint)
-            let asked =
-                types.isEmpty
-                ? "" : "; known_hosts has \(types.joined(separator: ", ")) for it, so only that was asked for"
-            throw .handshake(endpoint, reason: raw.sessionErrorText + asked)
+            let mismatch = KeyExchangeProposal(greeting)?.mismatch(raw, hostKeyTypes: types)
+            throw .handshake(endpoint, reason: mismatch ?? raw.sessionErrorText)
         }
+        greeting = []
         var (length, type): (Int, Int32) = (0, 0)
         guard let bytes = libssh2_session_hostkey(raw, &length, &type),
             let key = SSHHostKey(blob: Array(UnsafeRawBufferPointer(start: bytes, count: length)))
