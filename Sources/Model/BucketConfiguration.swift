@@ -55,7 +55,10 @@ public struct BucketConfiguration: Equatable, Sendable {
             }
             result.workerRoot = root
         }
-        if let user = reader.string("ssh_user") { result.sshUser = user }
+        if let user = reader.string("ssh_user") {
+            if user.isEmpty { reader.error("ssh_user", "may not be empty; it is the account on the workers") }
+            result.sshUser = user
+        }
         if let key = reader.string("ssh_key") { result.sshKey = key }
         if let port = reader.integer("ssh_port", in: Plan.portRange) { result.sshPort = port }
         if let file = reader.string("ssh_passphrase_file") { result.sshPassphraseFile = file }
@@ -63,7 +66,9 @@ public struct BucketConfiguration: Equatable, Sendable {
         if let seconds = reader.integer("connect_timeout", in: 1...600) { result.connectTimeout = seconds }
         if let text = reader.string("jump_host"), !text.isEmpty {
             result.jumpHost = JumpHost(text)
-            if result.jumpHost == nil { reader.error("jump_host", "has the form [user@]host[:port]") }
+            if result.jumpHost == nil {
+                reader.error("jump_host", "has the form [user@]host[:port]", note: "an IPv6 address stands in brackets")
+            }
         }
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }
@@ -79,7 +84,7 @@ public struct BucketConfiguration: Equatable, Sendable {
 }
 
 extension BucketConfiguration {
-    /// `[user@]host[:port]`
+    /// `[user@]host[:port]`; an IPv6 address may stand in brackets, and has to where a port follows.
     public struct JumpHost: Equatable, Sendable {
         /// Nil means that of the workers.
         public var user: String?
@@ -95,6 +100,20 @@ extension BucketConfiguration {
                 rest = rest[rest.index(after: at)...]
             }
             port = 22
+            if rest.first == "[" {
+                guard let end = rest.firstIndex(of: "]") else { return nil }
+                let inner = rest[rest.index(after: rest.startIndex)..<end]
+                rest = rest[rest.index(after: end)...]
+                // Nothing, or a port.
+                guard rest.isEmpty || rest.first == ":", !inner.isEmpty else { return nil }
+                if !rest.isEmpty {
+                    guard let number = Int(rest.dropFirst()), (1...65535).contains(number) else { return nil }
+                    port = number
+                }
+                host = String(inner)
+                if user?.isEmpty == true { return nil }
+                return
+            }
             // An IPv6 address has several colons, and then no port stands behind it.
             if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
                 guard let number = Int(rest[rest.index(after: colon)...]), Plan.portRange.contains(number) else {

@@ -14,7 +14,8 @@ public struct TOMLReader {
     public init(_ bytes: [UInt8], file: String) throws(InputFailure) {
         let text = try TOMLText.decode(bytes, file: file)
         self.file = file
-        lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // By bytes: to Swift the two of a line's end on Windows are one character, which is no line feed.
+        lines = text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { String(Substring($0)) }
         do {
             table = try TOMLTable(string: text)
         } catch let error as TOMLParseError {

@@ -45,7 +45,7 @@ public struct Tree: Hashable, Sendable {
 
     /// The lines of `text` without the first one.
     var lines: [String] {
-        String(decoding: text, as: UTF8.self).split(separator: "\n").dropFirst().map(String.init)
+        text.split(separator: 0x0a).dropFirst().map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Reads `lines` back; nil where they are not exactly those.

@@ -38,7 +38,7 @@ struct Reservations {
             return
         }
         self.file = file
-        lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        lines = text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map(Substring.init)
         for name in table.keys.sorted() {
             guard let section = table[name]?.table else {
                 error(name, nil, "`\(name)` has to be a section [\(name)] with the settings of a job", &findings)

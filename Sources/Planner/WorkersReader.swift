@@ -38,7 +38,7 @@ struct WorkersReader {
         }
         let address = map.optional("hostname").flatMap { self.address($0) }
         let port = map.optional("port").flatMap { reader.integer($0, in: Plan.portRange) }
-        let user = map.optional("user").flatMap(reader.string)
+        let user = map.optional("user").flatMap { self.user($0) }
         let labels = map.optional("labels").map { self.labels($0) } ?? []
         let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }
         let cpu = map.optional("cpu").flatMap { reader.quantity($0, .cpu) }
@@ -59,6 +59,12 @@ struct WorkersReader {
             reader.error(node, "\"\(text)\" is not an address", note: "an IP address or the name of a host")
             return nil
         }
+        return text
+    }
+
+    private func user(_ node: Node) -> String? {
+        let text = reader.string(node)
+        if text?.isEmpty == true { reader.error(node, "a user may not be empty", note: "the account on the worker") }
         return text
     }
 

@@ -58,7 +58,10 @@ private struct WorkspaceReader {
                 templates: ParsedTemplate.read(
                     job.content.templates, folder: "\(folder)/jobs/\(job.name)", into: &findings))
         }
-        if let hosts { checkCapacity(&result, hosts.workers, hosts.reader) }
+        if let hosts {
+            checkCapacity(&result, hosts.workers, hosts.reader)
+            checkAddresses(hosts.workers, hosts.reader)
+        }
         for reader in readers { findings.add(reader) }
         try findings.check()
         return Workspace(
@@ -203,6 +206,28 @@ private struct WorkspaceReader {
                 } else {
                     users[number] = (job.name, port.name)
                 }
+            }
+        }
+    }
+
+    /// Over ssh an address and a port are one machine, on which two workers would share their folders and receipts.
+    private func checkAddresses(_ workers: [(worker: Workspace.Worker, node: Node)], _ reader: Reader) {
+        guard configuration.transport == .ssh else { return }
+        struct Place: Hashable {
+            var address: String
+            var port: Int
+        }
+        var seen: [Place: (worker: Workspace.Worker, node: Node)] = [:]
+        for (worker, node) in workers {
+            let place = Place(address: worker.address.lowercased(), port: worker.port ?? configuration.sshPort)
+            if let first = seen[place] {
+                reader.error(
+                    node,
+                    "the workers \(first.worker.name) and \(worker.name) are one machine: both are reached at "
+                        + "\(worker.address) port \(place.port)",
+                    note: "the first one is in line \(first.node.mark.line); keep one, or correct `hostname` or `port`")
+            } else {
+                seen[place] = (worker, node)
             }
         }
     }

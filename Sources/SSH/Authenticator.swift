@@ -28,9 +28,9 @@ struct Authenticator {
     }
 
     /// Goes on as far as possible; true when the user is logged in. `askAgent` starts a signature, which ``signed(_:)``
-    /// brings back.
+    /// brings back; `farewell` is what the server said when it hung up.
     mutating func advance(
-        _ raw: OpaquePointer, askAgent: (SSHAgent, SSHAgent.Identity, [UInt8]) -> Void
+        _ raw: OpaquePointer, farewell: () -> String?, askAgent: (SSHAgent, SSHAgent.Identity, [UInt8]) -> Void
     ) throws(SSHError) -> Bool {
         while index < attempts.count {
             let attempt = attempts[index]
@@ -61,6 +61,7 @@ struct Authenticator {
                 refusals.append("\(attempt.name): \(raw.sessionErrorText)")
             }
             index += 1
+            if let words = farewell(), let error = refusal(after: words) { throw error }
             signer = Signer()
         }
         guard !attempts.isEmpty else {
@@ -85,11 +86,15 @@ struct Authenticator {
     /// What to say when the server hung up while keys were being offered; nil where it had refused none before.
     func refusal(after reason: String) -> SSHError? {
         guard !refusals.isEmpty else { return nil }
+        let untried = attempts.count - refusals.count
+        let rest =
+            untried > 0
+            ? ". \(untried) more of the keys \(untried == 1 ? "was" : "were") not tried: a server takes only so many "
+                + "(MaxAuthTries)" : ""
         return .authentication(
             endpoint,
-            reason:
-                "the server hung up after \(refusals.count) refused keys (\(refusals.joined(separator: "; "))): \(reason)"
-        )
+            reason: "the server hung up after it had refused \(refusals.count) of \(attempts.count) keys "
+                + "(\(refusals.joined(separator: "; "))): \(reason)\(rest)")
     }
 
     mutating func signed(_ result: Result<[UInt8], SSHError>) {

@@ -44,7 +44,8 @@ public struct KnownHosts: Sendable {
 
     /// Adds the lines of a file. Lines that are no entries are skipped, as OpenSSH does.
     public mutating func add(text: String, file: String) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // By bytes: to Swift the two of a line's end on Windows are one character, which is no line feed.
+        for (index, line) in text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {
             if let entry = Self.parse(line, place: "\(file):\(index + 1)") { add(entry) }
         }
     }
@@ -61,8 +62,8 @@ public struct KnownHosts: Sendable {
         for name in Set(patterns) { byName[name, default: []].append(index) }
     }
 
-    private static func parse(_ line: Substring, place: String) -> Entry? {
-        var fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" })[...]
+    private static func parse(_ line: Substring.UTF8View, place: String) -> Entry? {
+        var fields = line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }).map(Substring.init)[...]
         guard let first = fields.first, !first.hasPrefix("#") else { return nil }
         var marker: Marker?
         if first.hasPrefix("@") {

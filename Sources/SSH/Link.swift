@@ -12,6 +12,8 @@ final class Link {
     var outbound = ByteQueue()
     /// Why no more bytes will come, once that is so. libssh2 is not told: it first uses up what arrived before.
     var ended: String?
+    /// What the peer said when it hung up. From then on libssh2 fails at once, whatever it is asked.
+    var farewell: String?
     /// Set when the session is only freed from now on: libssh2 sees a closed socket and so waits for nothing.
     var isAbandoned = false
 
@@ -39,6 +41,13 @@ final class Link {
                 guard let buffer, let link = Link.from(context) else { return -Int(EPIPE) }
                 if !link.isAbandoned { link.outbound.append(UnsafeRawBufferPointer(start: buffer, count: length)) }
                 return length
+            },
+            { _, reason, message, length, _, _, context in
+                guard let link = Link.from(context) else { return }
+                let bytes = UnsafeRawBufferPointer(start: message, count: message == nil ? 0 : max(0, Int(length)))
+                // A server may say anything; it ends up in a sentence.
+                let text = String(decoding: bytes.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline)
+                link.farewell = text.isEmpty ? "reason \(reason)" : text.joined(separator: " ")
             })
     }
 

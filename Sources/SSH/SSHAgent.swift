@@ -25,10 +25,17 @@ public final class SSHAgent: Sendable {
 
     /// Asks an agent for its keys.
     ///
-    /// - Parameter socketPath: usually the value of `SSH_AUTH_SOCK`.
-    /// - Throws: ``SSHError/agent(reason:)`` where the agent cannot be asked or holds no key;
+    /// - Parameters:
+    ///   - socketPath: usually the value of `SSH_AUTH_SOCK`.
+    ///   - chosen: the one key to offer; nil for all.
+    /// - Throws: ``SSHError/agent(reason:)`` where the agent cannot be asked or does not hold the key;
     ///   ``SSHError/unsupportedKey(name:reason:wayOut:)`` where it only holds keys that this libssh2 cannot use.
-    public static func connect(socketPath: String) async throws(SSHError) -> SSHAgent {
+    public static func connect(
+        socketPath: String, only chosen: SSHPublicKeyFile? = nil
+    ) async throws(SSHError) -> SSHAgent {
+        if let chosen, let problem = KeyUse(type: chosen.key.type).problem {
+            throw .unsupportedKey(name: chosen.path, reason: problem.reason, wayOut: problem.wayOut)
+        }
         let result: Result<[Identity], SSHError> = await withCheckedContinuation { continuation in
             DispatchQueue(label: "ssh.agent.list").async {
                 continuation.resume(returning: Result { () throws(SSHError) in try list(socketPath) })
@@ -36,6 +43,13 @@ public final class SSHAgent: Sendable {
         }
         let all = try result.get()
         guard let first = all.first else { throw .agent(reason: "it holds no key; add one with ssh-add") }
+        if let chosen {
+            guard let identity = all.first(where: { $0.key == chosen.key }) else {
+                throw .agent(
+                    reason: "it does not hold the key of \(chosen.path) (\(chosen.key)); add it with ssh-add")
+            }
+            return SSHAgent(socketPath: socketPath, identities: [identity])
+        }
         let usable = all.filter { KeyUse(type: $0.key.type).problem == nil }
         if usable.isEmpty, let problem = KeyUse(type: first.key.type).problem {
             throw .unsupportedKey(

@@ -2,7 +2,9 @@
 ///
 /// A command that ends with another status than 0 is no error: see ``SSHExecution/Outcome``. Texts name the server, what
 /// happened, and what can be done about it; no secret is part of them.
-public enum SSHError: Error, Sendable, Hashable {
+public indirect enum SSHError: Error, Sendable, Hashable {
+    /// The way to a server through another one failed, at that other one.
+    case jumpHost(SSHError)
     /// No connection could be made: the name does not resolve, there is no route, nobody answered.
     case unreachable(SSHEndpoint, reason: String)
     /// The host answered and said that nothing listens there.
@@ -11,8 +13,9 @@ public enum SSHError: Error, Sendable, Hashable {
     case handshake(SSHEndpoint, reason: String)
     /// The server's host key is not in known_hosts.
     case unknownHostKey(SSHEndpoint, presented: SSHHostKey, note: String?)
-    /// The server shows another host key than the one that is on record at `source` (`file:line`, or the given list).
-    case changedHostKey(SSHEndpoint, presented: SSHHostKey, recorded: [String], source: String)
+    /// The server shows another host key than the one that is on record at `source` (`file:line`, or who has pinned it).
+    /// `wayOut` is what to do where the new key is right.
+    case changedHostKey(SSHEndpoint, presented: SSHHostKey, recorded: [String], source: String, wayOut: String)
     /// The host key is marked `@revoked` at `source` (`file:line`).
     case revokedHostKey(SSHEndpoint, presented: SSHHostKey, source: String)
     /// None of the keys was accepted for the user.
@@ -48,6 +51,8 @@ public enum SSHError: Error, Sendable, Hashable {
 extension SSHError: CustomStringConvertible {
     public var description: String {
         switch self {
+        case .jumpHost(let error):
+            "jump host \(error)"
         case .unreachable(let endpoint, let reason):
             "\(endpoint) is unreachable: \(reason)."
         case .refused(let endpoint):
@@ -58,10 +63,10 @@ extension SSHError: CustomStringConvertible {
         case .unknownHostKey(let endpoint, let presented, let note):
             "\(endpoint): the host key \(presented) is not in known_hosts\(note.map { " (\($0))" } ?? ""). "
                 + "Compare the fingerprint with the host's own (`ssh-keygen -lf` on its host key), then record the key."
-        case .changedHostKey(let endpoint, let presented, let recorded, let source):
+        case .changedHostKey(let endpoint, let presented, let recorded, let source, let wayOut):
             "\(endpoint): THE HOST KEY HAS CHANGED. The server shows \(presented); \(source) has "
                 + "\(recorded.joined(separator: ", ")). Either the host was set up anew, or somebody is in between. "
-                + "Nothing was sent. If the new key is right, correct \(source)."
+                + "Nothing was sent. If the key that it shows is right, \(wayOut)."
         case .revokedHostKey(let endpoint, let presented, let source):
             "\(endpoint): the host key \(presented) is revoked by \(source). Nothing was sent."
         case .authentication(let endpoint, let reason):

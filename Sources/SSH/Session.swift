@@ -20,6 +20,8 @@ final class Session {
     /// What may wait unread: the windows of some twenty channels, and ahead of the handshake a good deal more than it needs.
     private static let inboundLimit = 64 << 20
     private static let greetingLimit = 1 << 20
+    private static let usualTypes =
+        "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa"
 
     let request: ConnectRequest
     /// Lives longer: it alone holds and calls sessions, itself or as a tunnel of another one, on its one thread, and it closes all
@@ -37,6 +39,8 @@ final class Session {
     private(set) var deadline: ContinuousClock.Instant
     private var opened: ConnectRequest.Opened?
     private var authenticator: Authenticator
+    /// The first bytes of the server, until the handshake is done: they tell why there was none.
+    private var greeting: [UInt8] = []
     var keepaliveDue: ContinuousClock.Instant?
     /// Since when a keepalive, or anything else that was sent, is without any answer.
     var silentSince: ContinuousClock.Instant?
@@ -125,6 +129,9 @@ final class Session {
 
     /// Takes bytes from the socket or the parent's channel.
     func arrived(_ bytes: UnsafeRawBufferPointer) {
+        if opened == nil, greeting.count < KeyExchangeProposal.limit {
+            greeting += bytes.prefix(KeyExchangeProposal.limit)
+        }
         silentSince = nil
         link.inbound.append(bytes)
     }
@@ -212,7 +219,12 @@ final class Session {
         raw = session
         phase = .handshake
         let types = request.hostKeys.types(for: endpoint)
-        guard !types.isEmpty else { return }
+        guard !types.isEmpty else {
+            // The key that is collected first elsewhere, too; the library would ask for ECDSA. One that has none of these
+            // keeps its own order.
+            libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, Self.usualTypes)
+            return
+        }
         // ssh-rsa is one key type with several signature algorithms; a library that knows only the oldest ignores the others.
         let algorithms = types.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [$0] }
         if libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, algorithms.joined(separator: ",")) != 0 {
@@ -230,11 +242,10 @@ final class Session {
         if code == LibSSH2.again { return }
         guard code == 0 else {
             let types = request.hostKeys.types(for: endpoint)
-            let asked =
-                types.isEmpty
-                ? "" : "; known_hosts has \(types.joined(separator: ", ")) for it, so only that was asked for"
-            throw .handshake(endpoint, reason: raw.sessionErrorText + asked)
+            let mismatch = KeyExchangeProposal(greeting)?.mismatch(raw, hostKeyTypes: types)
+            throw .handshake(endpoint, reason: mismatch ?? raw.sessionErrorText)
         }
+        greeting = []
         var (length, type): (Int, Int32) = (0, 0)
         guard let bytes = libssh2_session_hostkey(raw, &length, &type),
             let key = SSHHostKey(blob: Array(UnsafeRawBufferPointer(start: bytes, count: length)))
@@ -248,7 +259,8 @@ final class Session {
     }
 
     private func authenticate(_ raw: OpaquePointer) throws(SSHError) {
-        let isLoggedIn = try authenticator.advance(raw) { [mailbox = loop.mailbox, ticket] agent, identity, data in
+        let isLoggedIn = try authenticator.advance(raw, farewell: { link.farewell }) {
+            [mailbox = loop.mailbox, ticket] agent, identity, data in
             agent.sign(data, with: identity) { mailbox.post(.signed(ticket, $0)) }
         }
         guard isLoggedIn, let opened else { return }

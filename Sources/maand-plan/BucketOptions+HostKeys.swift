@@ -6,7 +6,14 @@ extension BucketOptions {
     /// The host keys in the bucket's known_hosts file; nothing else is asked, so that planning gives the same everywhere.
     func hostKeys(_ configuration: BucketConfiguration) throws -> Planner.HostKeys {
         guard configuration.transport == .ssh else { return { _, _, _ in [] } }
-        let known = try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: folder)])
+        let known: KnownHosts
+        do throws(SSHError) {
+            known = try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: folder)])
+        } catch {
+            throw Failure(
+                .invalidInput, "\(error)",
+                "`known_hosts` in maand.conf names the file of the workers' host keys, below secrets/ unless absolute")
+        }
         return { address, port, user in
             known.fingerprints(for: SSHEndpoint(host: address, port: UInt16(clamping: port), user: user))
         }

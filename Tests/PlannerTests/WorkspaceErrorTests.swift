@@ -181,6 +181,30 @@ import YAML
         #expect(bucket.errors().contains("WS/bucket.jobs.conf:1:"))
     }
 
+    @Test func oneMachineIsOneWorkerOverSSH() throws {
+        let bucket = try TestWorkspace()
+        try bucket.write(
+            "workers.json",
+            #"[{"host": "w1", "hostname": "h"}, {"host": "w2", "hostname": "H", "port": 22},"#
+                + #" {"host": "w3", "hostname": "h", "port": 23}]"#)
+        #expect(bucket.errors() == "")
+        bucket.configuration.transport = .ssh
+        let errors = bucket.errors()
+        #expect(
+            errors.contains(
+                "WS/workers.json:1:44: error: the workers w1 and w2 are one machine: both are reached at H port 22"),
+            "\(errors)")
+        #expect(errors.components(separatedBy: "error:").count == 2, "\(errors)")
+    }
+
+    @Test func positionsInFilesWithLineEndsOfWindows() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api", #""resources": {"memory": {"min": "128 mb", "max": "512 mb"}}"#)
+        try bucket.write("bucket.jobs.conf", "[api]\r\nother = 1\r\nmemory = \"1 gb\"\r\n")
+        #expect(bucket.errors().contains("WS/bucket.jobs.conf:3:1: error"), "\(bucket.errors())")
+    }
+
     @Test func disabledAllocationsReserveNothing() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(2)

@@ -50,10 +50,14 @@ import Testing
                 keys.append(.key(try await SSHPrivateKey.load(path: path)))
             }
             let error = await refusal { try await connect(fleet, keys) }
-            guard case .authentication = error else {
+            guard case .authentication(_, let reason) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
+            #expect(reason.contains("refused 2 of 4 keys"))
+            #expect(reason.contains("2 more of the keys were not tried"))
+            let untried = keys.suffix(2).compactMap { if case .key(let key) = $0 { key.path } else { nil } }
+            #expect(untried.count == 2 && untried.allSatisfy { !reason.contains($0) })
         }
     }
 
@@ -157,6 +161,20 @@ import Testing
             let ecdsa = try await makeKey(fleet, ["-t", "ecdsa", "-N", ""])
             try await shell(["ssh-add", "-q", unauthorised, ecdsa], environment: ["SSH_AUTH_SOCK": socket])
             try await connect(fleet, [.agent(SSHAgent.connect(socketPath: socket))])
+            // One of them alone, chosen by its public half.
+            let chosen = try #require(SSHPublicKeyFile(path: ecdsa + ".pub"))
+            let one = try await SSHAgent.connect(socketPath: socket, only: chosen)
+            #expect(one.identities.map(\.key.type) == ["ecdsa-sha2-nistp256"])
+            try await connect(fleet, [.agent(one)])
+            let notHeld = try #require(SSHPublicKeyFile(path: fleet.key() + ".pub"))
+            let absentKey = await refusal { _ = try await SSHAgent.connect(socketPath: socket, only: notHeld) }
+            guard case .agent(let notThere) = absentKey else {
+                Issue.record("\(String(describing: absentKey))")
+                return
+            }
+            #expect(notThere.contains(notHeld.path) && notThere.contains("ssh-add"))
+            #expect(SSHPublicKeyFile(path: ecdsa) == nil)
+
             try await shell(["ssh-add", "-q", "-D"], environment: ["SSH_AUTH_SOCK": socket])
             try await shell(["ssh-add", "-q", fleet.key()], environment: ["SSH_AUTH_SOCK": socket])
             try await connect(fleet, [.agent(SSHAgent.connect(socketPath: socket))])

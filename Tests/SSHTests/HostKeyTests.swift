@@ -56,7 +56,7 @@ import Testing
             let other = try await makeKey(fleet, "ed25519", "other")
             let text = "# comment\n\n[127.0.1.1]:\(fleet.port) \(other.line) me\n"
             let error = await refusal { _ = try await connect(fleet, .known(hosts(text))) }
-            guard case .changedHostKey(_, _, let recorded, "hosts:3") = error else {
+            guard case .changedHostKey(_, _, let recorded, "hosts:3", _) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
@@ -144,23 +144,124 @@ import Testing
             let other = try await connect(fleet, .known(hosts("\(name) \(ecdsa.line)")))
             #expect(other.hostKey.type == "ecdsa-sha2-nistp256")
             let both = hosts("\(name) \(ed25519)\n\(name) \(ecdsa.line)\n")
-            let pinned = try await connect(fleet, .pinned([ecdsa.fingerprint], both))
+            let pinned = try await connect(fleet, .pinned(pins(ecdsa.fingerprint), both, record: nil))
             #expect(pinned.hostKey.fingerprint == ecdsa.fingerprint)
             #expect(both.fingerprints(for: fleet.endpoint()).contains(ecdsa.fingerprint))
         }
     }
 
-    @Test func pinnedFingerprintsDecideAlone() async throws {
+    private func pins(_ fingerprints: String...) -> SSHPinnedKeys {
+        SSHPinnedKeys(Set(fingerprints), source: "the list", renewal: "make another list")
+    }
+
+    @Test func linesMayEndAsOnWindows() async throws {
+        try await Fleet.with { fleet in
+            let key = try publicKey(fleet.key("worker-1/host_key.pub"))
+            let name = "[127.0.1.1]:\(fleet.port)"
+            _ = try await connect(fleet, .known(hosts("other \(key)\r\n\(name) \(key)\r\n")))
+            for text in ["\(name) \(key)\r\n@revoked * \(key)\r\n", "\(name) \(key)\n# x\r\n@revoked * \(key)\n"] {
+                let revoked = await refusal { _ = try await connect(fleet, .known(hosts(text))) }
+                guard case .revokedHostKey = revoked else {
+                    Issue.record("\(String(describing: revoked))")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test func aPinnedKeyHasToBeKnownAsWell() async throws {
         try await Fleet.with { fleet in
             let known = try fleet.knownHosts()
-            let right = known.fingerprints(for: fleet.endpoint())
-            #expect(right.count == 1)
-            _ = try await connect(fleet, .pinned(Set(right), KnownHosts()))
-            let error = await refusal { _ = try await connect(fleet, .pinned(["SHA256:other"], known)) }
-            guard case .changedHostKey(_, _, ["SHA256:other"], _) = error else {
+            let key = try publicKey(fleet.key("worker-1/host_key.pub"))
+            let name = "[127.0.1.1]:\(fleet.port)"
+            let right = pins(try #require(known.fingerprints(for: fleet.endpoint()).first))
+            _ = try await connect(fleet, .pinned(right, known, record: nil))
+            _ = try await connect(fleet, .pinned(right, hosts("[127.0.1.*]:\(fleet.port) \(key)"), record: nil))
+            let forgotten = await refusal { _ = try await connect(fleet, .pinned(right, KnownHosts(), record: nil)) }
+            guard case .unknownHostKey(_, _, let note?) = forgotten else {
+                Issue.record("\(String(describing: forgotten))")
+                return
+            }
+            #expect(note.contains("the list has it"))
+            let other = try await makeKey(fleet, "ed25519", "other")
+            let replaced = await refusal {
+                _ = try await connect(fleet, .pinned(right, hosts("\(name) \(other.line)"), record: fleet.key("new")))
+            }
+            guard case .changedHostKey(_, _, _, "hosts:1", _) = replaced else {
+                Issue.record("\(String(describing: replaced))")
+                return
+            }
+            let text = "\(name) \(key)\n@revoked \(name) \(key)\n"
+            let revoked = await refusal { _ = try await connect(fleet, .pinned(right, hosts(text), record: nil)) }
+            guard case .revokedHostKey(_, _, "hosts:2") = revoked else {
+                Issue.record("\(String(describing: revoked))")
+                return
+            }
+        }
+    }
+
+    @Test func ofAnUnknownHostOnlyThePinnedKeyIsAccepted() async throws {
+        try await Fleet.with { fleet in
+            let file = fleet.key("recorded")
+            let right = try fleet.knownHosts().fingerprints(for: fleet.endpoint())
+            let error = await refusal {
+                _ = try await connect(fleet, .pinned(pins("SHA256:other"), KnownHosts(), record: file))
+            }
+            guard case .changedHostKey(_, _, ["SHA256:other"], "the list", let wayOut) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
+            #expect(wayOut.contains("make another list"))
+            #expect(!FileManager.default.fileExists(atPath: file))
+            let pinned = try await connect(
+                fleet, .pinned(pins(try #require(right.first)), KnownHosts(), record: file))
+            #expect(pinned.recordedHostKeyIn == file)
+            #expect(try KnownHosts(paths: [file]).fingerprints(for: fleet.endpoint()) == right)
+        }
+    }
+
+    @Test func aChangedKeyIsRefusedWithTheLineOfThePinnedOne() async throws {
+        try await Fleet.with { fleet in
+            let other = try await makeKey(fleet, "ed25519", "other")
+            let text = "\n[127.0.1.1]:\(fleet.port) \(other.line)\n"
+            let error = await refusal {
+                _ = try await connect(fleet, .pinned(pins(other.fingerprint), hosts(text), record: nil))
+            }
+            guard case .changedHostKey(_, _, let recorded, "hosts:2", let wayOut) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(recorded == ["ssh-ed25519 \(other.fingerprint)"])
+            #expect(wayOut.contains("that line and make another list"))
+        }
+    }
+
+    @Test func aServerWithOtherKeyExchangesIsToldApart() async throws {
+        try await Fleet.with(configuration: ["KexAlgorithms sntrup761x25519-sha512@openssh.com"]) { fleet in
+            let known = try fleet.knownHosts()
+            let error = await refusal { _ = try await connect(fleet, .known(known)) }
+            guard case .handshake(_, let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(reason.contains("no key exchange"))
+            #expect(reason.contains("the server has sntrup761x25519-sha512@openssh.com; libssh2 1."))
+            #expect(reason.contains("KexAlgorithms"))
+            #expect(!reason.contains("known_hosts"))
+        }
+    }
+
+    @Test func aServerWithoutTheRecordedTypeIsToldApart() async throws {
+        try await Fleet.with { fleet in
+            let ecdsa = try await makeKey(fleet, "ecdsa", "ecdsa")
+            let text = "[127.0.1.1]:\(fleet.port) \(ecdsa.line)"
+            let error = await refusal { _ = try await connect(fleet, .known(hosts(text))) }
+            guard case .handshake(_, let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(reason.contains("known_hosts has ecdsa-sha2-nistp256"))
+            #expect(reason.contains("the server has ssh-ed25519"))
         }
     }
 }

@@ -13,6 +13,8 @@ public final class SimulatedTransport: Transport {
         /// How often each attempt's command was executed.
         var executions: [String: Int] = [:]
         var absent: Set<String> = []
+        /// How an absent worker shows itself.
+        var absence = TransportError.Kind.unreachable
         /// Where somebody changes files after they were compared and before they are pushed.
         var drifting: Set<String> = []
         var commands = 0
@@ -61,7 +63,9 @@ public final class SimulatedTransport: Transport {
     public var commands: Int { state.withLock { $0.commands } }
 
     public func setDrifting(_ workers: Set<String>) { state.withLock { $0.drifting = workers } }
-    public func setAbsent(_ workers: Set<String>) { state.withLock { $0.absent = workers } }
+    public func setAbsent(_ workers: Set<String>, _ kind: TransportError.Kind = .unreachable) {
+        state.withLock { ($0.absent, $0.absence) = (workers, kind) }
+    }
     public func path(_ path: String, on worker: String) -> String { path }
     public func close() async {}
 
@@ -75,7 +79,7 @@ public final class SimulatedTransport: Transport {
         }
         let verb = command.arguments[2]
         let arguments = Array(command.arguments.dropFirst(3))
-        let (isAbsent, isLast, lostBefore, lostAfter) = state.withLock { state in
+        let (absence, isLast, lostBefore, lostAfter) = state.withLock { state in
             state.commands += 1
             if verb == "preflight" {
                 state.firstAction = nil
@@ -84,10 +88,11 @@ public final class SimulatedTransport: Transport {
             }
             // A preflight touches nothing, so that a transport tries again by itself.
             func die() -> Bool { verb != "preflight" && lossRate > 0 && state.random.below(100) < lossRate }
-            return (state.absent.contains(worker), state.commands == lastWord, die(), die())
+            let absence = state.absent.contains(worker) ? state.absence : nil
+            return (absence, state.commands == lastWord, die(), die())
         }
         if isLast, commands.isMultiple(of: 2) { kill(getpid(), SIGKILL) }
-        if isAbsent { throw TransportError(.unreachable, worker: worker, reason: "no route to host") }
+        if let absence { throw TransportError(absence, worker: worker, reason: "no route to host") }
         if lostBefore { throw TransportError(.connectionLost, worker: worker, reason: "lost before it heard") }
         let answer = answer(verb, arguments, worker)
         if isLast { kill(getpid(), SIGKILL) }

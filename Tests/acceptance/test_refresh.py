@@ -1,5 +1,6 @@
 """`maand-plan catalog refresh`: a lost, old or wrong catalog is brought to what the workers say."""
 import json
+import os
 
 import bucket
 
@@ -120,6 +121,24 @@ class Refresh(bucket.Case):
             WORKERS[0]: ("restart", "unfinished"), WORKERS[1]: ("start", "first_deploy")}})
         self.succeed(b.apply())
         self.assertEqual((b.job_dir(WORKERS[0], "api") / "app.conf").read_text(), "one\n")
+
+    def test_a_link_that_somebody_changed(self):
+        """Whatever its text is, only that job is another one then."""
+        b = self.deployed()
+        link = b.job_dir(WORKERS[1], "api") / "current"
+        for text in (b"x\ny", b"x\n", b"\xff\xfe"):
+            link.unlink()
+            os.symlink(text, os.fsencode(link))
+            told = self.succeed(b.catalog("refresh", "--dry-run")).out.splitlines()
+            self.assertEqual(len(told), 2, told)
+            self.assertIn(WORKERS[1], told[1])
+            self.assertIn("unfinished 1.0.0", told[1])
+
+    def test_an_owner_that_is_no_run(self):
+        b = self.deployed()
+        owner = b.path / "workers" / WORKERS[0] / "opt/worker" / b.id / "owner"
+        owner.write_text(owner.read_text().split()[0] + " 9223372036854775807 abc\n")
+        self.succeed(b.catalog("refresh"))
 
     def test_jobs_and_workers_that_left_the_workspace(self):
         b = self.deployed()

@@ -177,6 +177,12 @@ class SSHCase(bucket.Case):
         out, err = child.communicate(timeout=bucket.LIMIT)
         return self.succeed(bucket.Result(child.returncode, out, err), code)
 
+    def new_host_key(self, fleet, index):
+        key = fleet.dir / f"worker-{index}/host_key"
+        key.unlink()
+        key.with_suffix(".pub").unlink()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+
     def once_each(self, b, target, workers):
         wanted = sorted(("app", worker, target) for worker in workers)
         self.assertEqual(sorted(b.began()), wanted)
@@ -276,6 +282,26 @@ class Rollouts(SSHCase):
         self.assertRegex(b.catalog("allocations").out, fleet.address(3) + " +removed")
         self.assertEqual(self.succeed(b.plan("--detailed-exitcode")).code, 0)
 
+    def test_removed_worker_whose_address_is_anothers(self):
+        """Another host key there, or no account any more: who answers is not the worker, and holds nobody up."""
+        fleet, b = self.lay(3)
+        self.succeed(b.apply())
+        fleet("kill", 2)
+        fleet("kill", 3)
+        self.new_host_key(fleet, 2)
+        config = fleet.dir / "worker-3/sshd_config"
+        config.write_text("AuthorizedKeysFile /nonexistent\n" + config.read_text())
+        fleet("start", 2)
+        fleet("start", 3)
+        b.workers(fleet.address(1))
+        b.job("app", "2.0.0")
+        self.succeed(b.plan())
+        done = self.succeed(b.apply())
+        self.assertRegex(done.out + done.err, f"warning.*{fleet.address(2)}.*host key changed")
+        self.assertRegex(done.out + done.err, f"warning.*{fleet.address(3)}.*authentication failed")
+        for index in (2, 3):
+            self.assertRegex(b.catalog("allocations").out, fleet.address(index) + " +removed")
+        self.assertEqual(self.succeed(b.plan("--detailed-exitcode")).code, 0)
 
     def test_receipts_of_older_runs_go(self):
         """Those of the last three runs stay whole, of each older one a mark that it was there."""
@@ -604,6 +630,21 @@ case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/^[^.]*\\.[0-9]*/0.1000/
         self.assertRegex(done.out + done.err, f"{fleet.address(1)}: its clock is [0-9]+ s behind")
         self.once_each(b, "start", [fleet.address(1)])
 
+    def test_a_clock_that_shows_no_time(self):
+        """One worker that answers nonsense is named, and the program lives on."""
+        fleet, b = self.lay(2)
+        real = self.program("stat")
+        copy = pathlib.Path(fleet.top) / "real-stat"
+        shutil.copy(real, copy)
+        wrong = pathlib.Path(fleet.top) / "stat"
+        wrong.write_text(f"""#!/bin/sh
+case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/.*/1.9223372036854775807/' ;; *) exec {copy} "$@" ;; esac
+""")
+        wrong.chmod(0o755)
+        self.give(fleet, 2, wrong, real)
+        self.refuse(b.apply(), 69, f"{fleet.address(2)}: its clock shows 9223372036854775807 seconds")
+        self.assertEqual(b.began(), [])
+
     def test_logind_that_ends_what_a_session_started(self):
         group = next((path for path in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
                       if os.access(f"{path}/cgroup.procs", os.W_OK)), None)
@@ -662,16 +703,48 @@ class Refusals(SSHCase):
         self.assertIn(right.split()[2], own.read_text())
         # The host is set up anew, or somebody is in between.
         fleet("kill", 1)
-        (fleet.dir / "worker-1/host_key").unlink()
-        (fleet.dir / "worker-1/host_key.pub").unlink()
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", fleet.dir / "worker-1/host_key"], check=True)
+        self.new_host_key(fleet, 1)
         fleet("start", 1)
         other = self.fingerprint(fleet.dir / "worker-1/host_key.pub")
         b.job("app", "2.0.0")
         self.succeed(b.plan())
         for flags in ([], ["--accept-new"]):
-            self.refuse(b.apply(*flags), 69, "host key changed", fingerprint, other)
+            self.refuse(b.apply(*flags), 69, "host key changed", fingerprint, other, f"{own}:1")
         self.assertEqual(len(own.read_text().splitlines()), 1)
+
+    def test_known_hosts_that_changed_since_the_plan(self):
+        """A key counts as long as known_hosts has it, whatever the plan says."""
+        fleet, b = self.lay(1)
+        line = (fleet.dir / "known_hosts").read_text()
+        name, kind, key = line.split()
+        own = pathlib.Path(fleet.top) / "known_hosts"
+        own.write_text(line)
+        b.configure(known=own)
+        self.succeed(b.plan())
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", own.with_name("other")], check=True)
+        other = own.with_name("other.pub").read_text().split()[1]
+        own.write_bytes(f"{line}foo {kind} {other}\r\n@revoked {name} {kind} {key}\n".encode())
+        self.refuse(b.apply(), 69, "host key changed", f"revoked by {own}:3")
+        own.write_text(f"{name} {kind} {other}\n")
+        self.refuse(b.apply(), 69, "host key changed", f"{own}:1")
+        own.write_text("")
+        self.refuse(b.apply(), 69, "unknown host key", "the plan has it")
+        self.nothing_touched(b, fleet)
+        own.write_bytes(line.replace("\n", "\r\n").encode())
+        self.succeed(b.apply())
+
+    def test_files_that_are_none(self):
+        fleet, b = self.lay(1)
+        b.configure(known=fleet.top)
+        for result in (b.plan(out="other.plan.yaml"), b.apply()):
+            self.refuse(result, 65, fleet.top, "is a directory", "`known_hosts` in maand.conf")
+        b.configure(known=fleet.dir / "known_hosts", key=fleet.top)
+        self.refuse(b.apply(), 65, fleet.top, "is a directory", "`ssh_key` in maand.conf")
+
+    def test_jump_host_that_fails(self):
+        fleet, b = self.lay(1)
+        b.configure(f'jump_host = "127.0.9.9:{fleet.port}"')
+        self.refuse(b.apply(), 69, "connection refused: jump host ", "127.0.9.9")
 
     def fingerprint(self, public):
         return subprocess.check_output(["ssh-keygen", "-lf", public], text=True).split()[1]
@@ -716,7 +789,7 @@ class Refusals(SSHCase):
             self.nothing_touched(b, fleet)
 
         b.job("app", "1.1.0")
-        word.write_text("open sesame\n")
+        word.write_bytes(b"open sesame\r\n")
         b.configure(f'ssh_passphrase_file = "{word}"', key=encrypted)
         self.succeed(b.apply(env=free))
 
@@ -729,7 +802,14 @@ class Refusals(SSHCase):
         self.addCleanup(os.kill, int(names["SSH_AGENT_PID"]), signal.SIGTERM)
         held = {**os.environ, **names}
         self.refuse(b.apply(env=held), 65, "holds no key")
-        subprocess.run(["ssh-add", "-q", fleet.dir / "id_ed25519"], env=held, check=True)
+        # More keys than the server looks at; the right one is chosen by its public half.
+        many = [key(f"k{index}", "-t", "ed25519") for index in range(8)]
+        for one in [*many, fleet.dir / "id_ed25519"]:
+            subprocess.run(["ssh-add", "-q", one], env=held, check=True)
+        refused = self.refuse(b.apply(env=held), 69, "refused 6 of 9 keys", "3 more of the keys", "`ssh_key`")
+        self.assertNotIn(f"{self.fingerprint(many[7].with_suffix('.pub'))}", refused.err)
+        b.configure(key=f"{fleet.dir}/id_ed25519.pub")
+        self.refuse(b.apply(env=free), 65, "this is a public key", "SSH_AUTH_SOCK")
         self.succeed(b.apply(env=held))
 
     def test_all_faults_at_once(self):

@@ -76,7 +76,7 @@ struct SignatureVerifier: Sendable {
             try await ask(["-Y", "find-principals", "-s", path(Self.signature), "-f", path(list), time], [])
         }
         let found = try await search(Self.exactLines)
-        let names = found.output.split(separator: "\n").map(String.init)
+        let names = found.output.split(whereSeparator: \.isNewline).map(String.init)
         guard found.isSuccess, let principal = names.first, AllowedSigners.isExact(principal[...]) else {
             if found.errorOutput.contains("key has expired") || found.errorOutput.contains("not yet valid") {
                 return .invalid("the key \(key) is not valid now by allowed_signers")
@@ -94,7 +94,7 @@ struct SignatureVerifier: Sendable {
         ]
         let answer = try await ask(arguments, bytes)
         guard answer.isSuccess else {
-            let reason = answer.errorOutput.split(separator: "\n").first.map { ": \($0)" } ?? ""
+            let reason = answer.errorOutput.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
             return .invalid(
                 "the key \(key) of \(principal) is not allowed for this" + reason.replacing("\(folder)/", with: ""))
         }

@@ -486,8 +486,8 @@ if [ "$verb" = preflight ]; then
 fi
 
 # inventory: for each job, what was deployed as it is now, and the last word on it. Touches nothing.
-# A line of `paths` is KIND ./PATH/ with the kind that is there now, after an l line comes the link's text; `sums` and
-# `sizes` are of the regular files, in their order.
+# A line of `paths` is KIND ./PATH/ with the kind that is there now, after an l line come digest and size of the link's
+# text, which may be anything; `sums` and `sizes` are of the regular files, in their order.
 if [ "$verb" = inventory ]; then
     read -r nonce || exit 64
     permitted
@@ -495,7 +495,12 @@ if [ "$verb" = inventory ]; then
     paths() {
         while IFS=' ' read -r _ _ _ p; do
             p=${p%/}
-            if [ -L "$p" ]; then printf 'l %s/\n%s\n' "$p" "$(readlink -- "$p")"
+            if [ -L "$p" ]; then
+                printf 'l %s/\n' "$p"
+                # Line feeds at its end are of the text, which the shell would take away.
+                text=$(readlink -n -- "$p"; echo .)
+                set -- $(printf %s "${text%.}" | sha256sum) $(printf %s "${text%.}" | wc -c)
+                echo "$1 $3"
             elif [ -f "$p" ]; then if [ -x "$p" ]; then printf 'x %s/\n' "$p"; else printf 'f %s/\n' "$p"; fi
             elif [ -d "$p" ]; then printf 'd %s/\n' "$p"
             fi

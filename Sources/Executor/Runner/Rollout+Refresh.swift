@@ -54,7 +54,7 @@ extension Rollout {
             switch answers[worker] {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
-                if let owner = inventory.owner, owner.controller == controller {
+                if let owner = inventory.owner, owner.controller == controller, owner.sequence < Owner.implausible {
                     seen = max(seen, owner.sequence)
                     isStrange = isStrange || lineage?.knows(owner) == false
                 }

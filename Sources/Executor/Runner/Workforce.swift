@@ -9,7 +9,7 @@ struct Workforce: Sendable {
     let sessions: [WorkerName: WorkerSession]
     private let latecomers: Latecomers
     private let addresses: [WorkerName: String]
-    /// Removed workers that do not answer, and why.
+    /// Removed workers that do not answer, or whose address or account is another's by now, and why.
     let absent: [WorkerName: String]
 
     /// The way to a worker.
@@ -33,7 +33,8 @@ struct Workforce: Sendable {
     /// What the receipts directory of a worker was when the run first saw it is recorded; a later process compares, so
     /// that a directory that was emptied or put back from a copy is not taken for one in which nothing happened.
     ///
-    /// A removed worker that does not answer holds nobody up: it is in `absent`, and has no session. Where a run is in
+    /// A removed worker that does not answer, or at whose address another host does, holds nobody up: it is in `absent`,
+    /// and has no session. Where a run is in
     /// its middle, another one does not either, as long as any worker answers: its own steps find it unreachable.
     ///
     /// - Parameter takeOver: whether workers are taken from another controller, or from a later run.
@@ -71,7 +72,9 @@ struct Workforce: Sendable {
             while let (asked, worker, readiness) = try await group.next() {
                 switch readiness {
                 case .unreachable(let reason) where removed.contains(worker): absent[worker] = reason
+                case .unrecognised(let reason) where removed.contains(worker): absent[worker] = reason
                 case .unreachable(let reason): silent[worker] = (asked, reason)
+                case .unrecognised(let reason): faults[worker] = [reason]
                 case .faults(let list): faults[worker] = list
                 case .ready(var session, let generation):
                     let step = preflightStep(worker)
@@ -117,6 +120,8 @@ struct Workforce: Sendable {
     fileprivate enum Readiness: Sendable {
         case ready(WorkerSession, generation: String)
         case unreachable(String)
+        /// Somebody answers who is not known to be the worker, or who does not know this program.
+        case unrecognised(String)
         case faults([String])
 
         init(of session: WorkerSession, takeOver: Bool, lineage: RunLineage?, settled: [String] = []) async {
@@ -139,9 +144,10 @@ struct Workforce: Sendable {
             } catch {
                 switch error.kind {
                 case .unreachable, .refused, .timedOut, .connectionLost: self = .unreachable(error.message)
-                case .authentication, .unknownHostKey, .changedHostKey, .cancelled, .source, .malformedAnswer,
-                    .workerFault:
-                    self = .faults([error.message])
+                case .authentication, .unknownHostKey, .changedHostKey:
+                    // The jump host's key or account says nothing of the worker.
+                    self = error.isOfJumpHost ? .faults([error.message]) : .unrecognised(error.message)
+                case .cancelled, .source, .malformedAnswer, .workerFault: self = .faults([error.message])
                 }
             }
         }
@@ -181,6 +187,7 @@ private actor Latecomers {
         }
         switch await Workforce.Readiness(of: asked, takeOver: takeOver, lineage: lineage) {
         case .unreachable(let reason): throw NotReady(reason: reason, isUnreachable: true)
+        case .unrecognised(let reason): throw NotReady(reason: reason, isUnreachable: false)
         case .faults(let faults): throw NotReady(reason: faults.joined(separator: "; "), isUnreachable: false)
         case .ready(var session, let generation):
             // Somebody else may have asked meanwhile.

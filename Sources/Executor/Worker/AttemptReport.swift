@@ -113,6 +113,9 @@ public struct Owner: Sendable, Hashable {
     public var controller: String
     /// Grows with each run of the controller.
     public var sequence: Int
+    /// No controller comes so far: a worker that says so, or says no number, names no run that there was.
+    static let implausible = 1 << 40
+
     /// The run's nonce, so that two runs of one number (an old copy of the catalog) are told apart.
     public var run: String
 
@@ -135,7 +138,8 @@ extension AttemptReport {
             guard words.count == 6, numbers.count == 4 else { return nil }
             self = .finished(
                 AttemptResult(
-                    exitStatus: numbers[0], timedOut: words[1] == "timeout", duration: .milliseconds(numbers[1] * 10),
+                    exitStatus: numbers[0], timedOut: words[1] == "timeout",
+                    duration: .milliseconds(10 * min(max(0, numbers[1]), Self.longest)),
                     output: output, errorOutput: errorOutput))
         case "running": self = .running
         case "absent": self = .absent
@@ -165,6 +169,9 @@ extension AttemptReport {
 }
 
 extension AttemptReport {
+    /// A hundred years, in hundredths of a second: a worker whose clock jumped may say anything.
+    private static let longest = 100 * 365 * 86400 * 100
+
     /// What the script's word, or its runner's exit status, means for people.
     private static func refusal(_ word: String) -> String {
         switch word {
@@ -178,7 +185,7 @@ extension AttemptReport {
 
 extension WorkerAnswer {
     func tail(_ name: String) -> Tail {
-        guard let record = self[name], let total = Int(record.text) else { return Tail() }
+        guard let record = self[name], let total = Int(record.text), total >= 0 else { return Tail() }
         return Tail(bytes: record.payload, total: total)
     }
 
@@ -188,7 +195,8 @@ extension WorkerAnswer {
             return nil
         }
         let fields = words.first == "owner" ? Array(words.dropFirst()) : words
-        guard fields.count == 3, let sequence = Int(fields[1]) else { return nil }
-        return Owner(controller: fields[0], sequence: sequence, run: fields[2])
+        guard fields.count == 3 else { return nil }
+        let sequence = Int(fields[1]).flatMap { (0..<Owner.implausible).contains($0) ? $0 : nil }
+        return Owner(controller: fields[0], sequence: sequence ?? Owner.implausible, run: fields[2])
     }
 }

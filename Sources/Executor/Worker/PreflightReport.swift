@@ -18,6 +18,9 @@ public struct PreflightReport: Sendable, Hashable {
 
     /// Room for receipts and for the files of a small job. A push that needs more says so itself, and touches nothing.
     static let neededKiB = 16 << 10
+
+    /// What a clock may show: times before the year 10000.
+    static let plausibleClock = 0...253_402_300_799
 }
 
 extension PreflightReport {
@@ -28,12 +31,13 @@ extension PreflightReport {
             let words = record.words(2)
             if words.count == 2 { facts[words[0]] = words[1] }
         }
-        guard let generation = facts["generation"], let boot = facts["boot"],
-            let clock = facts["clock"].flatMap(Int.init)
-        else { return nil }
+        guard let generation = facts["generation"], let boot = facts["boot"], let clock = facts["clock"] else {
+            return nil
+        }
+        let shown = Int(clock).flatMap { Self.plausibleClock.contains($0) ? $0 : nil }
         self.generation = generation
         bootID = boot
-        self.clock = clock
+        self.clock = shown ?? 0
         freeKiB = facts["free"].flatMap(Int.init)
         otherOwner = answer.owner
         faults = answer.records.filter { $0.name == "fault" }.map { record in
@@ -46,6 +50,10 @@ extension PreflightReport {
             case "lock": "\(detail) is on a file system that does not lock files"
             default: record.text
             }
+        }
+        if shown == nil {
+            faults.append(
+                "its clock shows \(clock) seconds since 1970, which is no time. Set it, and look at `stat` there")
         }
         if transport.endsSessions, facts["killuserprocesses"] == "yes" {
             faults.append(

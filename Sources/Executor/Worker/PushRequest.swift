@@ -156,7 +156,7 @@ extension PushReport {
         case "planned": self = .asPlanned
         case "drift":
             let paths = answer.records.filter { $0.name == "drift" }.compactMap(DriftedPath.init)
-            self = .drift(paths, total: Int(detail) ?? paths.count)
+            self = .drift(paths, total: max(Int(detail) ?? 0, paths.count))
         case "busy": self = .busy(by: detail)
         case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
         case "owner": self = .notOwner(answer.owner)

@@ -60,7 +60,12 @@ final class SSHTransport: Transport {
             do {
                 connection = try await self.connection(to: target, key: worker)
             } catch {
-                throw Self.transportError(error, worker: worker, isConnecting: true)
+                var failure = Self.transportError(error, worker: worker, isConnecting: true)
+                if failure.kind == .authentication, access.credentials.contains(where: \.offersSeveral) {
+                    failure.reason += " Where the agent holds the right key, name its public key file (`ssh_key` in "
+                    failure.reason += "maand.conf), and it alone is offered"
+                }
+                throw failure
             }
             let input: SSHInput
             do {
@@ -131,19 +136,28 @@ final class SSHTransport: Transport {
     private func connect(to target: Target) async throws(SSHError) -> SSHConnection {
         var jump: SSHConnection?
         if let host = access.jump {
-            jump = try await pool.connection(Self.jumpKey) { [access, reactor] () async throws(SSHError) in
-                try await SSHConnection.connect(
-                    to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
-                    timeout: access.connectTimeout, on: reactor)
+            jump = try await pool.connection(Self.jumpKey) { [self] () async throws(SSHError) in
+                do throws(SSHError) {
+                    let connection = try await SSHConnection.connect(
+                        to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
+                        timeout: access.connectTimeout, on: reactor)
+                    sayWhatWasRecorded(connection)
+                    return connection
+                } catch {
+                    throw .jumpHost(error)
+                }
             }
         }
         let connection = try await SSHConnection.connect(
             to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
             timeout: access.connectTimeout, through: jump, on: reactor)
-        if let file = connection.recordedHostKeyIn {
-            report("\(target.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
-        }
+        sayWhatWasRecorded(connection)
         return connection
+    }
+
+    private func sayWhatWasRecorded(_ connection: SSHConnection) {
+        guard let file = connection.recordedHostKeyIn else { return }
+        report("\(connection.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
     }
 
     /// No worker has this name.
@@ -152,6 +166,7 @@ final class SSHTransport: Transport {
     /// Whether connecting may succeed a little later.
     private static func mayPass(_ error: SSHError) -> Bool {
         switch error {
+        case .jumpHost(let error): mayPass(error)
         case .unreachable, .refused, .handshake, .timedOut, .connectionLost: true
         case .unknownHostKey, .changedHostKey, .revokedHostKey, .authentication, .channel, .tooManyChannels,
             .unsupportedKey, .key, .passphraseNeeded, .wrongPassphrase, .agent, .knownHosts, .caller, .cancelled,
@@ -161,9 +176,14 @@ final class SSHTransport: Transport {
     }
 
     private static func transportError(_ error: SSHError, worker: String, isConnecting: Bool) -> TransportError {
+        if case .jumpHost(let inner) = error {
+            var result = transportError(inner, worker: worker, isConnecting: isConnecting)
+            (result.reason, result.isOfJumpHost) = (error.description, true)
+            return result
+        }
         let kind: TransportError.Kind =
             switch error {
-            case .unreachable, .handshake: .unreachable
+            case .jumpHost, .unreachable, .handshake: .unreachable
             case .refused: .refused
             case .unknownHostKey: .unknownHostKey
             case .changedHostKey, .revokedHostKey: .changedHostKey

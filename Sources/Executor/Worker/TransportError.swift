@@ -34,11 +34,14 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     public var worker: String
     /// For people: what happened, and where possible what to do.
     public var reason: String
+    /// It is the way to the worker that failed, not the worker.
+    public var isOfJumpHost: Bool
 
-    public init(_ kind: Kind, worker: String, reason: String) {
+    public init(_ kind: Kind, worker: String, reason: String, isOfJumpHost: Bool = false) {
         self.kind = kind
         self.worker = worker
         self.reason = reason
+        self.isOfJumpHost = isOfJumpHost
     }
 
     /// Whether what was asked may have been carried out all the same. Only asking again by the same id tells.

@@ -31,9 +31,21 @@ public struct TransportFactory: Sendable {
             do {
                 return try await ssh(plan)
             } catch {
-                throw TransportFailure(reason: "\(error)")
+                throw TransportFailure(reason: "\(error)" + setting(behind: error))
             }
         }
+    }
+
+    /// Which setting names the file that an error is about.
+    private func setting(behind error: any Error) -> String {
+        let keyPath = configuration.secretPath(configuration.sshKey, in: bucketFolder)
+        if case SSHError.knownHosts? = error as? SSHError {
+            return " `known_hosts` in maand.conf names the file of the workers' host keys"
+        }
+        if case SSHError.key(keyPath, _)? = error as? SSHError {
+            return " `ssh_key` in maand.conf names the key: a private one, or NAME.pub of one that ssh-agent holds"
+        }
+        return ""
     }
 
     private func ssh(_ plan: Plan) async throws -> any Transport {
@@ -48,8 +60,13 @@ public struct TransportFactory: Sendable {
                 endpoint: SSHEndpoint(
                     host: worker.address, port: UInt16(clamping: port),
                     user: worker.ssh?.user ?? configuration.sshUser),
-                // What the reviewer saw counts; a plan made before the host was known leaves it to known_hosts.
-                hostKeys: pinned.isEmpty ? open : .pinned(pinned, known))
+                // What the reviewer saw counts, as long as known_hosts has it still; a plan made before the host was
+                // known leaves it to known_hosts.
+                hostKeys: pinned.isEmpty
+                    ? open
+                    : .pinned(
+                        SSHPinnedKeys(pinned, source: "the plan", renewal: "plan again"), known,
+                        record: acceptsNewHosts ? knownHostsPath : nil))
         }
         let jump = configuration.jumpHost.map { host in
             SSHTransport.Target(
@@ -65,7 +82,7 @@ public struct TransportFactory: Sendable {
             report: report)
     }
 
-    /// The key file where there is one; where it is missing or needs a passphrase that nobody gives, the agent.
+    /// The key file where there is one, or the key of the agent that it is the public half of; where it is missing or needs a passphrase that nobody gives, the agent.
     private func credentials() async throws(SSHError) -> [SSHCredential] {
         let path = configuration.secretPath(configuration.sshKey, in: bucketFolder)
         let agent = getenv("SSH_AUTH_SOCK").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
@@ -77,6 +94,15 @@ public struct TransportFactory: Sendable {
                     reason: "the file does not exist, and no agent is there (SSH_AUTH_SOCK). Put the key there, name "
                         + "another as ssh_key, or start ssh-agent")
             }
+        }
+        if let chosen = SSHPublicKeyFile(path: path) {
+            guard let agent else {
+                throw .key(
+                    path: path,
+                    reason: "this is a public key, which chooses one that ssh-agent holds, and no agent is there "
+                        + "(SSH_AUTH_SOCK). Start ssh-agent, or name the private key")
+            }
+            return [.agent(try await SSHAgent.connect(socketPath: agent, only: chosen))]
         }
         do {
             return [.key(try await SSHPrivateKey.load(path: path, passphrase: try storedPassphrase()))]
@@ -102,7 +128,11 @@ public struct TransportFactory: Sendable {
         guard getline(&line, &size, stream) >= 0, let line else {
             throw .key(path: path, reason: "the passphrase file is empty")
         }
-        return String(cString: line).split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
+        var word = String(cString: line).utf8[...]
+        if word.last == 0x0a { word.removeLast() }
+        // The rest of a line's end of Windows, not a part of the passphrase.
+        if word.last == 0x0d { word.removeLast() }
+        return String(Substring(word))
     }
 }
 

@@ -87,9 +87,10 @@ extension WorkerInventory.Job {
                 entries.append(
                     TreeEntry(path: path, kind: line.first == "x" ? .executable : .file, digest: digest, size: size))
             case "l":
-                guard let text = rest.popFirst() else { return nil }
-                entries.append(
-                    TreeEntry(path: path, kind: .symlink, digest: Digest.of(text.utf8), size: text.utf8.count))
+                guard let words = rest.popFirst()?.split(separator: " "), words.count == 2,
+                    let digest = Digest(hex: words[0].utf8), let size = Int(words[1])
+                else { return nil }
+                entries.append(TreeEntry(path: path, kind: .symlink, digest: digest, size: size))
             case "d": entries.append(TreeEntry(path: path, kind: .emptyDirectory, digest: Digest.of([]), size: 0))
             default: return nil
             }
@@ -115,7 +116,7 @@ extension WorkerInventory.Job {
     }
 
     private static func lines(_ payload: [UInt8]?) -> [String]? {
-        guard let payload, let text = String(validating: payload, as: UTF8.self) else { return nil }
-        return text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+        guard let payload, String(validating: payload, as: UTF8.self) != nil else { return nil }
+        return payload.split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -10,7 +10,8 @@ public struct WorkerSession: Sendable {
     /// What the receipts directory was at preflight; `nil` compares nothing.
     public var generation: String?
 
-    /// The worker's clock at preflight, in seconds since 1970, and when that was here.
+    /// The worker's clock at preflight, in seconds since 1970, and when that was here. ``PreflightReport`` takes no clock
+    /// beyond the year 9999, so that sums with it stay far from the limits of `Int`.
     public var clock: (seconds: Int, at: ContinuousClock.Instant)?
 
     private let transport: any Transport
@@ -300,6 +301,6 @@ public struct WorkerSession: Sendable {
 
     private static func text(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes.suffix(1024), as: UTF8.self)
-        return text.split(separator: "\n").joined(separator: "; ")
+        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }

@@ -52,7 +52,9 @@ import Testing
         #expect(transport.executions.count == 2 && transport.executions.values.allSatisfy { $0 == 1 })
     }
 
-    @Test func aRemovedWorkerThatDoesNotAnswerHoldsNobodyUp() async throws {
+    /// It is gone, or its address has been given to another host, or its account was taken away.
+    @Test(arguments: [TransportError.Kind.unreachable, .changedHostKey, .unknownHostKey, .authentication])
+    func aRemovedWorkerThatIsGoneHoldsNobodyUp(_ kind: TransportError.Kind) async throws {
         let transport = SimulatedTransport()
         let bench = try Bench(transport)
         let first = try await bench.apply(bench.plan(workers: 2, jobs: 1, batch: 2))
@@ -64,7 +66,7 @@ import Testing
             Plan.Stop(allocation: allocation, reason: .removed, from: try #require(record).fromState, timeout: 5)
         ]
         plan.workers = [PlanWorker(worker: allocation.worker, address: "w1")]
-        transport.setAbsent(["w1"])
+        transport.setAbsent(["w1"], kind)
         // A worker that is still in the workspace has to answer.
         await #expect(throws: RolloutError.self) { try await bench.apply(PlanFile(plan)) }
         let run = try #require(try bench.catalog().unfinishedRun())

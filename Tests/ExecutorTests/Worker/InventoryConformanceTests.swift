@@ -39,6 +39,21 @@ struct InventoryConformanceTests {
         #expect(altered.tree.entries.map(\.path).contains("-rf") == false)
     }
 
+    /// Of a link that somebody changed; the job is another one then, and that is all.
+    @Test(arguments: Lab.Shell.installed)
+    func textsOfLinksMayBeAnything(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        #expect(try await lab.push(Self.files, over: [:]) == .pushed)
+        for text: [UInt8] in [Array("a\nb\n".utf8), Array("a\r".utf8), [0xff, 0xfe], Array("-n".utf8), [0x0a]] {
+            try FileManager.default.removeItem(atPath: lab.job("link"))
+            #expect(symlink((text + [0]).map { CChar(bitPattern: $0) }, lab.job("link")) == 0)
+            let job = try #require(try await lab.session.inventory().jobs.first)
+            #expect(job.isAltered)
+            let link = try #require(job.tree.entries.first { $0.path == "link" })
+            #expect(link.size == text.count && link.digest == Digest.of(text))
+        }
+    }
+
     @Test(arguments: Lab.Shell.installed)
     func remembersTheLastTargetAfterTheLastPush(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)

@@ -36,6 +36,31 @@ struct WorkerAnswerTests {
             #expect(AttemptReport(answer, expectedGeneration: nil) == nil, "\(state)")
         }
     }
+
+    @Test(arguments: [Int.max, .min, -1])
+    func numbersThatNoWorkerCanMeanEndNothing(_ number: Int) throws {
+        let state = "\n@abc state finished exit 0 \(number) 0 0\n"
+        let answer = try #require(parse(state + "\n@abc out \(number)\n\n@abc end\n"))
+        guard case .finished(let result) = AttemptReport(answer, expectedGeneration: nil) else {
+            Issue.record("it ended")
+            return
+        }
+        #expect(result.duration >= .zero && result.duration < .seconds(4_000_000_000))
+        #expect(result.output.total >= 0)
+        let owned = try #require(parse("\n@abc owner me \(number) run\n\n@abc state inventory\n\n@abc end\n"))
+        let drifted = try #require(parse("\n@abc state drift \(number)\n\n@abc end\n"))
+        let report = PushReport(drifted, expectedGeneration: nil)
+        #expect(report == .drift([], total: max(number, 0)))
+        #expect(owned.owner == Owner(controller: "me", sequence: Owner.implausible, run: "run"))
+    }
+
+    @Test(arguments: ["9223372036854775807", "-9223372036854775808", "99999999999999999999", "abc", "-1"])
+    func aClockThatShowsNoTimeIsAFault(_ clock: String) throws {
+        let facts = "\n@abc fact generation g.1\n\n@abc fact boot b\n\n@abc fact clock \(clock)\n"
+        let answer = try #require(parse(facts + "\n@abc state preflight\n\n@abc end\n"))
+        let report = try #require(PreflightReport(answer, transport: LocalTransport(bucket: "/nowhere")))
+        #expect(report.faults.contains { $0.contains("its clock shows \(clock) seconds") })
+    }
 }
 
 extension AttemptReport {
