@@ -34,7 +34,7 @@ extension Rollout {
     public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Refresh {
         if let run = try catalog.unfinishedRun() {
             // One of nothing is that of a refresh that was killed, and would only do this.
-            guard try plan(of: run).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            guard (try? plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
             if !isDryRun {
                 try catalog.finish(run.id, state: .abandoned, detail: "a refresh that was interrupted", at: clock.now())
             }
@@ -58,12 +58,21 @@ extension Rollout {
             case nil: continue
             }
         }
+        // Also where the catalog is right: the store may have lost what planning compares with.
+        if !isDryRun { try keep(trees) }
         // Workers that have seen later runs than the catalog would refuse the next one.
         let isBehind = try catalog.runs(limit: 1).first.map { seen > $0.id.number } ?? (seen > 0)
         if isDryRun || !(isBehind || !refresh.differences.isEmpty) { return refresh }
-        for tree in trees { try store.put(tree) }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
+    }
+
+    private func keep(_ trees: [Tree]) throws {
+        var kept = Set<Digest>()
+        for tree in trees where kept.insert(tree.digest).inserted && (try? store.tree(tree.digest)) == nil {
+            try store.discard(tree.digest)
+            try store.put(tree)
+        }
     }
 
     /// A plan of nothing: stands in the history for what a refresh recorded, and says how workers are reached.
