@@ -48,7 +48,8 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown,
+        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep,
+            .notUnknown,
             .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
