@@ -265,7 +265,7 @@ class EventFiles(bucket.Case):
         link = b.top / "link"
         link.symlink_to(b.path / "maand.db")
         for events, words in ((b.file(), "is the plan"), (b.path / "maand.conf", "bucket's own files"),
-                              (b.path / "maand.db", "bucket's own files"), (link, "bucket's own files"),
+                              (b.path / "maand.db", "bucket's own files"), (link, "leads nowhere"),
                               (b.path / "workspace/jobs/api/new", "bucket's own files"),
                               (b.path / "store/x", "bucket's own files")):
             before = events.read_bytes() if events.exists() else None

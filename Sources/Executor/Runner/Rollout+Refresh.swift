@@ -45,7 +45,7 @@ extension Rollout {
         await transport.close()
 
         var refresh = Refresh()
-        var trees: [Tree] = []
+        var inventories: [(worker: WorkerName, WorkerInventory)] = []
         var seen = 0
         let recorded = try catalog.snapshot().allocations
         for worker in workers.map(\.worker) {
@@ -53,10 +53,14 @@ extension Rollout {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
                 if let owner = inventory.owner, owner.controller == controller { seen = max(seen, owner.sequence) }
-                trees += inventory.jobs.map(\.tree)
-                refresh.compare(inventory, worker, recorded)
+                inventories.append((worker, inventory))
             case nil: continue
             }
+        }
+        let trees = inventories.flatMap { $0.1.jobs.map(\.tree) }
+        let there = Set(trees.map(\.digest))
+        for (worker, inventory) in inventories {
+            refresh.compare(inventory, worker, recorded) { there.contains($0) || (try? store.tree($0)) != nil }
         }
         // Also where the catalog is right: the store may have lost what planning compares with.
         if !isDryRun { try keep(trees) }
@@ -137,23 +141,29 @@ extension Rollout {
 
 extension Rollout.Refresh {
     fileprivate mutating func compare(
-        _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord]
+        _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord],
+        isKnown: (Digest) -> Bool
     ) {
         var there = Set<JobName>()
         for job in inventory.jobs {
             there.insert(job.job)
-            add(AllocationID(job: job.job, worker: worker), recorded, found: job)
+            add(AllocationID(job: job.job, worker: worker), recorded, found: job, isKnown: isKnown)
         }
         for allocation in recorded.keys.sorted() where allocation.worker == worker && !there.contains(allocation.job) {
-            add(allocation, recorded, found: nil)
+            add(allocation, recorded, found: nil, isKnown: isKnown)
         }
     }
 
     private mutating func add(
-        _ allocation: AllocationID, _ recorded: [AllocationID: AllocationRecord], found job: WorkerInventory.Job?
+        _ allocation: AllocationID, _ recorded: [AllocationID: AllocationRecord], found job: WorkerInventory.Job?,
+        isKnown: (Digest) -> Bool
     ) {
         let record = recorded[allocation] ?? .none
-        if let found = record.contradicted(by: job) {
+        var found = record.contradicted(by: job) ?? record
+        // What was there before something was begun no worker has any more: where the store has lost it, too, no plan can
+        // say what changes.
+        if found.unfinished != nil, let promoted = found.promoted, !isKnown(promoted.content) { found.promoted = nil }
+        if found != record {
             differences.append(Difference(allocation: allocation, recorded: record, found: found))
         } else {
             agreeing += 1
@@ -196,6 +206,9 @@ extension Rollout.Refresh.Difference {
         switch (found.standing, found.unfinished, found.promoted) {
         case (.removed, _, _): [.stopped(allocation, removed: true)]
         case (.stopped, _, let release?): [.promoted(allocation, release), .stopped(allocation, removed: false)]
+        // A removal forgets what was promoted.
+        case (_, let release?, nil) where recorded.promoted != nil:
+            [.stopped(allocation, removed: true), .began(allocation, release)]
         case (_, let release?, _): [.began(allocation, release)]
         case (_, nil, let release?): [.promoted(allocation, release)]
         case (.stopped, _, nil), (.active, nil, nil): []
