@@ -20,6 +20,13 @@ public struct SemaphoreSlot: Hashable, Sendable {
     }
 }
 
+/// A secret that the bucket's key is needed for.
+public enum SecretInUse: Equatable, Sendable {
+    case stored(namespace: String, key: String)
+    /// Hooks of a run that has not ended wrote it.
+    case unfinished(RunID)
+}
+
 /// What outlives a process of what it offers to hooks.
 extension Catalog {
     /// The port on which the run's hooks were told to ask; nil before the first.
@@ -65,6 +72,31 @@ extension Catalog {
         try write { db in
             try db.execute(
                 sql: "INSERT OR IGNORE INTO kv_key (only_row, fingerprint) VALUES (1, ?)", arguments: [fingerprint])
+        }
+    }
+
+    /// Forgets the key of this fingerprint, with what is encrypted with it and counts no more: deleted secrets, and earlier
+    /// values of theirs. Where a secret counts that needs the key, nothing changes.
+    ///
+    /// - Returns: a secret that needs the key; nil where none does.
+    public func forgetKey(_ fingerprint: String) throws(CatalogError) -> SecretInUse? {
+        try write { db in
+            if let run = try Int.fetchOne(db, sql: "SELECT run FROM kv_pending WHERE sealed IS NOT NULL LIMIT 1") {
+                return .unfinished(RunID(run))
+            }
+            let stored = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT namespace, key FROM kv AS newest WHERE sealed IS NOT NULL AND version = (
+                        SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
+                    ORDER BY namespace, key LIMIT 1
+                    """)
+            if let stored { return .stored(namespace: stored[0], key: stored[1]) }
+            try db.execute(sql: "DELETE FROM kv_key WHERE fingerprint = ?", arguments: [fingerprint])
+            // Another process may have put another key meanwhile: what it encrypted counts, and was found above.
+            try db.execute(sql: "DELETE FROM kv WHERE sealed IS NOT NULL")
+            try db.execute(sql: "DELETE FROM kv_replaced")
+            return nil
         }
     }
 

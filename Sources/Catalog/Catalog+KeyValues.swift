@@ -190,6 +190,7 @@ extension Catalog {
             sql: """
                 SELECT namespace, key, text FROM kv AS newest WHERE namespace LIKE 'vars/job/%' AND version = (
                     SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
+                ORDER BY namespace, key
                 """)
         var variables: [JobName: [String: String]] = [:]
         for row in rows {
@@ -241,6 +242,7 @@ extension Catalog {
 
     private func checkRoom(for write: KeyValueWrite, _ db: Database) throws {
         if case .deletion = write.content { return }
+        try checkSpelling(of: write, db)
         if try count(of: write, db) < KeyValue.maximumKeys { return }
         // Deleted keys are remembered as long as there is room.
         try db.execute(
@@ -252,6 +254,22 @@ extension Catalog {
                 """, arguments: [write.namespace.text])
         guard try count(of: write, db) < KeyValue.maximumKeys else {
             throw KeyValueError.tooManyKeys(write.namespace)
+        }
+    }
+
+    /// Keys that look alike would be one key to whoever reads them.
+    private func checkSpelling(of write: KeyValueWrite, _ db: Database) throws {
+        if write.key.utf8.allSatisfy({ $0 < 0x80 }) { return }
+        let keys = try String.fetchAll(
+            db,
+            sql: """
+                SELECT DISTINCT key FROM kv AS newest WHERE namespace = ?1
+                AND (text IS NOT NULL OR sealed IS NOT NULL) AND version = (
+                    SELECT max(version) FROM kv WHERE namespace = ?1 AND key = newest.key)
+                UNION SELECT key FROM kv_pending WHERE namespace = ?1
+                """, arguments: [write.namespace.text])
+        if keys.contains(where: { $0 == write.key && !$0.utf8.elementsEqual(write.key.utf8) }) {
+            throw KeyValueError.otherSpelling(write.namespace, key: write.key)
         }
     }
 

@@ -13,7 +13,7 @@ extension Catalog {
     static func open(in folder: String, bucket: String, migrations: [String]) throws(CatalogError) -> Catalog {
         let path = databasePath(in: folder)
         if let type = NetworkFileSystem.type(of: folder) { throw .networkFileSystem(path: path, type: type) }
-        try createFile(path, in: folder)
+        let isNew = try createFile(path, in: folder)
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(busyTimeout)
@@ -21,6 +21,7 @@ extension Catalog {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.writeWithoutTransaction { db in
                 try checkKind(db, path: path, supported: migrations.count)
+                if !isNew, try Int.fetchOne(db, sql: "PRAGMA user_version") == 0 { try checkIsUnused(path, in: folder) }
                 guard try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL") == "wal" else {
                     throw CatalogError.cannotOpen(path: path, reason: "its disk does not support write-ahead logging")
                 }
@@ -62,8 +63,10 @@ extension Catalog {
                 try checkKind(db, path: path, supported: migrations.count)
                 return try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
             }
-            // The file of a process that was killed before its first transaction.
-            if found == 0 { return nil }
+            if found == 0 {
+                try checkIsUnused(path, in: folder)
+                return nil
+            }
             try queue.read { db in try checkBucket(db, path: path, bucket: bucket) }
             if found == migrations.count { return Catalog(path: path, queue: queue) }
             let copy = try DatabaseQueue()
@@ -138,14 +141,16 @@ extension Catalog {
     }
 
     /// Made here and not by SQLite, so that its mode does not hang on the umask; SQLite gives its other files the same.
-    private static func createFile(_ path: String, in folder: String) throws(CatalogError) {
+    ///
+    /// - Returns: false where it is there already.
+    private static func createFile(_ path: String, in folder: String) throws(CatalogError) -> Bool {
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if file < 0 {
             let code = errno
             if code == EEXIST {
                 // SQLite would fall back to reading only, and complain later.
                 guard access(path, W_OK) == 0, access(folder, W_OK) == 0 else { throw .readOnly(path: path) }
-                return
+                return false
             }
             if code == ENOSPC { throw .diskFull(path: path) }
             if code == EROFS { throw .readOnly(path: path) }
@@ -155,6 +160,7 @@ extension Catalog {
         do { try syncFolder(folder + "/.") } catch {
             throw .cannotOpen(path: path, reason: systemMessage(error.code))
         }
+        return true
     }
 
     private static func checkKind(_ db: Database, path: String, supported: Int) throws {
@@ -166,6 +172,13 @@ extension Catalog {
         guard version <= supported else {
             throw CatalogError.newerSchema(path: path, found: version, supported: supported)
         }
+    }
+
+    /// An empty file is that of a process that was killed before its first transaction, unless something is there that came
+    /// after one: the key of secrets, or a copy of an earlier schema.
+    private static func checkIsUnused(_ path: String, in folder: String) throws(CatalogError) {
+        let later = [folder + "/secrets/kv.key"] + (1..<Schema.version).map { "\(path).schema-\($0)" }
+        if let found = later.first(where: { access($0, F_OK) == 0 }) { throw .emptied(path: path, because: found) }
     }
 
     private static func checkBucket(_ db: Database, path: String, bucket: String) throws {

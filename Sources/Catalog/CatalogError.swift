@@ -6,6 +6,8 @@ public enum CatalogError: Error, Equatable, Sendable {
     /// Another program's database, or no database at all.
     case notACatalog(path: String)
     case corrupted(path: String, reason: String)
+    /// The file is empty, and another file says that the bucket was used before.
+    case emptied(path: String, because: String)
     /// Written by a newer version of this program.
     case newerSchema(path: String, found: Int, supported: Int)
     case otherBucket(path: String, found: String, expected: String)
@@ -34,6 +36,10 @@ extension CatalogError: CustomStringConvertible {
             "\(path) is not a catalog of maand-plan. Move the file away, or restore the bucket's `maand.db` from a backup."
         case .corrupted(let path, let reason):
             "the catalog \(path) is damaged: \(reason). Stop using it, and restore `maand.db` from a backup."
+        case .emptied(let path, let because):
+            "the catalog \(path) is empty, although the bucket was used before: \(because) is there. Move the empty file "
+                + "away, and copy the last backup of `maand.db` to its place; without one, `maand-plan catalog refresh` "
+                + "asks the workers."
         case .newerSchema(let path, let found, let supported):
             "the catalog \(path) has schema version \(found), and this program knows versions up to \(supported). "
                 + "Use the version of the program that wrote it, or a newer one."

@@ -64,6 +64,8 @@ public enum KeyValueError: Error, Equatable, Sendable {
     /// The attempt has an outcome, so that nothing can be added to it any more.
     case attemptEnded(WritingAttempt)
     case tooManyKeys(KVNamespace)
+    /// Another key of the namespace looks just like it: the same text in another spelling of Unicode.
+    case otherSpelling(KVNamespace, key: String)
 }
 
 extension KeyValueError: CustomStringConvertible {
@@ -73,6 +75,9 @@ extension KeyValueError: CustomStringConvertible {
             "attempt \(attempt.attempt) of the step \(attempt.step) is over, and what its hook left behind cannot write any more"
         case .tooManyKeys(let namespace):
             "\(namespace) has \(KeyValue.maximumKeys) keys, which is the limit; delete some"
+        case .otherSpelling(let namespace, let key):
+            "\(namespace) has the key \(key) in another spelling of Unicode, and nobody could tell the two apart; write "
+                + "the key as it is there, or delete that one"
         }
     }
 }

@@ -48,9 +48,10 @@ struct HookRules {
         case .secrets(let job) where job == identity.job:
             return isSecret ? nil : "\(namespace) holds secrets, which go to /kv/secret (put_job_secret)"
         case .job(let job) where job == identity.job && key == KeyValue.rolloutOrder && !isDeletion && !isSecret:
-            return Self.orderEvents.contains(identity.event)
+            return identity.event == Self.orderEvent
                 ? nil
-                : "`\(KeyValue.rolloutOrder)` can be put in the events \(Self.orderEvents.joined(separator: " and ")) alone"
+                : "`\(KeyValue.rolloutOrder)` can be put in the event \(Self.orderEvent) alone, since it is for the rollout "
+                    + "in which the hook runs; for all of them put that key into vars/job/\(job)"
         case .variables(let job), .secrets(let job): return "\(namespace) belongs to the job \(job)"
         case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables:
             let source = namespace.source(ofKey: key) ?? "the workspace"
@@ -63,5 +64,5 @@ struct HookRules {
 
     /// The event whose hooks belong to no recorded attempt.
     static let healthCheck = "health_check"
-    private static let orderEvents = ["pre_deploy", "cli"]
+    private static let orderEvent = "pre_deploy"
 }

@@ -60,16 +60,30 @@ public struct JobFolder: Sendable {
             if names.isEmpty, !path.isEmpty {
                 entries.append(TreeEntry(path: path, kind: .emptyDirectory, digest: Digest.of([]), size: 0))
             }
+            var seen = Set<String>()
             for name in names {
                 guard let name = String(validating: name, as: UTF8.self) else {
                     report(path, "a name in this folder is not UTF-8: \(String(decoding: name, as: UTF8.self))")
                     continue
+                }
+                let (isNew, other) = seen.insert(name)
+                if !isNew {
+                    report(
+                        path,
+                        "two names in this folder look alike: \"\(Self.spelled(other))\" and "
+                            + "\"\(Self.spelled(name))\" are spellings of one text in Unicode",
+                        note: "give one of them another name, or remove it")
                 }
                 if entries.count >= JobFolder.maximumEntries {
                     return report(path, "the job has more than \(JobFolder.maximumEntries) paths")
                 }
                 visit(path.isEmpty ? name : path + "/" + name, name: name, depth: depth)
             }
+        }
+
+        /// A name with its characters outside of ASCII as numbers, so that spellings can be told apart.
+        private static func spelled(_ name: String) -> String {
+            name.unicodeScalars.map { $0.isASCII ? String($0) : $0.escaped(asASCII: true) }.joined()
         }
 
         private mutating func visit(_ path: String, name: String, depth: Int) {

@@ -45,12 +45,12 @@ public struct KeyValueView: Sendable {
     /// Everything in a namespace, sorted by key.
     public func values(in namespace: KVNamespace) throws -> [Value] {
         let derived = try derived(namespace) ?? [:]
-        let stored = Dictionary(
-            uniqueKeysWithValues: try catalog?.keyValues(in: namespace, run: run).map { ($0.key, $0) } ?? [])
-        let keys = Set(derived.keys).union(stored.keys)
-        return keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.compactMap {
-            merged(namespace, $0, stored[$0], derived[$0])
-        }
+        let stored = try catalog?.keyValues(in: namespace, run: run) ?? []
+        let known = Set(stored.map(\.key))
+        let values =
+            stored.compactMap { merged(namespace, $0.key, $0, derived[$0.key]) }
+            + derived.keys.filter { !known.contains($0) }.compactMap { merged(namespace, $0, nil, derived[$0]) }
+        return values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
     /// The text of a value, a secret's too.

@@ -2,6 +2,7 @@ public import Catalog
 internal import Crypto
 internal import Foundation
 internal import Glibc
+internal import Model
 
 extension Vault {
     /// The key's file, below the bucket's folder.
@@ -15,9 +16,10 @@ extension Vault {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR {
-                if known != nil { throw .lost(path: path) }
+                if known != nil { throw .lost(path: path, secret: nil) }
                 return nil
             }
+            if errno == ELOOP { throw .link(path: path) }
             throw .failed(path: path, reason: String(cString: strerror(errno)))
         }
         defer { close(descriptor) }
@@ -39,8 +41,12 @@ extension Vault {
         let text = key.withUnsafeBytes { "\(header)\(Data($0).base64EncodedString())\n" }
         if try write(Array(text.utf8), to: path) { return Vault(key: key) }
         // Another process was faster.
-        guard let vault = try open(in: folder, known: known) else { throw .lost(path: path) }
+        guard let vault = try open(in: folder, known: known) else { throw .lost(path: path, secret: nil) }
         return vault
+    }
+
+    private static func isMissing(in folder: String) -> Bool {
+        access(folder + "/" + file, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)
     }
 
     private static let header = "maand-key-1:"
@@ -94,8 +100,18 @@ extension Vault {
 
 extension Vault {
     /// The bucket's key for writing secrets or giving out tokens; from now on the catalog knows it, and takes no other.
+    /// Where the file is gone and nothing that counts is encrypted with it, a new one is made.
     public static func openOrCreate(in folder: String, for catalog: Catalog) throws -> Vault {
-        let vault = try openOrCreate(in: folder, known: try catalog.keyFingerprint())
+        var known = try catalog.keyFingerprint()
+        if let lost = known, isMissing(in: folder) {
+            switch try catalog.forgetKey(lost) {
+            case nil: known = nil
+            case .stored(let namespace, let key):
+                throw VaultError.lost(path: folder + "/" + file, secret: "\(key) of \(namespace)")
+            case .unfinished(let run): throw VaultError.lostInRun(path: folder + "/" + file, run: run.number)
+            }
+        }
+        let vault = try openOrCreate(in: folder, known: known)
         try catalog.rememberKey(vault.fingerprint)
         // Where two processes made their first key at once, they made the same one: the file's.
         guard try catalog.keyFingerprint() == vault.fingerprint else {

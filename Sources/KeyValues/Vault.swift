@@ -84,7 +84,12 @@ public struct Vault: Sendable {
 /// Why secrets cannot be used. Texts never hold one.
 public enum VaultError: Error, Equatable, Sendable {
     /// Secrets are stored, and the key that they are encrypted with is not there any more.
-    case lost(path: String)
+    ///
+    /// - Parameter secret: one of them, such as `password of secrets/job/api`; nil where none is known.
+    case lost(path: String, secret: String?)
+    /// Hooks of a run that has not ended wrote secrets, and the key that they are encrypted with is not there any more.
+    case lostInRun(path: String, run: Int)
+    case link(path: String)
     /// Another key than the one that the bucket's secrets are encrypted with.
     case other(path: String)
     /// Others than the owner could read the file.
@@ -99,10 +104,14 @@ public enum VaultError: Error, Equatable, Sendable {
 extension VaultError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .lost(let path):
-            "\(path) is missing, and the bucket's secrets are encrypted with it. Restore the file from a backup; without it "
-                + "the stored secrets are lost: then move maand.db's secrets aside by deleting each key with "
-                + "`maand-plan kv delete`, and put them again."
+        case .lost(let path, let secret):
+            "\(path) is missing, and \(secret ?? "the bucket's secrets") \(secret == nil ? "are" : "is") encrypted with it. "
+                + "Put the file back from its backup. Without one the secrets are lost: `maand-plan kv list` names them; "
+                + "delete each with `maand-plan kv delete`, then put them again."
+        case .lostInRun(let path, let run):
+            "\(path) is missing, and secrets that hooks of run \(run) wrote are encrypted with it. Put the file back from "
+                + "its backup. Without one they are lost: give the run up with `maand-apply abandon \(run) --reason …`."
+        case .link(let path): "\(path) is a symbolic link, which is not followed. Put the file itself there."
         case .other(let path):
             "\(path) is not the key that this bucket's secrets are encrypted with. Put the bucket's own file back."
         case .exposed(let path, let mode):

@@ -22,6 +22,7 @@ extension PlanReader {
             reader.error(root, "`stop_hooks` names \(job), and nothing of it is stopped")
         }
         checkKind(plan, root: root)
+        checkTags(plan, root: root)
         if plan.hasHooks, plan.facts == nil { reader.error(root, "the plan has hooks, and no `facts` for them") }
         let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
@@ -43,6 +44,23 @@ extension PlanReader {
         if plan.summary != Plan.Summary(reconcile: plan.reconcile, waves: plan.waves, unchanged: plan.summary.unchanged)
         {
             reader.error(summary, "the summary does not count what the plan holds")
+        }
+    }
+
+    /// The tags under `workers` decide about approvals, and those under `facts` are what hooks are told.
+    private func checkTags(_ plan: Plan, root: Node) {
+        guard let facts = plan.facts else { return }
+        let told = Dictionary(facts.workers.map { ($0.worker, $0.tags) }, uniquingKeysWith: { first, _ in first })
+        for worker in plan.workers where !worker.isRemoved {
+            var tags = worker.tags
+            if let zone = worker.zone { tags["zone"] = zone }
+            guard let known = told[worker.worker] else {
+                reader.error(root, "the worker \(worker.worker) does not stand in the facts")
+                continue
+            }
+            if known != tags {
+                reader.error(root, "the tags of \(worker.worker) are others under `workers` than in the facts")
+            }
         }
     }
 

@@ -147,6 +147,10 @@ public struct TOMLReader {
     }
 
     private mutating func reportUnknown() {
+        let names = table.keys.sorted()
+        for (name, next) in zip(names, names.dropFirst()) where name == next {
+            error(name, "is there twice, in two spellings of Unicode", note: "remove one of them")
+        }
         for key in table.keys.sorted() where !asked.contains(key) {
             let nearest = Suggestion.nearest(to: key, among: asked.sorted())
             error(key, "is not a known key", note: nearest.map { "did you mean `\($0)`?" })

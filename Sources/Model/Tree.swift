@@ -88,6 +88,9 @@ public struct Tree: Hashable, Sendable {
         guard self.text == text else { return nil }
     }
 
+    /// Swift's strings hold two spellings of a character equal; for a file system they are two names.
+    private func isSame(_ one: String, _ other: String) -> Bool { one == other && one.utf8.elementsEqual(other.utf8) }
+
     /// The changes that lead from `old` to this tree, sorted by path. `old` nil means that nothing was there.
     public func changes(from old: Tree?) -> [FileChange] {
         var changes: [FileChange] = []
@@ -97,8 +100,8 @@ public struct Tree: Hashable, Sendable {
             let path =
                 [before.first?.path, after.first?.path].compactMap { $0 }
                 .min { $0.utf8.lexicographicallyPrecedes($1.utf8) } ?? next.path
-            let was = before.first?.path == path ? before.popFirst() : nil
-            let becomes = after.first?.path == path ? after.popFirst() : nil
+            let was = before.first.map { isSame($0.path, path) } == true ? before.popFirst() : nil
+            let becomes = after.first.map { isSame($0.path, path) } == true ? after.popFirst() : nil
             if let change = FileChange(path: path, was: was, becomes: becomes) { changes.append(change) }
         }
         return changes

@@ -14,7 +14,8 @@ struct JobHooks: Sendable {
     init(_ manifest: Manifest, job: JobName, tree: Tree, _ reader: Reader) {
         let entries = tree.entries.filter { $0.path.hasPrefix("\(HookScript.folder)/") }
         modules = Tree(entries)
-        let files = Dictionary(uniqueKeysWithValues: entries.map { ($0.path, $0) })
+        // Of two spellings of one name either does: they are reported.
+        let files = Dictionary(entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         var commands: [HookEvent: [Plan.Hook]] = [:]
         for command in manifest.commands {
             let hook = Self.script(of: command, in: files, job, reader).map { script, entry in

@@ -140,9 +140,12 @@ struct JobPlanner {
     private func changes(_ from: FromState, to tree: Tree) throws -> [FileChange] {
         let promoted = try changes(fromTree: from.content, to: tree)
         guard let unfinished = from.unfinished else { return promoted }
-        var merged: [String: FileChange] = [:]
-        for change in try changes(fromTree: unfinished, to: tree) { merged[change.path] = change }
-        for change in promoted where change.from != nil || merged[change.path] == nil { merged[change.path] = change }
+        var merged: [PathBytes: FileChange] = [:]
+        for change in try changes(fromTree: unfinished, to: tree) { merged[PathBytes(change.path)] = change }
+        for change in promoted {
+            let path = PathBytes(change.path)
+            if change.from != nil || merged[path] == nil { merged[path] = change }
+        }
         return merged.values.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     }
 

@@ -151,7 +151,8 @@ private struct WorkspaceReader {
     private mutating func jobFile(_ name: JobName) -> JobFile? {
         let path = "jobs/\(name)"
         let content = JobFolder.read(folder + "/" + path, shown: folder + "/" + path, job: name, into: &findings)
-        let paths = Dictionary(uniqueKeysWithValues: content.tree.entries.map { ($0.path, $0) })
+        // Of two spellings of one name either does: they are reported.
+        let paths = Dictionary(content.tree.entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         guard let bytes = bytes(path + "/manifest.json") else { return nil }
         if let entry = paths["manifest.json"], entry.kind != .symlink, entry.digest != Digest.of(bytes) {
             findings.error("\(folder)/\(path)/manifest.json", "the file changed while it was read", note: "plan again")

@@ -99,7 +99,7 @@ struct JobDifference {
         let before = Self.changes(old)
         let after = Self.changes(new)
         for (path, change) in before.ordered {
-            guard let others = after.byPath[path], let changes = before.byPath[path] else {
+            guard let others = after.byPath[PathBytes(path)], let changes = before.byPath[PathBytes(path)] else {
                 tell(.removed, "\(own: Self.word(change.kind)) \(path)")
                 continue
             }
@@ -113,19 +113,20 @@ struct JobDifference {
                 tell(.changed, "\(path): another kind of change")
             }
         }
-        for (path, change) in after.ordered where before.byPath[path] == nil {
+        for (path, change) in after.ordered where before.byPath[PathBytes(path)] == nil {
             tell(.added, "\(own: Self.word(change.kind)) \(path)")
         }
     }
 
     private static func changes(
         _ job: Plan.Job
-    ) -> (ordered: [(path: String, change: FileChange)], byPath: [String: Set<FileChange>]) {
+    ) -> (ordered: [(path: String, change: FileChange)], byPath: [PathBytes: Set<FileChange>]) {
         var ordered: [(path: String, change: FileChange)] = []
-        var byPath: [String: Set<FileChange>] = [:]
+        var byPath: [PathBytes: Set<FileChange>] = [:]
         for change in job.changes.lazy.flatMap(\.value) {
-            if byPath[change.path] == nil { ordered.append((change.path, change)) }
-            byPath[change.path, default: []].insert(change)
+            let path = PathBytes(change.path)
+            if byPath[path] == nil { ordered.append((change.path, change)) }
+            byPath[path, default: []].insert(change)
         }
         return (ordered, byPath)
     }

@@ -36,10 +36,10 @@ struct Advice {
     /// Of a run as it is recorded, while no process executes it; nil where nothing is to be done.
     ///
     /// - Parameter open: the latest attempts of steps that have not succeeded.
-    init?(_ run: Run, open: [(step: Step, record: StepRecord)]) {
+    init?(_ run: Run, open: [(step: Step?, record: StepRecord)]) {
         self.run = run.id
-        failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.map(\.step)
-        unknown = open.filter { $0.record.state == .unknown }.map(\.step.id)
+        failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.compactMap(\.step)
+        unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
         switch run.state {
         case .running, .parked: result = .parked
         case .failed:

@@ -92,6 +92,6 @@ struct ResolveCommand: AsyncParsableCommand {
 }
 
 /// What is recorded for others has to say something.
-private func requireReason(_ reason: String) throws {
+func requireReason(_ reason: String) throws {
     if reason.allSatisfy(\.isWhitespace) { throw ValidationError("--reason is empty.") }
 }

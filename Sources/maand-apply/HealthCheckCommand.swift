@@ -44,9 +44,10 @@ struct HealthCheckCommand: AsyncParsableCommand {
     }
 
     private static func names(_ text: String) throws -> [JobName] {
-        try text.split(separator: ",").map { part in
+        try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
             guard let name = JobName(String(part)) else {
-                throw CommandFailure(.invalid, "`\(part)` cannot be the name of a job.")
+                throw CommandFailure(
+                    .invalid, "--jobs: \"\(part)\" cannot be the name of a job. Separate names by commas.")
             }
             return name
         }

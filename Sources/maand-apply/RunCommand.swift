@@ -51,9 +51,10 @@ struct RunCommand: AsyncParsableCommand {
     var events: String?
 
     func validate() throws {
-        guard overrideApproval == (reason != nil), reason?.isEmpty != true else {
+        guard overrideApproval == (reason != nil) else {
             throw ValidationError("--override-approval and --reason TEXT go together.")
         }
+        if let reason { try requireReason(reason) }
     }
 
     func run() async throws {
@@ -121,7 +122,10 @@ struct RunCommand: AsyncParsableCommand {
     private func apply(_ file: PlanFile) async throws -> WindowHold? {
         let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
-        let log = try events.map(EventLog.init(appendingTo:))
+        let log = try events.map { events in
+            try options.checkIsNoFileOfTheBucket(events, plan: plan == "-" ? nil : plan)
+            return try EventLog(appendingTo: events)
+        }
         let rollout = try options.rollout(approval) { event in
             progress.show(event)
             log?.write(event)

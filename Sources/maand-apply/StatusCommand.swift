@@ -88,8 +88,10 @@ struct HistoryCommand: AsyncParsableCommand {
 struct RunReport {
     private let run: Run
     private let rows: [JobRow]
-    /// Steps that are neither pending nor succeeded, in the plan's order.
-    private let open: [(step: Step, record: StepRecord)]
+    /// Steps that are neither pending nor succeeded, in the plan's order; of the plan's steps nil where it cannot be read.
+    private let open: [(step: Step?, record: StepRecord)]
+    /// Why the run's plan cannot be read; then what is recorded is all.
+    private let planProblem: String?
     private let holder: LockHolder?
 
     private struct JobRow: Encodable {
@@ -124,17 +126,28 @@ struct RunReport {
     init?(_ catalog: Catalog, bucket: String, _ id: RunID?) throws {
         guard let run = try id.map(catalog.run) ?? catalog.runs(limit: 1).first else { return nil }
         self.run = run
-        let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
-        let itinerary = Itinerary(
-            try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan,
-            orders: try catalog.rolloutOrders(of: run.id))
-        let records = Dictionary(try catalog.steps(of: run.id).map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
-        open = itinerary.steps.compactMap { step in
-            guard let record = records[step.id], record.state != .succeeded, record.state != .pending else {
-                return nil
-            }
-            return (step, record)
+        if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
+            holder = by
+        } else {
+            holder = nil
         }
+        let steps = try catalog.steps(of: run.id)
+        func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
+        let itinerary: Itinerary
+        do {
+            let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
+            itinerary = Itinerary(
+                try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan,
+                orders: try catalog.rolloutOrders(of: run.id))
+            planProblem = nil
+        } catch let error as StoreError {
+            planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
+            open = steps.filter(isOpen).map { (nil, $0) }
+            rows = []
+            return
+        }
+        let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
+        open = itinerary.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
         let standings = StepMachine.standings(
             itinerary, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
         let undone = Set(zip(itinerary.units, standings).compactMap { $1 == .succeeded ? nil : $0.job })
@@ -146,11 +159,6 @@ struct RunReport {
                 blocked_by: standing == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
                 steps: steps.count,
                 rollout_order: Self.order(of: unit, itinerary, records))
-        }
-        if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
-            holder = by
-        } else {
-            holder = nil
         }
     }
 
@@ -202,14 +210,15 @@ struct RunReport {
         if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
+        if let planProblem { lines.append(terminal.escape(planProblem)) }
         for row in rows {
             let blockers = row.blocked_by.map { " by " + ($0.isEmpty ? "a failure" : $0.joined(separator: ", ")) } ?? ""
             lines.append("  \(row.job): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
             if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
         }
-        for (step, record) in open {
+        for (_, record) in open {
             let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
-            lines.append("  \(step.id) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
+            lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
         }
         if holder == nil, state != "interrupted", let advice = Advice(run, open: open) {
             lines.append(terminal.escape(advice.text))
@@ -243,6 +252,8 @@ struct RunReport {
             var ended_at: String?
             var detail: String?
             var pid: Int?
+            /// Only where the plan cannot be read.
+            var plan_problem: String?
             var jobs: [JobRow]
             var steps: [StepRow]
         }
@@ -255,10 +266,10 @@ struct RunReport {
         let document = Document(
             run: run.id.number, state: state, plan: run.plan.description, started_at: Self.time(run.startedAt),
             started_by: run.startedBy, ended_at: run.endedAt.map(Self.time), detail: run.detail,
-            pid: holder?.pid, jobs: rows,
+            pid: holder?.pid, plan_problem: planProblem, jobs: rows,
             steps: open.map {
                 StepRow(
-                    step: $0.step.id.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
+                    step: $0.record.step.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
                     detail: $0.record.detail)
             })
         return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)

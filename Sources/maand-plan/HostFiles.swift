@@ -25,11 +25,15 @@ enum HostFiles {
             if count == 0 { return bytes }
             if count > 0 {
                 bytes.append(contentsOf: buffer[..<count])
-                if bytes.count > limit { throw Problem("is larger than \(limit >> 20) MiB") }
+                if bytes.count > limit { throw Problem("is larger than " + size(limit)) }
             } else if errno != EINTR {
                 throw Problem(errno: errno)
             }
         }
+    }
+
+    private static func size(_ bytes: Int) -> String {
+        bytes < 1 << 20 ? "\(bytes >> 10) KiB" : "\(bytes >> 20) MiB"
     }
 
     /// What became of `write`.

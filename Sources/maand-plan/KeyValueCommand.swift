@@ -39,7 +39,8 @@ struct GetKeyValue: ParsableCommand {
         guard reveal || !namespace.isSecret else {
             throw Failure(.usage, "\(key) of \(namespace) is a secret", "--reveal prints it")
         }
-        try printResult(Array((try store.view(of: namespace).text(of: value, in: namespace) + "\n").utf8))
+        let view = try store.view(of: namespace, reveals: reveal)
+        try printResult(Array((try view.text(of: value, in: namespace) + "\n").utf8))
     }
 }
 

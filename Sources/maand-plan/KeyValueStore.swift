@@ -17,13 +17,14 @@ struct KeyValueStore {
         catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)
     }
 
-    /// The values of a namespace. The workspace is read where some of them follow from it, and the key of secrets where
-    /// they need it.
-    func view(of namespace: KVNamespace) throws -> KeyValueView {
+    /// The values of a namespace. The workspace is read where some of them follow from it.
+    ///
+    /// - Parameter reveals: whether secrets are shown, so that their key is needed.
+    func view(of namespace: KVNamespace, reveals: Bool = false) throws -> KeyValueView {
         var facts = Facts()
         var vault: Vault?
         if namespace.isSecret {
-            vault = try Vault.open(in: bucket.folder, known: try catalog?.keyFingerprint())
+            if reveals { vault = try Vault.open(in: bucket.folder, known: try catalog?.keyFingerprint()) }
         } else {
             let workspace = try Workspace.read(bucket.path("workspace"), configuration)
             facts = try Planner.facts(workspace, try catalog?.snapshot() ?? .empty)

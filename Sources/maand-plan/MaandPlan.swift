@@ -56,7 +56,7 @@ struct MaandPlan: AsyncParsableCommand {
         switch error {
         case let error as PlanningError: (.invalidInput, error.description)
         case let problem as ApprovalProblem: (.notApproved, problem.description)
-        case let error as VaultError: (.failed, error.description)
+        case let error as VaultError: (.invalidInput, error.description)
         case CatalogError.otherBucket: (.invalidInput, "\(error)")
         case let error as CatalogError: (.failed, error.description)
         case let error as StoreError: (.failed, error.description)

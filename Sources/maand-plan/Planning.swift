@@ -46,7 +46,8 @@ enum Planning {
             switch request {
             case .rollout(let options):
                 try Planner.plan(
-                    workspace, configuration, catalog ?? .empty, trees: { try exported?.trees[$0] ?? store.tree($0) },
+                    workspace, configuration, catalog ?? .empty,
+                    trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
                     hostKeys: hostKeys, options: options)
             case .jobCommand(let job, let command):
                 try Planner.planJobCommand(
@@ -55,6 +56,27 @@ enum Planning {
         result.plan.window = timing.window
         result.plan.policy.startBefore = timing.startBefore
         return (result, store)
+    }
+
+    /// The files of a release that is deployed.
+    ///
+    /// - Throws: `Failure` where the store has lost them: other commands need what was planned, and this what runs.
+    private static func deployed(_ tree: Digest, in store: ContentStore, isExported: Bool) throws -> Tree {
+        let what: String
+        do throws(StoreError) {
+            return try store.tree(tree)
+        } catch {
+            switch error {
+            case .missing: what = "is missing"
+            case .altered, .notATree: what = "was altered"
+            case .sourceChanged, .notAFile, .tooLarge, .diskFull, .failed: throw error
+            }
+        }
+        throw Failure(
+            .failed, "the list of files that are deployed now, \(tree), \(what) in the bucket's `store/`",
+            isExported
+                ? "export the catalog again in a bucket whose `store/` is whole"
+                : "`maand-plan catalog refresh` asks the workers for it; or put `store/` back from its backup")
     }
 }
 

@@ -57,6 +57,14 @@ import Testing
         #expect(versions == Array(5...11))
     }
 
+    @Test func anotherSpellingOfAKeyIsRefused() throws {
+        #expect(try put("\u{e9}", "1") == 1)
+        #expect(throws: KeyValueError.otherSpelling(variables, key: "e\u{301}")) { try put("e\u{301}", "2") }
+        #expect(try put("\u{e9}", "2") == 2)
+        try catalog.write(KeyValueWrite(variables, "\u{e9}", .deletion), at: at(1), by: "ann@control")
+        #expect(try put("e\u{301}", "2") == 1)
+    }
+
     @Test func aHooksWritesTakeEffectWithItsSuccess() async throws {
         _ = try put("k", "before")
         let (run, a, _) = try await hooks()

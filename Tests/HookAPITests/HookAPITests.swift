@@ -212,7 +212,7 @@ final class Hooks: Sendable {
         await hooks.api.close()
     }
 
-    @Test(arguments: [("pre_deploy", "200"), ("cli", "200"), ("post_deploy", "400"), ("health_check", "400")])
+    @Test(arguments: [("pre_deploy", "200"), ("cli", "400"), ("post_deploy", "400"), ("health_check", "400")])
     func theOrderIsPutBeforeARolloutAlone(_ event: String, _ status: String) async throws {
         let hooks = try await Hooks()
         let output = try await hooks.python(

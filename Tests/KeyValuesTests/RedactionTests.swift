@@ -13,4 +13,56 @@ import Testing
         #expect(struck("yes", "yes") == "yes")
         #expect(struck("nothing", "") == "nothing")
     }
+
+    private func struck(_ text: String, _ secrets: String...) -> String {
+        String(decoding: Redaction.strike(secrets, from: Array(text.utf8)), as: UTF8.self)
+    }
+
+    @Test func blanksAtTheEndsOfASecretDoNotSaveIt() {
+        #expect(struck("x GeneratedPw-123 y", "GeneratedPw-123\n") == "x *** y")
+        #expect(struck("x GeneratedPw-123", " GeneratedPw-123\r\n") == "x ***")
+        #expect(struck("all of it", " a\n") == "all of it")
+    }
+
+    @Test func linesOfASecretAreStruckOut() {
+        let key = "-----BEGIN KEY-----\nMC4CAQAwBQYDK2Vw\n  BCIEIJ1hsZ3v\n}\n-----END KEY-----\n"
+        #expect(struck("a MC4CAQAwBQYDK2Vw b BCIEIJ1hsZ3v }", key) == "a *** b *** }")
+        #expect(struck(key + "}", key) == "***}")
+        // A line is cut off only where much of it is left.
+        #expect(struck("AwBQYDK2Vw\nDK2Vw", key) == "***\nDK2Vw")
+        #expect(struck("K2Vw", key) == "K2Vw")
+    }
+
+    @Test func escapedSecretsAreStruckOut() {
+        let secret = "pa\"ss\\wo'rd with/s\u{e9}"
+        for text in [
+            #"pa\"ss\\wo'rd with/s\u00e9"#, "pa\\\"ss\\\\wo'rd with/s\u{e9}", #"pa"ss\\wo\'rd with/s\u{e9}"#,
+            "pa%22ss%5Cwo%27rd%20with/s%C3%A9", "pa%22ss%5Cwo%27rd+with%2Fs%C3%A9", "pa%22ss%5Cwo'rd%20with%2Fs%C3%A9",
+        ] {
+            let text = text.replacing(#"\u{e9}"#, with: "\u{e9}")
+            #expect(struck("{\"pw\": \"\(text)\"}", secret) == "{\"pw\": \"***\"}", "\(text)")
+        }
+        #expect(struck(#"["l1\nl2"]"#, "l1\nl2\n") == #"["***"]"#)
+        #expect(struck(#""a\u003cb\u0001c""#, "a<b\u{1}c") == #""***""#)
+    }
+
+    @Test func secretsInBase64AreStruckOut() {
+        #expect(struck("x aHVudGVyMg== y", "hunter2") == "x *** y")
+        #expect(struck("x aHVudGVyMgo= y", "hunter2") == "x *** y")
+        #expect(struck("x fn5-Pz8_ y", "~~~???") == "x *** y")
+        // What follows it changes the last group alone.
+        #expect(struck("MTIzNDU2Nzg5MDFh", "12345678901") == "***MDFh")
+    }
+
+    @Test func theLongestEndAtTheBeginningCounts() {
+        #expect(struck("abcab and", "xxabcab") == "*** and")
+        #expect(struck("aaaaaa", "aaaaaaaaaa") == "***")
+        #expect(struck("aaaabaaaab", "xaaaabaaaabaaaab") == "***")
+    }
+
+    @Test func manyLongSecretsTakeNoLongTime() {
+        let line = (0..<7000).map { "line-\($0)" }.joined(separator: "\n")
+        let output = String(repeating: "line-x", count: 10_000)
+        #expect(struck(output, line, String(repeating: "a", count: 60_000)) == output)
+    }
 }

@@ -1,4 +1,6 @@
+import Catalog
 import Foundation
+import Model
 import Testing
 
 @testable import KeyValues
@@ -65,10 +67,47 @@ import Testing
             try Vault.open(in: folder, known: vault.fingerprint)
         }
         try FileManager.default.removeItem(atPath: path)
-        #expect(throws: VaultError.lost(path: path)) { try Vault.openOrCreate(in: folder, known: vault.fingerprint) }
+        #expect(throws: VaultError.lost(path: path, secret: nil)) {
+            try Vault.openOrCreate(in: folder, known: vault.fingerprint)
+        }
         try Data("maand-key-1:AAAA\n".utf8).write(to: URL(fileURLWithPath: path))
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         #expect(throws: VaultError.malformed(path: path)) { try Vault.open(in: folder, known: nil) }
+    }
+
+    @Test func aLostKeyIsReplacedOnceNothingThatCountsNeedsIt() throws {
+        let folder = try folder()
+        let path = folder + "/" + Vault.file
+        let catalog = try Catalog.open(in: folder, bucket: "b6f0a1de-7a55-4b6f-9d0a-0c5c6a2f9f11")
+        let secrets = KVNamespace.secrets(try #require(JobName("api")))
+        func write(_ key: String, _ content: KeyValueWrite.Content) throws {
+            try catalog.write(KeyValueWrite(secrets, key, content), at: Timestamp(milliseconds: 0), by: "ann@control")
+        }
+        let first = try Vault.openOrCreate(in: folder, for: catalog)
+        try FileManager.default.removeItem(atPath: path)
+        // Tokens of hooks derive from it, and no secret needs it.
+        let second = try Vault.openOrCreate(in: folder, for: catalog)
+        #expect(second.fingerprint != first.fingerprint)
+        #expect(try catalog.keyFingerprint() == second.fingerprint)
+        for key in ["a", "b"] { try write(key, .sealed { _ in [1] }) }
+        try FileManager.default.removeItem(atPath: path)
+        for key in ["a", "b"] {
+            #expect(throws: VaultError.lost(path: path, secret: "\(key) of secrets/job/api")) {
+                try Vault.openOrCreate(in: folder, for: catalog)
+            }
+            try write(key, .deletion)
+        }
+        let third = try Vault.openOrCreate(in: folder, for: catalog)
+        #expect(try catalog.keyFingerprint() == third.fingerprint)
+        #expect(try catalog.keyValue(secrets, "a")?.version == 2, "a new value gets a version that was never there")
+    }
+
+    @Test func aKeyThatIsALinkIsNamedAsOne() throws {
+        let folder = try folder()
+        let path = folder + "/" + Vault.file
+        try FileManager.default.createDirectory(atPath: folder + "/secrets", withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/etc/hostname")
+        #expect(throws: VaultError.link(path: path)) { try Vault.open(in: folder, known: nil) }
     }
 
     @Test func tokensAndFingerprintsAreApart() throws {

@@ -356,6 +356,30 @@ import YAML
         #expect(message.contains(/p\.yaml:\d+:\d+: error/), "\(message)")
     }
 
+    @Test func tagsAreTheSameForApprovalsAndForHooks() throws {
+        let plan = try planFile().plan
+        _ = try PlanFile.read(PlanFile(plan).bytes, file: "p.yaml")
+        func refused(_ edit: (inout Plan) -> Void) -> String {
+            var edited = plan
+            edit(&edited)
+            return #expect(throws: InputFailure.self) {
+                try PlanFile.read(PlanFile(edited).bytes, file: "p.yaml")
+            }?.description ?? ""
+        }
+        let words = "the tags of w1 are others under `workers` than in the facts"
+        #expect(refused { $0.workers[0].tags = ["environment": "production"] }.contains(words))
+        #expect(refused { $0.workers[0].zone = "a" }.contains(words))
+        let told = refused { $0.facts?.workers[0].tags = ["environment": "production"] }
+        #expect(told.contains(words))
+        let untold = refused { $0.facts?.workers.removeFirst() }
+        #expect(untold.contains("the worker w1 does not stand in the facts"))
+        var agreeing = plan
+        agreeing.workers[0].zone = "a"
+        agreeing.workers[0].tags = ["environment": "production"]
+        agreeing.facts?.workers[0].tags = ["environment": "production", "zone": "a"]
+        _ = try PlanFile.read(PlanFile(agreeing).bytes, file: "p.yaml")
+    }
+
     @Test func aPlanWithHooksHasToSayWhatTheyAreTold() throws {
         var plan = try planFile().plan
         plan.facts = nil

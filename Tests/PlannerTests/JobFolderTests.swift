@@ -32,6 +32,25 @@ import YAML
         #expect(result.warnings.map(\.message) == ["job api: folders of the name node_modules are not deployed"])
     }
 
+    @Test func twoSpellingsOfANameAreReported() throws {
+        for folder in ["", "sub/", "_modules/"] {
+            let bucket = try bucket()
+            try bucket.write("jobs/api/\(folder)\u{e9}.conf", "1\n")
+            try bucket.write("jobs/api/\(folder)e\u{301}.conf", "2\n")
+            let failure = #expect(throws: InputFailure.self) { try bucket.plan() }
+            let text = failure.map { "\($0)" } ?? ""
+            #expect(text.contains(#""e\u{0301}.conf" and "\u{00E9}.conf" are spellings of one text"#), "\(text)")
+        }
+    }
+
+    @Test func aNameInAnotherSpellingIsAnotherFile() throws {
+        func tree(_ name: String) -> Tree {
+            Tree([TreeEntry(path: name, kind: .file, digest: Digest.of([1]), size: 1)])
+        }
+        let changes = tree("e\u{301}").changes(from: tree("\u{e9}"))
+        #expect(changes.map(\.kind) == [.added, .removed])
+    }
+
     @Test func onlyTheOwnersExecuteBitCounts() throws {
         let bucket = try bucket()
         try bucket.write("jobs/api/tool", "x\n", mode: 0o700)

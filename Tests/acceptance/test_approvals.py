@@ -178,7 +178,31 @@ class Attacks(Approved):
             else:
                 self.etc_file("revoked", self.public("bob") + "\n")
             self.not_approved("bob.sig: the key SHA256:", "of bob is revoked", "by alice")
+        krl = (self.etc / "revoked").read_bytes()
         self.etc_file("revoked", self.public("carol") + "\n")
+        self.succeed(self.apply())
+        self.b.job("api", "2.0.0")
+        self.succeed(self.b.plan())
+        self.sign("alice")
+        self.sign("bob")
+        for content, words in (
+                (b"# old\n" + self.public("carol").encode() + b"\nwhat\n", "revoked:3: the line is no public key"),
+                (b"# old\r" + self.public("bob").encode() + b"\r", "revoked:1: the line has a control character"),
+                (b"\0" + self.public("bob").encode(), "revoked:1: the line has a control character"),
+                (krl[:60], "revoked is a KRL that was cut off"),
+                (krl[:-70] + bytes(70), "revoked is a KRL")):
+            (self.etc / "revoked").write_bytes(content)
+            result = self.not_approved(words, "no approval counts")
+            self.assertNotIn("alice.sig", result.err)
+
+    def test_a_key_that_stands_for_another_purpose_first(self):
+        git = f'alice-git namespaces="git" {self.public("alice")}'
+        self.sign("alice")
+        self.sign("bob")
+        self.signers(git, bob="bob")
+        result = self.not_approved("alice.sig: the key SHA256:", "of alice-git is not allowed for this", "by bob")
+        self.assertNotIn("\\u{d}", result.err)
+        self.signers(git, alice="alice", bob="bob")
         self.succeed(self.apply())
 
     def test_the_same_person_twice(self):
@@ -294,6 +318,15 @@ class Policies(Approved):
         shutil.copy(self.etc / "policy.toml", inside)
         inside.chmod(0o644)
         self.not_approved("lies in the bucket", env={"MAAND_POLICY": str(inside)})
+        repository = self.b.top / "repository"
+        repository.mkdir()
+        self.b.workspace.rename(repository / "workspace")
+        self.b.workspace.symlink_to(repository / "workspace")
+        for name in ("policy.toml", "allowed_signers"):
+            shutil.copy(self.etc / name, repository / "workspace" / name)
+            (repository / "workspace" / name).chmod(0o644)
+        self.not_approved("lies in the bucket's workspace",
+                          env={"MAAND_POLICY": str(repository / "workspace/policy.toml")})
         self.not_approved("absolute path", env={"MAAND_POLICY": "../etc/policy.toml"})
         if os.geteuid() == 0:
             os.chown(self.etc / "policy.toml", 12345, 12345)
@@ -345,6 +378,7 @@ class Policies(Approved):
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         self.succeed(self.apply("--override-approval"), 64)
         self.succeed(self.apply("--reason", "why"), 64)
+        self.refuse(self.apply("--override-approval", "--reason", "  "), 64, "--reason is empty")
         flags = ("--override-approval", "--reason", "the shop is down")
         self.not_approved("--override-approval is up to whom `may_override`", f"That is not {user}", flags=flags)
         self.not_approved("--take-over is up to whom", flags=("--take-over",))

@@ -202,6 +202,80 @@ class BadStore(bucket.Case):
         self.succeed(b.apply())
 
 
+class LostStore(bucket.Case):
+    """The store with what was deployed is gone: what is said leads out of it."""
+
+    def setUp(self):
+        self.b = b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        b.job("api", files={"app.conf": "one\n"})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.forget()
+
+    def test_planning_leads_to_refresh(self):
+        b = self.b
+        shutil.rmtree(b.path / "store")
+        b.job("api", "2.0.0", files={"app.conf": "two\n"})
+        self.refuse(b.plan(), 1, "files that are deployed now", "is missing in the bucket's `store/`",
+                    "`maand-plan catalog refresh`")
+        self.succeed(b.catalog("refresh", "--dry-run"))
+        self.refuse(b.plan(), 1, "catalog refresh")
+        self.assertIn("0 differ", self.succeed(b.catalog("refresh")).err)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+
+    def test_what_a_push_compares_with(self):
+        b = self.b
+        b.job("api", "2.0.0", files={"app.conf": "two\n"})
+        self.succeed(b.plan())
+        shutil.rmtree(b.path / "store")
+        self.refuse(b.apply(), 65, "nothing was touched", "the list of the files that run there now",
+                    "`maand-plan catalog refresh`")
+        self.succeed(b.catalog("refresh"))
+        self.succeed(b.apply())
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+
+    def test_status_history_and_abandon(self):
+        b = self.b
+        b.job("api", "2.0.0", files={"app.conf": "two\n"})
+        b.fail("api", WORKERS[1])
+        self.succeed(b.plan())
+        self.succeed(b.apply(), 1)
+        shutil.rmtree(b.path / "store")
+        shown = self.succeed(b.status()).out
+        self.assertIn("its plan cannot be read, and only what is recorded is shown", shown)
+        self.assertRegex(shown, rf"api/upgrade/\d/{WORKERS[1]}/restart \(attempt 1\) has failed")
+        self.assertIn('"plan_problem":', self.succeed(b.status("--format", "json")).out.replace(" :", ":"))
+        self.refuse(b.catalog("refresh"), 5, "run 2")
+        self.succeed(b.abandon("2"))
+        self.succeed(b.catalog("refresh"))
+        b.mend("api", WORKERS[1])
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+
+
+class EventFiles(bucket.Case):
+    def test_a_log_is_a_file_of_its_own(self):
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS)
+        b.job("api")
+        self.succeed(b.plan())
+        link = b.top / "link"
+        link.symlink_to(b.path / "maand.db")
+        for events, words in ((b.file(), "is the plan"), (b.path / "maand.conf", "bucket's own files"),
+                              (b.path / "maand.db", "bucket's own files"), (link, "leads nowhere"),
+                              (b.path / "workspace/jobs/api/new", "bucket's own files"),
+                              (b.path / "store/x", "bucket's own files")):
+            before = events.read_bytes() if events.exists() else None
+            result = self.refuse(b.apply("--events", events), 65, words)
+            if events.suffix != ".db" and events != link:
+                self.assertEqual(events.read_bytes() if events.exists() else None, before, result.err)
+        self.assertEqual(b.began(), [])
+        self.succeed(b.apply("--events", b.path / "events.jsonl"))
+
+
 class BadWorkspace(bucket.Case):
     """Each refused with exit 65, at a place in a file where there is one, and no plan is written."""
 

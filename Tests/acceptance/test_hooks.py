@@ -223,6 +223,8 @@ class Failures(hookbucket.HookCase):
         self.succeed(b.run("maand-apply", "health-check", "--bucket", b.path))
         self.assertEqual({(line.values["CURRENT_VERSION"], line.values["NEW_VERSION"]) for line in b.trace("hook ended")},
                          {("1.0.0", "1.0.0")})
+        for jobs in (",", "", "api,"):
+            self.succeed(b.run("maand-apply", "health-check", "--jobs", jobs, "--bucket", b.path), 65)
         b.fail("command_well", WORKERS[1])
         failed = b.run("maand-apply", "health-check", "--bucket", b.path)
         self.succeed(failed, 1)

@@ -113,7 +113,7 @@ ask("keys", maand.list_job_keys())""" % WORKERS[0]
                     "read nothing": 404, "no namespace": 400, "no path": 404, "no json": 400, "large": 400,
                     "demands": 200, "keys": 200})
                 for name, words in (("other", "belongs to the job other"), ("secret in the open", "put_job_secret"),
-                                    ("bucket", "bucket.conf"), ("order", "pre_deploy and cli"),
+                                    ("bucket", "bucket.conf"), ("order", "in the event pre_deploy alone"),
                                     ("read other", "only those that its commands demand"), ("large", "64 KiB")):
                     if (reads and name in ("other", "secret in the open", "bucket", "order", "large")) or (
                             orders and name == "order"):

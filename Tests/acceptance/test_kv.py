@@ -57,6 +57,7 @@ class KeyValues(bucket.Case):
             self.assertIn(words, self.kv("delete", namespace, key, code=64).stderr)
         self.kv("put", "vars/jobs/api", "k", "v", code=64)
         self.kv("put", "vars/job/api", "k", "x" * 70000, code=65)
+        self.assertIn("larger than 64 KiB", self.kv("put", "vars/job/api", "k", stdin="x" * 70000, code=65).stderr)
         self.assertIn("no job ap ", self.kv("put", "vars/job/ap", "k", "v").stderr + " ")
 
     def test_the_order_of_a_rollout_is_set_and_falls_back(self):
@@ -112,19 +113,35 @@ class KeyValues(bucket.Case):
         key = self.b.path / "secrets/kv.key"
         text = key.read_text()
         key.chmod(0o644)
-        self.assertIn("chmod 600", self.kv("get", "--reveal", "secrets/job/api", "password", code=1).stderr)
+        self.assertIn("chmod 600", self.kv("get", "--reveal", "secrets/job/api", "password", code=65).stderr)
         key.unlink()
-        for argv in (["get", "--reveal", "secrets/job/api", "password"], ["list", "secrets/job/api"]):
-            self.assertIn("kv.key is missing", self.kv(*argv, code=1).stderr)
-        self.assertIn("kv.key is missing", self.kv("put", "secrets/job/api", "p", stdin="x", code=1).stderr)
+        error = self.kv("get", "--reveal", "secrets/job/api", "password", code=65).stderr
+        self.assertIn("kv.key is missing", error)
+        error = self.kv("put", "secrets/job/api", "p", stdin="x", code=65).stderr
+        self.assertIn("kv.key is missing, and password of secrets/job/api is encrypted with it", error)
+        self.assertIn("password", self.kv("list").stdout)
         other = text[:12] + ("A" if text[12] != "A" else "B") + text[13:]
         key.touch(0o600)
         key.write_text(other)
-        self.assertIn("is not the key", self.kv("get", "--reveal", "secrets/job/api", "password", code=1).stderr)
+        self.assertIn("is not the key", self.kv("get", "--reveal", "secrets/job/api", "password", code=65).stderr)
         key.write_text("nonsense\n")
-        self.assertIn("is not a key", self.kv("list", "secrets/job/api", code=1).stderr)
+        self.assertIn("is not a key", self.kv("put", "secrets/job/api", "p", stdin="x", code=65).stderr)
         key.write_text(text)
         self.assertEqual(SECRET + "\n", self.kv("get", "--reveal", "secrets/job/api", "password").stdout)
+
+    def test_what_is_said_about_a_lost_key_helps(self):
+        self.b.workers("w1")
+        self.b.job("api")
+        for key in ("password", "token"):
+            self.kv("put", "secrets/job/api", key, stdin=SECRET)
+        (self.b.path / "secrets/kv.key").unlink()
+        error = self.kv("put", "secrets/job/api", "password", stdin="another", code=65).stderr
+        self.assertIn("delete each with `maand-plan kv delete`, then put them again", error)
+        for row in json.loads(self.kv("list", "--format", "json").stdout):
+            self.kv("delete", row["namespace"], row["key"])
+        self.kv("put", "secrets/job/api", "password", stdin="another")
+        self.assertEqual("another\n", self.kv("get", "--reveal", "secrets/job/api", "password").stdout)
+        self.kv("get", "--reveal", "secrets/job/api", "token", code=65)
 
     def test_a_terminal_does_not_echo_a_secret(self):
         self.b.workers("w1")

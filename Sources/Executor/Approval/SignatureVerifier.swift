@@ -10,6 +10,7 @@ struct SignatureVerifier: Sendable {
 
     private let folder: String
     private let hasRevocations: Bool
+    private let allowedSigners: [UInt8]
     /// As `ssh-keygen` wants it; its zone is UTC.
     private let verifyTime: String
 
@@ -31,18 +32,22 @@ struct SignatureVerifier: Sendable {
         let folder = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let verifier = SignatureVerifier(
-            folder: folder, hasRevocations: policy?.revocations != nil,
+            folder: folder, hasRevocations: policy?.revocations != nil, allowedSigners: policy?.allowedSigners ?? [],
             verifyTime: now.utcText.filter { $0.isNumber })
         if let policy {
             try verifier.write(policy.allowedSigners, to: Self.allLines)
             try verifier.write(AllowedSigners.exactLines(policy.allowedSigners), to: Self.exactLines)
-            if let revocations = policy.revocations { try verifier.write(revocations, to: Self.revocations) }
+            if let revocations = policy.revocations {
+                try verifier.write(revocations, to: Self.revocations)
+                try await verifier.checkRevocations(revocations, of: policy)
+            }
         }
         return try await body(verifier)
     }
 
     private static let allLines = "allowed_signers"
     private static let exactLines = "exact_signers"
+    private static let otherLines = "other_signers"
     private static let revocations = "revocations"
     private static let signature = "signature"
 
@@ -75,9 +80,12 @@ struct SignatureVerifier: Sendable {
         func search(_ list: String) async throws -> Answer {
             try await ask(["-Y", "find-principals", "-s", path(Self.signature), "-f", path(list), time], [])
         }
+        func name(in found: Answer) -> String? {
+            guard found.isSuccess, let name = found.output.split(whereSeparator: \.isNewline).first else { return nil }
+            return AllowedSigners.isExact(name) ? String(name) : nil
+        }
         let found = try await search(Self.exactLines)
-        let names = found.output.split(whereSeparator: \.isNewline).map(String.init)
-        guard found.isSuccess, let principal = names.first, AllowedSigners.isExact(principal[...]) else {
+        guard let first = name(in: found) else {
             if found.errorOutput.contains("key has expired") || found.errorOutput.contains("not yet valid") {
                 return .invalid("the key \(key) is not valid now by allowed_signers")
             }
@@ -88,22 +96,46 @@ struct SignatureVerifier: Sendable {
             }
             return .invalid("the key \(key) is not in allowed_signers")
         }
-        var arguments = [
-            "-Y", "verify", "-n", Self.namespace, "-I", principal, "-f", path(Self.exactLines), "-s",
-            path(Self.signature), time,
-        ]
-        let answer = try await ask(arguments, bytes)
+        // The key may stand under other names too, first of all under one that is for another purpose.
+        var tried: [String] = []
+        var refusal: String?
+        var next: String? = first
+        while let principal = next, !tried.contains(principal), tried.count < Self.maximumNames {
+            let arguments = [
+                "-Y", "verify", "-n", Self.namespace, "-I", principal, "-f", path(Self.exactLines), "-s",
+                path(Self.signature), time,
+            ]
+            let answer = try await ask(arguments, bytes)
+            if answer.isSuccess {
+                guard hasRevocations else { return .valid(principal: principal, key: key) }
+                guard try await ask(arguments + ["-r", path(Self.revocations)], bytes).isSuccess else {
+                    return .invalid("the key \(key) of \(principal) is revoked")
+                }
+                return .valid(principal: principal, key: key)
+            }
+            let reason = answer.errorOutput.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
+            refusal =
+                refusal
+                ?? "the key \(key) of \(principal) is not allowed for this" + reason.replacing("\(folder)/", with: "")
+            tried.append(principal)
+            try write(AllowedSigners.exactLines(allowedSigners, without: tried), to: Self.otherLines)
+            next = name(in: try await search(Self.otherLines))
+        }
+        return .invalid(refusal ?? "the key \(key) is not in allowed_signers")
+    }
+
+    /// Names of one key that are asked about.
+    private static let maximumNames = 32
+
+    /// Of a list that it cannot read `ssh-keygen` says that it revokes everything.
+    private func checkRevocations(_ bytes: [UInt8], of policy: StandingPolicy) async throws {
+        guard RevocationList.isKRL(bytes) else { return }
+        let answer = try await ask(["-Q", "-l", "-f", path(Self.revocations)], [])
         guard answer.isSuccess else {
             let reason = answer.errorOutput.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
-            return .invalid(
-                "the key \(key) of \(principal) is not allowed for this" + reason.replacing("\(folder)/", with: ""))
+            throw policy.unreadableRevocations(
+                " is a KRL that ssh-keygen cannot read" + reason.replacing("\(folder)/", with: ""))
         }
-        guard hasRevocations else { return .valid(principal: principal, key: key) }
-        arguments += ["-r", path(Self.revocations)]
-        guard try await ask(arguments, bytes).isSuccess else {
-            return .invalid("the key \(key) of \(principal) is revoked")
-        }
-        return .valid(principal: principal, key: key)
     }
 
     private func path(_ name: String) -> String { "\(folder)/\(name)" }
@@ -144,11 +176,13 @@ struct SignatureVerifier: Sendable {
 enum AllowedSigners {
     /// The file with the lines that stand for one named person alone. Others keep their place as empty lines, so that
     /// messages name the right ones.
-    static func exactLines(_ bytes: [UInt8]) -> [UInt8] {
+    ///
+    /// - Parameter names: people whose lines are left out, too.
+    static func exactLines(_ bytes: [UInt8], without names: [String] = []) -> [UInt8] {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
             let text = String(decoding: line, as: UTF8.self)
             let name = text.trimmingPrefix { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" }
-            return isExact(name) ? Array(line) : []
+            return isExact(name) && !names.contains(String(name)) ? Array(line) : []
         }
         return Array(lines.joined(separator: [UInt8(ascii: "\n")]))
     }

@@ -22,6 +22,7 @@ public struct StandingPolicy: Sendable {
     let text: [UInt8]
     let allowedSigners: [UInt8]
     let revocations: [UInt8]?
+    private let revocationsPath: String?
 
     /// Where an administrator puts the policy of a host.
     public static let hostPath = "/etc/maand/policy.toml"
@@ -89,7 +90,28 @@ public struct StandingPolicy: Sendable {
             }
         }
         allowedSigners = try list(policy.allowedSigners)
-        if let name = policy.revocations { revocations = try list(name) } else { revocations = nil }
+        guard let name = policy.revocations else {
+            revocations = nil
+            revocationsPath = nil
+            return
+        }
+        let revoked = try list(name)
+        let listPath = name.hasPrefix("/") ? name : "\(folder)/\(name)"
+        if let problem = RevocationList.problem(revoked) { throw Self.unreadable(listPath, problem) }
+        revocations = revoked
+        revocationsPath = listPath
+    }
+
+    /// - Parameter problem: goes on where the path ends.
+    private static func unreadable(_ path: String, _ problem: String) -> ApprovalProblem {
+        ApprovalProblem(
+            "\(path)\(problem). Until the list of revoked keys can be read whole, no approval counts. It is a KRL of "
+                + "OpenSSH, or one public key a line; correct it there.")
+    }
+
+    /// The list is not one that `ssh-keygen` can read.
+    func unreadableRevocations(_ reason: String) -> ApprovalProblem {
+        Self.unreadable(revocationsPath ?? path, reason)
     }
 
     /// What holds for a run that began under a policy of these bytes.
@@ -114,10 +136,15 @@ public struct StandingPolicy: Sendable {
 
     /// Both paths hold no links on the way: the policy's is opened without following any, the bucket's is resolved.
     private static func requireOutside(_ path: String, _ bucketFolder: String) throws(ApprovalProblem) {
-        guard let resolved = realpath(bucketFolder, nil) else { return }
-        defer { free(resolved) }
-        if path.hasPrefix(String(cString: resolved) + "/") {
-            throw ApprovalProblem("\(path) lies in the bucket, where authors of plans may write. Put it elsewhere.")
+        // The workspace may be a link into a repository.
+        for folder in ["", "/workspace", "/workspace/jobs"] {
+            guard let resolved = realpath(bucketFolder + folder, nil) else { continue }
+            defer { free(resolved) }
+            if path.hasPrefix(String(cString: resolved) + "/") {
+                throw ApprovalProblem(
+                    "\(path) lies in the bucket\(folder.isEmpty ? "" : "'s workspace"), where authors of plans may "
+                        + "write. Put it elsewhere.")
+            }
         }
     }
 }

@@ -17,11 +17,24 @@ extension Rollout {
                 guard !isStored(content.tree, &seen) else { continue }
                 problems += try restore(content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
             }
+            problems += missingBases(of: job)
         }
         for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
+    }
+
+    /// What a push compares the worker's files with has to be there, too. Only the workers can say it once more.
+    private func missingBases(of job: Plan.Job) -> [String] {
+        let acting = Set(job.phases.lazy.flatMap(\.batches).joined().map(\.from))
+        return job.from.compactMap { state in
+            guard acting.contains(state.name), state.value.unfinished == nil, let base = state.value.content,
+                (try? store.tree(base)) == nil
+            else { return nil }
+            return "\(job.job): the list of the files that run there now (\(base)) is not in the store; "
+                + "`maand-plan catalog refresh` asks the workers for it"
+        }
     }
 
     /// Whether a tree and all of its files are in the store, whole.

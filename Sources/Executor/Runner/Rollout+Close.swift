@@ -8,7 +8,11 @@ extension Rollout {
     func close(
         _ open: [StepRecord], of run: Run
     ) async throws -> (writes: [StepWrite], changes: [CatalogChange], notes: [String]) {
-        let plan = try plan(of: run)
+        let plan: Plan
+        do { plan = try self.plan(of: run) } catch let error as StoreError {
+            let note = "the workers were not asked what runs there, since the run's plan cannot be read: \(error)"
+            return ([], [], [note])
+        }
         let transport = try await transport(for: plan, acceptsNewHosts: false)
         let itinerary = try itinerary(of: run, plan)
         let steps = Dictionary(

@@ -34,7 +34,7 @@ extension Rollout {
     public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Refresh {
         if let run = try catalog.unfinishedRun() {
             // One of nothing is that of a refresh that was killed, and would only do this.
-            guard try plan(of: run).isEmpty else { throw RolloutError.unfinishedRun(run) }
+            guard (try? plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
             if !isDryRun {
                 try catalog.finish(run.id, state: .abandoned, detail: "a refresh that was interrupted", at: clock.now())
             }
@@ -45,7 +45,7 @@ extension Rollout {
         await transport.close()
 
         var refresh = Refresh()
-        var trees: [Tree] = []
+        var inventories: [(worker: WorkerName, WorkerInventory)] = []
         var seen = 0
         var isStrange = false
         let recorded = try catalog.snapshot().allocations
@@ -58,17 +58,30 @@ extension Rollout {
                     seen = max(seen, owner.sequence)
                     isStrange = isStrange || lineage?.knows(owner) == false
                 }
-                trees += inventory.jobs.map(\.tree)
-                refresh.compare(inventory, worker, recorded)
+                inventories.append((worker, inventory))
             case nil: continue
             }
         }
+        let trees = inventories.flatMap { $0.1.jobs.map(\.tree) }
+        let there = Set(trees.map(\.digest))
+        for (worker, inventory) in inventories {
+            refresh.compare(inventory, worker, recorded) { there.contains($0) || (try? store.tree($0)) != nil }
+        }
+        // Also where the catalog is right: the store may have lost what planning compares with.
+        if !isDryRun { try keep(trees) }
         // Workers that have seen later runs than the catalog, or other ones, would refuse the next one.
         let isBehind = try catalog.runs(limit: 1).first.map { seen > $0.id.number } ?? (seen > 0)
         if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
-        for tree in trees { try store.put(tree) }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
+    }
+
+    private func keep(_ trees: [Tree]) throws {
+        var kept = Set<Digest>()
+        for tree in trees where kept.insert(tree.digest).inserted && (try? store.tree(tree.digest)) == nil {
+            try store.discard(tree.digest)
+            try store.put(tree)
+        }
     }
 
     /// A plan of nothing: stands in the history for what a refresh recorded, and says how workers are reached.
@@ -136,23 +149,29 @@ extension Rollout {
 
 extension Rollout.Refresh {
     fileprivate mutating func compare(
-        _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord]
+        _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord],
+        isKnown: (Digest) -> Bool
     ) {
         var there = Set<JobName>()
         for job in inventory.jobs {
             there.insert(job.job)
-            add(AllocationID(job: job.job, worker: worker), recorded, found: job)
+            add(AllocationID(job: job.job, worker: worker), recorded, found: job, isKnown: isKnown)
         }
         for allocation in recorded.keys.sorted() where allocation.worker == worker && !there.contains(allocation.job) {
-            add(allocation, recorded, found: nil)
+            add(allocation, recorded, found: nil, isKnown: isKnown)
         }
     }
 
     private mutating func add(
-        _ allocation: AllocationID, _ recorded: [AllocationID: AllocationRecord], found job: WorkerInventory.Job?
+        _ allocation: AllocationID, _ recorded: [AllocationID: AllocationRecord], found job: WorkerInventory.Job?,
+        isKnown: (Digest) -> Bool
     ) {
         let record = recorded[allocation] ?? .none
-        if let found = record.contradicted(by: job) {
+        var found = record.contradicted(by: job) ?? record
+        // What was there before something was begun no worker has any more: where the store has lost it, too, no plan can
+        // say what changes.
+        if found.unfinished != nil, let promoted = found.promoted, !isKnown(promoted.content) { found.promoted = nil }
+        if found != record {
             differences.append(Difference(allocation: allocation, recorded: record, found: found))
         } else {
             agreeing += 1
@@ -195,6 +214,9 @@ extension Rollout.Refresh.Difference {
         switch (found.standing, found.unfinished, found.promoted) {
         case (.removed, _, _): [.stopped(allocation, removed: true)]
         case (.stopped, _, let release?): [.promoted(allocation, release), .stopped(allocation, removed: false)]
+        // A removal forgets what was promoted.
+        case (_, let release?, nil) where recorded.promoted != nil:
+            [.stopped(allocation, removed: true), .began(allocation, release)]
         case (_, let release?, _): [.began(allocation, release)]
         case (_, nil, let release?): [.promoted(allocation, release)]
         case (.stopped, _, nil), (.active, nil, nil): []

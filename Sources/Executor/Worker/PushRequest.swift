@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Model
 
 /// A job's files for one worker.
 public struct PushRequest: Sendable {

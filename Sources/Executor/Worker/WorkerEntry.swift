@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Model
 
 /// One path of a job's tree, as it is to be on a worker.
 public struct WorkerEntry: Sendable, Hashable {
@@ -77,20 +78,5 @@ extension [WorkerEntry] {
                     : left.folder.lexicographicallyPrecedes(right.folder)
             }
             .map(\.entry)
-    }
-}
-
-/// A path as a file system compares it: two spellings of one character are two names.
-struct PathBytes: Hashable, Sendable {
-    var bytes: [UInt8]
-
-    init(_ path: String) { bytes = [UInt8](path.utf8) }
-    private init(bytes: [UInt8]) { self.bytes = bytes }
-
-    var text: String { String(decoding: bytes, as: UTF8.self) }
-
-    /// Without the last component; empty at the top.
-    var folder: PathBytes {
-        PathBytes(bytes: bytes.lastIndex(of: UInt8(ascii: "/")).map { [UInt8](bytes[..<$0]) } ?? [])
     }
 }

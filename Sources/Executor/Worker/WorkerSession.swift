@@ -1,3 +1,5 @@
+internal import Model
+
 /// One worker, as one run sees it: asks the worker script, and understands its answers.
 ///
 /// Every question may be asked again after an error; the worker answers from what it has recorded. Sessions hold no

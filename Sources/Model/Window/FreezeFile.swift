@@ -73,9 +73,23 @@ private struct FreezeReader: NodeReading {
             let until = untilNode.map { moment($0, rules) } ?? .distantFuture
             let reason = map.optional("reason").map(string)
             guard let from, let until else { return nil }
-            if from >= until { reader.error(node, "the freeze ends before it begins") }
+            if from >= until {
+                let isSkipped = untilNode.map { isInGap(map.required("from"), $0) } ?? false
+                reader.error(
+                    node,
+                    isSkipped
+                        ? "the clocks are set forward over the freeze: its times do not exist that day"
+                        : "the freeze ends before it begins")
+            }
             return Freeze(FixedInterval(from: from, until: until), reason: (reason ?? nil) ?? "")
         }
+    }
+
+    /// Whether the local times of a freeze are in order, though their instants are not.
+    private func isInGap(_ from: Node?, _ until: Node) -> Bool {
+        guard let from, let start = from.text.flatMap(CivilTime.init), let end = until.text.flatMap(CivilTime.init)
+        else { return false }
+        return start < end
     }
 
     private func moment(_ node: Node?, _ rules: ZoneRules) -> Timestamp? {

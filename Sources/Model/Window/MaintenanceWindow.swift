@@ -83,6 +83,14 @@ public struct Recurrence: Equatable, Sendable {
         self.duration = duration
     }
 
+    /// Whether no year has such a day, as with the 31st of February. Every other selector finds a day in each month, in some
+    /// year.
+    var neverOccurs: Bool {
+        let lengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        let longest = months.isEmpty ? 31 : months.map { lengths[($0 + 11) % 12] }.max() ?? 31
+        return days.allSatisfy { if case .day(let day) = $0 { day > longest } else { false } }
+    }
+
     func selects(_ date: CivilDate) -> Bool {
         (months.isEmpty || months.contains(date.month)) && days.contains { $0.selects(date) }
     }

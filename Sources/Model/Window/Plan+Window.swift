@@ -20,6 +20,9 @@ extension MaintenanceWindow {
                     return "a recurring opening lasts 1 second to 7 days"
                 }
                 if recurrence.duration <= cutoff { return "the cutoff leaves nothing of an opening" }
+                if recurrence.neverOccurs {
+                    return "an opening is on days that its months do not have, so it never comes"
+                }
             }
         }
         return freezes.contains { $0.interval.from >= $0.interval.until } ? "a freeze ends before it begins" : nil

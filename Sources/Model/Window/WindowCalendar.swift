@@ -66,7 +66,10 @@ public struct WindowCalendar: Equatable, Sendable {
     public func openings(from instant: Timestamp, limit: Int) -> [Opening] {
         var found: [Opening] = []
         var position = instant
-        while found.count < limit, let raw = rawOpening(endingAfter: position) {
+        while found.count < limit {
+            // What ends within a freeze is of no use, and there may be thousands of years of it.
+            if let freeze = freeze(at: position) { position = freeze.until }
+            guard let raw = rawOpening(endingAfter: position) else { break }
             for piece in pieces(of: raw) where piece.until > instant && found.count < limit { found.append(piece) }
             if raw.until >= .distantFuture { break }
             position = raw.until

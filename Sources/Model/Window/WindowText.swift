@@ -107,6 +107,12 @@ public struct WindowText {
                 interval = FixedInterval(from: start, until: start.advanced(bySeconds: Int64(seconds)))
             }
             guard interval.from < interval.until else {
+                if case (.local(let from), .local(let until)) = (from, until), from < until {
+                    throw Problem(
+                        description:
+                            "\(from.text) to \(until.text): the clocks are set forward over these times, which do not "
+                            + "exist that day")
+                }
                 throw Problem(
                     description: "\(interval.from.utcText) to \(interval.until.utcText): it ends before it begins")
             }

@@ -104,6 +104,16 @@ struct WindowTests {
         #expect(WindowCalendar(nil, rules: .utc).isAlwaysOpen)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aFreezeOfThousandsOfYearsIsNotWalkedThrough() throws {
+        let calendar = try Self.calendar(
+            "daily 00:00 for 24h in Europe/Berlin freeze 2026-01-01T00:00 to 9990-06-01T00:00")
+        let openings = calendar.openings(from: try Self.at("2026-02-01T06:00:00Z"), limit: 3)
+        #expect(openings.map(\.from.utcText).first == "9990-05-31T22:00:00Z")
+        #expect(openings.count == 3)
+        let last = try Self.calendar("daily 00:00 for 24h in Europe/Berlin freeze 2026-01-01T00:00 to 9999-12-31T23:59")
+        _ = last.openings(from: try Self.at("2026-02-01T06:00:00Z"), limit: 3)
+    }
+
     @Test func anOpeningWithoutEndIsCut() throws {
         let calendar = try Self.calendar("daily 00:00 for 1d in UTC")
         let openings = calendar.openings(from: try Self.at("2026-01-01T06:00:00Z"), limit: 2)
@@ -173,8 +183,17 @@ struct WindowTests {
             "tue 22:00 for 1h in UTC in UTC", "tue 22:00 for 1h in UTC freeze 2026-01-01", "tue 22:00 for 1h of in UTC",
             "FREQ=YEARLY;BYDAY=TU 22:00 for 1h in UTC", "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU 22:00 for 1h in UTC",
             "FREQ=WEEKLY;BYDAY=XX 22:00 for 1h in UTC", "FREQ=WEEKLY;BYDAY=TU;COUNT=3 22:00 for 1h in UTC",
+            "day 31 of feb 22:00 for 1h in UTC", "day 31 of apr,jun 22:00 for 1h in UTC",
+            "cron 0 22 30 2 * for 1h in UTC",
+            "2026-03-29T02:10 to 2026-03-29T02:50 in Europe/Berlin",
         ] {
             #expect(throws: WindowText.Problem.self, "\(text)") { try WindowText.parse(text, database: .system) }
+        }
+    }
+
+    @Test func rareDaysAreNoBadOnes() throws {
+        for text in ["day 29 of feb", "fifth mon of feb", "day 15,31 of feb", "day 31 of feb,mar"] {
+            _ = try WindowText.parse(text + " 22:00 for 1h in UTC", database: .system)
         }
     }
 
@@ -235,6 +254,18 @@ struct WindowTests {
         ] {
             #expect(throws: InputFailure.self, "\(bad)") { try read(bad) }
         }
+    }
+
+    @Test func aFreezeOfTimesThatDoNotExistIsNamedAsOne() {
+        let text = """
+            zone: Europe/Berlin
+            freezes:
+              - {from: "2026-03-29T02:10", until: "2026-03-29T02:50"}
+            """
+        let failure = #expect(throws: InputFailure.self) {
+            try FreezeFile.read(Array(text.utf8), file: "freezes.yaml", database: .system)
+        }
+        #expect(failure?.description.contains("the clocks are set forward over the freeze") == true)
     }
 
     @Test func damagedZoneDataIsRefused() throws {
