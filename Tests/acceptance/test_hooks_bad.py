@@ -17,7 +17,7 @@ class Misbehaviour(hookbucket.HookCase):
         b = self.bucket(WORKERS[0])
         b.hook_job("api", hooks={"command_bad": hook}, **manifest)
         done = self.rollout(b, code=1)
-        self.refuse(done, 1, f"api/{event}/{WORKERS[0]}/command_bad is failed: ", *words)
+        self.refuse(done, 1, f"api/{event}/{WORKERS[0]}/command_bad has failed: ", *words)
         return b, done
 
     def test_one_that_hangs(self):
@@ -92,7 +92,7 @@ if os.fork() == 0:
                 done = b.apply()
                 if name.endswith(".ts") and done.code == 0:
                     self.skipTest("bun is installed here")
-                self.refuse(done, 1, f"api/pre_deploy/{WORKERS[0]}/command_bad is failed", "not found", words)
+                self.refuse(done, 1, f"api/pre_deploy/{WORKERS[0]}/command_bad has failed", "not found", words)
                 self.succeed(b.abandon(json.loads(b.status("--format", "json").out)["run"]))
 
 
