@@ -262,15 +262,33 @@ if [ "$verb" = _runner ]; then
     refuse() { mark "$r.done.$1"; leave 0; }
     # withdraw OUTCOME: after the claim, before the command.
     withdraw() { mv "$r.began" "$r.done.$1"; sync "$R/$run"; }
+    # over: whether the runner has seen the command end. Nobody else can open a descriptor of it.
+    over() { [ -L "/proc/$$/fd/8" ]; }
+    # uptime: since boot, in hundredths of a second, into $up.
+    uptime() {
+        read -r up _ </proc/uptime
+        up=${up%.*}${up#*.}
+    }
     # watch: runs beside the command; ends 3 where the time was up. What is left of the group is killed, except the
-    # runner and this.
+    # runner and this. Whatever the command does to its group, the time is up when it is: signals count only where the
+    # runner has said before that the command is over, and a `sleep` that somebody ended is followed by another one.
     watch() {
         # Here: around the call, a shell would keep them open to have them back.
         exec 3>&- 4>&- 9>&-
         # KILL: another signal can be lost in the child between fork and exec.
-        trap 'kill -KILL $! 2>/dev/null; exit 0' TERM
-        sleep "$timeout" &
-        wait $!
+        trap '! over || { kill -KILL $! 2>/dev/null; exit 0; }' TERM
+        # The runner's signal may have come before there was a trap.
+        ! over || exit 0
+        uptime
+        due=$((up + timeout * 100)) left=$timeout
+        while [ "$left" -gt 0 ]; do
+            sleep "$left" &
+            # A signal ends the wait and not what is waited for.
+            until wait $!; ! kill -0 $! 2>/dev/null; do :; done
+            uptime
+            left=$(((due - up + 99) / 100))
+        done
+        ! over || exit 0
         trap '' TERM
         kill -TERM -$$
         left=$((grace * 5))
@@ -303,10 +321,14 @@ if [ "$verb" = _runner ]; then
     [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
 
     watcher=
+    # The group is signalled as a whole, by the watcher or by what the command starts, and both must outlive it. From
+    # here on, so that no moment is left in which the watcher has no trap yet.
+    trap '' HUP QUIT USR1 USR2 ALRM TERM
+    # The shell itself takes the lowest that is free, for a moment.
+    exec 5<&- 6<&- 7<&- 8<&-
     [ "$timeout" -eq 0 ] || { watch & watcher=$!; }
-    # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
-    # default back. After the fork above, which must not lose a signal in a handler that it inherits.
-    trap : TERM
+    # Caught, not ignored: the command gets the default back. Without INT, beside which bash loses other signals.
+    trap : HUP QUIT USR1 USR2 ALRM TERM
     USER=${USER:-${LOGNAME:-$(id -un)}}
     read -r begun _ </proc/uptime
     # Not in parentheses, which would cost a copy of this shell.
@@ -318,6 +340,7 @@ if [ "$verb" = _runner ]; then
     read -r ended _ </proc/uptime
     kind=exit
     if [ "$watcher" ]; then
+        exec 8</dev/null
         kill "$watcher" 2>/dev/null
         # The signal to the group may interrupt the wait.
         until wait "$watcher"; w=$?; [ "$w" -lt 128 ] || ! kill -0 "$watcher" 2>/dev/null; do :; done
