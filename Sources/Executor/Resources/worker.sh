@@ -15,6 +15,7 @@
 #   out err  its output, whole
 #   done.*   the outcome, in the name, so that publishing it needs no data block
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
+# An attempt `<run>-probe-<nonce>` only looks: nobody asks about it again, and its files go when it has been reported.
 # receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
@@ -201,6 +202,8 @@ if [ "$verb" = run ]; then
     attempt "$1"
     digest=$2 expected=$3 owner="$4 $5 $6" limit=${12} lock=$R/.lock/$8
     [ "$8" = - ] && lock=$r.lock
+    # However this ends, and also where nobody reads the answer any more. Caught, not ignored: as above.
+    case $id in *-probe-*) trap 'rm -f "$r".*' EXIT; trap : PIPE ;; esac
     asked= attached=
     while :; do
         look
@@ -486,6 +489,11 @@ if [ "$verb" = preflight ]; then
         # What an earlier run has staged and not brought in, nobody will.
         for old in "$W"/staging/*; do
             [ ! -d "$old" ] || [ -e "$old/commit" ] || rm -rf "$old"
+        done
+        # Of probes that were killed before they could remove them.
+        for old in "$R"/*/*-probe-*; do
+            [ ! -e "$old" ] || find "$R" -name '*-probe-*' -mmin +1440 -exec rm -f {} +
+            break
         done
         { echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner"; } || fault write "$W"
         set -- "$W"

@@ -381,6 +381,49 @@ struct AttemptConformanceTests {
         #expect(try await lab.session.run(.make("fast", id: "run1-fast-1")).result != nil)
     }
 
+    /// Checks that run each minute must not fill the worker's disk.
+    @Test(arguments: Lab.Shell.installed)
+    func aProbeLeavesNothingBehind(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        let receipts = lab.path("receipts/run1")
+        let probes = { try FileManager.default.contentsOfDirectory(atPath: receipts).filter { $0.contains("-probe-") } }
+        let failed = try await lab.session.run(.shell("echo out; echo err >&2; exit 3", id: "run1-probe-a1"))
+        #expect(failed.result?.exitStatus == 3)
+        #expect(failed.result?.output.text == "out\n" && failed.result?.errorOutput.text == "err\n")
+        let late = try await lab.session.run(.shell("sleep 30", id: "run1-probe-a2", timeout: .seconds(1)))
+        #expect(late.result?.timedOut == true)
+        let other = lab.session(of: "run1", sequence: 0, controller: "other")
+        guard case .notOwner = try await other.run(.shell("true", id: "run1-probe-a3")) else {
+            Issue.record("ran for another controller")
+            return
+        }
+        // Nobody reads its answer any more.
+        let script = try FileManager.default.contentsOfDirectory(atPath: lab.path(".bin"))[0]
+        let words = [
+            "run", "run1-probe-a4", "d", "-", "controller", "1", "run1", "-", "-", "0", "0", "0", "100", "-",
+        ]
+        let deaf = "printf 'n\\n1\\ntrue\\n' | \"$@\" | exec sleep 0.01"
+        _ = try await lab.transport.run(
+            WorkerCommand(
+                ["sh", "-c", deaf, "sh", "sh", lab.path(".bin/" + script)] + words, timeout: .seconds(60)),
+            on: Lab.worker)
+        try await eventually("the receipts of probes are gone") { try probes().isEmpty }
+        #expect(try await lab.session.run(.shell("true", id: "run1-step-1")).result != nil)
+        #expect(lab.exists(lab.receipts(of: "run1-step-1") + ".run"))
+        // What was killed meanwhile waits for a run that takes the worker, and for a day.
+        for name in ["old.run", "old.out", "new.run"] {
+            try lab.write("x", receipts + "/run1-probe-" + name)
+            if name.hasPrefix("old") {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSinceNow: -90_000)],
+                    ofItemAtPath: receipts + "/run1-probe-" + name)
+            }
+        }
+        #expect(try await lab.session(of: "run2", sequence: 2).preflight().isReady)
+        #expect(try probes() == ["run1-probe-new.run"])
+        #expect(lab.exists(lab.receipts(of: "run1-step-1") + ".run"))
+    }
+
     @Test(arguments: Lab.Shell.installed)
     func aLockThatSomebodyDeletedStillExcludes(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
