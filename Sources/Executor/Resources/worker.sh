@@ -559,7 +559,15 @@ fi
 occupy() {
     born
     claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
-    echo "push.$$.$start" >"$R/.lock/$1" || answer failed 'nothing can be written, the disk may be full'
+    # The wait may have been long.
+    owned
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed nospace
+}
+
+# still_owned: before a marker after which there is only the way forward. What was sent may have taken long, too.
+still_owned() {
+    permitted || rm -rf "$S"
+    owned
 }
 
 # by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
@@ -691,6 +699,7 @@ if [ "$verb" = push ]; then
         [ "$staged" = "$7 $owner" ] && [ ! -L "$J" ] || answer unstaged
         # Whatever somebody may have changed since it was looked at is for a push that compares again.
         stamps "$S/stamps.now" && cmp -s "$S/stamps" "$S/stamps.now" || answer unstaged
+        still_owned
         true >"$S/commit" && sync "$S" || answer failed sync
         forward || answer failed forward
         answer pushed
@@ -699,6 +708,8 @@ if [ "$verb" = push ]; then
     umask 022
     { mkdir -p "$T" && tar -xomf - -C "$S" 9>&- && [ -e "$S/plan" ]; } || {
         rm -rf "$S"
+        # Whoever takes the worker over removes what is not brought in.
+        owned
         answer failed transfer
     }
     umask 077
@@ -855,6 +866,7 @@ if [ "$verb" = push ]; then
     fi
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
+    still_owned
     # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
     if [ "$fresh" -gt 64 ]; then sync -f "$S"
     else find "$S" \( -type d -o -type f -size +0 \) -exec sync "$W/staging" {} +; fi &&
@@ -889,9 +901,9 @@ if [ "$verb" = remove ]; then
         done <"$W/deployed/$job" 4>"$S/folders" 5>"$S/files"
         sort -r "$S/folders" >"$S/empty"
         removal=files
-        by_folder "$S/files" in_folder || answer failed symlink
+        by_folder "$S/files" in_folder || answer failed removal
         removal=folders
-        by_folder "$S/empty" in_folder || answer failed symlink
+        by_folder "$S/empty" in_folder || answer failed removal
         cd "$W" && sync_touched "$J"
     fi
     rm -rf "$S"

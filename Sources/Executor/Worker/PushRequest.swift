@@ -154,8 +154,39 @@ extension PushReport {
         case "busy": self = .busy(by: detail)
         case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
         case "owner": self = .notOwner(answer.owner)
-        case "failed": self = .failed(detail)
+        case "failed": self = .failed(Self.failure(detail))
         default: return nil
+        }
+    }
+
+    /// What the script's word, with the path that may follow it, means for people.
+    private static func failure(_ text: String) -> String {
+        let words = text.split(separator: " ", maxSplits: 1)
+        var path = words.count > 1 ? words[1] : ""
+        if path.hasPrefix("./") { path = path.dropFirst(2) }
+        let name = path.prefix(200)
+        switch words.first {
+        case "nospace", "lists":
+            return "the worker could not write its own lists, and nothing was touched: is its disk full?"
+        case "transfer":
+            return "the worker could not take what was sent, and nothing was touched: is its disk full?"
+        case "sync": return "the worker could not bring to its disk what was sent: is the disk full, or failing?"
+        case "missing": return "\(name) did not arrive, and nothing was touched"
+        case "digest": return "\(name) did not arrive as it was sent, and nothing was touched"
+        case "path": return "\(name) is not a path to which files may be pushed, and nothing was touched"
+        case "read":
+            return "the worker's user cannot read files of the job, and nothing was touched: look at their owners "
+                + "and modes, and at those of their folders"
+        case "symlink":
+            return "the job's folder on the worker is a symbolic link, and nothing was touched: put a folder in its "
+                + "place"
+        case "forward":
+            return "not every file could be put in its place: look there at owners, modes and symbolic links of the "
+                + "job's folders. The next try goes on where this one stopped"
+        case "removal":
+            return "not every file could be removed: look there at owners, modes and symbolic links of the job's "
+                + "folders"
+        default: return "the worker script gave a reason that this version does not know: \(text.prefix(200))"
         }
     }
 }
