@@ -127,6 +127,12 @@ struct Performer: Sendable {
             return Self.ending(of: report)
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
+        } catch let error as TransportError where error.kind == .timedOut {
+            let limit = itinerary.job(of: index)?.timeouts.push ?? Plan.Timeouts().push
+            return Ending(
+                outcome: .failed,
+                detail: "timed out: not every file was in place within \(limit) s. `timeouts.push` of the job's "
+                    + "manifest.json sets this limit, for the next plan; --retry-failed tries again with the same one")
         } catch {
             return Self.ending(of: error)
         }
