@@ -21,7 +21,8 @@ struct Advice {
         case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
             return "The checkpoint is kept. Remove the cause and run the same command, which asks again, or \(abandon)"
         case .failed:
-            return "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
+            return "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, "
+                + "or \(abandon)"
         case .stale:
             return "Put the facts back and run the same command, or \(abandon), bring the catalog to what is there "
                 + "(maand-plan catalog refresh), and plan again."

@@ -59,7 +59,8 @@ struct BucketOptions: ParsableArguments {
             : try Catalog.open(in: folder, bucket: configuration.bucketID)
         var rollout = Rollout(
             bucketFolder: folder, configuration: configuration,
-            catalog: catalog, store: ContentStore(in: folder), who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
+            catalog: catalog, store: ContentStore(in: folder), who: ControlHost.who, controller: ControlHost.controller,
+            clock: .system, nonce: ControlHost.nonce,
             passphrase: ControlHost.askPassphrase, observe: observe)
         rollout.approval = approval ?? self.approval()
         return rollout

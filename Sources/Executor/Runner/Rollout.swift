@@ -328,7 +328,8 @@ public struct Rollout: Sendable {
         case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
         case .stale:
             end.staleFacts.isEmpty
-                ? "\(staleMark)." : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
+                ? "\(staleMark)."
+                : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
         case .succeeded, .failed, .unknown: nil
         }
     }
