@@ -48,12 +48,14 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown,
+        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep,
+            .notUnknown,
             .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
         case .abandoned, .stale, .zone, .tooLate, .opensTooLate, .windowIsOver: .stale
         case .preflight: .unreachable
+        case .hookPort: .tryLater
         case .notApproved: .notApproved
         }
     }
