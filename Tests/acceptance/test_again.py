@@ -245,7 +245,7 @@ class Again(bucket.Case):
                 self.refuse(b.apply("--retry-failed"), 4, step)
                 self.assertEqual(len(b.began()), 1)
                 self.refuse(b.run("maand-apply", "resolve", "2", "api/complete", "failed", "--reason", "r", "--bucket",
-                                  b.path), 65, "pending")
+                                  b.path), 65, "has not begun")
                 self.succeed(b.run("maand-apply", "resolve", "2", step, verdict, "--reason", "looked", "--bucket", b.path))
                 if verdict == "failed":
                     self.refuse(b.apply(), 1, step)
