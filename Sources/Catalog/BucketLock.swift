@@ -17,8 +17,13 @@ public final class BucketLock: Sendable {
     }
 
     private let file: File
+    /// The bucket's folder, locked as well: somebody may delete the lock's file.
+    private let folder: File
 
-    private init(_ file: consuming File) { self.file = file }
+    private init(_ file: consuming File, _ folder: consuming File) {
+        self.file = file
+        self.folder = folder
+    }
 
     /// Takes the lock for this process, and writes down who holds it.
     ///
@@ -32,9 +37,15 @@ public final class BucketLock: Sendable {
         do {
             let file = try File(path, O_RDWR | O_CREAT, mode: 0o600)
             guard try lock(file) else { throw LockError.held(by: describedHolder(file), path: path) }
+            // Itself, also where the path ends in a link.
+            let directory = try File(folder + "/.", O_RDONLY | O_DIRECTORY)
+            guard flock(directory.descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                guard errno == EWOULDBLOCK else { throw SystemError("lock", folder) }
+                throw LockError.held(by: nil, path: folder)
+            }
             guard ftruncate(file.descriptor, 0) == 0 else { throw SystemError("truncate", path) }
             try file.write(Array(LockHolder.current(plan: plan, since: now).text.utf8))
-            return BucketLock(file)
+            return BucketLock(file, directory)
         } catch let error as SystemError where error.code == ENOSPC {
             throw .diskFull(path: path)
         } catch let error as SystemError {
@@ -66,6 +77,7 @@ public final class BucketLock: Sendable {
         // Given back and not just closed: a child that is being started this instant still shares the open file.
         var request = Self.wholeFile(F_UNLCK)
         _ = fcntl(file.descriptor, Self.setOpenFileLock, &request)
+        _ = flock(folder.descriptor, LOCK_UN)
     }
 }
 

@@ -1,6 +1,4 @@
 public import Catalog
-internal import Foundation
-internal import Glibc
 public import KeyValues
 public import Model
 
@@ -13,18 +11,15 @@ public import Model
 public final class HookAPI: Sendable {
     private let server: HookServer
     private let service: HookService
-    private let modules: String
+    private let module: PythonModule
     private let nonce: String
 
-    private init(server: HookServer, service: HookService, modules: String, nonce: String) {
+    private init(server: HookServer, service: HookService, module: PythonModule, nonce: String) {
         self.server = server
         self.service = service
-        self.modules = modules
+        self.module = module
         self.nonce = nonce
     }
-
-    /// The folder of the bucket for what hooks import.
-    static let modulesFolder = ".hooks"
 
     /// Begins to listen.
     ///
@@ -33,15 +28,17 @@ public final class HookAPI: Sendable {
     ///   - bucket: the bucket's id.
     ///   - vault: the bucket's key; from it come the tokens.
     ///   - keepsPort: whether the port is that of earlier processes of the run, and stays so for later ones.
-    ///   - living: hooks that an earlier process began and that may ask before they are admitted again.
+    ///   - living: hooks that an earlier process began and that may ask before they are admitted again. They know one port.
     ///   - report: gets a line about each request that was refused, without values.
-    /// - Throws: `CatalogError`, or that no port of 127.0.0.1 is to be had, or that the module cannot be written.
+    /// - Throws: `CatalogError`, `HookPortTaken` where hooks may live that know a port which is not to be had, or that no
+    ///   port of 127.0.0.1 is, or `HookFileProblem`.
     public static func open(
         bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
         keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp,
         report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
-        let modules = try PythonModule.install(in: bucketFolder)
+        let module = PythonModule(bucketFolder: bucketFolder)
+        try module.lay()
         let service = HookService(
             facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
@@ -49,19 +46,24 @@ public final class HookAPI: Sendable {
         let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }
         let server = try await HookServer.start(
             port: keepsPort ? try catalog.hookPort(of: run.id) : nil, service,
-            hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
+            mayMove: living.isEmpty, hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
         if keepsPort { try catalog.setHookPort(server.port, of: run.id) }
-        return HookAPI(server: server, service: service, modules: modules, nonce: run.nonce)
+        return HookAPI(server: server, service: service, module: module, nonce: run.nonce)
     }
 
     /// Lets a hook in, and says what its environment needs for that. For a hook that lived on after an earlier process
     /// the values are those that it has.
-    public func admit(_ identity: HookIdentity) -> [String: String] {
+    ///
+    /// - Throws: `HookFileProblem` where the module is not there any more and cannot be written.
+    public func admit(_ identity: HookIdentity) throws -> [String: String] {
+        try module.lay()
         let token = service.token(of: identity.attempt, nonce: nonce)
         server.admit(identity, token: token)
         return [
             "MAAND_API_URL": "http://127.0.0.1:\(server.port)", "MAAND_API_TOKEN": token,
-            "JOB_COMMAND_API_HOST": "127.0.0.1", "PYTHONPATH": modules,
+            "JOB_COMMAND_API_HOST": "127.0.0.1", "PYTHONPATH": module.folder,
+            // Beside the scripts lies what was approved, and nothing that Python would take in its place.
+            "PYTHONDONTWRITEBYTECODE": "1",
         ]
     }
 
@@ -79,21 +81,4 @@ public final class HookAPI: Sendable {
 
     /// Stops listening; requests under way are cut off, and their hooks ask again.
     public func close() async { await server.close() }
-}
-
-/// The module `maand` for hooks in Python.
-enum PythonModule {
-    /// Writes the module where it is not there yet.
-    ///
-    /// - Returns: the folder that belongs in `PYTHONPATH`, absolute.
-    static func install(in bucketFolder: String) throws -> String {
-        let absolute = URL(fileURLWithPath: bucketFolder).standardizedFileURL.path
-        let folder = absolute + "/" + HookAPI.modulesFolder
-        let file = URL(fileURLWithPath: folder + "/maand.py")
-        let text = Data(PackageResources.maand_py)
-        if let there = try? Data(contentsOf: file), there == text { return folder }
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try text.write(to: file, options: .atomic)
-        return folder
-    }
 }

@@ -5,6 +5,11 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
+/// The port at which hooks of an earlier process ask cannot be had.
+public struct HookPortTaken: Error, Hashable {
+    public let port: Int
+}
+
 /// The connections of hooks: HTTP/1.1 on 127.0.0.1, one request each.
 final class HookServer: Sendable {
     typealias Listener = NIOAsyncChannel<Connection, Never>
@@ -31,15 +36,20 @@ final class HookServer: Sendable {
         self.service = service
     }
 
-    /// Listens on `port`, or on any where that is taken or nil.
+    /// Listens on `port`, or on any where it is nil.
     ///
-    /// - Parameter hooks: token -> who may ask from the first moment on.
+    /// - Parameters:
+    ///   - mayMove: whether any other serves where `port` is taken.
+    ///   - hooks: token -> who may ask from the first moment on.
+    /// - Throws: `HookPortTaken`, or why no port is to be had.
     static func start(
-        port wanted: Int?, _ service: HookService, hooks: [String: HookIdentity] = [:]
+        port wanted: Int?, _ service: HookService, mayMove: Bool, hooks: [String: HookIdentity] = [:]
     ) async throws -> HookServer {
         let listener: Listener
         if let wanted, let found = try? await listen(wanted) {
             listener = found
+        } else if let wanted, !mayMove {
+            throw HookPortTaken(port: wanted)
         } else {
             listener = try await listen(0)
         }

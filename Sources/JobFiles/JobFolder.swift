@@ -40,11 +40,22 @@ public struct JobFolder: Sendable {
         return JobFolder(tree: Tree(walk.entries), links: walk.links, templates: walk.templates)
     }
 
+    /// Whether a folder holds a tree and nothing else: also nothing of what is left out of a job's folder.
+    public static func isCopy(_ folder: String, of tree: Tree) -> Bool {
+        // The name only serves messages, and none is shown.
+        guard let job = JobName("copy") else { return false }
+        var walk = Walk(folder: folder, shown: folder, job: job, findings: Findings(), isCopy: true)
+        walk.enter("", depth: 0)
+        return walk.findings.errors.isEmpty && Tree(walk.entries) == tree
+    }
+
     private struct Walk {
         let folder: String
         let shown: String
         let job: JobName
         var findings: Findings
+        /// Everything counts, and a template is a file.
+        var isCopy = false
         var entries: [TreeEntry] = []
         var links: [String: [UInt8]] = [:]
         var templates: [JobTemplate] = []
@@ -90,10 +101,14 @@ public struct JobFolder: Sendable {
             if let problem = TreePath.problem(path) { return report(path, "the path \(problem)") }
             do throws(Files.Problem) {
                 let kind = try Files.kind(absolute(path))
-                if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
+                if !isCopy {
+                    if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
+                    // A link of such a name, too: interpreters and packages lie where their tools put them.
+                    if isExcluded(path, name: name, depth: depth) { return }
+                }
                 switch kind {
                 case .file(let isExecutable, _):
-                    if name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
+                    if !isCopy, name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
                         return try add(template: path, isExecutable: isExecutable)
                     }
                     let (digest, size) = try Files.digest(absolute(path))
@@ -105,9 +120,7 @@ public struct JobFolder: Sendable {
                     links[path] = target
                     entries.append(
                         TreeEntry(path: path, kind: .symlink, digest: Digest.of(target), size: target.count))
-                case .directory:
-                    if isExcluded(path, name: name, depth: depth) { return }
-                    enter(path, depth: depth + 1)
+                case .directory: enter(path, depth: depth + 1)
                 case .other: report(path, "sockets, devices and named pipes cannot be deployed")
                 }
             } catch {
@@ -156,7 +169,7 @@ public struct JobFolder: Sendable {
             if name != "__pycache__", !path.hasPrefix("_modules/") {
                 findings.warn(
                     "\(shown)/\(path)", "job \(job): folders of the name \(name) are not deployed",
-                    note: "give the folder another name if the job needs it")
+                    note: "give it another name if the job needs it")
             }
             return true
         }

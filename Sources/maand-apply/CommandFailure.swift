@@ -55,6 +55,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         case .unfinishedRun: .otherRun
         case .abandoned, .stale, .zone, .tooLate, .opensTooLate, .windowIsOver: .stale
         case .preflight: .unreachable
+        case .hookPort: .tryLater
         case .notApproved: .notApproved
         }
     }

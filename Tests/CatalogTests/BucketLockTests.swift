@@ -30,6 +30,21 @@ import Testing
         withExtendedLifetime(first) {}
     }
 
+    @Test func aLockHoldsWhereSomebodyHasDeletedItsFile() throws {
+        let link = folder.path + ".link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder.path)
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        var first: BucketLock? = try BucketLock.acquire(in: link, plan: planDigest, at: at(0))
+        try FileManager.default.removeItem(atPath: folder.file("apply.lock"))
+        let error = #expect(throws: LockError.held(by: nil, path: folder.path)) {
+            try BucketLock.acquire(in: folder.path, plan: nil, at: at(1))
+        }
+        #expect("\(try #require(error))".contains("held by another process"))
+        withExtendedLifetime(first) {}
+        first = nil
+        _ = try BucketLock.acquire(in: folder.path, plan: nil, at: at(2))
+    }
+
     @Test func aDroppedLockIsFree() throws {
         _ = try BucketLock.acquire(in: folder.path, plan: nil, at: at(0))
         #expect(try BucketLock.state(in: folder.path) == .free)

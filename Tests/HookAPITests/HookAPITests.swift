@@ -82,8 +82,8 @@ final class Hooks: Sendable {
     }
 
     /// The variables that a hook's process gets.
-    func environment(_ identity: HookIdentity) -> [String: String] {
-        [
+    func environment(_ identity: HookIdentity) throws -> [String: String] {
+        try [
             "PATH": "/usr/bin:/bin", "JOB": identity.job.text, "ALLOCATION_IP": identity.worker.text,
             "ALLOCATION_ID": identity.allocationID, "EVENT": identity.event, "COMMAND": identity.command,
         ].merging(api.admit(identity)) { $1 }
@@ -115,7 +115,7 @@ final class Hooks: Sendable {
 
     /// What a script in Python prints.
     func python(_ script: String, _ identity: HookIdentity) async throws -> String {
-        let (process, pipe) = try start(script, environment(identity))
+        let (process, pipe) = try start(script, try environment(identity))
         return await Self.output(of: process, pipe)
     }
 
@@ -264,7 +264,7 @@ final class Hooks: Sendable {
     @Test func whatAnAttemptLeftBehindIsRefused() async throws {
         let hooks = try await Hooks()
         let identity = try hooks.identity()
-        let environment = hooks.environment(identity)
+        let environment = try hooks.environment(identity)
         try await hooks.end("a", .failed)
         let (process, pipe) = try hooks.start("print(maand.put_job_variable('k', 'v').status_code)", environment)
         #expect(await Hooks.output(of: process, pipe) == "401")
@@ -349,13 +349,76 @@ final class Hooks: Sendable {
         try first.catalog.close()
         _ = FileManager.default.createFile(atPath: first.folder + "/go", contents: nil)
         let second = try await Hooks(in: first.folder, continuing: true)
-        _ = second.api.admit(try second.identity())
+        _ = try second.api.admit(try second.identity())
         let output = await Hooks.output(of: process, pipe)
         #expect(output == "0 1")
         try await second.end("a", .succeeded)
         #expect(try second.text("vars/job/api", "before") == "1")
         #expect(try second.text("vars/job/api", "after") == "1")
         await second.api.close()
+    }
+
+    @Test func aPortThatSomebodyElseHasIsNotGivenUpWhileHooksKnowIt() async throws {
+        let first = try await Hooks()
+        let url = try #require(try first.api.admit(try first.identity())["MAAND_API_URL"])
+        let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
+        await first.api.close()
+        let stranger = Process()
+        stranger.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        stranger.arguments = [
+            "-c",
+            """
+            import socket, sys, time
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", \(port)))
+            s.listen()
+            open("\(first.folder)/listens", "w").close()
+            time.sleep(100)
+            """,
+        ]
+        try stranger.run()
+        defer { stranger.terminate() }
+        while !FileManager.default.fileExists(atPath: first.folder + "/listens") { await Task.yield() }
+        let open = { (living: [HookIdentity]) in
+            try await HookAPI.open(
+                bucketFolder: first.folder, bucket: "b-1", facts: Hooks.facts, catalog: first.catalog,
+                vault: try Vault.openOrCreate(in: first.folder, for: first.catalog), run: first.run, living: living,
+                now: { Timestamp(milliseconds: 1) }, report: { _ in })
+        }
+        let identity = try first.identity()
+        let taken = await #expect(throws: HookPortTaken.self) { _ = try await open([identity]) }
+        #expect(taken?.port == port)
+        // Where no hook can know it, any other will do.
+        let moved = try await open([])
+        #expect(try moved.admit(identity)["MAAND_API_URL"] != url)
+        await moved.close()
+    }
+
+    @Test func nothingButTheModuleIsImportedFromItsFolder() async throws {
+        let hooks = try await Hooks()
+        let files = FileManager.default
+        let folder = hooks.folder + "/.hooks/python"
+        for file in ["sitecustomize.py", "json.py", "python/sitecustomize.py", "python/json.py"] {
+            try Data("open('\(hooks.folder)/ran', 'w')".utf8).write(
+                to: URL(fileURLWithPath: hooks.folder + "/.hooks/" + file))
+        }
+        try Data("altered".utf8).write(to: URL(fileURLWithPath: folder + "/maand.py"))
+        try files.createDirectory(atPath: folder + "/__pycache__", withIntermediateDirectories: true)
+        let script = "print(maand.get_kv_value('vars/bucket', 'environment'))"
+        #expect(try await hooks.python(script, try hooks.identity()) == "test")
+        #expect(!files.fileExists(atPath: hooks.folder + "/ran"))
+        #expect(try files.contentsOfDirectory(atPath: folder) == ["maand.py"])
+        // A folder that is a link, or no folder, is replaced; what cannot be is said in words.
+        try files.removeItem(atPath: folder)
+        try files.createSymbolicLink(atPath: folder, withDestinationPath: hooks.folder)
+        #expect(try await hooks.python(script, try hooks.identity()) == "test")
+        #expect(try files.contentsOfDirectory(atPath: folder) == ["maand.py"])
+        try files.removeItem(atPath: hooks.folder + "/.hooks")
+        try Data().write(to: URL(fileURLWithPath: hooks.folder + "/.hooks"))
+        let error = #expect(throws: HookFileProblem.self) { _ = try hooks.api.admit(try hooks.identity()) }
+        #expect(error.map { "\($0)".contains("cannot be written for hooks: ") && !"\($0)".contains("code ") } == true)
+        await hooks.api.close()
     }
 
     @Test func connectionsThatSayNothingKeepNobodyOut() async throws {

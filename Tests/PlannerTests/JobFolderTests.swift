@@ -51,6 +51,19 @@ import YAML
         #expect(changes.map(\.kind) == [.added, .removed])
     }
 
+    @Test func leavesOutLinksOfSuchNames() throws {
+        let bucket = try bucket()
+        let job = bucket.folder + "/jobs/api/"
+        try bucket.write("jobs/api/_modules/x.py", "x\n")
+        for path in ["_modules/.venv", "_modules/venv", "node_modules", "__pycache__"] {
+            try FileManager.default.createSymbolicLink(atPath: job + path, withDestinationPath: "/opt/elsewhere")
+        }
+        let result = try bucket.plan()
+        #expect(
+            result.trees.first?.entries.map(\.path) == ["Makefile", "_modules/x.py", "app.conf", "manifest.json"])
+        #expect(result.warnings.map(\.message) == ["job api: folders of the name node_modules are not deployed"])
+    }
+
     @Test func onlyTheOwnersExecuteBitCounts() throws {
         let bucket = try bucket()
         try bucket.write("jobs/api/tool", "x\n", mode: 0o700)

@@ -188,7 +188,7 @@ import Testing
             let other = Task { try await connection.execute("sleep 1; echo late") }
             let error = await refusal { _ = try await connection.execute("sleep 60", timeout: .milliseconds(300)) }
             #expect(error == .timedOut(connection.endpoint, phase: .command, limit: .milliseconds(300)))
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(50), "the command takes 60")
             let result = try await other.value
             #expect(result.standardOutput.tail == Array("late\n".utf8))
         }

@@ -171,6 +171,10 @@ class Hooks:
         """The folder of this host's receipts."""
         return self.path / ".hooks/control" / self.id / "receipts"
 
+    def port(self):
+        """Where hooks that have begun ask."""
+        return int(self.trace("hook began")[0].values["MAAND_API_URL"].split(":")[-1])
+
     def json_of(self, *argv):
         return json.loads(self.run(*argv, "--format", "json", "--bucket", self.path).out)
 

@@ -69,6 +69,8 @@ if os.fork() == 0:
         self.assertEqual(child.returncode, 1)
         self.assertLess(usage.ru_maxrss, 200_000, "kB of memory")
         self.assertLess(sum(file.stat().st_size for file in b.path.glob("maand.db*")), 8_000_000)
+        self.assertEqual([file.stat().st_size for file in b.control().glob("*/*.out")], [64 << 10])
+        self.assertEqual([file.stat().st_size for file in b.control().glob("*/*.err")], [64 << 10])
         shown = out.read_bytes()
         self.assertLess(len(shown), 1_000_000)
         self.assertNotRegex(shown, rb"[\x00-\x08\x0b-\x1f\x7f]")
@@ -101,6 +103,13 @@ class Scripts(hookbucket.HookCase):
         """The next one runs what was approved all the same."""
         for what, deed in {
                 "altered": 'open(os.path.join(os.path.dirname(__file__), "command_then.py"), "a").write("sys.exit(9)")',
+                "compiled": 'import py_compile; open("evil.py", "w").write("raise SystemExit(9)")\n'
+                            'py_compile.compile("evil.py", os.path.dirname(os.path.abspath(__file__)) + "/__pycache__/note."'
+                            ' + sys.implementation.cache_tag + ".pyc",'
+                            ' invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)',
+                "shadowed": 'for folder in (".hooks", ".hooks/python"):\n'
+                            '    for name in ("json", "sitecustomize"):\n'
+                            '        open(f"{folder}/{name}.py", "w").write("import os; os._exit(9)")',
                 "added": 'open(os.path.join(os.path.dirname(__file__), "json.py"), "w").write("raise SystemExit(9)")',
                 "gone": "import shutil; shutil.rmtree(os.path.dirname(__file__))"}.items():
             with self.subTest(what):
@@ -112,6 +121,21 @@ class Scripts(hookbucket.HookCase):
                                             for command in ("command_bad", "command_then", "command_end")})
                 left = [path.name for path in (b.path / ".hooks/modules").iterdir()]
                 self.assertEqual(len(left), 1, left)
+
+    def test_a_folder_that_cannot_be_laid_out(self):
+        """The message is a sentence, and the same command goes on when it is put in order."""
+        for name in ("modules", "environments"):
+            with self.subTest(name):
+                b = self.bucket(WORKERS[0])
+                deed = f"rm -rf .hooks/{name}; : >.hooks/{name}"
+                b.hook_job("api", hooks={"command_bad": Hook("pre_deploy", language="sh", body=deed),
+                                         "command_then": Hook("post_deploy", language="sh")})
+                done = self.rollout(b, code=1)
+                self.refuse(done, 1, f"api/post_deploy/{WORKERS[0]}/command_then", f".hooks/{name}",
+                            "cannot be written for hooks: ")
+                self.assertNotIn("Domain", done.err)
+                (b.path / ".hooks" / name).unlink()
+                self.succeed(b.apply("--retry-failed"))
 
     def test_scripts_that_were_edited_after_planning(self):
         """The planned bytes run: what a script imports, too."""

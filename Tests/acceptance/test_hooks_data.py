@@ -193,9 +193,9 @@ time.sleep(0.05)""")})
              "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import maand\n"
              "outside = [m for m in set(sys.modules) - before - {'maand'}\n"
              "           if m.split('.')[0] not in sys.stdlib_module_names]\n"
-             "print(outside, maand.__file__)", str(b.path / ".hooks")],
+             "print(outside, maand.__file__)", str(b.path / ".hooks/python")],
             capture_output=True, text=True, timeout=bucket.LIMIT)
-        self.assertEqual(done.stdout, f"[] {b.path}/.hooks/maand.py\n", done.stderr)
+        self.assertEqual(done.stdout, f"[] {b.path}/.hooks/python/maand.py\n", done.stderr)
 
 
 class Secrets(hookbucket.HookCase):

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 
 import bucket
 import hookbucket
@@ -61,6 +62,41 @@ class Kill(hookbucket.HookCase):
         b.release("command_x", WORKERS[0])
         until(lambda: len(b.trace("hook ended")) == 2, "the hooks ended")
         self.succeed(b.apply())
+        self.assertEqual(b.runs(), {("command_x", worker): 1 for worker in WORKERS[:2]})
+
+    def test_somebody_else_has_the_port(self):
+        """A hook that lives on must not ask whoever has it, so nothing begins before the port is free."""
+        write = 'maand.put_job_variable("by", "hook").raise_for_status()'
+        b, child = self.held(Hook("pre_deploy", body=write))
+        until(lambda: len(b.trace("hook ended")) == 1, "the other hook ended")
+        port = b.port()
+        self.kill(child)
+        stranger = socket.socket()
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", port))
+        stranger.listen()
+        self.refuse(b.apply(), 75, f"port {port} of 127.0.0.1", f"api/pre_deploy/{WORKERS[0]}/command_x",
+                    "Nothing new was begun")
+        self.assertEqual(b.trace("target began"), [])
+        stranger.close()
+        child = b.start_apply()
+        b.release("command_x", WORKERS[0])
+        self.ended(child)
+        self.assertEqual(b.runs(), {("command_x", worker): 1 for worker in WORKERS[:2]})
+        self.assertEqual(b.kv("get", "vars/job/api", "by"), "hook\n")
+
+    def test_somebody_else_has_the_port_of_hooks_that_ended(self):
+        b, child = self.held(Hook("pre_deploy", language="sh"))
+        port = b.port()
+        self.kill(child)
+        b.release("command_x", WORKERS[0])
+        until(lambda: len(b.trace("hook ended")) == 2, "the hooks ended")
+        until(lambda: not b.processes(), "nothing of them lives")
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", port))
+            stranger.listen()
+            self.succeed(b.apply())
         self.assertEqual(b.runs(), {("command_x", worker): 1 for worker in WORKERS[:2]})
 
     def test_a_killed_runner_is_unknown(self):

@@ -349,6 +349,20 @@ class Connections(SSHCase):
         self.end(child)
         self.once_each(b, "restart", [fleet.address(1)])
 
+    def test_push_that_takes_too_long(self):
+        """It is a failure that names its limit, and not a worker that is unreachable."""
+        fleet, b = self.lay(1, timeouts={"push": 1})
+        folder = pathlib.Path(fleet.top) / "sbin"
+        folder.mkdir()
+        slow = folder / "tar"
+        slow.write_text('#!/bin/sh\nsleep 3\nexec /usr/bin/tar "$@"\n')
+        slow.chmod(0o755)
+        fleet("exec", 1, "mount", "--bind", folder, "/usr/local/sbin")
+        done = b.apply()
+        self.refuse(done, 1, "push has failed", "timed out", "within 1 s", "`timeouts.push`")
+        slow.unlink()
+        self.succeed(b.apply("--retry-failed"))
+
     def test_program_killed_during_restart(self):
         fleet, b = self.deployed(2, max_concurrent_upgrades=2)
         workers = [fleet.address(1), fleet.address(2)]

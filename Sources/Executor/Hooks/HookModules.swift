@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Foundation
+internal import HookAPI
 internal import JobFiles
 internal import Model
 
@@ -18,12 +19,16 @@ actor HookModules {
     /// The folder that holds the tree's `_modules`. It is compared with the tree before each hook, since the one before
     /// may have written there.
     ///
-    /// - Throws: `StoreError` where content is missing or altered, and what the file system says.
+    /// - Throws: `StoreError` where content is missing or altered, `HookFileProblem`.
     func folder(of tree: Digest) throws -> String {
         let path = "\(folder)/\(tree.hex)"
         let content = try store.tree(tree)
-        if !Self.matches(content, path) { try lay(content, at: path) }
-        return path
+        // What somebody has put beside the files could be imported in their place; so could what Python keeps of them.
+        if JobFolder.isCopy(path, of: content) { return path }
+        return try HookFileProblem.explaining(path) {
+            try lay(content, at: path)
+            return path
+        }
     }
 
     /// Removes folders of other trees that nobody has laid out or compared for a day: a hook of a run that was given up may
@@ -38,15 +43,6 @@ actor HookModules {
             }
             try? files.removeItem(atPath: path)
         }
-    }
-
-    /// Whether just the tree's files are there. What somebody has put beside them could be imported in their place.
-    private static func matches(_ tree: Tree, _ path: String) -> Bool {
-        guard FileManager.default.fileExists(atPath: path) else { return false }
-        // The name only serves messages, and none is shown.
-        guard let job = JobName("modules") else { return false }
-        var findings = Findings()
-        return JobFolder.read(path, shown: path, job: job, into: &findings).tree == tree
     }
 
     /// Whole or not at all: a process that is killed leaves a folder that no tree is looked for in.

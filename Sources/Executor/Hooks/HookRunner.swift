@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Foundation
 internal import Glibc
+internal import HookAPI
 internal import KeyValues
 internal import Model
 
@@ -69,13 +70,14 @@ struct HookRunner: Sendable {
     /// What the hook is told is part of the attempt's identity. The token, and what comes from the environment of this
     /// process, are in a file that the hook's shell reads and removes, since a later process may have others.
     ///
-    /// - Throws: `StoreError`, and what the file system says.
+    /// - Throws: `StoreError`, `HookFileProblem`, `TooLong`.
     func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
         let told = environment(of: call)
         if let flaw = TooLong(told) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
-        try writeEnvironment(inherited.merging(services.admit(call)) { _, own in own }, to: file)
+        let environment = try inherited.merging(services.admit(call)) { _, own in own }
+        try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
         let path = ShellText.quoted("\(folder)/\(HookScript.folder)/\(call.hook.script)")
         let lines = """
             . \(ShellText.quoted(file)) || exit 126
@@ -121,29 +123,49 @@ struct HookRunner: Sendable {
     func ended(_ call: HookCall) async {
         await services.ended(call)
         unlink(environmentFile(call))
-        // What is kept of the output is in the catalog, without them.
-        if !services.secrets(visibleTo: call).isEmpty { removeOutput(of: call.id) }
+        let receipt = "\(session.bucketRoot)/receipts/\(call.id.prefix { $0 != "-" })/\(call.id)"
+        // What is kept of the output is in the catalog, without secrets.
+        let removes = !services.secrets(visibleTo: call).isEmpty
+        for kind in [".out", ".err"] { Self.bound(receipt + kind, removing: removes) }
     }
 
-    private func removeOutput(of attempt: String) {
-        for kind in ["out", "err"] {
-            unlink("\(session.bucketRoot)/receipts/\(attempt.prefix { $0 != "-" })/\(attempt).\(kind)")
-        }
-    }
-
-    /// Removes what hooks printed where an earlier process ended between the outcome and its own removal, and what hooks
-    /// left of runs that were given up.
+    /// Does what `ended` does to the output of hooks, where an earlier process ended between the outcome and that, and of
+    /// runs that were given up.
     ///
-    /// - Parameter open: attempts that have no outcome yet.
-    func removeOutputs(but open: Set<String>) {
+    /// - Parameters:
+    ///   - open: attempts that have no outcome yet.
+    ///   - removing: whether there may be secrets in it.
+    func boundOutputs(but open: Set<String>, removing: Bool) {
         let files = FileManager.default
         let receipts = "\(session.bucketRoot)/receipts"
         for run in (try? files.contentsOfDirectory(atPath: receipts)) ?? [] {
             for file in (try? files.contentsOfDirectory(atPath: "\(receipts)/\(run)")) ?? [] {
                 guard file.hasSuffix(".out") || file.hasSuffix(".err") else { continue }
-                if !open.contains(String(file.dropLast(4))) { unlink("\(receipts)/\(run)/\(file)") }
+                if !open.contains(String(file.dropLast(4))) {
+                    Self.bound("\(receipts)/\(run)/\(file)", removing: removing)
+                }
             }
         }
+    }
+
+    /// Removes a file of output, or leaves of it as much as the catalog keeps. What still writes there goes on behind it.
+    private static func bound(_ file: String, removing: Bool) {
+        if removing {
+            unlink(file)
+            return
+        }
+        let descriptor = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_size > off_t(StepOutput.limit)
+        else { return }
+        var tail = [UInt8](repeating: 0, count: StepOutput.limit)
+        let count = pread(descriptor, &tail, tail.count, status.st_size - off_t(tail.count))
+        // Where there is no room for it, room is what is wanted.
+        let kept = pwrite(descriptor, &tail, max(0, count), 0)
+        ftruncate(descriptor, off_t(max(0, kept)))
     }
 
     /// Runs a hook that only looks.

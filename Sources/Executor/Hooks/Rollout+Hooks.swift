@@ -23,7 +23,8 @@ extension Rollout {
 
     /// Makes this host ready for the hooks of a run, which is recorded as with workers.
     ///
-    /// - Throws: `RolloutError.preflight` where this host lacks something; what the catalog or the bucket's key say.
+    /// - Throws: `RolloutError.preflight` where this host lacks something, `.hookPort` where hooks that live on could not
+    ///   ask this process; what the catalog or the bucket's key say.
     func hookRunner(for plan: Plan, _ recorder: Recorder, _ records: [StepRecord]) async throws -> HookRunner {
         let step = Workforce.preflightStep(HookRunner.host)
         let known = records.first { $0.step == step }?.detail
@@ -60,9 +61,15 @@ extension Rollout {
         guard faults.isEmpty else {
             throw RolloutError.preflight(run.id, faults.map { "this host, for hooks: \($0)" })
         }
-        let services = try await RunHookServices.open(
-            bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
-            living: living, report: { [observe] in observe(.warning($0)) })
+        let services: RunHookServices
+        do {
+            services = try await self.services(for: plan, run, keepsPort: keepsPort, living: living)
+        } catch let taken as HookPortTaken {
+            let alive = try await self.living(among: living, of: run, session)
+            guard alive.isEmpty else { throw RolloutError.hookPort(run.id, taken.port, alive) }
+            // All of them have ended, and ask nobody.
+            services = try await self.services(for: plan, run, keepsPort: keepsPort, living: [])
+        }
         let runner = HookRunner(
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
@@ -70,7 +77,34 @@ extension Rollout {
         let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
         runner.removeEnvironments(but: open)
         await runner.removeOldModules(but: plan)
-        if try catalog.keyValueNamespaces().contains(where: \.isSecret) { runner.removeOutputs(but: open) }
+        runner.boundOutputs(
+            but: open, removing: try catalog.keyValueNamespaces().contains(where: \.isSecret))
         return (runner, seen)
+    }
+
+    private func services(
+        for plan: Plan, _ run: Run, keepsPort: Bool, living: [HookIdentity]
+    ) async throws -> RunHookServices {
+        try await RunHookServices.open(
+            bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
+            living: living, report: { [observe] in observe(.warning($0)) })
+    }
+
+    /// The steps of those hooks of which processes live, by their receipts; one that cannot be asked about is among them.
+    private func living(
+        among hooks: [HookIdentity], of run: Run, _ session: WorkerSession
+    ) async throws -> [StepID] {
+        let steps = Set(hooks.map(\.attempt.step))
+        var alive: [StepID] = []
+        for record in try catalog.steps(of: run.id) where record.state == .started && steps.contains(record.step) {
+            switch try? await session.inquire(record.attemptID, tailLimit: 1) {
+            case .running, nil: alive.append(record.step)
+            case .interrupted(let interruption):
+                if case .died(let orphans) = interruption.cause, !orphans.isEmpty { alive.append(record.step) }
+            case .finished, .absent, .fenced, .notStarted, .conflict, .busy, .generationChanged, .notOwner, .refused:
+                break
+            }
+        }
+        return alive
     }
 }

@@ -19,6 +19,7 @@ struct RunHookServices: Sendable {
     ///   - keepsPort: whether hooks of the run find a later process at the same port.
     ///   - living: attempts that an earlier process began and that have no outcome.
     ///   - report: gets a line about each request that was refused, without values.
+    /// - Throws: as `HookAPI.open` does; what the bucket's key says.
     static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
         living: [HookIdentity], report: @escaping @Sendable (String) -> Void
@@ -35,10 +36,11 @@ struct RunHookServices: Sendable {
     /// Lets a hook in.
     ///
     /// - Returns: variables for its environment.
-    func admit(_ call: HookCall) -> [String: String] {
+    /// - Throws: `HookFileProblem`.
+    func admit(_ call: HookCall) throws -> [String: String] {
         // It may read a secret, put another value in its place, and print the first.
         api.note(stored(visibleTo: call), seenBy: call.job)
-        return api.admit(
+        return try api.admit(
             HookIdentity(
                 attempt: call.attempt, allocation: call.allocation, command: call.hook.command, event: call.event))
     }

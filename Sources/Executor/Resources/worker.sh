@@ -15,6 +15,7 @@
 #   out err  its output, whole
 #   done.*   the outcome, in the name, so that publishing it needs no data block
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
+# An attempt `<run>-probe-<nonce>` only looks: nobody asks about it again, and its files go when it has been reported.
 # receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
@@ -62,6 +63,26 @@ belongs() {
     case $1 in ppid) [ "$4" = "$2" ] ;; pgrp) [ "$5" = "$2" ] ;; session) [ "$6" = "$2" ] ;; esac
 }
 
+# remains SESSION: the living processes of a dead attempt, into $pids. Its watcher is none: that ends when the time is up,
+# and ends what it finds then.
+remains() {
+    members session "$1" || return 1
+    IFS=,; set -- $pids; IFS=$ifs
+    watchers=:
+    for p do
+        { IFS= read -r line <"/proc/$p/cmdline"; } 2>/dev/null
+        case $line in *_runner*"$id"*) watchers=$watchers$p: ;; esac
+    done
+    pids=
+    for p do
+        { read -r stat <"/proc/$p/stat"; } 2>/dev/null || continue
+        line=${stat##*") "}
+        line=${line#? }
+        case $watchers in *":$p:"* | *":${line%% *}:"*) ;; *) pids=$pids${pids:+,}$p ;; esac
+    done
+    [ "$pids" ]
+}
+
 # look: what is known of the attempt, into $state.
 look() {
     while :; do
@@ -81,7 +102,7 @@ look() {
     if [ ! -e "$r.began" ]; then
         if [ -e "$r.go" ]; then state=fenced; else state=absent; fi
     elif [ "$wboot" != "$boot" ]; then state=rebooted
-    elif members session "$wpid"; then state="died $pids"
+    elif remains "$wpid"; then state="died $pids"
     else state=died; fi
 }
 outcome() {
@@ -201,6 +222,8 @@ if [ "$verb" = run ]; then
     attempt "$1"
     digest=$2 expected=$3 owner="$4 $5 $6" limit=${12} lock=$R/.lock/$8
     [ "$8" = - ] && lock=$r.lock
+    # However this ends, and also where nobody reads the answer any more. Caught, not ignored: as above.
+    case $id in *-probe-*) trap 'rm -f "$r".*' EXIT; trap : PIPE ;; esac
     asked= attached=
     while :; do
         look
@@ -262,15 +285,33 @@ if [ "$verb" = _runner ]; then
     refuse() { mark "$r.done.$1"; leave 0; }
     # withdraw OUTCOME: after the claim, before the command.
     withdraw() { mv "$r.began" "$r.done.$1"; sync "$R/$run"; }
+    # over: whether the runner has seen the command end. Nobody else can open a descriptor of it.
+    over() { [ -L "/proc/$$/fd/8" ]; }
+    # uptime: since boot, in hundredths of a second, into $up.
+    uptime() {
+        read -r up _ </proc/uptime
+        up=${up%.*}${up#*.}
+    }
     # watch: runs beside the command; ends 3 where the time was up. What is left of the group is killed, except the
-    # runner and this.
+    # runner and this. Whatever the command does to its group, the time is up when it is: signals count only where the
+    # runner has said before that the command is over, and a `sleep` that somebody ended is followed by another one.
     watch() {
         # Here: around the call, a shell would keep them open to have them back.
         exec 3>&- 4>&- 9>&-
         # KILL: another signal can be lost in the child between fork and exec.
-        trap 'kill -KILL $! 2>/dev/null; exit 0' TERM
-        sleep "$timeout" &
-        wait $!
+        trap '! over || { kill -KILL $! 2>/dev/null; exit 0; }' TERM
+        # The runner's signal may have come before there was a trap.
+        ! over || exit 0
+        uptime
+        due=$((up + timeout * 100)) left=$timeout
+        while [ "$left" -gt 0 ]; do
+            sleep "$left" &
+            # A signal ends the wait and not what is waited for.
+            until wait $!; ! kill -0 $! 2>/dev/null; do :; done
+            uptime
+            left=$(((due - up + 99) / 100))
+        done
+        ! over || exit 0
         trap '' TERM
         kill -TERM -$$
         left=$((grace * 5))
@@ -303,10 +344,14 @@ if [ "$verb" = _runner ]; then
     [ "$latest" -eq 0 ] || [ "$now" -lt "$latest" ] || { withdraw late; leave 0; }
 
     watcher=
+    # The group is signalled as a whole, by the watcher or by what the command starts, and both must outlive it. From
+    # here on, so that no moment is left in which the watcher has no trap yet.
+    trap '' HUP QUIT USR1 USR2 ALRM TERM
+    # The shell itself takes the lowest that is free, for a moment.
+    exec 5<&- 6<&- 7<&- 8<&-
     [ "$timeout" -eq 0 ] || { watch & watcher=$!; }
-    # The group is signalled as a whole, and the runner must outlive it. Caught, not ignored: the command gets the
-    # default back. After the fork above, which must not lose a signal in a handler that it inherits.
-    trap : TERM
+    # Caught, not ignored: the command gets the default back. Without INT, beside which bash loses other signals.
+    trap : HUP QUIT USR1 USR2 ALRM TERM
     USER=${USER:-${LOGNAME:-$(id -un)}}
     read -r begun _ </proc/uptime
     # Not in parentheses, which would cost a copy of this shell.
@@ -318,6 +363,7 @@ if [ "$verb" = _runner ]; then
     read -r ended _ </proc/uptime
     kind=exit
     if [ "$watcher" ]; then
+        exec 8</dev/null
         kill "$watcher" 2>/dev/null
         # The signal to the group may interrupt the wait.
         until wait "$watcher"; w=$?; [ "$w" -lt 128 ] || ! kill -0 "$watcher" 2>/dev/null; do :; done
@@ -470,6 +516,11 @@ if [ "$verb" = preflight ]; then
         for old in "$W"/staging/*; do
             [ ! -d "$old" ] || [ -e "$old/commit" ] || rm -rf "$old"
         done
+        # Of probes that were killed before they could remove them.
+        for old in "$R"/*/*-probe-*; do
+            [ ! -e "$old" ] || find "$R" -name '*-probe-*' -mmin +1440 -exec rm -f {} +
+            break
+        done
         { echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner"; } || fault write "$W"
         set -- "$W"
     fi
@@ -539,7 +590,15 @@ fi
 occupy() {
     born
     claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
-    echo "push.$$.$start" >"$R/.lock/$1" || answer failed 'nothing can be written, the disk may be full'
+    # The wait may have been long.
+    owned
+    echo "push.$$.$start" >"$R/.lock/$1" || answer failed nospace
+}
+
+# still_owned: before a marker after which there is only the way forward. What was sent may have taken long, too.
+still_owned() {
+    permitted || rm -rf "$S"
+    owned
 }
 
 # by_folder LIST FUNCTION: calls FUNCTION FOLDER NAME... for the paths of the list, which lie together by folder.
@@ -671,6 +730,7 @@ if [ "$verb" = push ]; then
         [ "$staged" = "$7 $owner" ] && [ ! -L "$J" ] || answer unstaged
         # Whatever somebody may have changed since it was looked at is for a push that compares again.
         stamps "$S/stamps.now" && cmp -s "$S/stamps" "$S/stamps.now" || answer unstaged
+        still_owned
         true >"$S/commit" && sync "$S" || answer failed sync
         forward || answer failed forward
         answer pushed
@@ -679,6 +739,8 @@ if [ "$verb" = push ]; then
     umask 022
     { mkdir -p "$T" && tar -xomf - -C "$S" 9>&- && [ -e "$S/plan" ]; } || {
         rm -rf "$S"
+        # Whoever takes the worker over removes what is not brought in.
+        owned
         answer failed transfer
     }
     umask 077
@@ -835,6 +897,7 @@ if [ "$verb" = push ]; then
     fi
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
+    still_owned
     # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
     if [ "$fresh" -gt 64 ]; then sync -f "$S"
     else find "$S" \( -type d -o -type f -size +0 \) -exec sync "$W/staging" {} +; fi &&
@@ -869,9 +932,9 @@ if [ "$verb" = remove ]; then
         done <"$W/deployed/$job" 4>"$S/folders" 5>"$S/files"
         sort -r "$S/folders" >"$S/empty"
         removal=files
-        by_folder "$S/files" in_folder || answer failed symlink
+        by_folder "$S/files" in_folder || answer failed removal
         removal=folders
-        by_folder "$S/empty" in_folder || answer failed symlink
+        by_folder "$S/empty" in_folder || answer failed removal
         cd "$W" && sync_touched "$J"
     fi
     rm -rf "$S"

@@ -82,6 +82,13 @@ extension Performer {
             let base = request.base, let report = try? await session.stage(request)
         else { return [] }
         if report == .asPlanned { staged.add(step) }
+        if case .altered(let reason) = report {
+            return [
+                StaleFact(
+                    allocation, fact: "the files on the worker", planned: "as they were promoted", actual: reason,
+                    isDrift: true)
+            ]
+        }
         guard case .drift(let paths, let total) = report else { return [] }
         let before = Dictionary(base.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })

@@ -127,6 +127,12 @@ struct Performer: Sendable {
             return Self.ending(of: report)
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
+        } catch let error as TransportError where error.kind == .timedOut {
+            let limit = itinerary.job(of: index)?.timeouts.push ?? Plan.Timeouts().push
+            return Ending(
+                outcome: .failed,
+                detail: "timed out: not every file was in place within \(limit) s. `timeouts.push` of the job's "
+                    + "manifest.json sets this limit, for the next plan; --retry-failed tries again with the same one")
         } catch {
             return Self.ending(of: error)
         }
@@ -202,6 +208,10 @@ struct Performer: Sendable {
                 detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
                     + paths.prefix(5).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
                     + ". Put them back, or abandon the run and plan again")
+        case .altered(let reason):
+            Ending(
+                outcome: .stale, isOpen: true,
+                detail: "\(reason). Nothing was touched. Or abandon the run and plan again, once that is done")
         case .busy(let other): Ending(outcome: .failed, detail: busy(other))
         case .generationChanged:
             Ending(outcome: .failed, detail: "the worker's receipts are not those that this run saw first")

@@ -13,6 +13,8 @@ public enum RolloutError: Error, Sendable {
     case content([String])
     /// Hooks cannot run here: whole sentences.
     case hooks(String)
+    /// Hooks of an earlier process live and ask at a port of this host that somebody else has; the last are their steps.
+    case hookPort(RunID, Int, [StepID])
     /// What the workers lack, each beginning with the worker's name.
     case preflight(RunID, [String])
     /// The plan's zone is unknown here, or its rules are not those that the plan was made with.
@@ -62,6 +64,10 @@ extension RolloutError: CustomStringConvertible {
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
                 problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
+        case .hookPort(let run, let port, let steps):
+            "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
+                + Self.names(steps) + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: "
+                + "end it, or wait until these hooks have ended, and run the same command again."
         case .preflight(let run, let faults):
             Self.list(
                 "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
@@ -97,6 +103,12 @@ extension RolloutError: CustomStringConvertible {
                 + (unknown.isEmpty
                     ? "Nothing of it is unknown." : "Unknown is: \(unknown.map(\.text).joined(separator: ", ")).")
         }
+    }
+
+    private static func names(_ steps: [StepID]) -> String {
+        let shown = 5
+        let names = steps.prefix(shown).map(\.text).joined(separator: ", ")
+        return steps.count > shown ? "\(names) and \(steps.count - shown) more" : names
     }
 
     private static func list(_ head: String, _ items: [String]) -> String {

@@ -148,6 +148,7 @@ extension AttemptReport {
             let reasons: [String: NotStarted] = [
                 "late": .tooLate, "nojob": .noJobDirectory, "generation": .generationChanged,
                 "settled": .runIsCleanedUp,
+                "nospace": .other("the worker could not write that it begins; is its disk full?"),
             ]
             let reason = words.count > 1 ? words[1] : "-"
             self = .notStarted(reasons[reason] ?? .other(reason))

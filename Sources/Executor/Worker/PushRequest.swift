@@ -40,6 +40,8 @@ public enum PushReport: Sendable, Hashable {
     case busy(by: String)
     case generationChanged(expected: String?, actual: String)
     case notOwner(Owner?)
+    /// Somebody has changed what is there so that it cannot even be compared. Nothing was touched.
+    case altered(String)
     /// The worker could not do it. Before its commit marker nothing was touched; after it, the next push goes on.
     case failed(String)
 }
@@ -161,8 +163,45 @@ extension PushReport {
         case "busy": self = .busy(by: detail)
         case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
         case "owner": self = .notOwner(answer.owner)
-        case "failed": self = .failed(detail)
+        case "failed": self = Self.failure(detail)
         default: return nil
+        }
+    }
+
+    /// What the script's word, with the path that may follow it, means for people.
+    private static func failure(_ text: String) -> PushReport {
+        let words = text.split(separator: " ", maxSplits: 1)
+        switch words.first {
+        case "read":
+            return .altered(
+                "the worker's user cannot read files of the job: look at their owners and modes, and at those of their "
+                    + "folders")
+        case "symlink":
+            return .altered("the job's folder on the worker is a symbolic link: put a folder in its place")
+        default: return .failed(failure(words, of: text))
+        }
+    }
+
+    private static func failure(_ words: [Substring], of text: String) -> String {
+        var path = words.count > 1 ? words[1] : ""
+        if path.hasPrefix("./") { path = path.dropFirst(2) }
+        let name = path.prefix(200)
+        switch words.first {
+        case "nospace", "lists":
+            return "the worker could not write its own lists, and nothing was touched: is its disk full?"
+        case "transfer":
+            return "the worker could not take what was sent, and nothing was touched: is its disk full?"
+        case "sync": return "the worker could not bring to its disk what was sent: is the disk full, or failing?"
+        case "missing": return "\(name) did not arrive, and nothing was touched"
+        case "digest": return "\(name) did not arrive as it was sent, and nothing was touched"
+        case "path": return "\(name) is not a path to which files may be pushed, and nothing was touched"
+        case "forward":
+            return "not every file could be put in its place: look there at owners, modes and symbolic links of the "
+                + "job's folders. The next try goes on where this one stopped"
+        case "removal":
+            return "not every file could be removed: look there at owners, modes and symbolic links of the job's "
+                + "folders"
+        default: return "the worker script gave a reason that this version does not know: \(text.prefix(200))"
         }
     }
 }

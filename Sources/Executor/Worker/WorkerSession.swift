@@ -150,8 +150,7 @@ public struct WorkerSession: Sendable {
         let arguments = [job, generation ?? "-"] + ownership
         let (answer, command) = try await ask("remove", arguments, timeout: timeout)
         if answer["state"]?.text == "removed" { return .pushed }
-        guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(command) }
-        return report
+        return try pushReport(answer, command)
     }
 
     // MARK: The worker as a whole
@@ -256,7 +255,8 @@ public struct WorkerSession: Sendable {
     ) throws(TransportError) -> PushReport {
         guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(result) }
         if case .failed(let reason) = report {
-            return .failed([reason, Self.text(result.errorOutput)].filter { !$0.isEmpty }.joined(separator: ": "))
+            let tool = Self.firstLine(result.errorOutput)
+            return .failed(reason + (tool.isEmpty ? "" : "\(reason.hasSuffix("?") ? "" : ".") Its tools say: \(tool)"))
         }
         return report
     }
@@ -299,6 +299,14 @@ public struct WorkerSession: Sendable {
         return TransportError(
             .malformedAnswer, worker: worker,
             reason: "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)")
+    }
+
+    /// The first line that is whole, of which the others are mostly repetitions.
+    private static func firstLine(_ bytes: [UInt8]) -> String {
+        // Of a stream that was cut, the first line may be half a one.
+        let isCut = bytes.count >= CommandResult.errorOutputLimit
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst(isCut ? 1 : 0)
+        return String((lines.first ?? "").prefix(300))
     }
 
     private static func text(_ bytes: [UInt8]) -> String {

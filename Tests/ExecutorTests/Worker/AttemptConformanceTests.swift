@@ -160,6 +160,57 @@ struct AttemptConformanceTests {
         #expect(polite.result?.output.text == "hi\nbye\n")
     }
 
+    /// What a command does to its own process group neither switches its limit off nor uses it up.
+    @Test(arguments: Lab.Shell.installed)
+    func signalsToTheGroupLeaveTheLimitAsItIs(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        let deaf = try await lab.session.run(
+            .shell(
+                "trap '' HUP QUIT USR1 USR2 ALRM TERM; for s in HUP QUIT USR1 USR2 ALRM TERM; do kill -s $s 0; done\n"
+                    + "sleep 1; kill 0; echo on; exec sleep 30",
+                id: "run1-deaf-1", timeout: .seconds(2), grace: .seconds(1)))
+        #expect(deaf.result?.timedOut == true)
+        #expect(deaf.result?.output.text == "on\n")
+        // One that does not expect it ends, and its status is known.
+        let hit = try await lab.session.run(.shell("kill 0; sleep 30", id: "run1-hit-1"))
+        #expect(hit.result?.exitStatus == 143)
+        #expect(hit.result?.timedOut == false)
+        // Ends so many of what sleeps in its group.
+        let end = """
+            read -r s </proc/$$/stat
+            set -- ${s##*") "}
+            group=$3 n=0
+            while [ $n -lt COUNT ]; do
+                for p in /proc/[0-9]*; do
+                    { read -r s <$p/stat; } 2>/dev/null || continue
+                    case $s in *"(sleep)"*) ;; *) continue ;; esac
+                    set -- ${s##*") "}
+                    [ "$1" != Z ] && [ "$3" = "$group" ] && kill ${p#/proc/} 2>/dev/null && n=$((n + 1))
+                done
+            done
+
+            """
+        let healthy = try await lab.session.run(
+            .shell(
+                end.replacingOccurrences(of: "COUNT", with: "3") + "echo well", id: "run1-healthy-1",
+                timeout: .seconds(64_322)))
+        #expect(healthy.result?.exitStatus == 0)
+        #expect(healthy.result?.timedOut == false)
+        #expect(healthy.result?.output.text == "well\n")
+        let slow = try await lab.session.run(
+            .shell(
+                end.replacingOccurrences(of: "COUNT", with: "1") + "exec sleep 30", id: "run1-slow-1",
+                timeout: .seconds(3)))
+        #expect(slow.result?.timedOut == true)
+        #expect(slow.result.map { $0.duration >= .seconds(3) } == true)
+        try await eventually("no watcher is left") { Self.processes(lab, with: "sleep\u{0}643") == 0 }
+    }
+
+    private static func processes(_ lab: Lab, with argument: String) -> Int {
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.count { (lab.read("/proc/\($0)/cmdline") ?? "").contains(argument) }
+    }
+
     @Test(arguments: Lab.Shell.installed)
     func leavesNoProcessOfItsOwnBehind(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
@@ -167,11 +218,7 @@ struct AttemptConformanceTests {
             _ = try await lab.session.run(.shell("true", id: "run1-quick-\(attempt)", timeout: .seconds(54_321)))
         }
         // The watcher's sleep bears the timeout as its argument.
-        func sleepers() -> Int {
-            let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-            return processes.count { (lab.read("/proc/\($0)/cmdline") ?? "").contains("54321") }
-        }
-        try await eventually("no watcher is left") { sleepers() == 0 }
+        try await eventually("no watcher is left") { Self.processes(lab, with: "54321") == 0 }
     }
 
     @Test(arguments: Lab.Shell.installed)
@@ -332,6 +379,49 @@ struct AttemptConformanceTests {
         try lab.write("", lab.job("go"))
         #expect(try await slow.result?.exitStatus == 0)
         #expect(try await lab.session.run(.make("fast", id: "run1-fast-1")).result != nil)
+    }
+
+    /// Checks that run each minute must not fill the worker's disk.
+    @Test(arguments: Lab.Shell.installed)
+    func aProbeLeavesNothingBehind(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        let receipts = lab.path("receipts/run1")
+        let probes = { try FileManager.default.contentsOfDirectory(atPath: receipts).filter { $0.contains("-probe-") } }
+        let failed = try await lab.session.run(.shell("echo out; echo err >&2; exit 3", id: "run1-probe-a1"))
+        #expect(failed.result?.exitStatus == 3)
+        #expect(failed.result?.output.text == "out\n" && failed.result?.errorOutput.text == "err\n")
+        let late = try await lab.session.run(.shell("sleep 30", id: "run1-probe-a2", timeout: .seconds(1)))
+        #expect(late.result?.timedOut == true)
+        let other = lab.session(of: "run1", sequence: 0, controller: "other")
+        guard case .notOwner = try await other.run(.shell("true", id: "run1-probe-a3")) else {
+            Issue.record("ran for another controller")
+            return
+        }
+        // Nobody reads its answer any more.
+        let script = try FileManager.default.contentsOfDirectory(atPath: lab.path(".bin"))[0]
+        let words = [
+            "run", "run1-probe-a4", "d", "-", "controller", "1", "run1", "-", "-", "0", "0", "0", "100", "-",
+        ]
+        let deaf = "printf 'n\\n1\\ntrue\\n' | \"$@\" | exec sleep 0.01"
+        _ = try await lab.transport.run(
+            WorkerCommand(
+                ["sh", "-c", deaf, "sh", "sh", lab.path(".bin/" + script)] + words, timeout: .seconds(60)),
+            on: Lab.worker)
+        try await eventually("the receipts of probes are gone") { try probes().isEmpty }
+        #expect(try await lab.session.run(.shell("true", id: "run1-step-1")).result != nil)
+        #expect(lab.exists(lab.receipts(of: "run1-step-1") + ".run"))
+        // What was killed meanwhile waits for a run that takes the worker, and for a day.
+        for name in ["old.run", "old.out", "new.run"] {
+            try lab.write("x", receipts + "/run1-probe-" + name)
+            if name.hasPrefix("old") {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSinceNow: -90_000)],
+                    ofItemAtPath: receipts + "/run1-probe-" + name)
+            }
+        }
+        #expect(try await lab.session(of: "run2", sequence: 2).preflight().isReady)
+        #expect(try probes() == ["run1-probe-new.run"])
+        #expect(lab.exists(lab.receipts(of: "run1-step-1") + ".run"))
     }
 
     @Test(arguments: Lab.Shell.installed)

@@ -163,7 +163,7 @@ struct PushConformanceTests {
                 let report = try await lab.push(target, over: before)
                 switch report {
                 case .drift(let paths, _): #expect(paths.contains { $0.path == "conf" && $0.actual == .symbolicLink })
-                case .failed(let reason): #expect(reason.contains("symlink"))
+                case .failed(let reason): #expect(reason.contains("symbolic link"))
                 default: Issue.record("\(report)")
                 }
             }
@@ -179,6 +179,58 @@ struct PushConformanceTests {
             try FileManager.default.moveItem(atPath: lab.path("aside"), toPath: link)
         }
         #expect(try await lab.push(target, over: base) == .pushed)
+    }
+
+    /// Also where it is under way meanwhile: before the marker it is asked once more.
+    @Test(arguments: Lab.Shell.installed)
+    func aWorkerThatIsTakenOverDuringAPushIsNotTouched(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        #expect(try await lab.push(["x": .file("old")], over: [:]) == .pushed)
+        let heir = lab.session(of: "run9", sequence: 9, controller: "other")
+        let target: Files = ["x": .file("new")]
+        let request = PushRequest(
+            job: "api", target: target.entries, base: (["x": .file("old")] as Files).entries, timeout: .seconds(60)
+        ) { _ in
+            ByteSource {
+                let text = ByteSource.bytes(Array("new".utf8))
+                let next = try text.open()
+                return {
+                    // The lists have arrived, the file has not.
+                    #expect(try await heir.preflight(takeOver: true).isReady)
+                    return try await next()
+                }
+            }
+        }
+        let report = try await lab.session.push(request)
+        #expect(report == .notOwner(Owner(controller: "other", sequence: 9, run: "run9")))
+        #expect(try lab.deployed() == ["x": .file("old")])
+        #expect(!lab.exists(lab.path("staging/api")))
+    }
+
+    /// The script's words are for this program; what its tools print is bounded.
+    @Test func failuresAreSaidInSentences() async throws {
+        let lab = try await Lab()
+        #expect(try await lab.push(["x": .file("1")], over: [:]) == .pushed)
+        let folder = lab.path(".tools")
+        try lab.write(
+            "#!/bin/sh\nfor n in 1 2 3 4 5; do echo \"tar: f$n: No space\" >&2; done\nexit 2\n", folder + "/tar")
+        try lab.write("#!/bin/sh\necho 'sha256sum: x: Permission denied' >&2\nexit 1\n", folder + "/sha256sum")
+        for tool in ["tar", "sha256sum"] {
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder + "/" + tool)
+        }
+        try lab.patchScript { $0.replacingOccurrences(of: "\nPATH=", with: "\nPATH=${0%/.bin/*}/.tools:") }
+        #expect(
+            try await lab.push(["x": .file("2")], over: ["x": .file("1")])
+                == .failed(
+                    "the worker could not take what was sent, and nothing was touched: is its disk full?"
+                        + " Its tools say: tar: f1: No space"))
+        try FileManager.default.removeItem(atPath: folder + "/tar")
+        #expect(
+            try await lab.push(["x": .file("2")], over: ["x": .file("1")])
+                == .failed(
+                    "the worker's user cannot read files of the job, and nothing was touched: look at their owners and "
+                        + "modes, and at those of their folders. Its tools say: sha256sum: x: Permission denied"))
+        #expect(lab.read(lab.job("x")) == "1")
     }
 
     @Test(arguments: Lab.Shell.installed)
