@@ -140,7 +140,7 @@ public struct WorkerSession: Sendable {
         case .drift(let paths, let total):
             let known = total > paths.count ? request.target.completed().map(\.path) : paths.map(\.path)
             needed = Set(known.map(PathBytes.init))
-        case .pushed, .unchanged, .busy, .generationChanged, .notOwner, .failed: return comparison
+        case .pushed, .unchanged, .busy, .generationChanged, .notOwner, .altered, .failed: return comparison
         }
         return try await send(request, mode: .force, needed: needed)
     }
