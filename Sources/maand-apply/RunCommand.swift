@@ -19,7 +19,8 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Take workers from another controller, or from a later run than this; recorded.")
     var takeOver = false
 
-    @Option(help: "Park after this wave, such as `wave:0`.")
+    @Option(
+        help: ArgumentHelp("Park after the wave with this `deployment_seq`, such as `wave:0`.", valueName: "wave:N"))
     var until: WaveLimit?
 
     @Flag(help: "Accept and record the host key of a worker of which none is known (ssh).")
@@ -47,7 +48,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Print the steps that the command would do, and do nothing.")
     var dryRun = false
 
-    @Option(help: "Append what happens to this file, one JSON object a line.", completion: .file())
+    @Option(
+        help: ArgumentHelp("Append what happens to this file, one JSON object a line.", valueName: "file"),
+        completion: .file())
     var events: String?
 
     func validate() throws {

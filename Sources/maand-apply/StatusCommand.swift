@@ -53,37 +53,6 @@ struct StatusCommand: AsyncParsableCommand {
     }
 }
 
-struct HistoryCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "history", abstract: "Lists runs, newest first, with what people decided about them.")
-
-    @OptionGroup var options: BucketOptions
-
-    @Option(help: "How many runs.") var limit = 20
-
-    func run() async throws {
-        try await reportingFailures {
-            guard let catalog = try options.catalog() else { return options.terminal.print("There is no run yet.") }
-            for run in try catalog.runs(limit: limit) {
-                options.terminal.print(RunReport.headline(run, options.terminal))
-                if let record = try catalog.approvals(of: run.id) {
-                    let names = record.approvals.map { "\($0.principal) (\($0.key))" }
-                    options.terminal.print(
-                        options.terminal.escape(
-                            "    approved by \(names.isEmpty ? "nobody" : names.joined(separator: ", ")), policy "
-                                + record.digest.description))
-                }
-                for decision in try catalog.decisions(run.id) {
-                    options.terminal.print(
-                        options.terminal.escape(
-                            "    \(RunReport.time(decision.at)) \(decision.by): \(decision.what)"
-                                + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)"))
-                }
-            }
-        }
-    }
-}
-
 /// Where a run stands, from what is recorded alone.
 struct RunReport {
     private let run: Run

@@ -143,6 +143,9 @@ class Again(bucket.Case):
         self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
         self.assertIn("lunch", self.succeed(b.status()).out)
         self.assertRegex(self.succeed(b.run("maand-apply", "history", "--bucket", b.path)).out, r"pause.*lunch")
+        rows = json.loads(self.succeed(b.run("maand-apply", "history", "--format", "json", "--bucket", b.path)).out)
+        self.assertEqual([row["run"] for row in rows], [2, 1])
+        self.assertEqual(rows[0]["decisions"][0]["reason"], "lunch")
         self.succeed(b.apply())
         self.finished(b)
 

@@ -254,11 +254,15 @@ public struct WorkerSession: Sendable {
         _ answer: WorkerAnswer, _ result: CommandResult
     ) throws(TransportError) -> PushReport {
         guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(result) }
-        if case .failed(let reason) = report {
-            let tool = Self.firstLine(result.errorOutput)
-            return .failed(reason + (tool.isEmpty ? "" : "\(reason.hasSuffix("?") ? "" : ".") Its tools say: \(tool)"))
+        let tool = Self.firstLine(result.errorOutput)
+        func told(_ reason: String) -> String {
+            tool.isEmpty ? reason : "\(reason)\(reason.hasSuffix("?") ? "" : ".") Its tools say: \(tool)"
         }
-        return report
+        switch report {
+        case .altered(let reason): return .altered(told(reason))
+        case .failed(let reason): return .failed(told(reason))
+        case .pushed, .unchanged, .asPlanned, .drift, .busy, .generationChanged, .notOwner: return report
+        }
     }
 
     private func ask(
