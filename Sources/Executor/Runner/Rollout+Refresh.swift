@@ -104,13 +104,7 @@ extension Rollout {
                 let session = WorkerSession(
                     worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
                     owner: Owner(controller: controller, sequence: 0, run: "-"), transport: transport)
-                group.addTask {
-                    do throws(TransportError) {
-                        return (worker, .success(try await session.inventory()))
-                    } catch {
-                        return (worker, .failure(error))
-                    }
-                }
+                group.addTask { (worker, await Self.answer(of: session)) }
             }
             for _ in 0..<Workforce.width { add() }
             var answers: [WorkerName: Swift.Result<WorkerInventory, TransportError>] = [:]
@@ -119,6 +113,15 @@ extension Rollout {
                 add()
             }
             return answers
+        }
+    }
+
+    /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.
+    private static func answer(of session: WorkerSession) async -> Swift.Result<WorkerInventory, TransportError> {
+        do {
+            return .success(try await session.inventory())
+        } catch {
+            return .failure(error)
         }
     }
 
