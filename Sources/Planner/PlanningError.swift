@@ -41,9 +41,5 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// At most 20 of the names.
-    private static func list(_ names: [String]) -> String {
-        let shown = names.prefix(20).joined(separator: ", ")
-        return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
-    }
+    private static func list(_ names: [String]) -> String { names.listed(first: 20) }
 }

@@ -74,8 +74,8 @@ public struct KnownHosts: Sendable {
             }
             fields = fields.dropFirst()
         }
-        guard fields.count >= 3, let data = Data(base64Encoded: String(fields[fields.startIndex + 2])),
-            let key = SSHHostKey(blob: Array(data)), key.type == fields[fields.startIndex + 1]
+        guard fields.count >= 3,
+            let key = SSHHostKey(type: fields[fields.startIndex + 1], base64: fields[fields.startIndex + 2])
         else { return nil }
         let name = fields[fields.startIndex]
         let names: Names

@@ -16,6 +16,14 @@ public struct SSHHostKey: Sendable, Hashable, CustomStringConvertible {
         self.blob = blob
     }
 
+    /// Takes the two words of a line of known_hosts or of a public key file; nil where they do not belong together.
+    init?(type: some StringProtocol, base64: some StringProtocol) {
+        guard let data = Data(base64Encoded: String(base64)), let key = Self(blob: Array(data)), key.type == type else {
+            return nil
+        }
+        self = key
+    }
+
     /// `SHA256:` and the unpadded base64 of the digest, as `ssh-keygen -l` prints it.
     public var fingerprint: String { Self.fingerprint(of: blob) }
 

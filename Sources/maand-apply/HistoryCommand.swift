@@ -50,7 +50,7 @@ struct HistoryCommand: AsyncParsableCommand {
             }
             lines += decisions.map { decision in
                 terminal.escape(
-                    "    \(RunReport.time(decision.at)) \(decision.by): \(decision.what)"
+                    "    \(decision.at.utcText) \(decision.by): \(decision.what)"
                         + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)")
             }
             return lines
@@ -60,12 +60,12 @@ struct HistoryCommand: AsyncParsableCommand {
         var row: Row {
             Row(
                 run: run.id.number, state: run.state.rawValue, plan: run.plan.description,
-                started_at: RunReport.time(run.startedAt), started_by: run.startedBy,
-                ended_at: run.endedAt.map(RunReport.time), detail: run.detail, policy: approvals?.digest.description,
+                started_at: run.startedAt.utcText, started_by: run.startedBy,
+                ended_at: run.endedAt?.utcText, detail: run.detail, policy: approvals?.digest.description,
                 approvals: approvals?.approvals.map { .init(principal: $0.principal, key: $0.key) },
                 decisions: decisions.map {
                     .init(
-                        at: RunReport.time($0.at), by: $0.by, what: $0.what, step: $0.step?.text, reason: $0.reason)
+                        at: $0.at.utcText, by: $0.by, what: $0.what, step: $0.step?.text, reason: $0.reason)
                 })
         }
     }

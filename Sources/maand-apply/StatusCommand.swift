@@ -164,14 +164,10 @@ struct RunReport {
     /// `running` is only true while a process holds the lock.
     private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
 
-    static func time(_ time: Timestamp) -> String {
-        Date(timeIntervalSince1970: Double(time.milliseconds) / 1000).formatted(.iso8601)
-    }
-
     static func headline(_ run: Run, _ terminal: Terminal) -> String {
         terminal.escape(
-            "run \(run.id)  \(run.state.rawValue)  plan \(run.plan.hex.prefix(12))  started \(time(run.startedAt)) by "
-                + run.startedBy + (run.endedAt.map { ", ended \(time($0))" } ?? ""))
+            "run \(run.id)  \(run.state.rawValue)  plan \(run.plan.hex.prefix(12))  started \(run.startedAt.utcText) by "
+                + run.startedBy + (run.endedAt.map { ", ended \($0.utcText)" } ?? ""))
     }
 
     func lines(_ terminal: Terminal) -> [String] {
@@ -206,8 +202,7 @@ struct RunReport {
         case .keyValue: origin = "set by `rollout_order`" + (order.detail.map { ", \($0)" } ?? "")
         case .hook: origin = "put by a hook"
         }
-        let more = order.workers.count > named ? " and \(order.workers.count - named) more" : ""
-        return "    rollout order, \(origin): \(order.workers.prefix(named).joined(separator: ", "))\(more)"
+        return "    rollout order, \(origin): \(order.workers.listed(first: named))"
     }
 
     /// Stable keys, for programs.
@@ -233,8 +228,8 @@ struct RunReport {
             var detail: String?
         }
         let document = Document(
-            run: run.id.number, state: state, plan: run.plan.description, started_at: Self.time(run.startedAt),
-            started_by: run.startedBy, ended_at: run.endedAt.map(Self.time), detail: run.detail,
+            run: run.id.number, state: state, plan: run.plan.description, started_at: run.startedAt.utcText,
+            started_by: run.startedBy, ended_at: run.endedAt?.utcText, detail: run.detail,
             pid: holder?.pid, plan_problem: planProblem, jobs: rows,
             steps: open.map {
                 StepRow(

@@ -54,7 +54,7 @@ extension Rollout {
             faults = report.faults
             seen = report.generation
             session.generation = generation ?? seen
-            session.clock = (report.clock, .now)
+            session.noteClock(of: report)
         } catch {
             throw RolloutError.preflight(run.id, ["this host, for hooks: \(error.message)"])
         }
@@ -99,9 +99,10 @@ extension Rollout {
         for record in try catalog.steps(of: run.id) where record.state == .started && steps.contains(record.step) {
             switch try? await session.inquire(record.attemptID, tailLimit: 1) {
             case .running, nil: alive.append(record.step)
-            case .interrupted(let interruption):
-                if case .died(let orphans) = interruption.cause, !orphans.isEmpty { alive.append(record.step) }
-            case .finished, .absent, .fenced, .notStarted, .conflict, .busy, .generationChanged, .notOwner, .refused:
+            case .interrupted(let interruption) where !interruption.orphans.isEmpty: alive.append(record.step)
+            case .finished, .absent, .fenced, .notStarted, .interrupted, .conflict, .busy, .generationChanged,
+                .notOwner,
+                .refused:
                 break
             }
         }

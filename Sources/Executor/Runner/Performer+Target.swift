@@ -82,7 +82,7 @@ extension Performer {
                 }
                 // Its clock may have been set meanwhile.
                 if isFenced, !isKnown, let report = try? await session.preflight(), report.isReady {
-                    session.clock = (report.clock, .now)
+                    session.noteClock(of: report)
                 }
                 try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
             case .lost(let ending, let isAlive):
@@ -270,10 +270,9 @@ extension Performer {
     private static func text(_ interruption: Interruption, _ place: String) -> String {
         switch interruption.cause {
         case .rebooted: "\(place) was rebooted while it ran"
-        case .died(let orphans) where orphans.isEmpty: "what ran it was killed on \(place)"
         case .died(let orphans):
-            "what ran it was killed on \(place), and processes of it still live: "
-                + orphans.prefix(10).map(String.init).joined(separator: ", ")
+            "what ran it was killed on \(place)"
+                + (orphans.isEmpty ? "" : ", and processes of it still live: \(interruption.orphansText)")
         }
     }
 

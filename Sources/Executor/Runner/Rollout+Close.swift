@@ -94,8 +94,7 @@ extension Rollout {
                         .unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended",
                         note: interruption.orphans.isEmpty
                             ? nil
-                            : "what ran it was killed, and processes of it still live: "
-                                + interruption.orphans.prefix(10).map(String.init).joined(separator: ", ")
+                            : "what ran it was killed, and processes of it still live: \(interruption.orphansText)"
                                 + ". Where they are no service that it has started, end them before the next plan")
                 case .running:
                     self = .open("it still runs; a later plan does nothing beside it there before its end")

@@ -282,9 +282,7 @@ public struct Rollout: Sendable {
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
         if failed.isEmpty { return }
-        let named = failed.prefix(20).joined(separator: ", ")
-        let text = failed.count > 20 ? "\(named) and \(failed.count - 20) more" : named
-        try catalog.record(decision(run.id, "retry-failed", text))
+        try catalog.record(decision(run.id, "retry-failed", failed.listed(first: 20)))
     }
 
     /// - Returns: the latest attempts, after what absent workers run was given up.

@@ -66,7 +66,8 @@ extension RolloutError: CustomStringConvertible {
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
         case .hookPort(let run, let port, let steps):
             "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
-                + Self.names(steps) + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: "
+                + steps.map(\.text).listed(first: 5)
+                + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: "
                 + "end it, or wait until these hooks have ended, and run the same command again."
         case .preflight(let run, let faults):
             Self.list(
@@ -103,12 +104,6 @@ extension RolloutError: CustomStringConvertible {
                 + (unknown.isEmpty
                     ? "Nothing of it is unknown." : "Unknown is: \(unknown.map(\.text).joined(separator: ", ")).")
         }
-    }
-
-    private static func names(_ steps: [StepID]) -> String {
-        let shown = 5
-        let names = steps.prefix(shown).map(\.text).joined(separator: ", ")
-        return steps.count > shown ? "\(names) and \(steps.count - shown) more" : names
     }
 
     private static func list(_ head: String, _ items: [String]) -> String {

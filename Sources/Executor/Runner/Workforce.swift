@@ -136,7 +136,7 @@ struct Workforce: Sendable {
                     ])
                 } else if report.isReady {
                     var session = session
-                    session.clock = (report.clock, .now)
+                    session.noteClock(of: report)
                     self = .ready(session, generation: report.generation)
                 } else {
                     self = .faults(report.faults)

@@ -26,8 +26,6 @@ extension Itinerary {
     }
 
     private static func list(_ workers: [WorkerName]) -> String {
-        if workers.isEmpty { return "no host" }
-        let shown = workers.prefix(10).map(\.text).joined(separator: ", ")
-        return workers.count > 10 ? "\(shown) and \(workers.count - 10) more" : shown
+        workers.isEmpty ? "no host" : workers.map(\.text).listed(first: 10)
     }
 }

@@ -115,12 +115,19 @@ final class WindowKeeper: Sendable {
         guard let lapse = await approvals?.lapse(at: clock.now()) else { return true }
         var hold = WindowHold(reason: lapse)
         hold.isUnapproved = true
-        let isFirst = state.withLock { [hold] state in
+        keep(hold, before: batch)
+        return false
+    }
+
+    /// The run is held, for the first reason there was; tells that one.
+    ///
+    /// - Parameter batch: what does not begin; nil for anything.
+    private func keep(_ hold: WindowHold, before batch: String?) {
+        let isFirst = state.withLock { state in
             defer { state.hold = state.hold ?? hold }
             return state.hold == nil
         }
-        if isFirst { observe(.held(batch: batch, reason: lapse)) }
-        return false
+        if isFirst { observe(.held(batch: batch, reason: hold.reason)) }
     }
 
     /// Decides about one batch, and tells what was decided.
@@ -128,11 +135,7 @@ final class WindowKeeper: Sendable {
         do {
             let (opening, hold) = try check(estimate.duration)
             if let hold {
-                let isFirst = state.withLock { state in
-                    defer { state.hold = state.hold ?? hold }
-                    return state.hold == nil
-                }
-                if isFirst { observe(.held(batch: batch, reason: hold.reason)) }
+                keep(hold, before: batch)
                 return false
             }
             guard let opening, opening.until < .distantFuture else { return true }
@@ -165,12 +168,7 @@ final class WindowKeeper: Sendable {
     func isOpen(margin: Duration = .zero) -> Bool {
         guard let rest = remaining(), rest <= margin else { return true }
         let hold = rest == .zero ? try? check(0).hold : nearEnd()
-        let unknown = WindowHold(reason: "what is frozen cannot be found out", next: nil, nextText: nil)
-        let isFirst = state.withLock { state in
-            defer { state.hold = state.hold ?? hold ?? unknown }
-            return state.hold == nil
-        }
-        if isFirst { observe(.held(batch: nil, reason: (hold ?? unknown).reason)) }
+        keep(hold ?? WindowHold(reason: "what is frozen cannot be found out"), before: nil)
         return false
     }
 

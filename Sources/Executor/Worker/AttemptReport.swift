@@ -100,6 +100,9 @@ public struct Interruption: Sendable, Hashable {
         }
     }
 
+    /// Some of their numbers, for people; empty where none lives.
+    var orphansText: String { orphans.prefix(10).map(String.init).joined(separator: ", ") }
+
     public init(cause: Cause, output: Tail, errorOutput: Tail) {
         self.cause = cause
         self.output = output

@@ -14,7 +14,7 @@ public struct WorkerSession: Sendable {
 
     /// The worker's clock at preflight, in seconds since 1970, and when that was here. ``PreflightReport`` takes no clock
     /// beyond the year 9999, so that sums with it stay far from the limits of `Int`.
-    public var clock: (seconds: Int, at: ContinuousClock.Instant)?
+    public private(set) var clock: (seconds: Int, at: ContinuousClock.Instant)?
 
     private let transport: any Transport
     private let root: String
@@ -84,6 +84,9 @@ public struct WorkerSession: Sendable {
         return try await report(
             "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit, timeout: nil)
     }
+
+    /// From now on the worker's clock is taken to show what it did when it was asked this moment.
+    mutating func noteClock(of report: PreflightReport) { clock = (report.clock, .now) }
 
     /// By the worker's clock, which is taken to run as fast as this one.
     private var latestStart: Int? {
