@@ -58,8 +58,9 @@ struct RolloutBench {
         switch ending {
         case .nothingToDo: "nothing to do"
         case .alreadyDone: "done already"
-        case .ended(_, let result, _, _): "\(result)"
+        case .ended(_, let result, _, _, _): "\(result)"
         case .held: "held"
+        case .reachedLimit: "reached its limit"
         }
     }
 }

@@ -8,22 +8,26 @@ extension Catalog {
         case .began(let allocation, let release):
             try db.cachedStatement(
                 sql: """
-                    INSERT INTO allocation (job, worker, run, changed_at, standing, unfinished_version, unfinished_content)
-                    VALUES (?, ?, ?, ?, 'active', ?, ?)
+                    INSERT INTO allocation (
+                        job, worker, run, changed_at, standing, unfinished_version, unfinished_content, unfinished_rules)
+                    VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
                     ON CONFLICT (job, worker) DO UPDATE SET
                         run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
                         unfinished_version = excluded.unfinished_version,
-                        unfinished_content = excluded.unfinished_content
+                        unfinished_content = excluded.unfinished_content,
+                        unfinished_rules = excluded.unfinished_rules
                     """
             ).execute(arguments: Self.arguments(allocation, run, now, release))
         case .promoted(let allocation, let release):
             try db.cachedStatement(
                 sql: """
-                    INSERT INTO allocation (job, worker, run, changed_at, standing, promoted_version, promoted_content)
-                    VALUES (?, ?, ?, ?, 'active', ?, ?)
+                    INSERT INTO allocation (
+                        job, worker, run, changed_at, standing, promoted_version, promoted_content, promoted_rules)
+                    VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
                     ON CONFLICT (job, worker) DO UPDATE SET
                         run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
                         promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
+                        promoted_rules = excluded.promoted_rules,
                         unfinished_version = NULL, unfinished_content = NULL
                     """
             ).execute(arguments: Self.arguments(allocation, run, now, release))
@@ -38,10 +42,27 @@ extension Catalog {
                 set: """
                     standing = 'stopped',
                     promoted_version = coalesce(unfinished_version, promoted_version),
-                    promoted_content = coalesce(unfinished_content, promoted_content)
+                    promoted_content = coalesce(unfinished_content, promoted_content),
+                    promoted_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END
                     """)
-        case .gatePending(let job, let value):
-            try set("gate_pending", of: job, value, db)
+        case .gateOwed(let allocations):
+            let statement = try db.cachedStatement(
+                sql: "UPDATE allocation SET gate_owed = 1 WHERE job = ? AND worker = ? AND standing = 'active'")
+            for allocation in allocations {
+                try statement.execute(arguments: [allocation.job.text, allocation.worker.text])
+            }
+        case .gatePassed(let job, let workers):
+            try setGate("gate_owed = 0, gate_failed = 0", of: job, try withDebt(job, among: workers, db), db)
+        case .gateFailed(let job, let covered, let failing):
+            try setGate("gate_failed = 0", of: job, try withDebt(job, among: covered, db), db)
+            try setGate("gate_failed = 1", of: job, failing, db)
+        case .gateForgotten(let job):
+            try db.cachedStatement(
+                sql: """
+                    UPDATE allocation SET gate_owed = 0, gate_failed = 0
+                    WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)
+                    """
+            ).execute(arguments: [job.text])
         case .incomplete(let job, let value):
             try set("incomplete", of: job, value, db)
         case .rolloutOrder(let job, let order):
@@ -59,8 +80,25 @@ extension Catalog {
     ) -> StatementArguments {
         [
             allocation.job.text, allocation.worker.text, run.number, now.milliseconds, release.version,
-            release.content.hex,
+            release.content.hex, release.treeRules,
         ]
+    }
+
+    /// Those of `workers` on which the job has not passed its gate: mostly few, however many a gate has asked.
+    private func withDebt(_ job: JobName, among workers: [WorkerName], _ db: Database) throws -> [WorkerName] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT worker FROM allocation WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)")
+        let found = try String.fetchAll(statement, arguments: [job.text]).compactMap(WorkerName.init)
+        if found.isEmpty { return [] }
+        let asked = Set(workers)
+        return found.filter(asked.contains)
+    }
+
+    private func setGate(_ set: String, of job: JobName, _ workers: [WorkerName], _ db: Database) throws {
+        if workers.isEmpty { return }
+        let statement = try db.cachedStatement(
+            sql: "UPDATE allocation SET \(set) WHERE job = ? AND worker = ? AND standing = 'active'")
+        for worker in workers { try statement.execute(arguments: [job.text, worker.text]) }
     }
 
     private func stop(
@@ -68,7 +106,8 @@ extension Catalog {
     ) throws {
         try db.cachedStatement(
             sql: """
-                UPDATE allocation SET run = ?, changed_at = ?, unfinished_version = NULL, unfinished_content = NULL, \(set)
+                UPDATE allocation SET run = ?, changed_at = ?, unfinished_version = NULL, unfinished_content = NULL,
+                    gate_owed = 0, gate_failed = 0, \(set)
                 WHERE job = ? AND worker = ?
                 """
         ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])

@@ -10,6 +10,10 @@ struct WaitingCheckpoint: Sendable {
 }
 
 extension Catalog {
+    /// The number of what this release and a worker's receipts say to each other; kept with each attempt. A release that
+    /// changes it continues the runs of the numbers before, or says with which release they can be continued.
+    public static let protocolNumber = 2
+
     /// Checkpoints that share a transaction at most, so that the first of them does not wait long.
     static let largestGroup = 1024
 
@@ -95,6 +99,8 @@ extension Catalog {
         guard state.isUnfinished else { throw CatalogError.runEnded(run: run, state: state) }
         for step in checkpoint.steps { try apply(step, run: run, at: checkpoint.at, db) }
         for change in checkpoint.changes { try apply(change, run: run, at: checkpoint.at, db) }
+        if checkpoint.takesIn { try takeIn(run, db) }
+        if !checkpoint.leftBehind.isEmpty { try leave(checkpoint.leftBehind, run: run, at: checkpoint.at, db) }
         for decision in checkpoint.decisions { try insert(decision, db) }
         if let change = checkpoint.runState { try apply(change, run: run, from: state, at: checkpoint.at, db) }
     }
@@ -123,10 +129,12 @@ extension Catalog {
             try checkBegin(run, step, attempt, db)
             try db.cachedStatement(
                 sql: """
-                    INSERT INTO attempt (run, step, attempt, state, digest, attempt_id, started_at)
-                    VALUES (?, ?, ?, 'started', ?, ?, ?)
+                    INSERT INTO attempt (run, step, attempt, state, digest, attempt_id, started_at, protocol)
+                    VALUES (?, ?, ?, 'started', ?, ?, ?, ?)
                     """
-            ).execute(arguments: [run.number, step.text, attempt, digest.hex, attemptID, now.milliseconds])
+            ).execute(arguments: [
+                run.number, step.text, attempt, digest.hex, attemptID, now.milliseconds, Self.protocolNumber,
+            ])
         case .outcome(let step, let attempt, let state, let exitStatus, let detail, let output):
             try checkOutcome(run, step, attempt, to: state, from: [.started, .unknown], db)
             try db.cachedStatement(

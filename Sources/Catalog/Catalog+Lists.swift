@@ -123,7 +123,7 @@ extension Catalog {
 
     private static let allocationColumns = """
         SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
-            changed_at
+            changed_at, gate_owed, gate_failed, promoted_rules, unfinished_rules
         FROM allocation
         """
 
@@ -140,7 +140,9 @@ extension Catalog {
             let standing = AllocationRecord.Standing(rawValue: row[6])
         else { throw damaged("the allocation of \(job) on \(worker) has no legal name or standing") }
         let record = AllocationRecord(
-            promoted: try release(row[2], row[3]), unfinished: try release(row[4], row[5]), standing: standing)
+            promoted: try release(row[2], row[3], rules: row[11]),
+            unfinished: try release(row[4], row[5], rules: row[12]), standing: standing, owesGate: row[9],
+            failedGate: row[10])
         return AllocationEntry(
             allocation: AllocationID(job: jobName, worker: workerName), record: record, run: RunID(row[7]),
             changedAt: Timestamp(milliseconds: row[8]))
@@ -152,9 +154,11 @@ extension Catalog {
             guard let name = JobName(text) else { throw damaged("`\(text)` is no name of a job") }
             return name
         }
-        for row in try Row.fetchAll(db, sql: "SELECT job, gate_pending, incomplete FROM job") {
-            jobs[try name(row[0])] = JobRecord(gatePending: row[1], incomplete: row[2])
+        for row in try Row.fetchAll(db, sql: "SELECT job, incomplete FROM job") {
+            jobs[try name(row[0])] = JobRecord(incomplete: row[1])
         }
+        let pending = "SELECT DISTINCT job FROM allocation WHERE gate_owed = 1 OR gate_failed = 1"
+        for row in try Row.fetchAll(db, sql: pending) { jobs[try name(row[0]), default: JobRecord()].gatePending = true }
         for row in try Row.fetchAll(db, sql: "SELECT job, name, number FROM port") {
             jobs[try name(row[0]), default: JobRecord()].assignedPorts[row[1]] = row[2]
         }
@@ -183,9 +187,10 @@ extension Catalog {
         }
     }
 
-    private func release(_ version: String?, _ content: String?) throws -> Release? {
+    private func release(_ version: String?, _ content: String?, rules: Int = Tree.rules) throws -> Release? {
         guard let version, let content else { return nil }
         guard let digest = Digest(hex: content.utf8) else { throw damaged("`\(content)` is no digest") }
-        return Release(version: version, content: digest)
+        guard 1...Tree.rules ~= rules else { throw damaged("the tree \(content) was made by the unknown rules \(rules)") }
+        return Release(version: version, content: digest, treeRules: rules)
     }
 }

@@ -42,6 +42,7 @@ extension Catalog {
     private func forgetOldRuns(_ db: Database) throws {
         let kept = [
             ("output", Self.runsWithOutput), ("attempt", Self.runsWithSteps), ("rollout_order", Self.runsWithSteps),
+            ("left_behind", Self.runsWithSteps),
         ]
         for (table, kept) in kept {
             try db.execute(

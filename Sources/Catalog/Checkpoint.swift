@@ -14,6 +14,10 @@ public struct Checkpoint: Equatable, Sendable {
     public var decisions: [Decision]
     /// Nil where the run's state stays.
     public var runState: RunChange?
+    /// Allocations that the run goes on without from now on.
+    public var leftBehind: [LeftBehind] = []
+    /// What the run has left behind is a part of it again.
+    public var takesIn = false
 
     public init(
         run: RunID, at: Timestamp, steps: [StepWrite] = [], changes: [CatalogChange] = [],
@@ -82,7 +86,14 @@ public enum CatalogChange: Equatable, Sendable {
     /// `removed`: its files are gone (or given up with its worker), and a later return is a new start. Otherwise it
     /// was disabled, and what was begun or promoted last counts as what last ran there.
     case stopped(AllocationID, removed: Bool)
-    case gatePending(JobName, Bool)
+    /// They were promoted, or baked, under a plan with a gate for them that has not passed yet.
+    case gateOwed([AllocationID])
+    /// The job's gate has passed on these workers.
+    case gatePassed(JobName, [WorkerName])
+    /// The job's gate has asked on `covered` and has not passed; on `failing` it was not well.
+    case gateFailed(JobName, covered: [WorkerName], failing: [WorkerName])
+    /// The job has no gate any more that could pass.
+    case gateForgotten(JobName)
     case incomplete(JobName, Bool)
     /// The order in which the run's batches of the job are cut, where hooks have put another one than the plan's.
     case rolloutOrder(JobName, [WorkerName])

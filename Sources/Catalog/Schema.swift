@@ -8,7 +8,7 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts]
+    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates]
 
     /// Orders that hooks have put for one run, in the place of the plan's.
     private static let rolloutOrders = """
@@ -29,6 +29,32 @@ enum Schema {
             worker TEXT NOT NULL,
             version TEXT NOT NULL,
             content TEXT NOT NULL,
+            PRIMARY KEY (run, job, worker)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Whether an allocation has passed its gate, the number of the rules behind each digest and each attempt, and what a
+    /// run has left behind. An older catalog knows only of the job that a gate is pending: it counts for every allocation.
+    static let gates = """
+        ALTER TABLE allocation ADD COLUMN gate_owed INTEGER NOT NULL DEFAULT 0 CHECK (gate_owed IN (0, 1));
+        ALTER TABLE allocation ADD COLUMN gate_failed INTEGER NOT NULL DEFAULT 0 CHECK (gate_failed IN (0, 1));
+        UPDATE allocation SET gate_owed = 1
+            WHERE standing = 'active' AND promoted_version IS NOT NULL
+                AND job IN (SELECT job FROM job WHERE gate_pending = 1);
+        CREATE INDEX allocation_without_gate ON allocation (job) WHERE gate_owed = 1 OR gate_failed = 1;
+        ALTER TABLE job DROP COLUMN gate_pending;
+
+        ALTER TABLE allocation ADD COLUMN promoted_rules INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE allocation ADD COLUMN unfinished_rules INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE attempt ADD COLUMN protocol INTEGER NOT NULL DEFAULT 1;
+
+        CREATE TABLE left_behind (
+            run INTEGER NOT NULL REFERENCES run (number),
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            decided_at INTEGER NOT NULL,
+            taken_in INTEGER NOT NULL DEFAULT 0 CHECK (taken_in IN (0, 1)),
             PRIMARY KEY (run, job, worker)
         ) STRICT, WITHOUT ROWID;
         """

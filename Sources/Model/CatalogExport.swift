@@ -37,8 +37,11 @@ public struct CatalogExport: Equatable, Sendable {
                         out.mapping(name, .flow) { out in
                             out.field("version", .string(release.version))
                             out.field("content", .string(release.content.description))
+                            if release.treeRules != 1 { out.field("tree_rules", .int(release.treeRules)) }
                         }
                     }
+                    if record.owesGate { out.field("owes_gate", .bool(true)) }
+                    if record.failedGate { out.field("failed_gate", .bool(true)) }
                 }
             }
         }
@@ -131,12 +134,16 @@ private struct CatalogExportReader: NodeReading {
             let standing: AllocationRecord.Standing? = word(map.required("standing"))
             let promoted = map.optional("promoted").map(release)
             let unfinished = map.optional("unfinished").map(release)
+            let owesGate = map.optional("owes_gate").flatMap(boolean) ?? false
+            let failedGate = map.optional("failed_gate").flatMap(boolean) ?? false
             guard let job, let worker, let standing, promoted != .some(nil), unfinished != .some(nil) else {
                 return nil
             }
             return (
                 AllocationID(job: job, worker: worker),
-                AllocationRecord(promoted: promoted ?? nil, unfinished: unfinished ?? nil, standing: standing)
+                AllocationRecord(
+                    promoted: promoted ?? nil, unfinished: unfinished ?? nil, standing: standing, owesGate: owesGate,
+                    failedGate: failedGate)
             )
         }
     }
@@ -145,7 +152,8 @@ private struct CatalogExportReader: NodeReading {
         fields(node) { map in
             let version = self.version(map.required("version"))
             let content = map.required("content").flatMap { node in string(node).flatMap { digest(node, $0) } }
-            return all(version, content).map(Release.init)
+            let rules = map.optional("tree_rules").flatMap { integer($0, 1...Tree.rules) } ?? 1
+            return all(version, content).map { Release(version: $0.0, content: $0.1, treeRules: rules) }
         }
     }
 

@@ -4,10 +4,13 @@ public struct Release: Hashable, Sendable {
     public var version: String
     /// Digest of the tree.
     public var content: Digest
+    /// The rules by which the tree was made out, such as which files belong to it; see `Tree.rules`.
+    public var treeRules: Int
 
-    public init(version: String, content: Digest) {
+    public init(version: String, content: Digest, treeRules: Int = Tree.rules) {
         self.version = version
         self.content = content
+        self.treeRules = treeRules
     }
 }
 
@@ -29,12 +32,24 @@ public struct AllocationRecord: Equatable, Sendable {
     public var unfinished: Release?
     /// What was last done to it.
     public var standing: Standing
+    /// It was promoted under a plan with a gate for it, and that gate has not passed since.
+    public var owesGate: Bool
+    /// The job's last gate that asked it named it as failing.
+    public var failedGate: Bool
 
-    public init(promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active) {
+    public init(
+        promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active, owesGate: Bool = false,
+        failedGate: Bool = false
+    ) {
         self.promoted = promoted
         self.unfinished = unfinished
         self.standing = standing
+        self.owesGate = owesGate
+        self.failedGate = failedGate
     }
+
+    /// What its gate still waits for; nil where nothing is known against it.
+    public var gateDebt: GateDebt? { failedGate ? .failed : owesGate ? .owed : nil }
 
     /// The record of an allocation that the catalog does not know.
     public static let none = AllocationRecord()
@@ -49,7 +64,8 @@ public struct AllocationRecord: Equatable, Sendable {
 
 /// What is recorded of one job as a whole.
 public struct JobRecord: Equatable, Sendable {
-    /// Something was promoted and no gate has passed since.
+    /// An allocation of the job has not passed its gate. Where no record of an allocation says which, it may be any: an
+    /// export of an earlier release knows no more.
     public var gatePending: Bool
     /// A rollout of the job began and did not complete.
     public var incomplete: Bool
@@ -88,6 +104,11 @@ public struct CatalogSnapshot: Equatable, Sendable {
         self.allocations = allocations
         self.jobs = jobs
         self.workers = workers
+    }
+
+    /// Whether it is known of any allocation of the job, active or not, that it has not passed its gate.
+    public func hasGateDebts(of job: JobName) -> Bool {
+        allocations.contains { $0.key.job == job && $0.value.gateDebt != nil }
     }
 
     /// Nothing was ever promoted.

@@ -6,14 +6,23 @@ public struct HealthCheck: Equatable, Sendable {
     public var attempts: Int
     /// Seconds between two tries; in `intervalRange`.
     public var intervalSeconds: Int
+    /// Seconds before the first try; in `delayRange`.
+    public var initialDelaySeconds: Int
+    /// How many tries in a row have to pass on every allocation, one interval apart; in `successRange`.
+    public var successes: Int
     /// All must pass. Empty where hooks of the event `health_check` are all that is asked.
     public var checks: [Check]
 
-    public init(timeoutSeconds: Int, attempts: Int, intervalSeconds: Int, checks: [Check]) {
+    public init(
+        timeoutSeconds: Int, attempts: Int, intervalSeconds: Int, checks: [Check], initialDelaySeconds: Int = 0,
+        successes: Int = 1
+    ) {
         self.timeoutSeconds = timeoutSeconds
         self.attempts = attempts
         self.intervalSeconds = intervalSeconds
         self.checks = checks
+        self.initialDelaySeconds = initialDelaySeconds
+        self.successes = successes
     }
 
     /// What `timeoutSeconds` may be.
@@ -22,6 +31,10 @@ public struct HealthCheck: Equatable, Sendable {
     public static let attemptRange = 1...10000
     /// What `intervalSeconds` may be.
     public static let intervalRange = 0...3600
+    /// What `initialDelaySeconds` may be.
+    public static let delayRange = 0...3600
+    /// What `successes` may be.
+    public static let successRange = 1...1000
     /// What the status that a check expects may be.
     public static let statusRange = 100...599
 

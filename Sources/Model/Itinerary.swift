@@ -14,6 +14,12 @@ public struct Itinerary: Sendable {
     public private(set) var places: [Place] = []
     /// Orders that hooks have put in the place of the plan's.
     public private(set) var orders: [JobName: [WorkerName]]
+    /// Allocations that the run goes on without: they act no more, and gates, hooks and lists leave them out.
+    public private(set) var leftBehind: Set<AllocationID>
+    /// Allocations that were left behind once and are a part of the run again.
+    public let takenIn: Set<AllocationID>
+    /// Gates that ask only about the allocations of the batch before them.
+    private(set) var batchGates = Set<Int>()
     /// Position of each step's allocation or job in the plan, beside `steps`.
     private(set) var sources: [Source] = []
     /// The tree that each acting allocation ends with.
@@ -62,9 +68,9 @@ public struct Itinerary: Sendable {
         public struct Cut: Sendable {
             /// Nil for stops.
             public let phase: PhaseKind?
-            /// Counts from 0.
+            /// Counts from 0; with `job_control` over all phases of the job.
             public let index: Int
-            /// How many the phase has.
+            /// How many there are.
             public let count: Int
         }
 
@@ -115,10 +121,17 @@ public struct Itinerary: Sendable {
         var entry: Int
     }
 
-    /// - Parameter orders: what is recorded of the run; orders of jobs that the plan does not have are ignored.
-    public init(_ plan: Plan, orders: [JobName: [WorkerName]] = [:]) {
+    /// - Parameters:
+    ///   - orders: what is recorded of the run; orders of jobs that the plan does not have are ignored.
+    ///   - leftBehind: what is recorded of the run; so is `takenIn`.
+    public init(
+        _ plan: Plan, orders: [JobName: [WorkerName]] = [:], leftBehind: Set<AllocationID> = [],
+        takenIn: Set<AllocationID> = []
+    ) {
         self.plan = plan
         self.orders = orders
+        self.leftBehind = leftBehind
+        self.takenIn = takenIn
         var trees: [AllocationID: Digest] = [:]
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for content in job.content {
@@ -148,6 +161,9 @@ public struct Itinerary: Sendable {
         units[unit] = lay(wave: wave, job: index, &layout)
         place(unit)
     }
+
+    /// Goes on without these allocations. Nothing of them has begun; their steps keep their places.
+    public mutating func leave(_ allocations: some Sequence<AllocationID>) { leftBehind.formUnion(allocations) }
 
     /// Where the step's job stands; for stops where the stop does.
     func jobSource(of step: Int) -> Source {
@@ -238,56 +254,65 @@ public struct Itinerary: Sendable {
         if content.gateFirst { unit.stages.append(single(.gate, content.job.text)) }
         addHooks(.preDeploy, of: content, source, to: &unit, &layout)
         if !content.orderingCommands.isEmpty { unit.stages.append(single(.order, content.job.text)) }
-        for (phaseIndex, phase) in content.phases.enumerated() {
+        let phases = content.phases.enumerated().map { cut($1, of: content, wave: wave, job: job, index: $0) }
+        var earlier = 0
+        for (phase, batches) in zip(content.phases, phases) {
             let phasePrefix = "\(content.job)/\(phase.kind.rawValue)"
-            var hasRun = false
+            var isGated = false
             let watches = Self.watch(over: phase, of: content)
             let watch = phase.gate == .none ? phase.kind.gateTiming : phase.gate
-            let batches = cut(phase, of: content, wave: wave, job: job, index: phaseIndex)
             for (batchIndex, batch) in batches.enumerated() {
                 let prefix = "\(phasePrefix)/\(batchIndex + 1)"
-                let chains = batch.map { chain(of: $0, in: phase, content, prefix, &layout) }
-                unit.stages.append(
-                    .batch(
-                        Batch(
-                            chains: chains, cut: .init(phase: phase.kind, index: batchIndex, count: batches.count))))
+                let chains = batch.map { chain(of: $0, content, prefix, &layout) }
+                let cut =
+                    content.isJobControl
+                    ? Batch.Cut(
+                        phase: phase.kind, index: earlier + batchIndex, count: phases.reduce(0) { $0 + $1.count })
+                    : Batch.Cut(phase: phase.kind, index: batchIndex, count: batches.count)
+                unit.stages.append(.batch(Batch(chains: chains, cut: cut)))
                 // A gate asks whether what was done holds; a batch that only moved files has nothing to ask.
-                let runs = batch.contains { phase.kind.runs(entry(at: $0)) }
-                hasRun = hasRun || runs
-                if watch == .afterEachBatch, runs { unit.stages += watches.map { single($0, prefix) } }
+                guard batch.contains(where: { content.isGated(entry(at: $0)) }) else { continue }
+                isGated = true
+                guard watch.followsEachBatch else { continue }
+                for watch in watches {
+                    let step = add(watch, prefix, content.job, nil, source, &layout)
+                    if phase.kind == .recover { batchGates.insert(step) }
+                    unit.stages.append(.single(step))
+                }
             }
-            if watch == .afterPhase, hasRun { unit.stages += watches.map { single($0, phasePrefix) } }
+            earlier += batches.count
+            if watch.followsPhase, isGated {
+                // The bake of a phase with a gate for each batch is over by then.
+                let last = watch.followsEachBatch ? watches.filter { $0 == .gate } : watches
+                unit.stages += last.map { single($0, phasePrefix) }
+            }
         }
         unit.closing = unit.stages.count
-        // The gates before left out what had failed, and may since have been tried again.
-        if content.batching.maxFailures > 0, content.healthCheck != nil {
-            unit.stages.append(single(.gate, "\(content.job)/end"))
-        }
+        // The gates before left out what had failed or was left behind, and may since have been tried again.
+        if content.hasEndGate { unit.stages.append(single(.gate, "\(content.job)/end")) }
         addHooks(.postDeploy, of: content, source, to: &unit, &layout)
         unit.stages.append(single(.complete, content.job.text))
     }
 
     private mutating func chain(
-        of position: EntryPosition, in phase: Plan.Phase, _ job: Plan.Job, _ prefix: String, _ layout: inout Layout
+        of position: EntryPosition, _ job: Plan.Job, _ prefix: String, _ layout: inout Layout
     ) -> Chain {
         let entry = entry(at: position)
         let place = Source.entry(position)
         let own = "\(prefix)/\(entry.worker)"
         var steps = [add(.push, own, job.job, entry.worker, place, &layout)]
         var hooks: [Int] = []
-        switch phase.kind {
-        case .start, .upgrade:
-            guard entry.action.target != nil else { break }
+        if job.isJobControl {
+            hooks = job.hooks(.jobControl).map { hook in
+                add(.hook(.jobControl, command: hook.command), own, job.job, entry.worker, place, &layout)
+            }
+        } else if entry.action.target != nil {
             steps.append(add(.action(entry.action), own, job.job, entry.worker, place, &layout))
             let event = HookEvent.afterAllocationStarted
             hooks = job.hooks(event).map { hook in
                 add(
                     .hook(event, command: hook.command), "\(own)/\(event.rawValue)", job.job, entry.worker, place,
                     &layout)
-            }
-        case .jobControl:
-            hooks = job.hooks(.jobControl).map { hook in
-                add(.hook(.jobControl, command: hook.command), own, job.job, entry.worker, place, &layout)
             }
         }
         return Chain(
@@ -299,7 +324,7 @@ public struct Itinerary: Sendable {
         _ event: HookEvent, of job: Plan.Job, _ source: Source, to unit: inout Unit, _ layout: inout Layout
     ) {
         for hook in job.hooks(event) {
-            let chains = activeWorkers(of: job).map { worker in
+            let chains = allWorkers(of: job).map { worker in
                 Chain(
                     steps: [
                         add(
@@ -333,7 +358,9 @@ public struct Itinerary: Sendable {
             Dictionary(
                 (plan.facts?.workers ?? []).map { ($0.worker, $0.tags[tag]) }, uniquingKeysWith: { first, _ in first })
         }
-        return content.batching.batches(of: sorted, in: phase.kind) { tags?[entry(at: $0).worker] ?? nil }
+        return content.batching.batches(
+            of: sorted, in: phase.kind, tag: { tags?[entry(at: $0).worker] ?? nil },
+            failed: { entry(at: $0).gate == .failed })
     }
 
     private mutating func add(

@@ -14,6 +14,10 @@ extension Plan {
             out.sequence("jobs", .flow) { out in for job in options.jobs { out.item(.string(job.text)) } }
             out.field("force", .bool(options.force))
             out.field("sync_only", .bool(options.syncOnly))
+            if !options.recover.isEmpty {
+                out.sequence("recover", .flow) { out in for job in options.recover { out.item(.string(job.text)) } }
+            }
+            if let limit = options.maxUnreachable { out.field("max_unreachable", .string(limit.text)) }
         }
         out.mapping("policy", .flow) { out in
             out.field("on_failure", .string(policy.onFailure.rawValue))
@@ -145,6 +149,7 @@ extension Plan.Job {
             if let spread = batching.spread { out.field("spread", .string(spread)) }
             if batching.bakeSeconds > 0 { out.field("bake_seconds", .int(batching.bakeSeconds)) }
             if batching.maxFailures > 0 { out.field("max_failures", .int(batching.maxFailures)) }
+            if batching.maxUnreachable > 0 { out.field("max_unreachable", .int(batching.maxUnreachable)) }
         }
         out.sequence("repeatable", .flow) { out in for action in repeatable { out.item(.string(action.rawValue)) } }
         out.mapping("timeouts", .flow) { out in
@@ -193,6 +198,7 @@ extension Plan.Entry {
             out.field("action", .string(action.rawValue))
             out.field("reason", .string(reason.rawValue))
             out.field("from", .string(from))
+            if let gate { out.field("gate", .string(gate.rawValue)) }
             if !matched.isEmpty {
                 out.mapping("matched", .flow) { out in
                     for glob in matched {
@@ -209,6 +215,8 @@ extension HealthCheck {
         out.field("timeout_seconds", .int(timeoutSeconds))
         out.field("attempts", .int(attempts))
         out.field("interval_seconds", .int(intervalSeconds))
+        if initialDelaySeconds > 0 { out.field("initial_delay_seconds", .int(initialDelaySeconds)) }
+        if successes > 1 { out.field("successes", .int(successes)) }
         out.sequence("checks") { out in
             for check in checks { out.mappingItem(.flow) { check.emitFields(into: &$0) } }
         }

@@ -77,11 +77,9 @@ extension Plan.Job {
         case .preDeploy: phases.isEmpty ? 0 : active.count
         case .healthCheck: healthCheck == nil ? 0 : active.count
         case .postDeploy, .cli: active.count
-        case .jobControl: phases.filter { $0.kind == .jobControl }.reduce(0) { $0 + $1.batches.joined().count }
+        case .jobControl: isJobControl ? phases.reduce(0) { $0 + $1.batches.joined().count } : 0
         case .afterAllocationStarted:
-            phases.filter { $0.kind != .jobControl }.reduce(0) { count, phase in
-                count + phase.batches.joined().count { phase.kind.runs($0) }
-            }
+            isJobControl ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
         // Stops belong to no job's rollout: they may be of a job that is gone.
         case .afterAllocationStopped: 0
         }

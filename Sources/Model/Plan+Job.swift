@@ -24,8 +24,8 @@ extension Plan {
         public var repeatable: [LifecycleAction]
         /// How long one step of each kind may take.
         public var timeouts: Timeouts
-        /// The job's last gate failed or never ran, so it comes before any batch: what was promoted
-        /// was never seen healthy.
+        /// The job's last gate failed or never ran, and the plan changes nothing that it was about: so that gate comes
+        /// before any batch.
         public var gateFirst: Bool
         /// In order; empty where nothing acts.
         public var phases: [Phase]
@@ -99,10 +99,12 @@ extension Plan {
         public var bakeSeconds: Int
         /// Allocations of the job that may fail, 0...1000000, before no further batch of it begins.
         public var maxFailures: Int
+        /// Allocations of the job that may be left behind because their worker does not answer, 0...1000000.
+        public var maxUnreachable: Int
 
         public init(
             starts: Int, upgrades: Int, first: [Int] = [], spread: String? = nil, bakeSeconds: Int = 0,
-            maxFailures: Int = 0
+            maxFailures: Int = 0, maxUnreachable: Int = 0
         ) {
             self.starts = starts
             self.upgrades = upgrades
@@ -110,12 +112,15 @@ extension Plan {
             self.spread = spread
             self.bakeSeconds = bakeSeconds
             self.maxFailures = maxFailures
+            self.maxUnreachable = maxUnreachable
         }
 
         /// What `bakeSeconds` may be.
         public static let bakeRange = 0...86400
         /// What `maxFailures` may be.
         public static let failureRange = 0...1_000_000
+        /// What `maxUnreachable` may be.
+        public static let unreachableRange = 0...1_000_000
     }
 
     /// Limits in seconds, in `range`, enforced on the worker, or on the applying host for hooks.
@@ -161,15 +166,48 @@ extension Plan {
         public var from: String
         /// `restart_globs` that matched -> changed paths that they match, both sorted.
         public var matched: [Named<[String]>]
+        /// The gate that the allocation has not passed; only in the phase `recover`.
+        public var gate: GateDebt?
 
         public init(
-            worker: WorkerName, action: LifecycleAction, reason: Reason, from: String, matched: [Named<[String]>] = []
+            worker: WorkerName, action: LifecycleAction, reason: Reason, from: String, matched: [Named<[String]>] = [],
+            gate: GateDebt? = nil
         ) {
             self.worker = worker
             self.action = action
             self.reason = reason
             self.from = from
             self.matched = matched
+            self.gate = gate
         }
+    }
+}
+
+extension Plan.Job {
+    /// Whether commands of the event `job_control` do what Makefile targets do for other jobs.
+    public var isJobControl: Bool { !hooks(.jobControl).isEmpty }
+
+    /// Whether something is run for an entry, besides moving its files.
+    public func runs(_ entry: Plan.Entry) -> Bool { isJobControl || entry.action.target != nil }
+
+    /// Whether a gate follows a batch with this entry.
+    func isGated(_ entry: Plan.Entry) -> Bool { runs(entry) || entry.gate != nil }
+
+    /// What hooks get as `DEPLOY_PHASE` for an entry, in Maand's words.
+    public func deployPhase(of entry: Plan.Entry) -> String {
+        if isJobControl { return "job_control" }
+        return entry.action == .start ? "new" : "update"
+    }
+
+    /// Whether the job's rollout asks its health check at any moment.
+    public var hasGate: Bool {
+        healthCheck != nil && (gateFirst || phases.contains { $0.gate != .none } || hasEndGate)
+    }
+
+    /// Whether a gate comes after the last batch, for allocations that earlier gates left out and that joined since.
+    var hasEndGate: Bool {
+        let mayLeaveOut = batching.maxFailures > 0 || batching.maxUnreachable > 0
+        let onlyMovesFiles = !phases.isEmpty && !phases.contains { $0.batches.joined().contains(where: isGated) }
+        return mayLeaveOut && healthCheck != nil && !onlyMovesFiles
     }
 }

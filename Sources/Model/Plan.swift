@@ -70,11 +70,20 @@ public struct Plan: Equatable, Sendable {
         public var force: Bool
         /// Files are pushed, and no target runs.
         public var syncOnly: Bool
+        /// Jobs of which every acting allocation belongs to the phase `recover`.
+        public var recover: [JobName]
+        /// In the place of what the manifests say of `rollout.max_unreachable`.
+        public var maxUnreachable: HostCount?
 
-        public init(jobs: [JobName] = [], force: Bool = false, syncOnly: Bool = false) {
+        public init(
+            jobs: [JobName] = [], force: Bool = false, syncOnly: Bool = false, recover: [JobName] = [],
+            maxUnreachable: HostCount? = nil
+        ) {
             self.jobs = jobs
             self.force = force
             self.syncOnly = syncOnly
+            self.recover = recover
+            self.maxUnreachable = maxUnreachable
         }
     }
 

@@ -107,7 +107,18 @@ extension PlanReader {
                 if contents.removeValue(forKey: entry.worker) != 1 {
                     reader.error(root, "\(job.job) on \(entry.worker): `content` has to name its tree once")
                 }
-                if phase.kind == .jobControl ? entry.action == .stop : entry.action.phase != phase.kind {
+                let belongs =
+                    switch phase.kind {
+                    case .recover, .jobControl: entry.action != .stop
+                    case .start, .upgrade: entry.action.phase == phase.kind
+                    }
+                if entry.gate != nil, phase.kind != .recover || job.healthCheck == nil {
+                    reader.error(
+                        root,
+                        "\(job.job) on \(entry.worker): `gate` belongs to entries of the phase recover, of a job with a "
+                            + "health check")
+                }
+                if !belongs {
                     reader.error(
                         root,
                         "\(job.job) on \(entry.worker): \(entry.action.rawValue) does not belong in the phase "
@@ -118,8 +129,14 @@ extension PlanReader {
         for worker in contents.keys.sorted() {
             reader.error(root, "\(job.job): `content` names \(worker), which does not act")
         }
-        if kinds.contains(.jobControl), kinds.count > 1 || job.hooks(.jobControl).isEmpty {
-            reader.error(root, "\(job.job): the phase job_control stands alone, and needs a hook of that event")
+        if kinds.contains(.jobControl) ? !job.isJobControl : job.isJobControl && kinds != [.recover] {
+            reader.error(root, "\(job.job): the phase job_control and hooks of that event belong together")
+        }
+        if job.isJobControl, !kinds.isSubset(of: [.recover, .jobControl]) {
+            reader.error(root, "\(job.job): beside the phase job_control there is only recover")
+        }
+        if kinds.contains(.recover), job.phases.first?.kind != .recover {
+            reader.error(root, "\(job.job): the phase recover comes first")
         }
         if job.gateFirst && job.healthCheck == nil {
             reader.error(root, "\(job.job): `gate_first` is set, and the job has no health check")

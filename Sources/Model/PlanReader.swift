@@ -28,7 +28,12 @@ struct PlanReader: NodeReading {
             let jobs: [JobName]? = names(options.required("jobs"))
             let force = boolean(options.required("force"))
             let syncOnly = boolean(options.required("sync_only"))
-            return all(jobs, force, syncOnly).map(Plan.Options.init)
+            let recover: [JobName] = options.optional("recover").flatMap { names($0) } ?? []
+            let unreachable = options.optional("max_unreachable").flatMap(hostCount)
+            return all(jobs, force, syncOnly).map {
+                Plan.Options(
+                    jobs: $0.0, force: $0.1, syncOnly: $0.2, recover: recover, maxUnreachable: unreachable)
+            }
         }
         let policy = fields(map.required("policy")) { policy in
             let onFailure: FailurePolicy? = word(policy.required("on_failure"))
@@ -153,10 +158,12 @@ struct PlanReader: NodeReading {
                 let spread = map.optional("spread").flatMap(string)
                 let bake = map.optional("bake_seconds").flatMap { integer($0, Plan.Batching.bakeRange) } ?? 0
                 let failures = map.optional("max_failures").flatMap { integer($0, Plan.Batching.failureRange) } ?? 0
+                let unreachable =
+                    map.optional("max_unreachable").flatMap { integer($0, Plan.Batching.unreachableRange) } ?? 0
                 return all(starts, upgrades, first).map {
                     Plan.Batching(
                         starts: $0.0, upgrades: $0.1, first: $0.2, spread: spread, bakeSeconds: bake,
-                        maxFailures: failures)
+                        maxFailures: failures, maxUnreachable: unreachable)
                 }
             }
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
@@ -242,13 +249,24 @@ struct PlanReader: NodeReading {
             let action: LifecycleAction? = word(map.required("action"))
             let reason: Reason? = word(map.required("reason"))
             let from = string(map.required("from"))
+            let gate: GateDebt? = map.optional("gate").flatMap { word($0) }
             var matched: [Plan.Named<[String]>] = []
             if let node = map.optional("matched"), let globs = named(node, { list($0, string) }) {
                 matched = globs.map { Plan.Named($0.name, $0.value.value) }
             }
             guard let worker, let action, let reason, let from else { return nil }
-            return Plan.Entry(worker: worker, action: action, reason: reason, from: from, matched: matched)
+            return Plan.Entry(
+                worker: worker, action: action, reason: reason, from: from, matched: matched, gate: gate)
         }
+    }
+
+    private func hostCount(_ node: Node) -> HostCount? {
+        guard let text = string(node) else { return nil }
+        guard let count = HostCount(text) else {
+            reader.error(node, "`max_unreachable` is a number of hosts, or a share of them such as \"2%\"")
+            return nil
+        }
+        return count
     }
 
     private func healthCheck(_ node: Node) -> HealthCheck? {
@@ -256,8 +274,14 @@ struct PlanReader: NodeReading {
             let timeout = integer(map.required("timeout_seconds"), HealthCheck.timeoutRange)
             let attempts = integer(map.required("attempts"), HealthCheck.attemptRange)
             let interval = integer(map.required("interval_seconds"), HealthCheck.intervalRange)
+            let delay = map.optional("initial_delay_seconds").flatMap { integer($0, HealthCheck.delayRange) } ?? 0
+            let successes = map.optional("successes").flatMap { integer($0, HealthCheck.successRange) } ?? 1
             let checks = list(map.required("checks"), check)
-            return all(timeout, attempts, interval, checks).map(HealthCheck.init)
+            return all(timeout, attempts, interval, checks).map {
+                HealthCheck(
+                    timeoutSeconds: $0.0, attempts: $0.1, intervalSeconds: $0.2, checks: $0.3,
+                    initialDelaySeconds: delay, successes: successes)
+            }
         }
     }
 

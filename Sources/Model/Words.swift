@@ -69,10 +69,38 @@ public enum GateTiming: String, Sendable, CaseIterable {
     case none
     case afterPhase = "after_phase"
     case afterEachBatch = "after_each_batch"
+    /// After each batch for the allocations of that batch alone, then once for everything that runs.
+    case afterEachBatchAndPhase = "after_each_batch_and_phase"
+
+    /// Whether a gate follows each batch.
+    public var followsEachBatch: Bool {
+        switch self {
+        case .none, .afterPhase: false
+        case .afterEachBatch, .afterEachBatchAndPhase: true
+        }
+    }
+
+    /// Whether a gate follows the last batch of the phase.
+    public var followsPhase: Bool {
+        switch self {
+        case .none, .afterEachBatch: false
+        case .afterPhase, .afterEachBatchAndPhase: true
+        }
+    }
 }
 
-/// The parts of a job's rollout; starts come before upgrades.
+/// What is wrong with an allocation that never passed the gate of its last promote.
+public enum GateDebt: String, Sendable, CaseIterable {
+    /// The job's last gate named it as failing.
+    case failed
+    /// It was promoted, and its gate has not passed since.
+    case owed
+}
+
+/// The parts of a job's rollout, in their order.
 public enum PhaseKind: String, Sendable, CaseIterable {
+    /// Allocations that are unfinished or never passed their gate, before any healthy one is touched.
+    case recover
     case start
     case upgrade
     /// The whole rollout of a job whose own command does what Makefile targets do elsewhere.
@@ -81,25 +109,9 @@ public enum PhaseKind: String, Sendable, CaseIterable {
     /// When a phase of this kind is looked at: allocations that start may need each other to be healthy.
     public var gateTiming: GateTiming {
         switch self {
+        case .recover: .afterEachBatchAndPhase
         case .start: .afterPhase
         case .upgrade, .jobControl: .afterEachBatch
-        }
-    }
-
-    /// What hooks get as `DEPLOY_PHASE`, in Maand's words.
-    public var deployPhase: String {
-        switch self {
-        case .start: "new"
-        case .upgrade: "update"
-        case .jobControl: "job_control"
-        }
-    }
-
-    /// Whether something is run for an entry of the phase, besides moving its files.
-    public func runs(_ entry: Plan.Entry) -> Bool {
-        switch self {
-        case .start, .upgrade: entry.action.target != nil
-        case .jobControl: true
         }
     }
 }

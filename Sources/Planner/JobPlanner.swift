@@ -35,6 +35,18 @@ struct JobPlanner {
         var state: Int
         /// The worker's value of the tag that `spread` names.
         var tag: String?
+        /// The gate that it has not passed.
+        var gate: GateDebt?
+    }
+
+    /// Allocations that act, by the phase that they belong to; each in rollout order.
+    private struct Actors {
+        var recover: [Actor] = []
+        var start: [Actor] = []
+        var upgrade: [Actor] = []
+
+        var all: [Actor] { recover + start + upgrade }
+        var isEmpty: Bool { recover.isEmpty && start.isEmpty && upgrade.isEmpty }
     }
 
     init(
@@ -68,8 +80,9 @@ struct JobPlanner {
     ) throws -> Outcome {
         var outcome = Outcome()
         var active: [WorkerName] = []
-        var starts: [Actor] = []
-        var upgrades: [Actor] = []
+        var actors = Actors()
+        let debts = gateDebts(catalog, workers)
+        var hasUnchangedDebt = false
         active.reserveCapacity(job.allocations.count)
         let tag = { [spread = job.manifest.spread] (allocation: Workspace.Allocation) in
             spread.flatMap { workers[allocation.worker].tags[$0] }
@@ -83,11 +96,18 @@ struct JobPlanner {
             }
             active.append(id.worker)
             let state = try state(record.fromState, of: workers[allocation.worker])
-            switch states[state].decision?.action.phase {
-            case .start: starts.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
-            // An action has no such phase of its own: a whole job has.
-            case .upgrade, .jobControl: upgrades.append(Actor(worker: id.worker, state: state, tag: tag(allocation)))
-            case nil: outcome.unchanged += 1
+            let debt = debts.isForAll && record.promoted != nil ? GateDebt.owed : debts.known[id.worker]
+            guard let phase = states[state].decision?.action.phase else {
+                outcome.unchanged += 1
+                hasUnchangedDebt = hasUnchangedDebt || debt != nil
+                continue
+            }
+            let actor = Actor(worker: id.worker, state: state, tag: tag(allocation), gate: debt)
+            switch phase {
+            case _ where debts.isForAll || recovers(record, debt): actors.recover.append(actor)
+            case .start: actors.start.append(actor)
+            // An action has none of the other phases of its own: a whole job has.
+            case .recover, .upgrade, .jobControl: actors.upgrade.append(actor)
             }
         }
         let record = catalog.jobs[job.name] ?? JobRecord()
@@ -97,21 +117,49 @@ struct JobPlanner {
             case .success(let order):
                 source = .keyValue
                 active = order
-                starts = inOrder(starts, order)
-                upgrades = inOrder(upgrades, order)
+                actors.recover = inOrder(actors.recover, order)
+                actors.start = inOrder(actors.start, order)
+                actors.upgrade = inOrder(actors.upgrade, order)
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
         // Where every allocation is disabled there is nothing to probe or to complete.
-        let isUnfinished = (record.gatePending || record.incomplete) && !active.isEmpty
-        if !starts.isEmpty || !upgrades.isEmpty || isUnfinished {
-            let gate = record.gatePending && isUnfinished && hasHealthCheck
-            outcome.trees = Set((starts + upgrades).map(\.state)).sorted().map { states[$0].tree }
+        let mayProbe = hasHealthCheck && !options.syncOnly && !active.isEmpty
+        let debtsThatAct = actors.recover.contains { $0.gate != nil }
+        let hasDebt = debts.isForAll || hasUnchangedDebt
+        let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
+        if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
+            outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated
-            outcome.plan = rollout(active, source, starts, upgrades, gateFirst: gate, ports: ports)
+            outcome.plan = rollout(active, source, actors, gateFirst: gate, ports: ports)
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
+    }
+
+    // MARK: Recovering
+
+    /// The gates that the job's allocations have not passed. A job without a health check owes none.
+    ///
+    /// An export of an earlier release says only that a gate of the job is pending: then it may be any allocation's.
+    private func gateDebts(
+        _ catalog: CatalogSnapshot, _ workers: [Workspace.Worker]
+    ) -> (known: [WorkerName: GateDebt], isForAll: Bool) {
+        guard hasHealthCheck, catalog.jobs[job.name]?.gatePending == true else { return ([:], false) }
+        var known: [WorkerName: GateDebt] = [:]
+        for allocation in job.allocations where !allocation.isDisabled {
+            let worker = workers[allocation.worker].name
+            known[worker] = catalog.allocations[AllocationID(job: job.name, worker: worker)]?.gateDebt
+        }
+        return (known, known.isEmpty && !catalog.hasGateDebts(of: job.name))
+    }
+
+    /// `--recover` names the job.
+    private var isRecovered: Bool { options.recover.contains(job.name) }
+
+    /// Whether an allocation that acts belongs to the phase that comes before every healthy one.
+    private func recovers(_ record: AllocationRecord, _ debt: GateDebt?) -> Bool {
+        isRecovered || record.unfinished != nil || debt != nil
     }
 
     // MARK: States
@@ -157,22 +205,24 @@ struct JobPlanner {
     // MARK: The job's part of the plan
 
     private func rollout(
-        _ active: [WorkerName], _ source: OrderSource, _ starts: [Actor], _ upgrades: [Actor], gateFirst: Bool,
-        ports: [String: Int]
+        _ active: [WorkerName], _ source: OrderSource, _ actors: Actors, gateFirst: Bool, ports: [String: Int]
     ) -> Plan.Job {
-        let batching = job.manifest.batching(active: active.count)
+        var batching = job.manifest.batching(active: active.count)
+        if let limit = options.maxUnreachable { batching.maxUnreachable = limit.resolved(of: active.count) }
         let isJobControl = !job.hooks[.jobControl].isEmpty && !options.syncOnly
         var names = StateNames(count: states.count)
         var from: [Plan.Named<FromState>] = []
         var changes: [Plan.Named<[FileChange]>] = []
         var phases: [Plan.Phase] = []
         let parts =
-            isJobControl
-            ? [(PhaseKind.jobControl, inOrder(starts + upgrades, active))]
-            : [(PhaseKind.start, starts), (.upgrade, upgrades)]
+            [(PhaseKind.recover, actors.recover)]
+            + (isJobControl
+                ? [(.jobControl, inOrder(actors.start + actors.upgrade, active))]
+                : [(.start, actors.start), (.upgrade, actors.upgrade)])
         for (kind, actors) in parts where !actors.isEmpty {
-            var runs = false
-            let batches = batching.batches(of: actors, in: kind, tag: \.tag).map { batch in
+            var isGated = false
+            let batches = batching.batches(of: actors, in: kind, tag: \.tag, failed: { $0.gate == .failed }).map {
+                batch in
                 batch.compactMap { actor -> Plan.Entry? in
                     let state = states[actor.state]
                     guard let decision = state.decision else { return nil }
@@ -183,16 +233,17 @@ struct JobPlanner {
                     }
                     let entry = Plan.Entry(
                         worker: actor.worker, action: decision.action, reason: decision.reason, from: name,
-                        matched: decision.matched)
-                    runs = runs || kind.runs(entry)
+                        matched: decision.matched, gate: actor.gate)
+                    isGated = isGated || isJobControl || decision.action.target != nil
+                    isGated = isGated || (actor.gate != nil && !options.syncOnly)
                     return entry
                 }
             }
-            let gate: GateTiming = !hasHealthCheck || !runs ? .none : kind.gateTiming
+            let gate: GateTiming = hasHealthCheck && isGated ? kind.gateTiming : .none
             phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
         let ends = Dictionary(
-            uniqueKeysWithValues: (starts + upgrades).map { ($0.worker, states[$0.state].tree.digest) })
+            uniqueKeysWithValues: actors.all.map { ($0.worker, states[$0.state].tree.digest) })
         var content: [Plan.Content] = []
         var contentIndex: [Digest: Int] = [:]
         for worker in active {
@@ -207,7 +258,7 @@ struct JobPlanner {
         return Plan.Job(
             job: job.name, version: version, demands: job.demands, active: active, from: from,
             content: content,
-            changes: changes, hooks: hooks(for: phases), rolloutOrder: source,
+            changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
             batching: batching, repeatable: job.manifest.repeatable,
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
@@ -225,15 +276,11 @@ struct JobPlanner {
     }
 
     /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed.
-    private func hooks(for phases: [Plan.Phase]) -> Plan.Hooks? {
+    private func hooks(for phases: [Plan.Phase], isJobControl: Bool) -> Plan.Hooks? {
         var events: [HookEvent] = [.healthCheck, .postDeploy]
-        if !phases.isEmpty { events.append(.preDeploy) }
-        for phase in phases {
-            switch phase.kind {
-            case .jobControl: events.append(.jobControl)
-            case .start, .upgrade:
-                if phase.batches.joined().contains(where: phase.kind.runs) { events.append(.afterAllocationStarted) }
-            }
+        if !phases.isEmpty { events += isJobControl ? [.preDeploy, .jobControl] : [.preDeploy] }
+        if !isJobControl, phases.contains(where: { $0.batches.joined().contains { $0.action.target != nil } }) {
+            events.append(.afterAllocationStarted)
         }
         return job.hooks.hooks(of: events)
     }

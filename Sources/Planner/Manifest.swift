@@ -30,6 +30,8 @@ struct Manifest: Sendable {
     /// Seconds; see `Plan.Batching.bakeSeconds`.
     var bakeSeconds = 0
     var maxFailures = 0
+    /// See `Plan.Batching.maxUnreachable`.
+    var maxUnreachable = HostCount.hosts(0)
     var commands: [Command] = []
     var healthCheck: HealthCheckTemplate?
     var timeouts = Plan.Timeouts()
@@ -42,7 +44,7 @@ struct Manifest: Sendable {
         while sizes.last == last { sizes.removeLast() }
         return Plan.Batching(
             starts: maximumStarts, upgrades: last, first: sizes, spread: spread, bakeSeconds: bakeSeconds,
-            maxFailures: maxFailures)
+            maxFailures: maxFailures, maxUnreachable: maxUnreachable.resolved(of: active))
     }
 
     /// How an update is applied to an allocation that runs.
@@ -134,6 +136,8 @@ struct Manifest: Sendable {
         var timeoutSeconds = 5
         var attempts = 30
         var intervalSeconds = 1
+        var initialDelaySeconds = 0
+        var successes = 1
         var checks: [Check] = []
 
         enum Check: Sendable {
@@ -165,7 +169,7 @@ struct Manifest: Sendable {
                         .http(port: number(port), path: path, expectStatus: status)
                     case .ssh(let command): .ssh(command: command)
                     }
-                })
+                }, initialDelaySeconds: initialDelaySeconds, successes: successes)
         }
     }
 }

@@ -21,6 +21,12 @@ extension ManifestReader {
             if let value = wait.optional("interval_seconds").flatMap({ integer($0, HealthCheck.intervalRange) }) {
                 health.intervalSeconds = value
             }
+            if let value = wait.optional("initial_delay_seconds").flatMap({ integer($0, HealthCheck.delayRange) }) {
+                health.initialDelaySeconds = value
+            }
+            if let value = wait.optional("successes").flatMap({ integer($0, HealthCheck.successRange) }) {
+                health.successes = value
+            }
             wait.finish()
         }
         map.finish()

@@ -108,6 +108,7 @@ struct ManifestReader {
         if let value = map.optional("max_failures").flatMap({ integer($0, Plan.Batching.failureRange) }) {
             manifest.maxFailures = value
         }
+        if let value = map.optional("max_unreachable").flatMap(hostCount) { manifest.maxUnreachable = value }
         map.finish()
     }
 
@@ -119,6 +120,14 @@ struct ManifestReader {
             return .percent(share)
         }
         reader.error(node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\"")
+        return nil
+    }
+
+    private func hostCount(_ node: Node) -> HostCount? {
+        if node.kind == .number { return integer(node, Plan.Batching.unreachableRange).map { .hosts($0) } }
+        if node.kind == .text, let text = node.text, text.hasSuffix("%"), let count = HostCount(text) { return count }
+        reader.error(
+            node, "job \(job): rollout.max_unreachable is a number of hosts, or a share of them such as \"2%\"")
         return nil
     }
 

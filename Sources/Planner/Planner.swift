@@ -48,7 +48,9 @@ public enum Planner {
     ) throws -> PlanningResult {
         var options = options
         options.jobs = Set(options.jobs).sorted()
+        options.recover = Set(options.recover).sorted()
         try checkSelection(options.jobs, workspace, catalog)
+        try checkRecovery(options, workspace)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
 
@@ -100,6 +102,14 @@ public enum Planner {
         let known = Set(workspace.jobs.map(\.name)).union(there)
         let unknown = selected.filter { !known.contains($0) }
         if !unknown.isEmpty { throw .unknownJobs(unknown, known: known.sorted()) }
+    }
+
+    private static func checkRecovery(_ options: Plan.Options, _ workspace: Workspace) throws(PlanningError) {
+        let known = Set(workspace.jobs.map(\.name))
+        let unknown = options.recover.filter { !known.contains($0) }
+        if !unknown.isEmpty { throw .unknownJobs(unknown, known: known.sorted()) }
+        let left = options.recover.filter { !options.jobs.isEmpty && !options.jobs.contains($0) }
+        if !left.isEmpty { throw .recoversOthers(left) }
     }
 
     private static func checkSyncOnly(_ waves: [Plan.Wave]) throws(PlanningError) {

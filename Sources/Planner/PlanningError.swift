@@ -5,6 +5,8 @@ internal import YAML
 public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Names under `--jobs` that neither the workspace nor the catalog has; `known` to choose from.
     case unknownJobs([JobName], known: [JobName])
+    /// Names under `--recover` that `--jobs` leaves out.
+    case recoversOthers([JobName])
     /// `--sync-only` with allocations that have to be started.
     case startsNeeded([AllocationID])
     /// A job without this command of the event `cli`; `known` to choose from.
@@ -22,6 +24,8 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
                 let hint = nearest.map { "did you mean \($0)?" } ?? "the jobs are \(Self.list(known.map(\.text)))"
                 return "there is no job \(job); \(known.isEmpty ? "the workspace has none" : hint)"
             }.joined(separator: "\n")
+        case .recoversOthers(let jobs):
+            return "--recover names \(Self.list(jobs.map(\.text))), which --jobs leaves out; name the same jobs in both"
         case .startsNeeded(let allocations):
             var workers: [JobName: [String]] = [:]
             for allocation in allocations { workers[allocation.job, default: []].append(allocation.worker.text) }

@@ -194,9 +194,12 @@ public struct HTMLReview {
         } else if let purpose = job.purposeWithoutPhases {
             facts.append(purpose)
         }
+        if let recovery = job.recoveryPhrase { facts.append("<strong>\(recovery.html)</strong>") }
         if let order = job.orderPhrase { facts.append(order.html) }
         if let gate = job.gatePhrase { facts.append("gate: \(gate.html)") }
+        if let warning = job.reloadWarning { facts.append("<strong>\(warning.html)</strong>") }
         if let failures = job.failuresPhrase { facts.append(failures.html) }
+        if let unreachable = job.unreachablePhrase { facts.append(unreachable.html) }
         facts += job.attemptPhrases.map(\.html)
         if let ports = job.portsPhrase { facts.append(ports.html) }
         if !facts.isEmpty {
@@ -214,7 +217,7 @@ public struct HTMLReview {
         for item in items.prefix(Self.manyRows) {
             out += "<li><span class=\"number\">\(item.number)</span><div>"
             for (place, group) in item.groups.enumerated() {
-                out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action))) "
+                out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action, in: job))) "
                 out += WorkerList.phrase(group.workers).html
                 if place == 0, let each = item.each { out += ", \(each) at a time" }
                 out += " <small>\(group.reasonPhrase.html)</small>"

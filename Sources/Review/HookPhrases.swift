@@ -46,13 +46,6 @@ extension Plan.Job {
         }
     }
 
-    /// Whether anything of the rollout asks for the job's health.
-    var hasGate: Bool {
-        guard healthCheck != nil else { return false }
-        return gateFirst || phases.contains { $0.gate != .none } || batching.maxFailures > 0
-            || batching.bakeSeconds > 0 && !phases.isEmpty
-    }
-
     /// Where the order comes from, and who may put another; nil where it is that of `workers.json` in any case.
     var orderPhrase: Phrase? {
         let commands = orderingCommands
@@ -96,14 +89,11 @@ extension Phrase {
 
 extension Plan.Phase {
     /// What an entry of the phase does, where that is no action on the worker.
-    func word(_ action: LifecycleAction) -> String {
-        switch kind {
-        case .start, .upgrade: action.rawValue
-        case .jobControl:
-            switch action {
-            case .start: "new"
-            case .restart, .reload, .stop, .sync: "update"
-            }
+    func word(_ action: LifecycleAction, in job: Plan.Job) -> String {
+        guard job.isJobControl else { return action.rawValue }
+        return switch action {
+        case .start: "new"
+        case .restart, .reload, .stop, .sync: "update"
         }
     }
 }

@@ -29,7 +29,8 @@ public enum JSONReview {
                 "options",
                 .object([
                     ("jobs", names(plan.options.jobs)), ("force", .bool(plan.options.force)),
-                    ("sync_only", .bool(plan.options.syncOnly)),
+                    ("sync_only", .bool(plan.options.syncOnly)), ("recover", names(plan.options.recover)),
+                    ("max_unreachable", .optional(plan.options.maxUnreachable?.text)),
                 ])
             ),
             (
@@ -158,6 +159,7 @@ public enum JSONReview {
                     ("starts", .int(job.batching.starts)), ("upgrades", .int(job.batching.upgrades)),
                     ("first", .array(job.batching.first.map(JSON.int))), ("spread", .optional(job.batching.spread)),
                     ("bake_seconds", .int(job.batching.bakeSeconds)), ("max_failures", .int(job.batching.maxFailures)),
+                    ("max_unreachable", .int(job.batching.maxUnreachable)),
                 ])
             ),
             ("repeatable", .array(job.repeatable.map { .string($0.rawValue) })),
@@ -197,6 +199,7 @@ public enum JSONReview {
                     .object([
                         ("worker", .string(entry.worker.text)), ("action", .string(entry.action.rawValue)),
                         ("reason", .string(entry.reason.rawValue)), ("state", .string(entry.from)),
+                        ("not_passed_gate", .optional(entry.gate?.rawValue)),
                         (
                             "matched",
                             .object(entry.matched.map { ($0.name, .array($0.value.map(JSON.string))) })
@@ -224,7 +227,9 @@ public enum JSONReview {
         }
         return .object([
             ("timeout_seconds", .int(check.timeoutSeconds)), ("attempts", .int(check.attempts)),
-            ("interval_seconds", .int(check.intervalSeconds)), ("checks", .array(checks)),
+            ("interval_seconds", .int(check.intervalSeconds)),
+            ("initial_delay_seconds", .int(check.initialDelaySeconds)), ("successes", .int(check.successes)),
+            ("checks", .array(checks)),
         ])
     }
 

@@ -45,6 +45,9 @@ struct JobDifference {
         fields.compare("batching.spread", old.batching.spread, new.batching.spread) { $0.map { "\($0)" } ?? "none" }
         fields.compare("batching.bake_seconds", old.batching.bakeSeconds, new.batching.bakeSeconds) { "\($0) s" }
         fields.compare("batching.max_failures", old.batching.maxFailures, new.batching.maxFailures) { "\($0)" }
+        fields.compare("batching.max_unreachable", old.batching.maxUnreachable, new.batching.maxUnreachable) {
+            "\($0)"
+        }
         fields.compare("repeatable", old.repeatable, new.repeatable) {
             $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
         }
@@ -158,6 +161,9 @@ struct JobDifference {
             fields.compare("batch", Place(facts), Place(other)) { "\(own: $0.phase.rawValue) \($0.batch)" }
             fields.compare("from", facts.state, other.state) { $0?.phrase ?? "none" }
             fields.compare("content", facts.tree, other.tree) { "\(own: $0?.short ?? "none")" }
+            fields.compare("gate that it has not passed", facts.entry.gate, other.entry.gate) {
+                "\(own: $0?.rawValue ?? "none")"
+            }
             fields.compare("matching globs", facts.entry.matched, other.entry.matched) { globs in
                 globs.isEmpty ? "none" : globs.map { "\($0.name)" }.list()
             }

@@ -150,11 +150,14 @@ public struct MarkdownReview {
         } else if let purpose = job.purposeWithoutPhases {
             head += "- \(purpose)\n"
         }
+        if let recovery = job.recoveryPhrase { head += "- **\(recovery.markdown)**\n" }
         if let hooks = job.hooksPhrase { head += text(hooks, job.hookGroups) }
         if let order = job.orderPhrase { head += "- \(order.markdown)\n" }
         for phase in job.phases { head += text(phase, of: job) }
         if let gate = job.gatePhrase { head += "- gate: \(gate.markdown)\n" }
+        if let warning = job.reloadWarning { head += "- **\(warning.markdown)**\n" }
         if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
+        if let unreachable = job.unreachablePhrase { head += "- \(unreachable.markdown)\n" }
         for phrase in job.attemptPhrases { head += "- \(phrase.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
@@ -176,7 +179,7 @@ public struct MarkdownReview {
         for item in items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
-                let action = phase.word(group.entry.action)
+                let action = phase.word(group.entry.action, in: job)
                 text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
                 text += "\(place == 0 ? size : "") (\(group.reasonPhrase.markdown))\n"
                 for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }

@@ -109,6 +109,12 @@ public struct PlanDifference {
         }
         fields.compare("options.force", old.options.force, new.options.force) { "\(own: "\($0)")" }
         fields.compare("options.sync_only", old.options.syncOnly, new.options.syncOnly) { "\(own: "\($0)")" }
+        fields.compare("options.recover", old.options.recover, new.options.recover) {
+            $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
+        }
+        fields.compare("options.max_unreachable", old.options.maxUnreachable, new.options.maxUnreachable) {
+            "\(own: $0?.text ?? "none")"
+        }
         fields.compare("policy.on_failure", old.policy.onFailure, new.policy.onFailure) { "\(own: $0.rawValue)" }
         fields.compare("policy.job_parallelism", old.policy.jobParallelism, new.policy.jobParallelism) { "\($0)" }
         fields.compare("policy.start_before", old.policy.startBefore, new.policy.startBefore) {

@@ -20,6 +20,8 @@ extension Plan {
         if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.list(",")) }
         if options.force { flags.append("--force") }
         if options.syncOnly { flags.append("--sync-only") }
+        if !options.recover.isEmpty { flags.append("--recover " + options.recover.map { "\($0)" }.list(",")) }
+        if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
         if !flags.isEmpty { phrases.append("planned with " + flags.list(" ")) }
         let failure =
             switch policy.onFailure {
@@ -130,6 +132,7 @@ extension Plan.Phase {
     func titlePhrase(in job: Plan.Job) -> Phrase {
         let what: Phrase =
             switch kind {
+            case .recover: "recover"
             case .start: "start"
             case .upgrade: "upgrade"
             case .jobControl:
@@ -141,6 +144,8 @@ extension Plan.Phase {
             case .none: "no gate"
             case .afterPhase: "a gate at the end"
             case .afterEachBatch: "a gate after each batch"
+            case .afterEachBatchAndPhase:
+                "a gate over each batch\(batches.count > 1 ? "" : " of it"), then one over everything that runs"
             }
         let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
         let count = Wording.count(batches.count, "batch", "batches")
@@ -155,11 +160,8 @@ extension Plan.Phase {
         let after =
             switch gate {
             case .none:
-                switch kind.gateTiming {
-                case .none, .afterPhase: ", then "
-                case .afterEachBatch: ", after each batch "
-                }
-            case .afterPhase, .afterEachBatch: ", then "
+                kind.gateTiming.followsEachBatch ? ", after each batch " : ", then "
+            case .afterPhase, .afterEachBatch, .afterEachBatchAndPhase: ", then "
             }
         let again = gate == .none ? "" : " and the gate again"
         return "\(after)\(seconds) s of baking\(again)"
@@ -173,6 +175,52 @@ extension Plan.Job {
         if limit == 0 { return nil }
         let failed = Wording.count(limit, "failed allocation")
         return "goes on to further batches after up to \(own: failed), and fails at its end"
+    }
+
+    /// What the job goes on without; nil where every worker has to answer.
+    var unreachablePhrase: Phrase? {
+        let limit = batching.maxUnreachable
+        if limit == 0 { return nil }
+        return "goes on without up to \(own: Wording.count(limit, "allocation")) whose workers cannot be used when their turn "
+            + "comes, and leaves them as they are"
+    }
+
+    /// What is repaired before anything healthy is touched; nil where nothing has to be.
+    var recoveryPhrase: Phrase? {
+        let recovered = entries(of: .recover)
+        if recovered.isEmpty { return nil }
+        let kinds: [(count: Int, one: String, many: String)] = [
+            (
+                recovered.count { $0.gate != nil }, "allocation that never passed its gate",
+                "allocations that never passed their gate"
+            ),
+            (recovered.count { $0.gate == nil && $0.reason == .unfinished }, "unfinished allocation", "unfinished allocations"),
+            (
+                recovered.count { $0.gate == nil && $0.reason != .unfinished }, "allocation that is not known to be well",
+                "allocations that are not known to be well"
+            ),
+        ]
+        let what = kinds.filter { $0.count > 0 }.map { Wording.count($0.count, $0.one, $0.many) }
+        let then = [(PhaseKind.start, "starts"), (.upgrade, "upgrades"), (.jobControl, "rolls out")].compactMap {
+            (kind, verb) -> String? in
+            let count = entries(of: kind).count
+            return count == 0 ? nil : ", then \(verb) \(count)"
+        }
+        return "recovers \(own: what.joined(separator: " and ") + then.joined())"
+    }
+
+    private func entries(of kind: PhaseKind) -> [Plan.Entry] {
+        phases.lazy.filter { $0.kind == kind }.flatMap(\.batches).flatMap(\.self)
+    }
+
+    /// Where a gate may pass on an answer of what ran before; nil where it cannot.
+    var reloadWarning: Phrase? {
+        guard let healthCheck, healthCheck.successes == 1, healthCheck.initialDelaySeconds == 0,
+            batching.bakeSeconds == 0, !isJobControl,
+            phases.contains(where: { $0.gate != .none && $0.batches.joined().contains { $0.action == .reload } })
+        else { return nil }
+        return "after a reload the old process may still answer this gate: set successes or initial_delay_seconds under "
+            + "health_check.wait, or rollout.bake_seconds"
     }
 
     /// How often and how long its actions may run, where that is not as for other jobs; the hooks' limit stands with them.
@@ -201,7 +249,7 @@ extension Plan.Entry {
 extension Plan.Job {
     /// What a gate asks; nil where the job has none.
     var gatePhrase: Phrase? {
-        guard let check = healthCheck else { return nil }
+        guard let check = healthCheck, hasGate else { return nil }
         let hooks = hooks(.healthCheck)
         if hooks.isEmpty { return check.phrase }
         let commands = hooks.map { "\($0.command)" as Phrase }.list(", then ")
@@ -216,7 +264,12 @@ extension HealthCheck {
         checks.isEmpty ? "hooks alone; " + tries : probes + "; " + tries + ", \(timeoutSeconds) s each"
     }
 
-    fileprivate var tries: Phrase { "\(own: Wording.count(attempts, "attempt")), \(intervalSeconds) s apart" }
+    fileprivate var tries: Phrase {
+        var text = "\(Wording.count(attempts, "attempt")), \(intervalSeconds) s apart"
+        if successes > 1 { text += ", \(successes) in a row have to pass" }
+        if initialDelaySeconds > 0 { text += ", the first after \(initialDelaySeconds) s" }
+        return "\(own: text)"
+    }
 
     fileprivate var probes: Phrase {
         checks.map { check -> Phrase in

@@ -113,6 +113,7 @@ public struct TextReview {
         } else if let purpose = job.purposeWithoutPhases {
             add(6, purpose)
         }
+        if let recovery = job.recoveryPhrase { add(6, style(.change, recovery.terminal)) }
         for section in FileOutline(job, &diffs).sections { write(section) }
         if let hooks = job.hooksPhrase {
             add(6, hooks.terminal)
@@ -121,7 +122,9 @@ public struct TextReview {
         if let order = job.orderPhrase { add(6, order.terminal) }
         for phase in job.phases { write(phase, of: job) }
         if let gate = job.gatePhrase { add(6, "gate: " + gate.terminal) }
+        if let warning = job.reloadWarning { add(6, style(.change, warning.terminal)) }
         if let failures = job.failuresPhrase { add(6, style(.detail, failures.terminal)) }
+        if let unreachable = job.unreachablePhrase { add(6, style(.detail, unreachable.terminal)) }
         for phrase in job.attemptPhrases { add(6, style(.detail, phrase.terminal)) }
         if let ports = job.portsPhrase { add(6, style(.detail, ports.terminal)) }
     }
@@ -166,7 +169,7 @@ public struct TextReview {
                 let label = place == 0 ? "\(item.number)." : String(repeating: " ", count: item.number.count + 1)
                 add(
                     8,
-                    "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(phase.word(action))") + " "
+                    "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(phase.word(action, in: job))") + " "
                         + WorkerList.text(group.workers) + (place == 0 ? size : "")
                         + detail(group.reasonPhrase.terminal))
                 for match in group.entry.matchPhrases { add(8 + label.count + 3, style(.detail, match.terminal)) }

@@ -150,19 +150,15 @@ struct Timeline {
                     hooksBefore: !job.hooks(.preDeploy).isEmpty, hooksAfter: !job.hooks(.postDeploy).isEmpty)
                 for phase in job.phases {
                     for (index, batch) in phase.batches.enumerated() {
-                        let runs = batch.contains(where: phase.kind.runs)
-                        let event: HookEvent = phase.kind == .jobControl ? .jobControl : .afterAllocationStarted
-                        let gate =
-                            switch phase.gate {
-                            case .none: false
-                            case .afterPhase: index == phase.batches.count - 1
-                            case .afterEachBatch: runs
-                            }
+                        let runs = batch.contains(where: job.runs)
+                        let event: HookEvent = job.isJobControl ? .jobControl : .afterAllocationStarted
+                        let isLast = index == phase.batches.count - 1
+                        let gate = phase.gate.followsEachBatch && runs || phase.gate.followsPhase && isLast
                         source.batches.append(
                             Batch(
                                 phase: phase.kind, number: index + 1, gate: gate,
                                 hooks: runs && !job.hooks(event).isEmpty,
-                                entries: batch.map { ($0.worker, $0.action, phase.word($0.action)) }))
+                                entries: batch.map { ($0.worker, $0.action, phase.word($0.action, in: job)) }))
                     }
                 }
                 // A job that only probes its gate, or completes.

@@ -46,14 +46,14 @@ struct BucketOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - approval: nil asks for whatever concerns no single plan.
-    ///   - readOnly: nothing may be written, nor is.
+    ///   - isReadOnly: nothing may be written, nor is.
     func rollout(
-        _ approval: ApprovalCheck? = nil, readOnly: Bool = false,
+        _ approval: ApprovalCheck? = nil, isReadOnly: Bool = false,
         _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
     ) throws -> Rollout {
         let configuration = try configuration()
         let catalog =
-            readOnly
+            isReadOnly
             ? try Catalog.openReadOnly(in: folder, bucket: configuration.bucketID)
                 ?? Catalog.inMemory(bucket: configuration.bucketID)
             : try Catalog.open(in: folder, bucket: configuration.bucketID)

@@ -63,6 +63,10 @@ final class EventLog: Sendable {
             line.event = "promoted"
             line.allocations = allocations.map(\.description)
             line.detail = version
+        case .leftBehind(let allocation, let reason):
+            line.event = "left_behind"
+            line.allocations = [allocation.description]
+            line.detail = reason
         case .gateWaiting(let step, let tries, _, let problem):
             line.event = "gate_waiting"
             line.step = step.id.text

@@ -32,11 +32,13 @@ struct HistoryCommand: AsyncParsableCommand {
         let run: Run
         var approvals: ApprovalRecord?
         var decisions: [Decision] = []
+        var leftBehind: [LeftBehind] = []
 
         init(_ run: Run, _ catalog: Catalog?) throws {
             self.run = run
             approvals = try catalog?.approvals(of: run.id)
             decisions = try catalog?.decisions(run.id) ?? []
+            leftBehind = try catalog?.leftBehind(by: run.id).filter { !$0.isTakenIn } ?? []
         }
 
         func lines(_ terminal: Terminal) -> [String] {
@@ -53,6 +55,7 @@ struct HistoryCommand: AsyncParsableCommand {
                     "    \(decision.at.utcText) \(decision.by): \(decision.what)"
                         + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)")
             }
+            if let text = leftBehind.summary { lines.append(terminal.escape("    \(text)")) }
             return lines
         }
 
@@ -66,7 +69,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 decisions: decisions.map {
                     .init(
                         at: $0.at.utcText, by: $0.by, what: $0.what, step: $0.step?.text, reason: $0.reason)
-                })
+                }, left_behind: leftBehind.map(LeftBehindRow.init))
         }
     }
 
@@ -93,5 +96,6 @@ struct HistoryCommand: AsyncParsableCommand {
         /// Nil where the run needed none.
         var approvals: [Approval]?
         var decisions: [Decision]
+        var left_behind: [LeftBehindRow]
     }
 }

@@ -28,6 +28,9 @@ final class ProgressPrinter: Sendable {
                     terminal.print(
                         "\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
                 }
+            case .leftBehind(let allocation, let reason):
+                terminal.print(
+                    "\(terminal.styled("left behind", .yellow)): \(allocation): \(terminal.escape(reason))")
             case .gateWaiting(let step, let tries, let all, let problem):
                 line("…", .yellow, step, "try \(tries) of \(all): \(problem)")
             case .baking(let step, let seconds):
@@ -52,7 +55,8 @@ final class ProgressPrinter: Sendable {
 
     /// The last lines: how it ended, why, and what to do now.
     func conclude(
-        _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact], _ advice: Advice
+        _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact],
+        _ leftBehind: [LeftBehind], _ advice: Advice
     ) {
         for fact in stale.prefix(20) { terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red)) }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
@@ -65,9 +69,19 @@ final class ProgressPrinter: Sendable {
             }
         }
         if problems.count > 20 { terminal.printError("and \(problems.count - 20) more") }
+        if let text = leftBehind.summary {
+            terminal.print(terminal.styled(terminal.escape(text), .yellow))
+        }
         let (text, style) = Self.headline(run, result)
         let headline = terminal.styled(terminal.escape(text), style)
         if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
+    }
+
+    /// The run came as far as `--until` says.
+    func concludeLimit(_ run: Run) {
+        terminal.print(
+            terminal.styled("Run \(run.id) came as far as --until says.", .green)
+                + " The same command without --until, or with a later wave, continues it.")
     }
 
     private static func headline(_ run: Run, _ result: StepMachine.Result) -> (String, Terminal.Style) {

@@ -138,10 +138,12 @@ struct RunCommand: AsyncParsableCommand {
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
-        case .ended(let run, let result, let problems, let stale):
+        case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
-                run, result, problems, stale, Advice(run, result, problems, isLimited: until != nil))
+                run, result, problems, stale, leftBehind, Advice(run, result, problems, isLimited: until != nil))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
+        case .reachedLimit(let run):
+            progress.concludeLimit(run)
         case .held(let run, let hold):
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
             return hold
@@ -168,7 +170,7 @@ struct RunCommand: AsyncParsableCommand {
 
     private func preview(_ file: PlanFile) async throws {
         do {
-            let rollout = try options.rollout(approval, readOnly: true)
+            let rollout = try options.rollout(approval, isReadOnly: true)
             switch try await rollout.preview(file, options: choices(for: file.plan)) {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)

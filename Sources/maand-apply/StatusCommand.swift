@@ -62,6 +62,8 @@ struct RunReport {
     /// Why the run's plan cannot be read; then what is recorded is all.
     private let planProblem: String?
     private let holder: LockHolder?
+    /// What the run goes on without.
+    private let leftBehind: [LeftBehind]
 
     private struct JobRow: Encodable {
         var job: String
@@ -101,13 +103,13 @@ struct RunReport {
             holder = nil
         }
         let steps = try catalog.steps(of: run.id)
+        leftBehind = try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let itinerary: Itinerary
         do {
             let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
-            itinerary = Itinerary(
-                try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan,
-                orders: try catalog.rolloutOrders(of: run.id))
+            itinerary = try Itinerary(
+                PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
             planProblem = nil
         } catch let error as StoreError {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
@@ -121,7 +123,7 @@ struct RunReport {
             itinerary, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
         let undone = Set(zip(itinerary.units, standings).compactMap { $1 == .succeeded ? nil : $0.job })
         rows = zip(itinerary.units, standings).map { unit, standing in
-            let steps = unit.steps
+            let steps = unit.steps.filter { !itinerary.isLeftBehind($0) }
             let done = steps.count { records[itinerary.steps[$0].id]?.state == .succeeded }
             return JobRow(
                 job: unit.job?.text ?? "stops", state: Self.word(standing),
@@ -185,6 +187,7 @@ struct RunReport {
             let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
             lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
         }
+        for item in leftBehind { lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)")) }
         if holder == nil, state != "interrupted", let advice = Advice(run, open: open) {
             lines.append(terminal.escape(advice.text))
         }
@@ -220,6 +223,7 @@ struct RunReport {
             var plan_problem: String?
             var jobs: [JobRow]
             var steps: [StepRow]
+            var left_behind: [LeftBehindRow]
         }
         struct StepRow: Encodable {
             var step: String
@@ -235,7 +239,20 @@ struct RunReport {
                 StepRow(
                     step: $0.record.step.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
                     detail: $0.record.detail)
-            })
+            }, left_behind: leftBehind.map(LeftBehindRow.init))
         return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)
+    }
+}
+
+/// What a run has gone on without, for programs.
+struct LeftBehindRow: Encodable {
+    var job: String
+    var worker: String
+    var reason: String
+
+    init(_ item: LeftBehind) {
+        job = item.allocation.job.text
+        worker = item.allocation.worker.text
+        reason = item.reason
     }
 }

@@ -27,22 +27,46 @@ struct Deploy: ParsableCommand {
     @Flag(help: "Only push files and run no target; an error where an allocation has to be started.")
     var syncOnly = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Treat every acting allocation of these jobs as not well: they act in the phase `recover`, and no gate comes "
+                + "before them.", valueName: "a,b"))
+    var recover: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many allocations of each job may be left behind because their workers cannot be used, in place of "
+                + "`rollout.max_unreachable` in the manifests: a number, or a share of the job's active allocations.",
+            valueName: "N|N%"))
+    var maxUnreachable: String?
+
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
 
     func run() throws {
-        let options = Plan.Options(jobs: try selection(), force: force, syncOnly: syncOnly)
+        let options = Plan.Options(
+            jobs: try names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
+            recover: try names(recover, "--recover"), maxUnreachable: try limit())
         let (result, store) = try Planning.plan(
             bucket, .rollout(options), try output.timing(), catalog: output.catalog)
         try output.write(result, keepingContentIn: store)
         if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }
 
-    private func selection() throws -> [JobName] {
-        guard let jobs else { return [] }
-        return try jobs.split(separator: ",", omittingEmptySubsequences: false).map { text in
+    private func limit() throws -> HostCount? {
+        guard let maxUnreachable else { return nil }
+        guard let limit = HostCount(maxUnreachable) else {
+            throw Failure(
+                .usage, "--max-unreachable: \"\(maxUnreachable)\" is no number of hosts", "such as 2, or 2% of each job")
+        }
+        return limit
+    }
+
+    private func names(_ list: String?, _ option: String) throws -> [JobName] {
+        guard let list else { return [] }
+        return try list.split(separator: ",", omittingEmptySubsequences: false).map { text in
             guard let name = JobName(String(text)) else {
-                throw Failure(.usage, "--jobs: \"\(text)\" is not the name of a job", "separate names by commas")
+                throw Failure(.usage, "\(option): \"\(text)\" is not the name of a job", "separate names by commas")
             }
             return name
         }

@@ -53,7 +53,7 @@ import Testing
             Checkpoint(
                 run: run.id, at: at(1),
                 changes: [
-                    .gatePending(one.job, true), .incomplete(one.job, true),
+                    .promoted(one, v1), .gateOwed([one]), .incomplete(one.job, true),
                     .assignedPorts(one.job, ["http": 8080, "admin": 8081]),
                 ]))
         #expect(
@@ -63,10 +63,54 @@ import Testing
         try await catalog.commit(
             Checkpoint(
                 run: run.id, at: at(2),
-                changes: [.gatePending(one.job, false), .assignedPorts(one.job, ["http": 9000])]
+                changes: [.gatePassed(one.job, [one.worker]), .assignedPorts(one.job, ["http": 9000])]
             ))
         #expect(
             try catalog.snapshot().jobs == [one.job: JobRecord(incomplete: true, assignedPorts: ["http": 9000])])
+    }
+
+    @Test func aGateNamesWhoFailedItUntilOnePasses() async throws {
+        let two = try allocation("api", "10.0.0.2")
+        func debts() throws -> [GateDebt?] {
+            let snapshot = try catalog.snapshot()
+            return [one, two].map { snapshot.allocations[$0]?.gateDebt }
+        }
+        _ = try await record(after: .promoted(one, v1), .promoted(two, v1), .gateOwed([one]))
+        #expect(try debts() == [.owed, nil])
+        // A host may fail that has passed before.
+        let both = [one.worker, two.worker]
+        _ = try await record(after: .gateFailed(one.job, covered: both, failing: [two.worker]))
+        #expect(try debts() == [.owed, .failed])
+        #expect(try catalog.snapshot().jobs[one.job]?.gatePending == true)
+        // Named is what the last gate has named; what it did not ask stays as it was.
+        _ = try await record(after: .gateFailed(one.job, covered: [one.worker], failing: [one.worker]))
+        #expect(try debts() == [.failed, .failed])
+        _ = try await record(after: .gateFailed(one.job, covered: both, failing: [one.worker]))
+        #expect(try debts() == [.failed, nil])
+        _ = try await record(after: .gatePassed(one.job, [two.worker]))
+        #expect(try debts() == [.failed, nil])
+        _ = try await record(after: .gatePassed(one.job, both))
+        #expect(try debts() == [nil, nil])
+        #expect(try catalog.snapshot().jobs[one.job]?.gatePending != true)
+    }
+
+    @Test func whatIsStoppedOwesNoGate() async throws {
+        let stopped = try await record(after: .promoted(one, v1), .gateOwed([one]), .stopped(one, removed: false))
+        #expect(stopped == AllocationRecord(promoted: v1, standing: .stopped))
+    }
+
+    @Test func aRunRemembersWhatItLeftBehind() async throws {
+        var checkpoint = Checkpoint(run: run.id, at: at(1))
+        checkpoint.leftBehind = [LeftBehind(one, reason: "no answer")]
+        try await catalog.commit(checkpoint)
+        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(one, reason: "no answer")])
+        var back = Checkpoint(run: run.id, at: at(2))
+        back.takesIn = true
+        try await catalog.commit(back)
+        #expect(try catalog.leftBehind(by: run.id).map(\.isTakenIn) == [true])
+        checkpoint.leftBehind = [LeftBehind(one, reason: "still none")]
+        try await catalog.commit(checkpoint)
+        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(one, reason: "still none")])
     }
 
     @Test func aChangeHoldsOnlyTogetherWithItsStep() async throws {

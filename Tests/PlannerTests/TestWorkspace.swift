@@ -55,12 +55,15 @@ final class TestWorkspace {
     // MARK: Planning
 
     func plan(
-        jobs: [String] = [], force: Bool = false, syncOnly: Bool = false
+        jobs: [String] = [], force: Bool = false, syncOnly: Bool = false, recover: [String] = [],
+        maxUnreachable: HostCount? = nil
     ) throws -> PlanningResult {
         let workspace = try Workspace.read(folder, configuration)
         let result = try Planner.plan(
             workspace, configuration, catalog, trees: tree,
-            options: .init(jobs: jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly))
+            options: .init(
+                jobs: jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly,
+                recover: recover.map { try #require(JobName($0)) }, maxUnreachable: maxUnreachable))
         // Every plan that a test makes is one that an apply would accept.
         let file = PlanFile(result.plan)
         #expect(try PlanFile.read(file.bytes, file: "plan").plan == result.plan)

@@ -1,6 +1,7 @@
 internal import Model
 
-/// Probes one health check on all active allocations of a job, again and again until all pass or the tries are used up.
+/// Probes one health check on allocations of a job, again and again until all pass, as often in a row as the check asks
+/// for, or the tries are used up.
 struct Gate: Sendable {
     /// Probes that are under way at the same time.
     static let width = 64
@@ -15,22 +16,40 @@ struct Gate: Sendable {
     /// Runs the job's hooks of the event `health_check` for an allocation; nil where they succeed.
     let hooks: @Sendable (WorkerName) async -> String?
 
+    /// What did not hold at the last try.
+    struct Failure: Equatable, Sendable {
+        /// For people.
+        var problem: String
+        /// In the order of `targets`.
+        var failing: [WorkerName]
+    }
+
+    /// The tries count up to the first one of those in a row that pass; so there are at most `attempts + successes - 1`.
+    ///
     /// - Parameter waiting: called after each try that did not pass.
-    /// - Returns: nil where the gate passes, else what did not hold at the last try.
-    func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> String? {
-        var problem = ""
-        for attempt in 1...health.attempts {
+    /// - Returns: nil where the gate passes.
+    /// - Throws: `CancellationError`.
+    func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> Failure? {
+        if health.initialDelaySeconds > 0 { try await clock.sleep(.seconds(health.initialDelaySeconds)) }
+        var tries = 0
+        var passed = 0
+        while true {
+            tries += 1
             var failing = await each { await probe($0.worker, $0.address) }
             // They may be costly, and rely on what the checks have found.
             if failing.isEmpty { failing = await each { await hooks($0.worker) } }
-            if failing.isEmpty { return nil }
-            problem = Self.describe(failing, of: targets.count)
-            if attempt < health.attempts {
-                waiting(attempt, problem)
-                try await clock.sleep(.seconds(health.intervalSeconds))
+            if failing.isEmpty {
+                passed += 1
+                if passed >= health.successes { return nil }
+            } else {
+                var problem = Self.describe(failing, of: targets.count)
+                if passed > 0 { problem += " (after \(passed) of \(health.successes) tries in a row that passed)" }
+                passed = 0
+                guard tries < health.attempts else { return Failure(problem: problem, failing: failing.map(\.worker)) }
+                waiting(tries, problem)
             }
+            try await clock.sleep(.seconds(health.intervalSeconds))
         }
-        return problem
     }
 
     /// The allocations for which `look` finds a problem now, in the order of `targets`.

@@ -16,10 +16,12 @@ struct HealthProbe: Sendable {
     /// Whether a worker is asked on behalf of whichever run of this controller has it, and not only of the session's own.
     var followsOwners = false
 
-    /// - Parameter targets: allocations' workers and the addresses where they are probed.
-    func gate(over targets: [(worker: WorkerName, address: String)], attempts: Int) -> Gate {
+    /// - Parameters:
+    ///   - targets: allocations' workers and the addresses where they are probed.
+    ///   - isSingle: ask once, at once, and be content with one answer.
+    func gate(over targets: [(worker: WorkerName, address: String)], isSingle: Bool = false) -> Gate {
         var health = health
-        health.attempts = attempts
+        if isSingle { (health.attempts, health.successes, health.initialDelaySeconds) = (1, 1, 0) }
         return Gate(
             health: health, targets: targets,
             command: { worker, line, timeout in await runCheck(worker, line, timeout: timeout) },

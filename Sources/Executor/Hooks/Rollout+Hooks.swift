@@ -7,15 +7,20 @@ extension Rollout {
     /// Makes sure that hooks can run here: that the bucket's key, from which they get tokens and secrets, is there or can be
     /// made, and that they find their module.
     ///
+    /// - Parameter isPreview: looks at the key that is there, and makes none.
     /// - Throws: `RolloutError.hooks`, `CatalogError`.
-    func checkHooks() throws {
+    func checkHooks(isPreview: Bool) throws {
         // It separates the folders in which Python looks for modules.
         if bucketFolder.contains(":") {
             throw RolloutError.hooks(
                 "the bucket's path has a colon, and hooks would not find the module `maand`. Rename a folder.")
         }
         do {
-            _ = try Vault.openOrCreate(in: bucketFolder, for: catalog)
+            if isPreview {
+                _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint())
+            } else {
+                _ = try Vault.openOrCreate(in: bucketFolder, for: catalog)
+            }
         } catch let error as VaultError {
             throw RolloutError.hooks("\(error)")
         }

@@ -45,6 +45,11 @@ extension StepMachine {
         }
     }
 
+    /// Whether the run goes on without the whole batch, so that nothing of it will ever begin.
+    private func isLeftBehind(_ batch: Itinerary.Batch) -> Bool {
+        batch.chains.allSatisfy { chain in chain.steps.first.map(itinerary.isLeftBehind) ?? false }
+    }
+
     func maxFailures(of unit: Int) -> Int {
         itinerary.units[unit].steps.first.flatMap(itinerary.job(of:))?.batching.maxFailures ?? 0
     }
@@ -83,7 +88,7 @@ extension StepMachine {
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
             case .batch(let content):
-                if !hasBegun(stage), !mayBeginStage(unit) { return }
+                if !hasBegun(stage), !mayBeginStage(unit), !isLeftBehind(content) { return }
                 outcome = advanceBatch(content, unit: unit, into: &commands)
             }
             guard let outcome else { return }
@@ -135,7 +140,8 @@ extension StepMachine {
         let chains = content.chains
         if batch[unit] == nil {
             // What an earlier process began has changed its facts itself; the rest may have waited for days.
-            let fresh = chains.compactMap(\.steps.first).filter { attempts[$0] == 0 }
+            let first = chains.compactMap(\.steps.first).filter { !itinerary.isLeftBehind($0) }
+            let fresh = first.filter { attempts[$0] == 0 }
             guard fresh.isEmpty || isParking else {
                 batch[unit] = BatchProgress(open: chains.count, isChecking: true)
                 inFlight += 1
@@ -145,7 +151,7 @@ extension StepMachine {
             if itinerary.plan.window != nil, !isParking, hasPending(chains) {
                 batch[unit] = BatchProgress(open: chains.count, isChecking: true)
                 inFlight += 1
-                commands.append(.admit(chains.compactMap(\.steps.first)))
+                commands.append(.admit(first))
                 return nil
             }
             open(chains, unit: unit, isStale: false, into: &commands)
@@ -188,7 +194,9 @@ extension StepMachine {
 
     private func hasPending(_ chains: [Itinerary.Chain]) -> Bool {
         chains.contains { chain in
-            (chain.steps + chain.hooks).contains { if case .pending = progress[$0] { true } else { false } }
+            (chain.steps + chain.hooks).contains { step in
+                if case .pending = progress[step] { !itinerary.isLeftBehind(step) } else { false }
+            }
         }
     }
 
@@ -219,6 +227,8 @@ extension StepMachine {
 
     /// Begins the chain's next step, or counts the chain as ended.
     mutating func advanceChain(_ chain: Itinerary.Chain, unit: Int, into commands: inout [Command]) {
+        // Its steps stay pending, so that no hook runs for it and nothing of it is promoted.
+        if let first = chain.steps.first, itinerary.isLeftBehind(first) { return close(unit, .succeeded) }
         for step in chain.steps {
             switch progress[step] {
             case .ended(.succeeded): continue
@@ -257,7 +267,7 @@ extension StepMachine {
         if case .interrupted = progress[step] {
             commands.append(.settle(step, attempt: attempts[step]))
         } else {
-            if attempts[step] > 0 { reopenProbes(after: step) }
+            if attempts[step] > 0 || itinerary.isTakenIn(step) { reopen(after: step) }
             attempts[step] += 1
             commands.append(.perform(step, attempt: attempts[step]))
         }
@@ -265,13 +275,13 @@ extension StepMachine {
         inFlight += 1
     }
 
-    /// What a batch has passed without an allocation that is tried again, it has to pass again, as `StepWrite.reopen`
-    /// records it.
-    private mutating func reopenProbes(after step: Int) {
-        for probe in itinerary.probes(after: step) {
-            guard case .ended(.succeeded) = progress[probe] else { continue }
-            progress[probe] = .pending
-            attempts[probe] += 1
+    /// What a batch has passed without an allocation that is tried again or taken in, it has to pass again, as
+    /// `StepWrite.reopen` records it.
+    private mutating func reopen(after step: Int) {
+        for later in itinerary.reopened(by: step) {
+            guard case .ended(.succeeded) = progress[later] else { continue }
+            progress[later] = .pending
+            attempts[later] += 1
         }
     }
 

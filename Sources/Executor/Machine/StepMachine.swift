@@ -12,6 +12,7 @@ public import Model
 /// | succeeded, anything else | none | final |
 /// | failed, unreachable | a new process with `retryFailed`; for gates any new process | pending, next attempt |
 /// | succeeded, the gate or bake of a batch | a new attempt of a step in the batch | pending, after the next attempt |
+/// | pending, of an allocation that is left behind | none | pending for good; the stages go on without it |
 /// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
 ///
 /// The rules that it keeps: the stages of a job follow each other; a job starts when every job of a lower
@@ -172,13 +173,18 @@ public struct StepMachine: Sendable {
 
     /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
     ///
-    /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
-    public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
+    /// - Parameters:
+    ///   - isHeld: the window has no room for the batch, nor for any further one of the job.
+    ///   - leaving: allocations of the batch that the run goes on without, as it is recorded.
+    public mutating func checked(
+        _ steps: [Int], isStale: Bool, isHeld: Bool = false, leaving: [AllocationID] = []
+    ) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
             let stage = stage(of: unit), case .batch(let content) = stage
         else { return [] }
         batch[unit] = nil
         inFlight -= 1
+        itinerary.leave(leaving)
         var commands: [Command] = []
         if isHeld { held.insert(unit) }
         if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
@@ -231,6 +237,10 @@ public struct StepMachine: Sendable {
         progress += Array(repeating: .pending, count: added)
         attempts += Array(repeating: 0, count: added)
     }
+
+    /// The run goes on without these allocations, as it is recorded; to be told before `finished` of the step that found
+    /// out. Nothing of them has begun.
+    public mutating func leave(_ allocations: Set<AllocationID>) { itinerary.leave(allocations) }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
     public mutating func park() { isParking = true }

@@ -18,6 +18,9 @@ extension Rollout {
                 runState: .init(.parked, detail: "pause by \(who): \(reason)")))
     }
 
+    /// What a decision to give a run up is called in the record.
+    static let abandon = "abandon"
+
     /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it; so is what somebody had
     /// changed on a worker where the run has stopped, so that the next plan replaces it.
     ///
@@ -43,7 +46,7 @@ extension Rollout {
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(), steps: writes, changes: changes,
-                decisions: [decision(id, "abandon", reason)],
+                decisions: [decision(id, Self.abandon, reason)],
                 runState: .init(.abandoned, detail: reason)))
         return notes
     }

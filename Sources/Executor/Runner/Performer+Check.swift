@@ -42,9 +42,14 @@ extension Performer {
 
     /// What somebody has changed on the worker of an allocation's first step.
     private func drift(_ step: Int) async -> [StaleFact] {
-        guard let allocation = itinerary.steps[step].allocation,
-            let session = try? await workforce.session(allocation.worker)
-        else { return [] }
+        guard let allocation = itinerary.steps[step].allocation else { return [] }
+        let session: WorkerSession
+        do {
+            session = try await workforce.session(allocation.worker)
+        } catch {
+            if error.kind != .refused { silences.note(step, error.reason) }
+            return []
+        }
         switch itinerary.steps[step].kind {
         case .push: return await driftOfFiles(step, allocation, session)
         case .action(.stop): return await driftOfMakefile(step, allocation, session)
@@ -63,7 +68,14 @@ extension Performer {
         let request = PushRequest(
             job: allocation.job.text, target: files, base: files, timeout: .seconds(stop.timeout)
         ) { _ in .empty }
-        guard case .drift(let paths, _)? = try? await session.compare(request),
+        let report: PushReport
+        do {
+            report = try await session.compare(request)
+        } catch {
+            noteSilence(of: step, error)
+            return []
+        }
+        guard case .drift(let paths, _) = report,
             let path = paths.first(where: { $0.path == "Makefile" && $0.actual != .nothing })
         else { return [] }
         return [
@@ -77,10 +89,19 @@ extension Performer {
     /// What somebody has changed on the worker of a push. Where that is nothing, the files already wait beside the job: one
     /// look at the worker serves both.
     private func driftOfFiles(_ step: Int, _ allocation: AllocationID, _ session: WorkerSession) async -> [StaleFact] {
-        guard let request = try? pushRequest(step),
-            // What an unfinished push left is unknown: nothing there is drift.
-            let base = request.base, let report = try? await session.stage(request)
-        else { return [] }
+        guard let request = try? pushRequest(step) else { return [] }
+        // What an unfinished push left is unknown: nothing there is drift.
+        guard let base = request.base else {
+            await ask(step, session)
+            return []
+        }
+        let report: PushReport
+        do {
+            report = try await session.stage(request)
+        } catch {
+            noteSilence(of: step, error)
+            return []
+        }
         if report == .asPlanned { staged.add(step) }
         if case .altered(let reason) = report {
             return [

@@ -7,18 +7,47 @@ extension Performer {
     func gate(_ index: Int) async throws -> Ending {
         let step = itinerary.steps[index]
         guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
-        let failed = try failedWorkers(of: job)
-        let targets = job.active.filter { !failed.contains($0) }.map { ($0, workforce.address($0) ?? $0.text) }
+        let ending = try await probe(step, index, job, health)
+        // A worker that has died since, and that the run has not touched, is no answer to what the run did.
+        guard ending.outcome == .failed, try await leaveDead(among: ending.failing, of: job) else { return ending }
+        return try await probe(step, index, job, health)
+    }
+
+    private func probe(
+        _ step: Step, _ index: Int, _ job: Plan.Job, _ health: HealthCheck
+    ) async throws -> Ending {
+        let targets = try covered(by: index, of: job).map { ($0, workforce.address($0) ?? $0.text) }
         let running = try recorder.catalog.records(of: targets.map { AllocationID(job: job.job, worker: $0.0) })
         let gate = HealthProbe(
             job: job, health: health, run: recorder.run,
             session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks,
             version: { running[AllocationID(job: job.job, worker: $0)]?.promoted?.version ?? Version.none.text }
-        ).gate(over: targets, attempts: health.attempts)
-        let problem = try await gate.pass(clock: recorder.clock) { tries, problem in
+        ).gate(over: targets)
+        let failure = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
-        return problem.map { Ending(outcome: .failed, detail: $0) } ?? .succeeded
+        let workers = targets.map(\.0)
+        guard let failure else {
+            var ending = Ending.succeeded
+            ending.changes = [.gatePassed(job.job, workers)]
+            return ending
+        }
+        var ending = Ending(outcome: .failed, detail: failure.problem)
+        ending.changes = [.gateFailed(job.job, covered: workers, failing: failure.failing)]
+        ending.failing = failure.failing
+        return ending
+    }
+
+    /// What of a gate's allocations runs at this moment. One that was stopped or never promoted cannot be well, and one that
+    /// failed within `max_failures` cannot be asked to be.
+    private func covered(by gate: Int, of job: Plan.Job) throws -> [WorkerName] {
+        let failed = try failedWorkers(of: job)
+        let workers = itinerary.coverage(of: gate).filter { !failed.contains($0) }
+        let records = try recorder.catalog.records(of: workers.map { AllocationID(job: job.job, worker: $0) })
+        return workers.filter { worker in
+            let record = records[AllocationID(job: job.job, worker: worker)]
+            return record?.standing == .active && record?.promoted != nil
+        }
     }
 
     /// Leaves the batch alone for the job's bake time, then asks whether it is still healthy.

@@ -107,15 +107,18 @@ extension Itinerary {
     /// - Parameter job: nil for a stop.
     private func batchTold(to step: Int, _ job: Plan.Job?) -> [String: String] {
         guard let batch = batch(of: step), let cut = batch.cut else { return [:] }
-        let workers = batch.chains.compactMap { $0.steps.first.flatMap { steps[$0].worker } }
+        let workers = batch.chains.compactMap { chain in
+            chain.steps.first.flatMap { isLeftBehind($0) ? nil : steps[$0].worker }
+        }
         let order = job.map(activeWorkers) ?? workers
         let isChosen = job.map { orders[$0.job] != nil || $0.rolloutOrder == .keyValue } ?? false
         var values = [
             "BATCH_ALLOCATIONS": Self.list(workers), "BATCH_INDEX": String(cut.index),
-            "BATCH_COUNT": String(cut.count), "DEPLOY_PHASE": cut.phase?.deployPhase ?? "stop",
+            "BATCH_COUNT": String(cut.count),
+            "DEPLOY_PHASE": entry(of: step).flatMap { job?.deployPhase(of: $0) } ?? "stop",
             "ROLLOUT_ORDER": Self.list(order), "ROLLOUT_ORDER_SOURCE": isChosen ? "kv" : "default",
         ]
-        guard cut.phase == .jobControl, let job else { return values }
+        guard let job, job.isJobControl else { return values }
         let entries = job.phases.lazy.flatMap(\.batches).joined()
         let new = Set(entries.lazy.filter { $0.action == .start }.map(\.worker))
         let acting = Set(entries.map(\.worker))

@@ -13,6 +13,8 @@ struct Performer: Sendable {
     let parking = ParkSignal()
     /// Pushes whose files lie beside the job on its worker since their batch was checked.
     let staged = StagedPushes()
+    /// Workers that could not be asked when their batch was checked.
+    let silences = Silences()
 
     var itinerary: Itinerary { recorder.itinerary }
 
@@ -33,6 +35,10 @@ struct Performer: Sendable {
         var exitStatus: Int?
         var detail: String?
         var output: StepOutput?
+        /// What follows for the catalog from what was found, beside what follows from the plan.
+        var changes: [CatalogChange] = []
+        /// The workers on which a gate did not pass.
+        var failing: [WorkerName] = []
 
         static let succeeded = Ending(outcome: .succeeded)
     }
@@ -42,7 +48,7 @@ struct Performer: Sendable {
         switch itinerary.steps[index].kind {
         case .promote: return try await recorded { try await recorder.promote([index]) }
         case .order: return try await recorded { try await decideOrder(index) }
-        case .complete: return try await recorded { try await recorder.complete(index) }
+        case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
         case .push, .action, .remove, .hook, .gate, .bake:
             if !itinerary.steps[index].kind.isProbe, !keeper.isOpen() { return .interrupted }
             try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
@@ -61,7 +67,7 @@ struct Performer: Sendable {
             return try await finish(index, attempt: attempt, isResumed: true)
         case .order: return try await recorded { try await decideOrder(index) }
         case .promote: return try await recorded { try await recorder.promote([index]) }
-        case .complete: return try await recorded { try await recorder.complete(index) }
+        case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
         }
     }
 
@@ -91,7 +97,7 @@ struct Performer: Sendable {
         if !ending.isOpen {
             try await recorder.end(
                 index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
-                detail: ending.detail, output: ending.output)
+                detail: ending.detail, output: ending.output, changes: ending.changes)
             try await hookEnded(index, attempt: attempt)
         }
         recorder.observe(

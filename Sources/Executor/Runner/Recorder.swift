@@ -35,7 +35,8 @@ struct Recorder: Sendable {
     /// has to be passed again.
     func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
         let content = itinerary.steps[step]
-        let passed = attempt > 1 ? itinerary.probes(after: step).map { itinerary.steps[$0].id } : []
+        let mayHavePassed = attempt > 1 || itinerary.isTakenIn(step)
+        let passed = mayHavePassed ? itinerary.reopened(by: step).map { itinerary.steps[$0].id } : []
         observe(.stepStarted(content, attempt: attempt))
         try await commit(
             Checkpoint(
@@ -48,9 +49,11 @@ struct Recorder: Sendable {
     }
 
     /// Records how an attempt ended, together with what that changes in the catalog.
+    ///
+    /// - Parameter changes: what follows from what was found, beside what follows from the plan.
     func end(
         _ step: Int, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
-        output: StepOutput? = nil
+        output: StepOutput? = nil, changes: [CatalogChange] = []
     ) async throws {
         let content = itinerary.steps[step]
         try await commit(
@@ -60,7 +63,18 @@ struct Recorder: Sendable {
                     .outcome(
                         step: content.id, attempt: attempt, state: state, exitStatus: exitStatus, detail: detail,
                         output: output)
-                ], changes: state == .succeeded ? changesOnSuccess(step) : []))
+                ], changes: changes + (state == .succeeded ? changesOnSuccess(step) : [])))
+    }
+
+    /// Goes on without these allocations from now on, whatever becomes of their workers. The step machine is told by who
+    /// calls this.
+    func leave(_ left: [LeftBehind]) async throws {
+        guard !left.isEmpty else { return }
+        var checkpoint = Checkpoint(run: run.id, at: clock.now())
+        checkpoint.leftBehind = left
+        try await commit(checkpoint, "left behind")
+        shared.leave(left.map(\.allocation))
+        for item in left { observe(.leftBehind(item.allocation, reason: item.reason)) }
     }
 
     /// Ends an attempt without a result and begins the next: in one transaction, since a process that found only the
@@ -83,7 +97,7 @@ struct Recorder: Sendable {
     func promote(_ steps: [Int]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         var allocations: [AllocationID] = []
-        var gated: JobName?
+        var gated: [AllocationID] = []
         for step in steps {
             let content = itinerary.steps[step]
             checkpoint.steps += instant(step)
@@ -92,12 +106,10 @@ struct Recorder: Sendable {
             else { continue }
             allocations.append(allocation)
             checkpoint.changes.append(.promoted(allocation, release))
-            let phase = itinerary.batch(of: step)?.cut?.phase
-            let hasRun = itinerary.entry(of: step).flatMap { phase?.runs($0) } ?? false
-            if job.healthCheck != nil, hasRun { gated = job.job }
+            let hasRun = itinerary.entry(of: step).map(job.runs) ?? false
+            if job.healthCheck != nil, hasRun { gated.append(allocation) }
         }
-        // All steps belong to one batch, and so to one job.
-        if let gated { checkpoint.changes.append(.gatePending(gated, true)) }
+        if !gated.isEmpty { checkpoint.changes.append(.gateOwed(gated)) }
         try await commit(checkpoint)
         if let version = steps.first.flatMap(itinerary.job(of:))?.version {
             observe(.promoted(allocations, version: version))
@@ -179,24 +191,25 @@ struct Recorder: Sendable {
     }
 
     /// The job's rollout is done.
-    func complete(_ step: Int) async throws {
+    func complete(_ step: Int, attempt: Int) async throws {
         try await commit(
             Checkpoint(
-                run: run.id, at: clock.now(), steps: instant(step), changes: changesOnSuccess(step)))
+                run: run.id, at: clock.now(), steps: instant(step, attempt: attempt), changes: changesOnSuccess(step)))
     }
 
-    private func commit(_ checkpoint: Checkpoint) async throws {
-        let name = checkpoint.steps.first?.step.text ?? "run"
+    private func commit(_ checkpoint: Checkpoint, _ what: String = "run") async throws {
+        let name = checkpoint.steps.first?.step.text ?? what
         FaultPoint.reach("before the checkpoint of \(name)")
         try await catalog.commit(checkpoint)
         FaultPoint.reach("after the checkpoint of \(name)")
     }
 
-    private func instant(_ step: Int, detail: String? = nil) -> [StepWrite] {
+    private func instant(_ step: Int, attempt: Int = 1, detail: String? = nil) -> [StepWrite] {
         let id = itinerary.steps[step].id
         return [
-            .begin(step: id, attempt: 1, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, 1)),
-            .outcome(step: id, attempt: 1, state: .succeeded, detail: detail),
+            .begin(
+                step: id, attempt: attempt, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, attempt)),
+            .outcome(step: id, attempt: attempt, state: .succeeded, detail: detail),
         ]
     }
 
@@ -217,10 +230,13 @@ struct Recorder: Sendable {
             }
             return changes
         case .gate: return [.incomplete(content.job, true)]
-        // Until the health check has passed at the end of it, the next plan begins with the gate.
+        // What bakes owes the gate at the end of it.
         case .bake:
             let hasGate = itinerary.job(of: step)?.healthCheck != nil
-            return [.incomplete(content.job, true)] + (hasGate ? [.gatePending(content.job, true)] : [])
+            let baking = hasGate ? itinerary.allocations(before: step) : []
+            return [
+                .incomplete(content.job, true), .gateOwed(baking.filter { !itinerary.leftBehind.contains($0) }),
+            ]
         // What a hook comes before or after says what is recorded of the job.
         case .hook, .order, .promote, .complete: return []
         }
@@ -230,17 +246,17 @@ struct Recorder: Sendable {
     func changesOnSuccess(_ step: Int) -> [CatalogChange] {
         let content = itinerary.steps[step]
         switch content.kind {
-        case .gate, .bake: return [.gatePending(content.job, false)]
         case .complete:
             // A job that has lost its health check has no gate left that could pass.
             let hasGate = itinerary.job(of: step)?.healthCheck != nil
-            return [.incomplete(content.job, false)] + (hasGate ? [] : [.gatePending(content.job, false)])
+            return [.incomplete(content.job, false)] + (hasGate ? [] : [.gateForgotten(content.job)])
         // Also where its files are still to be removed: whatever becomes of the run, it has to be started again.
         case .action(.stop): return content.allocation.map { [.stopped($0, removed: false)] } ?? []
         case .remove:
             guard let allocation = content.allocation else { return [] }
             return [.stopped(allocation, removed: true)]
-        case .push, .action, .hook, .order, .promote: return []
+        // What a gate has passed, only its own process knows.
+        case .push, .action, .hook, .order, .promote, .gate, .bake: return []
         }
     }
 

@@ -119,7 +119,7 @@ extension Rollout {
             job: job, health: health, run: latest,
             session: { [owners, configuration] worker in
                 guard let owner = owners[worker] else {
-                    throw NotReady(reason: "no run has ever reached it", isUnreachable: false)
+                    throw NotReady(.refused, "no run has ever reached it")
                 }
                 return WorkerSession(
                     worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
@@ -127,10 +127,10 @@ extension Rollout {
             }, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version }, followsOwners: true
         )
         let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }
-        let gate = probe.gate(over: targets, attempts: waits ? health.attempts : 1)
+        let gate = probe.gate(over: targets, isSingle: !waits)
         let problem: String?
         do {
-            problem = try await gate.pass(clock: clock, waiting: waiting)
+            problem = try await gate.pass(clock: clock, waiting: waiting)?.problem
         } catch {
             await hooks?.services.close()
             throw error

@@ -137,7 +137,7 @@ extension Rollout {
         for difference in refresh.differences {
             changes += difference.changes
             guard difference.found.standing == .active else { continue }
-            changes += [.incomplete(difference.allocation.job, true), .gatePending(difference.allocation.job, true)]
+            changes += [.incomplete(difference.allocation.job, true), .gateOwed([difference.allocation])]
         }
         try await catalog.commit(
             Checkpoint(

@@ -8,8 +8,10 @@ public struct Rollout: Sendable {
         case nothingToDo
         /// The plan's run had succeeded before; nothing was touched.
         case alreadyDone(Run)
-        /// `stale`: the facts that kept a batch from beginning.
-        case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact])
+        /// `stale`: the facts that kept a batch from beginning. `leftBehind`: what the run has gone on without.
+        case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact], leftBehind: [LeftBehind])
+        /// Every wave up to the one that `Options.lastWave` names is complete; the run is parked.
+        case reachedLimit(Run)
         /// Parked because the window has no room for what comes next.
         case held(Run, WindowHold)
     }
@@ -129,7 +131,7 @@ public struct Rollout: Sendable {
     ///
     /// - Throws: what `apply` would before it touches anything.
     public func preview(_ file: PlanFile, options: Options) async throws -> Preview {
-        switch try await opening(file, options) {
+        switch try await opening(file, options, isPreview: true) {
         case .alreadyDone(let run): return .alreadyDone(run)
         case .nothingToDo: return .nothingToDo
         case .ready(let run, _, _):
@@ -147,7 +149,8 @@ public struct Rollout: Sendable {
         case ready(Run?, WindowKeeper, Permit)
     }
 
-    private func opening(_ file: PlanFile, _ options: Options) async throws -> Opening {
+    /// - Parameter isPreview: nothing may be written.
+    private func opening(_ file: PlanFile, _ options: Options, isPreview: Bool = false) async throws -> Opening {
         let plan = file.plan
         guard plan.bucket == configuration.bucketID else {
             throw RolloutError.otherBucket(planned: plan.bucket, actual: configuration.bucketID)
@@ -168,7 +171,7 @@ public struct Rollout: Sendable {
         }
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
-        if plan.hasHooks { try checkHooks() }
+        if plan.hasHooks { try checkHooks(isPreview: isPreview) }
         return .ready(resumed, keeper, permit)
     }
 
@@ -195,7 +198,8 @@ public struct Rollout: Sendable {
                 run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests(run.id))
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
-            try catalog.finish(run.id, state: .parked, detail: "workers were not ready", at: clock.now())
+            let state: RunState = try hasBegun(run) ? .parked : .abandoned
+            try catalog.finish(run.id, state: state, detail: "workers were not ready", at: clock.now())
             throw refusal
         }
     }
@@ -207,8 +211,11 @@ public struct Rollout: Sendable {
             if try hasBegun(run) { throw RolloutError.unfinishedRun(run) }
         }
         guard let run = try catalog.latestRun(of: file.id) else { return nil }
-        if run.state == .abandoned { throw RolloutError.abandoned(run) }
-        return run
+        guard run.state == .abandoned else { return run }
+        // Where nobody has given it up, and nothing of it has begun, the plan may be tried again.
+        let isGivenUp = try catalog.decisions(run.id).contains { $0.what == Self.abandon }
+        guard try !isGivenUp && !hasBegun(run) else { throw RolloutError.abandoned(run) }
+        return nil
     }
 
     /// Whether any step of a run was begun. Where its workers were never all ready, none was, and it holds nobody up.
@@ -236,13 +243,14 @@ public struct Rollout: Sendable {
         _ run: Run, _ plan: Plan, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
         parkRequests: AsyncStream<String>
     ) async throws -> Ending {
-        let itinerary = try itinerary(of: run, plan)
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let records = try catalog.steps(of: run.id)
-        try record(options, run, records)
+        try await record(options, run, records)
+        var itinerary = try itinerary(of: run, plan)
+        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
         let workforce = try await Workforce.assemble(
             plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
             recorder: recorder, records: records)
+        itinerary.leave(workforce.left.map(\.allocation))
         let machine = Self.machine(itinerary, try await giveUpAbsent(of: workforce, recorder, records), options)
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
         let performer = Performer(
@@ -264,25 +272,33 @@ public struct Rollout: Sendable {
             drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
+        if result == .parked, end.parkReason == nil, hold == nil, options.lastWave != nil { return .reachedLimit(now) }
         if var hold {
             hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))
             return .held(now, hold)
         }
-        return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
+        return .ended(
+            now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts,
+            leftBehind: try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn })
     }
 
     /// A plan's steps, as the run cuts its batches.
     func itinerary(of run: Run, _ plan: Plan) throws -> Itinerary {
-        Itinerary(plan, orders: try catalog.rolloutOrders(of: run.id))
+        try Itinerary(plan, catalog, of: run.id)
     }
 
     /// What a person decided by giving these options.
-    private func record(_ options: Options, _ run: Run, _ records: [StepRecord]) throws {
+    private func record(_ options: Options, _ run: Run, _ records: [StepRecord]) async throws {
         if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
-        if failed.isEmpty { return }
-        try catalog.record(decision(run.id, "retry-failed", failed.listed(first: 20)))
+        let left = try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }.map { "\($0.allocation)" }
+        if failed.isEmpty, left.isEmpty { return }
+        var checkpoint = Checkpoint(
+            run: run.id, at: clock.now(),
+            decisions: [decision(run.id, "retry-failed", (failed + left).listed(first: 20))])
+        checkpoint.takesIn = !left.isEmpty
+        try await catalog.commit(checkpoint)
     }
 
     /// - Returns: the latest attempts, after what absent workers run was given up.

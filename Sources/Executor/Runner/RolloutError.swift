@@ -16,7 +16,11 @@ public enum RolloutError: Error, Sendable {
     /// Hooks of an earlier process live and ask at a port of this host that somebody else has; the last are their steps.
     case hookPort(RunID, Int, [StepID])
     /// What the workers lack, each beginning with the worker's name.
-    case preflight(RunID, [String])
+    ///
+    /// - Parameters:
+    ///   - run: the run that has begun and stays unfinished; nil where nothing has begun.
+    ///   - excess: jobs of which more workers cannot be used than `max_unreachable` allows, as sentences.
+    case preflight(_ run: RunID?, [String], excess: [String] = [])
     /// The plan's zone is unknown here, or its rules are not those that the plan was made with.
     case zone(String)
     /// The plan had to begin before this instant.
@@ -69,10 +73,19 @@ extension RolloutError: CustomStringConvertible {
                 + steps.map(\.text).listed(first: 5)
                 + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: "
                 + "end it, or wait until these hooks have ended, and run the same command again."
-        case .preflight(let run, let faults):
+        case .preflight(let run?, let faults, _):
             Self.list(
                 "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
                     + "(maand-apply abandon \(run) --reason '...'):", faults)
+        case .preflight(nil, let faults, let excess):
+            ([Self.list("workers are not ready, and nothing was begun. Run the same command when they are:", faults)]
+                + (excess.isEmpty
+                    ? []
+                    : [
+                        Self.list(
+                            "To go on without them, set `rollout.max_unreachable` in the manifest or plan again with "
+                                + "--max-unreachable:", excess)
+                    ])).joined(separator: "\n")
         case .zone(let problem): "\(problem)."
         case .tooLate(let limit):
             "the plan had to begin before \(limit.utcText) (`start_before`), and nothing was touched. Plan again."

@@ -7,6 +7,8 @@ public enum RunEvent: Sendable {
     case stepResumed(Step, attempt: Int)
     case stepEnded(Step, outcome: StepMachine.Outcome, detail: String?, milliseconds: Int64)
     case promoted([AllocationID], version: String)
+    /// The run goes on without the allocation.
+    case leftBehind(AllocationID, reason: String)
     /// A gate has not passed yet and is probed again.
     case gateWaiting(Step, tries: Int, of: Int, problem: String)
     /// A batch is left alone for this many seconds before the rollout goes on.

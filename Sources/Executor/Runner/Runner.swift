@@ -21,7 +21,7 @@ struct Runner: Sendable {
     }
 
     private enum Event: Sendable {
-        case checked([Int], [StaleFact])
+        case checked([Int], [StaleFact], leaving: [AllocationID])
         case held([Int])
         case ended(Int, StepMachine.Outcome)
         case promoted([Int])
@@ -59,10 +59,10 @@ struct Runner: Sendable {
                 if inFlight == 0 { break }
                 guard let event = try await group.next() else { break }
                 switch event {
-                case .checked(let steps, let stale):
+                case .checked(let steps, let stale, let leaving):
                     inFlight -= 1
                     end.staleFacts += stale
-                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
+                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty, leaving: leaving)
                 case .held(let steps):
                     inFlight -= 1
                     waiting += end.machine.checked(steps, isStale: false, isHeld: true)
@@ -72,6 +72,9 @@ struct Runner: Sendable {
                     if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
                         end.machine.reorder(end.machine.itinerary.places[step].unit, order)
                         recorder.follow(end.machine.itinerary)
+                    }
+                    if performer.itinerary.steps[step].kind.isProbe {
+                        end.machine.leave(performer.itinerary.leftBehind)
                     }
                     let unit = end.machine.itinerary.places[step].unit
                     let before = end.machine.failures[unit]
@@ -106,9 +109,10 @@ struct Runner: Sendable {
         switch command {
         case .check(let steps):
             guard try await performer.isAdmitted(steps, isResumed: false) else { return .held(steps) }
-            return .checked(steps, try await performer.staleFacts(of: steps))
+            let stale = try await performer.staleFacts(of: steps)
+            return .checked(steps, stale, leaving: stale.isEmpty ? try await performer.leaveUnusable(steps) : [])
         case .admit(let steps):
-            return try await performer.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
+            return try await performer.isAdmitted(steps, isResumed: true) ? .checked(steps, [], leaving: []) : .held(steps)
         case .perform(let step, let attempt):
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):

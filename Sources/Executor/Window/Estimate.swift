@@ -62,8 +62,11 @@ struct Estimator: Sendable {
 
     private func leastDuration(_ index: Int) -> Int64 {
         switch itinerary.steps[index].kind {
-        case .bake: Int64(itinerary.job(of: index)?.batching.bakeSeconds ?? 0) * 1000
-        case .push, .action, .remove, .hook, .order, .promote, .gate, .complete: 0
+        case .bake:
+            Int64(itinerary.job(of: index)?.batching.bakeSeconds ?? 0) * 1000
+                + leastGate(itinerary.job(of: index)?.healthCheck)
+        case .gate: leastGate(itinerary.job(of: index)?.healthCheck)
+        case .push, .action, .remove, .hook, .order, .promote, .complete: 0
         }
     }
 
@@ -82,11 +85,18 @@ struct Estimator: Sendable {
         }
     }
 
+    /// Milliseconds that pass before a gate can pass.
+    private func leastGate(_ health: HealthCheck?) -> Int64 {
+        guard let health else { return 0 }
+        return Int64(health.initialDelaySeconds + (health.successes - 1) * health.intervalSeconds) * 1000
+    }
+
     private func gate(_ job: Plan.Job?) -> Int64 {
         guard let job, let health = job.healthCheck else { return 0 }
         let rounds = (job.active.count + Gate.width - 1) / Gate.width
         let hooks = job.hooks(.healthCheck).count * job.timeouts.hook
-        let tries = health.attempts * (health.timeoutSeconds * health.checks.count + hooks) * max(1, rounds)
-        return Int64(tries + (health.attempts - 1) * health.intervalSeconds) * 1000
+        let tries = health.attempts + health.successes - 1
+        let asking = tries * (health.timeoutSeconds * health.checks.count + hooks) * max(1, rounds)
+        return Int64(health.initialDelaySeconds + asking + (tries - 1) * health.intervalSeconds) * 1000
     }
 }

@@ -34,7 +34,8 @@ enum PlanSample {
                 jobs.append(
                     try job(
                         name, demands: wave == 0 ? [] : [names[Int(random.below(UInt64(names.count)))]],
-                        starts: isJobControl ? [] : batches(&random, "s"), upgrades: batches(&random, "u"),
+                        recovers: batches(&random, "r"), starts: isJobControl ? [] : batches(&random, "s"),
+                        upgrades: batches(&random, "u"),
                         isJobControl: isJobControl, hooks: hooks(&random, isJobControl),
                         hasGate: random.below(3) > 0, bakeSeconds: random.below(3) == 0 ? 1 : 0,
                         maxFailures: Int(random.below(3))))
@@ -64,7 +65,8 @@ enum PlanSample {
 
     /// - Parameter hooks: how many commands there are for each event.
     static func job(
-        _ name: String, demands: [String] = [], starts: [[String]] = [], upgrades: [[String]] = [],
+        _ name: String, demands: [String] = [], recovers: [[String]] = [], starts: [[String]] = [],
+        upgrades: [[String]] = [],
         isJobControl: Bool = false, hooks: [HookEvent: Int] = [:], hasGate: Bool = true,
         bakeSeconds: Int = 0, maxFailures: Int = 0
     ) throws -> Plan.Job {
@@ -84,6 +86,7 @@ enum PlanSample {
             }
             phases.append(Plan.Phase(kind: kind, batches: entries, gate: hasGate ? gate : .none))
         }
+        try add(.recover, recovers, .restart, .afterEachBatchAndPhase)
         try add(.start, starts, .start, .afterPhase)
         try add(isJobControl ? .jobControl : .upgrade, upgrades, .restart, .afterEachBatch)
         let commands = hooks.filter { $0.value > 0 }.map { event, count in

@@ -5,6 +5,47 @@ import Testing
 
 /// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
 @Suite struct StepMachineTests {
+    @Test func aRunGoesOnWithoutWhatItLeavesBehind() throws {
+        let job = try PlanSample.job("api", upgrades: [["w1"], ["w2"], ["w3"]], hooks: [.postDeploy: 1])
+        let plan = try PlanSample.plan(waves: [[job]])
+        let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w2")))
+        var simulation = Simulation(Itinerary(plan, leftBehind: [gone]), seed: 1)
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(simulation.violations.isEmpty)
+        #expect(!simulation.order.contains { $0.text.contains("w2") })
+        #expect(simulation.order.contains { $0.text == "api/post_deploy/w3/command_post_deploy1" })
+        let standings = StepMachine.standings(simulation.itinerary, recorded: simulation.recorded)
+        #expect(standings == [.succeeded])
+    }
+
+    @Test func whatIsTakenInAgainIsSeenHealthyBeforeTheJobIsComplete() throws {
+        var job = try PlanSample.job("api", upgrades: [["w1"], ["w2"]], hooks: [.postDeploy: 1])
+        job.batching.maxUnreachable = 1
+        let plan = try PlanSample.plan(waves: [[job]])
+        let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w1")))
+        var simulation = Simulation(Itinerary(plan, leftBehind: [gone]), seed: 1)
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        let before = simulation.order.count
+        simulation.takeIn()
+        #expect(simulation.process(crashRate: 0) == .succeeded)
+        #expect(simulation.violations.isEmpty)
+        #expect(
+            simulation.order[before...].map(\.text) == [
+                "api/upgrade/1/w1/push", "api/upgrade/1/w1/restart", "api/upgrade/1/gate", "api/upgrade/2/gate",
+                "api/end/gate", "api/post_deploy/w1/command_post_deploy1", "api/complete",
+            ])
+    }
+
+    @Test(arguments: 0..<60) func randomRunsThatLeaveHostsBehindEndForTheOthers(seed: UInt64) throws {
+        var random = SeededRandom(seed)
+        var simulation = Simulation(Itinerary(try PlanSample.random(&random)), seed: seed)
+        simulation.leaveRate = 20
+        var result: StepMachine.Result?
+        for _ in 0..<200 where result != .succeeded { result = simulation.process(crashRate: 4) }
+        #expect(result == .succeeded)
+        #expect(simulation.violations.isEmpty)
+    }
+
     @Test func runsAPlanInOrder() throws {
         var simulation = Simulation(Itinerary(try PlanSample.twoWaves()), seed: 1)
         simulation.failureRate = 0
@@ -357,6 +398,9 @@ struct Simulation {
     private(set) var widest = 0
     /// Of 100 batches, how many the window has no room for.
     var holdRate: UInt64 = 0
+    /// Of 100 allocations whose turn comes, how many are left behind.
+    var leaveRate: UInt64 = 0
+    private var takenIn = Set<AllocationID>()
     var alwaysFailing: Set<String> = []
     private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
     /// Steps whose work was done, in the order in which it was.
@@ -374,7 +418,7 @@ struct Simulation {
     mutating func process(crashRate: UInt64, retryFailed: Bool = false) -> StepMachine.Result? {
         // Of a process that died after it had recorded an order, the next one reads it.
         let known = orders.filter { job, _ in recorded[StepID("\(job)/rollout_order")]?.state == .succeeded }
-        itinerary = Itinerary(itinerary.plan, orders: known)
+        itinerary = Itinerary(itinerary.plan, orders: known, leftBehind: itinerary.leftBehind, takenIn: takenIn)
         var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
         var pending = machine.advance()
         var flying: [Int] = []
@@ -388,7 +432,9 @@ struct Simulation {
                     }
                     let isStale = staleRate > 0 && random.below(100) < staleRate
                     let isHeld = !isStale && holds(steps, &held)
-                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld)
+                    let leaving = isStale || isHeld ? [] : leaves(steps)
+                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld, leaving: leaving)
+                    itinerary.leave(leaving)
                     if isStale, commands.contains(where: { $0.begins(steps) }) {
                         violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
                     }
@@ -405,7 +451,8 @@ struct Simulation {
                         violations.append("\(itinerary.steps[step].id) begins, and its job is held")
                     }
                     recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
-                    if attempt > 1 { itinerary.probes(after: step).forEach { reopen($0) } }
+                    if attempt > 1 || itinerary.isTakenIn(step) { itinerary.reopened(by: step).forEach { reopen($0) } }
+                    if itinerary.isLeftBehind(step) { violations.append("\(itinerary.steps[step].id) was left behind") }
                     flying.append(step)
                 case .settle(let step, _):
                     flying.append(step)
@@ -445,6 +492,19 @@ struct Simulation {
         itinerary = machine.itinerary
     }
 
+    /// As `--retry-failed` does.
+    mutating func takeIn() {
+        let left = itinerary.leftBehind
+        takenIn = left
+        itinerary = Itinerary(itinerary.plan, orders: itinerary.orders, takenIn: left)
+    }
+
+    /// Workers that do not answer when their turn comes; nothing of an allocation that is left behind has begun.
+    private mutating func leaves(_ steps: [Int]) -> [AllocationID] {
+        guard leaveRate > 0 else { return [] }
+        return steps.compactMap { itinerary.steps[$0].allocation }.filter { _ in random.below(100) < leaveRate }
+    }
+
     /// As the catalog does.
     private mutating func reopen(_ probe: Int) {
         let id = itinerary.steps[probe].id
@@ -475,7 +535,9 @@ struct Simulation {
                     if own.contains(step) { check(step, in: batch) }
                 }
                 if own.contains(step) {
-                    let open = earlier.map { itinerary.steps[$0] }.filter { recorded[$0.id]?.state != .succeeded }
+                    let open = earlier.filter { !itinerary.isLeftBehind($0) }.map { itinerary.steps[$0] }.filter {
+                        recorded[$0.id]?.state != .succeeded
+                    }
                     // What completes a job, and the gate before it, ask for all allocations.
                     let isClosing = itinerary.steps[step].kind == .complete || id.text.hasSuffix("/end/gate")
                     let limit = isClosing ? 0 : itinerary.job(of: step)?.batching.maxFailures ?? 0

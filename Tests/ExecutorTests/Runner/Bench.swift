@@ -127,8 +127,8 @@ final class Bench: Sendable {
         switch ending {
         case .nothingToDo: return nil
         case .alreadyDone: return .succeeded
-        case .held: return .parked
-        case .ended(_, let result, _, _): return result
+        case .held, .reachedLimit: return .parked
+        case .ended(_, let result, _, _, _): return result
         }
     }
 }

@@ -1,0 +1,15 @@
+public import Catalog
+public import Model
+
+extension Itinerary {
+    /// A plan's steps, as the run cuts its batches and with what it has left behind.
+    ///
+    /// - Throws: `CatalogError`.
+    public init(_ plan: Plan, _ catalog: Catalog, of run: RunID) throws {
+        let left = try catalog.leftBehind(by: run)
+        self.init(
+            plan, orders: try catalog.rolloutOrders(of: run),
+            leftBehind: Set(left.lazy.filter { !$0.isTakenIn }.map(\.allocation)),
+            takenIn: Set(left.lazy.filter(\.isTakenIn).map(\.allocation)))
+    }
+}

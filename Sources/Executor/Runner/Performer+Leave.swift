@@ -1,0 +1,97 @@
+internal import Catalog
+internal import Model
+internal import Synchronization
+
+/// Goes on without allocations whose workers cannot be used when their turn comes.
+extension Performer {
+    /// Records that the run goes on without those of a batch that could not be asked about, as far as `Absences` says. What
+    /// is beyond that is found unreachable by its own push.
+    ///
+    /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun, just checked.
+    /// - Returns: what is left behind.
+    func leaveUnusable(_ steps: [Int]) async throws -> [AllocationID] {
+        let reasons = silences.take(steps)
+        if reasons.isEmpty { return [] }
+        let touched = itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
+        let candidates = steps.compactMap { step -> Absences.Candidate? in
+            guard let reason = reasons[step], let allocation = itinerary.steps[step].allocation,
+                !touched.contains(allocation.worker)
+            else { return nil }
+            return .init(allocation: allocation, reason: reason)
+        }
+        let leaving = Absences(candidates, in: itinerary).leaving
+        try await recorder.leave(leaving)
+        return leaving.map(\.allocation)
+    }
+
+    /// Records that the run goes on without those of a gate's allocations whose workers do not answer and were not touched by
+    /// the run, as far as `Absences` says.
+    ///
+    /// - Returns: whether anything was left behind.
+    func leaveDead(among workers: [WorkerName], of job: Plan.Job) async throws -> Bool {
+        guard job.batching.maxUnreachable > 0 else { return false }
+        let touched = itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
+        var candidates: [Absences.Candidate] = []
+        for worker in workers where !touched.contains(worker) {
+            guard let reason = await silence(of: worker) else { continue }
+            candidates.append(.init(allocation: AllocationID(job: job.job, worker: worker), reason: reason))
+        }
+        let leaving = Absences(candidates, in: itinerary).leaving
+        try await recorder.leave(leaving)
+        return !leaving.isEmpty
+    }
+
+    /// Why a worker cannot be asked; nil where it answers, or is not to be used for another reason.
+    private func silence(of worker: WorkerName) async -> String? {
+        let session: WorkerSession
+        do {
+            session = try await workforce.session(worker)
+        } catch {
+            return error.kind == .refused ? nil : error.reason
+        }
+        do {
+            _ = try await session.inquire("\(recorder.run.nonce)-probe-0", tailLimit: 0)
+            return nil
+        } catch {
+            return Self.isSilence(error) ? error.message : nil
+        }
+    }
+
+    /// Finds out whether a worker answers at all, where nothing else is to be asked.
+    func ask(_ step: Int, _ session: WorkerSession) async {
+        do {
+            _ = try await session.inquire(recorder.attemptID(step, 1), tailLimit: 0)
+        } catch {
+            noteSilence(of: step, error)
+        }
+    }
+
+    /// Keeps in mind that a worker could not be asked.
+    func noteSilence(of step: Int, _ error: TransportError) {
+        if Self.isSilence(error) { silences.note(step, error.message) }
+    }
+
+    /// Whether the worker does not answer, or cannot be used as it is.
+    private static func isSilence(_ error: TransportError) -> Bool {
+        switch error.kind {
+        case .unreachable, .refused, .timedOut, .connectionLost, .malformedAnswer, .workerFault: true
+        case .authentication, .unknownHostKey, .changedHostKey, .cancelled, .source: false
+        }
+    }
+}
+
+/// Why workers could not be asked, by the step that was to begin there.
+final class Silences: Sendable {
+    private let reasons = Mutex<[Int: String]>([:])
+
+    func note(_ step: Int, _ reason: String) { reasons.withLock { $0[step] = reason } }
+
+    /// What is known of these steps, and forgets it.
+    func take(_ steps: [Int]) -> [Int: String] {
+        reasons.withLock { reasons in
+            var found: [Int: String] = [:]
+            for step in steps { found[step] = reasons.removeValue(forKey: step) }
+            return found
+        }
+    }
+}
