@@ -1,0 +1,226 @@
+"""A new release changes nothing by itself: what earlier releases left goes on as if they were still there.
+
+Tests/fixtures has a folder for each release, with what that release wrote (see make.py there). The programs at hand have
+nothing to do where nothing has changed, apply the plan that was approved, and end the run that was killed.
+"""
+import collections
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import sqlite3
+import subprocess
+
+import bucket
+import hookbucket
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
+RELEASES = sorted(folder.name for folder in FIXTURES.iterdir() if list(folder.glob("*.tar.gz")))
+# The parts of a plan's summary that touch workers.
+ACTIONS = ("start", "restart", "reload", "sync", "stop")
+
+
+class Restored(hookbucket.HookBucket):
+    """A bucket as it came out of an archive, made this host's again."""
+
+    def __init__(self, test, archive, folder="."):
+        super().__init__(test)
+        shutil.rmtree(self.path)
+        subprocess.run(["tar", "-xzpf", archive, "--no-same-owner", "-C", self.top], check=True)
+        self.top_of_all, self.top = self.top, self.top / folder
+        self.path = self.top / "bucket"
+        self.workspace = self.path / "workspace"
+        if self.path.exists():
+            conf = (self.path / "maand.conf").read_text()
+            self.id = conf.split('bucket_id = "')[1].split('"')[0]
+            for owner in self.path.glob(f"workers/*/opt/worker/{self.id}/owner"):
+                # The first word is the applying host, which is another one than that of the archive.
+                owner.write_text(" ".join([controller(), *owner.read_text().split()[1:]]) + "\n")
+
+    def remove(self):
+        # All of what was unpacked.
+        self.top = self.top_of_all
+        super().remove()
+
+    def hooks(self):
+        """{(job, event, command, worker): how often it ended}."""
+        file = self.path / "hooks.log"
+        return collections.Counter(
+            tuple(line.split(" ")) for line in file.read_text().splitlines()) if file.exists() else collections.Counter()
+
+    def log(self):
+        """All that targets and hooks have done."""
+        return sorted(self.began()), self.targets(), self.hooks()
+
+    def recognise_receipts(self, run):
+        """Makes the run know the receipts folders that were unpacked.
+
+        A worker's receipts folder is known by the random text in its file `generation`, and by that file's inode and the
+        time of its last change. Nobody can set the latter two, and unpacking gives others: for the run the folders would
+        be copies that somebody put back, of which it rightly believes nothing. Here they stand for the very folders that
+        the killed run has seen, so the record is brought to what they are now. The text stays what it was.
+        """
+        folders = {path.parts[-6]: path for path in self.path.glob(f"workers/*/opt/worker/{self.id}/receipts/generation")}
+        folders["@control"] = self.control() / "generation"
+        with sqlite3.connect(self.path / "maand.db") as db:
+            rows = db.execute("SELECT * FROM attempt WHERE run = ? AND step LIKE '@preflight/%'", (run,))
+            names = [column[0] for column in rows.description]
+            for row in rows.fetchall():
+                values = dict(zip(names, row))
+                generation = folders[values["step"].split("/")[1]]
+                text, stat = generation.read_text().strip(), generation.stat()
+                assert values["detail"].split(".")[0] == text, values
+                values["detail"] = f"{text}.{stat.st_ino}.{int(stat.st_ctime)}"
+                # Not by an update: outcomes are final.
+                db.execute("DELETE FROM attempt WHERE run = ? AND step = ?", (run, values["step"]))
+                marks = ", ".join("?" for _ in names)
+                db.execute(f"INSERT INTO attempt ({', '.join(names)}) VALUES ({marks})", list(values.values()))
+        db.close()
+
+
+def controller():
+    """How workers know this host since release 0.1.0: a release that goes by another name loses them."""
+    try:
+        name = pathlib.Path("/etc/machine-id").read_bytes()
+    except FileNotFoundError:
+        name = b""
+    return hashlib.sha256(b"maand-apply\n" + (name or socket.gethostname().encode())).hexdigest()[:16]
+
+
+def planned_hooks(plan):
+    """{(job, event, command, worker): 1} of a plan whose active workers all act."""
+    return collections.Counter({
+        (job["job"], event, hook["command"], worker): 1
+        for wave in plan["waves"] for job in wave["jobs"]
+        for event, hooks in job.get("hooks", {}).items() if event != "modules"
+        for hook in hooks for worker in job["active"]})
+
+
+def planned_targets(plan):
+    return collections.Counter({
+        (job, worker, action): 1 for job, workers in bucket.actions(plan).items()
+        for worker, (action, _) in workers.items() if action != "sync"})
+
+
+class Fixtures:
+    """The tests of one release; `release` is its folder."""
+
+    def restore(self, name, folder="."):
+        archive = FIXTURES / self.release / f"{name}.tar.gz"
+        if not archive.exists():
+            self.skipTest(f"release {self.release} has no {name}")
+        return Restored(self, archive, folder)
+
+    def nothing_to_do(self, b, *flags):
+        self.succeed(b.plan("--detailed-exitcode", *flags, out="now.plan.yaml"))
+        plan = b.read_plan("now.plan.yaml")
+        self.assertEqual({name: plan["summary"][name] for name in ACTIONS}, dict.fromkeys(ACTIONS, 0))
+        self.assertEqual((plan["reconcile"], plan["waves"]), ([], []))
+
+    def assert_each_once(self, b, plan):
+        """That each target of the plan has begun and ended once, and nothing else."""
+        self.assertEqual(collections.Counter(b.targets()), planned_targets(plan))
+        self.assertEqual(collections.Counter(b.began()), planned_targets(plan))
+
+    def test_an_unchanged_bucket_does_nothing(self):
+        b = self.restore("promoted")
+        before = b.log()
+        self.assertTrue(all(before), "the fixture has no logs")
+        self.nothing_to_do(b)
+        for plan in ("idle.plan.yaml", "now.plan.yaml"):
+            self.succeed(b.apply(plan=plan))
+        self.assertEqual(b.log(), before)
+        # What that release had planned is what this one plans.
+        self.succeed(b.run("maand-plan", "verify", b.file("idle.plan.yaml"), "--bucket", b.path))
+        # The runs of that time are done.
+        for plan in ("first.plan.yaml", "second.plan.yaml"):
+            self.succeed(b.apply(plan=plan))
+        self.assertEqual(b.log(), before)
+        # What a hook and what a person has put.
+        self.assertEqual(b.kv("get", "secrets/job/base", "password", "--reveal"), "hunter2 of base\n")
+        self.assertEqual(b.kv("get", "secrets/job/front", "key", "--reveal"), "a secret of front\n")
+        self.assertEqual(b.kv("get", "vars/job/base", "color"), "blue\n")
+
+    def test_an_approved_plan_is_applied(self):
+        b = self.restore("approved-plan")
+        environment = b.environment(MAAND_POLICY=str(b.top / "etc/policy.toml"))
+        self.assertEqual((b.began(), b.hooks()), ([], {}))
+        # The policy counts.
+        signature = b.file("a.plan.yaml.sig.d") / "ben.sig"
+        signature.rename(b.top / "ben.sig")
+        self.refuse(b.apply(env=environment), 77, "there is 1, by anna")
+        (b.top / "ben.sig").rename(signature)
+        self.assertEqual(b.began(), [])
+        self.succeed(b.apply(env=environment))
+        self.assert_each_once(b, b.read_plan())
+        self.assertEqual(b.hooks(), planned_hooks(b.read_plan()))
+        self.nothing_to_do(b)
+
+    def test_an_unfinished_run_is_continued(self):
+        b = self.restore("unfinished-run")
+        plan, before = b.read_plan(), (collections.Counter(b.targets()), b.hooks())
+        b.recognise_receipts(2)
+        states = {row["step"]: row["state"] for row in b.json_of("maand-apply", "status")["steps"]}
+        for step, ended in (("api/upgrade/2/w2/restart", ("api", "w2", "restart") in before[0]),
+                            ("web/post_deploy/w1/command_web", ("web", "post_deploy", "command_web", "w1") in before[1])):
+            self.assertEqual((states[step], ended), ("started", True), f"{step} has to have ended unseen")
+        for done, wanted in zip(before, (planned_targets(plan), planned_hooks(plan))):
+            self.assertTrue(done < wanted, "something has to be left to do, and nothing was done twice")
+
+        self.succeed(b.apply())
+        self.assert_each_once(b, plan)
+        self.assertEqual(b.hooks(), planned_hooks(plan))
+        # Of those whose files alone were pushed.
+        self.assertEqual({(b.job_dir(worker, "quiet") / "app.conf").read_text() for worker in ("w1", "w2", "w3", "w4")},
+                         {"1.1.0\n"})
+        # The hook that ended unseen had written before; of that nothing counted yet.
+        for worker in ("w1", "w2", "w3", "w4"):
+            self.assertEqual(b.kv("get", "vars/job/web", "release." + worker), "1.1.0\n")
+            self.assertEqual(
+                b.kv("get", "secrets/job/web", "password." + worker, "--reveal"), f"the secret of {worker}\n")
+        # A hook has put another order than the plan's, before the kill.
+        restarts = [worker for job, worker, target in b.targets() if job == "api"]
+        self.assertEqual((restarts[0], set(restarts[1:3]), restarts[3]), ("w3", {"w2", "w1"}, "w4"))
+        self.nothing_to_do(b)
+        self.succeed(b.apply())
+        self.assert_each_once(b, plan)
+
+    def test_planning_against_an_export_gives_nothing_to_do(self):
+        b = self.restore("catalog-export", "promoted")
+        catalog = b.top / "catalog.yaml"
+        self.nothing_to_do(b, "--catalog", catalog)
+        self.succeed(
+            b.run("maand-plan", "verify", b.file("idle.plan.yaml"), "--bucket", b.path, "--catalog", catalog))
+
+    def test_a_failed_gate_can_be_planned_away(self):
+        b = self.restore("gate-failed")
+        self.succeed(b.plan("--detailed-exitcode"), 2)
+        self.assertEqual({worker for worker in bucket.actions(b.read_plan())["api"]}, {"w1", "w2", "w3"})
+        exported = self.restore("catalog-export", "gate-failed")
+        self.assertIn("{job: api, gate_pending: true,", (exported.top / "catalog.yaml").read_text())
+        self.succeed(exported.plan("--catalog", exported.top / "catalog.yaml"))
+        self.assertEqual(exported.file().read_bytes(), b.file().read_bytes())
+
+    def test_all_plans_are_read(self):
+        b = self.restore("plans")
+        plans = sorted((b.top / "plans").iterdir())
+        self.assertTrue(plans)
+        for plan in plans:
+            with self.subTest(plan.name):
+                # A plan is taken only where it is, byte for byte, what would be written for it.
+                self.succeed(b.run_in(b.top, "maand-plan", "show", plan))
+                shown = json.loads(
+                    self.succeed(b.run_in(b.top, "maand-plan", "show", plan, "--steps", "--format", "json")).out)
+                self.assertIn(hashlib.sha256(plan.read_bytes()).hexdigest(), json.dumps(shown))
+
+
+for _release in RELEASES:
+    _name = "Release_" + "".join(c if c.isalnum() else "_" for c in _release)
+    globals()[_name] = type(_name, (Fixtures, hookbucket.HookCase), {"release": _release, "__module__": __name__})
+
+
+class Releases(bucket.Case):
+    def test_there_is_one(self):
+        self.assertTrue(RELEASES, f"{FIXTURES} is empty")
