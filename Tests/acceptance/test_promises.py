@@ -47,7 +47,8 @@ class Promises(bucket.Case):
         self.succeed(b.plan(out="back.plan.yaml"))
         self.succeed(b.apply(plan="back.plan.yaml"))
         self.assertEqual(self.conf(b), ["old\n"] * 3)
-        self.assertEqual(b.targets()[1:], [("api", WORKERS[0], "restart"), ("api", WORKERS[1], "restart")])
+        self.assertEqual(b.targets()[1:], [("api", WORKERS[1], "restart"), ("api", WORKERS[0], "restart")],
+                         "what was unfinished comes first")
         self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
 
     def test_failed_action_says_so_again_and_goes_on_only_when_told(self):
@@ -148,14 +149,14 @@ class Promises(bucket.Case):
         b.job("api", "3.0.0", files={"app.conf": "three\n"})
         self.succeed(b.plan())
         self.refuse(b.apply(), 69, "--take-over", "catalog refresh")
+        self.assertIn("abandoned", self.succeed(b.status()).out, "a run of which nothing began remains")
         # Nor does another plan come by, whose run has a number that the workers have not seen.
-        self.succeed(b.abandon(2))
         b.job("api", "3.1.0", files={"app.conf": "three\n"})
         self.succeed(b.plan())
         self.refuse(b.apply(), 69, "--take-over", "catalog refresh")
         self.refuse(b.apply("--take-over"), 3, "app.conf on the worker")
         self.assertEqual(b.began(), [])
-        self.succeed(b.abandon(3))
+        self.succeed(b.abandon(4))
         self.succeed(b.catalog("refresh"))
         self.succeed(b.plan())
         self.succeed(b.apply())
@@ -251,12 +252,24 @@ class Promises(bucket.Case):
     def test_pending_gate_survives_even_when_nothing_else_is_to_do(self):
         b, health = self.gated()
         self.succeed(b.abandon(2, "the gate fails"))
+        b.job("api", "2.0.0", files={"app.conf": "old\n"}, **health.manifest(attempts=2, interval=0))
+        b.write("disabled.json", json.dumps({"workers": list(WORKERS[1:])}))
+        self.succeed(b.plan())
+        self.assertEqual({action for workers in bucket.actions(b.read_plan()).values() for action, _ in workers.values()},
+                         {"stop"})
+        self.refuse(b.apply(), 1, "api/gate", WORKERS[0])
+        self.assertEqual(b.targets()[0], ("api", WORKERS[0], "restart"))
+
+    def test_the_old_version_put_back_is_a_way_forward(self):
+        b, health = self.gated()
+        self.succeed(b.abandon(2, "the gate fails"))
         b.job("api", files={"app.conf": "old\n"}, **health.manifest(attempts=2, interval=0))
         health.sick.clear()
         self.succeed(b.plan())
         self.assertEqual(bucket.actions(b.read_plan()), {"api": {WORKERS[0]: ("restart", "version_changed")}})
         self.succeed(b.apply())
-        self.assertLess(health.probes[0][0], b.rows()[1].start)
+        self.assertEqual([phase["phase"] for phase in b.read_plan()["waves"][0]["jobs"][0]["phases"]], ["recover"])
+        self.assertLess(b.rows()[1].end, health.probes[0][0], "a gate came before what mends it")
         self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
 
     # -- plans
