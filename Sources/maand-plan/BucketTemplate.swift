@@ -108,7 +108,11 @@ struct BucketTemplate {
           },
           "max_concurrent_upgrades": 1,
           "restart_policy": "reload",
-          "restart_globs": ["Makefile"]
+          "restart_globs": ["Makefile"],
+          "health_check": {
+            "checks": [{"type": "ssh", "command": "test -s jobs/hello/data/version"}],
+            "wait": {"attempts": 10, "interval_seconds": 1, "successes": 2}
+          }
         }
 
         """

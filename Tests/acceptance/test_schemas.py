@@ -127,15 +127,21 @@ class Schemas(bucket.Case):
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}", "environment": "test"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
-              rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2})
-        self.succeed(b.plan())
-        self.succeed(b.apply())
+              rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2,
+                       "max_unreachable": "50%"},
+              health_check={"checks": [{"type": "tcp", "port": 1}],
+                            "wait": {"attempts": 1, "initial_delay_seconds": 1, "successes": 2}})
+        self.succeed(b.plan("--max-unreachable", "1"))
+        self.hold_plan(b)
+        self.succeed(b.apply(), 1)
+        self.succeed(b.abandon(1))
+        self.hold_plan(b)
         shutil.rmtree(b.workspace / "jobs/gone")
         b.write("jobs/api/app.conf", "b\n")
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}"}} for n in range(1, 3)]))
         b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}, "workers": []}))
         self.succeed(b.plan(
-            "--window", "third thu of mar 22:00 for 4h and 2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin "
+            "--recover", "api", "--window", "third thu of mar 22:00 for 4h and 2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin "
             "cutoff 15m freeze 2026-12-20 to 2027-01-04", "--start-before", "2030-01-01T00:00Z"))
         plan = b.read_plan()
         self.assertEqual({stop["reason"] for stop in plan["reconcile"]}, {"removed", "disabled"})
