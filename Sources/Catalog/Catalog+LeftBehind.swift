@@ -42,7 +42,8 @@ extension Catalog {
                 """)
         for item in left {
             try statement.execute(arguments: [
-                run.number, item.allocation.job.text, item.allocation.worker.text, bounded(item.reason), now.milliseconds,
+                run.number, item.allocation.job.text, item.allocation.worker.text, bounded(item.reason),
+                now.milliseconds,
             ])
         }
     }

@@ -158,7 +158,9 @@ extension Catalog {
             jobs[try name(row[0])] = JobRecord(incomplete: row[1])
         }
         let pending = "SELECT DISTINCT job FROM allocation WHERE gate_owed = 1 OR gate_failed = 1"
-        for row in try Row.fetchAll(db, sql: pending) { jobs[try name(row[0]), default: JobRecord()].gatePending = true }
+        for row in try Row.fetchAll(db, sql: pending) {
+            jobs[try name(row[0]), default: JobRecord()].gatePending = true
+        }
         for row in try Row.fetchAll(db, sql: "SELECT job, name, number FROM port") {
             jobs[try name(row[0]), default: JobRecord()].assignedPorts[row[1]] = row[2]
         }
@@ -190,7 +192,9 @@ extension Catalog {
     private func release(_ version: String?, _ content: String?, rules: Int = Tree.rules) throws -> Release? {
         guard let version, let content else { return nil }
         guard let digest = Digest(hex: content.utf8) else { throw damaged("`\(content)` is no digest") }
-        guard 1...Tree.rules ~= rules else { throw damaged("the tree \(content) was made by the unknown rules \(rules)") }
+        guard 1...Tree.rules ~= rules else {
+            throw damaged("the tree \(content) was made by the unknown rules \(rules)")
+        }
         return Release(version: version, content: digest, treeRules: rules)
     }
 }

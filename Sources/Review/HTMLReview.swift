@@ -217,7 +217,7 @@ public struct HTMLReview {
         for item in items.prefix(Self.manyRows) {
             out += "<li><span class=\"number\">\(item.number)</span><div>"
             for (place, group) in item.groups.enumerated() {
-                out += "<div>\(Self.badge(group.entry.action, phase.word(group.entry.action, in: job))) "
+                out += "<div>\(Self.badge(group.entry.action, job.word(group.entry.action))) "
                 out += WorkerList.phrase(group.workers).html
                 if place == 0, let each = item.each { out += ", \(each) at a time" }
                 out += " <small>\(group.reasonPhrase.html)</small>"

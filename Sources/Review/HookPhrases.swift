@@ -87,10 +87,10 @@ extension Phrase {
     }
 }
 
-extension Plan.Phase {
-    /// What an entry of the phase does, where that is no action on the worker.
-    func word(_ action: LifecycleAction, in job: Plan.Job) -> String {
-        guard job.isJobControl else { return action.rawValue }
+extension Plan.Job {
+    /// What an entry of the job does, also where that is no action on the worker.
+    func word(_ action: LifecycleAction) -> String {
+        guard isJobControl else { return action.rawValue }
         return switch action {
         case .start: "new"
         case .restart, .reload, .stop, .sync: "update"

@@ -179,7 +179,7 @@ public struct MarkdownReview {
         for item in items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
-                let action = phase.word(group.entry.action, in: job)
+                let action = job.word(group.entry.action)
                 text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
                 text += "\(place == 0 ? size : "") (\(group.reasonPhrase.markdown))\n"
                 for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }

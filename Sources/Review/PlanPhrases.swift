@@ -181,7 +181,8 @@ extension Plan.Job {
     var unreachablePhrase: Phrase? {
         let limit = batching.maxUnreachable
         if limit == 0 { return nil }
-        return "goes on without up to \(own: Wording.count(limit, "allocation")) whose workers cannot be used when their turn "
+        return
+            "goes on without up to \(own: Wording.count(limit, "allocation")) whose workers cannot be used when their turn "
             + "comes, and leaves them as they are"
     }
 
@@ -194,9 +195,13 @@ extension Plan.Job {
                 recovered.count { $0.gate != nil }, "allocation that never passed its gate",
                 "allocations that never passed their gate"
             ),
-            (recovered.count { $0.gate == nil && $0.reason == .unfinished }, "unfinished allocation", "unfinished allocations"),
             (
-                recovered.count { $0.gate == nil && $0.reason != .unfinished }, "allocation that is not known to be well",
+                recovered.count { $0.gate == nil && $0.reason == .unfinished }, "unfinished allocation",
+                "unfinished allocations"
+            ),
+            (
+                recovered.count { $0.gate == nil && $0.reason != .unfinished },
+                "allocation that is not known to be well",
                 "allocations that are not known to be well"
             ),
         ]
@@ -219,7 +224,8 @@ extension Plan.Job {
             batching.bakeSeconds == 0, !isJobControl,
             phases.contains(where: { $0.gate != .none && $0.batches.joined().contains { $0.action == .reload } })
         else { return nil }
-        return "after a reload the old process may still answer this gate: set successes or initial_delay_seconds under "
+        return
+            "after a reload the old process may still answer this gate: set successes or initial_delay_seconds under "
             + "health_check.wait, or rollout.bake_seconds"
     }
 

@@ -169,7 +169,8 @@ public struct TextReview {
                 let label = place == 0 ? "\(item.number)." : String(repeating: " ", count: item.number.count + 1)
                 add(
                     8,
-                    "\(label) " + style(Wording.part(action), "\(Wording.symbol(action)) \(phase.word(action, in: job))") + " "
+                    "\(label) "
+                        + style(Wording.part(action), "\(Wording.symbol(action)) \(job.word(action))") + " "
                         + WorkerList.text(group.workers) + (place == 0 ? size : "")
                         + detail(group.reasonPhrase.terminal))
                 for match in group.entry.matchPhrases { add(8 + label.count + 3, style(.detail, match.terminal)) }

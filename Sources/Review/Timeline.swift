@@ -158,7 +158,7 @@ struct Timeline {
                             Batch(
                                 phase: phase.kind, number: index + 1, gate: gate,
                                 hooks: runs && !job.hooks(event).isEmpty,
-                                entries: batch.map { ($0.worker, $0.action, phase.word($0.action, in: job)) }))
+                                entries: batch.map { ($0.worker, $0.action, job.word($0.action)) }))
                     }
                 }
                 // A job that only probes its gate, or completes.

@@ -187,7 +187,9 @@ struct RunReport {
             let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
             lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
         }
-        for item in leftBehind { lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)")) }
+        for item in leftBehind {
+            lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)"))
+        }
         if holder == nil, state != "interrupted", let advice = Advice(run, open: open) {
             lines.append(terminal.escape(advice.text))
         }

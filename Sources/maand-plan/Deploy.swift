@@ -57,7 +57,8 @@ struct Deploy: ParsableCommand {
         guard let maxUnreachable else { return nil }
         guard let limit = HostCount(maxUnreachable) else {
             throw Failure(
-                .usage, "--max-unreachable: \"\(maxUnreachable)\" is no number of hosts", "such as 2, or 2% of each job")
+                .usage, "--max-unreachable: \"\(maxUnreachable)\" is no number of hosts", "such as 2, or 2% of each job"
+            )
         }
         return limit
     }

@@ -104,7 +104,8 @@ import Testing
         #expect(try api(bucket.plan().plan).gateFirst)
         try bucket.job("api", health, content: "fixed\n")
         #expect(
-            try bucket.plan().plan.batches(of: "api") == ["recover w1 | w2 | w3 | w4 | w5 (after_each_batch_and_phase)"])
+            try bucket.plan().plan.batches(of: "api") == ["recover w1 | w2 | w3 | w4 | w5 (after_each_batch_and_phase)"]
+        )
     }
 
     @Test func aJobWithoutAHealthCheckOwesNoGate() throws {

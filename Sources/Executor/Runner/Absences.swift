@@ -39,7 +39,8 @@ struct Absences: Equatable, Sendable {
         let stops = Set(itinerary.plan.reconcile.lazy.map(\.allocation))
         func counts(_ allocation: AllocationID) -> Bool {
             guard stops.contains(allocation) else { return true }
-            return jobs[allocation.job]?.phases.contains { $0.batches.joined().contains { $0.action == .start } } ?? false
+            return jobs[allocation.job]?.phases.contains { $0.batches.joined().contains { $0.action == .start } }
+                ?? false
         }
         var counted: [JobName: Int] = [:]
         for candidate in candidates where counts(candidate.allocation) {

@@ -85,7 +85,8 @@ extension RolloutError: CustomStringConvertible {
                         Self.list(
                             "To go on without them, set `rollout.max_unreachable` in the manifest or plan again with "
                                 + "--max-unreachable:", excess)
-                    ])).joined(separator: "\n")
+                    ]))
+                .joined(separator: "\n")
         case .zone(let problem): "\(problem)."
         case .tooLate(let limit):
             "the plan had to begin before \(limit.utcText) (`start_before`), and nothing was touched. Plan again."

@@ -112,7 +112,8 @@ struct Runner: Sendable {
             let stale = try await performer.staleFacts(of: steps)
             return .checked(steps, stale, leaving: stale.isEmpty ? try await performer.leaveUnusable(steps) : [])
         case .admit(let steps):
-            return try await performer.isAdmitted(steps, isResumed: true) ? .checked(steps, [], leaving: []) : .held(steps)
+            return try await performer.isAdmitted(steps, isResumed: true)
+                ? .checked(steps, [], leaving: []) : .held(steps)
         case .perform(let step, let attempt):
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):

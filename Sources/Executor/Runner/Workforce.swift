@@ -102,7 +102,9 @@ struct Workforce: Sendable {
         let busy = itinerary.jobsWithHooks(inFlight: records)
         let absences = Absences(
             plan.workers.map(\.worker).filter { !touched.contains($0) }.flatMap { worker -> [Absences.Candidate] in
-                guard let reason = silent[worker]?.reason ?? unusable[worker]?.joined(separator: "; ") else { return [] }
+                guard let reason = silent[worker]?.reason ?? unusable[worker]?.joined(separator: "; ") else {
+                    return []
+                }
                 return needed.filter { $0.worker == worker && !busy.contains($0.job) }.sorted()
                     .map { .init(allocation: $0, reason: reason) }
             }, in: itinerary)

@@ -5,7 +5,9 @@ import Testing
 @testable import Executor
 
 @Suite struct AbsencesTests {
-    private func itinerary(limit: Int, stops: [String] = [], left: [String] = [], starts: [[String]] = []) throws -> Itinerary {
+    private func itinerary(limit: Int, stops: [String] = [], left: [String] = [], starts: [[String]] = []) throws
+        -> Itinerary
+    {
         var job = try PlanSample.job("api", starts: starts, upgrades: [["w1"], ["w2"], ["w3"]])
         job.batching.maxUnreachable = limit
         var plan = try PlanSample.plan(waves: [[job]])
