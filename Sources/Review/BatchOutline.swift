@@ -20,7 +20,13 @@ struct BatchOutline {
         /// Why, and from which version where that is not the same for all.
         var reasonPhrase: Phrase {
             let from: Phrase = version.map { ", from \($0)" } ?? ""
-            return "\(own: Wording.reason(entry.reason))" + from
+            let gate =
+                switch entry.gate {
+                case .failed: ", failed the last gate"
+                case .owed: ", its gate never passed"
+                case nil: ""
+                }
+            return "\(own: Wording.reason(entry.reason))" + from + "\(own: gate)"
         }
     }
 
@@ -82,12 +88,14 @@ private struct EntryKind: Hashable {
     let version: String?
     /// Each glob and what it matches.
     let matched: [[String]]
+    let gate: GateDebt?
 
     init(_ entry: Plan.Entry, version: String?) {
         action = entry.action
         reason = entry.reason
         self.version = version
         matched = entry.matched.map { [$0.name] + $0.value }
+        gate = entry.gate
     }
 }
 

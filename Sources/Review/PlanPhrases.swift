@@ -145,7 +145,7 @@ extension Plan.Phase {
             case .afterPhase: "a gate at the end"
             case .afterEachBatch: "a gate after each batch"
             case .afterEachBatchAndPhase:
-                "a gate over each batch\(batches.count > 1 ? "" : " of it"), then one over everything that runs"
+                "a gate over \(batches.count > 1 ? "each" : "the") batch, then one over everything that runs"
             }
         let spread: Phrase = job.batching.spread.map { ", one value of the tag \($0) at a time" } ?? ""
         let count = Wording.count(batches.count, "batch", "batches")

@@ -12,6 +12,11 @@ struct Advice {
     /// `--until` was given.
     var isLimited = false
 
+    /// The job whose gate failed before anything of it has acted.
+    private var leadingJob: JobName? {
+        failed.first { $0.kind == .gate && $0.id.text == "\($0.job)/gate" }?.job
+    }
+
     /// Whole sentences.
     var text: String {
         let abandon = "give it up: maand-apply abandon \(run) --reason '...'"
@@ -19,7 +24,9 @@ struct Advice {
         case .succeeded: return ""
         case .parked: return "The same command continues it\(isLimited ? ", without --until" : "")."
         case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
-            return "The checkpoint is kept. Remove the cause and run the same command, which asks again, or \(abandon)"
+            return "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
+                + "change the workspace and plan again: what has not passed its gate acts first."
+                + (leadingJob.map { " Where \($0) cannot be well before others act: maand-plan deploy --recover \($0)" } ?? "")
         case .failed:
             return
                 "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"

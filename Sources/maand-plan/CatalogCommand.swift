@@ -88,19 +88,22 @@ struct CatalogAllocations: ParsableCommand {
 
     func run() throws {
         try options.printList(
-            ["job", "worker", "standing", "version", "content", "unfinished", "run"], { try $0.allocations() },
+            ["job", "worker", "standing", "version", "content", "unfinished", "gate", "run"],
+            { try $0.allocations() },
             row: { entry in
                 [
                     entry.allocation.job.text, entry.allocation.worker.text, entry.record.standing.rawValue,
                     entry.record.promoted?.version ?? "-", short(entry.record.promoted?.content),
-                    entry.record.unfinished.map { "\($0.version) \(short($0.content))" } ?? "-", entry.run.description,
+                    entry.record.unfinished.map { "\($0.version) \(short($0.content))" } ?? "-",
+                    entry.record.gateDebt?.rawValue ?? "-", entry.run.description,
                 ]
             },
             json: { entry in
                 [
                     ("job", .string(entry.allocation.job.text)), ("worker", .string(entry.allocation.worker.text)),
                     ("standing", .string(entry.record.standing.rawValue)), ("promoted", json(entry.record.promoted)),
-                    ("unfinished", json(entry.record.unfinished)), ("run", .int(entry.run.number)),
+                    ("unfinished", json(entry.record.unfinished)),
+                    ("not_passed_gate", .optional(entry.record.gateDebt?.rawValue)), ("run", .int(entry.run.number)),
                     ("changed_at", .string(entry.changedAt.utcText)),
                 ]
             })
