@@ -103,7 +103,7 @@ public final class SimulatedTransport: Transport {
 
     private func answer(_ verb: String, _ arguments: [String], _ worker: String) -> [String] {
         switch verb {
-        case "preflight": ["fact generation g.1", "fact boot b", "fact clock 0", "state preflight"]
+        case "preflight": ["fact generation g\(worker).1", "fact boot b", "fact clock 0", "state preflight"]
         // Nothing is staged, so that what is pushed is compared again.
         case "push" where arguments[1] == "check": ["state planned"]
         case "push" where arguments[1] == "stage": ["state unchanged"]

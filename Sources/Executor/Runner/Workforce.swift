@@ -49,89 +49,144 @@ struct Workforce: Sendable {
     static func assemble(
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> Workforce {
-        let known = Dictionary(
-            records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
-        var sessions: [WorkerName: WorkerSession] = [:]
-        var faults: [WorkerName: [String]] = [:]
-        var absent: [WorkerName: String] = [:]
-        var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
-        var unusable: [WorkerName: [String]] = [:]
         let itinerary = recorder.itinerary
         let needed = itinerary.allocations(leftBy: records)
-        let hasBegun = records.contains { !isPreflight($0.step) }
-        let removed = Set(plan.workers.filter(\.isRemoved).map(\.worker))
-        let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         let lineage = try recorder.catalog.lineage()
-        var fresh: [(StepID, generation: String)] = []
-        try await withThrowingTaskGroup(of: (WorkerSession, WorkerName, Readiness).self) { group in
-            // A worker on which nothing is left to do need not answer any more.
-            let workers = Set(needed.lazy.map(\.worker))
-            var waiting = plan.workers.filter { workers.contains($0.worker) }[...]
-            func add() {
-                guard let worker = waiting.popFirst()?.worker else { return }
-                let session = WorkerSession(
-                    worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
-                    transport: transport)
-                group.addTask {
-                    let readiness = await Readiness(
-                        of: session, takeOver: takeOver, lineage: lineage, settled: settled)
-                    return (session, worker, readiness)
-                }
-            }
-            for _ in 0..<(transport.reconnectWindow == nil ? width : connectingWidth) { add() }
-            while let (asked, worker, readiness) = try await group.next() {
-                switch readiness {
-                case .unreachable(let reason) where removed.contains(worker): absent[worker] = reason
-                case .unrecognised(let reason) where removed.contains(worker): absent[worker] = reason
-                case .unreachable(let reason): silent[worker] = (asked, reason)
-                case .unrecognised(let reason): faults[worker] = [reason]
-                case .unusable(let list): unusable[worker] = list
-                case .refused(let reason): faults[worker] = [reason]
-                case .ready(var session, let generation):
-                    let step = preflightStep(worker)
-                    if known[step] == nil { fresh.append((step, generation)) }
-                    session.generation = known[step] ?? generation
-                    sessions[worker] = session
-                    // Another host than this one, whose clock may be another.
-                    if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
-                }
-                add()
-            }
+        let known = Dictionary(
+            records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
+        let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
+        // A worker on which nothing is left to do need not answer any more.
+        let workers = Set(needed.lazy.map(\.worker))
+        var answers = try await ask(plan.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
+            let session = WorkerSession(
+                worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
+                transport: transport)
+            return (session, await Readiness(of: session, takeOver: takeOver, lineage: lineage, settled: settled))
         }
-        let touched = itinerary.workers(touchedBy: records)
-        let busy = itinerary.jobsWithHooks(inFlight: records)
-        let absences = Absences(
-            plan.workers.map(\.worker).filter { !touched.contains($0) }.flatMap { worker -> [Absences.Candidate] in
-                guard let reason = silent[worker]?.reason ?? unusable[worker]?.joined(separator: "; ") else {
-                    return []
-                }
-                return needed.filter { $0.worker == worker && !busy.contains($0.job) }.sorted()
-                    .map { .init(allocation: $0, reason: reason) }
-            }, in: itinerary)
+        for (worker, session) in answers.sessions {
+            // Another host than this one, whose clock may be another.
+            if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
+            if let generation = known[preflightStep(worker)] { answers.sessions[worker]?.generation = generation }
+        }
+        let absences = answers.absences(itinerary, records, needed)
         let left = Set(absences.leaving.map(\.allocation))
-        let stillNeeded = Set(needed.lazy.filter { !left.contains($0) }.map(\.worker))
-        faults.merge(unusable.filter { stillNeeded.contains($0.key) }) { first, _ in first }
-        let waited = silent.filter { stillNeeded.contains($0.key) }
-        if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }
-        guard faults.isEmpty else {
-            throw RolloutError.preflight(
-                hasBegun ? recorder.run.id : nil,
-                plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } },
-                excess: hasBegun ? [] : absences.excess.map(\.description))
-        }
-        try await recorder.preflight(fresh)
+        let waited = try answers.waited(
+            plan, recorder.run.id, needed.filter { !left.contains($0) },
+            hasBegun: records.contains { !isPreflight($0.step) }, absences)
+        try await recorder.preflight(
+            answers.reports.filter { known[preflightStep($0.key)] == nil }.sorted { $0.key < $1.key }
+                .map { (preflightStep($0.key), $0.value.generation) })
         try await recorder.leave(absences.leaving)
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
             recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
         }
         return Workforce(
-            sessions: sessions,
+            sessions: answers.sessions,
             latecomers: Latecomers(
                 waiting: waited.mapValues(\.session), takeOver: takeOver, lineage: lineage, recorder: recorder,
                 generations: known),
             addresses: Dictionary(
                 plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
-            absent: absent, left: absences.leaving)
+            absent: answers.absent, left: absences.leaving)
+    }
+
+    /// Asks all of these workers, as many at a time as the transport is good for.
+    private static func ask(
+        _ workers: [PlanWorker], over transport: any Transport,
+        _ readiness: @escaping @Sendable (WorkerName) async -> (WorkerSession, Readiness)
+    ) async throws -> Answers {
+        try await withThrowingTaskGroup(of: (PlanWorker, WorkerSession, Readiness).self) { group in
+            var answers = Answers()
+            var waiting = workers[...]
+            func add() {
+                guard let worker = waiting.popFirst() else { return }
+                group.addTask {
+                    let (session, readiness) = await readiness(worker.worker)
+                    return (worker, session, readiness)
+                }
+            }
+            for _ in 0..<(transport.reconnectWindow == nil ? width : connectingWidth) { add() }
+            while let (worker, session, readiness) = try await group.next() {
+                answers.add(readiness, of: worker, session)
+                add()
+            }
+            answers.refuseTwins()
+            return answers
+        }
+    }
+
+    /// What the workers of a plan said when they were asked whether they are ready.
+    private struct Answers {
+        var sessions: [WorkerName: WorkerSession] = [:]
+        var reports: [WorkerName: PreflightReport] = [:]
+        /// What keeps a worker from being used, whoever asks again.
+        var faults: [WorkerName: [String]] = [:]
+        /// Of those that answer, and on which nothing can be run.
+        var unusable: [WorkerName: [String]] = [:]
+        var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
+        /// Workers that have left the workspace; their machine may go by another name since.
+        var removed = Set<WorkerName>()
+        /// Removed workers that do not answer.
+        var absent: [WorkerName: String] = [:]
+
+        mutating func add(_ readiness: Readiness, of worker: PlanWorker, _ session: WorkerSession) {
+            let name = worker.worker
+            switch readiness {
+            case .unreachable(let reason) where worker.isRemoved: absent[name] = reason
+            case .unrecognised(let reason) where worker.isRemoved: absent[name] = reason
+            case .unreachable(let reason): silent[name] = (session, reason)
+            case .unusable(let list): unusable[name] = list
+            case .unrecognised(let reason), .refused(let reason): faults[name] = [reason]
+            case .ready(let session, let report):
+                sessions[name] = session
+                reports[name] = report
+                if worker.isRemoved { removed.insert(name) }
+            }
+        }
+
+        /// Workers that are one machine, or of which one is a copy of the other, are not used.
+        mutating func refuseTwins() {
+            for (worker, fault) in Twins.faults(reports.filter({ !removed.contains($0.key) })) {
+                sessions[worker] = nil
+                faults[worker, default: []].append(fault)
+            }
+        }
+
+        /// What can be left behind of what is needed.
+        func absences(
+            _ itinerary: Itinerary, _ records: [StepRecord], _ needed: Set<AllocationID>
+        ) -> Absences {
+            let touched = itinerary.workers(touchedBy: records)
+            let busy = itinerary.jobsWithHooks(inFlight: records)
+            let candidates = needed.sorted().compactMap { allocation -> Absences.Candidate? in
+                let worker = allocation.worker
+                guard !touched.contains(worker), !busy.contains(allocation.job),
+                    let reason = silent[worker]?.reason ?? unusable[worker]?.joined(separator: "; ")
+                else { return nil }
+                return .init(allocation: allocation, reason: reason)
+            }
+            return Absences(candidates, in: itinerary)
+        }
+
+        /// The silent workers that are asked again when their turn comes.
+        ///
+        /// - Parameter needed: what is not left behind.
+        /// - Throws: `RolloutError.preflight` where something is in the way of beginning, or of going on.
+        func waited(
+            _ plan: Plan, _ run: RunID, _ needed: Set<AllocationID>, hasBegun: Bool, _ absences: Absences
+        ) throws -> [WorkerName: (session: WorkerSession, reason: String)] {
+            let workers = Set(needed.lazy.map(\.worker))
+            let waited = silent.filter { workers.contains($0.key) }
+            var faults = faults.merging(unusable.filter { workers.contains($0.key) }) { first, _ in first }
+            if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }
+            guard faults.isEmpty else {
+                throw RolloutError.preflight(
+                    hasBegun ? run : nil,
+                    plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } },
+                    excess: hasBegun ? [] : absences.excess.map(\.description))
+            }
+            return waited
+        }
     }
 
     private static let preflightPrefix = "@preflight/"
@@ -145,7 +200,7 @@ struct Workforce: Sendable {
     }
 
     fileprivate enum Readiness: Sendable {
-        case ready(WorkerSession, generation: String)
+        case ready(WorkerSession, PreflightReport)
         case unreachable(String)
         /// Somebody answers who is not known to be the worker, or who does not know this program.
         case unrecognised(String)
@@ -166,7 +221,8 @@ struct Workforce: Sendable {
                 } else if report.isReady {
                     var session = session
                     session.noteClock(of: report)
-                    self = .ready(session, generation: report.generation)
+                    session.generation = report.generation
+                    self = .ready(session, report)
                 } else {
                     self = .unusable(report.faults)
                 }
@@ -235,7 +291,8 @@ private actor Latecomers {
         case .unreachable(let reason): throw NotReady(.unreachable, reason)
         case .unrecognised(let reason), .refused(let reason): throw NotReady(.refused, reason)
         case .unusable(let faults): throw NotReady(.unusable, faults.joined(separator: "; "))
-        case .ready(var session, let generation):
+        case .ready(var session, let report):
+            let generation = report.generation
             // Somebody else may have asked meanwhile.
             if let session = ready[worker] { return session }
             let step = Workforce.preflightStep(worker)

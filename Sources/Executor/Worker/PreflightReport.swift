@@ -13,6 +13,9 @@ public struct PreflightReport: Sendable, Hashable {
     /// Free space where the bucket lies, in KiB.
     public var freeKiB: Int?
 
+    /// The random part of `generation`: the same after a copy of the directory.
+    var receipts: Substring { generation.prefix { $0 != "." } }
+
     /// Whether steps may be sent there.
     public var isReady: Bool { faults.isEmpty && otherOwner == nil }
 
