@@ -45,24 +45,7 @@ extension Catalog {
                     promoted_content = coalesce(unfinished_content, promoted_content),
                     promoted_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END
                     """)
-        case .gateOwed(let allocations):
-            let statement = try db.cachedStatement(
-                sql: "UPDATE allocation SET gate_owed = 1 WHERE job = ? AND worker = ? AND standing = 'active'")
-            for allocation in allocations {
-                try statement.execute(arguments: [allocation.job.text, allocation.worker.text])
-            }
-        case .gatePassed(let job, let workers):
-            try setGate("gate_owed = 0, gate_failed = 0", of: job, try withDebt(job, among: workers, db), db)
-        case .gateFailed(let job, let covered, let failing):
-            try setGate("gate_failed = 0", of: job, try withDebt(job, among: covered, db), db)
-            try setGate("gate_failed = 1", of: job, failing, db)
-        case .gateForgotten(let job):
-            try db.cachedStatement(
-                sql: """
-                    UPDATE allocation SET gate_owed = 0, gate_failed = 0
-                    WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)
-                    """
-            ).execute(arguments: [job.text])
+        case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
         case .incomplete(let job, let value):
             try set("incomplete", of: job, value, db)
         case .rolloutOrder(let job, let order):
@@ -82,23 +65,6 @@ extension Catalog {
             allocation.job.text, allocation.worker.text, run.number, now.milliseconds, release.version,
             release.content.hex, release.treeRules,
         ]
-    }
-
-    /// Those of `workers` on which the job has not passed its gate: mostly few, however many a gate has asked.
-    private func withDebt(_ job: JobName, among workers: [WorkerName], _ db: Database) throws -> [WorkerName] {
-        let statement = try db.cachedStatement(
-            sql: "SELECT worker FROM allocation WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)")
-        let found = try String.fetchAll(statement, arguments: [job.text]).compactMap(WorkerName.init)
-        if found.isEmpty { return [] }
-        let asked = Set(workers)
-        return found.filter(asked.contains)
-    }
-
-    private func setGate(_ set: String, of job: JobName, _ workers: [WorkerName], _ db: Database) throws {
-        if workers.isEmpty { return }
-        let statement = try db.cachedStatement(
-            sql: "UPDATE allocation SET \(set) WHERE job = ? AND worker = ? AND standing = 'active'")
-        for worker in workers { try statement.execute(arguments: [job.text, worker.text]) }
     }
 
     private func stop(

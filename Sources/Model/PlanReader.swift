@@ -24,27 +24,8 @@ struct PlanReader: NodeReading {
         let transport: TransportKind? = word(map.required("transport"))
         let workerRoot = string(map.required("worker_root"))
         let revision = fields(map.required("base")) { base in integer(base.required("catalog_revision"), 0...Int.max) }
-        let options = fields(map.required("options")) { options in
-            let jobs: [JobName]? = names(options.required("jobs"))
-            let force = boolean(options.required("force"))
-            let syncOnly = boolean(options.required("sync_only"))
-            let recover: [JobName] = options.optional("recover").flatMap { names($0) } ?? []
-            let unreachable = options.optional("max_unreachable").flatMap(hostCount)
-            return all(jobs, force, syncOnly).map {
-                Plan.Options(
-                    jobs: $0.0, force: $0.1, syncOnly: $0.2, recover: recover, maxUnreachable: unreachable)
-            }
-        }
-        let policy = fields(map.required("policy")) { policy in
-            let onFailure: FailurePolicy? = word(policy.required("on_failure"))
-            let parallelism = integer(policy.required("job_parallelism"), Plan.Policy.parallelismRange)
-            let startBefore = instantOrNull(policy.required("start_before"))
-            return all(onFailure, parallelism).map {
-                var policy = Plan.Policy(onFailure: $0.0, jobParallelism: $0.1)
-                policy.startBefore = startBefore
-                return policy
-            }
-        }
+        let options = self.options(map.required("options"))
+        let policy = self.policy(map.required("policy"))
         let window = self.window(map.required("window"))
         let summaryNode = map.required("summary")
         let summary = self.summary(summaryNode)
@@ -74,6 +55,33 @@ struct PlanReader: NodeReading {
     }
 
     // MARK: Parts
+
+    private func options(_ node: Node?) -> Plan.Options? {
+        fields(node) { options in
+            let jobs: [JobName]? = names(options.required("jobs"))
+            let force = boolean(options.required("force"))
+            let syncOnly = boolean(options.required("sync_only"))
+            let recover: [JobName] = options.optional("recover").flatMap { names($0) } ?? []
+            let unreachable = options.optional("max_unreachable").flatMap(hostCount)
+            return all(jobs, force, syncOnly).map {
+                Plan.Options(
+                    jobs: $0.0, force: $0.1, syncOnly: $0.2, recover: recover, maxUnreachable: unreachable)
+            }
+        }
+    }
+
+    private func policy(_ node: Node?) -> Plan.Policy? {
+        fields(node) { policy in
+            let onFailure: FailurePolicy? = word(policy.required("on_failure"))
+            let parallelism = integer(policy.required("job_parallelism"), Plan.Policy.parallelismRange)
+            let startBefore = instantOrNull(policy.required("start_before"))
+            return all(onFailure, parallelism).map {
+                var policy = Plan.Policy(onFailure: $0.0, jobParallelism: $0.1)
+                policy.startBefore = startBefore
+                return policy
+            }
+        }
+    }
 
     private func summary(_ node: Node?) -> Plan.Summary? {
         fields(node) { map in
