@@ -182,6 +182,10 @@ extension Plan.Job {
             let targets = repeatable.map(\.rawValue).joined(separator: ", ")
             phrases.append("runs again where nobody knows whether it ran: \(own: targets)")
         }
+        if !changedByService.isEmpty {
+            let paths = changedByService.map { "\($0)" as Phrase }
+            phrases.append("its service may rewrite \(paths.list(first: 5))")
+        }
         let usual = Plan.Timeouts()
         var limits: [Phrase] = []
         if timeouts.action != usual.action { limits.append("\(timeouts.action) s for an action") }
