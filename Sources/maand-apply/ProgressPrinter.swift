@@ -2,6 +2,7 @@ import Catalog
 import Executor
 import Foundation
 import Model
+import Review
 import Synchronization
 
 /// Prints a run as it goes, a line for each thing that happens.
@@ -54,7 +55,12 @@ final class ProgressPrinter: Sendable {
     func conclude(
         _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact], _ advice: Advice
     ) {
-        for fact in stale.prefix(20) { terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red)) }
+        for fact in stale.prefix(20) {
+            terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red))
+            guard let contents = fact.contents else { continue }
+            let difference = ContentDifference(from: contents.expected, to: contents.found, limit: Self.shownLines)
+            for line in difference.lines { terminal.printError("  \(line)") }
+        }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
         for problem in problems.prefix(20) {
             terminal.printError(
@@ -69,6 +75,9 @@ final class ProgressPrinter: Sendable {
         let headline = terminal.styled(terminal.escape(text), style)
         if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
     }
+
+    /// Of the difference of one file.
+    private static let shownLines = 40
 
     private static func headline(_ run: Run, _ result: StepMachine.Result) -> (String, Terminal.Style) {
         switch result {

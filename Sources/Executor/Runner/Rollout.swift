@@ -244,9 +244,11 @@ public struct Rollout: Sendable {
             plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
             recorder: recorder, records: records)
         let machine = Self.machine(itinerary, try await giveUpAbsent(of: workforce, recorder, records), options)
+        var performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
+        let drift = await driftAtStart(performer, machine, records)
+        if !drift.isEmpty { return try endStale(run, recorder, drift) }
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
-        let performer = Performer(
-            recorder: recorder, store: store, workforce: workforce, keeper: keeper, hooks: hooks)
+        performer.hooks = hooks
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let end: Runner.End
         do {
@@ -269,6 +271,16 @@ public struct Rollout: Sendable {
             return .held(now, hold)
         }
         return .ended(now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts)
+    }
+
+    /// Nothing of the run has begun: what keeps it from that is recorded, as of a batch.
+    private func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
+        FaultPoint.reach("before the run ends")
+        try catalog.finish(
+            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
+            at: clock.now())
+        FaultPoint.reach("after the run ended")
+        return .ended(try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts)
     }
 
     /// A plan's steps, as the run cuts its batches.
@@ -325,12 +337,14 @@ public struct Rollout: Sendable {
     ) -> String? {
         switch result {
         case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
-        case .stale:
-            end.staleFacts.isEmpty
-                ? "\(staleMark)."
-                : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
+        case .stale: staleDetail(end.staleFacts)
         case .succeeded, .failed, .unknown: nil
         }
+    }
+
+    private static func staleDetail(_ facts: [StaleFact]) -> String {
+        facts.isEmpty
+            ? "\(staleMark)." : "\(staleMark): " + facts.prefix(20).map(\.description).joined(separator: "; ")
     }
 
     private static let staleMark = "the plan is stale"
