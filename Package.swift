@@ -66,7 +66,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "YAML", argumentParser],
+            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "Review", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",

@@ -26,6 +26,7 @@ public final class HookAPI: Sendable {
     /// - Parameters:
     ///   - bucketFolder: gets the module `maand` for scripts in Python.
     ///   - bucket: the bucket's id.
+    ///   - leftBehind: what the run goes on without at that moment; lists leave it out.
     ///   - vault: the bucket's key; from it come the tokens.
     ///   - keepsPort: whether the port is that of earlier processes of the run, and stays so for later ones.
     ///   - living: hooks that an earlier process began and that may ask before they are admitted again. They know one port.
@@ -33,14 +34,15 @@ public final class HookAPI: Sendable {
     /// - Throws: `CatalogError`, `HookPortTaken` where hooks may live that know a port which is not to be had, or that no
     ///   port of 127.0.0.1 is, or `HookFileProblem`.
     public static func open(
-        bucketFolder: String, bucket: String, facts: Facts, catalog: Catalog, vault: Vault, run: Run,
+        bucketFolder: String, bucket: String, facts: Facts,
+        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, catalog: Catalog, vault: Vault, run: Run,
         keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp,
         report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let module = PythonModule(bucketFolder: bucketFolder)
         try module.lay()
         let service = HookService(
-            facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
+            planned: facts, leftBehind: leftBehind, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
             report: report)
         let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }

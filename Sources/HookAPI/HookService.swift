@@ -5,7 +5,9 @@ internal import YAML
 
 /// Answers what hooks ask. Knows nothing of connections.
 struct HookService: Sendable {
-    let facts: Facts
+    /// What the plan says of the workspace.
+    let planned: Facts
+    let leftBehind: @Sendable () -> Set<AllocationID>
     /// The bucket's id.
     let bucket: String
     let catalog: Catalog
@@ -16,6 +18,8 @@ struct HookService: Sendable {
     /// What a person should hear of, such as a write that was refused: a hook may not look at its answers.
     let report: @Sendable (String) -> Void
     let seen = SeenSecrets()
+
+    private var facts: Facts { planned.without(leftBehind()) }
 
     /// What a hook shows: the same from every process of its run.
     func token(of attempt: WritingAttempt, nonce: String) -> String {

@@ -44,6 +44,17 @@ extension Facts {
     /// Nil where the workspace has no such job.
     public func job(_ name: JobName) -> Job? { jobs.first { $0.job == name } }
 
+    /// The same without allocations that a run goes on without, as if they were disabled.
+    public func without(_ allocations: Set<AllocationID>) -> Facts {
+        if allocations.isEmpty { return self }
+        var facts = self
+        for index in facts.jobs.indices {
+            let job = facts.jobs[index].job
+            facts.jobs[index].disabled += allocations.lazy.filter { $0.job == job }.map(\.worker).sorted()
+        }
+        return facts
+    }
+
     /// Workers of the job on which it is not disabled, in the order of `workers.json`.
     public func active(_ job: Job) -> [WorkerName] {
         let disabled = Set(job.disabled)

@@ -288,7 +288,7 @@ public struct Itinerary: Sendable {
             }
         }
         unit.closing = unit.stages.count
-        // The gates before left out what had failed or was left behind, and may since have been tried again.
+        // The gates before left out what had failed, and may since have been tried again.
         if content.hasEndGate { unit.stages.append(single(.gate, "\(content.job)/end")) }
         addHooks(.postDeploy, of: content, source, to: &unit, &layout)
         unit.stages.append(single(.complete, content.job.text))

@@ -152,6 +152,11 @@ extension Plan.Job {
             if batching.maxUnreachable > 0 { out.field("max_unreachable", .int(batching.maxUnreachable)) }
         }
         out.sequence("repeatable", .flow) { out in for action in repeatable { out.item(.string(action.rawValue)) } }
+        if !changedByService.isEmpty {
+            out.sequence("changed_by_service", .flow) { out in
+                for path in changedByService { out.item(.string(path)) }
+            }
+        }
         out.mapping("timeouts", .flow) { out in
             out.field("action", .int(timeouts.action))
             out.field("hook", .int(timeouts.hook))

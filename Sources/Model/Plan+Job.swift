@@ -22,6 +22,8 @@ extension Plan {
         public var batching: Batching
         /// Targets that may be run again where it is unknown whether they ran.
         public var repeatable: [LifecycleAction]
+        /// Paths that the running service may rewrite, sorted: what is there is never drift.
+        public var changedByService: [String]
         /// How long one step of each kind may take.
         public var timeouts: Timeouts
         /// The job's last gate failed or never ran, and the plan changes nothing that it was about: so that gate comes
@@ -38,7 +40,8 @@ extension Plan {
             job: JobName, version: String, demands: [JobName] = [], active: [WorkerName], from: [Named<FromState>],
             content: [Content],
             changes: [Named<[FileChange]>], hooks: Hooks? = nil, rolloutOrder: OrderSource, batching: Batching,
-            repeatable: [LifecycleAction], timeouts: Timeouts, gateFirst: Bool, phases: [Phase],
+            repeatable: [LifecycleAction], changedByService: [String] = [], timeouts: Timeouts, gateFirst: Bool,
+            phases: [Phase],
             ports: [Named<Int>] = [], healthCheck: HealthCheck?
         ) {
             self.job = job
@@ -52,6 +55,7 @@ extension Plan {
             self.rolloutOrder = rolloutOrder
             self.batching = batching
             self.repeatable = repeatable
+            self.changedByService = changedByService
             self.timeouts = timeouts
             self.gateFirst = gateFirst
             self.phases = phases
@@ -204,10 +208,9 @@ extension Plan.Job {
         healthCheck != nil && (gateFirst || phases.contains { $0.gate != .none } || hasEndGate)
     }
 
-    /// Whether a gate comes after the last batch, for allocations that earlier gates left out and that joined since.
+    /// Whether a gate comes after the last batch, for allocations that earlier gates left out since they had failed.
     var hasEndGate: Bool {
-        let mayLeaveOut = batching.maxFailures > 0 || batching.maxUnreachable > 0
         let onlyMovesFiles = !phases.isEmpty && !phases.contains { $0.batches.joined().contains(where: isGated) }
-        return mayLeaveOut && healthCheck != nil && !onlyMovesFiles
+        return batching.maxFailures > 0 && healthCheck != nil && !onlyMovesFiles
     }
 }

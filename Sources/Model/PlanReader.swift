@@ -175,6 +175,7 @@ struct PlanReader: NodeReading {
                 }
             }
             let repeatable = list(map.required("repeatable")) { word($0) as LifecycleAction? }
+            let service = changedByService(map.optional("changed_by_service"))
             let timeouts = fields(map.required("timeouts")) { map in
                 all(
                     integer(map.required("action"), Plan.Timeouts.range),
@@ -198,7 +199,8 @@ struct PlanReader: NodeReading {
                 from: from.map { Plan.Named($0.name, $0.value.value) },
                 content: trees.map { Plan.Content(tree: $0.0, workers: $0.1) },
                 changes: changes.map { Plan.Named($0.name, $0.value.value) }, hooks: hooks, rolloutOrder: order.0,
-                batching: batching, repeatable: repeatable, timeouts: timeouts, gateFirst: gateFirst, phases: phases,
+                batching: batching, repeatable: repeatable, changedByService: service, timeouts: timeouts,
+                gateFirst: gateFirst, phases: phases,
                 ports: ports.map { Plan.Named($0.name, $0.value.value) }, healthCheck: health)
             if let orderNode, order.1 != plan.orderingCommands {
                 reader.error(orderNode, "`may_be_replaced_by` has to name the commands of `pre_deploy`")
@@ -225,6 +227,19 @@ struct PlanReader: NodeReading {
         let stopped = map.optional("stopped").flatMap(boolean) ?? false
         guard let version, contentText != nil else { return nil }
         return FromState(version: version, content: content, unfinished: unfinished, stopped: stopped)
+    }
+
+    /// Paths of the job, in the order of their bytes, each once.
+    private func changedByService(_ node: Node?) -> [String] {
+        guard let node, let paths = list(node, { string($0) }) else { return [] }
+        for (path, next) in zip(paths, paths.dropFirst()) where !path.utf8.lexicographicallyPrecedes(next.utf8) {
+            reader.error(node, "`changed_by_service` has to be sorted, with each path once")
+        }
+        for path in paths {
+            if let problem = TreePath.problem(path) { reader.error(node, "the path `\(path)` \(problem)") }
+        }
+        if paths.isEmpty { reader.error(node, "`changed_by_service` without a path is left out") }
+        return paths
     }
 
     private func change(_ node: Node) -> FileChange? {

@@ -260,9 +260,23 @@ struct JobPlanner {
             content: content,
             changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
             batching: batching, repeatable: job.manifest.repeatable,
+            changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
             healthCheck: healthCheck(ports))
+    }
+
+    /// The files that the service may rewrite, of all trees with which allocations end.
+    private func changedByService(_ ends: [Int]) -> [String] {
+        let globs = job.manifest.changedByService
+        if globs.isEmpty { return [] }
+        var paths = Set<PathBytes>()
+        for state in Set(ends) {
+            for entry in states[state].tree.entries where entry.kind != .emptyDirectory {
+                if globs.contains(where: { $0.matches(entry.path) }) { paths.insert(PathBytes(entry.path)) }
+            }
+        }
+        return paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
     }
 
     // MARK: Hooks and health

@@ -36,6 +36,8 @@ struct Manifest: Sendable {
     var healthCheck: HealthCheckTemplate?
     var timeouts = Plan.Timeouts()
     var repeatable: [LifecycleAction] = []
+    /// Files that the running service rewrites.
+    var changedByService: [Glob] = []
 
     /// How a phase is cut where `active` allocations of the job are not disabled.
     func batching(active: Int) -> Plan.Batching {

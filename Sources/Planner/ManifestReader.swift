@@ -3,7 +3,8 @@ internal import YAML
 
 /// Decodes a `manifest.json`, recording every error.
 ///
-/// Fields and their defaults are Maand's; see its manifest reference. `timeouts` and `repeatable` are ours.
+/// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable` and
+/// `changed_by_service` are ours.
 struct ManifestReader {
     let reader: Reader
     let job: JobName
@@ -34,6 +35,9 @@ struct ManifestReader {
         }
         if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
         if let node = map.optional("repeatable") { readRepeatable(node, into: &manifest) }
+        if let node = map.optional("changed_by_service") {
+            manifest.changedByService = (reader.sequence(node) ?? []).compactMap { glob($0, of: "changed_by_service") }
+        }
         if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
             reader.error(
                 node, "job \(job): `certs` is not supported by this release",
@@ -76,7 +80,7 @@ struct ManifestReader {
             }
         }
         if let node = map.optional("restart_globs"), let nodes = reader.sequence(node) {
-            for node in nodes { if let glob = glob(node) { manifest.restartGlobs.append(glob) } }
+            manifest.restartGlobs = nodes.compactMap { glob($0, of: "restart_globs") }
             if manifest.restartPolicy != .reload, !nodes.isEmpty {
                 reader.error(
                     node, "job \(job): restart_globs needs `\"restart_policy\": \"reload\"`",
@@ -142,12 +146,12 @@ struct ManifestReader {
         return integer(node, 0...1_000_000)
     }
 
-    private func glob(_ node: Node) -> Glob? {
+    private func glob(_ node: Node, of field: String) -> Glob? {
         guard let text = reader.string(node) else { return nil }
         do throws(Glob.Problem) {
             return try Glob(text)
         } catch {
-            reader.error(node, "job \(job): restart_globs: \(error.message)")
+            reader.error(node, "job \(job): \(field): \(error.message)")
             return nil
         }
     }

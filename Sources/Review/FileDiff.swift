@@ -64,13 +64,19 @@ enum FileDiff: Equatable {
             case .bytes(let bytes): sides.append(Side(bytes))
             }
         }
-        self = Self.compare(sides[0], sides[1], change, limit: limit)
+        let from = change.from == nil ? "" : Wording.bytes(sides[0].size)
+        let to = change.to == nil ? "" : Wording.bytes(sides[1].size)
+        let sizes = [from, to].filter { !$0.isEmpty }.joined(separator: " -> ")
+        self = Self.compare(sides[0], sides[1], sizes, limit: limit)
     }
 
-    private static func compare(_ old: Side, _ new: Side, _ change: FileChange, limit: Int) -> FileDiff {
-        let from = change.from == nil ? "" : Wording.bytes(old.size)
-        let to = change.to == nil ? "" : Wording.bytes(new.size)
-        let sizes = [from, to].filter { !$0.isEmpty }.joined(separator: " -> ")
+    /// Of two contents that are at hand.
+    init(_ old: [UInt8], _ new: [UInt8], limit: Int) {
+        let sizes = "\(Wording.bytes(old.count)) -> \(Wording.bytes(new.count))"
+        self = Self.compare(Side(old), Side(new), sizes, limit: limit)
+    }
+
+    private static func compare(_ old: Side, _ new: Side, _ sizes: String, limit: Int) -> FileDiff {
         if old.isText == false || new.isText == false { return .note("binary, \(sizes)") }
         guard old.isText == true, new.isText == true else { return .note("too large to show, \(sizes)") }
         guard let diff = LineDiff(old.lines, new.lines) else {

@@ -147,7 +147,7 @@ public enum JSONReview {
                 ("changes", .array(changes.map { change($0, diffs.diff(of: $0.path, from: named.name, in: job.job)) })),
             ])
         }
-        return .object([
+        var fields: [(String, JSON)] = [
             ("job", .string(job.job.text)), ("version", .string(job.version)), ("demands", names(job.demands)),
             ("active", names(job.active)), ("states", .array(states)), ("content", .array(trees)),
             ("hooks", hooks(of: job)),
@@ -174,7 +174,11 @@ public enum JSONReview {
             ("phases", .array(job.phases.map(phase))),
             ("ports", .object(job.ports.map { ($0.name, .int($0.value)) })),
             ("health_check", job.healthCheck.map(healthCheck) ?? .null),
-        ])
+        ]
+        if !job.changedByService.isEmpty {
+            fields.append(("changed_by_service", .array(job.changedByService.map(JSON.string))))
+        }
+        return .object(fields)
     }
 
     private static func change(_ change: FileChange, _ diff: FileDiff?) -> JSON {

@@ -51,6 +51,9 @@ struct JobDifference {
         fields.compare("repeatable", old.repeatable, new.repeatable) {
             $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
         }
+        fields.compare("changed by service", old.changedByService, new.changedByService) {
+            $0.isEmpty ? "nothing" : $0.map { "\($0)" }.list()
+        }
         fields.compare("timeouts.action", old.timeouts.action, new.timeouts.action) { "\($0) s" }
         fields.compare("timeouts.hook", old.timeouts.hook, new.timeouts.hook) { "\($0) s" }
         fields.compare("timeouts.push", old.timeouts.push, new.timeouts.push) { "\($0) s" }

@@ -190,17 +190,18 @@ extension Plan.Job {
     var recoveryPhrase: Phrase? {
         let recovered = entries(of: .recover)
         if recovered.isEmpty { return nil }
+        let unfinished = Set(from.lazy.filter { $0.value.unfinished != nil }.map(\.name))
         let kinds: [(count: Int, one: String, many: String)] = [
             (
                 recovered.count { $0.gate != nil }, "allocation that never passed its gate",
                 "allocations that never passed their gate"
             ),
             (
-                recovered.count { $0.gate == nil && $0.reason == .unfinished }, "unfinished allocation",
+                recovered.count { $0.gate == nil && unfinished.contains($0.from) }, "unfinished allocation",
                 "unfinished allocations"
             ),
             (
-                recovered.count { $0.gate == nil && $0.reason != .unfinished },
+                recovered.count { $0.gate == nil && !unfinished.contains($0.from) },
                 "allocation that is not known to be well",
                 "allocations that are not known to be well"
             ),
@@ -235,6 +236,10 @@ extension Plan.Job {
         if !repeatable.isEmpty {
             let targets = repeatable.map(\.rawValue).joined(separator: ", ")
             phrases.append("runs again where nobody knows whether it ran: \(own: targets)")
+        }
+        if !changedByService.isEmpty {
+            let paths = changedByService.map { "\($0)" as Phrase }
+            phrases.append("its service may rewrite \(paths.list(first: 5))")
         }
         let usual = Plan.Timeouts()
         var limits: [Phrase] = []

@@ -8,7 +8,7 @@ extension [LeftBehind] {
     /// A whole sentence; nil where nothing was left behind.
     var summary: String? {
         if isEmpty { return nil }
-        let names = map { "\($0.allocation) (\($0.reason))" }
-        return "\(count) left behind: " + names.listed(first: Self.named) + ". The next plan has them again."
+        return "\(count) left behind: " + map(\.allocation.description).listed(first: Self.named)
+            + ". The next plan has what is left to do there."
     }
 }

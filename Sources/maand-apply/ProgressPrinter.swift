@@ -2,6 +2,7 @@ import Catalog
 import Executor
 import Foundation
 import Model
+import Review
 import Synchronization
 
 /// Prints a run as it goes, a line for each thing that happens.
@@ -58,7 +59,12 @@ final class ProgressPrinter: Sendable {
         _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact],
         _ leftBehind: [LeftBehind], _ advice: Advice
     ) {
-        for fact in stale.prefix(20) { terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red)) }
+        for fact in stale.prefix(20) {
+            terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red))
+            guard let contents = fact.contents else { continue }
+            let difference = ContentDifference(from: contents.expected, to: contents.found, limit: Self.shownLines)
+            for line in difference.lines { terminal.printError("  \(line)") }
+        }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
         for problem in problems.prefix(20) {
             terminal.printError(
@@ -69,19 +75,25 @@ final class ProgressPrinter: Sendable {
             }
         }
         if problems.count > 20 { terminal.printError("and \(problems.count - 20) more") }
-        if let text = leftBehind.summary {
-            terminal.print(terminal.styled(terminal.escape(text), .yellow))
-        }
+        show(leftBehind)
         let (text, style) = Self.headline(run, result)
         let headline = terminal.styled(terminal.escape(text), style)
         if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
     }
 
+    /// Of the difference of one file.
+    private static let shownLines = 40
+
     /// The run came as far as `--until` says.
-    func concludeLimit(_ run: Run) {
+    func concludeLimit(_ run: Run, _ leftBehind: [LeftBehind]) {
+        show(leftBehind)
         terminal.print(
             terminal.styled("Run \(run.id) came as far as --until says.", .green)
                 + " The same command without --until, or with a later wave, continues it.")
+    }
+
+    private func show(_ leftBehind: [LeftBehind]) {
+        if let text = leftBehind.summary { terminal.print(terminal.styled(terminal.escape(text), .yellow)) }
     }
 
     private static func headline(_ run: Run, _ result: StepMachine.Result) -> (String, Terminal.Style) {

@@ -142,8 +142,8 @@ struct RunCommand: AsyncParsableCommand {
             progress.conclude(
                 run, result, problems, stale, leftBehind, Advice(run, result, problems, isLimited: until != nil))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
-        case .reachedLimit(let run):
-            progress.concludeLimit(run)
+        case .reachedLimit(let run, let leftBehind):
+            progress.concludeLimit(run, leftBehind)
         case .held(let run, let hold):
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
             return hold

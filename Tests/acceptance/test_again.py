@@ -291,7 +291,7 @@ class Again(bucket.Case):
         b = self.deployed(max_concurrent_upgrades=2)
         file = b.job_dir(WORKERS[1], "api") / "app.conf"
         file.write_text("edited by hand\n")
-        self.refuse(b.apply(), 3, WORKERS[1], "app.conf", "planned", "actual")
+        self.refuse(b.apply(), 3, WORKERS[1], "app.conf", "expected", "found", "-old", "+edited by hand")
         self.assertEqual(b.began(), [], "something of the stale batch has run")
         self.assertEqual((b.job_dir(WORKERS[0], "api") / "app.conf").read_text(), "old\n")
         self.refuse(b.apply(), 3, "app.conf")

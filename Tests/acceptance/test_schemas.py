@@ -55,6 +55,7 @@ BAD_MANIFESTS = {
     "no attempts": {"health_check": {"checks": [CHECK], "wait": {"attempts": 0}}},
     "a timeout of nothing": {"timeouts": {"action": 0}},
     "a target that nobody knows": {"repeatable": ["sync"]},
+    "a glob of nothing": {"changed_by_service": [""]},
     "an event twice": {"commands": {"command_page": {"executed_on": ["cli", "cli"]}}},
     "certificates": {"certs": {"a": {}}},
 }
@@ -127,6 +128,7 @@ class Schemas(bucket.Case):
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}", "environment": "test"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
+              changed_by_service=["app.conf", "state/"],
               rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2,
                        "max_unreachable": "50%"},
               health_check={"checks": [{"type": "tcp", "port": 1}],

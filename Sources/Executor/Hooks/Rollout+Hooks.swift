@@ -35,6 +35,7 @@ extension Rollout {
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await hookRunner(
             for: plan, recorder.run, generation: known, keepsPort: true,
+            leftBehind: { recorder.itinerary.leftBehind },
             living: HookIdentity.living(recorder.itinerary, records, of: recorder.run.id))
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner
@@ -47,7 +48,8 @@ extension Rollout {
     ///   - living: see `RunHookServices.open`.
     /// - Returns: also what the receipts directory is now.
     func hookRunner(
-        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool, living: [HookIdentity] = []
+        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool,
+        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, living: [HookIdentity] = []
     ) async throws -> (runner: HookRunner, generation: String) {
         var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
         let faults: [String]
@@ -68,12 +70,14 @@ extension Rollout {
         }
         let services: RunHookServices
         do {
-            services = try await self.services(for: plan, run, keepsPort: keepsPort, living: living)
+            services = try await self.services(
+                for: plan, run, keepsPort: keepsPort, leftBehind: leftBehind, living: living)
         } catch let taken as HookPortTaken {
             let alive = try await self.living(among: living, of: run, session)
             guard alive.isEmpty else { throw RolloutError.hookPort(run.id, taken.port, alive) }
             // All of them have ended, and ask nobody.
-            services = try await self.services(for: plan, run, keepsPort: keepsPort, living: [])
+            services = try await self.services(
+                for: plan, run, keepsPort: keepsPort, leftBehind: leftBehind, living: [])
         }
         let runner = HookRunner(
             session: session, services: services, store: store, bucketFolder: bucketFolder,
@@ -88,11 +92,12 @@ extension Rollout {
     }
 
     private func services(
-        for plan: Plan, _ run: Run, keepsPort: Bool, living: [HookIdentity]
+        for plan: Plan, _ run: Run, keepsPort: Bool, leftBehind: @escaping @Sendable () -> Set<AllocationID>,
+        living: [HookIdentity]
     ) async throws -> RunHookServices {
         try await RunHookServices.open(
             bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
-            living: living, report: { [observe] in observe(.warning($0)) })
+            leftBehind: leftBehind, living: living, report: { [observe] in observe(.warning($0)) })
     }
 
     /// The steps of those hooks of which processes live, by their receipts; one that cannot be asked about is among them.

@@ -17,17 +17,19 @@ struct RunHookServices: Sendable {
 
     /// - Parameters:
     ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    ///   - leftBehind: see `HookAPI.open`.
     ///   - living: attempts that an earlier process began and that have no outcome.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: as `HookAPI.open` does; what the bucket's key says.
     static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
-        living: [HookIdentity], report: @escaping @Sendable (String) -> Void
+        leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity], report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
         let api = try await HookAPI.open(
-            bucketFolder: bucketFolder, bucket: plan.bucket, facts: facts, catalog: catalog, vault: vault, run: run,
+            bucketFolder: bucketFolder, bucket: plan.bucket, facts: facts, leftBehind: leftBehind, catalog: catalog,
+            vault: vault, run: run,
             keepsPort: keepsPort, living: living, now: clock.now, report: report)
         return RunHookServices(
             api: api, catalog: catalog, vault: vault, facts: facts, run: run.id)

@@ -56,6 +56,10 @@ struct Admission: Sendable {
         !isBlocked(unit) && levelOfUnit[unit] == lowest && (levels[levelOfUnit[unit]]?.running ?? 0) < width
     }
 
+    /// Whether a unit of a lower level is open, so that this one waits, whatever of it has begun: something of that one was
+    /// taken in again.
+    func isAhead(_ unit: Int) -> Bool { lowest.map { $0 < levelOfUnit[unit] } ?? false }
+
     /// Whether a failure keeps a unit that has not begun from ever running in this process.
     func isBlocked(_ unit: Int) -> Bool {
         switch standings[unit] {

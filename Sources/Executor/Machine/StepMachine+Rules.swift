@@ -5,6 +5,7 @@ extension StepMachine {
     /// Whether anything of the unit may be done now.
     func mayRun(_ unit: Int) -> Bool {
         guard ended[unit] == nil else { return false }
+        if admission.isAhead(unit) { return false }
         // What has begun is brought to its end, whatever happened elsewhere.
         if hasBegun(unit) { return true }
         let level = itinerary.units[unit].level
@@ -18,7 +19,7 @@ extension StepMachine {
 
     func hasBegun(_ unit: Int) -> Bool {
         if stageOfUnit[unit] > 0 || batch[unit] != nil { return true }
-        guard let first = itinerary.units[unit].stages.first else { return false }
+        guard let first = itinerary.units[unit].stages.first(where: { !isLeftBehind($0) }) else { return false }
         return hasBegun(first)
     }
 
@@ -46,8 +47,9 @@ extension StepMachine {
     }
 
     /// Whether the run goes on without the whole batch, so that nothing of it will ever begin.
-    private func isLeftBehind(_ batch: Itinerary.Batch) -> Bool {
-        batch.chains.allSatisfy { chain in chain.steps.first.map(itinerary.isLeftBehind) ?? false }
+    private func isLeftBehind(_ stage: Itinerary.Stage) -> Bool {
+        guard case .batch(let batch) = stage, !itinerary.leftBehind.isEmpty else { return false }
+        return batch.chains.allSatisfy { chain in chain.steps.first.map(itinerary.isLeftBehind) ?? false }
     }
 
     func maxFailures(of unit: Int) -> Int {
@@ -88,7 +90,7 @@ extension StepMachine {
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
             case .batch(let content):
-                if !hasBegun(stage), !mayBeginStage(unit), !isLeftBehind(content) { return }
+                if !hasBegun(stage), !mayBeginStage(unit), !isLeftBehind(stage) { return }
                 outcome = advanceBatch(content, unit: unit, into: &commands)
             }
             guard let outcome else { return }
@@ -115,7 +117,9 @@ extension StepMachine {
     /// How many allocations of a batch failed, where that may be more than none. A hook looks at its job or its batch as a
     /// whole, so that nobody can say what goes on without it.
     private func toleratedFailures(of stage: Itinerary.Stage, _ unit: Int) -> Int {
-        guard case .batch(let content) = stage, content.cut != nil, let batch = batch[unit], batch.hooks == .succeeded
+        // Nothing healthy is touched before what is broken is well.
+        guard case .batch(let content) = stage, let cut = content.cut, cut.phase != .recover, let batch = batch[unit],
+            batch.hooks == .succeeded
         else { return 0 }
         return batch.failures
     }

@@ -17,6 +17,16 @@
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
 # An attempt `<run>-probe-<nonce>` only looks: nobody asks about it again, and its files go when it has been reported.
 # receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target.
+#
+# What targets do to the files that were pushed, left/<job>/*:
+#   before   what was at each path when a target began. Not empty: a target has begun and has not ended well since all was
+#            as it was pushed, so that whatever differs is its work
+#   after    the same when a target has ended well
+#   paths    of a job with many files: where they are looked for, with zero bytes between
+#   record   each path that targets left otherwise than it was pushed; a line is
+#            PUSHEDSIZE INODE SIZE MODE MTIME CTIME KIND DIGEST PUSHEDKIND PUSHEDDIGEST ./PATH/
+#            with kinds f, l or `-` for nothing, and `-` for each of INODE to CTIME where nothing is there
+#   service  paths that the running service may rewrite, as PUSHEDSIZE ./PATH/
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 umask 077
@@ -280,11 +290,82 @@ if [ "$verb" = _runner ]; then
     lock=$R/.lock/$key
     [ "$key" = - ] && lock=$r.lock
     shift 9
-    timeout=$1 grace=$2 target=$4
+    timeout=$1 grace=$2 target=$4 L= whole=
     leave() { rm -f "$c"; exit "$1"; }
     refuse() { mark "$r.done.$1"; leave 0; }
     # withdraw OUTCOME: after the claim, before the command.
-    withdraw() { mv "$r.began" "$r.done.$1"; sync "$R/$run"; }
+    withdraw() { untouched; mv "$r.began" "$r.done.$1"; sync "$R/$run"; }
+    # untouched: no target has begun after all.
+    untouched() { [ -z "$L" ] || [ "$whole" ] || true >"$L/before"; }
+    # survey FILE [PATH...]: what is at each path that was pushed, so that any change shows. Without paths: at each of the
+    # file `paths`.
+    survey() {
+        out=$1
+        shift
+        {
+            echo "$id"
+            if [ $# -gt 0 ]; then stat -c "$seen %n" -- "$@"
+            else xargs -0 stat -c "$seen %n" -- <"$L/paths"; fi
+        } >"$out" 2>/dev/null
+    }
+    seen='%i %s %f %y %z'
+    # some ARGUMENT...: grep, for which no line is no failure.
+    some() { grep "$@" || [ $? -eq 1 ]; }
+    # note: records what the target has left in the place of what was pushed. Fails where it cannot; until it has ended, the
+    # target counts as one that has not. All lists of it have the order of the list of what was deployed.
+    note() {
+        older=
+        if [ -s "$L/record" ]; then mv -f "$L/record" "$L/older" && older=$L/older || return 1; fi
+        true >"$L/record" && true >"$L/stamps" || return 1
+        if [ "$whole" ]; then
+            some '^[fl] ' "$W/deployed/$job" >"$L/changed" && sed 1d "$L/before" >"$L/was" &&
+                sed 1d "$L/after" >"$L/now" || return 1
+        else
+            some -vxFf "$L/after" "$L/before" >"$L/was" && some -vxFf "$L/before" "$L/after" >"$L/now" &&
+                sed 's,^[^/]*, .,;s,$,/,' "$L/was" "$L/now" >"$L/names" &&
+                some -Ff "$L/names" "$W/deployed/$job" >"$L/changed" || return 1
+            [ -z "$older" ] || some -vFf "$L/names" "$older" >"$L/record" || return 1
+        fi
+        was= now=
+        set --
+        while IFS=' ' read -r k d _ p <&5; do
+            [ "$was" ] || IFS= read -r was <&6
+            [ "$now" ] || IFS= read -r now <&7
+            size= stamp=
+            # What was there before the target stands for what was pushed, unless more is known.
+            if [ "./${was#*/}/" = "$p" ]; then size=${was#* } size=${size%% *} was=; fi
+            if [ "./${now#*/}/" = "$p" ]; then stamp=${now%% ./*} now=; fi
+            [ "$size$stamp$whole" ] || continue
+            if [ "$older" ]; then
+                line=$(grep -F -e " $k $d $p" "$older")
+                [ -z "$line" ] || size=${line%% *}
+            fi
+            left=-
+            if [ -z "$stamp" ]; then is=- stamp='- - - - -'
+            elif [ -L "${p%/}" ]; then
+                left=$(printf %s "$(readlink -- "${p%/}")" | sha256sum)
+                is=l left=${left%% *}
+            elif [ -f "${p%/}" ]; then
+                is=f
+                # As everywhere: a few are arguments, so that they need neither a list nor `xargs`.
+                if [ $# -lt 64 ]; then set -- "$@" "${p%/}"; else printf '%s\0' "${p%/}" >&8; fi
+            else continue; fi
+            printf '%s\n' "$is $left $k $d ${size:--} $p"
+            printf '%s\n' "$stamp" >>"$L/stamps"
+        done 5<"$L/changed" 6<"$L/was" 7<"$L/now" 8>"$L/files" >"$L/found"
+        true >"$L/sums" && [ $# -eq 0 ] || sha256sum -- "$@" >"$L/sums" || return 1
+        [ ! -s "$L/files" ] || xargs -0 sha256sum -- <"$L/files" >>"$L/sums" || return 1
+        [ ! -s "$L/found" ] || while IFS=' ' read -r is left k d size p <&5 && IFS= read -r stamp <&6; do
+            [ "$is" != f ] || IFS=' ' read -r left _ <&7 || return 1
+            # Where the name holds a backslash, the line begins with one.
+            left=${left#\\}
+            [ "$is $left" = "$k $d" ] || printf '%s\n' "$size $stamp $is $left $k $d $p" >&8 || return 1
+        done 5<"$L/found" 6<"$L/stamps" 7<"$L/sums" 8>>"$L/record"
+        sync "$L/record" "$L" || return 1
+        for line in was now names changed files found stamps sums older; do set -- "$@" "$L/$line"; done
+        shift $(($# - 9))
+        rm -f "$@"
+    }
     # over: whether the runner has seen the command end. Nobody else can open a descriptor of it.
     over() { [ -L "/proc/$$/fd/8" ]; }
     # uptime: since boot, in hundredths of a second, into $up.
@@ -335,8 +416,25 @@ if [ "$verb" = _runner ]; then
     # Where the exclusive creation fails, a fence was faster.
     mark "$r.go" || refuse fenced
     if [ "$job" = - ]; then cd "$W"; else cd -P "$W/jobs/$job"; fi 2>/dev/null || refuse nojob
-    mark "$r.began" || refuse nospace
-    sync "$r.run" "$R/$run"
+    # The paths of a small job are the only arguments from here on.
+    set --
+    if [ "$target" != - ] && [ -s "$W/deployed/$job" ]; then
+        L=$W/left/$job
+        # Where the last target has not ended well, nobody knows what it has changed.
+        if [ -d "$L" ]; then [ ! -s "$L/before" ] || whole=1
+        else mkdir -p "$L" && sync "$W/left" || leave 14; fi
+        while [ $# -lt 64 ] && IFS=' ' read -r k _ _ p <&5; do
+            case $k in f | l) set -- "$@" "${p%/}" ;; esac
+        done 5<"$W/deployed/$job"
+        if [ $# -eq 0 ] || [ $# -ge 64 ]; then
+            set --
+            sed '/^d/d;s,/$,,;s,^[^/]*,.,' "$W/deployed/$job" | tr '\n' '\0' >"$L/paths" || leave 14
+        fi
+        survey "$L/before" "$@"
+        [ -s "$L/before" ] || leave 14
+    fi
+    mark "$r.began" || { untouched; refuse nospace; }
+    sync "$r.run" "$R/$run" ${L:+"$L/before"}
     # As late as can be: what was frozen or delayed must not begin after it was given up. Into a file that is there
     # anyway: a substitution would cost the copy of this shell.
     identity "$r.go"
@@ -368,6 +466,14 @@ if [ "$verb" = _runner ]; then
         # The signal to the group may interrupt the wait.
         until wait "$watcher"; w=$?; [ "$w" -lt 128 ] || ! kill -0 "$watcher" 2>/dev/null; do :; done
         [ "$w" -ne 3 ] || kind=timeout
+    fi
+    if [ "$L" ] && [ "$kind.$status" = exit.0 ]; then
+        survey "$L/after" "$@"
+        # Where times have no fractions, a change in the second of a push would not show.
+        { read -r _ && read -r line; } <"$L/after"
+        case ${line%% ./*} in *.*) ;; *) whole=1 ;; esac
+        # What cannot be recorded stays the work of a target that has not ended.
+        { [ -z "$whole" ] && cmp -s "$L/before" "$L/after"; } || note 2>/dev/null && true >"$L/before"
     fi
     # How much went through the descriptors that the command was given, without a process to count.
     read -r _ outs </proc/$$/fdinfo/3
@@ -470,14 +576,15 @@ if [ "$verb" = preflight ]; then
         [ "$1" != - ] && [ "$o2" -ge "${1%%.*}" ] || return 1
         case .$1. in *".$o3."*) return 1 ;; esac
     }
-    for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sort readlink cmp df; do
+    for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sed tr \
+        sort readlink cmp df; do
         command -v "$t" >/dev/null || fault tool "$t"
     done
     umask 022
     [ -d "$W/jobs" ] || mkdir -p "$W/jobs" || fault directory "$W/jobs"
     umask 077
-    if [ ! -d "$R/.lock" ] || [ ! -d "$W/staging" ] || [ ! -d "$W/deployed" ]; then
-        mkdir -p "$R/.lock" "$W/staging" "$W/deployed" || fault directory "$R"
+    if [ ! -d "$R/.lock" ] || [ ! -d "$W/staging" ] || [ ! -d "$W/deployed" ] || [ ! -d "$W/left" ]; then
+        mkdir -p "$R/.lock" "$W/staging" "$W/deployed" "$W/left" || fault directory "$R"
     fi
     if [ "$faults" = 0 ]; then
         { echo probe >"$R/.lock/.probe" && [ -w "$W/jobs" ]; } 2>/dev/null || fault write "$W"
@@ -538,7 +645,8 @@ fi
 
 # inventory: for each job, what was deployed as it is now, and the last word on it. Touches nothing.
 # A line of `paths` is KIND ./PATH/ with the kind that is there now, after an l line come digest and size of the link's
-# text, which may be anything; `sums` and `sizes` are of the regular files, in their order.
+# text, which may be anything; `sums` and `sizes` are of the regular files, in their order. `left` and `service` are as in
+# the folder `left`.
 if [ "$verb" = inventory ]; then
     read -r nonce || exit 64
     permitted
@@ -580,6 +688,10 @@ if [ "$verb" = inventory ]; then
         regular | xargs -0 stat -c %s --
         say manifest
         [ -L manifest.json ] || [ ! -f manifest.json ] || head -c 65536 manifest.json
+        say left
+        [ ! -s "$W/left/$job/record" ] || cat "$W/left/$job/record"
+        say service
+        [ ! -s "$W/left/$job/service" ] || cat "$W/left/$job/service"
     done 2>/dev/null
     answer inventory
 fi
@@ -665,7 +777,14 @@ sync_touched() {
     [ $# -eq 0 ] || sync "$@"
 }
 
-places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree; }
+places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree L=$W/left/$1; }
+
+# forget: everything is as it was pushed, so that nothing is the work of targets any more.
+forget() {
+    for list in before record; do
+        [ ! -s "$L/$list" ] || true >"$L/$list" || return 1
+    done
+}
 
 # settle_push: after the commit marker there is only this way. It may be interrupted and repeated anywhere.
 forward() {
@@ -680,6 +799,9 @@ forward() {
         removal=folders
         by_folder "$S/empty" in_folder || return 1
         cd "$W"
+        if [ -s "$S/service" ]; then cat "$S/service" >"$L/service" || return 1
+        elif [ -s "$L/service" ]; then true >"$L/service" || return 1; fi
+        [ ! -e "$S/whole" ] || forget || return 1
         sync_touched "$W/jobs"
         mv -f "$S/deployed" "$W/deployed/$job" && sync "$W/deployed" || return 1
     fi
@@ -708,17 +830,23 @@ stamps() {
 }
 stamp='%i %f %s %Z %z %n'
 
-# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE TOKEN
+# push JOB MODE GENERATION CONTROLLER SEQUENCE NONCE TOKEN HINTS
 # MODE `check`: compares only. `apply`: a path may hold what the plan says it holds, or what it shall hold; anything
 # else is drift, and nothing is touched. `force`: what is sent replaces whatever is there. `stage`: as `apply`, but stops
 # when everything lies verified and synced beside the target; `commit` brings in what was staged under that TOKEN.
-# Input: the nonce, then, but for `commit`, a tar archive of `plan` and of `tree/`, the files that are to be replaced. A line of `plan` is
+# HINTS: letters, or `-`. `t`: a target runs when this is done, so that a path that is the work of an earlier target has to
+# hold what was pushed; where the plan does not send that, the answer names the paths, and nothing is touched. `n`: nothing
+# of the job is said to be there, so that what an earlier push and its targets left is replaced. `m`: a mode is a
+# difference, too, and what targets did is no excuse.
+# Input: the nonce, then, but for `commit`, a tar archive of `plan`, `service` and `tree/`, the files that are to be
+# replaced. A line of `plan` is
 #   KIND DIGEST MODE FROMKIND FROMDIGEST FROMMODE ./PATH/
 # with kinds f, l, d or `-` for nothing; from `= = =` where it is as it shall be. After an l line comes the link's text.
+# `service` may be missing.
 if [ "$verb" = push ]; then
     read -r nonce || exit 64
     places "$1"
-    mode=$2 expected=$3 owner="$4 $5 $6"
+    mode=$2 expected=$3 owner="$4 $5 $6" hints=$8
     identity
     same || answer generation "$generation"
     owned
@@ -750,6 +878,19 @@ if [ "$verb" = push ]; then
         drifted=$((drifted + 1))
         [ "$drifted" -gt 200 ] || say drift "$1" "$2"
     }
+    # differs KIND DIGEST WORD PATH: there is something else than what was there and what shall be there, or nothing. Who
+    # did that is asked when all is known: a line of `differing` says whether the plan changes the path, what the
+    # controller is told, what was pushed, and the path; one of `asked` what makes it the work of a target.
+    differs() {
+        case $fk in =) printf '= %s %s %s/\n' "$3" "$d" "$4" ;; *) printf '+ %s %s %s/\n' "$3" "$d" "$4" ;; esac >&5
+        case $hints in
+        *n*) printf '%s %s %s/\n' "$1" "$2" "$4" ;;
+        *)
+            printf '%s %s %s %s %s/\n' "$1" "$2" "$k" "$d" "$4"
+            [ "$fk" = = ] || printf '%s %s %s %s %s/\n' "$1" "$2" "$fk" "$fd" "$4"
+            ;;
+        esac >>"$S/asked"
+    }
     # obstructed PATH: where a folder stands in the way of a file, whether anything in it is not ours.
     obstructed() {
         (cd "$J" && find "$1" ! -type d) >"$S/inside"
@@ -762,13 +903,71 @@ if [ "$verb" = push ]; then
         there=$(readlink -- "$P" 2>/dev/null)
         if [ "$k" = l ] && [ "$there" = "$text" ]; then return 0; fi
         [ "$mode" = force ] && [ "$fk" != = ] && return 1
-        if [ "$fk" = l ]; then
-            set -- $(printf %s "$there" | sha256sum)
-            [ "$1" = "$fd" ] && return 1
-        fi
-        drift link "$p"
+        set -- $(printf %s "$there" | sha256sum)
+        [ "$fk $fd" = "l $1" ] || differs l "$1" link "$p"
         return 1
     }
+    # judge: of each path that differs, whether a target of ours or the service has done that; the others have drifted.
+    judge() {
+        true >"$S/ours" && true >"$S/spared" || return 1
+        open=
+        case $mode.$hints in
+        force.* | *.*m*) ;;
+        *.*n*)
+            {
+                [ ! -s "$W/deployed/$job" ] || sed 's,^\([fl] [^ ]*\) [^ ]* \./,\1 ./,' "$W/deployed/$job"
+                [ ! -s "$L/record" ] || sed "$leavings" "$L/record" | sed 's,^\([^ ]* [^ ]*\) [^ ]* [^ ]* ,\1 ,'
+            } >"$S/own" || return 1
+            # Of a target that has not ended well, whatever was pushed there.
+            [ ! -s "$L/before" ] || [ ! -s "$S/had" ] || open=listed
+            ;;
+        *)
+            [ ! -s "$L/record" ] || sed "$leavings" "$L/record" >"$S/own" || return 1
+            [ ! -s "$L/before" ] || open=all
+            ;;
+        esac
+        sed 's,^[^/]*\./,./,' "$S/differing" >"$S/paths" || return 1
+        if [ "$open" = listed ]; then
+            sed 's,$,/,' "$S/had" >"$S/own" || return 1
+            grep -xFf "$S/own" "$S/paths" >"$S/ours"
+        fi
+        if [ -z "$open" ] && [ -s "$S/own" ]; then
+            grep -xFf "$S/own" "$S/asked" | sed 's,^[^/]*\./,./,' >"$S/ours" || return 1
+        fi
+        if [ -s "$S/service" ]; then
+            sed 's,^[^ ]* ,,' "$S/service" >"$S/rewritten" || return 1
+            grep -xFf "$S/rewritten" "$S/paths" >"$S/spared"
+        fi
+        ours= spared= last=
+        while IFS=' ' read -r u word d p <&3; do
+            while [ -z "$ours" ] && IFS= read -r ours <&4; do [ "$ours" != "$last" ] || ours=; done
+            [ "$spared" ] || IFS= read -r spared <&5
+            who=$open
+            [ "$ours" != "$p" ] || who=ours ours=
+            [ "$who" != listed ] || who=
+            if [ "$spared" = "$p" ]; then
+                spared=
+                # Of what is not known to be there, the service's are those that stay as they were pushed.
+                case $hints in
+                *m*) grep -qxF -e "f $d 644 $p" -e "f $d 755 $p" "$W/deployed/$job" 2>/dev/null && who=service ;;
+                *) who=service ;;
+                esac
+            fi
+            last=$p
+            case $who$u in
+            service? | *+) [ "$who" ] || drift "$word" "${p%/}" ;;
+            =) drift "$word" "${p%/}" ;;
+            *)
+                case $hints in *t*) ;; *) continue ;; esac
+                needs=$((needs + 1))
+                [ "$needs" -gt 200 ] || say need "${p%/}"
+                ;;
+            esac
+        done 3<"$S/differing" 4<"$S/ours" 5<"$S/spared"
+        return 0
+    }
+    # A line of `record` as one of `asked`.
+    leavings='s,^[^/]* \([fl-] [^ ]* [fl] [^ ]* \./\),\1,'
     [ ! -s "$W/deployed/$job" ] || while IFS=' ' read -r k _ _ p; do
         printf '%s\n' "${p%/}" >&4
         [ "$k" != l ] || printf '%s\n' "${p%/}" >>"$S/links"
@@ -798,7 +997,7 @@ if [ "$verb" = push ]; then
         case $k$staged in
         f1)
             if [ -L "$T/$p" ] || [ ! -f "$T/$p" ]; then answer failed "missing $p"; fi
-            printf 's %s - - %s/\n' "$d" "$p" >&4
+            printf 's f %s - - - %s/\n' "$d" "$p" >&4
             if [ $# -lt 64 ]; then set -- "$@" "$T/$p"; else printf '%s\0' "$T/$p" >>"$S/hash"; fi
             fresh=$((fresh + 1))
             ;;
@@ -808,7 +1007,7 @@ if [ "$verb" = push ]; then
         ff | -f)
             role=c
             [ "$k" = f ] || role=x
-            printf '%s %s.%s %s.%s %s %s/\n' "$role" "$d" "$m" "$fd" "$fm" "$am" "$p" >&4
+            printf '%s %s %s.%s %s %s.%s %s %s/\n' "$role" "$k" "$d" "$m" "$fk" "$fd" "$fm" "$am" "$p" >&4
             if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             ;;
         ll) the_link || [ -z "$staged" ] || printf '%s\n' "$p" >&6 ;;
@@ -816,7 +1015,7 @@ if [ "$verb" = push ]; then
         dd) ;;
         d-) printf '%s\n' "$p" >>"$S/folders" ;;
         df)
-            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s %s.- %s %s.%s %s %s/\n' "$k" "$d" "$fk" "$fd" "$fm" "$am" "$p" >&4
             if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             printf '%s\n' "$p" >>"$S/clear"
             printf '%s\n' "$p" >>"$S/folders"
@@ -832,41 +1031,64 @@ if [ "$verb" = push ]; then
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         lf)
-            printf 'o %s.%s %s.%s %s %s/\n' - - "$fd" "$fm" "$am" "$p" >&4
+            printf 'o %s %s.- %s %s.%s %s %s/\n' "$k" "$d" "$fk" "$fd" "$fm" "$am" "$p" >&4
             if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         fd | ld)
-            if obstructed "$p" || { [ "$fk" != d ] && [ "$mode" != force ]; }; then drift folder "$p"; fi
+            if obstructed "$p"; then drift folder "$p"
+            elif [ "$fk" != d ] && [ "$mode" != force ]; then differs d - folder "$p"; fi
             printf '%s\n' "$p" >>"$S/clear"
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
         f- | l-)
             # Added, or removed before an interruption; otherwise somebody has removed it.
-            [ "$fk" = - ] || { [ "$mode" = force ] && [ "$staged" ]; } || drift none "$p"
+            [ "$fk" = - ] || { [ "$mode" = force ] && [ "$staged" ]; } || differs - - none "$p"
             [ -z "$staged" ] || printf '%s\n' "$p" >&6
             ;;
-        -d) [ "$fk" = d ] || [ "$mode" = force ] || drift folder "$p"; printf '%s\n' "$p" >>"$S/empty" ;;
+        -d) [ "$fk" = d ] || [ "$mode" = force ] || differs d - folder "$p"; printf '%s\n' "$p" >>"$S/empty" ;;
         --) ;;
         *) drift other "$p" ;;
         esac
-    done 3<"$S/plan" 4>"$S/expect" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
+    done 3<"$S/plan" 4>"$S/expect" 5>"$S/differing" 6>"$S/moves" 7>"$S/known" 8>"$S/deployed"
 
     # What an earlier push left that this plan does not know.
     if [ -s "$S/had" ] && grep -vxFf "$S/known" "$S/had" >"$S/extra"; then
-        while IFS= read -r p <&3; do
-            if [ -L "$J/$p" ] || [ -f "$J/$p" ]; then
-                [ "$mode" = force ] || drift extra "$p"
-                printf '%s\n' "$p" >>"$S/deletes"
-            elif [ -d "$J/$p" ]; then printf '%s\n' "$p" >>"$S/empty"; fi
-        done 3<"$S/extra"
+        k=- d=- m=- next=
+        while IFS=' ' read -r fk fd fm p <&3; do
+            p=${p%/} P=$J/$p
+            [ "$next" ] || IFS= read -r next <&6 || break
+            [ "$p" = "$next" ] || continue
+            next=
+            if [ -L "$P" ] || [ -f "$P" ]; then printf '%s\n' "$p" >>"$S/deletes"
+            elif [ -d "$P" ]; then
+                printf '%s\n' "$p" >>"$S/empty"
+                continue
+            else continue; fi
+            case $mode.$hints in
+            force.*) ;;
+            *.*n*)
+                # Ours where it still is what was pushed, or what a target has made of that.
+                if [ -L "$P" ]; then the_link
+                else
+                    if [ -x "$P" ]; then am=755; else am=644; fi
+                    printf 'x - -.- %s %s.%s %s %s/\n' "$fk" "$fd" "$fm" "$am" "$p" >&4
+                    if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
+                fi
+                ;;
+            *)
+                fk=-
+                differs - - extra "$p"
+                ;;
+            esac
+        done 3<"$W/deployed/$job" 4>>"$S/expect" 5>>"$S/differing" 6<"$S/extra"
     fi
 
     if [ $# -gt 0 ]; then
         sha256sum -- "$@" >"$S/sums" 9>&- || answer failed read
         [ ! -s "$S/hash" ] || xargs -0 sha256sum -- <"$S/hash" >>"$S/sums" 9>&- || answer failed read
         sent=
-        while IFS=' ' read -r role to from am p <&3 && IFS=' ' read -r sum _ <&4; do
+        while IFS=' ' read -r role k to fk from am p <&3 && IFS=' ' read -r sum _ <&4; do
             # Where the name holds a backslash, the line begins with one.
             sum=${sum#\\} p=${p%/}
             if [ "$role" = s ]; then
@@ -874,27 +1096,41 @@ if [ "$verb" = push ]; then
                 sent=$p
                 continue
             fi
-            case $sum.$am in
-            "$to") continue ;;
-            "$from") ;;
-            *) [ "$mode" = force ] && { [ "$role" != c ] || [ "$p" = "$sent" ]; } || drift "$sum.$am" "$p" ;;
+            d=${to%.*} fd=${from%.*}
+            [ "$role.$sum.$am" != "c.$to" ] || continue
+            case $role.$sum in
+            # Another mode alone.
+            "c.$d") [ "$p" = "$sent" ] || case $hints in *m*) differs f "$sum" "$sum.$am" "$p" ;; esac ;;
+            *."$fd") ;;
+            *) [ "$mode" = force ] && { [ "$role" != c ] || [ "$p" = "$sent" ]; } || differs f "$sum" "$sum.$am" "$p" ;;
             esac
             case $role in
             c) [ "$p" != "$sent" ] || printf '%s\n' "$p" >&6 ;;
             x) printf '%s\n' "$p" >&7 ;;
             esac
-        done 3<"$S/expect" 4<"$S/sums" 6>>"$S/moves" 7>>"$S/deletes"
+        done 3<"$S/expect" 4<"$S/sums" 5>>"$S/differing" 6>>"$S/moves" 7>>"$S/deletes"
     fi
+    needs=0
+    [ ! -s "$S/differing" ] || judge || answer failed lists
     if [ "$mode" = check ] || [ "$drifted" -gt 0 ]; then
         rm -rf "$S"
         [ "$drifted" -eq 0 ] || answer drift "$drifted"
         answer planned
     fi
+    if [ "$needs" -gt 0 ]; then
+        rm -rf "$S"
+        answer needed "$needs"
+    fi
+    # When this is done, everything is as it was pushed.
+    case $mode.$hints in force.* | *.*t*) true >"$S/whole" || answer failed lists ;; esac
     if [ ! -s "$S/moves" ] && [ ! -s "$S/deletes" ] && [ ! -s "$S/clear" ] && [ ! -s "$S/folders" ] &&
-        [ ! -s "$S/empty" ] && cmp -s "$S/deployed" "$W/deployed/$job"; then
+        [ ! -s "$S/empty" ] && cmp -s "$S/deployed" "$W/deployed/$job" && { [ ! -e "$S/service" ] && [ ! -s "$L/service" ] ||
+            cmp -s "$S/service" "$L/service"; }; then
+        [ ! -e "$S/whole" ] || forget || answer failed lists
         rm -rf "$S"
         answer unchanged
     fi
+    [ -d "$L" ] || { mkdir -p "$L" && sync "$W/left"; } || answer failed lists
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
     still_owned
@@ -937,11 +1173,31 @@ if [ "$verb" = remove ]; then
         by_folder "$S/empty" in_folder || answer failed removal
         cd "$W" && sync_touched "$J"
     fi
-    rm -rf "$S"
+    rm -rf "$S" "$L"
     rm -f "$W/deployed/$job"
     rmdir "$J" 2>/dev/null
     sync "$W/deployed" "$W/jobs"
     answer removed
+fi
+
+# show JOB LIMIT: the bytes of files of the job, to show them to a person. Touches nothing. Input: the nonce, a number of
+# lines, and so many paths. Files of more than LIMIT bytes are left out, and what is reached through a link.
+if [ "$verb" = show ]; then
+    read -r nonce && read -r lines || exit 64
+    places "$1"
+    limit=$2
+    [ ! -L "$J" ] && cd -P "$J" 2>/dev/null && J=$PWD || answer shown
+    while [ "$lines" -gt 0 ] && IFS= read -r p; do
+        lines=$((lines - 1)) p=${p%/}
+        enter "${p%/*}" && [ ! -L "./${p##*/}" ] && [ -f "./${p##*/}" ] || continue
+        { command exec 8<"./${p##*/}"; } 2>/dev/null || continue
+        # Somebody may have put a link there just now: what counts is what is open.
+        [ "$(readlink /proc/self/fd/8)" = "$PWD/${p##*/}" ] || continue
+        [ "$(stat -L -c %s /proc/self/fd/8)" -le "$limit" ] || continue
+        say file "$p/"
+        head -c "$limit" <&8
+    done
+    answer shown
 fi
 say state unknown-verb
 say end

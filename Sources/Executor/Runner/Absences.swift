@@ -72,7 +72,8 @@ extension Itinerary {
             for index in unit.steps where !done.contains(steps[index].id) {
                 let step = steps[index]
                 if step.kind.contactsWorker, let allocation = step.allocation { left.insert(allocation) }
-                isProbed = isProbed || step.kind.isProbe
+                // What is taken in has gates before it that had passed without it.
+                isProbed = isProbed || step.kind.isProbe || isTakenIn(index)
             }
             if isProbed, let job = unit.steps.first.flatMap(job(of:)) {
                 left.formUnion(job.active.lazy.map { AllocationID(job: job.job, worker: $0) })

@@ -24,11 +24,19 @@ extension Performer {
             }
         }
         guard inCatalog.isEmpty else { return inCatalog }
-        return await withTaskGroup(of: (Int, [StaleFact]).self) { group in
+        return await drifts(of: steps, isStaging: true)
+    }
+
+    /// What somebody has changed on the workers of these steps, which are each the first one of an allocation, in their
+    /// order. A worker that cannot be asked has no drift here; see above.
+    ///
+    /// - Parameter isStaging: their batch is the next, so that its files are sent ahead.
+    func drifts(of steps: [Int], isStaging: Bool) async -> [StaleFact] {
+        await withTaskGroup(of: (Int, [StaleFact]).self) { group in
             var waiting = steps.indices[...]
             func add() {
                 guard let index = waiting.popFirst() else { return }
-                group.addTask { (index, await drift(steps[index])) }
+                group.addTask { (index, await drift(steps[index], isStaging: isStaging)) }
             }
             for _ in 0..<Self.checkWidth { add() }
             var found: [Int: [StaleFact]] = [:]
@@ -41,18 +49,18 @@ extension Performer {
     }
 
     /// What somebody has changed on the worker of an allocation's first step.
-    private func drift(_ step: Int) async -> [StaleFact] {
+    private func drift(_ step: Int, isStaging: Bool) async -> [StaleFact] {
         guard let allocation = itinerary.steps[step].allocation else { return [] }
         let session: WorkerSession
         do {
             session = try await workforce.session(allocation.worker)
         } catch {
-            if error.kind != .refused { silences.note(step, error.reason) }
+            if isStaging, error.kind != .refused { silences.note(step, error.reason) }
             return []
         }
         switch itinerary.steps[step].kind {
-        case .push: return await driftOfFiles(step, allocation, session)
-        case .action(.stop): return await driftOfMakefile(step, allocation, session)
+        case .push: return await driftOfFiles(step, allocation, session, isStaging: isStaging)
+        case .action(.stop): return await driftOfMakefile(step, allocation, session, isStaging: isStaging)
         case .action, .remove, .hook, .order, .promote, .gate, .bake, .complete: return []
         }
     }
@@ -60,73 +68,109 @@ extension Performer {
     /// A stop runs what is there, which has to be what was promoted. Other files do not matter to it, and one that is gone
     /// runs nothing.
     private func driftOfMakefile(
-        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession
+        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession, isStaging: Bool
     ) async -> [StaleFact] {
         guard let stop = itinerary.stop(of: step), stop.from.unfinished == nil, let content = stop.from.content,
             let files = try? workerEntries(store.tree(content))
-        else { return [] }
-        let request = PushRequest(
+        else {
+            if isStaging { await ask(step, session) }
+            return []
+        }
+        var request = PushRequest(
             job: allocation.job.text, target: files, base: files, timeout: .seconds(stop.timeout)
         ) { _ in .empty }
         let report: PushReport
         do {
-            report = try await session.compare(request)
+            report = try await session.compare(&request)
         } catch {
-            noteSilence(of: step, error)
+            if isStaging { noteSilence(of: step, error) }
             return []
         }
         guard case .drift(let paths, _) = report,
             let path = paths.first(where: { $0.path == "Makefile" && $0.actual != .nothing })
         else { return [] }
-        return [
-            StaleFact(
-                allocation, fact: "Makefile on the worker",
-                planned: Self.text(files.first { $0.path == "Makefile" }), actual: Self.text(path.actual), isDrift: true
-            )
-        ]
+        return await facts([path], of: allocation, request, session)
     }
 
-    /// What somebody has changed on the worker of a push. Where that is nothing, the files already wait beside the job: one
-    /// look at the worker serves both.
-    private func driftOfFiles(_ step: Int, _ allocation: AllocationID, _ session: WorkerSession) async -> [StaleFact] {
-        guard let request = try? pushRequest(step) else { return [] }
+    /// What somebody has changed on the worker of a push. Where that is nothing and its batch is the next, the files already
+    /// wait beside the job: one look at the worker serves both.
+    private func driftOfFiles(
+        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession, isStaging: Bool
+    ) async -> [StaleFact] {
+        guard var request = try? pushRequest(step) else { return [] }
         // What an unfinished push left is unknown: nothing there is drift.
-        guard let base = request.base else {
-            await ask(step, session)
+        guard request.base != nil else {
+            if isStaging { await ask(step, session) }
             return []
         }
         let report: PushReport
         do {
-            report = try await session.stage(request)
+            report = try await isStaging ? session.stage(&request) : session.compare(&request)
         } catch {
-            noteSilence(of: step, error)
+            if isStaging { noteSilence(of: step, error) }
             return []
         }
-        if report == .asPlanned { staged.add(step) }
+        compared.note(step, restored: request.restored, isStaged: isStaging && report == .asPlanned)
         if case .altered(let reason) = report {
             return [
                 StaleFact(
-                    allocation, fact: "the files on the worker", planned: "as they were promoted", actual: reason,
+                    allocation, fact: "the files on the worker", expected: "as they were promoted", found: reason,
                     isDrift: true)
             ]
         }
         guard case .drift(let paths, let total) = report else { return [] }
-        let before = Dictionary(base.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
-        let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
-        var facts = paths.prefix(Self.namedPaths).map { path in
-            let planned = [before[path.path], after[path.path]].map { Self.text($0) }
-            return StaleFact(
-                allocation, fact: "\(path.path) on the worker",
-                planned: planned[0] == planned[1] ? planned[0] : planned.joined(separator: " or "),
-                actual: Self.text(path.actual), isDrift: true)
-        }
+        var facts = await facts(Array(paths.prefix(Self.namedPaths)), of: allocation, request, session)
         if total > facts.count {
             facts.append(
                 StaleFact(
-                    allocation, fact: "\(total - facts.count) more paths on the worker", planned: "as in the plan",
-                    actual: "changed", isDrift: true))
+                    allocation, fact: "\(total - facts.count) more paths on the worker", expected: "as in the plan",
+                    found: "changed", isDrift: true))
         }
         return facts
+    }
+
+    private func facts(
+        _ paths: [DriftedPath], of allocation: AllocationID, _ request: PushRequest, _ session: WorkerSession
+    ) async -> [StaleFact] {
+        let before = Dictionary((request.base ?? []).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        let there = await contents(of: paths, allocation, session)
+        return paths.map { path in
+            let expected = [before[path.path], after[path.path]]
+            let texts = expected.map { Self.text($0) }
+            let contents = there[path.path].flatMap { found in
+                expected.compactMap { $0 }.first.flatMap(shown).map { StaleFact.Contents(expected: $0, found: found) }
+            }
+            return StaleFact(
+                allocation, fact: "\(path.path) on the worker",
+                expected: texts[0] == texts[1] ? texts[0] : texts.joined(separator: " or "),
+                found: Self.text(path.actual), isDrift: true, contents: contents)
+        }
+    }
+
+    /// Most bytes of a file that is shown.
+    static let shownBytes = 16 << 10
+
+    /// What the files hold now, as far as the worker can say it and it is what was compared.
+    private func contents(
+        of paths: [DriftedPath], _ allocation: AllocationID, _ session: WorkerSession
+    ) async -> [String: [UInt8]] {
+        var digests: [String: String] = [:]
+        for path in paths {
+            if case .file(let digest, _) = path.actual { digests[path.path] = digest }
+        }
+        let asked = digests.keys.filter { !$0.utf8.contains(UInt8(ascii: "\n")) }.sorted()
+        guard !asked.isEmpty,
+            let files = try? await session.show(asked, of: allocation.job.text, limit: Self.shownBytes)
+        else { return [:] }
+        return files.filter { path, bytes in digests[path] == Digest.of(bytes).hex }
+    }
+
+    private func shown(_ entry: WorkerEntry) -> [UInt8]? {
+        guard case .file(let hex, let size, _) = entry.kind, size <= Self.shownBytes,
+            let digest = Digest(hex: hex.utf8)
+        else { return nil }
+        return try? store.read(digest, limit: Self.shownBytes)
     }
 
     private static func text(_ entry: WorkerEntry?) -> String {
@@ -140,23 +184,38 @@ extension Performer {
 
     static func text(_ actual: DriftedPath.Actual) -> String {
         switch actual {
-        case .nothing: "missing"
-        case .file(let digest, let isExecutable):
-            "content \(digest.prefix(12))" + (isExecutable ? ", executable" : "")
+        case .nothing: "nothing"
+        case .file(let digest, _): "content \(digest.prefix(12))"
         case .symbolicLink: "a symbolic link"
         case .directory: "a folder"
         case .special: "a device, socket or pipe"
-        case .unplanned: "left by an earlier push"
+        case .unplanned: "what an earlier push left"
         }
     }
 }
 
-/// Steps whose files were sent ahead; by this process, so that a later one sends and compares again.
-final class StagedPushes: Sendable {
-    private let steps = Mutex<Set<Int>>([])
+/// What comparing files has told about pushes, for the pushes themselves. Of this process alone, so that a later one
+/// compares again.
+final class ComparedPushes: Sendable {
+    private struct State {
+        var staged = Set<Int>()
+        var restored: [Int: Set<PathBytes>] = [:]
+    }
 
-    func add(_ step: Int) { steps.withLock { _ = $0.insert(step) } }
+    private let state = Mutex(State())
 
-    /// Whether they were; a second try has to send them again.
-    func take(_ step: Int) -> Bool { steps.withLock { $0.remove(step) != nil } }
+    /// - Parameters:
+    ///   - restored: unchanged paths that the push has to send.
+    ///   - isStaged: its files lie beside the job on its worker.
+    func note(_ step: Int, restored: Set<PathBytes>, isStaged: Bool) {
+        state.withLock { state in
+            state.restored[step] = restored.isEmpty ? nil : restored
+            if isStaged { state.staged.insert(step) }
+        }
+    }
+
+    func restored(by step: Int) -> Set<PathBytes> { state.withLock { $0.restored[step] ?? [] } }
+
+    /// Whether they were staged; a second try has to send them again.
+    func takeStaged(_ step: Int) -> Bool { state.withLock { $0.staged.remove(step) != nil } }
 }

@@ -36,7 +36,7 @@ extension Performer {
         var order: [WorkerName]?
         var detail = "as planned"
         if let job = itinerary.job(of: index), let text = try hooks?.services.rolloutOrder(of: job.job) {
-            switch RolloutOrder.resolve(text, active: job.active) {
+            switch resolve(text, for: job) {
             case .success(let found) where found == job.active: detail = "as planned, and as a hook has put it"
             case .success(let found):
                 order = found
@@ -47,6 +47,18 @@ extension Performer {
             }
         }
         try await recorder.decide(index, order: order, detail: detail)
+    }
+
+    /// What a hook has put as the job's order. One that does not name what the run has left behind is as good: these keep
+    /// the last places.
+    private func resolve(_ text: String, for job: Plan.Job) -> Result<[WorkerName], RolloutOrder.Stale> {
+        let whole = RolloutOrder.resolve(text, active: job.active)
+        let there = itinerary.activeWorkers(of: job)
+        guard case .failure = whole, there.count < job.active.count,
+            case .success(let order) = RolloutOrder.resolve(text, active: there)
+        else { return whole }
+        let named = Set(order)
+        return .success(order + job.active.filter { !named.contains($0) })
     }
 
     /// A hook's attempt, with all that it is told. The same for every process that reads the same plan and records.

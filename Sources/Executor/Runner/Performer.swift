@@ -11,8 +11,8 @@ struct Performer: Sendable {
     var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
-    /// Pushes whose files lie beside the job on its worker since their batch was checked.
-    let staged = StagedPushes()
+    /// What this process has found out about pushes by comparing.
+    let compared = ComparedPushes()
     /// Workers that could not be asked when their batch was checked.
     let silences = Silences()
 
@@ -117,13 +117,14 @@ struct Performer: Sendable {
 
     // MARK: Files
 
-    private func push(_ index: Int) async -> Ending {
+    /// Brings the files of the step's allocation.
+    func push(_ index: Int) async -> Ending {
         do {
             let session = try await workforce.session(itinerary.steps[index].worker)
             guard let request = try pushRequest(index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
-            let isStaged = staged.take(index)
+            let isStaged = compared.takeStaged(index)
             var report = try await repeating { () async throws(TransportError) in
                 try await session.push(request, isStaged: isStaged)
             }
@@ -152,9 +153,16 @@ struct Performer: Sendable {
         let target = try store.tree(release.content)
         // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
         let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
-        return try PushRequest(
+        var request = try PushRequest(
             job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
+            isFollowedByTarget: isFollowedByTarget(index), changedByService: job.changedByService,
             timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
+        request.restored = compared.restored(by: index)
+        return request
+    }
+
+    private func isFollowedByTarget(_ index: Int) -> Bool {
+        itinerary.entry(of: index)?.action.target != nil && itinerary.job(of: index)?.isJobControl == false
     }
 
     func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
@@ -212,7 +220,7 @@ struct Performer: Sendable {
             Ending(
                 outcome: .stale, isOpen: true,
                 detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
-                    + paths.prefix(5).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
+                    + paths.prefix(namedPaths).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
                     + ". Put them back, or abandon the run and plan again")
         case .altered(let reason):
             Ending(

@@ -11,7 +11,7 @@ public struct Rollout: Sendable {
         /// `stale`: the facts that kept a batch from beginning. `leftBehind`: what the run has gone on without.
         case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact], leftBehind: [LeftBehind])
         /// Every wave up to the one that `Options.lastWave` names is complete; the run is parked.
-        case reachedLimit(Run)
+        case reachedLimit(Run, leftBehind: [LeftBehind])
         /// Parked because the window has no room for what comes next.
         case held(Run, WindowHold)
     }
@@ -135,7 +135,9 @@ public struct Rollout: Sendable {
         case .alreadyDone(let run): return .alreadyDone(run)
         case .nothingToDo: return .nothingToDo
         case .ready(let run, _, _):
-            let itinerary = try run.map { try self.itinerary(of: $0, file.plan) } ?? Itinerary(file.plan)
+            let itinerary =
+                try run.map { try Itinerary(file.plan, catalog, of: $0.id, takingIn: options.retryFailed) }
+                ?? Itinerary(file.plan)
             let records = try run.map { try catalog.steps(of: $0.id) } ?? []
             let machine = Self.machine(itinerary, records, options)
             return .steps(machine.foreseen().map { itinerary.steps[$0].id })
@@ -198,7 +200,8 @@ public struct Rollout: Sendable {
                 run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests(run.id))
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
-            let state: RunState = try hasBegun(run) ? .parked : .abandoned
+            let before = resumed?.state == .failed ? RunState.failed : .parked
+            let state = try hasBegun(run) ? before : .abandoned
             try catalog.finish(run.id, state: state, detail: "workers were not ready", at: clock.now())
             throw refusal
         }
@@ -252,9 +255,11 @@ public struct Rollout: Sendable {
             recorder: recorder, records: records)
         itinerary.leave(workforce.left.map(\.allocation))
         let machine = Self.machine(itinerary, try await giveUpAbsent(of: workforce, recorder, records), options)
+        var performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
+        let drift = await driftAtStart(performer, machine, records)
+        if !drift.isEmpty { return try endStale(run, recorder, drift) }
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
-        let performer = Performer(
-            recorder: recorder, store: store, workforce: workforce, keeper: keeper, hooks: hooks)
+        performer.hooks = hooks
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let end: Runner.End
         do {
@@ -272,14 +277,31 @@ public struct Rollout: Sendable {
             drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
-        if result == .parked, end.parkReason == nil, hold == nil, options.lastWave != nil { return .reachedLimit(now) }
+        if result == .parked, end.parkReason == nil, hold == nil, options.lastWave != nil {
+            return .reachedLimit(now, leftBehind: try left(by: run))
+        }
         if var hold {
             hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))
             return .held(now, hold)
         }
         return .ended(
             now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts,
-            leftBehind: try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn })
+            leftBehind: try left(by: run))
+    }
+
+    /// Nothing of the run has begun: what keeps it from that is recorded, as of a batch.
+    private func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
+        FaultPoint.reach("before the run ends")
+        try catalog.finish(
+            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
+            at: clock.now())
+        FaultPoint.reach("after the run ended")
+        return .ended(try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts, leftBehind: try left(by: run))
+    }
+
+    /// What the run goes on without.
+    private func left(by run: Run) throws -> [LeftBehind] {
+        try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }
     }
 
     /// A plan's steps, as the run cuts its batches.
@@ -292,7 +314,7 @@ public struct Rollout: Sendable {
         if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
-        let left = try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }.map { "\($0.allocation)" }
+        let left = try left(by: run).map { "\($0.allocation)" }
         if failed.isEmpty, left.isEmpty { return }
         var checkpoint = Checkpoint(
             run: run.id, at: clock.now(),
@@ -341,12 +363,14 @@ public struct Rollout: Sendable {
     ) -> String? {
         switch result {
         case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
-        case .stale:
-            end.staleFacts.isEmpty
-                ? "\(staleMark)."
-                : "\(staleMark): " + end.staleFacts.prefix(20).map(\.description).joined(separator: "; ")
+        case .stale: staleDetail(end.staleFacts)
         case .succeeded, .failed, .unknown: nil
         }
+    }
+
+    private static func staleDetail(_ facts: [StaleFact]) -> String {
+        facts.isEmpty
+            ? "\(staleMark)." : "\(staleMark): " + facts.prefix(20).map(\.description).joined(separator: "; ")
     }
 
     private static let staleMark = "the plan is stale"

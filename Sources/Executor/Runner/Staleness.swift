@@ -5,19 +5,33 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
     public let allocation: AllocationID
     /// What it is about: the catalog, or a path on the worker.
     public let fact: String
-    public let planned: String
-    public let actual: String
+    public let expected: String
+    public let found: String
     /// Somebody has changed it on the worker; nothing that is recorded contradicts the plan.
     let isDrift: Bool
+    /// The bytes of a file on both sides; nil where they are not at hand. The worker's are those whose digest it told.
+    public let contents: Contents?
 
-    public var description: String { "\(allocation): \(fact): planned \(planned), actual \(actual)" }
+    /// What a file holds.
+    public struct Contents: Equatable, Sendable {
+        /// As the plan takes it to be.
+        public let expected: [UInt8]
+        /// As it is on the worker.
+        public let found: [UInt8]
+    }
 
-    init(_ allocation: AllocationID, fact: String, planned: String, actual: String, isDrift: Bool) {
+    public var description: String { "\(allocation): \(fact): expected \(expected), found \(found)" }
+
+    init(
+        _ allocation: AllocationID, fact: String, expected: String, found: String, isDrift: Bool,
+        contents: Contents? = nil
+    ) {
         self.allocation = allocation
         self.isDrift = isDrift
         self.fact = fact
-        self.planned = planned
-        self.actual = actual
+        self.expected = expected
+        self.found = found
+        self.contents = contents
     }
 
     /// Nil where the catalog has what was planned.
@@ -25,7 +39,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
         let actual = recorded.fromState
         guard actual != planned else { return nil }
         self.init(
-            allocation, fact: "the catalog", planned: Self.text(planned), actual: Self.text(actual), isDrift: false)
+            allocation, fact: "the catalog", expected: Self.text(planned), found: Self.text(actual), isDrift: false)
     }
 
     private static func text(_ state: FromState) -> String {

@@ -121,8 +121,7 @@ struct Workforce: Sendable {
         var reports: [WorkerName: PreflightReport] = [:]
         /// What keeps a worker from being used, whoever asks again.
         var faults: [WorkerName: [String]] = [:]
-        /// Of those that answer, and on which nothing can be run.
-        var unusable: [WorkerName: [String]] = [:]
+        /// Of those that do not answer, or on which nothing can be run.
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
         /// Workers that have left the workspace; their machine may go by another name since.
         var removed = Set<WorkerName>()
@@ -135,7 +134,7 @@ struct Workforce: Sendable {
             case .unreachable(let reason) where worker.isRemoved: absent[name] = reason
             case .unrecognised(let reason) where worker.isRemoved: absent[name] = reason
             case .unreachable(let reason): silent[name] = (session, reason)
-            case .unusable(let list): unusable[name] = list
+            case .unusable(let list): silent[name] = (session, list.joined(separator: "; "))
             case .unrecognised(let reason), .refused(let reason): faults[name] = [reason]
             case .ready(let session, let report):
                 sessions[name] = session
@@ -161,7 +160,7 @@ struct Workforce: Sendable {
             let candidates = needed.sorted().compactMap { allocation -> Absences.Candidate? in
                 let worker = allocation.worker
                 guard !touched.contains(worker), !busy.contains(allocation.job),
-                    let reason = silent[worker]?.reason ?? unusable[worker]?.joined(separator: "; ")
+                    let reason = silent[worker]?.reason
                 else { return nil }
                 return .init(allocation: allocation, reason: reason)
             }
@@ -177,7 +176,7 @@ struct Workforce: Sendable {
         ) throws -> [WorkerName: (session: WorkerSession, reason: String)] {
             let workers = Set(needed.lazy.map(\.worker))
             let waited = silent.filter { workers.contains($0.key) }
-            var faults = faults.merging(unusable.filter { workers.contains($0.key) }) { first, _ in first }
+            var faults = faults
             if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }
             guard faults.isEmpty else {
                 throw RolloutError.preflight(

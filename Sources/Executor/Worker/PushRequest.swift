@@ -10,18 +10,29 @@ public struct PushRequest: Sendable {
     /// What the plan says is there now; `nil` where nobody knows (an unsettled allocation): then whatever differs is
     /// replaced, and nothing is drift.
     public var base: [WorkerEntry]?
+    /// Whether a target of the job's Makefile runs once the files are there. Then what an earlier target has made of a
+    /// pushed file is replaced by what was pushed, also where the plan does not change it.
+    public var isFollowedByTarget: Bool
+    /// Paths of `target` that the running service may rewrite: what is there is no drift, and is replaced only where the
+    /// plan changes the path.
+    public var changedByService: [String]
     /// The bytes of a file of `target`; asked for once per file that is sent.
     public var content: @Sendable (WorkerEntry) throws -> ByteSource
     /// After this long the push is given up; nil for never.
     public var timeout: Duration?
+    /// Paths that the plan does not change and that are sent all the same, since the worker has said that it needs them.
+    var restored: Set<PathBytes> = []
 
     public init(
-        job: String, target: [WorkerEntry], base: [WorkerEntry]?, timeout: Duration?,
+        job: String, target: [WorkerEntry], base: [WorkerEntry]?, isFollowedByTarget: Bool = false,
+        changedByService: [String] = [], timeout: Duration?,
         content: @escaping @Sendable (WorkerEntry) throws -> ByteSource
     ) {
         self.job = job
         self.target = target
         self.base = base
+        self.isFollowedByTarget = isFollowedByTarget
+        self.changedByService = changedByService
         self.timeout = timeout
         self.content = content
     }
@@ -81,13 +92,35 @@ extension PushRequest {
         case commit
     }
 
-    /// The list that the script reads, and the files that go with it.
+    /// The lists that the script reads, and the files that go with them.
     struct Plan {
         var text: [UInt8] = []
+        /// Of the paths that the service may rewrite, each with its size as it was pushed.
+        var service: [UInt8] = []
         var members: [TarArchive.Member] = []
 
-        /// By which the worker knows what was staged for just this list.
-        var token: String { SHA256.hash(data: text).hexadecimal }
+        /// By which the worker knows what was staged for just these lists.
+        var token: String { SHA256.hash(data: text + service).hexadecimal }
+
+        /// All that is sent.
+        var archive: TarArchive {
+            let lists = [("plan", text), ("service", service)].filter { $0.0 == "plan" || !$0.1.isEmpty }
+            return TarArchive(
+                members: lists.map { name, bytes in
+                    TarArchive.Member(
+                        path: name,
+                        content: .file(size: bytes.count, isExecutable: false, digest: nil, .bytes(bytes)))
+                } + members)
+        }
+    }
+
+    /// What the script is told besides; see there.
+    func hints(needed: Set<PathBytes>?) -> String {
+        var letters = isFollowedByTarget ? "t" : ""
+        if base?.isEmpty == true { letters += "n" }
+        // Where nobody knows what is there, whatever differs is replaced.
+        if needed != nil { letters = "m" }
+        return letters.isEmpty ? "-" : letters
     }
 
     /// - Parameter needed: the paths to replace, where the base is not known.
@@ -101,7 +134,8 @@ extension PushRequest {
         for entry in target {
             let path = PathBytes(entry.path)
             let was = before.removeValue(forKey: path)
-            let isSame = needed.map { !$0.contains(path) } ?? (was?.fields == entry.fields)
+            let isSame =
+                needed.map { !$0.contains(path) } ?? (was?.fields == entry.fields && !restored.contains(path))
             let from = isSame ? "= = =" : needed == nil ? was?.fields ?? "- - -" : "- - -"
             lines += "\(entry.fields) \(from) ./\(entry.path)/\n"
             if case .symbolicLink(let link) = entry.kind { lines += link + "\n" }
@@ -110,7 +144,24 @@ extension PushRequest {
         for entry in Array(before.values).completed() where before[PathBytes(entry.path)] != nil {
             lines += "- - - \(entry.fields) ./\(entry.path)/\n"
         }
-        return Plan(text: Array(lines.utf8), members: members)
+        return Plan(text: Array(lines.utf8), service: service, members: members)
+    }
+
+    private var service: [UInt8] {
+        guard !changedByService.isEmpty else { return [] }
+        let paths = Set(changedByService.map(PathBytes.init))
+        let lines = target.lazy.filter { paths.contains(PathBytes($0.path)) }.map { "\($0.size) ./\($0.path)/\n" }
+        return Array(lines.joined().utf8)
+    }
+
+    /// The paths that an answer says the worker needs; nil where it needs none. It lists only the first ones.
+    func needs(_ answer: WorkerAnswer) -> Set<PathBytes>? {
+        let paths = answer.records.filter { $0.name == "need" }.map(\.text)
+        let words = answer["state"]?.words() ?? []
+        let total = words.count > 1 ? Int(words[1]) : nil
+        guard words.first == "needed" || !paths.isEmpty else { return nil }
+        if let total, total > paths.count { return Set(target.completed().map { PathBytes($0.path) }) }
+        return Set(paths.map { PathBytes($0.hasPrefix("./") ? String($0.dropFirst(2)) : $0) })
     }
 
     private func member(_ entry: WorkerEntry) throws -> TarArchive.Member? {
@@ -163,6 +214,8 @@ extension PushReport {
         case "busy": self = .busy(by: detail)
         case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
         case "owner": self = .notOwner(answer.owner)
+        // What was there changed while it was sent a second time.
+        case "needed": self = .failed("files of the job change on the worker while they are compared")
         case "failed": self = Self.failure(detail)
         default: return nil
         }

@@ -30,6 +30,15 @@ public struct WorkerEntry: Sendable, Hashable {
         }
     }
 
+    /// In bytes; of a symbolic link its text's, and 0 for a folder.
+    var size: Int {
+        switch kind {
+        case .file(_, let size, _): size
+        case .symbolicLink(let target): target.utf8.count
+        case .directory: 0
+        }
+    }
+
     /// A digest with or without the name of its algorithm.
     static func bare(_ digest: String) -> String {
         digest.hasPrefix("sha256:") ? String(digest.dropFirst("sha256:".count)) : digest

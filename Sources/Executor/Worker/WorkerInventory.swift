@@ -16,9 +16,10 @@ public struct WorkerInventory: Sendable, Equatable {
         public var job: JobName
         /// The bytes of its `manifest.json`, at most 64 KiB of them; empty where there is none.
         public var manifest: [UInt8]
-        /// The deployed paths as they are now.
+        /// The deployed paths as they are now; what targets of ours have left, or the service may rewrite, counts as it was
+        /// deployed.
         public var tree: Tree
-        /// Whether a path is not as it was deployed.
+        /// Whether a path is not as it was deployed. A mode alone does not count.
         public var isAltered: Bool
         /// What is known of the last command that ran for the job there.
         public var last: LastWord
@@ -95,6 +96,10 @@ extension WorkerInventory.Job {
             default: return nil
             }
         }
+        guard let left = Self.lines(parts["left"] ?? []), let service = Self.lines(parts["service"] ?? []) else {
+            return nil
+        }
+        entries = DeployedList(deployed, left: left, service: service).asPushed(entries)
         // Folders are deployed as such, and a tree names only those without entries.
         let inner = Set(entries.flatMap { Self.folders(above: $0.path) })
         tree = Tree(entries.filter { $0.kind != .emptyDirectory || !inner.contains($0.path) })

@@ -119,14 +119,18 @@ public struct WorkerSession: Sendable {
     // MARK: Files
 
     /// Compares the worker's files with the request, and touches nothing.
-    public func compare(_ request: PushRequest) async throws(TransportError) -> PushReport {
-        try await send(request, mode: .check, needed: nil)
+    ///
+    /// - Parameter request: takes in what a push will have to send besides, so that it need not be asked for again.
+    public func compare(_ request: inout PushRequest) async throws(TransportError) -> PushReport {
+        try await send(&request, mode: .check)
     }
 
     /// Compares, and where nothing has drifted leaves what is to be replaced beside the job's files, verified: `asPlanned`
     /// where a push needs only to bring it in, `unchanged` where there is nothing to do. The files are not touched.
-    public func stage(_ request: PushRequest) async throws(TransportError) -> PushReport {
-        try await send(request, mode: .stage, needed: nil)
+    ///
+    /// - Parameter request: takes in what was sent besides; the push has to be the same.
+    public func stage(_ request: inout PushRequest) async throws(TransportError) -> PushReport {
+        try await send(&request, mode: .stage)
     }
 
     /// Brings the job's files to the target, all or nothing as far as an action can see.
@@ -135,8 +139,11 @@ public struct WorkerSession: Sendable {
     ///   may have changed a file since, everything is sent and compared again.
     public func push(_ request: PushRequest, isStaged: Bool = false) async throws(TransportError) -> PushReport {
         if isStaged, let report = try await commit(request) { return report }
-        guard request.base == nil else { return try await send(request, mode: .apply, needed: nil) }
-        let comparison = try await send(request, mode: .check, needed: [])
+        if request.base != nil {
+            var request = request
+            return try await send(&request, mode: .apply)
+        }
+        let comparison = try await send(request, mode: .check, needed: []).report
         let needed: Set<PathBytes>
         switch comparison {
         case .asPlanned: needed = []
@@ -145,7 +152,7 @@ public struct WorkerSession: Sendable {
             needed = Set(known.map(PathBytes.init))
         case .pushed, .unchanged, .busy, .generationChanged, .notOwner, .altered, .failed: return comparison
         }
-        return try await send(request, mode: .force, needed: needed)
+        return try await send(request, mode: .force, needed: needed).report
     }
 
     /// Removes what was deployed of the job. `data/`, `logs/` and `bin/` stay.
@@ -234,23 +241,51 @@ public struct WorkerSession: Sendable {
     /// - Returns: nil where nothing is staged that could be brought in as it is.
     private func commit(_ request: PushRequest) async throws(TransportError) -> PushReport? {
         let plan = try plan(of: request, needed: nil, sending: false)
-        let arguments = [request.job, PushRequest.Mode.commit.rawValue, generation ?? "-"] + ownership + [plan.token]
+        let arguments = arguments(request, .commit, plan, needed: nil)
         let (answer, result) = try await ask("push", arguments, timeout: request.timeout)
         if answer["state"]?.text == "unstaged" { return nil }
         return try pushReport(answer, result)
     }
 
+    private func arguments(
+        _ request: PushRequest, _ mode: PushRequest.Mode, _ plan: PushRequest.Plan, needed: Set<PathBytes>?
+    ) -> [String] {
+        [request.job, mode.rawValue, generation ?? "-"] + ownership + [plan.token, request.hints(needed: needed)]
+    }
+
+    /// Sends once more where the worker needs files that the plan does not change.
+    private func send(_ request: inout PushRequest, mode: PushRequest.Mode) async throws(TransportError) -> PushReport {
+        let (first, needs) = try await send(request, mode: mode, needed: nil)
+        guard let needs else { return first }
+        request.restored.formUnion(needs)
+        if mode == .check { return first }
+        return try await send(request, mode: mode, needed: nil).report
+    }
+
     private func send(
         _ request: PushRequest, mode: PushRequest.Mode, needed: Set<PathBytes>?
-    ) async throws(TransportError) -> PushReport {
+    ) async throws(TransportError) -> (report: PushReport, needs: Set<PathBytes>?) {
         let plan = try plan(of: request, needed: needed, sending: mode != .check)
-        let head = TarArchive.Member(
-            path: "plan",
-            content: .file(size: plan.text.count, isExecutable: false, digest: nil, .bytes(plan.text)))
-        let arguments = [request.job, mode.rawValue, generation ?? "-"] + ownership + [plan.token]
         let (answer, result) = try await ask(
-            "push", arguments, input: TarArchive(members: [head] + plan.members).source, timeout: request.timeout)
-        return try pushReport(answer, result)
+            "push", arguments(request, mode, plan, needed: needed), input: plan.archive.source,
+            timeout: request.timeout)
+        return (try pushReport(answer, result), request.needs(answer))
+    }
+
+    /// The bytes of files of a job, for a person: those that the worker can give, none larger than `limit` bytes. They are
+    /// whatever the worker says.
+    ///
+    /// - Parameter paths: relative to the job's folder, without line feeds; at most a few.
+    public func show(_ paths: [String], of job: String, limit: Int) async throws(TransportError) -> [String: [UInt8]] {
+        let lines = ["\(paths.count)"] + paths.map { "./\($0)/" }
+        let (answer, _) = try await ask(
+            "show", [job, "\(limit)"], input: .bytes(Self.lines(lines)),
+            outputLimit: paths.count * (limit + TreePath.maximumLength) + Self.slack, timeout: .seconds(60))
+        var files: [String: [UInt8]] = [:]
+        for record in answer.records where record.name == "file" && record.payload.count <= limit {
+            files[String(record.text.dropFirst(2).dropLast())] = record.payload
+        }
+        return files
     }
 
     private func pushReport(

@@ -32,7 +32,7 @@ import Testing
         #expect(
             simulation.order[before...].map(\.text) == [
                 "api/upgrade/1/w1/push", "api/upgrade/1/w1/restart", "api/upgrade/1/gate", "api/upgrade/2/gate",
-                "api/end/gate", "api/post_deploy/w1/command_post_deploy1", "api/complete",
+                "api/post_deploy/w1/command_post_deploy1", "api/complete",
             ])
     }
 

@@ -72,7 +72,13 @@ extension Lab {
     }
 
     func compare(_ target: Files, over base: Files?) async throws -> PushReport {
-        try await session.compare(request(target, over: base))
+        var request = request(target, over: base)
+        return try await session.compare(&request)
+    }
+
+    func stage(_ request: PushRequest) async throws -> PushReport {
+        var request = request
+        return try await session.stage(&request)
     }
 
     /// Runs with a worker script in which whichever of its shells comes to a command for the nth time kills itself.

@@ -62,7 +62,7 @@ final class Lab: Sendable {
         let busybox = files.isExecutableFile(atPath: "/bin/busybox") ? "/bin/busybox" : "/usr/bin/busybox"
         for tool in [
             "tar", "sha256sum", "setsid", "stat", "sync", "xargs", "mkdir", "mv", "rm", "rmdir", "tail", "head", "wc",
-            "env", "id", "date", "sleep", "find", "grep", "sort", "readlink", "cmp", "df",
+            "env", "id", "date", "sleep", "find", "grep", "sed", "tr", "sort", "readlink", "cmp", "df", "cat",
         ] {
             try files.createSymbolicLink(atPath: folder + "/" + tool, withDestinationPath: busybox)
         }

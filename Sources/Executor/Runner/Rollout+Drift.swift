@@ -1,0 +1,38 @@
+internal import Catalog
+internal import Model
+
+/// Looks for drift before a run begins.
+extension Rollout {
+    /// What somebody has changed on any worker that the plan acts on, all of it, found before anything of the run begins.
+    ///
+    /// Each batch is compared once more when its turn comes. Where the first thing that the run does is such a comparison,
+    /// and nothing runs beside it, the workers of that batch are asked here only if another one has drifted.
+    ///
+    /// - Parameter records: the recorded steps of the run; where one of the plan's has begun, nothing is asked.
+    func driftAtStart(
+        _ performer: Performer, _ machine: StepMachine, _ records: [StepRecord]
+    ) async -> [StaleFact] {
+        guard records.allSatisfy({ Workforce.isPreflight($0.step) }) else { return [] }
+        let all = performer.itinerary.firstStepsOfAllocations
+        var foreseen = machine
+        var next = Set<Int>()
+        let commands = foreseen.advance()
+        if commands.count == 1, case .check(let steps) = commands[0] { next = Set(steps) }
+        let others = await performer.drifts(of: all.filter { !next.contains($0) }, isStaging: false)
+        if others.isEmpty { return [] }
+        // In the plan's order.
+        return await performer.drifts(of: all.filter(next.contains), isStaging: false) + others
+    }
+}
+
+extension Itinerary {
+    /// The step with which each allocation that acts begins, in the plan's order.
+    fileprivate var firstStepsOfAllocations: [Int] {
+        units.flatMap { unit in
+            unit.stages.flatMap { stage -> [Int] in
+                guard case .batch(let batch) = stage, batch.cut != nil else { return [] }
+                return batch.chains.compactMap(\.steps.first)
+            }
+        }
+    }
+}
