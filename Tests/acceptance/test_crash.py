@@ -141,12 +141,12 @@ class RecoverCrash(Crash):
         self.succeed(b.apply())
         root = lambda worker: b.job_dir(worker, "base").parent.parent
         (root(WORKERS[1]) / "sick").touch()
-        self.lay(b, "2.0.0", WORKERS[:5], 2)
+        self.lay(b, "2.0.0", WORKERS[:5], 3)
         self.succeed(b.plan())
         self.succeed(b.apply(), 1)
         self.succeed(b.abandon(2))
         (root(WORKERS[1]) / "sick").unlink()
-        # Nothing of the first batch is changed by this plan, so that its gate comes first; then a target fails.
+        # The repair of the first batch fails on one of its hosts, before any gate.
         self.lay(b, "2.1.0", WORKERS[:5], 3)
         b.fail("base", WORKERS[0])
         self.succeed(b.plan())
@@ -156,8 +156,11 @@ class RecoverCrash(Crash):
         b.forget()
         self.lay(b, "3.0.0", WORKERS, 1)
         self.succeed(b.plan())
-        kinds = [phase["phase"] for phase in b.read_plan()["waves"][0]["jobs"][0]["phases"]]
-        self.assertEqual(kinds, ["recover", "start", "upgrade"])
+        phases = b.read_plan()["waves"][0]["jobs"][0]["phases"]
+        self.assertEqual([phase["phase"] for phase in phases], ["recover", "start", "upgrade"])
+        self.assertEqual([(row["worker"], row["reason"], row["gate"]) for batch in phases[0]["batches"] for row in batch], [
+            (WORKERS[1], "content_changed", "failed"), (WORKERS[0], "unfinished", "owed"),
+            (WORKERS[2], "content_changed", "owed")])
         return b
 
 
