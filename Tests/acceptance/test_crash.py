@@ -117,6 +117,53 @@ class Owner:
         atexit.register(function)
 
 
+class RecoverCrash(Crash):
+    """Death in a run that repairs what a bad release left: a host that failed its gate, one that owes it, one that is
+    unfinished; then a first start and the upgrades."""
+
+    sample = 12
+    pairs = 1
+    what = "a repair in 2 phases and a start, 1 job, 6 workers"
+
+    def lay(self, b, version, workers, batch):
+        b.workers_with({worker: ["base"] if worker in workers else [] for worker in WORKERS})
+        # A service that is not well where the file `sick` lies beside its worker's jobs.
+        gate = {"health_check": {
+            "checks": [{"type": "ssh", "command": "mkdir -p gates && date +%s.%N >> gates/log && test ! -e sick"}],
+            "timeout_seconds": 20, "wait": {"attempts": 1, "interval_seconds": 0}}}
+        b.job("base", version, {"app.conf": version + "\n"}, bucket.makefile(pause=0), selectors=["base"],
+              max_concurrent_upgrades=batch, **gate)
+
+    def prepared(self):
+        b = bucket.Bucket(Owner)
+        self.lay(b, "1.0.0", WORKERS[:5], 2)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        root = lambda worker: b.job_dir(worker, "base").parent.parent
+        (root(WORKERS[1]) / "sick").touch()
+        self.lay(b, "2.0.0", WORKERS[:5], 3)
+        self.succeed(b.plan())
+        self.succeed(b.apply(), 1)
+        self.succeed(b.abandon(2))
+        (root(WORKERS[1]) / "sick").unlink()
+        # The repair of the first batch fails on one of its hosts, before any gate.
+        self.lay(b, "2.1.0", WORKERS[:5], 3)
+        b.fail("base", WORKERS[0])
+        self.succeed(b.plan())
+        self.succeed(b.apply(), 1)
+        self.succeed(b.abandon(3))
+        b.mend("base", WORKERS[0])
+        b.forget()
+        self.lay(b, "3.0.0", WORKERS, 1)
+        self.succeed(b.plan())
+        phases = b.read_plan()["waves"][0]["jobs"][0]["phases"]
+        self.assertEqual([phase["phase"] for phase in phases], ["recover", "start", "upgrade"])
+        self.assertEqual([(row["worker"], row["reason"], row["gate"]) for batch in phases[0]["batches"] for row in batch], [
+            (WORKERS[1], "content_changed", "failed"), (WORKERS[0], "unfinished", "owed"),
+            (WORKERS[2], "content_changed", "owed")])
+        return b
+
+
 for _number in range(SHARDS):
     setattr(Crash, f"test_places_{_number}", lambda self, number=_number: self.shard(number))
     setattr(Crash, f"test_twice_{_number}", lambda self, number=_number: self.twice(number))
