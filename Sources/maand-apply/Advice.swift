@@ -24,9 +24,11 @@ struct Advice {
         case .succeeded: return ""
         case .parked: return "The same command continues it\(isLimited ? ", without --until" : "")."
         case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
-            return "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
+            return
+                "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
                 + "change the workspace and plan again: what has not passed its gate acts first."
-                + (leadingJob.map { " Where \($0) cannot be well before others act: maand-plan deploy --recover \($0)" } ?? "")
+                + (leadingJob.map { " Where \($0) cannot be well before others act: maand-plan deploy --recover \($0)" }
+                    ?? "")
         case .failed:
             return
                 "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"

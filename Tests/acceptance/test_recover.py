@@ -155,7 +155,7 @@ class Recover(Case):
         self.assertEqual((rows[WORKERS[1]]["reason"], rows[WORKERS[1]].get("gate")), ("content_changed", "owed"))
         shown = self.show()
         self.assertIn("recovers 1 allocation that never passed its gate and 1 unfinished allocation, then upgrades 2", shown)
-        self.assertIn("a gate over each batch of it, then one over everything that runs", shown)
+        self.assertIn("a gate over the batch, then one over everything that runs", shown)
         ran = self.apply()
         self.assertEqual([set(ran[:2]), set(ran[2:])],
                          [{(worker, "restart") for worker in pair} for pair in (WORKERS[:2], WORKERS[2:])])

@@ -23,7 +23,8 @@ struct RunHookServices: Sendable {
     /// - Throws: as `HookAPI.open` does; what the bucket's key says.
     static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
-        leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity], report: @escaping @Sendable (String) -> Void
+        leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity],
+        report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
