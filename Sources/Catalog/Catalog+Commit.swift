@@ -47,6 +47,7 @@ extension Catalog {
         var group: [WaitingCheckpoint] = []
         var results: [Result<Void, CatalogError>] = []
         do {
+            try checkFiles()
             try db.inTransaction(.immediate) {
                 group = takeGroup()
                 for member in group { results.append(try attempt(member.checkpoint, db)) }

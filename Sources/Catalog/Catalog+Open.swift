@@ -36,7 +36,7 @@ extension Catalog {
                 try migrate(db, bucket: bucket, migrations: migrations)
                 try checkBucket(db, path: path, bucket: bucket)
             }
-            return Catalog(path: path, queue: queue)
+            return Catalog(path: path, queue: queue, isWritten: true)
         } catch {
             throw CatalogError(error, path: path)
         }

@@ -17,15 +17,22 @@ public final class Catalog: Sendable {
     /// Path of the database, as it was opened.
     public let path: String
     let queue: DatabaseQueue
+    /// Nil for a database in memory, and for one that is only read.
+    private let files: DatabaseFiles?
     /// Checkpoints that no transaction has taken up yet.
     let waiting = Mutex<[WaitingCheckpoint]>([])
     /// Transactions that `commit` has written; fewer than checkpoints where several shared one.
     let groupCommits = Atomic<Int>(0)
 
-    init(path: String, queue: DatabaseQueue) {
+    /// - Parameter isWritten: the file at `path` is the database, and this process writes it.
+    init(path: String, queue: DatabaseQueue, isWritten: Bool = false) {
         self.path = path
         self.queue = queue
+        files = isWritten ? DatabaseFiles(path: path) : nil
     }
+
+    /// - Throws: `CatalogError.replaced` where the files are not those any more that this process has opened.
+    func checkFiles() throws(CatalogError) { try files?.check() }
 
     /// Checkpoints the write-ahead log and closes the database; using the catalog afterwards is an error.
     /// A catalog that is simply dropped is closed too.
@@ -56,6 +63,7 @@ public final class Catalog: Sendable {
     }
 
     func write<T>(_ body: (Database) throws -> T) throws(CatalogError) -> T {
+        try checkFiles()
         do { return try queue.write(body) } catch { throw CatalogError(error, path: path) }
     }
 

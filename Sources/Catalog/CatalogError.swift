@@ -6,6 +6,8 @@ public enum CatalogError: Error, Equatable, Sendable {
     /// Another program's database, or no database at all.
     case notACatalog(path: String)
     case corrupted(path: String, reason: String)
+    /// Somebody has deleted, truncated or replaced the file while it was open; nothing was written since.
+    case replaced(path: String)
     /// The file is empty, and another file says that the bucket was used before.
     case emptied(path: String, because: String)
     /// Written by a newer version of this program.
@@ -36,6 +38,10 @@ extension CatalogError: CustomStringConvertible {
             "\(path) is not a catalog of maand-plan. Move the file away, or restore the bucket's `maand.db` from a backup."
         case .corrupted(let path, let reason):
             "the catalog \(path) is damaged: \(reason). Stop using it, and restore `maand.db` from a backup."
+        case .replaced(let path):
+            "the catalog \(path), or its log beside it, was deleted, truncated or replaced while this command used it, and "
+                + "nothing more is recorded. What is in flight goes on on the workers. Put back the file as it was, or a backup "
+                + "(then `maand-plan catalog refresh` asks the workers), and run the same command again."
         case .emptied(let path, let because):
             "the catalog \(path) is empty, although the bucket was used before: \(because) is there. Move the empty file "
                 + "away, and copy the last backup of `maand.db` to its place; without one, `maand-plan catalog refresh` "

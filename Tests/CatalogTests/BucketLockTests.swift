@@ -74,7 +74,7 @@ import Testing
         async let child = #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
             let lock = try BucketLock.acquire(in: path, plan: planDigest, at: at(7))
             // The test kills it; a test that failed before leaves it no longer than this.
-            sleep(120)
+            sleep(600)
             withExtendedLifetime(lock) {}
         }
         try await eventually("the child holds the lock") { try holder() != nil }

@@ -50,12 +50,12 @@ let canMount: Bool = {
     return (try? shell("mount -t tmpfs none '\(folder.path)' 2>/dev/null && umount '\(folder.path)'")) == 0
 }()
 
-/// Waits until the condition holds; fails the test after a minute: at the start of a run all tests want the processors at once.
+/// Waits until the condition holds; fails the test after five minutes: at the start of a run all tests want the processors at once.
 func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(300)
     while try !condition() {
         guard ContinuousClock.now < end else {
-            Issue.record("not within a minute: \(what)")
+            Issue.record("not within five minutes: \(what)")
             return
         }
         try await Task.sleep(for: .milliseconds(5))

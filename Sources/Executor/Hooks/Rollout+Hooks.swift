@@ -57,7 +57,8 @@ extension Rollout {
         do {
             // The bucket's lock says who runs hooks here; an owner record can only be of an earlier run.
             let report = try await session.preflight(
-                takeOver: true, settled: (try? catalog.settledRuns(before: run.id)) ?? [])
+                takeOver: true, isSeen: generation != nil,
+                settled: (try? catalog.settledRuns(before: run.id)) ?? [])
             faults = report.faults
             seen = report.generation
             session.generation = generation ?? seen

@@ -110,10 +110,22 @@ look() {
         break
     done
     if [ ! -e "$r.began" ]; then
-        if [ -e "$r.go" ]; then state=fenced; else state=absent; fi
+        if [ -e "$r.go" ]; then state=fenced
+        elif [ -d "$R/$run" ]; then state=absent
+        else lost; fi
     elif [ "$wboot" != "$boot" ]; then state=rebooted
     elif remains "$wpid"; then state="died $pids"
     else state=died; fi
+}
+# lost: the receipts of the whole run are gone. Only the lock of what the attempt was about may still say how it ended.
+lost() {
+    state=vanished
+    for found in "$R"/.lock/*; do
+        { read -r last word _ <"$found"; } 2>/dev/null || continue
+        [ "$last" = "$id" ] || continue
+        case $word in exit.* | timeout.*) state="finished ${word%%.*} ${word#*.} 0 0 0" ;; esac
+        return
+    done
 }
 outcome() {
     for found in "$r".done.*; do [ -e "$found" ] || return 1; done
@@ -248,6 +260,13 @@ if [ "$verb" = run ]; then
             continue
             ;;
         # A runner that ended well has left a word; where that is gone, nobody knows what it did.
+        vanished)
+            # A probe needs no receipts but its own.
+            case $id in
+            *-probe-*) ;;
+            *) answer refused lost ;;
+            esac
+            ;;
         absent)
             if [ "$asked" = 0 ] || { [ "$asked" ] && [ ! -d "$R/$run" ]; }; then
                 identity
@@ -496,10 +515,13 @@ if [ "$verb" = inquire ]; then
     attempt "$1"
     expected=$2 limit=$3
     look
-    if [ "$state" = absent ]; then
+    case $state in
+    absent)
         identity
         same || answer generation "$generation"
-    fi
+        ;;
+    vanished) identity; answer generation "$generation.vanished" ;;
+    esac
     report
 fi
 
@@ -514,7 +536,6 @@ if [ "$verb" = fence ]; then
     absent | running)
         identity
         same || answer generation "$generation"
-        [ -d "$R/$run" ] || mkdir "$R/$run" 2>/dev/null
         # A runner that lives and has not created `go` yet loses here.
         if mark "$r.go"; then
             mark "$r.done.fenced"
@@ -522,6 +543,7 @@ if [ "$verb" = fence ]; then
         fi
         look
         ;;
+    vanished) identity; answer generation "$generation.vanished" ;;
     esac
     report
 fi
@@ -563,12 +585,15 @@ clean() {
     [ $# -eq 0 ] || rm -rf "$@"
 }
 
-# preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED KNOWN: creates the bucket's directories, takes ownership, tells facts
+# preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED KNOWN SEEN: creates the bucket's directories, takes ownership, tells facts
 # and all faults at once. SEED becomes the random part of the generation where there is none yet. KNOWN: the number of a
-# run, and the nonces of all runs of the controller from that one on, with dots between; or `-`. Input: the answer's nonce, and
+# run, and the nonces of all runs of the controller from that one on, with dots between; or `-`. SEEN: 1 where the run has seen the worker before: then its receipts are there, or lost. Input: the answer's nonce, and
 # the runs whose receipts are of no use any more.
 if [ "$verb" = preflight ]; then
     read -r nonce || exit 64
+    # Two may ask at once: a worker that has two names, or one that is asked again.
+    probe=$R/.lock/.probe.$$
+    trap 'rm -f "$probe"' EXIT
     faults=0
     fault() { faults=1; say fault "$@"; }
     # strange KNOWN: whether who took the worker last is no run that the controller knows: its catalog is an old copy.
@@ -577,7 +602,7 @@ if [ "$verb" = preflight ]; then
         case .$1. in *".$o3."*) return 1 ;; esac
     }
     for t in make tar sha256sum setsid flock stat sync xargs mkdir mv rm rmdir tail head wc env id date sleep find grep sed tr \
-        sort readlink cmp df; do
+        sort readlink ln cmp df; do
         command -v "$t" >/dev/null || fault tool "$t"
     done
     umask 022
@@ -587,16 +612,17 @@ if [ "$verb" = preflight ]; then
         mkdir -p "$R/.lock" "$W/staging" "$W/deployed" "$W/left" || fault directory "$R"
     fi
     if [ "$faults" = 0 ]; then
-        { echo probe >"$R/.lock/.probe" && [ -w "$W/jobs" ]; } 2>/dev/null || fault write "$W"
-        { command exec 9>>"$R/.lock/.probe" && flock -s -n 9; } 2>/dev/null || fault lock "$W"
-        [ -s "$R/generation" ] || { echo "$5" >"$R/.generation" && mv "$R/.generation" "$R/generation"; } ||
-            fault write "$R"
+        { echo probe >"$probe" && [ -w "$W/jobs" ]; } 2>/dev/null || fault write "$W"
+        { command exec 9>>"$probe" && flock -s -n 9; } 2>/dev/null || fault lock "$W"
+        # Of several who are here first, one makes it.
+        [ -s "$R/generation" ] || { echo "$5" >"$probe" && { ln "$probe" "$R/generation" 2>/dev/null ||
+            [ -s "$R/generation" ]; } && rm -f "$probe"; } || fault write "$R"
     fi
     identity
     say fact generation "$generation"
     say fact boot "$boot"
     say fact clock "$now"
-    { df -Pk "$W" >"$R/.lock/.probe" && { read -r _ && read -r _ _ _ free _; } <"$R/.lock/.probe"; } 2>/dev/null &&
+    { df -Pk "$W" >"$probe" && { read -r _ && read -r _ _ _ free _; } <"$probe"; } 2>/dev/null &&
         say fact free "$free"
     # Whether logind ends what was started here together with the session. Under sudo that is still the session of who
     # logged in.
@@ -604,8 +630,8 @@ if [ "$verb" = preflight ]; then
     while read -r scope; do
         case $scope in *user-*.slice/session-*.scope*) ;; *) continue ;; esac
         busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
-            KillUserProcesses KillOnlyUsers KillExcludeUsers >"$R/.lock/.probe" 2>/dev/null
-        { read -r _ kill && read -r _ _ only && read -r _ _ except; } 2>/dev/null <"$R/.lock/.probe" || break
+            KillUserProcesses KillOnlyUsers KillExcludeUsers >"$probe" 2>/dev/null
+        { read -r _ kill && read -r _ _ only && read -r _ _ except; } 2>/dev/null <"$probe" || break
         name=${SUDO_USER:-${USER:-${LOGNAME:-$(id -un)}}}
         case $kill in true) kills=yes ;; esac
         case $except in *"\"$name\""*) kills=no ;; esac
@@ -613,7 +639,7 @@ if [ "$verb" = preflight ]; then
         break
     done </proc/self/cgroup
     say fact killuserprocesses "$kills"
-    owner="$1 $2 $3" run=$3 refused=
+    owner="$1 $2 $3" run=$3 seen=$7 refused=
     if permitted; then set --
     elif [ "$o1" ] && [ "$4" != 1 ] && { [ "$o1" != "$1" ] || [ "$2" -le "$o2" ] || strange "$6"; }; then
         refused=1
@@ -628,12 +654,12 @@ if [ "$verb" = preflight ]; then
             [ ! -e "$old" ] || find "$R" -name '*-probe-*' -mmin +1440 -exec rm -f {} +
             break
         done
-        { echo "$owner" >"$W/.owner" && sync "$W/.owner" && mv "$W/.owner" "$W/owner"; } || fault write "$W"
+        { echo "$owner" >"$W/.owner.$$" && sync "$W/.owner.$$" && mv "$W/.owner.$$" "$W/owner"; } || fault write "$W"
         set -- "$W"
     fi
     if [ -z "$refused" ] && [ "$faults" = 0 ]; then
         # So that no attempt has to make it.
-        if [ ! -d "$R/$run" ] && [ ! -e "$R/$run.settled" ]; then
+        if [ "$seen" != 1 ] && [ ! -d "$R/$run" ] && [ ! -e "$R/$run.settled" ]; then
             mkdir "$R/$run" || fault write "$R"
             set -- "$@" "$R"
         fi

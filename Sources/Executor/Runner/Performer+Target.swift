@@ -98,7 +98,7 @@ extension Performer {
                     return (Ending(outcome: .failed, detail: why), attempt)
                 }
                 // Its clock may have been set meanwhile.
-                if isFenced, !isKnown, let report = try? await session.preflight(), report.isReady {
+                if isFenced, !isKnown, let report = try? await session.preflight(isSeen: true), report.isReady {
                     session.noteClock(of: report)
                 }
                 try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)

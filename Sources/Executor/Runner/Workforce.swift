@@ -61,7 +61,10 @@ struct Workforce: Sendable {
             let session = WorkerSession(
                 worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                 transport: transport)
-            return (session, await Readiness(of: session, takeOver: takeOver, lineage: lineage, settled: settled))
+            let readiness = await Readiness(
+                of: session, takeOver: takeOver, lineage: lineage, isSeen: known[preflightStep(worker)] != nil,
+                settled: settled)
+            return (session, readiness)
         }
         for (worker, session) in answers.sessions {
             // Another host than this one, whose clock may be another.
@@ -208,9 +211,12 @@ struct Workforce: Sendable {
         /// It is somebody else's, or was used by a later run.
         case refused(String)
 
-        init(of session: WorkerSession, takeOver: Bool, lineage: RunLineage?, settled: [String] = []) async {
+        init(
+            of session: WorkerSession, takeOver: Bool, lineage: RunLineage?, isSeen: Bool, settled: [String] = []
+        ) async {
             do {
-                let report = try await session.preflight(takeOver: takeOver, lineage: lineage, settled: settled)
+                let report = try await session.preflight(
+                    takeOver: takeOver, lineage: lineage, isSeen: isSeen, settled: settled)
                 if let owner = report.otherOwner {
                     self = .refused(
                         "it belongs to run \(owner.sequence) (\(owner.run)) of the controller \(owner.controller), "
@@ -286,7 +292,8 @@ private actor Latecomers {
         guard let asked = waiting[worker] else {
             throw NotReady(.unreachable, "it is gone for good, and what it ran was given up")
         }
-        switch await Workforce.Readiness(of: asked, takeOver: takeOver, lineage: lineage) {
+        let isSeen = generations[Workforce.preflightStep(worker)] != nil
+        switch await Workforce.Readiness(of: asked, takeOver: takeOver, lineage: lineage, isSeen: isSeen) {
         case .unreachable(let reason): throw NotReady(.unreachable, reason)
         case .unrecognised(let reason), .refused(let reason): throw NotReady(.refused, reason)
         case .unusable(let faults): throw NotReady(.unusable, faults.joined(separator: "; "))

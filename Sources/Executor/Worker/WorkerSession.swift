@@ -181,11 +181,12 @@ public struct WorkerSession: Sendable {
     /// - Parameters:
     ///   - takeOver: whether another controller's, or a later run's, worker is taken all the same.
     ///   - lineage: the runs of which one has to be who took it last; nil asks for none.
+    ///   - isSeen: whether the run has seen the worker before: its receipts are there then, or lost, and are not made again.
     ///   - settled: runs in which everything is settled; their receipts are removed.
     public func preflight(
-        takeOver: Bool = false, lineage: RunLineage? = nil, settled: [String] = []
+        takeOver: Bool = false, lineage: RunLineage? = nil, isSeen: Bool = false, settled: [String] = []
     ) async throws(TransportError) -> PreflightReport {
-        let arguments = ownership + [takeOver ? "1" : "0", nonce(), lineage?.word ?? "-"]
+        let arguments = ownership + [takeOver ? "1" : "0", nonce(), lineage?.word ?? "-", isSeen ? "1" : "0"]
         let (answer, command) = try await ask(
             "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: .seconds(120))
         guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
