@@ -35,7 +35,10 @@ extension Catalog {
         case .stopped(let allocation, removed: true):
             try stop(
                 allocation, run, now, db,
-                set: "standing = 'removed', promoted_version = NULL, promoted_content = NULL")
+                set: """
+                    standing = 'removed', promoted_version = NULL, promoted_content = NULL,
+                    unfinished_version = NULL, unfinished_content = NULL
+                    """)
         case .stopped(let allocation, removed: false):
             try stop(
                 allocation, run, now, db,
@@ -43,7 +46,9 @@ extension Catalog {
                     standing = 'stopped',
                     promoted_version = coalesce(unfinished_version, promoted_version),
                     promoted_content = coalesce(unfinished_content, promoted_content),
-                    promoted_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END
+                    promoted_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END,
+                    unfinished_version = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_version END,
+                    unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
         case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
         case .incomplete(let job, let value):
@@ -57,6 +62,9 @@ extension Catalog {
             for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
         }
     }
+
+    /// What is unfinished is the stop itself, and not a rollout that has left files of its own there.
+    private static let isItsOwn = "unfinished_content = promoted_content"
 
     private static func arguments(
         _ allocation: AllocationID, _ run: RunID, _ now: Timestamp, _ release: Release
@@ -72,8 +80,7 @@ extension Catalog {
     ) throws {
         try db.cachedStatement(
             sql: """
-                UPDATE allocation SET run = ?, changed_at = ?, unfinished_version = NULL, unfinished_content = NULL,
-                    gate_owed = 0, gate_failed = 0, \(set)
+                UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, \(set)
                 WHERE job = ? AND worker = ?
                 """
         ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])

@@ -80,7 +80,7 @@ extension Catalog {
                 return JobEntry(
                     job: job, record: records[job] ?? JobRecord(), active: active.count,
                     stopped: all.count { $0.record.standing == .stopped },
-                    unsettled: all.count { $0.record.unfinished != nil },
+                    unsettled: active.count { $0.record.unfinished != nil },
                     versions: Dictionary(versions.map { ($0, 1) }, uniquingKeysWith: +))
             }
         }

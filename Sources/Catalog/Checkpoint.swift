@@ -84,7 +84,8 @@ public enum CatalogChange: Equatable, Sendable {
     case began(AllocationID, Release)
     case promoted(AllocationID, Release)
     /// `removed`: its files are gone (or given up with its worker), and a later return is a new start. Otherwise it
-    /// was disabled, and what was begun or promoted last counts as what last ran there.
+    /// was disabled, and what was begun or promoted last counts as what last ran there. What was begun stays unfinished:
+    /// its files may be there in part.
     case stopped(AllocationID, removed: Bool)
     /// They were promoted, or baked, under a plan with a gate for them that has not passed yet.
     case gateOwed([AllocationID])

@@ -33,19 +33,42 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
-    /// Whether an allocation has passed its gate, the number of the rules behind each digest and each attempt, and what a
+    /// Whether an allocation has passed its gate, whether the files of a stopped one are those of a rollout that did not
+    /// end, the number of the rules behind each digest and each attempt, and what a
     /// run has left behind. An older catalog knows only of the job that a gate is pending: it counts for every allocation.
     static let gates = """
-        ALTER TABLE allocation ADD COLUMN gate_owed INTEGER NOT NULL DEFAULT 0 CHECK (gate_owed IN (0, 1));
-        ALTER TABLE allocation ADD COLUMN gate_failed INTEGER NOT NULL DEFAULT 0 CHECK (gate_failed IN (0, 1));
-        UPDATE allocation SET gate_owed = 1
-            WHERE standing = 'active' AND promoted_version IS NOT NULL
-                AND job IN (SELECT job FROM job WHERE gate_pending = 1);
+        CREATE TABLE new_allocation (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            promoted_version TEXT,
+            promoted_content TEXT,
+            promoted_rules INTEGER NOT NULL DEFAULT 1,
+            unfinished_version TEXT,
+            unfinished_content TEXT,
+            unfinished_rules INTEGER NOT NULL DEFAULT 1,
+            standing TEXT NOT NULL CHECK (standing IN ('active', 'stopped', 'removed')),
+            gate_owed INTEGER NOT NULL DEFAULT 0 CHECK (gate_owed IN (0, 1)),
+            gate_failed INTEGER NOT NULL DEFAULT 0 CHECK (gate_failed IN (0, 1)),
+            run INTEGER NOT NULL REFERENCES run (number),
+            changed_at INTEGER NOT NULL,
+            PRIMARY KEY (job, worker),
+            CHECK ((promoted_version IS NULL) = (promoted_content IS NULL)),
+            CHECK ((unfinished_version IS NULL) = (unfinished_content IS NULL)),
+            CHECK (unfinished_version IS NULL OR standing != 'removed'),
+            CHECK (promoted_version IS NULL OR standing != 'removed')
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO new_allocation (
+                job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
+                changed_at, gate_owed)
+            SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
+                changed_at, standing = 'active' AND promoted_version IS NOT NULL
+                    AND job IN (SELECT job FROM job WHERE gate_pending = 1)
+            FROM allocation;
+        DROP TABLE allocation;
+        ALTER TABLE new_allocation RENAME TO allocation;
         CREATE INDEX allocation_without_gate ON allocation (job) WHERE gate_owed = 1 OR gate_failed = 1;
         ALTER TABLE job DROP COLUMN gate_pending;
 
-        ALTER TABLE allocation ADD COLUMN promoted_rules INTEGER NOT NULL DEFAULT 1;
-        ALTER TABLE allocation ADD COLUMN unfinished_rules INTEGER NOT NULL DEFAULT 1;
         ALTER TABLE attempt ADD COLUMN protocol INTEGER NOT NULL DEFAULT 1;
 
         CREATE TABLE left_behind (

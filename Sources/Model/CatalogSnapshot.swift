@@ -28,7 +28,7 @@ public struct AllocationRecord: Equatable, Sendable {
 
     /// What last was promoted; nil where nothing ever was, or since a removal.
     public var promoted: Release?
-    /// What was begun and neither promoted nor stopped: the allocation is unsettled.
+    /// What was begun and never promoted: its files may be there in part, also where it was stopped since.
     public var unfinished: Release?
     /// What was last done to it.
     public var standing: Standing

@@ -266,7 +266,7 @@ struct JobPlanner {
             healthCheck: healthCheck(ports))
     }
 
-    /// The files that the service may rewrite, of all trees with which allocations end.
+    /// The files that the service may rewrite, of all trees with which allocations begin or end.
     private func changedByService(_ ends: [Int]) -> [String] {
         let globs = job.manifest.changedByService
         if globs.isEmpty { return [] }
@@ -274,6 +274,10 @@ struct JobPlanner {
         for state in Set(ends) {
             for entry in states[state].tree.entries where entry.kind != .emptyDirectory {
                 if globs.contains(where: { $0.matches(entry.path) }) { paths.insert(PathBytes(entry.path)) }
+            }
+            // It has rewritten those that leave the job, too.
+            for change in states[state].changes where change.kind == .removed {
+                if globs.contains(where: { $0.matches(change.path) }) { paths.insert(PathBytes(change.path)) }
             }
         }
         return paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)

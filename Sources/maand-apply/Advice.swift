@@ -27,8 +27,9 @@ struct Advice {
             return
                 "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
                 + "change the workspace and plan again: what has not passed its gate acts first."
-                + (leadingJob.map { " Where \($0) cannot be well before others act: maand-plan deploy --recover \($0)" }
-                    ?? "")
+                + (leadingJob.map {
+                    " Where nothing of \($0) gets well by itself: maand-plan deploy --jobs \($0) --force --recover \($0)"
+                } ?? "")
         case .failed:
             return
                 "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"

@@ -177,11 +177,22 @@ struct RunCommand: AsyncParsableCommand {
             case .steps(let steps):
                 for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
                 options.terminal.print("\(steps.count) steps; nothing was touched.")
+                if steps.isEmpty, let why = try reasonForNothing(file) {
+                    options.terminal.print(options.terminal.escape(why))
+                }
             }
         } catch let refusal as RolloutError {
             throw CommandFailure(refusal, plan: planName)
         } catch let hold as WindowHold {
             throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+        }
+    }
+
+    /// Why a run that has not succeeded would do nothing, and what to do about it.
+    private func reasonForNothing(_ file: PlanFile) throws -> String? {
+        guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
+        return try RunReport(catalog, bucket: options.folder, run.id)?.advice.map {
+            "Run \(run.id) \(run.state.phrase). \($0)"
         }
     }
 

@@ -190,10 +190,14 @@ struct RunReport {
         for item in leftBehind {
             lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)"))
         }
-        if holder == nil, state != "interrupted", let advice = Advice(run, open: open) {
-            lines.append(terminal.escape(advice.text))
-        }
+        if let advice { lines.append(terminal.escape(advice)) }
         return lines
+    }
+
+    /// What to do now; nil where nothing is to be done, or a process is at it.
+    var advice: String? {
+        guard holder == nil, state != "interrupted" else { return nil }
+        return Advice(run, open: open)?.text
     }
 
     /// Workers of an order that a line names.

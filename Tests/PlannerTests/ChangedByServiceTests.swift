@@ -25,6 +25,17 @@ import YAML
         #expect(try PlanFile.read(file.bytes, file: "plan").plan == result.plan)
     }
 
+    @Test func aFileThatLeavesTheJobIsStillTheServices() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        let fields = #""changed_by_service": ["users.json"]"#
+        try bucket.job("api", fields)
+        try bucket.write("jobs/api/users.json", "{}")
+        try bucket.deploy()
+        try bucket.remove("jobs/api/users.json")
+        #expect(try Self.paths(bucket.plan().plan) == ["users.json"])
+    }
+
     @Test(arguments: ["", #""changed_by_service": []"#, #""changed_by_service": ["nothing"]"#])
     func aPlanWithoutSuchPathsDoesNotNameThem(_ fields: String) throws {
         let bucket = try TestWorkspace()

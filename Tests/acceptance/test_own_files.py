@@ -83,6 +83,27 @@ class Own(bucket.Case):
         self.upgrade(b, "3.0.0")
         self.assert_left(b, "3.0.0")
 
+    def test_what_is_edited_between_the_push_and_the_target_is_found_by_the_next_process(self):
+        b = self.deployed()
+        self.lay(b, "2.0.0")
+        self.succeed(b.plan())
+        log = b.top / "places"
+        twin = b.copy(self)
+        self.succeed(twin.apply(env=b.environment(MAAND_FAULT_LOG=str(log))))
+        if not log.exists():
+            self.skipTest("only a debug build can be told where to die")
+        places = log.read_text().splitlines()
+        place = max(index for index, name in enumerate(places, 1)
+                    if name.partition(" ")[2] == f"after the checkpoint of api/upgrade/1/{WORKERS[0]}/push")
+        self.assertEqual(b.apply(env=b.environment(MAAND_FAULT_AT=str(place))).code, -9)
+        pushed = self.file(b, WORKERS[0], "Makefile")
+        text = pushed.read_text()
+        pushed.write_text("restart:\n\t@touch data/unapproved\n")
+        self.refuse(b.apply(), 3, "Makefile")
+        self.assertFalse(self.file(b, WORKERS[0], "data/unapproved").exists())
+        pushed.write_text(text)
+        self.succeed(b.apply())
+
     def test_sync_leaves_what_a_target_has_left(self):
         b = self.deployed(restart_policy="never")
         self.upgrade(b, "2.0.0", restart_policy="never")

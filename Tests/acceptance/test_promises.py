@@ -51,6 +51,40 @@ class Promises(bucket.Case):
                          "what was unfinished comes first")
         self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
 
+    def test_a_broken_host_is_taken_out_and_comes_back_with_the_fix(self):
+        for how in ("enabled", "removed"):
+            with self.subTest(how):
+                b = self.deployed()
+                b.job("api", "1.1.0", files={"app.conf": "new\n"})
+                self.succeed(b.plan())
+                b.fail("api", WORKERS[0])
+                self.refuse(b.apply(), 1, WORKERS[0])
+                self.succeed(b.abandon(2))
+                b.mend("api", WORKERS[0])
+                b.write("disabled.json", json.dumps({"workers": [WORKERS[0]]}))
+                self.succeed(b.plan(out="out.plan.yaml"))
+                self.succeed(b.apply(plan="out.plan.yaml"))
+                # The files of a rollout that did not end are on that host, and nobody has edited any.
+                b.job("api", "1.2.0", files={"app.conf": "fixed\n"})
+                (b.workspace / "disabled.json").unlink()
+                if how == "removed":
+                    b.workers(*WORKERS[1:])
+                self.succeed(b.plan(out="back.plan.yaml"))
+                self.succeed(b.apply(plan="back.plan.yaml"))
+                if how == "enabled":
+                    self.assertEqual(self.conf(b), ["fixed\n"] * 3)
+                self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
+
+    def test_a_dry_run_says_why_nothing_would_be_done(self):
+        b = self.deployed()
+        b.job("api", "1.1.0")
+        self.succeed(b.plan())
+        b.fail("api", WORKERS[0])
+        self.refuse(b.apply(), 1)
+        said = self.succeed(b.apply("--dry-run")).out
+        self.assertIn("0 steps", said)
+        self.assertIn("--retry-failed", said)
+
     def test_failed_action_says_so_again_and_goes_on_only_when_told(self):
         b = self.deployed()
         b.job("api", "1.1.0")

@@ -137,14 +137,15 @@ extension Performer {
         let there = await contents(of: paths, allocation, session)
         return paths.map { path in
             let expected = [before[path.path], after[path.path]]
-            let texts = expected.map { Self.text($0) }
+            let isFolder = (request.base ?? []).contains { $0.path.hasPrefix(path.path + "/") }
+            let texts = expected.map { $0 == nil && isFolder ? "a folder" : Self.text($0) }
             let contents = there[path.path].flatMap { found in
                 expected.compactMap { $0 }.first.flatMap(shown).map { StaleFact.Contents(expected: $0, found: found) }
             }
             return StaleFact(
                 allocation, fact: "\(path.path) on the worker",
                 expected: texts[0] == texts[1] ? texts[0] : texts.joined(separator: " or "),
-                found: Self.text(path.actual), isDrift: true, contents: contents)
+                found: Self.text(path.actual) + Self.remedy(path.actual), isDrift: true, contents: contents)
         }
     }
 
@@ -182,6 +183,14 @@ extension Performer {
         }
     }
 
+    /// What no plan replaces by itself.
+    private static func remedy(_ actual: DriftedPath.Actual) -> String {
+        switch actual {
+        case .symbolicLink, .directory, .special: " (remove it there, if no plan replaces it)"
+        case .nothing, .file, .unplanned: ""
+        }
+    }
+
     static func text(_ actual: DriftedPath.Actual) -> String {
         switch actual {
         case .nothing: "nothing"
@@ -200,6 +209,7 @@ final class ComparedPushes: Sendable {
     private struct State {
         var staged = Set<Int>()
         var restored: [Int: Set<PathBytes>] = [:]
+        var pushed = Set<Int>()
     }
 
     private let state = Mutex(State())
@@ -213,6 +223,11 @@ final class ComparedPushes: Sendable {
             if isStaged { state.staged.insert(step) }
         }
     }
+
+    func notePushed(_ step: Int) { state.withLock { _ = $0.pushed.insert(step) } }
+
+    /// Whether this process has brought its files.
+    func isPushed(_ step: Int) -> Bool { state.withLock { $0.pushed.contains(step) } }
 
     func restored(by step: Int) -> Set<PathBytes> { state.withLock { $0.restored[step] ?? [] } }
 

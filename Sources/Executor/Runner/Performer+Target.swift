@@ -19,8 +19,8 @@ extension Performer {
         let isRepeatable = itinerary.job(of: index)?.repeatable.contains(action) == true
         let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: isRepeatable) { attempt in
             request(action, index, attempt)
-        } prepare: {
-            await pushAgain(before: index)
+        } prepare: { attempt in
+            await pushAgain(before: index, attempt: attempt)
         }
         return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
@@ -38,19 +38,21 @@ extension Performer {
         let isRepeatable: Bool
         /// What is to be run as this attempt; nil where that cannot be said.
         let request: (_ attempt: Int) async throws -> AttemptRequest?
-        /// Makes ready for another attempt than the first one; an ending where that fails.
-        var prepare: () async -> Ending? = { nil }
+        /// Makes ready for an attempt; an ending where that fails.
+        var prepare: (_ attempt: Int) async -> Ending? = { _ in nil }
     }
 
     /// A target that did not end well may have changed files that were pushed: the next attempt finds them as they were
-    /// pushed, as the first one did.
-    private func pushAgain(before index: Int) async -> Ending? {
+    /// pushed, as the first one did. What an earlier process has pushed somebody may have changed since: that is looked at,
+    /// too.
+    private func pushAgain(before index: Int, attempt: Int) async -> Ending? {
         guard let batch = itinerary.batch(of: index), let chain = itinerary.places[index].chain,
             let push = batch.chains[chain].steps.first, itinerary.steps[push].kind == .push
         else { return nil }
+        if attempt == 1, compared.isPushed(push) { return nil }
         var ending = await self.push(push)
-        // The attempt itself has not begun, and is over.
-        ending.isOpen = false
+        // The attempt itself has not begun, and is over; unless somebody may put the files back.
+        if ending.outcome != .stale { ending.isOpen = false }
         return ending.outcome == .succeeded ? nil : ending
     }
 
@@ -73,7 +75,7 @@ extension Performer {
             guard var request = prepared else {
                 return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
             }
-            if !isKnown, attempt > 1, let ending = await task.prepare() { return (ending, attempt) }
+            if !isKnown, let ending = await task.prepare(attempt) { return (ending, attempt) }
             request.latestStart = keeper.remaining().flatMap(session.time(after:))
             var verdict = await verdict(request, session, place, isKnown: isKnown)
             if case .blocked(let other) = verdict {

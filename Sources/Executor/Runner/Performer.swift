@@ -131,7 +131,9 @@ struct Performer: Sendable {
             if case .busy(let other) = report, try await clear(other, session) {
                 report = try await session.push(request)
             }
-            return Self.ending(of: report)
+            let ending = Self.ending(of: report)
+            if ending.outcome == .succeeded { compared.notePushed(index) }
+            return ending
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
         } catch let error as TransportError where error.kind == .timedOut {

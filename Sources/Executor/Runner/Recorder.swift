@@ -218,6 +218,8 @@ struct Recorder: Sendable {
         switch content.kind {
         case .push, .action, .remove:
             guard let allocation = content.allocation, let release = release(of: step) else { return [] }
+            // What a rollout has begun there stays what is unfinished.
+            if itinerary.stop(of: step)?.from.unfinished != nil { return [] }
             var changes: [CatalogChange] = [.began(allocation, release)]
             if let job = itinerary.job(of: step) {
                 changes.append(.incomplete(content.job, true))
