@@ -164,11 +164,11 @@ class GivenUp(bucket.Case):
     # -- receipts
 
     def test_receipts_that_vanish_under_a_command(self):
-        """Nobody can know whether it ran, and nothing runs it again."""
+        """The lock of the job still says how it ended, and nothing runs it again."""
         b = bucket.Bucket(self)
         b.workers(WORKERS[0])
         b.job("api", make="start:\n\t@mkdir -p data; echo ran >> data/log; rm -rf ../../receipts/[0-9a-f]*[0-9a-f]\n")
         self.succeed(b.plan())
-        self.refuse(b.apply(), 4, "unknown")
-        self.refuse(b.apply("--retry-failed"), 4, "unknown")
+        self.succeed(b.apply())
+        self.succeed(b.apply("--retry-failed"))
         self.assertEqual((b.job_dir(WORKERS[0], "api") / "data/log").read_text(), "ran\n")
