@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func muchOutputOnBothStreamsDoesNotStall() async throws {
+    @Test(.timeLimit(.minutes(5))) func muchOutputOnBothStreamsDoesNotStall() async throws {
         try await withConnection { connection, _ in
             let result = try await connection.execute(
                 "head -c 10000000 /dev/zero >&2; head -c 100000000 /dev/zero; echo end", output: .tail(1000),
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func rekeyingInTheMiddleIsNotSeen() async throws {
+    @Test(.timeLimit(.minutes(5))) func rekeyingInTheMiddleIsNotSeen() async throws {
         try await withConnection(configuration: ["RekeyLimit 1M"]) { connection, _ in
             let result = try await connection.execute(
                 "cat | wc -c; head -c 10000000 /dev/zero >&2", input: .bytes([UInt8](repeating: 7, count: 10_000_000)),
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func inputIsStreamed() async throws {
+    @Test(.timeLimit(.minutes(5))) func inputIsStreamed() async throws {
         try await withConnection { connection, _ in
             let sent = Mutex(0)
             let chunk = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func outputIsHandedOnInOrderAndTheServerWaits() async throws {
+    @Test(.timeLimit(.minutes(5))) func outputIsHandedOnInOrderAndTheServerWaits() async throws {
         try await withConnection { connection, _ in
             let seen = Mutex((bytes: 0, isInOrder: true))
             let result = try await connection.execute(
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func manyCommandsShareAConnection() async throws {
+    @Test(.timeLimit(.minutes(5))) func manyCommandsShareAConnection() async throws {
         // The server allows ten channels at a time, so most of these wait for their turn.
         try await withConnection { connection, fleet in
             let statuses = try await withThrowingTaskGroup(of: (Int32, SSHExecution).self) { group in
@@ -167,7 +167,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func cancellationEndsTheCallAndFreesTheChannel() async throws {
+    @Test(.timeLimit(.minutes(5))) func cancellationEndsTheCallAndFreesTheChannel() async throws {
         try await withConnection { connection, _ in
             // More than the server's ten channels, so they have to be given back.
             for round in 0..<25 {
@@ -186,9 +186,9 @@ import Testing
         try await withConnection { connection, _ in
             let start = ContinuousClock.now
             let other = Task { try await connection.execute("sleep 1; echo late") }
-            let error = await refusal { _ = try await connection.execute("sleep 60", timeout: .milliseconds(300)) }
+            let error = await refusal { _ = try await connection.execute("sleep 300", timeout: .milliseconds(300)) }
             #expect(error == .timedOut(connection.endpoint, phase: .command, limit: .milliseconds(300)))
-            #expect(ContinuousClock.now - start < .seconds(50), "the command takes 60")
+            #expect(ContinuousClock.now - start < .seconds(250), "the command takes 300")
             let result = try await other.value
             #expect(result.standardOutput.tail == Array("late\n".utf8))
         }

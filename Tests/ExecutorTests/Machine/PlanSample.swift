@@ -34,7 +34,8 @@ enum PlanSample {
                 jobs.append(
                     try job(
                         name, demands: wave == 0 ? [] : [names[Int(random.below(UInt64(names.count)))]],
-                        recovers: batches(&random, "r"), starts: isJobControl ? [] : batches(&random, "s"),
+                        recovers: random.below(4) == 0 ? batches(&random, "r") : [],
+                        starts: isJobControl ? [] : batches(&random, "s"),
                         upgrades: batches(&random, "u"),
                         isJobControl: isJobControl, hooks: hooks(&random, isJobControl),
                         hasGate: random.below(3) > 0, bakeSeconds: random.below(3) == 0 ? 1 : 0,
