@@ -111,7 +111,7 @@ look() {
     done
     if [ ! -e "$r.began" ]; then
         if [ -e "$r.go" ]; then state=fenced
-        elif [ -d "$R/$run" ]; then state=absent
+        elif [ -d "$R/$run" ] && [ ! -e "$R/$run/lost" ]; then state=absent
         else lost; fi
     elif [ "$wboot" != "$boot" ]; then state=rebooted
     elif remains "$wpid"; then state="died $pids"
@@ -182,6 +182,12 @@ identity() {
     generation=$g.$inode now=${time#*.}
 }
 same() { [ "$expected" = - ] || [ "$expected" = "$generation" ]; }
+# vanished: answers that the receipts of the run are gone, or all of them.
+vanished() {
+    identity
+    same || answer generation "$generation"
+    answer generation "$generation.vanished"
+}
 
 # born: the start time of this shell, which tells it from a later process of the same number.
 born() {
@@ -260,14 +266,7 @@ if [ "$verb" = run ]; then
             continue
             ;;
         # A runner that ended well has left a word; where that is gone, nobody knows what it did.
-        vanished)
-            # A probe needs no receipts but its own.
-            case $id in
-            *-probe-*) ;;
-            *) answer refused lost ;;
-            esac
-            ;;
-        absent)
+        absent | vanished)
             if [ "$asked" = 0 ] || { [ "$asked" ] && [ ! -d "$R/$run" ]; }; then
                 identity
                 answer generation "$generation.vanished"
@@ -277,7 +276,9 @@ if [ "$verb" = run ]; then
         *) report ;;
         esac
         # A directory of receipts that has vanished must not come into being again by asking.
-        [ -d "$R/$run" ] || { mkdir "$R/$run" 2>/dev/null && sync "$R"; } || [ -d "$R/$run" ] || {
+        # Where they were made by a preflight and lost, what was there before stays unknown.
+        [ -d "$R/$run" ] || { mkdir "$R/$run" 2>/dev/null && mark "$R/$run/lost" && sync "$R/$run" "$R"; } ||
+            [ -d "$R/$run" ] || {
             identity
             answer generation "$generation"
         }
@@ -428,7 +429,8 @@ if [ "$verb" = _runner ]; then
     born
     claim "$lock" "$id" || leave 11
     look
-    [ "$state" = absent ] && [ "${wdigest:-$digest}" = "$digest" ] || leave 0
+    case $state in absent | vanished) ;; *) leave 0 ;; esac
+    [ "${wdigest:-$digest}" = "$digest" ] || leave 0
     permitted || leave 12
     [ ! -e "$W/staging/$key/commit" ] || $shell "$0" _forward "$key" || leave 15
     echo "$id" >"$lock" && echo "$boot $$ $start $digest ${lock##*/}" >"$r.run" && command exec 3>>"$r.out" 4>>"$r.err" || leave 14
@@ -520,7 +522,7 @@ if [ "$verb" = inquire ]; then
         identity
         same || answer generation "$generation"
         ;;
-    vanished) identity; answer generation "$generation.vanished" ;;
+    vanished) vanished ;;
     esac
     report
 fi
@@ -543,7 +545,7 @@ if [ "$verb" = fence ]; then
         fi
         look
         ;;
-    vanished) identity; answer generation "$generation.vanished" ;;
+    vanished) vanished ;;
     esac
     report
 fi

@@ -248,8 +248,10 @@ struct Performer: Sendable {
         if let error = error as? TransportError, error.kind == .source {
             return Ending(
                 outcome: .failed,
-                detail: "\(error.message). What the plan pushes has to lie in the bucket's store/ as it was planned. Put "
-                    + "store/ back from a backup, or the workspace as it was, and run the same command with --retry-failed")
+                detail:
+                    "\(error.message). What the plan pushes has to lie in the bucket's store/ as it was planned. Put "
+                    + "store/ back from a backup, or the workspace as it was, and run the same command with --retry-failed"
+            )
         }
         // Files that were sent in part are sent again; nothing is lost by calling it unreachable.
         return Ending(outcome: .unreachable, detail: "\(error)")

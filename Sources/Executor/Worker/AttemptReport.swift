@@ -180,9 +180,6 @@ extension AttemptReport {
     private static func refusal(_ word: String) -> String {
         switch word {
         case "input": "the command did not arrive whole"
-        case "lost":
-            "the receipts of this run are gone there, so that nobody could tell any more what has run. Abandon the run and "
-                + "plan again"
         case "14": "the attempt could not be recorded; is the worker's disk full?"
         case "15": "an interrupted push could not be completed"
         default: "the process that was to run it ended first (status \(word))"

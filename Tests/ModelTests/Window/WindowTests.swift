@@ -104,7 +104,7 @@ struct WindowTests {
         #expect(WindowCalendar(nil, rules: .utc).isAlwaysOpen)
     }
 
-    @Test(.timeLimit(.minutes(1))) func aFreezeOfThousandsOfYearsIsNotWalkedThrough() throws {
+    @Test(.timeLimit(.minutes(5))) func aFreezeOfThousandsOfYearsIsNotWalkedThrough() throws {
         let calendar = try Self.calendar(
             "daily 00:00 for 24h in Europe/Berlin freeze 2026-01-01T00:00 to 9990-06-01T00:00")
         let openings = calendar.openings(from: try Self.at("2026-02-01T06:00:00Z"), limit: 3)
