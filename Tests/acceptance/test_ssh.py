@@ -483,7 +483,7 @@ class Connections(SSHCase):
                 self.assertEqual(sorted(b.began()), [("app", workers[0], "restart")] + again)
 
     def test_receipts_gone_or_restored(self):
-        """Receipts that are not those that the run saw prove nothing, also when they are a true copy."""
+        """Receipts that are not those that the run saw prove nothing by their silence, also when they are a true copy."""
         fleet, b = self.deployed(2, max_concurrent_upgrades=2)
         workers = [fleet.address(1), fleet.address(2)]
         copy = pathlib.Path(fleet.top) / "copy"
@@ -499,7 +499,9 @@ class Connections(SSHCase):
             b.release("app", worker)
         shutil.copytree(copy, b.receipts(workers[1]))
         until(lambda: len(b.targets()) == 2, "the restarts had ended")
-        self.refuse(b.apply(), 4, f"{workers[0]}/restart is unknown", f"{workers[1]}/restart is unknown", "receipts")
+        # On the second one the target has ended since, and left its word in the lock of the job.
+        said = self.refuse(b.apply(), 4, f"{workers[0]}/restart is unknown", "receipts")
+        self.assertNotIn(f"{workers[1]}/restart is unknown", said.err)
         self.refuse(b.apply("--retry-failed"), 4)
         self.once_each(b, "restart", workers)
 
@@ -622,7 +624,7 @@ class Hosts(SSHCase):
         fleet("exec", 3, "mount", "-o", "remount,bind,ro", root)
         fleet("kill", 4)
         said = self.refuse(
-            b.apply(), 69, f"{fleet.address(1)}: make is not installed", f"{fleet.address(1)}: flock is not installed",
+            b.apply(), 69, f"{fleet.address(1)}: make is not installed", "flock is not installed",
             f"{fleet.address(2)}: only", "KiB of disk are free", f"{fleet.address(3)}: ", "Read-only file system",
             f"{fleet.address(4)}: connection refused")
         self.assertNotIn(f"{fleet.address(5)}:", said.err)
