@@ -201,13 +201,15 @@ extension AllocationRecord {
                 // A stop that was begun is part of a removal, or of one that its own plan goes on with.
                 return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
             }
-            let found = AllocationRecord(promoted: release)
+            // No worker knows of gates.
+            let found = AllocationRecord(promoted: release, owesGate: owesGate, failedGate: failedGate)
             return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
         case .unknown where isOwn && (unfinished ?? promoted)?.content == release.content: return nil
         case .failed where isOwn && unfinished?.content == release.content: return nil
         case .succeeded, .unknown, .failed:
             if isOwn, unfinished?.content == release.content { return nil }
-            return AllocationRecord(promoted: promoted, unfinished: release)
+            return AllocationRecord(
+                promoted: promoted, unfinished: release, owesGate: owesGate, failedGate: failedGate)
         }
     }
 }
