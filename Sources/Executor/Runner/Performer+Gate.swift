@@ -16,12 +16,13 @@ extension Performer {
     private func probe(
         _ step: Step, _ index: Int, _ job: Plan.Job, _ health: HealthCheck
     ) async throws -> Ending {
-        let targets = try covered(by: index, of: job).map { ($0, workforce.address($0) ?? $0.text) }
-        let running = try recorder.catalog.records(of: targets.map { AllocationID(job: job.job, worker: $0.0) })
+        let running = try covered(by: index, of: job)
+        let targets = running.map { ($0.worker, workforce.address($0.worker) ?? $0.worker.text) }
+        let versions = Dictionary(uniqueKeysWithValues: running.map { ($0.worker, $0.version) })
         let gate = HealthProbe(
             job: job, health: health, run: recorder.run,
             session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks,
-            version: { running[AllocationID(job: job.job, worker: $0)]?.promoted?.version ?? Version.none.text }
+            version: { versions[$0] ?? Version.none.text }
         ).gate(over: targets)
         let failure = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
@@ -40,13 +41,15 @@ extension Performer {
 
     /// What of a gate's allocations runs at this moment. One that was stopped or never promoted cannot be well, and one that
     /// failed within `max_failures` cannot be asked to be.
-    private func covered(by gate: Int, of job: Plan.Job) throws -> [WorkerName] {
+    private func covered(by gate: Int, of job: Plan.Job) throws -> [(worker: WorkerName, version: String)] {
         let failed = try failedWorkers(of: job)
         let workers = itinerary.coverage(of: gate).filter { !failed.contains($0) }
         let records = try recorder.catalog.records(of: workers.map { AllocationID(job: job.job, worker: $0) })
-        return workers.filter { worker in
-            let record = records[AllocationID(job: job.job, worker: worker)]
-            return record?.standing == .active && record?.promoted != nil
+        return workers.compactMap { worker in
+            guard let record = records[AllocationID(job: job.job, worker: worker)], record.standing == .active,
+                let promoted = record.promoted
+            else { return nil }
+            return (worker, promoted.version)
         }
     }
 

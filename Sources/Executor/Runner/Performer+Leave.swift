@@ -12,16 +12,14 @@ extension Performer {
     func leaveUnusable(_ steps: [Int]) async throws -> [AllocationID] {
         let reasons = silences.take(steps)
         if reasons.isEmpty { return [] }
-        let touched = itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
-        let candidates = steps.compactMap { step -> Absences.Candidate? in
-            guard let reason = reasons[step], let allocation = itinerary.steps[step].allocation,
-                !touched.contains(allocation.worker)
-            else { return nil }
-            return .init(allocation: allocation, reason: reason)
-        }
-        let leaving = Absences(candidates, in: itinerary).leaving
-        try await recorder.leave(leaving)
-        return leaving.map(\.allocation)
+        let touched = try touchedWorkers()
+        return try await leave(
+            steps.compactMap { step in
+                guard let reason = reasons[step], let allocation = itinerary.steps[step].allocation,
+                    !touched.contains(allocation.worker)
+                else { return nil }
+                return .init(allocation: allocation, reason: reason)
+            })
     }
 
     /// Records that the run goes on without those of a gate's allocations whose workers do not answer and were not touched by
@@ -30,15 +28,25 @@ extension Performer {
     /// - Returns: whether anything was left behind.
     func leaveDead(among workers: [WorkerName], of job: Plan.Job) async throws -> Bool {
         guard job.batching.maxUnreachable > 0 else { return false }
-        let touched = itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
+        let touched = try touchedWorkers()
         var candidates: [Absences.Candidate] = []
         for worker in workers where !touched.contains(worker) {
             guard let reason = await silence(of: worker) else { continue }
             candidates.append(.init(allocation: AllocationID(job: job.job, worker: worker), reason: reason))
         }
+        return try await !leave(candidates).isEmpty
+    }
+
+    /// Workers on which the run has begun something.
+    private func touchedWorkers() throws -> Set<WorkerName> {
+        itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
+    }
+
+    /// Records that the run goes on without what of these `Absences` allows.
+    private func leave(_ candidates: [Absences.Candidate]) async throws -> [AllocationID] {
         let leaving = Absences(candidates, in: itinerary).leaving
         try await recorder.leave(leaving)
-        return !leaving.isEmpty
+        return leaving.map(\.allocation)
     }
 
     /// Why a worker cannot be asked; nil where it answers, or is not to be used for another reason.

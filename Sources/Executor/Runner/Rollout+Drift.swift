@@ -23,6 +23,16 @@ extension Rollout {
         // In the plan's order.
         return await performer.drifts(of: all.filter(next.contains), isStaging: false) + others
     }
+
+    /// Nothing of the run has begun: what keeps it from that is recorded, as of a batch.
+    func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
+        FaultPoint.reach("before the run ends")
+        try catalog.finish(
+            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
+            at: clock.now())
+        FaultPoint.reach("after the run ended")
+        return .ended(try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts, leftBehind: try left(by: run))
+    }
 }
 
 extension Itinerary {

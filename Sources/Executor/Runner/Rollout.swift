@@ -289,18 +289,8 @@ public struct Rollout: Sendable {
             leftBehind: try left(by: run))
     }
 
-    /// Nothing of the run has begun: what keeps it from that is recorded, as of a batch.
-    private func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
-        FaultPoint.reach("before the run ends")
-        try catalog.finish(
-            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
-            at: clock.now())
-        FaultPoint.reach("after the run ended")
-        return .ended(try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts, leftBehind: try left(by: run))
-    }
-
     /// What the run goes on without.
-    private func left(by run: Run) throws -> [LeftBehind] {
+    func left(by run: Run) throws -> [LeftBehind] {
         try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }
     }
 
@@ -368,7 +358,7 @@ public struct Rollout: Sendable {
         }
     }
 
-    private static func staleDetail(_ facts: [StaleFact]) -> String {
+    static func staleDetail(_ facts: [StaleFact]) -> String {
         facts.isEmpty
             ? "\(staleMark)." : "\(staleMark): " + facts.prefix(20).map(\.description).joined(separator: "; ")
     }
@@ -380,7 +370,7 @@ public struct Rollout: Sendable {
         run.state == .failed && run.detail?.hasPrefix(staleMark) == true
     }
 
-    private static func state(of result: StepMachine.Result) -> RunState {
+    static func state(of result: StepMachine.Result) -> RunState {
         switch result {
         case .succeeded: .succeeded
         case .parked: .parked
