@@ -6,28 +6,39 @@ public struct LeftBehind: Equatable, Sendable {
     public let allocation: AllocationID
     /// What was wrong with its worker, for people.
     public let reason: String
-    /// Somebody has asked to take it in again: it is a part of the run like any other.
-    public var isTakenIn: Bool
 
-    public init(_ allocation: AllocationID, reason: String, isTakenIn: Bool = false) {
+    public init(_ allocation: AllocationID, reason: String) {
         self.allocation = allocation
         self.reason = reason
-        self.isTakenIn = isTakenIn
     }
 }
 
 extension Catalog {
-    /// What the run has left behind, those that were taken in again included; sorted by allocation.
+    /// What the run goes on without, sorted by allocation.
+    ///
+    /// - Throws: `CatalogError`.
     public func leftBehind(by run: RunID) throws(CatalogError) -> [LeftBehind] {
+        try leftBehind(by: run, isTakenIn: false)
+    }
+
+    /// What the run went on without until somebody asked to take it in again; sorted. It is a part of the run like any other.
+    ///
+    /// - Throws: `CatalogError`.
+    public func takenIn(by run: RunID) throws(CatalogError) -> [AllocationID] {
+        try leftBehind(by: run, isTakenIn: true).map(\.allocation)
+    }
+
+    private func leftBehind(by run: RunID, isTakenIn: Bool) throws(CatalogError) -> [LeftBehind] {
         try read { db in
             let rows = try Row.fetchAll(
-                db, sql: "SELECT job, worker, reason, taken_in FROM left_behind WHERE run = ? ORDER BY job, worker",
-                arguments: [run.number])
+                db,
+                sql: "SELECT job, worker, reason FROM left_behind WHERE run = ? AND taken_in = ? ORDER BY job, worker",
+                arguments: [run.number, isTakenIn])
             return try rows.map { row in
                 guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String) else {
                     throw self.damaged("run \(run) has left something behind that is no allocation")
                 }
-                return LeftBehind(AllocationID(job: job, worker: worker), reason: row[2], isTakenIn: row[3])
+                return LeftBehind(AllocationID(job: job, worker: worker), reason: row[2])
             }
         }
     }

@@ -14,8 +14,9 @@ struct Manifest: Sendable {
     var maximumStarts = 0
     /// At least 1.
     var maximumUpgrades = 1
-    /// Sizes of the upgrade batches, one after the other; the last repeats. Empty: `maximumUpgrades` each.
-    var batches: [BatchSize] = []
+    /// Sizes of the upgrade batches, one after the other; the last repeats. Empty: `maximumUpgrades` each. None is zero, and
+    /// a share of the job's active allocations is at least one of them.
+    var batches: [HostCount] = []
     /// The worker tag of which no batch holds two values.
     var spread: String?
     /// Where the manifest names that tag.
@@ -41,7 +42,7 @@ struct Manifest: Sendable {
 
     /// How a phase is cut where `active` allocations of the job are not disabled.
     func batching(active: Int) -> Plan.Batching {
-        var sizes = batches.map { $0.resolved(active: active) }
+        var sizes = batches.map { max($0.resolved(of: active), 1) }
         let last = sizes.popLast() ?? maximumUpgrades
         while sizes.last == last { sizes.removeLast() }
         return Plan.Batching(
@@ -52,19 +53,6 @@ struct Manifest: Sendable {
     /// How an update is applied to an allocation that runs.
     enum RestartPolicy: String, CaseIterable, Sendable {
         case always, reload, never
-    }
-
-    enum BatchSize: Equatable, Sendable {
-        case hosts(Int)
-        /// Of the job's active allocations, 1...100; at least one of them.
-        case percent(Int)
-
-        func resolved(active: Int) -> Int {
-            switch self {
-            case .hosts(let count): count
-            case .percent(let share): max(active * share / 100, 1)
-            }
-        }
     }
 
     /// What a job may reserve on each of its workers; zero where the manifest says nothing.

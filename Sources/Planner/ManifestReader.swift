@@ -112,26 +112,30 @@ struct ManifestReader {
         if let value = map.optional("max_failures").flatMap({ integer($0, Plan.Batching.failureRange) }) {
             manifest.maxFailures = value
         }
-        if let value = map.optional("max_unreachable").flatMap(hostCount) { manifest.maxUnreachable = value }
+        if let node = map.optional("max_unreachable"),
+            let value = hostCount(
+                node, Plan.Batching.unreachableRange,
+                "rollout.max_unreachable is a number of hosts, or a share of them such as \"2%\"")
+        {
+            manifest.maxUnreachable = value
+        }
         map.finish()
     }
 
-    private func batchSize(_ node: Node) -> Manifest.BatchSize? {
-        if node.kind == .number { return integer(node, 1...1_000_000).map { .hosts($0) } }
-        if let text = node.text, node.kind == .text, text.hasSuffix("%"), let share = Int(text.dropLast()),
-            (1...100).contains(share), text.utf8.first != UInt8(ascii: "+")
-        {
-            return .percent(share)
+    private func batchSize(_ node: Node) -> HostCount? {
+        let size = hostCount(node, 1...1_000_000, "a batch is a number of hosts, or a share of them such as \"25%\"")
+        guard size != .percent(0) else {
+            reader.error(node, "job \(job): a batch of 0% has no hosts")
+            return nil
         }
-        reader.error(node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\"")
-        return nil
+        return size
     }
 
-    private func hostCount(_ node: Node) -> HostCount? {
-        if node.kind == .number { return integer(node, Plan.Batching.unreachableRange).map { .hosts($0) } }
+    /// A number, or a share as text.
+    private func hostCount(_ node: Node, _ range: ClosedRange<Int>, _ rule: String) -> HostCount? {
+        if node.kind == .number { return integer(node, range).map { .hosts($0) } }
         if node.kind == .text, let text = node.text, text.hasSuffix("%"), let count = HostCount(text) { return count }
-        reader.error(
-            node, "job \(job): rollout.max_unreachable is a number of hosts, or a share of them such as \"2%\"")
+        reader.error(node, "job \(job): \(rule)")
         return nil
     }
 

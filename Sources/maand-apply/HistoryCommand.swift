@@ -38,7 +38,7 @@ struct HistoryCommand: AsyncParsableCommand {
             self.run = run
             approvals = try catalog?.approvals(of: run.id)
             decisions = try catalog?.decisions(run.id) ?? []
-            leftBehind = try catalog?.leftBehind(by: run.id).filter { !$0.isTakenIn } ?? []
+            leftBehind = try catalog?.leftBehind(by: run.id) ?? []
         }
 
         func lines(_ terminal: Terminal) -> [String] {

@@ -103,7 +103,7 @@ struct RunReport {
             holder = nil
         }
         let steps = try catalog.steps(of: run.id)
-        leftBehind = try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }
+        leftBehind = try catalog.leftBehind(by: run.id)
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let itinerary: Itinerary
         do {

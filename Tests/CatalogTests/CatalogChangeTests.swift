@@ -108,7 +108,8 @@ import Testing
         var back = Checkpoint(run: run.id, at: at(2))
         back.takesIn = true
         try await catalog.commit(back)
-        #expect(try catalog.leftBehind(by: run.id).map(\.isTakenIn) == [true])
+        #expect(try catalog.leftBehind(by: run.id).isEmpty)
+        #expect(try catalog.takenIn(by: run.id) == [one])
         checkpoint.leftBehind = [LeftBehind(one, reason: "still none")]
         try await catalog.commit(checkpoint)
         #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(one, reason: "still none")])

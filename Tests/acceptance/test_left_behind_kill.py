@@ -24,14 +24,18 @@ class Crash(test_left_behind.Absent, test_crash.Crash):
             "command_side": {"executed_on": ["cli"], "demands": {"job": "base", "command": "command_base", "config": {}}}})
 
     def prepared(self):
-        b = bucket.Bucket(test_crash.Owner)
+        b = self.upgrading(bucket.Bucket(test_crash.Owner))
+        self.lose(b, WORKERS[2])
+        return b
+
+    def upgrading(self, b):
+        """Runs 1.0.0, and has a plan for 2.0.0."""
         self.lay(b, "1.0.0")
         self.succeed(b.plan())
         self.succeed(b.apply())
         b.forget()
         self.lay(b, "2.0.0")
         self.succeed(b.plan())
-        self.lose(b, WORKERS[2])
         return b
 
     def assert_same_rollout(self, b, undisturbed):
@@ -75,14 +79,7 @@ class TakenInCrash(Crash):
     what = "a run that takes in a host that it had left behind, 2 jobs, 4 workers"
 
     def prepared(self):
-        b = Retrying(test_crash.Owner)
-        self.lay(b, "1.0.0")
-        self.succeed(b.plan())
-        self.succeed(b.apply())
-        b.forget()
-        self.lay(b, "2.0.0")
-        self.succeed(b.plan())
-        return b
+        return self.upgrading(Retrying(test_crash.Owner))
 
     def assert_same_rollout(self, b, undisturbed):
         self.assertEqual(json.loads(self.succeed(b.status("--format", "json")).out)["left_behind"], [])

@@ -56,22 +56,8 @@ struct Gate: Sendable {
     private func each(
         _ look: @escaping @Sendable ((worker: WorkerName, address: String)) async -> String?
     ) async -> [(worker: WorkerName, problem: String)] {
-        await withTaskGroup(of: (Int, String?).self) { group in
-            var next = 0
-            var problems: [Int: String] = [:]
-            func add() {
-                guard next < targets.count else { return }
-                let index = next
-                next += 1
-                group.addTask { (index, await look(targets[index])) }
-            }
-            for _ in 0..<Self.width { add() }
-            for await (index, problem) in group {
-                if let problem { problems[index] = problem }
-                add()
-            }
-            return problems.sorted { $0.key < $1.key }.map { (targets[$0.key].worker, $0.value) }
-        }
+        let problems = await targets.sideBySide(width: Self.width, look)
+        return zip(targets, problems).compactMap { target, problem in problem.map { (target.worker, $0) } }
     }
 
     private func probe(_ worker: WorkerName, _ address: String) async -> String? {

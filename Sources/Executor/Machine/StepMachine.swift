@@ -173,18 +173,13 @@ public struct StepMachine: Sendable {
 
     /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
     ///
-    /// - Parameters:
-    ///   - isHeld: the window has no room for the batch, nor for any further one of the job.
-    ///   - leaving: allocations of the batch that the run goes on without, as it is recorded.
-    public mutating func checked(
-        _ steps: [Int], isStale: Bool, isHeld: Bool = false, leaving: [AllocationID] = []
-    ) -> [Command] {
+    /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
+    public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
         guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
             let stage = stage(of: unit), case .batch(let content) = stage
         else { return [] }
         batch[unit] = nil
         inFlight -= 1
-        itinerary.leave(leaving)
         var commands: [Command] = []
         if isHeld { held.insert(unit) }
         if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
@@ -238,8 +233,8 @@ public struct StepMachine: Sendable {
         attempts += Array(repeating: 0, count: added)
     }
 
-    /// The run goes on without these allocations, as it is recorded; to be told before `finished` of the step that found
-    /// out. Nothing of them has begun.
+    /// The run goes on without these allocations, as it is recorded; to be told before `checked` or `finished` of the steps
+    /// that found out. Nothing of them has begun.
     public mutating func leave(_ allocations: Set<AllocationID>) { itinerary.leave(allocations) }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.

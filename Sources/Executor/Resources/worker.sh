@@ -275,8 +275,8 @@ if [ "$verb" = run ]; then
             ;;
         *) report ;;
         esac
-        # A directory of receipts that has vanished must not come into being again by asking.
-        # Where they were made by a preflight and lost, what was there before stays unknown.
+        # Receipts that have vanished do not come into being again by asking: the directory that is made here is marked, so
+        # that what was begun before stays unknown.
         [ -d "$R/$run" ] || { mkdir "$R/$run" 2>/dev/null && mark "$R/$run/lost" && sync "$R/$run" "$R"; } ||
             [ -d "$R/$run" ] || {
             identity

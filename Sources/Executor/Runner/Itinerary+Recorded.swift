@@ -7,11 +7,10 @@ extension Itinerary {
     /// - Parameter takingIn: as if what it has left behind was taken in again.
     /// - Throws: `CatalogError`.
     public init(_ plan: Plan, _ catalog: Catalog, of run: RunID, takingIn: Bool = false) throws {
-        var left = try catalog.leftBehind(by: run)
-        if takingIn { for index in left.indices { left[index].isTakenIn = true } }
+        let left = Set(try catalog.leftBehind(by: run).lazy.map(\.allocation))
+        let takenIn = Set(try catalog.takenIn(by: run))
         self.init(
-            plan, orders: try catalog.rolloutOrders(of: run),
-            leftBehind: Set(left.lazy.filter { !$0.isTakenIn }.map(\.allocation)),
-            takenIn: Set(left.lazy.filter(\.isTakenIn).map(\.allocation)))
+            plan, orders: try catalog.rolloutOrders(of: run), leftBehind: takingIn ? [] : left,
+            takenIn: takingIn ? takenIn.union(left) : takenIn)
     }
 }

@@ -32,20 +32,7 @@ extension Performer {
     ///
     /// - Parameter isStaging: their batch is the next, so that its files are sent ahead.
     func drifts(of steps: [Int], isStaging: Bool) async -> [StaleFact] {
-        await withTaskGroup(of: (Int, [StaleFact]).self) { group in
-            var waiting = steps.indices[...]
-            func add() {
-                guard let index = waiting.popFirst() else { return }
-                group.addTask { (index, await drift(steps[index], isStaging: isStaging)) }
-            }
-            for _ in 0..<Self.checkWidth { add() }
-            var found: [Int: [StaleFact]] = [:]
-            for await (index, facts) in group {
-                if !facts.isEmpty { found[index] = facts }
-                add()
-            }
-            return found.sorted { $0.key < $1.key }.flatMap(\.value)
-        }
+        await steps.sideBySide(width: Self.checkWidth) { await drift($0, isStaging: isStaging) }.flatMap { $0 }
     }
 
     /// What somebody has changed on the worker of an allocation's first step.

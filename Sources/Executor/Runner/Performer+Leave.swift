@@ -8,12 +8,11 @@ extension Performer {
     /// is beyond that is found unreachable by its own push.
     ///
     /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun, just checked.
-    /// - Returns: what is left behind.
-    func leaveUnusable(_ steps: [Int]) async throws -> [AllocationID] {
+    func leaveUnusable(_ steps: [Int]) async throws {
         let reasons = silences.take(steps)
-        if reasons.isEmpty { return [] }
+        if reasons.isEmpty { return }
         let touched = try touchedWorkers()
-        return try await leave(
+        try await leave(
             steps.compactMap { step in
                 guard let reason = reasons[step], let allocation = itinerary.steps[step].allocation,
                     !touched.contains(allocation.worker)
@@ -29,12 +28,12 @@ extension Performer {
     func leaveDead(among workers: [WorkerName], of job: Plan.Job) async throws -> Bool {
         guard job.batching.maxUnreachable > 0 else { return false }
         let touched = try touchedWorkers()
-        var candidates: [Absences.Candidate] = []
-        for worker in workers where !touched.contains(worker) {
-            guard let reason = await silence(of: worker) else { continue }
-            candidates.append(.init(allocation: AllocationID(job: job.job, worker: worker), reason: reason))
-        }
-        return try await !leave(candidates).isEmpty
+        let asked = workers.filter { !touched.contains($0) }
+        let reasons = await asked.sideBySide(width: Workforce.width) { [self] in await silence(of: $0) }
+        return try await leave(
+            zip(asked, reasons).compactMap { worker, reason in
+                reason.map { .init(allocation: AllocationID(job: job.job, worker: worker), reason: $0) }
+            })
     }
 
     /// Workers on which the run has begun something.
@@ -43,10 +42,13 @@ extension Performer {
     }
 
     /// Records that the run goes on without what of these `Absences` allows.
-    private func leave(_ candidates: [Absences.Candidate]) async throws -> [AllocationID] {
+    ///
+    /// - Returns: whether that is anything.
+    @discardableResult
+    private func leave(_ candidates: [Absences.Candidate]) async throws -> Bool {
         let leaving = Absences(candidates, in: itinerary).leaving
         try await recorder.leave(leaving)
-        return leaving.map(\.allocation)
+        return !leaving.isEmpty
     }
 
     /// Why a worker cannot be asked; nil where it answers, or is not to be used for another reason.

@@ -21,32 +21,25 @@ extension Rollout {
         var writes: [StepWrite] = []
         var changes: [CatalogChange] = []
         var notes: [String] = []
-        await withTaskGroup(of: (StepRecord, Closing).self) { group in
-            var waiting = open[...]
-            func add() {
-                guard let record = waiting.popFirst() else { return }
-                guard let index = steps[record.step],
-                    let session = session(of: itinerary.steps[index], plan, run, transport)
-                else {
-                    return add()
-                }
-                group.addTask { (record, await Closing(of: record.attemptID, session)) }
-            }
-            for _ in 0..<Workforce.width { add() }
-            for await (record, closing) in group {
-                switch closing {
-                case .over(let state, let exitStatus, let detail, let note):
-                    if let note { notes.append("\(record.step): \(note)") }
-                    writes.append(
-                        .outcome(
-                            step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
-                            detail: detail))
-                    if state == .succeeded, let index = steps[record.step] {
-                        changes += recorder.changesOnSuccess(index)
-                    }
-                case .open(let note): notes.append("\(record.step): \(note)")
-                }
-                add()
+        let attempts = open.compactMap { record -> (record: StepRecord, index: Int, session: WorkerSession)? in
+            guard let index = steps[record.step],
+                let session = session(of: itinerary.steps[index], plan, run, transport)
+            else { return nil }
+            return (record, index, session)
+        }
+        let closings = await attempts.sideBySide(width: Workforce.width) { attempt in
+            await Closing(of: attempt.record.attemptID, attempt.session)
+        }
+        for ((record, index, _), closing) in zip(attempts, closings) {
+            switch closing {
+            case .over(let state, let exitStatus, let detail, let note):
+                if let note { notes.append("\(record.step): \(note)") }
+                writes.append(
+                    .outcome(
+                        step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
+                        detail: detail))
+                if state == .succeeded { changes += recorder.changesOnSuccess(index) }
+            case .open(let note): notes.append("\(record.step): \(note)")
             }
         }
         await transport.close()

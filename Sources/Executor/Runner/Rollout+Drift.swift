@@ -31,7 +31,9 @@ extension Rollout {
             run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
             at: clock.now())
         FaultPoint.reach("after the run ended")
-        return .ended(try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts, leftBehind: try left(by: run))
+        return .ended(
+            try catalog.run(run.id) ?? run, .stale, problems: [], stale: facts,
+            leftBehind: try catalog.leftBehind(by: run.id))
     }
 }
 

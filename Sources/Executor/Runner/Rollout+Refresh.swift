@@ -96,24 +96,16 @@ extension Rollout {
     private func inventories(
         of workers: [PlanWorker], over transport: any Transport
     ) async -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
-        await withTaskGroup(of: (WorkerName, Swift.Result<WorkerInventory, TransportError>).self) { group in
-            var waiting = workers[...]
-            func add() {
-                guard let worker = waiting.popFirst()?.worker else { return }
-                // Asking for what is there needs no ownership.
-                let session = WorkerSession(
+        let names = workers.map(\.worker)
+        // Asking for what is there needs no ownership.
+        let owner = Owner(controller: controller, sequence: 0, run: "-")
+        let answers = await names.sideBySide(width: Workforce.width) { [configuration] worker in
+            await Self.answer(
+                of: WorkerSession(
                     worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
-                    owner: Owner(controller: controller, sequence: 0, run: "-"), transport: transport)
-                group.addTask { (worker, await Self.answer(of: session)) }
-            }
-            for _ in 0..<Workforce.width { add() }
-            var answers: [WorkerName: Swift.Result<WorkerInventory, TransportError>] = [:]
-            for await (worker, answer) in group {
-                answers[worker] = answer
-                add()
-            }
-            return answers
+                    owner: owner, transport: transport))
         }
+        return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
     }
 
     /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.

@@ -248,13 +248,13 @@ public struct Rollout: Sendable {
     ) async throws -> Ending {
         let records = try catalog.steps(of: run.id)
         try await record(options, run, records)
-        var itinerary = try itinerary(of: run, plan)
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
+        let recorder = Recorder(
+            catalog: catalog, run: run, itinerary: try itinerary(of: run, plan), clock: clock, observe: observe)
         let workforce = try await Workforce.assemble(
             plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
             recorder: recorder, records: records)
-        itinerary.leave(workforce.left.map(\.allocation))
-        let machine = Self.machine(itinerary, try await giveUpAbsent(of: workforce, recorder, records), options)
+        let latest = try await giveUpAbsent(of: workforce, recorder, records)
+        let machine = Self.machine(recorder.itinerary, latest, options)
         var performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
         let drift = await driftAtStart(performer, machine, records)
         if !drift.isEmpty { return try endStale(run, recorder, drift) }
@@ -278,7 +278,7 @@ public struct Rollout: Sendable {
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         if result == .parked, end.parkReason == nil, hold == nil, options.lastWave != nil {
-            return .reachedLimit(now, leftBehind: try left(by: run))
+            return .reachedLimit(now, leftBehind: try catalog.leftBehind(by: run.id))
         }
         if var hold {
             hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))
@@ -286,12 +286,7 @@ public struct Rollout: Sendable {
         }
         return .ended(
             now, result, problems: try problems(of: run.id, end.machine), stale: end.staleFacts,
-            leftBehind: try left(by: run))
-    }
-
-    /// What the run goes on without.
-    func left(by run: Run) throws -> [LeftBehind] {
-        try catalog.leftBehind(by: run.id).filter { !$0.isTakenIn }
+            leftBehind: try catalog.leftBehind(by: run.id))
     }
 
     /// A plan's steps, as the run cuts its batches.
@@ -304,7 +299,7 @@ public struct Rollout: Sendable {
         if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
-        let left = try left(by: run).map { "\($0.allocation)" }
+        let left = try catalog.leftBehind(by: run.id).map { "\($0.allocation)" }
         if failed.isEmpty, left.isEmpty { return }
         var checkpoint = Checkpoint(
             run: run.id, at: clock.now(),

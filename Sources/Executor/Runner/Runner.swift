@@ -21,7 +21,7 @@ struct Runner: Sendable {
     }
 
     private enum Event: Sendable {
-        case checked([Int], [StaleFact], leaving: [AllocationID])
+        case checked([Int], [StaleFact])
         case held([Int])
         case ended(Int, StepMachine.Outcome)
         case promoted([Int])
@@ -59,10 +59,11 @@ struct Runner: Sendable {
                 if inFlight == 0 { break }
                 guard let event = try await group.next() else { break }
                 switch event {
-                case .checked(let steps, let stale, let leaving):
+                case .checked(let steps, let stale):
                     inFlight -= 1
                     end.staleFacts += stale
-                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty, leaving: leaving)
+                    end.machine.leave(performer.itinerary.leftBehind)
+                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
                 case .held(let steps):
                     inFlight -= 1
                     waiting += end.machine.checked(steps, isStale: false, isHeld: true)
@@ -110,10 +111,10 @@ struct Runner: Sendable {
         case .check(let steps):
             guard try await performer.isAdmitted(steps, isResumed: false) else { return .held(steps) }
             let stale = try await performer.staleFacts(of: steps)
-            return .checked(steps, stale, leaving: stale.isEmpty ? try await performer.leaveUnusable(steps) : [])
+            if stale.isEmpty { try await performer.leaveUnusable(steps) }
+            return .checked(steps, stale)
         case .admit(let steps):
-            return try await performer.isAdmitted(steps, isResumed: true)
-                ? .checked(steps, [], leaving: []) : .held(steps)
+            return try await performer.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
         case .perform(let step, let attempt):
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):

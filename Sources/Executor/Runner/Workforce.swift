@@ -15,8 +15,6 @@ struct Workforce: Sendable {
     private let addresses: [WorkerName: String]
     /// Removed workers that do not answer, or whose address or account is another's by now, and why.
     let absent: [WorkerName: String]
-    /// What the run goes on without from now on, as it is recorded.
-    let left: [LeftBehind]
 
     /// The way to a worker.
     ///
@@ -57,7 +55,7 @@ struct Workforce: Sendable {
         let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         // A worker on which nothing is left to do need not answer any more.
         let workers = Set(needed.lazy.map(\.worker))
-        var answers = try await ask(plan.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
+        var answers = await ask(plan.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
             let session = WorkerSession(
                 worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                 transport: transport)
@@ -90,32 +88,21 @@ struct Workforce: Sendable {
                 generations: known),
             addresses: Dictionary(
                 plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
-            absent: answers.absent, left: absences.leaving)
+            absent: answers.absent)
     }
 
     /// Asks all of these workers, as many at a time as the transport is good for.
     private static func ask(
         _ workers: [PlanWorker], over transport: any Transport,
         _ readiness: @escaping @Sendable (WorkerName) async -> (WorkerSession, Readiness)
-    ) async throws -> Answers {
-        try await withThrowingTaskGroup(of: (PlanWorker, WorkerSession, Readiness).self) { group in
-            var answers = Answers()
-            var waiting = workers[...]
-            func add() {
-                guard let worker = waiting.popFirst() else { return }
-                group.addTask {
-                    let (session, readiness) = await readiness(worker.worker)
-                    return (worker, session, readiness)
-                }
-            }
-            for _ in 0..<(transport.reconnectWindow == nil ? width : connectingWidth) { add() }
-            while let (worker, session, readiness) = try await group.next() {
-                answers.add(readiness, of: worker, session)
-                add()
-            }
-            answers.refuseTwins()
-            return answers
+    ) async -> Answers {
+        let asked = await workers.sideBySide(width: transport.reconnectWindow == nil ? width : connectingWidth) {
+            await readiness($0.worker)
         }
+        var answers = Answers()
+        for (worker, (session, readiness)) in zip(workers, asked) { answers.add(readiness, of: worker, session) }
+        answers.refuseTwins()
+        return answers
     }
 
     /// What the workers of a plan said when they were asked whether they are ready.

@@ -65,8 +65,7 @@ extension Rollout {
         _ calendar: WindowCalendar, _ itinerary: Itinerary, _ records: [StepRecord], _ keeper: WindowKeeper
     ) throws {
         let estimator = try estimator(itinerary)
-        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
-        let isDone: (Int) -> Bool = { done.contains(itinerary.steps[$0].id) }
+        let isDone = itinerary.isDone(by: records)
         let now = clock.now()
         if calendar.freeze(at: now) != nil, let hold = try keeper.check(0).hold { throw hold }
         var shortest: Int64?
@@ -114,6 +113,13 @@ extension Itinerary.Stage {
 }
 
 extension Itinerary {
+    /// Says of a step, by what is recorded, whether the run has nothing to do for it any more: also where it goes on without
+    /// the step's allocation.
+    fileprivate func isDone(by records: [StepRecord]) -> (Int) -> Bool {
+        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
+        return { done.contains(steps[$0].id) || isLeftBehind($0) }
+    }
+
     /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
     func batchName(unit: Int, stage: Int) -> String {
         guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {
@@ -139,9 +145,8 @@ extension Performer {
         }
         let isPartial = isResumed || itinerary.units[unit].stages[stage].chainCount > steps.count
         let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
-        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
         let estimate = Estimator(itinerary, recorded: recorded)
-            .batch(unit: unit, stage: stage) { done.contains(itinerary.steps[$0].id) }
+            .batch(unit: unit, stage: stage, isDone: itinerary.isDone(by: records))
         return keeper.admit(itinerary.batchName(unit: unit, stage: stage), estimate)
     }
 }

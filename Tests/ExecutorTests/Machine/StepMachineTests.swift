@@ -433,8 +433,9 @@ struct Simulation {
                     let isStale = staleRate > 0 && random.below(100) < staleRate
                     let isHeld = !isStale && holds(steps, &held)
                     let leaving = isStale || isHeld ? [] : leaves(steps)
-                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld, leaving: leaving)
+                    machine.leave(Set(leaving))
                     itinerary.leave(leaving)
+                    let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld)
                     if isStale, commands.contains(where: { $0.begins(steps) }) {
                         violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
                     }
