@@ -111,6 +111,9 @@ public final class SimulatedTransport: Transport {
         case "remove": ["state removed"]
         case "cleanup": ["state cleaned"]
         case "settle": ["state settled"]
+        case "prove":
+            arguments[2] == "-" || state.withLock { $0.finished[arguments[2]] == 0 }
+                ? ["state proved"] : ["state unproved attempt"]
         case "run":
             state.withLock { state in
                 let id = arguments[0]

@@ -11,7 +11,8 @@ extension StepMachine {
             case .perform(let step, _), .settle(let step, _):
                 found.append(step)
                 commands += machine.finished(step, .succeeded)
-            case .promote(let steps):
+            case .promote(let attempts):
+                let steps = attempts.map(\.step)
                 found += steps
                 commands += machine.promoted(steps)
             }

@@ -163,7 +163,7 @@ extension StepMachine {
         while let progress = batch[unit], progress.open == 0, !progress.isChecking {
             if progress.hooks != .succeeded { return Self.worse(progress.worst, progress.hooks) }
             guard progress.round < content.rounds else {
-                return promote(chains, into: &commands) ? nil : progress.worst
+                return promote(chains, unit: unit, into: &commands) ? nil : batch[unit]?.worst
             }
             beginHooks(chains, unit: unit, into: &commands)
         }
@@ -211,21 +211,33 @@ extension StepMachine {
         for chain in chains { advanceChain(chain, unit: unit, into: &commands) }
     }
 
-    /// Commands the promotions of what succeeded in a batch that has ended; false where all are recorded.
-    private mutating func promote(_ chains: [Itinerary.Chain], into commands: inout [Command]) -> Bool {
+    /// Commands the promotions of what succeeded in a batch that has ended; false where all are recorded. Then those that
+    /// were refused count as what failed in the batch.
+    private mutating func promote(
+        _ chains: [Itinerary.Chain], unit: Int, into commands: inout [Command]
+    ) -> Bool {
         var waiting: [Int] = []
+        var refused: [Outcome] = []
         for chain in chains where outcome(of: chain) == .succeeded {
             guard let step = chain.promote else { continue }
             switch progress[step] {
             case .pending, .interrupted: waiting.append(step)
             case .inFlight, .left: return true
-            case .ended: break
+            case .ended(.succeeded): break
+            case .ended(let outcome): refused.append(outcome)
             }
         }
-        guard !waiting.isEmpty else { return false }
-        for step in waiting { progress[step] = .inFlight }
+        guard !waiting.isEmpty else {
+            for outcome in refused { count(outcome, in: unit) }
+            return false
+        }
+        for step in waiting {
+            if attempts[step] > 0 { reopen(after: step) }
+            attempts[step] += 1
+            progress[step] = .inFlight
+        }
         inFlight += waiting.count
-        commands.append(.promote(waiting))
+        commands.append(.promote(waiting.map { Attempt($0, attempts[$0]) }))
         return true
     }
 
@@ -252,10 +264,15 @@ extension StepMachine {
     }
 
     private mutating func close(_ unit: Int, _ outcome: Outcome) {
-        guard var progress = batch[unit] else { return }
-        progress.open -= 1
+        batch[unit]?.open -= 1
+        count(outcome, in: unit)
+    }
+
+    /// What came of one allocation of a batch.
+    private mutating func count(_ outcome: Outcome, in unit: Int) {
+        guard outcome != .succeeded, var progress = batch[unit] else { return }
         progress.worst = Self.worse(progress.worst, outcome)
-        if outcome != .succeeded { progress.failures += 1 }
+        progress.failures += 1
         batch[unit] = progress
     }
 

@@ -18,8 +18,8 @@ public import Model
 /// The rules that it keeps: the stages of a job follow each other; a job starts when every job of a lower
 /// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
 /// an unknown outcome or on stale facts is among those; the hooks of a batch come when its whole batch has ended, for the
-/// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed; a job with any
-/// failure is not complete, and never lets dependents run.
+/// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed and their workers
+/// prove that they are those that acted; a job with any failure is not complete, and never lets dependents run.
 public struct StepMachine: Sendable {
     public private(set) var itinerary: Itinerary
 
@@ -34,8 +34,21 @@ public struct StepMachine: Sendable {
         case perform(Int, attempt: Int)
         /// The intent is recorded by an earlier process: find out what became of it, and finish it.
         case settle(Int, attempt: Int)
-        /// Record these promotions in one transaction.
-        case promote([Int])
+        /// Ask the workers of one batch whether they still are those that acted, and record the promotions of those that
+        /// are in one transaction.
+        case promote([Attempt])
+    }
+
+    /// One try of a step.
+    public struct Attempt: Equatable, Sendable {
+        public var step: Int
+        /// 1, 2, 3 ... within the run.
+        public var number: Int
+
+        public init(_ step: Int, _ number: Int) {
+            self.step = step
+            self.number = number
+        }
     }
 
     /// How a step ended.
@@ -213,11 +226,13 @@ public struct StepMachine: Sendable {
     }
 
     /// These promotions, all of one batch, are recorded.
-    public mutating func promoted(_ steps: [Int]) -> [Command] {
+    ///
+    /// - Parameter refused: what else than a success is recorded of those whose workers did not prove that they acted.
+    public mutating func promoted(_ steps: [Int], refused: [Int: Outcome] = [:]) -> [Command] {
         var commands: [Command] = []
         for step in steps {
             guard case .inFlight = progress[step] else { continue }
-            progress[step] = .ended(.succeeded)
+            progress[step] = .ended(refused[step] ?? .succeeded)
             inFlight -= 1
         }
         if let first = steps.first { advance(after: itinerary.places[first].unit, into: &commands) }

@@ -1208,6 +1208,35 @@ if [ "$verb" = remove ]; then
     answer removed
 fi
 
+# prove JOB GENERATION ATTEMPT DIGEST: whether this is still the worker on which ATTEMPT was the last to act on the job, and
+# ended well; with ATTEMPT `-`, the one on which a push left the list of this DIGEST. Touches nothing.
+if [ "$verb" = prove ]; then
+    read -r nonce || exit 64
+    places "$1"
+    expected=$2
+    identity
+    same || answer generation "$generation"
+    [ -d "$J" ] || answer unproved nojob
+    if [ "$3" = - ]; then
+        set -- "$4" $(sha256sum <"$W/deployed/$job")
+        [ "${2:--}" = "$1" ] || answer unproved files
+        answer proved
+    fi 2>/dev/null
+    last= outcome=
+    { read -r last outcome _ <"$R/.lock/$job"; } 2>/dev/null
+    case $last in
+    "$3") [ "$outcome" = exit.0 ] || answer unproved attempt "$last" ;;
+    # Its last word could not be written.
+    '')
+        attempt "$3"
+        outcome
+        case $state in 'finished exit 0 '*) ;; *) answer unproved attempt ;; esac
+        ;;
+    *) answer unproved attempt "$last" ;;
+    esac
+    answer proved
+fi
+
 # show JOB LIMIT: the bytes of files of the job, to show them to a person. Touches nothing. Input: the nonce, a number of
 # lines, and so many paths. Files of more than LIMIT bytes are left out, and what is reached through a link.
 if [ "$verb" = show ]; then

@@ -15,6 +15,8 @@ struct Performer: Sendable {
     let compared = ComparedPushes()
     /// Workers that could not be asked when their batch was checked.
     let silences = Silences()
+    /// Pushes, targets and commands of jobs that have ended in this process.
+    let endings = Endings()
 
     var itinerary: Itinerary { recorder.itinerary }
 
@@ -41,12 +43,23 @@ struct Performer: Sendable {
         var failing: [WorkerName] = []
 
         static let succeeded = Ending(outcome: .succeeded)
+
+        /// As which the attempt is recorded.
+        var state: StepState {
+            switch outcome {
+            case .succeeded: .succeeded
+            case .failed, .stale: .failed
+            case .unreachable: .unreachable
+            case .unknown: .unknown
+            case .interrupted: .started
+            }
+        }
     }
 
     /// Records the intent, then does the step.
     func perform(_ index: Int, attempt: Int) async throws -> StepMachine.Outcome {
         switch itinerary.steps[index].kind {
-        case .promote: return try await recorded { try await recorder.promote([index]) }
+        case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
         case .order: return try await recorded { try await decideOrder(index) }
         case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
         case .push, .action, .remove, .hook, .gate, .bake:
@@ -66,7 +79,7 @@ struct Performer: Sendable {
         case .push, .remove, .gate, .bake, .action, .hook:
             return try await finish(index, attempt: attempt, isResumed: true)
         case .order: return try await recorded { try await decideOrder(index) }
-        case .promote: return try await recorded { try await recorder.promote([index]) }
+        case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
         case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
         }
     }
@@ -96,23 +109,14 @@ struct Performer: Sendable {
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
         if !ending.isOpen {
             try await recorder.end(
-                index, attempt: attempt, state: Self.state(of: ending.outcome), exitStatus: ending.exitStatus,
+                index, attempt: attempt, state: ending.state, exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output, changes: ending.changes)
             try await hookEnded(index, attempt: attempt)
         }
+        if ending.outcome == .succeeded { endings.note(index) }
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))
         return ending.outcome
-    }
-
-    private static func state(of outcome: StepMachine.Outcome) -> StepState {
-        switch outcome {
-        case .succeeded: .succeeded
-        case .failed, .stale: .failed
-        case .unreachable: .unreachable
-        case .unknown: .unknown
-        case .interrupted: .started
-        }
     }
 
     // MARK: Files
@@ -241,7 +245,7 @@ struct Performer: Sendable {
 
     // MARK: Errors
 
-    private static func ending(of error: any Error) -> Ending {
+    static func ending(of error: any Error) -> Ending {
         if let error = error as? NotReady {
             return Ending(outcome: error.isUnreachable ? .unreachable : .failed, detail: error.reason)
         }

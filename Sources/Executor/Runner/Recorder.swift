@@ -36,7 +36,6 @@ struct Recorder: Sendable {
     func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
         let content = itinerary.steps[step]
         let mayHavePassed = attempt > 1 || itinerary.isTakenIn(step)
-        let passed = mayHavePassed ? itinerary.reopened(by: step).map { itinerary.steps[$0].id } : []
         observe(.stepStarted(content, attempt: attempt))
         try await commit(
             Checkpoint(
@@ -44,7 +43,7 @@ struct Recorder: Sendable {
                 steps: [
                     .begin(
                         step: content.id, attempt: attempt, digest: digest, attemptID: attemptID(step, attempt))
-                ] + passed.map { .reopen(step: $0, reason: "to be passed again, since \(content.id) is tried again") },
+                ] + (mayHavePassed ? reopened(by: step) : []),
                 changes: changesOnBegin(step)))
     }
 
@@ -93,26 +92,29 @@ struct Recorder: Sendable {
                 ]))
     }
 
-    /// Begins and ends steps that touch no worker, in one transaction.
-    func promote(_ steps: [Int]) async throws {
+    /// Begins and ends the promotions of one batch, in one transaction. Of those that `refused` has an ending for, that is
+    /// recorded.
+    func promote(_ attempts: [StepMachine.Attempt], refused: [Int: Performer.Ending]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
-        var allocations: [AllocationID] = []
-        var gated: [AllocationID] = []
-        for step in steps {
-            let content = itinerary.steps[step]
-            checkpoint.steps += instant(step)
-            guard let job = itinerary.job(of: step), let allocation = content.allocation,
-                let release = release(of: step)
-            else { continue }
-            allocations.append(allocation)
-            checkpoint.changes.append(.promoted(allocation, release))
-            let hasRun = itinerary.entry(of: step).map(job.runs) ?? false
-            if job.healthCheck != nil, hasRun { gated.append(allocation) }
+        var promoted: [Int] = []
+        for attempt in attempts {
+            let step = attempt.step
+            let ending = refused[step]
+            checkpoint.steps += instant(
+                step, attempt: attempt.number, state: ending?.state ?? .succeeded, detail: ending?.detail)
+            // What was passed without it has to be passed again.
+            if attempt.number > 1 { checkpoint.steps += reopened(by: step) }
+            if ending == nil { promoted.append(step) }
         }
-        if !gated.isEmpty { checkpoint.changes.append(.gateOwed(gated)) }
+        for step in promoted { checkpoint.changes += changesOnSuccess(step) }
         try await commit(checkpoint)
-        if let version = steps.first.flatMap(itinerary.job(of:))?.version {
-            observe(.promoted(allocations, version: version))
+        if let version = promoted.first.flatMap(itinerary.job(of:))?.version {
+            observe(.promoted(promoted.compactMap { itinerary.steps[$0].allocation }, version: version))
+        }
+        for attempt in attempts {
+            guard let ending = refused[attempt.step] else { continue }
+            let step = itinerary.steps[attempt.step]
+            observe(.stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
         }
     }
 
@@ -204,13 +206,23 @@ struct Recorder: Sendable {
         FaultPoint.reach("after the checkpoint of \(name)")
     }
 
-    private func instant(_ step: Int, attempt: Int = 1, detail: String? = nil) -> [StepWrite] {
+    private func instant(
+        _ step: Int, attempt: Int = 1, state: StepState = .succeeded, detail: String? = nil
+    ) -> [StepWrite] {
         let id = itinerary.steps[step].id
         return [
             .begin(
                 step: id, attempt: attempt, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, attempt)),
-            .outcome(step: id, attempt: attempt, state: .succeeded, detail: detail),
+            .outcome(step: id, attempt: attempt, state: state, detail: detail),
         ]
+    }
+
+    /// The gates that have to be passed again because of a new attempt of a step.
+    private func reopened(by step: Int) -> [StepWrite] {
+        let id = itinerary.steps[step].id
+        return itinerary.reopened(by: step).map {
+            .reopen(step: itinerary.steps[$0].id, reason: "to be passed again, since \(id) is tried again")
+        }
     }
 
     private func changesOnBegin(_ step: Int) -> [CatalogChange] {
@@ -257,8 +269,15 @@ struct Recorder: Sendable {
         case .remove:
             guard let allocation = content.allocation else { return [] }
             return [.stopped(allocation, removed: true)]
+        case .promote:
+            guard let job = itinerary.job(of: step), let allocation = content.allocation,
+                let release = release(of: step)
+            else { return [] }
+            let hasRun = itinerary.entry(of: step).map(job.runs) ?? false
+            return [.promoted(allocation, release)]
+                + (job.healthCheck != nil && hasRun ? [.gateOwed([allocation])] : [])
         // What a gate has passed, only its own process knows.
-        case .push, .action, .hook, .order, .promote, .gate, .bake: return []
+        case .push, .action, .hook, .order, .gate, .bake: return []
         }
     }
 

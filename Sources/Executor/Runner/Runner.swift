@@ -24,7 +24,7 @@ struct Runner: Sendable {
         case checked([Int], [StaleFact])
         case held([Int])
         case ended(Int, StepMachine.Outcome)
-        case promoted([Int])
+        case promoted([Int], refused: [Int: StepMachine.Outcome])
         case parkRequested(String)
         case listenerEnded
     }
@@ -81,9 +81,9 @@ struct Runner: Sendable {
                     let before = end.machine.failures[unit]
                     waiting += end.machine.finished(step, outcome)
                     noteTolerated(unit, before, end.machine)
-                case .promoted(let steps):
+                case .promoted(let steps, let refused):
                     inFlight -= 1
-                    waiting += end.machine.promoted(steps)
+                    waiting += end.machine.promoted(steps, refused: refused)
                 case .parkRequested(let reason):
                     observe(.parking(reason: reason))
                     end.parkReason = reason
@@ -119,9 +119,8 @@ struct Runner: Sendable {
             return .ended(step, try await performer.perform(step, attempt: attempt))
         case .settle(let step, let attempt):
             return .ended(step, try await performer.settle(step, attempt: attempt))
-        case .promote(let steps):
-            try await recorder.promote(steps)
-            return .promoted(steps)
+        case .promote(let attempts):
+            return .promoted(attempts.map(\.step), refused: try await performer.promote(attempts))
         }
     }
 }

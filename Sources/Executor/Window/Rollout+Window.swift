@@ -115,7 +115,7 @@ extension Itinerary.Stage {
 extension Itinerary {
     /// Says of a step, by what is recorded, whether the run has nothing to do for it any more: also where it goes on without
     /// the step's allocation.
-    fileprivate func isDone(by records: [StepRecord]) -> (Int) -> Bool {
+    func isDone(by records: [StepRecord]) -> (Int) -> Bool {
         let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
         return { done.contains(steps[$0].id) || isLeftBehind($0) }
     }

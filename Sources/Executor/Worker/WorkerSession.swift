@@ -163,6 +163,31 @@ public struct WorkerSession: Sendable {
         return try pushReport(answer, command)
     }
 
+    /// Asks whether this is still the worker on which something was done last for a job, and not one that was set up anew or
+    /// put back from a copy since.
+    ///
+    /// - Returns: nil where it is.
+    func doubt(_ claim: Claim, of job: String) async throws(TransportError) -> Doubt? {
+        let fields =
+            switch claim {
+            case .attempt(let id): [id, "-"]
+            case .files(let entries): ["-", entries.deployedDigest]
+            }
+        let (answer, result) = try await ask("prove", [job, generation ?? "-"] + fields, timeout: .seconds(60))
+        let words = answer["state"]?.words() ?? []
+        switch words.first {
+        case "proved": return nil
+        case "generation": return .otherReceipts
+        case "unproved" where words.count > 1:
+            switch words[1] {
+            case "nojob": return .noFolder
+            case "files": return .otherFiles
+            default: return .otherAttempt(words.count > 2 ? words[2] : nil)
+            }
+        default: throw malformed(result)
+        }
+    }
+
     // MARK: The worker as a whole
 
     private static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }

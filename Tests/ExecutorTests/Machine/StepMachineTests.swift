@@ -127,7 +127,7 @@ import Testing
         let restart = try step("a/upgrade/1/w1/restart")
         #expect(machine.finished(begun, .succeeded) == [.perform(restart, attempt: 1)])
         let promote = try step("a/upgrade/1/w1/promote")
-        #expect(machine.finished(restart, .succeeded) == [.promote([promote])])
+        #expect(machine.finished(restart, .succeeded) == [.promote([.init(promote, 1)])])
         #expect(machine.promoted([promote]) == [])
         #expect(machine.result == .stale)
 
@@ -457,7 +457,8 @@ struct Simulation {
                     flying.append(step)
                 case .settle(let step, _):
                     flying.append(step)
-                case .promote(let steps):
+                case .promote(let attempts):
+                    let steps = attempts.map(\.step)
                     for step in steps { recorded[itinerary.steps[step].id] = .init(state: .succeeded, attempt: 1) }
                     if crashRate > 0, random.below(100) < crashRate { return nil }
                     pending += machine.promoted(steps)

@@ -225,6 +225,16 @@ import Testing
                 == Estimate(duration: 100 + 2000 + 10 + 5000))
     }
 
+    @Test func whatIsLeftBehindTakesNoTime() throws {
+        var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"], ["w2"]])]])
+        plan.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
+        let left = AllocationID(job: try #require(JobName("a")), worker: try #require(WorkerName("w1")))
+        let itinerary = Itinerary(plan, leftBehind: [left])
+        let estimate = Estimator(itinerary, recorded: [:]).batch(unit: 0, stage: 0, isDone: itinerary.isDone(by: []))
+        // The gate alone: one try of one second.
+        #expect(estimate == Estimate(duration: 1000, isRecorded: false))
+    }
+
     @Test func verdictsAtTheEdges() throws {
         let window = try WindowText.parse("daily 22:00 for 1h in UTC cutoff 10m", database: .system)
         let calendar = WindowCalendar(window, rules: .utc)

@@ -1,0 +1,40 @@
+internal import Crypto
+
+/// What was done last for a job on a worker, as the controller knows it.
+enum Claim: Sendable {
+    /// The attempt of this name ended with success.
+    case attempt(String)
+    /// These files were pushed, and nothing was run.
+    case files([WorkerEntry])
+}
+
+/// Why a worker does not prove a claim.
+enum Doubt: Equatable, Sendable {
+    /// Its receipts are not those that the run saw first.
+    case otherReceipts
+    /// It has no folder of the job.
+    case noFolder
+    /// Its list of what was pushed is another one.
+    case otherFiles
+    /// Another attempt was the last there, or none is known.
+    case otherAttempt(String?)
+
+    /// For people.
+    var text: String {
+        switch self {
+        case .otherReceipts: "its receipts are not those that this run saw first"
+        case .noFolder: "the job has no folder there"
+        case .otherFiles: "its list of pushed files is not the one that this run left"
+        case .otherAttempt(let last?): "the last attempt that it knows of the job is \(last)"
+        case .otherAttempt(nil): "it knows nothing of the attempt"
+        }
+    }
+}
+
+extension [WorkerEntry] {
+    /// SHA-256 of the list that a worker keeps of these files once they are pushed.
+    var deployedDigest: String {
+        let lines = completed().map { "\($0.fields) ./\($0.path)/\n" }.joined()
+        return SHA256.hash(data: [UInt8](lines.utf8)).hexadecimal
+    }
+}
