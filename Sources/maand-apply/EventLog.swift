@@ -72,6 +72,10 @@ final class EventLog: Sendable {
             line.step = step.id.text
             line.attempt = tries
             line.detail = problem
+        case .waiting(let waits, let more):
+            line.event = "waiting"
+            line.detail = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
+            if more > 0 { line.detail? += " and \(more) more" }
         case .baking(let step, let seconds):
             line.event = "baking"
             line.step = step.id.text

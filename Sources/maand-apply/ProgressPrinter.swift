@@ -34,6 +34,11 @@ final class ProgressPrinter: Sendable {
                     "\(terminal.styled("left behind", .yellow)): \(allocation): \(terminal.escape(reason))")
             case .gateWaiting(let step, let tries, let all, let problem):
                 line("…", .yellow, step, "try \(tries) of \(all): \(problem)")
+            case .waiting(let waits, let more):
+                let text = waits.map { "\($0.what) (\($0.seconds) s)" }.joined(separator: ", ")
+                terminal.print(
+                    "\(terminal.styled("…", .faint)) waiting for \(terminal.escape(text))"
+                        + (more > 0 ? " and \(more) more" : ""))
             case .baking(let step, let seconds):
                 line("…", .faint, step, "\(seconds) s to go; Ctrl-C parks the run")
             case .parking(let reason):

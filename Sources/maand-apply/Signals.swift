@@ -1,3 +1,4 @@
+import Executor
 import Foundation
 import Synchronization
 
@@ -14,15 +15,15 @@ enum Signals {
 
     private struct Received {
         var isInstalled = false
-        var requests: [String] = []
-        var listener: AsyncStream<String>.Continuation?
+        var requests: [ParkRequest] = []
+        var listener: AsyncStream<ParkRequest>.Continuation?
     }
 
     private static let received = Mutex(Received())
 
     /// Every request of this process, those before the call too: whoever listens next has to obey what the one before may
     /// not have heard. There is one listener at a time.
-    static func parkRequests() -> AsyncStream<String> {
+    static func parkRequests() -> AsyncStream<ParkRequest> {
         install()
         return AsyncStream { continuation in
             received.withLock { received in
@@ -60,7 +61,7 @@ enum Signals {
                 if Int32(byte) != SIGHUP { count += 1 }
                 // Everything that matters is in the database: leaving here is a kill in good order.
                 if count > 1 { _exit(ExitStatus.tryLater.rawValue) }
-                let request = name(Int32(byte))
+                let request = ParkRequest(name(Int32(byte)), isUrgent: true)
                 received.withLock { received in
                     received.requests.append(request)
                     received.listener?.yield(request)

@@ -10,12 +10,12 @@ struct Waiting {
     ///
     /// - Parameter isEnded: looked at between the pieces; says why nobody waits any more.
     static func until(
-        _ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<String>,
+        _ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<ParkRequest>,
         isEnded: @escaping @Sendable () throws -> String?
     ) async throws {
         try await withThrowingTaskGroup(of: String?.self) { group in
             group.addTask {
-                for await reason in requests { return reason }
+                for await request in requests { return request.reason }
                 return nil
             }
             group.addTask {

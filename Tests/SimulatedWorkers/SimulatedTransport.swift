@@ -55,6 +55,7 @@ public final class SimulatedTransport: Transport {
 
     public var endsSessions: Bool { false }
     public var reconnectWindow: Duration? { nil }
+    public var answerLimit: Duration { .seconds(60) }
     /// How often each attempt's command was executed.
     public var executions: [String: Int] { state.withLock { $0.executions } }
     /// When the first push or command after the last preflight was asked for.

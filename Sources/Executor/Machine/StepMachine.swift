@@ -232,7 +232,8 @@ public struct StepMachine: Sendable {
         var commands: [Command] = []
         for step in steps {
             guard case .inFlight = progress[step] else { continue }
-            progress[step] = .ended(refused[step] ?? .succeeded)
+            let outcome = refused[step] ?? .succeeded
+            progress[step] = outcome == .interrupted ? .left : .ended(outcome)
             inFlight -= 1
         }
         if let first = steps.first { advance(after: itinerary.places[first].unit, into: &commands) }

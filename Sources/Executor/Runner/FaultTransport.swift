@@ -6,6 +6,7 @@
         var endsSessions: Bool { base.endsSessions }
 
         var reconnectWindow: Duration? { base.reconnectWindow }
+        var answerLimit: Duration { base.answerLimit }
 
         func close() async { await base.close() }
 

@@ -32,7 +32,11 @@ extension Performer {
     ///
     /// - Parameter isStaging: their batch is the next, so that its files are sent ahead.
     func drifts(of steps: [Int], isStaging: Bool) async -> [StaleFact] {
-        await steps.sideBySide(width: Self.checkWidth) { await drift($0, isStaging: isStaging) }.flatMap { $0 }
+        await steps.sideBySide(width: Self.checkWidth) { step in
+            await recorder.underWay.during("\(itinerary.steps[step].id): what is there") {
+                await drift(step, isStaging: isStaging)
+            }
+        }.flatMap { $0 }
     }
 
     /// What somebody has changed on the worker of an allocation's first step.

@@ -9,20 +9,25 @@ extension Performer {
     ///
     /// - Returns: what else than a success was recorded, by step.
     func promote(_ attempts: [StepMachine.Attempt]) async throws -> [Int: StepMachine.Outcome] {
-        let claims = try attempts.map { try claim(behind: $0.step) }
-        let endings = await Array(zip(attempts, claims)).sideBySide(width: Workforce.width) {
-            attempt, claim -> Ending? in
-            guard let claim else { return nil }
-            return await refusal(attempt.step, claim)
+        let decided = Set(try recorder.catalog.decisions(recorder.run.id).compactMap(\.step))
+        let claims = try attempts.map { try claim(behind: $0.step, decided) }
+        let endings = await Array(zip(attempts, claims)).sideBySide(width: Workforce.width) { attempt, claim in
+            guard let claim else { return Ending.succeeded }
+            return (try? await leaving.race { await proof(attempt.step, claim) }) ?? .left
         }
         var refused: [Int: Ending] = [:]
-        for (attempt, ending) in zip(attempts, endings) { refused[attempt.step] = ending }
-        try await recorder.promote(attempts, refused: refused)
+        for (attempt, ending) in zip(attempts, endings) where ending.outcome != .succeeded {
+            refused[attempt.step] = ending
+        }
+        let ended = attempts.filter { refused[$0.step]?.isOpen != true }
+        if !ended.isEmpty { try await recorder.promote(ended, refused: refused) }
         return refused.mapValues(\.outcome)
     }
 
     /// What the worker has to prove; nil where nothing more can be learnt from it.
-    private func claim(behind promote: Int) throws -> Claim? {
+    ///
+    /// - Parameter decided: steps of which a person has said what became of them: the worker may not be able to tell.
+    private func claim(behind promote: Int, _ decided: Set<StepID>) throws -> Claim? {
         guard let batch = itinerary.batch(of: promote), let chain = itinerary.places[promote].chain,
             let last = batch.chains[chain].steps.last
         else { return nil }
@@ -31,27 +36,24 @@ extension Performer {
         let step = itinerary.steps[last]
         switch step.kind {
         case .action:
-            // What a person has found out the worker may not be able to tell.
-            let isDecided = try recorder.catalog.decisions(recorder.run.id).contains { $0.step == step.id }
-            let record = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).last
-            return isDecided ? nil : record.map { .attempt($0.attemptID) }
+            if decided.contains(step.id) { return nil }
+            return try recorder.catalog.attempts(of: recorder.run.id, step: step.id).last.map { .attempt($0.attemptID) }
         case .push:
-            guard let release = recorder.release(of: promote) else { return nil }
-            return .files(try workerEntries(store.tree(release.content)))
+            return try recorder.release(of: promote).map { .files(try workerEntries(store.tree($0.content))) }
         case .remove, .hook, .order, .promote, .gate, .bake, .complete: return nil
         }
     }
 
-    /// Why an allocation is not promoted; nil where its worker proves the claim.
-    private func refusal(_ promote: Int, _ claim: Claim) async -> Ending? {
+    /// Whether the allocation's worker proves the claim.
+    private func proof(_ promote: Int, _ claim: Claim) async -> Ending {
         let step = itinerary.steps[promote]
         do {
             let session = try await workforce.session(step.worker)
-            guard
-                let doubt = try await asking({ () async throws(TransportError) in
-                    try await session.doubt(claim, of: step.job.text)
-                })
-            else { return nil }
+            let doubt = try await recorder.underWay.during(step.id.text) {
+                try await asking { () async throws(TransportError) in try await session.doubt(claim, of: step.job.text)
+                }
+            }
+            guard let doubt else { return .succeeded }
             return Ending(
                 outcome: .unknown,
                 detail:
@@ -59,6 +61,7 @@ extension Performer {
                     + "have been emptied, set up anew or put back from a copy since. The next plan acts there again")
         } catch {
             var ending = Self.ending(of: error)
+            if ending.isOpen { return ending }
             ending.detail =
                 "not promoted, since its worker was not there to prove that it acted: \(ending.detail ?? "")"
             return ending

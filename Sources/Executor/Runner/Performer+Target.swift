@@ -127,7 +127,7 @@ extension Performer {
     }
 
     /// What is known of an attempt after asking its worker.
-    private enum Verdict {
+    enum Verdict {
         case ended(Ending)
         /// The id is closed: it did not begin and never will.
         case neverBegan(String, isFenced: Bool)
@@ -180,42 +180,64 @@ extension Performer {
     private func verdict(
         _ request: AttemptRequest, _ session: WorkerSession, _ place: String, isKnown: Bool
     ) async -> Verdict {
+        let due = session.patience(for: request).map { ContinuousClock.now + $0 }
         do {
-            guard isKnown else { return Self.verdict(on: try await session.run(request), of: request, place) }
-            switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
-            case .absent:
-                // The intent of an earlier process may still be on its way; closing the id makes sure.
-                return Self.verdict(
-                    on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
-            case .running: return Self.verdict(on: try await session.run(request), of: request, place)
-            case let report: return Self.verdict(on: report, of: request, place)
-            }
+            if !isKnown { return Self.verdict(on: try await session.run(request, due: due), of: request, place) }
+            return try await asked(request, session, place, due: due)
         } catch {
-            return await afterError(error, request, session, place)
+            return await afterError(error, request, session, place, due: due)
         }
+    }
+
+    /// What a worker says that is asked about an attempt which may have begun.
+    ///
+    /// - Parameter due: by when it has to be over.
+    private func asked(
+        _ request: AttemptRequest, _ session: WorkerSession, _ place: String, due: ContinuousClock.Instant?
+    ) async throws(TransportError) -> Verdict {
+        switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
+        case .absent:
+            // The intent may still be on its way; closing the id makes sure.
+            let report = try await session.fence(request.id, tailLimit: Self.outputLimit)
+            return Self.verdict(on: report, of: request, place)
+        case .running:
+            if let due, due <= .now { return Self.hung(request, place) }
+            return Self.verdict(on: try await session.run(request, due: due), of: request, place)
+        case let report: return Self.verdict(on: report, of: request, place)
+        }
+    }
+
+    /// The worker itself ends what has taken too long; where it does not, what does that is stopped or hangs.
+    private static func hung(_ request: AttemptRequest, _ place: String) -> Verdict {
+        .ended(
+            Ending(
+                outcome: .unknown,
+                detail:
+                    "its limit of \(request.timeout?.components.seconds ?? 0) s was up long ago, and \(place) neither ended "
+                    + "it nor says how it ended: what runs it is stopped or hangs. Once that goes on or is killed, the same "
+                    + "command asks again"))
     }
 
     /// The connection failed. Connecting is tried again, the command never: only asking by the same id tells whether
     /// it began.
     private func afterError(
-        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession, _ place: String
+        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession, _ place: String,
+        due: ContinuousClock.Instant?
     ) async -> Verdict {
         guard error.mayHaveReachedWorker else {
             return .ended(Ending(outcome: .unreachable, detail: error.description))
         }
+        var silences = 0
         for pause in [0, 1, 2, 5, 10] {
+            if error.kind == .cancelled { return .ended(.left) }
             try? await recorder.clock.sleep(.seconds(pause))
             do {
-                switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
-                case .running: return Self.verdict(on: try await session.run(request), of: request, place)
-                case .absent:
-                    return Self.verdict(
-                        on: try await session.fence(request.id, tailLimit: Self.outputLimit), of: request, place)
-                case let report: return Self.verdict(on: report, of: request, place)
-                }
+                return try await asked(request, session, place, due: due)
             } catch {
-                // Connecting was tried for as long as the transport thinks right.
-                guard error.mayHaveReachedWorker else { break }
+                if error.kind == .cancelled { return .ended(.left) }
+                // Connecting was tried for as long as the transport thinks right, and who is silent twice stays so.
+                if error.kind == .timedOut { silences += 1 }
+                guard error.mayHaveReachedWorker, silences < 2 else { break }
             }
         }
         return .ended(
@@ -224,7 +246,7 @@ extension Performer {
         )
     }
 
-    private static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: String) -> Verdict {
+    static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: String) -> Verdict {
         switch report {
         case .finished(let result):
             let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
@@ -295,7 +317,7 @@ extension Performer {
         }
     }
 
-    private func request(_ action: LifecycleAction, _ index: Int, _ attempt: Int) -> AttemptRequest {
+    func request(_ action: LifecycleAction, _ index: Int, _ attempt: Int) -> AttemptRequest {
         let step = itinerary.steps[index]
         let stop = itinerary.stop(of: index)
         let job = itinerary.job(of: index)

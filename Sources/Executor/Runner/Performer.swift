@@ -11,6 +11,8 @@ struct Performer: Sendable {
     var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
+    /// Raised when nobody waits any longer for what is in flight on workers.
+    let leaving = ParkSignal()
     /// What this process has found out about pushes by comparing.
     let compared = ComparedPushes()
     /// Workers that could not be asked when their batch was checked.
@@ -43,6 +45,10 @@ struct Performer: Sendable {
         var failing: [WorkerName] = []
 
         static let succeeded = Ending(outcome: .succeeded)
+
+        /// Nobody waited for its end: the next process asks.
+        static let left = Ending(
+            outcome: .interrupted, isOpen: true, detail: "left to its worker; the same command asks what became of it")
 
         /// As which the attempt is recorded.
         var state: StepState {
@@ -92,18 +98,11 @@ struct Performer: Sendable {
     private func finish(_ index: Int, attempt: Int, isResumed: Bool) async throws -> StepMachine.Outcome {
         let step = itinerary.steps[index]
         let began = recorder.clock.now()
+        let ending: Ending
         var attempt = attempt
-        var ending: Ending
         FaultPoint.reach("before \(step.id) does its work")
-        switch step.kind {
-        case .push: ending = await push(index)
-        case .remove: ending = await remove(index)
-        case .gate: ending = try await untilParked { try await gate(index) }
-        case .bake: ending = try await untilParked { try await bake(index) }
-        case .order, .promote, .complete: ending = .succeeded
-        case .action(let action):
-            (ending, attempt) = try await runTarget(action, index, attempt: attempt, isResumed: isResumed)
-        case .hook: (ending, attempt) = try await runHook(index, attempt: attempt, isResumed: isResumed)
+        (ending, attempt) = try await recorder.underWay.during(step.id.text) {
+            try await work(index, attempt: attempt, isResumed: isResumed)
         }
         FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
@@ -117,6 +116,28 @@ struct Performer: Sendable {
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))
         return ending.outcome
+    }
+
+    /// Does the step's work. Returns the attempt that the ending is of.
+    private func work(_ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
+        switch itinerary.steps[index].kind {
+        case .push: return (try await untilLeft { await push(index) }, attempt)
+        case .remove: return (try await untilLeft { await remove(index) }, attempt)
+        case .gate: return (try await untilParked { try await gate(index) }, attempt)
+        case .bake: return (try await untilParked { try await bake(index) }, attempt)
+        case .order, .promote, .complete: return (.succeeded, attempt)
+        case .action(let action):
+            return try await leaving.race {
+                try await runTarget(action, index, attempt: attempt, isResumed: isResumed)
+            } ?? (.left, attempt)
+        // It asks this process, which has to be there until it has ended.
+        case .hook: return try await runHook(index, attempt: attempt, isResumed: isResumed)
+        }
+    }
+
+    /// `body`, unless nobody waits for it any longer: what it asks of a worker may be asked again.
+    private func untilLeft(_ body: @escaping @Sendable () async throws -> Ending) async throws -> Ending {
+        try await leaving.race(body) ?? .left
     }
 
     // MARK: Files
@@ -249,6 +270,7 @@ struct Performer: Sendable {
         if let error = error as? NotReady {
             return Ending(outcome: error.isUnreachable ? .unreachable : .failed, detail: error.reason)
         }
+        if let error = error as? TransportError, error.kind == .cancelled { return .left }
         if let error = error as? TransportError, error.kind == .source {
             return Ending(
                 outcome: .failed,

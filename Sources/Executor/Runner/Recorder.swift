@@ -7,6 +7,7 @@ struct Recorder: Sendable {
     let run: Run
     let clock: Clock
     let observe: @Sendable (RunEvent) -> Void
+    let underWay = UnderWay()
     private let shared: SharedItinerary
 
     var itinerary: Itinerary { shared.current }

@@ -102,7 +102,7 @@ public struct Rollout: Sendable {
     /// - Parameter parkRequests: see `Runner.run`.
     /// - Throws: `RolloutError` where nothing may run, `WindowHold` where nothing may run now; `CatalogError` or `StoreError` where the bucket's own files fail.
     public func apply(
-        _ file: PlanFile, options: Options, parkRequests: AsyncStream<String>
+        _ file: PlanFile, options: Options, parkRequests: AsyncStream<ParkRequest>
     ) async throws -> Ending {
         // Whoever asks to pause from now on means this process.
         let pauses = try catalog.latestRun(of: file.id).map { try self.pauses(of: $0.id).count } ?? 0
@@ -177,7 +177,7 @@ public struct Rollout: Sendable {
         return .ready(resumed, keeper, permit)
     }
 
-    private static func machine(
+    static func machine(
         _ itinerary: Itinerary, _ records: [StepRecord], _ options: Options
     ) -> StepMachine {
         let recorded = records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) }
@@ -188,7 +188,7 @@ public struct Rollout: Sendable {
 
     private func execute(
         _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, _ permit: Permit, options: Options,
-        over transport: any Transport, parkRequests: (RunID) -> AsyncStream<String>
+        over transport: any Transport, parkRequests: (RunID) -> AsyncStream<ParkRequest>
     ) async throws -> Ending {
         let run = try resumed ?? begin(file, permit)
         try record(permit, of: run, isResumed: resumed != nil)
@@ -244,26 +244,33 @@ public struct Rollout: Sendable {
 
     private func execute(
         _ run: Run, _ plan: Plan, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
-        parkRequests: AsyncStream<String>
+        parkRequests: AsyncStream<ParkRequest>
     ) async throws -> Ending {
         let records = try catalog.steps(of: run.id)
         try await record(options, run, records)
         let recorder = Recorder(
             catalog: catalog, run: run, itinerary: try itinerary(of: run, plan), clock: clock, observe: observe)
-        let workforce = try await Workforce.assemble(
-            plan, owner: owner(of: run), takeOver: options.takeOver, transport: transport,
-            recorder: recorder, records: records)
-        let latest = try await giveUpAbsent(of: workforce, recorder, records)
-        let machine = Self.machine(recorder.itinerary, latest, options)
-        var performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
-        let drift = await driftAtStart(performer, machine, records)
+        let inbox = ParkInbox(parkRequests)
+        let telling = Task { await recorder.underWay.tell(observe) }
+        defer {
+            inbox.close()
+            telling.cancel()
+        }
+        let prepared = try await inbox.urgent.race {
+            try await prepare(plan, recorder, records, keeper, options: options, over: transport)
+        }
+        guard let prepared else {
+            return try endUnprepared(run, "stopped by a signal before it began anything")
+        }
+        let drift = prepared.drift
         if !drift.isEmpty { return try endStale(run, recorder, drift) }
+        var performer = prepared.performer
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
         performer.hooks = hooks
         let runner = Runner(performer: performer, recorder: recorder, observe: observe)
         let end: Runner.End
         do {
-            end = try await runner.run(machine, parkRequests: parkRequests)
+            end = try await runner.run(prepared.machine, parkRequests: inbox.requests)
         } catch {
             await hooks?.services.close()
             throw error
@@ -306,18 +313,6 @@ public struct Rollout: Sendable {
             decisions: [decision(run.id, "retry-failed", (failed + left).listed(first: 20))])
         checkpoint.takesIn = !left.isEmpty
         try await catalog.commit(checkpoint)
-    }
-
-    /// - Returns: the latest attempts, after what absent workers run was given up.
-    private func giveUpAbsent(
-        of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
-    ) async throws -> [StepRecord] {
-        if workforce.absent.isEmpty { return records }
-        let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
-        for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
-            try await recorder.giveUp(worker, latest: latest, reason: reason)
-        }
-        return try catalog.steps(of: recorder.run.id)
     }
 
     func transport(for plan: Plan, acceptsNewHosts: Bool) async throws -> any Transport {

@@ -11,6 +11,8 @@ public enum RunEvent: Sendable {
     case leftBehind(AllocationID, reason: String)
     /// A gate has not passed yet and is probed again.
     case gateWaiting(Step, tries: Int, of: Int, problem: String)
+    /// Nothing has ended for a while: what is waited for longest, and how many things more.
+    case waiting([(what: String, seconds: Int)], more: Int)
     /// A batch is left alone for this many seconds before the rollout goes on.
     case baking(Step, seconds: Int)
     case parking(reason: String)

@@ -25,7 +25,8 @@ struct Runner: Sendable {
         case held([Int])
         case ended(Int, StepMachine.Outcome)
         case promoted([Int], refused: [Int: StepMachine.Outcome])
-        case parkRequested(String)
+        case parkRequested(ParkRequest)
+        case patienceEnded
         case listenerEnded
     }
 
@@ -42,11 +43,11 @@ struct Runner: Sendable {
     /// - Parameter parkRequests: each element asks to bring what is in flight to its end and to begin nothing new.
     /// - Throws: `CatalogError` where a checkpoint cannot be written. What is in flight is left to the workers, and the
     ///   next process asks them.
-    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<String>) async throws -> End {
+    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<ParkRequest>) async throws -> End {
         var end = End(machine: machine)
         try await withThrowingTaskGroup(of: Event.self) { group in
             group.addTask {
-                for await reason in parkRequests { return .parkRequested(reason) }
+                for await request in parkRequests { return .parkRequested(request) }
                 return .listenerEnded
             }
             var waiting = end.machine.advance()[...]
@@ -84,11 +85,17 @@ struct Runner: Sendable {
                 case .promoted(let steps, let refused):
                     inFlight -= 1
                     waiting += end.machine.promoted(steps, refused: refused)
-                case .parkRequested(let reason):
-                    observe(.parking(reason: reason))
-                    end.parkReason = reason
+                case .parkRequested(let request):
+                    observe(.parking(reason: request.reason))
+                    end.parkReason = request.reason
                     end.machine.park()
                     performer.parking.raise()
+                    guard request.isUrgent else { break }
+                    group.addTask {
+                        try? await Task.sleep(for: ParkRequest.patience)
+                        return .patienceEnded
+                    }
+                case .patienceEnded: performer.leaving.raise()
                 case .listenerEnded:
                     break
                 }

@@ -59,9 +59,11 @@ struct Workforce: Sendable {
             let session = WorkerSession(
                 worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
                 transport: transport)
-            let readiness = await Readiness(
-                of: session, takeOver: takeOver, lineage: lineage, isSeen: known[preflightStep(worker)] != nil,
-                settled: settled)
+            let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
+                await Readiness(
+                    of: session, takeOver: takeOver, lineage: lineage, isSeen: known[preflightStep(worker)] != nil,
+                    settled: settled)
+            }
             return (session, readiness)
         }
         for (worker, session) in answers.sessions {

@@ -28,6 +28,8 @@ public struct LocalTransport: Transport {
 
     public var reconnectWindow: Duration? { nil }
 
+    public var answerLimit: Duration { .seconds(60) }
+
     public func close() async {}
 
     public func path(_ path: String, on worker: String) -> String { workers + worker + path }

@@ -47,6 +47,9 @@ final class SSHTransport: Transport {
     /// Long enough for a network that flaps or an sshd that is restarted.
     var reconnectWindow: Duration? { max(.seconds(10), access.connectTimeout * 3) }
 
+    /// A worker on which no command ends is given up in about the time that connecting to it may take.
+    var answerLimit: Duration { max(.seconds(10), access.connectTimeout * 3) }
+
     func path(_ path: String, on worker: String) -> String { path }
 
     func close() async { await reactor.shutdown() }

@@ -9,6 +9,9 @@ public protocol Transport: Sendable {
     /// command that is on its way may still begin: what was given up must not run. `nil` where no word can be delayed.
     var reconnectWindow: Duration? { get }
 
+    /// How long a worker may take to answer what it can answer at once.
+    var answerLimit: Duration { get }
+
     /// Where an absolute path of the worker lies for the commands that this transport runs.
     func path(_ path: String, on worker: String) -> String
 

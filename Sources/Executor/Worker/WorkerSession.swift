@@ -70,7 +70,12 @@ public struct WorkerSession: Sendable {
     /// may lie in a frozen worker for long.
     ///
     /// The command goes on when this task is cancelled or the connection is lost; ask again with the same request.
-    public func run(_ request: AttemptRequest) async throws(TransportError) -> AttemptReport {
+    ///
+    /// - Parameter due: when to give up waiting; nil for `patience(for:)` from now on.
+    /// - Throws: `TransportError` of the kind `timedOut` where the answer has not come by then.
+    public func run(
+        _ request: AttemptRequest, due: ContinuousClock.Instant? = nil
+    ) async throws(TransportError) -> AttemptReport {
         if let flaw = request.flaw { throw TransportError(.source, worker: worker, reason: flaw) }
         let script = request.script
         let lines = script.utf8.count { $0 == UInt8(ascii: "\n") }
@@ -82,7 +87,14 @@ public struct WorkerSession: Sendable {
         ]
         arguments += ["\(request.tailLimit)", request.target ?? "-"]
         return try await report(
-            "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit, timeout: nil)
+            "run", arguments, input: Array("\(lines)\n\(script)".utf8), tailLimit: request.tailLimit,
+            timeout: due.map { max(.zero, ContinuousClock.now.duration(to: $0)) } ?? patience(for: request))
+    }
+
+    /// After how long an attempt has to be over, whatever its worker says: its limit, what is left of it ended, and the
+    /// worker has answered. Nil where it has no limit.
+    func patience(for request: AttemptRequest) -> Duration? {
+        request.timeout.map { $0 + request.grace + transport.answerLimit }
     }
 
     /// From now on the worker's clock is taken to show what it did when it was asked this moment.
@@ -103,12 +115,15 @@ public struct WorkerSession: Sendable {
 
     /// Tells what is known of an attempt, at once.
     public func inquire(_ id: String, tailLimit: Int = 1 << 16) async throws(TransportError) -> AttemptReport {
-        try await report("inquire", [id, generation ?? "-", "\(tailLimit)"], tailLimit: tailLimit)
+        try await report(
+            "inquire", [id, generation ?? "-", "\(tailLimit)"], tailLimit: tailLimit, timeout: transport.answerLimit)
     }
 
     /// Closes the id for good where it has not begun, and tells what is known of it.
     public func fence(_ id: String, tailLimit: Int = 1 << 16) async throws(TransportError) -> AttemptReport {
-        try await report("fence", [id, generation ?? "-"] + ownership + ["\(tailLimit)"], tailLimit: tailLimit)
+        try await report(
+            "fence", [id, generation ?? "-"] + ownership + ["\(tailLimit)"], tailLimit: tailLimit,
+            timeout: transport.answerLimit)
     }
 
     /// Records that somebody has decided about an interrupted attempt: what it left running holds nobody up any more.
@@ -173,7 +188,8 @@ public struct WorkerSession: Sendable {
             case .attempt(let id): [id, "-"]
             case .files(let entries): ["-", entries.deployedDigest]
             }
-        let (answer, result) = try await ask("prove", [job, generation ?? "-"] + fields, timeout: .seconds(60))
+        let (answer, result) = try await ask(
+            "prove", [job, generation ?? "-"] + fields, timeout: transport.answerLimit)
         let words = answer["state"]?.words() ?? []
         switch words.first {
         case "proved": return nil
@@ -213,7 +229,7 @@ public struct WorkerSession: Sendable {
     ) async throws(TransportError) -> PreflightReport {
         let arguments = ownership + [takeOver ? "1" : "0", nonce(), lineage?.word ?? "-", isSeen ? "1" : "0"]
         let (answer, command) = try await ask(
-            "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: .seconds(120))
+            "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: transport.answerLimit)
         guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
         return report
     }
@@ -229,7 +245,7 @@ public struct WorkerSession: Sendable {
     }
 
     private func report(
-        _ verb: String, _ arguments: [String], input: [UInt8] = [], tailLimit: Int, timeout: Duration? = .seconds(60)
+        _ verb: String, _ arguments: [String], input: [UInt8] = [], tailLimit: Int, timeout: Duration?
     ) async throws(TransportError) -> AttemptReport {
         let (answer, command) = try await ask(
             verb, arguments, input: .bytes(input), outputLimit: 2 * tailLimit + Self.slack, timeout: timeout)
@@ -243,7 +259,7 @@ public struct WorkerSession: Sendable {
     private func expect(
         _ state: String, of verb: String, _ arguments: [String]
     ) async throws(TransportError) -> WorkerAnswer {
-        let (answer, command) = try await ask(verb, arguments, timeout: .seconds(60))
+        let (answer, command) = try await ask(verb, arguments, timeout: transport.answerLimit)
         switch answer["state"]?.words().first {
         case state: return answer
         case "owner":

@@ -9,6 +9,7 @@ struct ObservedTransport: Transport {
 
     var endsSessions: Bool { base.endsSessions }
     var reconnectWindow: Duration? { base.reconnectWindow }
+    var answerLimit: Duration { base.answerLimit }
 
     func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }
     func close() async { await base.close() }

@@ -1,0 +1,94 @@
+internal import Catalog
+internal import Model
+
+/// What is found out before a process does the first step of a run.
+extension Rollout {
+    /// A run whose workers were asked, as this process executes it.
+    struct Prepared: Sendable {
+        var performer: Performer
+        var machine: StepMachine
+        /// What somebody has changed on its workers, where nothing of the run has begun.
+        var drift: [StaleFact]
+    }
+
+    /// Asks all workers whether they are ready, and those of steps of which nothing is known what became of them.
+    ///
+    /// - Throws: `RolloutError` where the run cannot go on; `CancellationError`.
+    func prepare(
+        _ plan: Plan, _ recorder: Recorder, _ records: [StepRecord], _ keeper: WindowKeeper, options: Options,
+        over transport: any Transport
+    ) async throws -> Prepared {
+        do {
+            let workforce = try await Workforce.assemble(
+                plan, owner: owner(of: recorder.run), takeOver: options.takeOver, transport: transport,
+                recorder: recorder, records: records)
+            let performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
+            try await giveUpAbsent(of: workforce, recorder, records)
+            try await performer.settleUnknown(records)
+            let machine = Self.machine(recorder.itinerary, try catalog.steps(of: recorder.run.id), options)
+            let drift = await driftAtStart(performer, machine, records)
+            try Task.checkCancellation()
+            return Prepared(performer: performer, machine: machine, drift: drift)
+        } catch {
+            // What a worker did not answer any more is no fault of it.
+            try Task.checkCancellation()
+            throw error
+        }
+    }
+
+    /// Gives up what absent workers run.
+    private func giveUpAbsent(
+        of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
+    ) async throws {
+        let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
+        for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
+            try await recorder.giveUp(worker, latest: latest, reason: reason)
+        }
+    }
+
+    /// Somebody has asked to park while the workers were asked: this process has begun nothing.
+    func endUnprepared(_ run: Run, _ reason: String) throws -> Ending {
+        try catalog.finish(
+            run.id, state: try hasBegun(run) ? .parked : .abandoned, detail: reason, at: clock.now())
+        return .ended(
+            try catalog.run(run.id) ?? run, .parked, problems: [], stale: [],
+            leftBehind: try catalog.leftBehind(by: run.id))
+    }
+}
+
+extension Performer {
+    /// Asks once more about targets of which an earlier process could not learn how they ended. What their workers know by
+    /// now settles them; the others stay unknown.
+    func settleUnknown(_ records: [StepRecord]) async throws {
+        let steps = Dictionary(
+            itinerary.steps.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
+        let unknown = records.compactMap { record -> (record: StepRecord, index: Int)? in
+            guard record.state == .unknown, let index = steps[record.step], case .action = itinerary.steps[index].kind
+            else { return nil }
+            return (record, index)
+        }
+        let endings = await unknown.sideBySide(width: Workforce.width) { record, index in
+            await ending(of: record, index)
+        }
+        for ((record, index), ending) in zip(unknown, endings) {
+            guard let ending else { continue }
+            try await recorder.end(
+                index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
+                detail: ending.detail, output: ending.output)
+            recorder.observe(
+                .stepEnded(
+                    itinerary.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
+        }
+    }
+
+    /// How an attempt ended, where its worker says that it did.
+    private func ending(of record: StepRecord, _ index: Int) async -> Ending? {
+        let step = itinerary.steps[index]
+        guard let session = try? await workforce.session(step.worker), case .action(let action) = step.kind,
+            let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
+            case .finished = report,
+            case .ended(let ending) = Self.verdict(on: report, of: request(action, index, record.attempt), "the worker")
+        else { return nil }
+        return ending
+    }
+}
