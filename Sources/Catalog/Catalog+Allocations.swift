@@ -18,6 +18,13 @@ extension Catalog {
                         unfinished_rules = excluded.unfinished_rules
                     """
             ).execute(arguments: Self.arguments(allocation, run, now, release))
+            try forgetDrift(of: allocation, db)
+        case .drifted(let allocation, let release):
+            try db.cachedStatement(
+                sql: "INSERT OR REPLACE INTO drifted (job, worker, version, content, run) VALUES (?, ?, ?, ?, ?)"
+            ).execute(arguments: [
+                allocation.job.text, allocation.worker.text, release.version, release.content.hex, run.number,
+            ])
         case .promoted(let allocation, let release):
             try db.cachedStatement(
                 sql: """
@@ -31,8 +38,10 @@ extension Catalog {
                         unfinished_version = NULL, unfinished_content = NULL
                     """
             ).execute(arguments: Self.arguments(allocation, run, now, release))
+            try forgetDrift(of: allocation, db)
             try count(release, of: allocation.job, run, now, db)
         case .stopped(let allocation, removed: true):
+            try forgetDrift(of: allocation, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -73,6 +82,11 @@ extension Catalog {
             allocation.job.text, allocation.worker.text, run.number, now.milliseconds, release.version,
             release.content.hex, release.treeRules,
         ]
+    }
+
+    private func forgetDrift(of allocation: AllocationID, _ db: Database) throws {
+        try db.cachedStatement(sql: "DELETE FROM drifted WHERE job = ? AND worker = ?").execute(
+            arguments: [allocation.job.text, allocation.worker.text])
     }
 
     private func stop(

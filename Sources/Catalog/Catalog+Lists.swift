@@ -60,9 +60,12 @@ extension Catalog {
         try read { db in
             let statement = try db.cachedStatement(sql: Self.allocationColumns + " WHERE job = ? AND worker = ?")
             var records: [AllocationID: AllocationRecord] = [:]
+            let drifted = try self.drifted(db)
             for allocation in allocations {
                 let row = try Row.fetchOne(statement, arguments: [allocation.job.text, allocation.worker.text])
-                records[allocation] = try row.map { try self.entry($0).record } ?? AllocationRecord.none
+                var record = try row.map { try self.entry($0).record } ?? AllocationRecord.none
+                record.drifted = drifted[allocation]
+                records[allocation] = record
             }
             return records
         }
@@ -132,6 +135,18 @@ extension Catalog {
         let rows = try Row.fetchCursor(db, sql: Self.allocationColumns + " ORDER BY job, worker")
         while let row = try rows.next() { entries.append(try entry(row)) }
         return entries
+    }
+
+    /// What the next plan may replace although nothing of ours was begun there, and what a run was to bring.
+    func drifted(_ db: Database) throws -> [AllocationID: Release] {
+        var found: [AllocationID: Release] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT job, worker, version, content FROM drifted") {
+            guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String) else {
+                throw damaged("a drift has no legal name")
+            }
+            found[AllocationID(job: job, worker: worker)] = try release(row[2], row[3])
+        }
+        return found
     }
 
     private func entry(_ row: Row) throws -> AllocationEntry {

@@ -46,6 +46,9 @@ public final class Catalog: Sendable {
             var snapshot = CatalogSnapshot()
             snapshot.revision = try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
             for entry in try self.allocations(db) { snapshot.allocations[entry.allocation] = entry.record }
+            for (allocation, release) in try self.drifted(db) {
+                snapshot.allocations[allocation, default: .none].drifted = release
+            }
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }

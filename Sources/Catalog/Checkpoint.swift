@@ -82,6 +82,9 @@ public enum StepWrite: Equatable, Sendable {
 public enum CatalogChange: Equatable, Sendable {
     /// Something is about to be pushed or run there: unsettled until it is promoted or stopped.
     case began(AllocationID, Release)
+    /// Somebody has changed its files, and the run that was to bring the release is given up without having begun anything
+    /// there: the next plan replaces what is there. What runs there, and whether anything does, stays as it was.
+    case drifted(AllocationID, Release)
     case promoted(AllocationID, Release)
     /// `removed`: its files are gone (or given up with its worker), and a later return is a new start. Otherwise it
     /// was disabled, and what was begun or promoted last counts as what last ran there. What was begun stays unfinished:

@@ -8,7 +8,9 @@ enum Schema {
     /// What this program writes.
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates]
+    static let migrations: [String] = [
+        first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates, drifted,
+    ]
 
     /// Orders that hooks have put for one run, in the place of the plan's.
     private static let rolloutOrders = """
@@ -30,6 +32,19 @@ enum Schema {
             version TEXT NOT NULL,
             content TEXT NOT NULL,
             PRIMARY KEY (run, job, worker)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Of runs that were given up: allocations that somebody had changed on their workers, and on which nothing was begun. The
+    /// next plan may replace what is there.
+    private static let drifted = """
+        CREATE TABLE drifted (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            version TEXT NOT NULL,
+            content TEXT NOT NULL,
+            run INTEGER NOT NULL REFERENCES run (number),
+            PRIMARY KEY (job, worker)
         ) STRICT, WITHOUT ROWID;
         """
 

@@ -32,7 +32,9 @@ public struct CatalogExport: Equatable, Sendable {
                     out.field("job", .string(id.job.text))
                     out.field("worker", .string(id.worker.text))
                     out.field("standing", .string(record.standing.rawValue))
-                    for (name, release) in [("promoted", record.promoted), ("unfinished", record.unfinished)] {
+                    for (name, release) in [
+                        ("promoted", record.promoted), ("unfinished", record.unfinished), ("drifted", record.drifted),
+                    ] {
                         guard let release else { continue }
                         out.mapping(name, .flow) { out in
                             out.field("version", .string(release.version))
@@ -134,17 +136,17 @@ private struct CatalogExportReader: NodeReading {
             let standing: AllocationRecord.Standing? = word(map.required("standing"))
             let promoted = map.optional("promoted").map(release)
             let unfinished = map.optional("unfinished").map(release)
+            let drifted = map.optional("drifted").map(release)
             let owesGate = map.optional("owes_gate").flatMap(boolean) ?? false
             let failedGate = map.optional("failed_gate").flatMap(boolean) ?? false
-            guard let job, let worker, let standing, promoted != .some(nil), unfinished != .some(nil) else {
-                return nil
-            }
-            return (
-                AllocationID(job: job, worker: worker),
-                AllocationRecord(
-                    promoted: promoted ?? nil, unfinished: unfinished ?? nil, standing: standing, owesGate: owesGate,
-                    failedGate: failedGate)
-            )
+            guard let job, let worker, let standing, promoted != .some(nil), unfinished != .some(nil),
+                drifted != .some(nil)
+            else { return nil }
+            var record = AllocationRecord(
+                promoted: promoted ?? nil, unfinished: unfinished ?? nil, standing: standing, owesGate: owesGate,
+                failedGate: failedGate)
+            record.drifted = drifted ?? nil
+            return (AllocationID(job: job, worker: worker), record)
         }
     }
 

@@ -30,6 +30,9 @@ public struct AllocationRecord: Equatable, Sendable {
     public var promoted: Release?
     /// What was begun and never promoted: its files may be there in part, also where it was stopped since.
     public var unfinished: Release?
+    /// Somebody had changed its files when a run was to bring this, and the run was given up without having begun anything
+    /// there: a plan may replace whatever is there.
+    public var drifted: Release?
     /// What was last done to it.
     public var standing: Standing
     /// It was promoted under a plan with a gate for it, and that gate has not passed since.
@@ -58,7 +61,7 @@ public struct AllocationRecord: Equatable, Sendable {
     public var fromState: FromState {
         FromState(
             version: promoted?.version ?? Version.none.text, content: promoted?.content,
-            unfinished: unfinished?.content, stopped: standing == .stopped)
+            unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped)
     }
 }
 

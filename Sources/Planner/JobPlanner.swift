@@ -159,7 +159,7 @@ struct JobPlanner {
 
     /// Whether an allocation that acts belongs to the phase that comes before every healthy one.
     private func recovers(_ record: AllocationRecord, _ debt: GateDebt?) -> Bool {
-        isRecovered || record.unfinished != nil || debt != nil
+        isRecovered || record.fromState.unfinished != nil || debt != nil
     }
 
     // MARK: States

@@ -66,7 +66,9 @@ struct CollectStore: ParsableCommand {
             needed.formUnion([run.plan] + plan.modules.map(\.tree))
         }
         for record in try catalog.snapshot().allocations.values {
-            for release in [record.promoted, record.unfinished].compactMap({ $0 }) { needed.insert(release.content) }
+            for release in [record.promoted, record.unfinished, record.drifted].compactMap({ $0 }) {
+                needed.insert(release.content)
+            }
         }
         let youngest = Int(Timestamp.now.seconds) - olderThan * 86400
         let found = try ContentStore(in: bucket.folder).collect(

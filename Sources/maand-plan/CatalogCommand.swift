@@ -193,8 +193,8 @@ struct ExportCatalog: ParsableCommand {
         let store = ContentStore(in: bucket.folder)
         var trees: [Digest: Tree] = [:]
         for record in snapshot.allocations.values {
-            for content in [record.promoted, record.unfinished].compactMap({ $0?.content }) where trees[content] == nil
-            {
+            for content in [record.promoted, record.unfinished, record.drifted].compactMap({ $0?.content })
+            where trees[content] == nil {
                 // What the store has lost cannot be told; a plan that needs it says so.
                 trees[content] = try? store.tree(content)
             }

@@ -14,9 +14,11 @@
 #   began    the command may have begun; where `go` exists without it, it has not and never will
 #   out err  its output, whole
 #   done.*   the outcome, in the name, so that publishing it needs no data block
+#   held     processes that had the output open when the command had ended, as PID NAME; there while any has
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
 # An attempt `<run>-probe-<nonce>` only looks: nobody asks about it again, and its files go when it has been reported.
-# receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target.
+# receipts/.lock/<job> names who acted on the job last and, once it has ended, with which outcome and target; .lock/@<job>
+# the push or comparison that holds the lock, or held it last.
 #
 # What targets do to the files that were pushed, left/<job>/*:
 #   before   what was at each path when a target began. Not empty: a target has begun and has not ended well since all was
@@ -62,15 +64,16 @@ alive() {
 members() {
     pids=
     read -r self _ </proc/self/stat
-    for p in /proc/[0-9]*; do
-        { read -r stat <"$p/stat"; } 2>/dev/null || continue
-        belongs "$1" "$2" ${stat##*") "} && pids=$pids${pids:+,}${p#/proc/}
+    case $1 in
+    ppid) set -- "$2 " ;;
+    pgrp) set -- "[0-9]* $2 " ;;
+    session) set -- "[0-9]* [0-9]* $2 " ;;
+    esac
+    # One process that reads all, since there may be thousands; it is not there any more when it has told.
+    for p in $(sed -n "s/^\([0-9]*\) (.*) [^ZX] $1.*/\1/p" /proc/[0-9]*/stat 2>/dev/null); do
+        [ "$p" = "$self" ] || [ "$p" = $$ ] || [ ! -e "/proc/$p/stat" ] || pids=$pids${pids:+,}$p
     done
     [ "$pids" ]
-}
-belongs() {
-    [ "$3" != Z ] && [ "${p#/proc/}" != "$self" ] && [ "${p#/proc/}" != $$ ] || return 1
-    case $1 in ppid) [ "$4" = "$2" ] ;; pgrp) [ "$5" = "$2" ] ;; session) [ "$6" = "$2" ] ;; esac
 }
 
 # remains SESSION: the living processes of a dead attempt, into $pids. Its watcher is none: that ends when the time is up,
@@ -143,7 +146,12 @@ outcome() {
 report() {
     say state "$state"
     case $state in
-    finished*) set -- $state; tail_of out "${5:-0}"; tail_of err "${6:-0}" ;;
+    finished*)
+        set -- $state
+        tail_of out "${5:-0}"
+        tail_of err "${6:-0}"
+        [ ! -e "$r.held" ] || while read -r line; do say holder "$line"; done <"$r.held"
+        ;;
     died* | rebooted) tail_of out "$(wc -c <"$r.out")"; tail_of err "$(wc -c <"$r.err")" ;;
     esac
     say end
@@ -155,6 +163,21 @@ tail_of() {
     if [ "$2" -le "$limit" ]; then head -c "$2" <"$r.$1"
     else tail -c +$(($2 - limit + 1)) <"$r.$1" | head -c "$limit"; fi
 }
+
+# Bytes of each output stream of an attempt from which on its middle is dropped, and how many of its first and last ones
+# are then kept.
+most=67108864 head=33554432 tail=16777216
+
+# trim FILE: drops the middle of output that has grown too large. What writes there goes on at the end. Where the file
+# system cannot do that, all of it is dropped.
+trim() {
+    set -- "$1" $(stat -c '%b %s' "$1" 2>/dev/null)
+    [ $((${2:-0} * 512)) -gt "$most" ] || return 0
+    fallocate -p -o "$head" -l $(($3 - head - tail)) "$1" 2>/dev/null || true >"$1"
+}
+
+# kept: whether a process has the output of the attempt open.
+kept() { ! flock -n "$r.out" true </dev/null 2>/dev/null || ! flock -n "$r.err" true </dev/null 2>/dev/null; }
 
 # permitted: whether the owner record names just this controller and run.
 permitted() {
@@ -202,8 +225,9 @@ claim() {
     command exec 9>>"$1" || { other=-; return 1; }
     other=
     if ! flock -n 9; then
-        { read -r other _ <"$1"; } 2>/dev/null
-        holds "$other" "$2" && return 1
+        for found in "${1%/*}/@${1##*/}" "$1"; do
+            { read -r other _ <"$found"; } 2>/dev/null && holds "$other" "$2" && return 1
+        done
         # A twin that was asked for the same, or somebody who waited for what has just ended.
         flock 9
     fi
@@ -404,25 +428,54 @@ if [ "$verb" = _runner ]; then
         # The runner's signal may have come before there was a trap.
         ! over || exit 0
         uptime
-        due=$((up + timeout * 100)) left=$timeout
+        due=$((up + timeout * 100)) left=$timeout pause=1 was=0
         while [ "$left" -gt 0 ]; do
-            sleep "$left" &
+            [ "$left" -ge "$pause" ] || pause=$left
+            sleep "$pause" &
             # A signal ends the wait and not what is waited for.
             until wait $!; ! kill -0 $! 2>/dev/null; do :; done
+            # What prints is looked at every second, what is silent now and then.
+            written 3 4
+            if [ "$o" -gt "$was" ]; then pause=1; else pause=$((pause < 16 ? pause * 2 : 16)); fi
+            [ "$o" -le "$most" ] || { trim "$r.out"; trim "$r.err"; }
+            was=$o
             uptime
             left=$(((due - up + 99) / 100))
         done
         ! over || exit 0
         trap '' TERM
         kill -TERM -$$
-        left=$((grace * 5))
+        uptime
+        due=$((up + grace * 100))
         while members pgrp $$ || members ppid $$; do
-            if [ "$left" -gt 0 ]; then sleep 0.2 2>/dev/null || sleep 1
-            elif [ "$left" -gt -50 ]; then IFS=,; kill -KILL $pids; IFS=$ifs; sleep 0.1 2>/dev/null || sleep 1
+            if [ "$up" -lt "$due" ]; then sleep 0.2 2>/dev/null || sleep 1
+            elif [ "$up" -lt $((due + 500)) ]; then
+                IFS=,; kill -KILL $pids; IFS=$ifs
+                sleep 0.1 2>/dev/null || sleep 1
             else break; fi
-            left=$((left - 1))
+            uptime
         done
         exit 3
+    }
+    # written OUT ERR: how much went through the runner's descriptors that the command was given, without a process to
+    # count, into $outs and $errs, and of both into $o.
+    written() {
+        outs=0 errs=0
+        { read -r _ outs </proc/$$/fdinfo/$1 && read -r _ errs </proc/$$/fdinfo/$2; } 2>/dev/null
+        o=$((outs + errs))
+    }
+    # holders: who has the output still open.
+    holders() {
+        for p in /proc/[0-9]*; do
+            [ "${p#/proc/}" != $$ ] || continue
+            for line in 1 2; do
+                [ "$p/fd/$line" -ef "$r.out" ] || [ "$p/fd/$line" -ef "$r.err" ] || continue
+                line=
+                { read -r line <"$p/comm"; } 2>/dev/null
+                printf '%s %s\n' "${p#/proc/}" "$line"
+                break
+            done
+        done 2>/dev/null | head -n 5 >"$r.held"
     }
 
     # Ends with: 0 the state tells, 11 busy, 12 not the owner, 13 other receipts, 14 cannot record, 15 cannot roll forward.
@@ -471,6 +524,8 @@ if [ "$verb" = _runner ]; then
     [ "$timeout" -eq 0 ] || { watch & watcher=$!; }
     # Caught, not ignored: the command gets the default back. Without INT, beside which bash loses other signals.
     trap : HUP QUIT USR1 USR2 ALRM TERM
+    # Who has the output open when all others have closed it has these locks still.
+    case $id in *-probe-*) ;; *) flock -n 3; flock -n 4 ;; esac 2>/dev/null
     USER=${USER:-${LOGNAME:-$(id -un)}}
     read -r begun _ </proc/uptime
     # Not in parentheses, which would cost a copy of this shell.
@@ -496,9 +551,16 @@ if [ "$verb" = _runner ]; then
         # What cannot be recorded stays the work of a target that has not ended.
         { [ -z "$whole" ] && cmp -s "$L/before" "$L/after"; } || note 2>/dev/null && true >"$L/before"
     fi
-    # How much went through the descriptors that the command was given, without a process to count.
-    read -r _ outs </proc/$$/fdinfo/3
-    read -r _ errs </proc/$$/fdinfo/4
+    written 3 4
+    [ "$o" -le "$most" ] || { trim "$r.out"; trim "$r.err"; }
+    held=
+    case $id in
+    *-probe-*) ;;
+    *)
+        exec 3>&- 4>&-
+        if kept; then held=1; holders; fi
+        ;;
+    esac
     o=$kind.$status.$((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})).$outs.$errs
     mark "$r.done.$o" || mv "$r.began" "$r.done.$o"
     # For whoever has lost the catalog; where it is missing, the next plan acts once more than it had to.
@@ -508,6 +570,27 @@ if [ "$verb" = _runner ]; then
     [ "$errs" = 0 ] || set -- "$r.err" "$@"
     [ "$outs" = 0 ] || set -- "$r.out" "$@"
     sync "$@"
+    [ -z "$held" ] || setsid $shell "$0" _keep "$id" </dev/null >/dev/null 2>&1 9>&- &
+    exit 0
+fi
+
+# What still writes to the output of an attempt that has ended must not fill the disk, and nobody reads it. Ends when nothing
+# has it open any more.
+if [ "$verb" = _keep ]; then
+    attempt "$1"
+    pause=1 was=0
+    while kept; do
+        for found in out err; do trim "$r.$found"; done
+        set -- $(stat -c %s "$r.out" "$r.err" 2>/dev/null)
+        o=$((${1:-0} + ${2:-0}))
+        if [ "$o" -ne "$was" ]; then pause=1; else pause=$((pause < 60 ? pause * 2 : 60)); fi
+        was=$o
+        sleep "$pause"
+    done
+    rm -f "$r.held"
+    # Its run was cleaned up meanwhile, all but this.
+    [ ! -e "$R/$run.settled" ] || rm -f "$r.out" "$r.err"
+    [ ! -e "$R/$run.settled" ] || rmdir "$R/$run" 2>/dev/null
     exit 0
 fi
 
@@ -582,9 +665,26 @@ clean() {
     [ $# -gt 0 ] && sync "$R" || return 0
     for run do
         shift
-        [ ! -d "$R/$run" ] || set -- "$@" "${R:?}/$run"
+        [ -d "$R/$run" ] || continue
+        for line in "$R/$run"/*.held; do
+            [ -e "$line" ] || { set -- "$@" "${R:?}/$run"; break; }
+            # A file that is removed while a process has it open would grow unseen.
+            spare "$run"
+            break
+        done
     done
     [ $# -eq 0 ] || rm -rf "$@"
+}
+# spare RUN: removes its receipts but for output that a process has open.
+spare() {
+    for found in "$R/$1"/* "$R/$1"/.[!.]*; do
+        r=${found%.*}
+        case $found in
+        *.out | *.err | *.held) [ -e "$r.held" ] && kept || rm -rf "$found" ;;
+        *) rm -rf "$found" ;;
+        esac
+    done
+    rmdir "$R/$1" 2>/dev/null
 }
 
 # preflight CONTROLLER SEQUENCE NONCE TAKEOVER SEED KNOWN SEEN: creates the bucket's directories, takes ownership, tells facts
@@ -732,8 +832,11 @@ occupy() {
     claim "$R/.lock/$1" "push.$$.$start" || answer busy "${other:--}"
     # The wait may have been long.
     owned
-    echo "push.$$.$start" >"$R/.lock/$1" || answer failed nospace
+    echo "push.$$.$start" >"$R/.lock/@$1" || answer failed nospace
 }
+
+# unsaid: before the first change of the job's files. The last word on the job was about what was there.
+unsaid() { echo "push.$$.$start" >"$R/.lock/$job" || answer failed nospace; }
 
 # still_owned: before a marker after which there is only the way forward. What was sent may have taken long, too.
 still_owned() {
@@ -807,11 +910,15 @@ sync_touched() {
 
 places() { job=$1 J=$W/jobs/$1 S=$W/staging/$1 T=$W/staging/$1/tree L=$W/left/$1; }
 
-# forget: everything is as it was pushed, so that nothing is the work of targets any more.
+# forget: everything is as it was pushed, so that nothing is the work of targets any more; but for what the service may
+# rewrite, which was left as it is.
 forget() {
-    for list in before record; do
-        [ ! -s "$L/$list" ] || true >"$L/$list" || return 1
-    done
+    [ ! -s "$L/before" ] || true >"$L/before" || return 1
+    [ -s "$L/record" ] || return 0
+    if [ -s "$L/service" ]; then
+        sed 's,^[^ ]*,,' "$L/service" >"$L/names" && { grep -Ff "$L/names" "$L/record" >"$L/spared" || [ $? -eq 1 ]; } &&
+            mv -f "$L/spared" "$L/record" && rm -f "$L/names"
+    else true >"$L/record"; fi
 }
 
 # settle_push: after the commit marker there is only this way. It may be interrupted and repeated anywhere.
@@ -887,6 +994,7 @@ if [ "$verb" = push ]; then
         # Whatever somebody may have changed since it was looked at is for a push that compares again.
         stamps "$S/stamps.now" && cmp -s "$S/stamps" "$S/stamps.now" || answer unstaged
         still_owned
+        unsaid
         true >"$S/commit" && sync "$S" || answer failed sync
         forward || answer failed forward
         answer pushed
@@ -1162,6 +1270,7 @@ if [ "$verb" = push ]; then
     # The deepest first.
     [ ! -s "$S/empty" ] || { sort -r "$S/empty" >"$S/list" && mv "$S/list" "$S/empty"; } || answer failed lists
     still_owned
+    [ "$mode" = stage ] || unsaid
     # Only what is on disk may be promised by the marker. For many files one call for the whole file system is less.
     if [ "$fresh" -gt 64 ]; then sync -f "$S"
     else find "$S" \( -type d -o -type f -size +0 \) -exec sync "$W/staging" {} +; fi &&
@@ -1187,6 +1296,7 @@ if [ "$verb" = remove ]; then
     occupy "$job"
     [ ! -L "$J" ] || answer failed symlink
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
+    unsaid
     if [ -s "$W/deployed/$job" ] && cd -P "$J" 2>/dev/null; then
         J=$PWD
         rm -rf "$S"

@@ -42,7 +42,7 @@ extension Rollout {
                 notes = ["\(open.count) steps that were in flight could not be asked about: \(error)"]
             }
         }
-        changes += try catalog.drifts(of: id).map { .began($0, $1) }
+        changes += try catalog.drifts(of: id).map { .drifted($0, $1) }
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(), steps: writes, changes: changes,

@@ -58,6 +58,8 @@ extension Rollout {
                     seen = max(seen, owner.sequence)
                     isStrange = isStrange || lineage?.knows(owner) == false
                 }
+                var inventory = inventory
+                for index in inventory.jobs.indices { showPushedManifest(&inventory.jobs[index]) }
                 inventories.append((worker, inventory))
             case nil: continue
             }
@@ -74,6 +76,14 @@ extension Rollout {
         if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
+    }
+
+    /// Where a target has changed the manifest, the one that was pushed says the version, as long as it is at hand.
+    private func showPushedManifest(_ job: inout WorkerInventory.Job) {
+        guard let pushed = job.tree.entries.first(where: { $0.path == "manifest.json" }),
+            pushed.digest != Digest.of(job.manifest), let bytes = try? store.read(pushed.digest, limit: 1 << 16)
+        else { return }
+        job.manifest = bytes
     }
 
     private func keep(_ trees: [Tree]) throws {

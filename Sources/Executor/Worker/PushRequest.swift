@@ -150,7 +150,10 @@ extension PushRequest {
     private var service: [UInt8] {
         guard !changedByService.isEmpty else { return [] }
         let paths = Set(changedByService.map(PathBytes.init))
-        let lines = target.lazy.filter { paths.contains(PathBytes($0.path)) }.map { "\($0.size) ./\($0.path)/\n" }
+        let kept = Set(target.map { PathBytes($0.path) })
+        let removed = (base ?? []).filter { !kept.contains(PathBytes($0.path)) }
+        let lines = (target + removed).lazy.filter { paths.contains(PathBytes($0.path)) }
+            .map { "\($0.size) ./\($0.path)/\n" }
         return Array(lines.joined().utf8)
     }
 

@@ -103,7 +103,11 @@ extension WorkerInventory.Job {
         // Folders are deployed as such, and a tree names only those without entries.
         let inner = Set(entries.flatMap { Self.folders(above: $0.path) })
         tree = Tree(entries.filter { $0.kind != .emptyDirectory || !inner.contains($0.path) })
-        isAltered = Set(deployed) != Set(entries.map(Self.deployedLine))
+        // What is above a path that counts as pushed counts as there, too.
+        let folders = inner.map {
+            Self.deployedLine(TreeEntry(path: $0, kind: .emptyDirectory, digest: Digest.of([]), size: 0))
+        }
+        isAltered = Set(deployed) != Set(entries.map(Self.deployedLine) + folders)
     }
 
     /// As a push writes it down on the worker.
