@@ -90,6 +90,18 @@ class Again(bucket.Case):
         self.succeed(b.apply())
         self.finished(b)
 
+    def test_one_sigint_leaves_what_does_not_end(self):
+        b = self.deployed()
+        b.hold("api", WORKERS[0])
+        child = b.start_apply()
+        bucket.until(lambda: b.began(), "the first target begun")
+        child.send_signal(signal.SIGINT)
+        self.assertIn("left to its worker", self.ended(child, 75))
+        self.assertEqual(b.targets(), [])
+        b.release("api", WORKERS[0])
+        self.succeed(b.apply())
+        self.finished(b)
+
     def test_stopped_and_continued(self):
         b = self.deployed()
         b.hold("api", WORKERS[0])
@@ -372,6 +384,53 @@ class Again(bucket.Case):
         self.assertEqual(planned[WORKERS[1]], ("restart", "unfinished"))
         self.succeed(b.apply())
         self.assertEqual(file.read_text(), "new\n")
+
+    def test_drift_of_a_run_that_was_given_up_is_nothing_that_was_begun(self):
+        b = self.deployed()
+        (b.job_dir(WORKERS[0], "api") / "app.conf").write_text("by hand\n")
+        self.refuse(b.apply(), 3)
+        self.succeed(b.abandon(2))
+        b.write("disabled.json", json.dumps({"jobs": {"api": {}}, "workers": []}))
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        rows = json.loads(self.succeed(b.catalog("allocations", "--format", "json")).out)
+        self.assertEqual({(row["standing"], row["promoted"]["version"]) for row in rows}, {("stopped", "1.0.0")})
+        # Once more: a stopped one is stopped, whatever is found there.
+        (b.workspace / "disabled.json").unlink()
+        self.succeed(b.plan())
+        (b.job_dir(WORKERS[1], "api") / "app.conf").write_text("by hand\n")
+        self.refuse(b.apply(), 3)
+        self.succeed(b.abandon(4))
+        b.write("disabled.json", json.dumps({"jobs": {"api": {}}, "workers": []}))
+        self.succeed(b.plan("--detailed-exitcode"))
+        (b.workspace / "disabled.json").unlink()
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertEqual(sorted(b.targets()),
+                         sorted([("api", worker, action) for worker in WORKERS for action in ("start", "stop")]))
+        self.assertEqual({row[3:5] for row in b.rows() if row.target == "start"}, {("1.0.0", "1.1.0")})
+
+    def test_a_foreign_folder_is_never_stopped(self):
+        b = bucket.Bucket(self)
+        b.workers(WORKERS[0])
+        b.job("api")
+        folder = b.job_dir(WORKERS[0], "api")
+        folder.mkdir(parents=True)
+        (folder / "Makefile").write_text("stop:\n\ttouch stopped\n")
+        self.succeed(b.plan())
+        self.refuse(b.apply(), 3, "Makefile")
+        self.succeed(b.abandon(1))
+        b.write("disabled.json", json.dumps({"jobs": {"api": {}}, "workers": []}))
+        self.succeed(b.plan("--detailed-exitcode"))
+        (b.workspace / "disabled.json").unlink()
+        shutil.rmtree(b.workspace / "jobs/api")
+        self.succeed(b.plan("--detailed-exitcode"))
+        self.assertFalse((folder / "stopped").exists())
+        # But the next deployment replaces it.
+        b.job("api")
+        self.succeed(b.plan())
+        self.assertEqual(bucket.actions(b.read_plan())["api"][WORKERS[0]], ("start", "first_deploy"))
+        self.succeed(b.apply())
 
     def test_abandon_closes_what_has_not_begun(self):
         b = self.deployed()

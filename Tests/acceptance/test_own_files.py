@@ -56,6 +56,34 @@ class Own(bucket.Case):
         self.succeed(b.plan(*flags))
         return self.succeed(b.apply(), code)
 
+    def service(self):
+        """One worker, on which the target runs the line and `gen.txt` was pushed."""
+        b = bucket.Bucket(self)
+        b.workers(WORKERS[0])
+        return b, lambda version, files, line="", **manifest: b.job(
+            "api", version, files, bucket.makefile(pause=0) + (f"\t@{line}\n" if line else ""), **manifest)
+
+    def test_what_the_service_rewrote_goes_with_its_release(self):
+        b, lay = self.service()
+        lay("1.0.0", {"gen.txt": "x\n"}, changed_by_service=["gen.txt"])
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.file(b, WORKERS[0], "gen.txt").write_text("by the service\n")
+        lay("2.0.0", {"app.conf": "a\n"}, changed_by_service=["gen.txt"])
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.assertFalse(self.file(b, WORKERS[0], "gen.txt").exists())
+
+    def test_what_a_target_left_is_kept_in_mind_while_the_service_may_rewrite_it(self):
+        b, lay = self.service()
+        lay("1.0.0", {"gen.txt": "x\n"}, "sed -i 's/x/by the target/' gen.txt")
+        for version, manifest in (("1.0.0", {}), ("2.0.0", {"changed_by_service": ["gen.txt"]}), ("3.0.0", {})):
+            if version != "1.0.0":
+                lay(version, {"gen.txt": "x\n"}, **manifest)
+            self.succeed(b.plan())
+            self.succeed(b.apply())
+        self.assertEqual(self.file(b, WORKERS[0], "gen.txt").read_text(), "x\n")
+
     def test_five_upgrades(self):
         b = self.deployed()
         self.assert_left(b, "1.0.0")

@@ -73,6 +73,28 @@ class Refresh(bucket.Case):
         for run in ("3", "4"):
             self.succeed(b.status(run))
 
+    def test_a_comparison_leaves_the_last_word_alone(self):
+        b = self.deployed()
+        b.job("api", "2.0.0", files={"app.conf": "two\n"})
+        self.succeed(b.plan())
+        (b.job_dir(WORKERS[2], "api") / "app.conf").write_text("by hand\n")
+        self.refuse(b.apply(), 3)
+        self.succeed(b.abandon(2))
+        (b.job_dir(WORKERS[2], "api") / "app.conf").write_text("one\n")
+        self.lose(b)
+        told = self.succeed(b.catalog("refresh"))
+        self.assertEqual(len([line for line in told.out.splitlines() if "promoted 1.0.0" in line]), 3, told.out)
+
+    def test_what_a_target_has_changed_is_as_recorded(self):
+        for line in ("rm -rf conf", "sed -i 's/1.0.0/1.0.0-built/' manifest.json", "rm manifest.json"):
+            b = bucket.Bucket(self)
+            b.workers(WORKERS[0])
+            b.job("api", files={"conf/x.yml": "x\n"}, make=bucket.makefile(pause=0) + f"\t@{line}\n")
+            self.succeed(b.plan())
+            self.succeed(b.apply())
+            self.assertIn("1 allocation", self.succeed(b.catalog("refresh")).err)
+            self.succeed(b.plan("--detailed-exitcode"))
+
     def test_the_gate_of_a_lost_database_comes_first(self):
         health = bucket.Health(self, *WORKERS)
         b = self.deployed(**health.manifest())

@@ -150,17 +150,18 @@ struct HookRunner: Sendable {
 
     /// Removes a file of output, or leaves of it as much as the catalog keeps. What still writes there goes on behind it.
     private static func bound(_ file: String, removing: Bool) {
-        if removing {
-            unlink(file)
-            return
-        }
         let descriptor = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-            status.st_size > off_t(StepOutput.limit)
-        else { return }
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+        if removing {
+            ftruncate(descriptor, 0)
+            // A file that is removed while a process has it open would grow unseen.
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(file) }
+            return
+        }
+        guard status.st_size > off_t(StepOutput.limit) else { return }
         var tail = [UInt8](repeating: 0, count: StepOutput.limit)
         let count = pread(descriptor, &tail, tail.count, status.st_size - off_t(tail.count))
         // Where there is no room for it, room is what is wanted.

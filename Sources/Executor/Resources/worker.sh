@@ -150,7 +150,7 @@ report() {
         set -- $state
         tail_of out "${5:-0}"
         tail_of err "${6:-0}"
-        [ ! -e "$r.held" ] || while read -r line; do say holder "$line"; done <"$r.held"
+        [ ! -e "$r.held" ] || while read -r line; do say holder "${line:--}"; done <"$r.held"
         ;;
     died* | rebooted) tail_of out "$(wc -c <"$r.out")"; tail_of err "$(wc -c <"$r.err")" ;;
     esac
@@ -177,7 +177,12 @@ trim() {
 }
 
 # kept: whether a process has the output of the attempt open.
-kept() { ! flock -n "$r.out" true </dev/null 2>/dev/null || ! flock -n "$r.err" true </dev/null 2>/dev/null; }
+kept() {
+    for found in "$r.out" "$r.err"; do
+        [ ! -e "$found" ] || flock -n "$found" true </dev/null 2>/dev/null || return 0
+    done
+    return 1
+}
 
 # permitted: whether the owner record names just this controller and run.
 permitted() {
@@ -476,6 +481,8 @@ if [ "$verb" = _runner ]; then
                 break
             done
         done 2>/dev/null | head -n 5 >"$r.held"
+        # Those of another user do not show.
+        [ -s "$r.held" ] || echo - >"$r.held"
     }
 
     # Ends with: 0 the state tells, 11 busy, 12 not the owner, 13 other receipts, 14 cannot record, 15 cannot roll forward.
@@ -570,7 +577,9 @@ if [ "$verb" = _runner ]; then
     [ "$errs" = 0 ] || set -- "$r.err" "$@"
     [ "$outs" = 0 ] || set -- "$r.out" "$@"
     sync "$@"
-    [ -z "$held" ] || setsid $shell "$0" _keep "$id" </dev/null >/dev/null 2>&1 9>&- &
+    [ "$held" ] || exit 0
+    exec 9>&-
+    setsid $shell "$0" _keep "$id" </dev/null >/dev/null 2>&1 &
     exit 0
 fi
 

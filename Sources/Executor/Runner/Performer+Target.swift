@@ -250,15 +250,16 @@ extension Performer {
         switch report {
         case .finished(let result):
             let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
-            if result.isSuccess {
-                return .ended(Ending(outcome: .succeeded, exitStatus: 0, output: output))
+            var ending = Ending(outcome: .succeeded, exitStatus: result.exitStatus, output: output)
+            ending.remarks = result.remarks
+            if !result.isSuccess {
+                ending.outcome = .failed
+                ending.detail =
+                    result.timedOut
+                    ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
+                    : text(exitStatus: result.exitStatus)
             }
-            return .ended(
-                Ending(
-                    outcome: .failed, exitStatus: result.exitStatus,
-                    detail: result.timedOut
-                        ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
-                        : text(exitStatus: result.exitStatus), output: output))
+            return .ended(ending)
         case .running, .absent:
             return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
         case .fenced: return .neverBegan("closed before it began", isFenced: true)

@@ -41,6 +41,8 @@ struct Performer: Sendable {
         var output: StepOutput?
         /// What follows for the catalog from what was found, beside what follows from the plan.
         var changes: [CatalogChange] = []
+        /// What a person should know of it, whatever the outcome.
+        var remarks: [String] = []
         /// The workers on which a gate did not pass.
         var failing: [WorkerName] = []
 
@@ -113,6 +115,7 @@ struct Performer: Sendable {
             try await hookEnded(index, attempt: attempt)
         }
         if ending.outcome == .succeeded { endings.note(index) }
+        for remark in ending.remarks { recorder.observe(.warning("\(step.id): \(remark)")) }
         recorder.observe(
             .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))
         return ending.outcome

@@ -70,20 +70,22 @@ struct Estimator: Sendable {
         }
     }
 
-    /// The longest that a step may take, in milliseconds.
+    /// The longest that a step may take, in milliseconds: what is ended for its limit gets a little longer.
     private func limit(_ index: Int) -> Int64 {
         let job = itinerary.job(of: index)
         let timeouts = job?.timeouts ?? Plan.Timeouts()
         switch itinerary.steps[index].kind {
         case .push: return Int64(timeouts.push) * 1000
-        case .action: return Int64(itinerary.stop(of: index)?.timeout ?? timeouts.action) * 1000
+        case .action: return Int64(itinerary.stop(of: index)?.timeout ?? timeouts.action) * 1000 + Self.grace
         case .remove: return Int64(Plan.Timeouts().push) * 1000
-        case .hook: return Int64(itinerary.hookTimeout(of: index)) * 1000
+        case .hook: return Int64(itinerary.hookTimeout(of: index)) * 1000 + Self.grace
         case .order, .promote, .complete: return 0
         case .gate: return gate(job)
         case .bake: return Int64(job?.batching.bakeSeconds ?? 0) * 1000 + gate(job)
         }
     }
+
+    private static let grace = Int64(AttemptRequest.grace.components.seconds) * 1000
 
     /// Milliseconds that pass before a gate can pass.
     private func leastGate(_ health: HealthCheck?) -> Int64 {

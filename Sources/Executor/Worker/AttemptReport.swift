@@ -36,6 +36,11 @@ public struct AttemptResult: Sendable, Hashable {
     public var output: Tail
     /// The end of standard error.
     public var errorOutput: Tail
+    /// Some of the processes that had its output open when it had ended, as number and name; of those that the worker may look
+    /// at.
+    public var holders: [String] = []
+    /// A process had its output open when it had ended.
+    public var isOutputKept = false
 
     public init(exitStatus: Int, timedOut: Bool, duration: Duration, output: Tail, errorOutput: Tail) {
         self.exitStatus = exitStatus
@@ -43,6 +48,25 @@ public struct AttemptResult: Sendable, Hashable {
         self.duration = duration
         self.output = output
         self.errorOutput = errorOutput
+    }
+
+    /// Bytes of one stream from which on a worker drops its middle.
+    static let outputLimit = 64 << 20
+
+    /// What a person should know of its output.
+    var remarks: [String] {
+        var remarks: [String] = []
+        if max(output.total, errorOutput.total) > Self.outputLimit {
+            remarks.append(
+                "it printed more than \(Self.outputLimit >> 20) MiB, of which its worker has dropped the middle")
+        }
+        if isOutputKept {
+            let who = holders.isEmpty ? "a process" : "process \(holders.joined(separator: ", "))"
+            remarks.append(
+                "\(who) has the output of the target still open, and what it prints there nobody sees: redirect the output of "
+                    + "services that the target starts")
+        }
+        return remarks
     }
 
     /// Exit status 0, in time.
@@ -139,11 +163,14 @@ extension AttemptReport {
         switch state {
         case "finished":
             guard words.count == 6, numbers.count == 4 else { return nil }
-            self = .finished(
-                AttemptResult(
-                    exitStatus: numbers[0], timedOut: words[1] == "timeout",
-                    duration: .milliseconds(10 * min(max(0, numbers[1]), Self.longest)),
-                    output: output, errorOutput: errorOutput))
+            var result = AttemptResult(
+                exitStatus: numbers[0], timedOut: words[1] == "timeout",
+                duration: .milliseconds(10 * min(max(0, numbers[1]), Self.longest)), output: output,
+                errorOutput: errorOutput)
+            let holders = answer.records.filter { $0.name == "holder" }.prefix(5)
+            result.isOutputKept = !holders.isEmpty
+            result.holders = holders.map { String($0.text.prefix(40)) }.filter { $0 != "-" }
+            self = .finished(result)
         case "running": self = .running
         case "absent": self = .absent
         case "fenced": self = .fenced

@@ -40,9 +40,12 @@ public struct AttemptRequest: Sendable, Hashable {
     /// How many of the last bytes of each output stream are reported.
     public var tailLimit: Int
 
+    /// What is left of a command whose time is up gets so long to end by itself.
+    public static let grace = Duration.seconds(10)
+
     public init(
         id: String, action: Action, job: String?, lock: Lock = .job, environment: [String: String] = [:],
-        latestStart: Int? = nil, timeout: Duration?, grace: Duration = .seconds(10), tailLimit: Int = 1 << 16
+        latestStart: Int? = nil, timeout: Duration?, grace: Duration = Self.grace, tailLimit: Int = 1 << 16
     ) {
         self.id = id
         self.action = action

@@ -213,8 +213,8 @@ import Testing
         func seconds(_ recorded: [String: [Int64]]) -> Estimate {
             Estimator(itinerary, recorded: [name: recorded]).batch(unit: 0, stage: 0)
         }
-        // Push, restart, gate (one try of one second) and bake with the gate again.
-        #expect(seconds([:]) == Estimate(duration: 30_000 + 60_000 + 1000 + 5000 + 1000, isRecorded: false))
+        // Push, restart with its grace, gate (one try of one second) and bake with the gate again.
+        #expect(seconds([:]) == Estimate(duration: 30_000 + 60_000 + 10_000 + 1000 + 5000 + 1000, isRecorded: false))
         let ten = (1...10).map { Int64($0) * 100 }
         #expect(
             seconds(["push": ten, "restart": [2000], "gate": [10], "bake": [5100]])

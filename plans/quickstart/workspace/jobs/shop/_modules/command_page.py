@@ -2,4 +2,5 @@
 import json
 import pathlib
 
-print(json.loads((pathlib.Path(__file__).parent.parent / "shop.json").read_text())["greeting"])
+# A hook runs in the bucket's folder; of the job's own files only `_modules` goes with it.
+print(json.loads(pathlib.Path("workspace/jobs/shop/shop.json").read_text())["greeting"])

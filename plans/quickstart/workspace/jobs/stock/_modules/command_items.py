@@ -1,4 +1,4 @@
 """Prints the items that this version of the stock starts with."""
 import pathlib
 
-print((pathlib.Path(__file__).parent.parent / "items.json").read_text(), end="")
+print(pathlib.Path("workspace/jobs/stock/items.json").read_text(), end="")
