@@ -118,6 +118,9 @@ extension Catalog {
             // folder) and there is no log to read, the file alone is the whole database, and nobody is writing it.
             guard access(path + "-wal", F_OK) != 0 else { throw error }
             return try DatabaseQueue(path: "file:\(percentEncoded(path))?immutable=1", configuration: configuration)
+        } catch let error as DatabaseError where [.SQLITE_FULL, .SQLITE_IOERR].contains(error.resultCode) {
+            guard let copy = try? copyInMemory(path) else { throw error }
+            return copy
         }
     }
 

@@ -110,6 +110,9 @@ class Durability(bucket.Case):
                 text = self.refuse(b.apply(), 1).err
             self.assertIn("disk is full", text)
             self.assertIn("run the same command again", text)
+            self.fill(ballast)
+            self.assertIn("run 1", self.succeed(b.status("1")).out)
+            self.assertIn("run 1", self.succeed(b.run("maand-apply", "history", "--bucket", b.path)).out)
             ballast.unlink()
             begun = b.began()
         self.succeed(b.apply())

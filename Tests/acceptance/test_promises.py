@@ -337,8 +337,8 @@ class Promises(bucket.Case):
         self.assertEqual(b.file().read_text(), (quickstart / "first-deploy.plan.yaml").read_text())
         # Its commands need no rollout.
         for job, command in (("shop", "command_page"), ("stock", "command_items")):
-            self.succeed(b.run("maand-plan", "job-command", job, command, "-o", b.file("job.yaml"), "--bucket", b.path))
-            self.succeed(b.run("maand-apply", b.file("job.yaml"), "--bucket", b.path))
+            self.succeed(b.run("maand-plan", "job-command", job, command, "-o", b.file(f"{job}.yaml"), "--bucket", b.path))
+            self.succeed(b.run("maand-apply", b.file(f"{job}.yaml"), "--bucket", b.path))
 
     def test_planning_writes_nothing_but_the_plan_and_the_store(self):
         b = self.deployed()
