@@ -20,7 +20,7 @@ JOBS ?= 4
 # How long `make fuzz` looks for crashes.
 SECONDS ?= 3600
 
-.PHONY: help demo build test unit lint acceptance kill crash fuzz bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash storm fuzz bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -54,6 +54,10 @@ kill: build test-packages ## 20 rollouts killed at different moments and resumed
 crash: unit ## a rollout killed at every place around checkpoints and words to workers, and resumed
 	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash \
 	    test_left_behind_kill test_own_files
+
+storm: build test-packages ## 200 random faults in 40 rollouts over ssh, against an undisturbed twin; MAAND_SEED=N for others
+	@MAAND_BIN=.build/release MAAND_STORM_FAULTS=200 MAAND_STORM_ROLLOUTS=40 "$(PYTHON)" \
+	    Tests/acceptance/run.py --jobs 1 test_storm
 
 fuzz: packages toolchain ## damaged plans and workspace files for SECONDS (an hour) in libFuzzer; stops at the first crash
 	MAAND_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz --sanitize fuzzer -Xswiftc -enable-testing
