@@ -125,7 +125,8 @@ struct ManifestReader {
     private func batchSize(_ node: Node) -> HostCount? {
         let size = hostCount(node, 1...1_000_000, "a batch is a number of hosts, or a share of them such as \"25%\"")
         guard size != .percent(0) else {
-            reader.error(node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\", and 0% is none")
+            reader.error(
+                node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\", and 0% is none")
             return nil
         }
         return size
