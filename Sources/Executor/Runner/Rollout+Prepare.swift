@@ -23,9 +23,12 @@ extension Rollout {
                 plan, owner: owner(of: recorder.run), takeOver: options.takeOver, transport: transport,
                 recorder: recorder, records: records)
             let performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
-            try await giveUpAbsent(of: workforce, recorder, records)
-            try await performer.settleUnknown(records)
-            let machine = Self.machine(recorder.itinerary, try catalog.steps(of: recorder.run.id), options)
+            var records = records
+            let isGivenUp = try await giveUpAbsent(of: workforce, recorder, records)
+            if try await performer.settleUnknown(records) || isGivenUp {
+                records = try catalog.steps(of: recorder.run.id)
+            }
+            let machine = Self.machine(recorder.itinerary, records, options)
             let drift = await driftAtStart(performer, machine, records)
             try Task.checkCancellation()
             return Prepared(performer: performer, machine: machine, drift: drift)
@@ -36,14 +39,15 @@ extension Rollout {
         }
     }
 
-    /// Gives up what absent workers run.
+    /// Gives up what absent workers run; false where there are none.
     private func giveUpAbsent(
         of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
-    ) async throws {
+    ) async throws -> Bool {
         let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
         for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
             try await recorder.giveUp(worker, latest: latest, reason: reason)
         }
+        return !workforce.absent.isEmpty
     }
 
     /// Somebody has asked to park while the workers were asked: this process has begun nothing.
@@ -59,7 +63,10 @@ extension Rollout {
 extension Performer {
     /// Asks once more about targets of which an earlier process could not learn how they ended. What their workers know by
     /// now settles them; the others stay unknown.
-    func settleUnknown(_ records: [StepRecord]) async throws {
+    ///
+    /// - Returns: whether anything was asked.
+    func settleUnknown(_ records: [StepRecord]) async throws -> Bool {
+        guard records.contains(where: { $0.state == .unknown }) else { return false }
         let steps = Dictionary(
             itinerary.steps.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
         let unknown = records.compactMap { record -> (record: StepRecord, index: Int)? in
@@ -79,6 +86,7 @@ extension Performer {
                 .stepEnded(
                     itinerary.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
         }
+        return true
     }
 
     /// How an attempt ended, where its worker says that it did.
