@@ -69,6 +69,8 @@ extension Catalog {
             try db.cachedStatement(sql: "DELETE FROM port WHERE job = ?").execute(arguments: [job.text])
             let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
             for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
+        case .renamed(let renames): try rename(renames, db)
+        case .seen(let worker, let machine): try remember(machine, of: worker, db)
         }
     }
 

@@ -24,7 +24,7 @@ extension Catalog {
                     WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)
                     """
             ).execute(arguments: [job.text])
-        case .began, .drifted, .promoted, .stopped, .incomplete, .rolloutOrder, .assignedPorts: break
+        case .began, .drifted, .promoted, .stopped, .incomplete, .rolloutOrder, .assignedPorts, .renamed, .seen: break
         }
     }
 

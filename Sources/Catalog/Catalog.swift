@@ -52,6 +52,7 @@ public final class Catalog: Sendable {
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
+            snapshot.machines = try self.machines(db)
             return snapshot
         }
     }

@@ -103,6 +103,10 @@ public enum CatalogChange: Equatable, Sendable {
     case rolloutOrder(JobName, [WorkerName])
     /// Replaces all ports of the job.
     case assignedPorts(JobName, [String: Int])
+    /// Machines go by other names: what is known of the old names is known of the new ones.
+    case renamed([Plan.Rename])
+    /// A rollout has seen the worker.
+    case seen(WorkerName, Machine)
 }
 
 /// Bounds of what the catalog keeps.

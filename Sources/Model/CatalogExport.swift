@@ -70,6 +70,13 @@ public struct CatalogExport: Equatable, Sendable {
         out.sequence("workers") { out in
             for (_, worker) in snapshot.workers.sorted(by: { $0.key < $1.key }) { worker.emit(into: &out) }
         }
+        if !snapshot.machines.isEmpty {
+            out.sequence("machines") { out in
+                for (worker, machine) in snapshot.machines.sorted(by: { $0.key < $1.key }) {
+                    machine.emit(of: worker, into: &out)
+                }
+            }
+        }
         out.sequence("trees") { out in
             for (digest, tree) in trees.sorted(by: { $0.key.hex < $1.key.hex }) {
                 out.mappingItem { out in
@@ -117,14 +124,18 @@ private struct CatalogExportReader: NodeReading {
             let workers = list(map.required("workers")) { node in
                 worker(node, isSSH: reader.mapping(node)?.entries.contains { $0.name == "port" } == true)
             }
+            let machines = map.optional("machines").map { list($0, machine) } ?? []
             let trees = list(map.required("trees"), tree)
-            guard let bucket, let revision, let allocations, let jobs, let workers, let trees else { return nil }
+            guard let bucket, let revision, let allocations, let jobs, let workers, let machines, let trees else {
+                return nil
+            }
             // Where something stands twice, the canonical form of what remains is another one.
             return CatalogExport(
                 bucket: bucket,
                 snapshot: CatalogSnapshot(
                     revision: revision, allocations: Dictionary(allocations) { $1 }, jobs: Dictionary(jobs) { $1 },
-                    workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 }),
+                    workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
+                    machines: Dictionary(machines) { $1 }),
                 trees: Dictionary(trees.map { ($0.digest, $0) }) { $1 })
         }
     }

@@ -54,6 +54,23 @@ public struct AllocationRecord: Equatable, Sendable {
     /// What its gate still waits for; nil where nothing is known against it.
     public var gateDebt: GateDebt? { failedGate ? .failed : owesGate ? .owed : nil }
 
+    /// Something was begun or promoted there and not stopped since.
+    public var isRunning: Bool {
+        switch standing {
+        case .active: promoted != nil || unfinished != nil
+        case .stopped, .removed: false
+        }
+    }
+
+    /// Something of the job may still be on the worker, running or not.
+    public var isThere: Bool {
+        switch standing {
+        case .active: isRunning
+        case .stopped: true
+        case .removed: false
+        }
+    }
+
     /// The record of an allocation that the catalog does not know.
     public static let none = AllocationRecord()
 
@@ -98,15 +115,18 @@ public struct CatalogSnapshot: Equatable, Sendable {
     public var jobs: [JobName: JobRecord]
     /// How workers were last reached, for stopping what runs on those that left `workers.json`.
     public var workers: [WorkerName: PlanWorker]
+    /// What workers were when a rollout last saw them; unknown where none has since that is recorded.
+    public var machines: [WorkerName: Machine]
 
     public init(
         revision: Int = 0, allocations: [AllocationID: AllocationRecord] = [:], jobs: [JobName: JobRecord] = [:],
-        workers: [WorkerName: PlanWorker] = [:]
+        workers: [WorkerName: PlanWorker] = [:], machines: [WorkerName: Machine] = [:]
     ) {
         self.revision = revision
         self.allocations = allocations
         self.jobs = jobs
         self.workers = workers
+        self.machines = machines
     }
 
     /// Whether it is known of any allocation of the job, active or not, that it has not passed its gate.

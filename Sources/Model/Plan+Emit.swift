@@ -27,6 +27,9 @@ extension Plan {
         if let window { window.emit(into: &out) } else { out.field("window", .null) }
         summary.emit(into: &out)
         out.sequence("workers") { out in for worker in workers { worker.emit(into: &out) } }
+        if !renames.isEmpty {
+            out.sequence("renames") { out in for rename in renames { rename.emit(into: &out) } }
+        }
         out.sequence("reconcile") { out in for stop in reconcile { stop.emit(into: &out) } }
         if !stopHooks.isEmpty {
             out.sequence("stop_hooks") { out in for hooks in stopHooks { hooks.emit(into: &out) } }

@@ -27,6 +27,8 @@ public struct Plan: Equatable, Sendable {
     public var summary: Summary
     /// Every worker that the plan touches or probes, in the order of `workers.json`, removed ones after.
     public var workers: [PlanWorker]
+    /// Workers that go by another name, before anything else; by the old name.
+    public var renames: [Rename] = []
     /// Stops of disabled and removed allocations, before the first wave.
     public var reconcile: [Stop]
     /// For jobs with stops in `reconcile`, in its order.
@@ -178,7 +180,7 @@ public struct Plan: Equatable, Sendable {
     }
 
     /// Whether the plan changes nothing and probes nothing.
-    public var isEmpty: Bool { reconcile.isEmpty && waves.isEmpty }
+    public var isEmpty: Bool { renames.isEmpty && reconcile.isEmpty && waves.isEmpty }
 }
 
 /// How one worker is reached and known.

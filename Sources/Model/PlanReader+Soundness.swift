@@ -22,6 +22,7 @@ extension PlanReader {
             reader.error(root, "`stop_hooks` names \(job), and nothing of it is stopped")
         }
         checkKind(plan, root: root)
+        checkRenames(plan, root: root)
         checkTags(plan, root: root)
         if plan.hasHooks, plan.facts == nil { reader.error(root, "the plan has hooks, and no `facts` for them") }
         let planned = Set(plan.waves.flatMap(\.jobs).map(\.job))

@@ -31,6 +31,7 @@ struct PlanReader: NodeReading {
         let summary = self.summary(summaryNode)
         let workersNode = map.required("workers")
         let workers = list(workersNode) { worker($0, isSSH: transport == .ssh) }
+        let renames = map.optional("renames").map { list($0, rename) } ?? []
         let reconcile = list(map.required("reconcile"), stop)
         let stopHooks = map.optional("stop_hooks").map { list($0, self.stopHooks) } ?? []
         let waves = list(map.required("waves"), wave)
@@ -42,13 +43,14 @@ struct PlanReader: NodeReading {
             }
         }
         guard let kind, let bucket, let transport, let workerRoot, let revision, let options, let policy, let summary,
-            let workers, let reconcile, let stopHooks, let waves
+            let workers, let renames, let reconcile, let stopHooks, let waves
         else { return nil }
         var plan = Plan(
             kind: kind, bucket: bucket, transport: transport, workerRoot: workerRoot,
             base: .init(catalogRevision: revision), options: options, policy: policy, summary: summary,
             workers: workers, reconcile: reconcile, waves: waves, facts: facts)
         plan.window = window
+        plan.renames = renames
         plan.stopHooks = stopHooks
         checkReferences(plan, root: root, summary: summaryNode ?? root)
         return plan

@@ -351,22 +351,3 @@ extension Workspace.Job {
         return stop
     }
 }
-
-extension AllocationRecord {
-    /// Something was begun or promoted there and not stopped since.
-    var isRunning: Bool {
-        switch standing {
-        case .active: promoted != nil || unfinished != nil
-        case .stopped, .removed: false
-        }
-    }
-
-    /// Something of the job may still be on the worker, running or not.
-    var isThere: Bool {
-        switch standing {
-        case .active: isRunning
-        case .stopped: true
-        case .removed: false
-        }
-    }
-}

@@ -31,7 +31,7 @@ extension Planner {
             kind: .jobCommand, bucket: configuration.bucketID, transport: configuration.transport,
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: .init(),
             policy: configuration.policy, summary: .init(reconcile: [], waves: waves, unchanged: active.count),
-            workers: workers([], waves, workspace, configuration, catalog, hostKeys), reconcile: [], waves: waves)
+            workers: workers([], [], waves, workspace, configuration, catalog, hostKeys), reconcile: [], waves: waves)
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])
         return PlanningResult(plan: plan, capture: capture, trees: trees, warnings: workspace.warnings)

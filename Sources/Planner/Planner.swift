@@ -51,6 +51,8 @@ public enum Planner {
         options.recover = Set(options.recover).sorted()
         try checkSelection(options.jobs, workspace, catalog)
         try checkRecovery(options, workspace)
+        let renames = Renames(workspace, configuration, catalog, hostKeys).all
+        let catalog = catalog.renamed(renames)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
 
@@ -80,8 +82,9 @@ public enum Planner {
             kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
             workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
             policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
-            workers: workers(reconcile, ordered, workspace, configuration, catalog, hostKeys), reconcile: reconcile,
-            waves: ordered)
+            workers: workers(renames, reconcile, ordered, workspace, configuration, catalog, hostKeys),
+            reconcile: reconcile, waves: ordered)
+        plan.renames = renames
         plan.stopHooks = stopHooks(reconcile, workspace)
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
@@ -192,10 +195,10 @@ public enum Planner {
     // MARK: Workers and content
 
     static func workers(
-        _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace, _ configuration: BucketConfiguration,
-        _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
+        _ renames: [Plan.Rename], _ reconcile: [Plan.Stop], _ waves: [Plan.Wave], _ workspace: Workspace,
+        _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
     ) -> [PlanWorker] {
-        var needed = Set(reconcile.map(\.allocation.worker))
+        var needed = Set(renames.map(\.to) + reconcile.map(\.allocation.worker))
         for job in waves.lazy.flatMap(\.jobs) { needed.formUnion(job.active) }
         return workers(needed, workspace, configuration, catalog, hostKeys)
     }
@@ -229,6 +232,12 @@ public enum Planner {
             switch configuration.transport {
             case .local: worker.ssh = nil
             case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
+            }
+            // A plan may have named it otherwise since, and not come so far as to see it.
+            if worker.ssh != nil, let machine = catalog.machines[name] {
+                worker.address = machine.address
+                worker.ssh?.port = machine.port
+                worker.ssh?.hostKeys = machine.hostKeys
             }
             worker.isRemoved = true
             workers.append(worker)

@@ -309,7 +309,7 @@ public struct HTMLReview {
         out +=
             "<section>\n<h2>Steps</h2>\n<details><summary>\(Wording.count(rows.count, "step")), in order</summary>\n<pre>"
         for row in rows.prefix(Self.manySteps) {
-            out += "\(row.stage)\t\(Inert.html(row.step.id.text))\n"
+            out += "\(row.stage)\t\(Inert.html(row.id.text))\n"
         }
         if rows.count > Self.manySteps { out += "… \(rows.count - Self.manySteps) more\n" }
         out += "</pre></details>\n</section>\n"

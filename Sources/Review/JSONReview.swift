@@ -46,6 +46,7 @@ public enum JSONReview {
             ("summary", summary(plan.summary)),
             ("changes_something", .bool(!plan.isEmpty)),
             ("workers", .array(plan.workers.map(worker))),
+            ("renames", .array(plan.renames.map(rename))),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
             (
@@ -87,6 +88,13 @@ public enum JSONReview {
             ("port", worker.ssh.map { .int($0.port) } ?? .null), ("user", .optional(worker.ssh?.user)),
             ("host_keys", .array(worker.ssh?.hostKeys.map(JSON.string) ?? [])), ("zone", .optional(worker.zone)),
             ("tags", Facts.texts(worker.tags)), ("removed", .bool(worker.isRemoved)),
+        ])
+    }
+
+    private static func rename(_ rename: Plan.Rename) -> JSON {
+        .object([
+            ("from", .string(rename.from.text)), ("to", .string(rename.to.text)),
+            ("generation", .string(rename.generation)),
         ])
     }
 
@@ -238,10 +246,11 @@ public enum JSONReview {
     }
 
     private static func step(_ row: StepList.Row) -> JSON {
-        let event: String? = if case .hook(let event, _) = row.step.kind { event.rawValue } else { nil }
+        let event: String? = if case .hook(let event, _)? = row.step?.kind { event.rawValue } else { nil }
         return .object([
-            ("id", .string(row.step.id.text)), ("stage", .int(row.stage)), ("action", .string(row.step.kind.verb)),
-            ("job", .string(row.step.job.text)), ("worker", .optional(row.step.worker?.text)),
+            ("id", .string(row.id.text)), ("stage", .int(row.stage)),
+            ("action", .string(row.step?.kind.verb ?? row.id.text)),
+            ("job", .optional(row.step?.job.text)), ("worker", .optional(row.step?.worker?.text)),
             ("event", .optional(event)),
         ])
     }

@@ -238,7 +238,7 @@ public struct MarkdownReview {
         out += open
         for (index, row) in rows.enumerated() {
             // Ids consist of names, so none can hold a backtick.
-            let line = "\(row.stage)  \(Inert.terminal(row.step.id.text))\n"
+            let line = "\(row.stage)  \(Inert.terminal(row.id.text))\n"
             guard fits(line) else {
                 isCut = true
                 out += "… \(Wording.count(rows.count - index, "more step"))\n"

@@ -33,6 +33,7 @@ public struct PlanDifference {
         revisions = (old.base.catalogRevision, new.base.catalogRevision)
         compareHeads(old, new)
         compareWorkers(old, new)
+        compareRenames(old, new)
         compareStops(old, new)
         compareJobs(old, new)
         let facts = FactsDifference(old.facts, new.facts).items
@@ -157,6 +158,15 @@ public struct PlanDifference {
         if !groups.items.isEmpty { onlyAddsJobs = false }
         for worker in new.workers where before[worker.worker] == nil { groups.add(.added, "needed:", worker.worker) }
         add("Workers", groups.items)
+    }
+
+    private mutating func compareRenames(_ old: Plan, _ new: Plan) {
+        let (before, after) = (Set(old.renames), Set(new.renames))
+        let items =
+            old.renames.filter { !after.contains($0) }.map { Item(sign: .removed, phrase: $0.exactPhrase) }
+            + new.renames.filter { !before.contains($0) }.map { Item(sign: .added, phrase: $0.exactPhrase) }
+        if !items.isEmpty { onlyAddsJobs = false }
+        add("Renames", items)
     }
 
     // MARK: Stops

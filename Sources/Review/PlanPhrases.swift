@@ -35,8 +35,24 @@ extension Plan {
         var facts =
             phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + reachPhrases.map { HeadFact(phrase: $0) }
         facts[facts.count - 1].details += addressPhrases
+        if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
         return facts
     }
+
+    /// Which workers go by another name.
+    private var renamesFact: HeadFact {
+        let count = Wording.count(renames.count, "worker")
+        var fact = HeadFact(
+            phrase:
+                "\(own: count) renamed, each once its machine has shown the receipts that are recorded of it; nothing is "
+                + "stopped or started for that")
+        fact.details = renames.prefix(Self.shownRenames).map { $0.phrase }
+        let rest = renames.count - Self.shownRenames
+        if rest > 0 { fact.details.append("and \(own: Wording.count(rest, "more worker"))") }
+        return fact
+    }
+
+    private static let shownRenames = 100
 
     /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.
     private var reachPhrases: [Phrase] {
@@ -78,6 +94,13 @@ extension Plan {
         }
         return phrases
     }
+}
+
+extension Plan.Rename {
+    var phrase: Phrase { "renamed \(from) -> \(to)" }
+
+    /// With the receipts that the machine has to show.
+    var exactPhrase: Phrase { phrase + ", with the receipts \(generation)" }
 }
 
 extension Plan.Job {

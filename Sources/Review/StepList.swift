@@ -5,7 +5,9 @@ public import Model
 public struct StepList {
     /// One step, and which others may run beside it.
     struct Row {
-        let step: Step
+        let id: StepID
+        /// Nil for the one that renames workers, which belongs to no job.
+        let step: Step?
         /// Steps with the same number belong to one stage: the batch's allocations act in parallel, and a worker's own
         /// steps come one after the other. Stages of different jobs of one wave may overlap, too.
         let stage: Int
@@ -17,6 +19,10 @@ public struct StepList {
         var rows: [Row] = []
         rows.reserveCapacity(itinerary.steps.count)
         var stage = 0
+        if !plan.renames.isEmpty {
+            stage += 1
+            rows.append(Row(id: .renames, step: nil, stage: stage))
+        }
         for content in itinerary.units.lazy.flatMap(\.stages) {
             stage += 1
             let steps: [Int] =
@@ -29,7 +35,9 @@ public struct StepList {
                             batch.chains.compactMap { round < $0.hooks.count ? $0.hooks[round] : nil }
                         } + batch.chains.compactMap(\.promote)
                 }
-            rows += steps.map { Row(step: itinerary.steps[$0], stage: stage) }
+            rows += steps.map { index in
+                Row(id: itinerary.steps[index].id, step: itinerary.steps[index], stage: stage)
+            }
         }
         return rows
     }
@@ -43,7 +51,7 @@ public struct StepList {
         for row in rows {
             let number = String(row.stage)
             out +=
-                String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.step.id.text)
+                String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.id.text)
             out += "\n"
         }
         return out + file.plan.summaryLine + "\n"

@@ -67,6 +67,7 @@ extension Plan {
             return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
         }
         var parts: [String] = []
+        if !renames.isEmpty { parts.append("\(Wording.count(renames.count, "worker")) renamed") }
         for (count, verb) in [
             (summary.start, "start"), (summary.restart, "restart"), (summary.reload, "reload"),
             (summary.sync, "sync"), (summary.stop, "stop"),

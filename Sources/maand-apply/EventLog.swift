@@ -63,6 +63,10 @@ final class EventLog: Sendable {
             line.event = "promoted"
             line.allocations = allocations.map(\.description)
             line.detail = version
+        case .renamed(let rename):
+            line.event = "renamed"
+            line.step = StepID.renames.text
+            line.detail = rename.description
         case .leftBehind(let allocation, let reason):
             line.event = "left_behind"
             line.allocations = [allocation.description]

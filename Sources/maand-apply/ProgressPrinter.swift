@@ -29,6 +29,7 @@ final class ProgressPrinter: Sendable {
                     terminal.print(
                         "\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
                 }
+            case .renamed(let rename): terminal.print("\(terminal.styled("●", .green)) renamed \(rename)")
             case .leftBehind(let allocation, let reason):
                 terminal.print(
                     "\(terminal.styled("left behind", .yellow)): \(allocation): \(terminal.escape(reason))")

@@ -37,8 +37,7 @@ struct RefreshCatalog: AsyncParsableCommand {
             bucketFolder: bucket.folder, configuration: configuration, catalog: catalog,
             store: ContentStore(in: bucket.folder), who: ControlHost.who, controller: ControlHost.controller,
             clock: .system, nonce: ControlHost.nonce, passphrase: ControlHost.askPassphrase, observe: { _ in })
-        let workers = Planner.workers(
-            workspace, configuration, try catalog.snapshot(), hostKeys: try bucket.hostKeys(configuration))
+        let workers = try workers(workspace, configuration, try catalog.snapshot())
         let refresh: Rollout.Refresh
         do {
             refresh = try await rollout.refresh(workers, isDryRun: dryRun)
@@ -49,6 +48,23 @@ struct RefreshCatalog: AsyncParsableCommand {
         }
         try show(refresh)
         if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }
+    }
+
+    /// Whom to ask.
+    ///
+    /// - Throws: `Failure` where one machine would be asked under two names, and what it has recorded of each.
+    private func workers(
+        _ workspace: Workspace, _ configuration: BucketConfiguration, _ snapshot: CatalogSnapshot
+    ) throws -> [PlanWorker] {
+        let hostKeys = try bucket.hostKeys(configuration)
+        let renames = Planner.renames(workspace, configuration, snapshot, hostKeys: hostKeys)
+        if !renames.isEmpty {
+            throw Failure(
+                .invalidInput,
+                "workers go by another name than in the catalog: \(renames.map(\.description).listed(first: 20))",
+                "apply a plan that renames them first; or give them their old names in workers.json until this is done")
+        }
+        return Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
     }
 
     private func show(_ refresh: Rollout.Refresh) throws {

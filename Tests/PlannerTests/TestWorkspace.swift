@@ -10,6 +10,8 @@ final class TestWorkspace {
     var configuration = BucketConfiguration(bucketID: "b-1")
     var catalog = CatalogSnapshot.empty
     var trees: [Digest: Tree] = [:]
+    /// Address -> fingerprints, as known_hosts has them.
+    var hostKeys: [String: [String]] = [:]
 
     init() throws {
         folder = NSTemporaryDirectory() + "planner-" + UUID().uuidString
@@ -61,6 +63,7 @@ final class TestWorkspace {
         let workspace = try Workspace.read(folder, configuration)
         let result = try Planner.plan(
             workspace, configuration, catalog, trees: tree,
+            hostKeys: { [hostKeys] address, _, _ in hostKeys[address] ?? [] },
             options: .init(
                 jobs: jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly,
                 recover: recover.map { try #require(JobName($0)) }, maxUnreachable: maxUnreachable))

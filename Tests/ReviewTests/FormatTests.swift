@@ -97,16 +97,16 @@ import Testing
         #expect(value["plan"] as? String == file.id.description)
         #expect((value["summary"] as? [String: Any])?["restart"] as? Int == 2)
         let steps = try #require(value["steps"] as? [[String: Any]])
-        #expect(steps.compactMap { $0["id"] as? String } == StepList.rows(file.plan).map(\.step.id.text))
+        #expect(steps.compactMap { $0["id"] as? String } == StepList.rows(file.plan).map(\.id.text))
         #expect((value["not_bound"] as? [[String: Any]])?.count == file.plan.unbound.count)
     }
 
     @Test func stepsAreThoseOfTheItinerary() throws {
         let plan = try Samples.plan(workers: ["w1", "w2"], batch: 2)
         let rows = StepList.rows(plan)
-        #expect(Set(rows.map(\.step.id)) == Set(Itinerary(plan).steps.map(\.id)))
+        #expect(Set(rows.map(\.id)) == Set(Itinerary(plan).steps.map(\.id)))
         #expect(
-            rows.map { "\($0.stage) \($0.step.id)" } == [
+            rows.map { "\($0.stage) \($0.id)" } == [
                 "1 old/stop/1/w1/stop", "1 old/stop/1/w1/remove", "1 old/stop/1/w2/stop", "1 old/stop/1/w2/remove",
                 "2 api/gate", "3 api/upgrade/1/w1/push", "3 api/upgrade/1/w1/restart", "3 api/upgrade/1/w2/push",
                 "3 api/upgrade/1/w2/restart", "3 api/upgrade/1/w1/promote", "3 api/upgrade/1/w2/promote",

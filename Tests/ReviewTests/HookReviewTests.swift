@@ -105,7 +105,7 @@ import Testing
         #expect(!text.contains("make, shells") && text.contains("Programs on the control host"))
         #expect(MarkdownReview.text(file, showsSteps: true).contains("- runs a command, and rolls nothing out\n"))
         #expect(HTMLReview.page(file, showsSteps: true).contains("runs a command, and rolls nothing out"))
-        #expect(StepList.rows(plan).map(\.step.id.text).first == "api/cli/w1/command_order")
+        #expect(StepList.rows(plan).map(\.id.text).first == "api/cli/w1/command_order")
     }
 
     @Test(arguments: [false, true]) func everyFormatNamesEveryHook(_ isJobControl: Bool) throws {
@@ -180,7 +180,7 @@ import Testing
     @Test func stepsComeInTheOrderInWhichTheyRun() throws {
         let rows = StepList.rows(try Hooked.jobControl(jobs: ["canary"], stops: false))
         #expect(
-            rows.map { "\($0.stage) \($0.step.id)" } == [
+            rows.map { "\($0.stage) \($0.id)" } == [
                 "1 canary/job_control/1/w1/push", "1 canary/job_control/1/w2/push",
                 "1 canary/job_control/1/w1/command_canary", "1 canary/job_control/1/w2/command_canary",
                 "1 canary/job_control/1/w1/promote", "1 canary/job_control/1/w2/promote",

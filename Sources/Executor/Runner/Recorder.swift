@@ -140,16 +140,38 @@ struct Recorder: Sendable {
     }
 
     /// What the receipts directories were when the run first saw its workers.
-    func preflight(_ seen: [(step: StepID, generation: String)]) async throws {
-        guard !seen.isEmpty else { return }
+    ///
+    /// - Parameter renames: what the workers have proven, and the catalog takes up with that.
+    func preflight(
+        _ seen: [(step: StepID, generation: String)], renaming renames: [Plan.Rename] = []
+    ) async throws {
+        guard !seen.isEmpty || !renames.isEmpty else { return }
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
-        for (step, generation) in seen {
+        func record(_ step: StepID, _ detail: String) {
             checkpoint.steps += [
                 .begin(step: step, attempt: 1, digest: Digest.of(step.text.utf8), attemptID: step.text),
-                .outcome(step: step, attempt: 1, state: .succeeded, detail: generation),
+                .outcome(step: step, attempt: 1, state: .succeeded, detail: detail),
             ]
         }
+        for (step, generation) in seen { record(step, generation) }
+        if !renames.isEmpty {
+            record(.renames, renames.map(\.description).listed(first: 20))
+            checkpoint.changes.append(.renamed(renames))
+        }
+        checkpoint.changes += machines(Dictionary(seen.map { ($0.step, $0.generation) }) { $1 })
         try await commit(checkpoint)
+        for rename in renames { observe(.renamed(rename)) }
+    }
+
+    /// What a rollout has seen of its workers. One that has left the workspace is not met again.
+    private func machines(_ seen: [StepID: String]) -> [CatalogChange] {
+        let plan = itinerary.plan
+        guard plan.kind == .deploy else { return [] }
+        return plan.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
+            seen[Workforce.preflightStep(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
+                .seen(worker.worker, $0)
+            }
+        }
     }
 
     /// Gives up what a removed worker that cannot be reached runs: its steps are skipped, and the catalog forgets it.

@@ -140,7 +140,8 @@ public struct Rollout: Sendable {
                 ?? Itinerary(file.plan)
             let records = try run.map { try catalog.steps(of: $0.id) } ?? []
             let machine = Self.machine(itinerary, records, options)
-            return .steps(machine.foreseen().map { itinerary.steps[$0].id })
+            let renames = file.plan.renames(leftBy: records).isEmpty ? [] : [StepID.renames]
+            return .steps(renames + machine.foreseen().map { itinerary.steps[$0].id })
         }
     }
 
@@ -168,7 +169,10 @@ public struct Rollout: Sendable {
         let keeper = try windowKeeper(plan, permit.watch)
         try checkWindow(file, resumed, hasBegun: hasBegun, keeper)
         if !hasBegun {
-            let facts = plan.staleFacts(in: try catalog.snapshot())
+            let snapshot = try catalog.snapshot()
+            let contradicted = snapshot.contradicted(plan.renames)
+            guard contradicted.isEmpty else { throw RolloutError.knownOtherwise(contradicted) }
+            let facts = plan.staleFacts(in: snapshot.renamed(plan.renames))
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
         }
         try checkContent(of: plan)

@@ -9,6 +9,10 @@ public enum RolloutError: Error, Sendable {
     case unfinishedRun(Run)
     case abandoned(Run)
     case stale([StaleFact])
+    /// The catalog does not know these workers as the plan does by now.
+    case knownOtherwise([Plan.Rename])
+    /// At the addresses of these workers are other machines than those that the plan takes them for.
+    case otherMachines([Plan.Rename])
     /// Objects that the plan needs and the store lacks or holds altered.
     case content([String])
     /// Hooks cannot run here: whole sentences.
@@ -63,6 +67,12 @@ extension RolloutError: CustomStringConvertible {
         case .stale(let facts):
             Self.list(
                 "the plan is stale, nothing was touched. Plan again, or put the facts back:", facts.map(\.description))
+        case .knownOtherwise(let renames):
+            Self.list(
+                "the plan is stale, nothing was touched. Plan again: the catalog does not have these workers any more as the "
+                    + "plan renames them:", renames.map(\.description))
+        case .otherMachines(let renames):
+            Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))
         case .content(let problems):
             Self.list(
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
@@ -118,6 +128,13 @@ extension RolloutError: CustomStringConvertible {
                 + (unknown.isEmpty
                     ? "Nothing of it is unknown." : "Unknown is: \(unknown.map(\.text).joined(separator: ", ")).")
         }
+    }
+
+    private static func stranger(_ rename: Plan.Rename) -> String {
+        "\(rename): another machine has this address. \(rename.to) does not show the receipts that \(rename.from) had. "
+            + "Where the machine of \(rename.from) has another address now, correct the addresses in workers.json and plan "
+            + "again. Where it was set up anew, or put back from a copy: take \(rename.to) out of workers.json, plan and "
+            + "apply, which gives up what is recorded of \(rename.from); then put it in again"
     }
 
     private static func list(_ head: String, _ items: [String]) -> String {

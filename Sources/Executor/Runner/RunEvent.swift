@@ -7,6 +7,8 @@ public enum RunEvent: Sendable {
     case stepResumed(Step, attempt: Int)
     case stepEnded(Step, outcome: StepMachine.Outcome, detail: String?, milliseconds: Int64)
     case promoted([AllocationID], version: String)
+    /// The machine has shown that it is the one that it was, and goes by its new name.
+    case renamed(Plan.Rename)
     /// The run goes on without the allocation.
     case leftBehind(AllocationID, reason: String)
     /// A gate has not passed yet and is probed again.

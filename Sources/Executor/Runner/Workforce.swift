@@ -42,8 +42,10 @@ struct Workforce: Sendable {
     /// Where a run is in its middle, the rest does not hold anybody up either, as long as any worker answers: its own steps
     /// find it unreachable.
     ///
+    /// What the plan renames is recorded together with what was seen, once all of these machines have shown who they are.
+    ///
     /// - Parameter takeOver: whether workers are taken from another controller, or from a later run.
-    /// - Throws: `RolloutError.preflight` with all faults of all workers.
+    /// - Throws: `RolloutError.preflight` with all faults of all workers, `.otherMachines`.
     static func assemble(
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> Workforce {
@@ -54,7 +56,8 @@ struct Workforce: Sendable {
             records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
         let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         // A worker on which nothing is left to do need not answer any more.
-        let workers = Set(needed.lazy.map(\.worker))
+        let renames = plan.renames(leftBy: records)
+        let workers = Set(needed.lazy.map(\.worker)).union(renames.map(\.to))
         var answers = await ask(plan.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
             let session = WorkerSession(
                 worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
@@ -71,6 +74,8 @@ struct Workforce: Sendable {
             if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
             if let generation = known[preflightStep(worker)] { answers.sessions[worker]?.generation = generation }
         }
+        if !answers.removed.isEmpty { answers.dismissStrangers(try recorder.catalog.machines()) }
+        try answers.prove(renames)
         let absences = answers.absences(itinerary, records, needed)
         let left = Set(absences.leaving.map(\.allocation))
         let waited = try answers.waited(
@@ -78,7 +83,7 @@ struct Workforce: Sendable {
             hasBegun: records.contains { !isPreflight($0.step) }, absences)
         try await recorder.preflight(
             answers.reports.filter { known[preflightStep($0.key)] == nil }.sorted { $0.key < $1.key }
-                .map { (preflightStep($0.key), $0.value.generation) })
+                .map { (preflightStep($0.key), $0.value.generation) }, renaming: renames)
         try await recorder.leave(absences.leaving)
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
             recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
@@ -140,6 +145,30 @@ struct Workforce: Sendable {
             for (worker, fault) in Twins.faults(reports.filter({ !removed.contains($0.key) })) {
                 sessions[worker] = nil
                 faults[worker, default: []].append(fault)
+            }
+        }
+
+        /// Goes on without removed workers at whose addresses other machines are by now: nothing of their jobs is there, and
+        /// what is there may be another worker's.
+        mutating func dismissStrangers(_ machines: [WorkerName: Machine]) {
+            for worker in removed {
+                guard let machine = machines[worker], reports[worker]?.generation != machine.generation else {
+                    continue
+                }
+                absent[worker] = "another machine has its address"
+                sessions[worker] = nil
+                reports[worker] = nil
+            }
+        }
+
+        /// Keeps everything from beginning where a machine that goes by another name is not the one that it was, or cannot
+        /// be asked.
+        mutating func prove(_ renames: [Plan.Rename]) throws {
+            let strangers = RenameProof.strangers(renames, reports)
+            guard strangers.isEmpty else { throw RolloutError.otherMachines(strangers) }
+            for rename in renames {
+                guard let silence = silent.removeValue(forKey: rename.to) else { continue }
+                faults[rename.to, default: []].append(RenameProof.fault(rename, because: silence.reason))
             }
         }
 

@@ -1,0 +1,61 @@
+internal import GRDB
+public import Model
+
+extension Catalog {
+    /// What workers were when a rollout last saw them.
+    public func machines() throws(CatalogError) -> [WorkerName: Machine] { try read { db in try self.machines(db) } }
+
+    func machines(_ db: Database) throws -> [WorkerName: Machine] {
+        var machines: [WorkerName: Machine] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT worker, address, port, host_keys, generation FROM machine") {
+            let text: String = row[0]
+            guard let name = WorkerName(text) else { throw damaged("`\(text)` is no name of a worker") }
+            machines[name] = Machine(
+                address: row[1], port: row[2], hostKeys: (row[3] as String).split(separator: "\n").map(String.init),
+                generation: row[4])
+        }
+        return machines
+    }
+
+    /// Writes what a worker is, within the transaction that is open.
+    func remember(_ machine: Machine, of worker: WorkerName, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO machine (worker, address, port, host_keys, generation) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (worker) DO UPDATE SET address = excluded.address, port = excluded.port,
+                    host_keys = excluded.host_keys, generation = excluded.generation
+                """
+        ).execute(arguments: [
+            worker.text, machine.address, machine.port, machine.hostKeys.joined(separator: "\n"), machine.generation,
+        ])
+    }
+
+    /// Puts new names in the place of old ones, within the transaction that is open. Names may be swapped, so all leave
+    /// their old names before any takes its new one; no name of a worker begins with a space.
+    ///
+    /// Where a new name stands for something that is not renamed itself and is still there, nothing is written.
+    func rename(_ renames: [Plan.Rename], _ db: Database) throws {
+        let nothing = "AND standing != 'stopped' AND promoted_content IS NULL AND unfinished_content IS NULL"
+        for (table, isNothing) in [("allocation", nothing), ("drifted", "")] {
+            let jobs = try String.fetchAll(db, sql: "SELECT DISTINCT job FROM \(table)")
+            let leave = try db.cachedStatement(
+                sql: "UPDATE \(table) SET worker = ' ' || worker WHERE job = ? AND worker = ?")
+            let clear = try db.cachedStatement(
+                sql: "DELETE FROM \(table) WHERE job = ? AND worker = ? \(isNothing)")
+            let take = try db.cachedStatement(
+                sql: "UPDATE \(table) SET worker = ?3 WHERE job = ?1 AND worker = ' ' || ?2")
+            for job in jobs {
+                for rename in renames { try leave.execute(arguments: [job, rename.from.text]) }
+                for rename in renames { try clear.execute(arguments: [job, rename.to.text]) }
+                for rename in renames { try take.execute(arguments: [job, rename.from.text, rename.to.text]) }
+            }
+        }
+        let machines = try self.machines(db)
+        for rename in renames {
+            try db.cachedStatement(sql: "DELETE FROM machine WHERE worker = ?").execute(arguments: [rename.from.text])
+        }
+        for rename in renames {
+            if let machine = machines[rename.from] { try remember(machine, of: rename.to, db) }
+        }
+    }
+}
