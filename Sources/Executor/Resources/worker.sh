@@ -771,7 +771,7 @@ if [ "$verb" = preflight ]; then
     if [ -z "$refused" ] && [ "$faults" = 0 ]; then
         # So that no attempt has to make it.
         if [ "$seen" != 1 ] && [ ! -d "$R/$run" ] && [ ! -e "$R/$run.settled" ]; then
-            mkdir "$R/$run" || fault write "$R"
+            mkdir "$R/$run" 2>/dev/null || [ -d "$R/$run" ] || fault write "$R"
             set -- "$@" "$R"
         fi
         [ $# -eq 0 ] || sync "$@" || fault write "$W"
