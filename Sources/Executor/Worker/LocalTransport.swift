@@ -28,7 +28,7 @@ public struct LocalTransport: Transport {
 
     public var reconnectWindow: Duration? { nil }
 
-    public var answerLimit: Duration { .seconds(60) }
+    public var answerLimit: Duration { .seconds(120) }
 
     public func close() async {}
 
