@@ -5,6 +5,18 @@ extension Catalog {
     /// What workers were when a rollout last saw them.
     public func machines() throws(CatalogError) -> [WorkerName: Machine] { try read { db in try self.machines(db) } }
 
+    /// Whether a run of another plan has renamed workers since the catalog had this revision; as far as its steps are kept.
+    public func hasRenamed(since revision: Int, but plan: Digest) throws(CatalogError) -> Bool {
+        try read { db in
+            try Bool.fetchOne(
+                db,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM attempt JOIN run ON run.number = attempt.run
+                        WHERE attempt.step = ? AND attempt.state = 'succeeded' AND run.base_revision >= ? AND run.plan <> ?)
+                    """, arguments: [StepID.renames.text, revision, plan.hex]) ?? false
+        }
+    }
+
     func machines(_ db: Database) throws -> [WorkerName: Machine] {
         var machines: [WorkerName: Machine] = [:]
         for row in try Row.fetchAll(db, sql: "SELECT worker, address, port, host_keys, generation FROM machine") {

@@ -7,7 +7,7 @@ final class DatabaseFiles: Sendable {
     private struct File {
         var device: UInt
         var inode: UInt
-        /// In bytes; the database never gets smaller while it is open.
+        /// In bytes; neither gets smaller while it is open.
         var size: Int
     }
 
@@ -38,7 +38,10 @@ final class DatabaseFiles: Sendable {
             guard let database, Self.isSame(database, seen.database), database.size >= seen.database.size else {
                 return false
             }
-            if let known = seen.log, log.map({ Self.isSame($0, known) }) != true { return false }
+            // SQLite begins the log anew at its start, and never makes it shorter.
+            if let known = seen.log, log.map({ Self.isSame($0, known) && $0.size >= known.size }) != true {
+                return false
+            }
             seen.database = database
             seen.log = log
             return true

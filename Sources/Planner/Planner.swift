@@ -51,7 +51,9 @@ public enum Planner {
         options.recover = Set(options.recover).sorted()
         try checkSelection(options.jobs, workspace, catalog)
         try checkRecovery(options, workspace)
-        let renames = Renames(workspace, configuration, catalog, hostKeys).all
+        let found = Renames(workspace, configuration, catalog, hostKeys)
+        guard found.blocked.isEmpty else { throw PlanningError.namesTaken(found.blocked) }
+        let renames = found.all
         let catalog = catalog.renamed(renames)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }

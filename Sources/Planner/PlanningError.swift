@@ -13,6 +13,8 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case unknownCommand(String, of: JobName, known: [String])
     /// Nothing of the job is active, so that a command of it has nothing to run for.
     case noActiveAllocation(JobName)
+    /// Workers that go by a new name which the catalog has for another machine.
+    case namesTaken([Plan.Rename])
     /// The bucket's range has no free number left.
     case portsExhausted(job: JobName, port: String, range: ClosedRange<Int>)
 
@@ -39,6 +41,15 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
                 + (known.isEmpty ? "it has none of that event" : hint)
         case .noActiveAllocation(let job):
             return "job \(job) has no active allocation; a command runs once for each"
+        case .namesTaken(let renames):
+            let lines = renames.map { rename in
+                "  \(rename.from) goes by the name \(rename.to) now, and \(rename.to) was another machine, which is gone"
+            }
+            let gone = Self.list(renames.map(\.to.text))
+            return "a name is taken over while the catalog still has jobs of its old machine:\n"
+                + lines.joined(separator: "\n")
+                + "\ntake \(gone) out of workers.json, with all other names as they were, plan and apply: that gives up what is "
+                + "recorded of it. Then change the names, and plan again"
         case .portsExhausted(let job, let port, let range):
             return "job \(job): no number between \(range.lowerBound) and \(range.upperBound) is free for \(port); "
                 + "widen port_min and port_max in workspace/bucket.conf"

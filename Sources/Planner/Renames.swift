@@ -14,6 +14,9 @@ extension Planner {
 struct Renames {
     /// By the old name.
     let all: [Plan.Rename]
+    /// Those whose new name still stands for a machine that nobody accounts for: what runs there would be taken for what runs
+    /// here, and a stop of it would end up here.
+    let blocked: [Plan.Rename]
 
     private struct Place: Hashable {
         var address: String
@@ -30,7 +33,7 @@ struct Renames {
         _ hostKeys: Planner.HostKeys
     ) {
         guard configuration.transport == .ssh, !catalog.machines.isEmpty else {
-            all = []
+            (all, blocked) = ([], [])
             return
         }
         // The workspace has each place once.
@@ -46,20 +49,12 @@ struct Renames {
             else { return nil }
             return Plan.Rename(from: name, to: worker.name, generation: machine.generation)
         }
-        all = Self.sound(found, there).sorted { $0.from < $1.from }
-    }
-
-    /// Without those of which nobody can say what runs where: two old names of one machine, and a new name that the catalog
-    /// knows for another machine that keeps it.
-    private static func sound(_ found: [Plan.Rename], _ there: Set<WorkerName>) -> [Plan.Rename] {
+        // Of two old names of one machine nobody can say what runs there.
         var claims: [WorkerName: Int] = [:]
         for rename in found { claims[rename.to, default: 0] += 1 }
-        var sound = found.filter { claims[$0.to] == 1 }
-        while true {
-            let leaving = Set(sound.map(\.from))
-            let kept = sound.filter { !there.contains($0.to) || leaving.contains($0.to) }
-            if kept.count == sound.count { return sound }
-            sound = kept
-        }
+        let sound = found.filter { claims[$0.to] == 1 }.sorted { $0.from < $1.from }
+        let leaving = Set(sound.map(\.from))
+        blocked = sound.filter { there.contains($0.to) && !leaving.contains($0.to) }
+        all = blocked.isEmpty ? sound : []
     }
 }

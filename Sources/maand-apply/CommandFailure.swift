@@ -53,7 +53,9 @@ struct CommandFailure: Error, CustomStringConvertible {
             .freezes, .neverFits:
             .invalid
         case .unfinishedRun: .otherRun
-        case .abandoned, .stale, .knownOtherwise, .otherMachines, .zone, .tooLate, .opensTooLate, .windowIsOver: .stale
+        case .abandoned, .stale, .knownOtherwise, .renamedSince, .otherMachines, .zone, .tooLate, .opensTooLate,
+            .windowIsOver:
+            .stale
         case .preflight: .unreachable
         case .hookPort: .tryLater
         case .notApproved: .notApproved

@@ -92,11 +92,20 @@ import Testing
         #expect(plan.decision("api", "db1") == "start/first_deploy")
     }
 
-    @Test func aNameThatIsStillAnothersIsNoRename() throws {
-        // Nobody says what became of the machine that was b.
+    @Test func aNameThatIsStillAnothersIsRefused() throws {
+        func refusal(_ before: KeyValuePairs<String, Int>, _ after: KeyValuePairs<String, Int>) throws -> String? {
+            let bucket = try deployed(before)
+            try name(after, in: bucket)
+            return #expect(throws: PlanningError.self) { try bucket.plan() }?.description
+        }
+        // Nobody says what became of the machine that was b; nor, in a chain, of that which was c.
+        #expect(try refusal(["a": 1, "b": 2], ["b": 1])?.contains("take b out of workers.json") == true)
+        let chain = try refusal(["a": 1, "b": 2, "c": 3], ["b": 1, "c": 2])
+        #expect(chain?.contains("take c out of workers.json") == true)
+        // As it says: what was that machine first.
         let bucket = try deployed(["a": 1, "b": 2])
-        try name(["b": 1], in: bucket)
-        #expect(try bucket.plan().plan.renames.isEmpty)
+        try name(["a": 1], in: bucket)
+        #expect(try bucket.plan().plan.decision("api", "b") == "stop/removed")
         // Nor which of two names of one machine has what runs there.
         let twins = try deployed(["a": 1, "b": 2])
         twins.catalog.machines[try #require(WorkerName("b"))] = twins.catalog.machines[try #require(WorkerName("a"))]

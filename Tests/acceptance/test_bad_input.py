@@ -404,9 +404,13 @@ class BadTargets(bucket.Case):
         b = self.job("start restart:\n\t@mkdir -p data; sleep 60 & echo $$! > data/daemon.pid; echo started\n")
         began = time.monotonic()
         try:
-            self.succeed(b.apply())
+            told = self.succeed(b.apply()).out
             self.assertLess(time.monotonic() - began, 30, "apply waited for the daemon")
-            self.assertEqual(len([p for p in b.processes()]), 2, "the daemons live on")
+            daemons = [int(file.read_text()) for file in b.path.glob("workers/*/opt/worker/*/jobs/*/data/daemon.pid")]
+            self.assertEqual(len(daemons), 2)
+            for daemon in daemons:
+                os.kill(daemon, 0)
+                self.assertIn(f"process {daemon} sleep has the output of the target still open", told)
         finally:
             for file in b.path.glob("workers/*/opt/worker/*/jobs/*/data/daemon.pid"):
                 os.kill(int(file.read_text()), 15)

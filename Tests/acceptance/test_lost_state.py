@@ -114,6 +114,31 @@ class LostState(bucket.Case):
             self.succeed(b.plan())
             self.assertEqual(bucket.actions(b.read_plan())["api"], {WORKER: ("restart", "unfinished")})
 
+    def test_what_was_decided_of_another_attempt_proves_nothing(self):
+        b = self.upgrade()
+        b.hold("api", OTHER)
+        b.hold("api", WORKER)
+        apply = b.start_apply()
+        until(lambda: len(b.began()) == 2, "both have begun")
+        apply.send_signal(signal.SIGKILL)
+        apply.communicate()
+        for process in b.processes():
+            os.kill(process, signal.SIGKILL)
+        until(lambda: not b.processes(), "both are dead")
+        b.release("api", WORKER)
+        self.refuse(b.apply(), 4)
+        for worker in (WORKER, OTHER):
+            self.succeed(b.run("maand-apply", "resolve", "2", f"api/upgrade/1/{worker}/restart", "failed",
+                               "--reason", "killed", "--bucket", b.path))
+        apply = b.start_apply("--retry-failed")
+        until(lambda: ("api", WORKER, "restart") in b.targets() and len(b.began()) == 4, "one has ended, one runs")
+        until(lambda: "exit.0" in (self.root(b) / "receipts/.lock/api").read_text(), "the worker has said so")
+        self.put_back(b)
+        b.release("api", OTHER)
+        out, err = apply.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(apply.returncode, 4, out + err)
+        self.assertEqual(self.versions(b), {WORKER: "1.0.0", OTHER: "2.0.0"})
+
     def test_a_person_may_say_that_it_runs(self):
         b = self.upgrade()
         apply = self.half(b)

@@ -95,6 +95,33 @@ class Renames(SSHCase):
         self.succeed(b.apply())
         self.once_each(b, "restart", ["db1", "b"])
 
+    def test_a_name_that_is_taken_over_from_a_machine_that_is_gone(self):
+        _, b = self.named(["a", "b"])
+        b.name({"b": 1})
+        self.refuse(b.plan(), 65, "a goes by the name b now", "take b out of workers.json")
+        # As it says.
+        b.name({"a": 1})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.name({"b": 1})
+        self.succeed(b.plan())
+        self.assertEqual(self.renames(b), [("a", "b")])
+        self.succeed(b.apply())
+        self.assertEqual(self.there(b), [("app", "b")])
+        self.assertEqual([row[2] for row in b.began()], [], "what runs on the machine runs on")
+        self.succeed(b.plan("--detailed-exitcode"))
+
+    def test_a_plan_from_before_other_names(self):
+        _, b = self.named(["a", "b"])
+        b.job("app", "2.0.0", pause=0)
+        self.succeed(b.plan(out="old.plan.yaml"))
+        b.job("app", "1.0.0", pause=0)
+        b.name({"a": 2, "b": 1})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.refuse(b.apply(plan="old.plan.yaml"), 3, "workers got other names since it was made")
+        self.assertEqual(b.began(), [])
+
     def test_names_that_are_swapped(self):
         fleet = Fleet(self, 3)
         b = Named(self, fleet)

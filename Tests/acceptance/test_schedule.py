@@ -222,8 +222,8 @@ class Fired(Scheduled):
         self.succeed(b.apply())
         b.forget()
         b.workers(*[f"127.0.11.{n}" for n in range(1, 7)])
-        b.job("api", "2.0.0", make=bucket.makefile(1), max_concurrent_starts=1, timeouts={"action": 3, "push": 1})
-        self.succeed(b.plan("--window", "daily 22:00 for 5s in UTC"))
+        b.job("api", "2.0.0", make=bucket.makefile(4), max_concurrent_starts=1, timeouts={"action": 6, "push": 1})
+        self.succeed(b.plan("--window", "daily 22:00 for 20s in UTC"))
         service, timer = self.units(b)
         # 22:00 on some day of 2099, and on the days after.
         opening, codes = 4076000000 // 86400 * 86400 + 22 * 3600, []

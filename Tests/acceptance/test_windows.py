@@ -95,8 +95,8 @@ def instant(text):
 class Executing(bucket.Case):
     """The targets take a second each; tests move the clock of maand-apply by MAAND_TIME_OFFSET."""
 
-    def deployed(self, hosts=12, **manifest):
-        """Runs everywhere, and records how long pushes take."""
+    def deployed(self, hosts=12, is_known=False, **manifest):
+        """Runs everywhere, and records how long pushes take; with `is_known` how long restarts take, too."""
         b = bucket.Bucket(self)
         b.hosts = [f"127.0.9.{n}" for n in range(1, hosts + 1)]
         b.workers(*b.hosts)
@@ -104,6 +104,10 @@ class Executing(bucket.Case):
         b.job("api", files={"app.conf": "old\n"}, **manifest)
         self.succeed(b.plan())
         self.succeed(b.apply())
+        if is_known:
+            b.job("api", "1.0.1", files={"app.conf": "old\n"}, make=make, **{**manifest, "max_concurrent_upgrades": 2})
+            self.succeed(b.plan())
+            self.succeed(b.apply())
         b.forget()
         b.job("api", "2.0.0", files={"app.conf": "new\n"}, make=make, **manifest)
         return b
@@ -126,14 +130,14 @@ class Executing(bucket.Case):
 
     @bucket.alone
     def test_twelve_batches_in_windows_of_four_seconds(self):
-        b = self.deployed(timeouts={"action": 3})
+        b = self.deployed(is_known=True, timeouts={"action": 3})
         self.succeed(b.plan("--window", "third thu 22:00 for 4s in Europe/Berlin"))
         # 19 March 2026, 22:00 in Berlin; then April ... as the next runs say.
         opening, openings, offsets, parked = 1773954000, [], [], 0
         outside, _ = self.apply_at(b, opening - 3600)
         self.refuse(outside, 75, "maintenance window is closed", "Thu 2026-03-19 22:00:00 +01:00 (2026-03-19T21:00:00Z)")
         self.assertEqual(b.began(), [])
-        self.assertIn("run 1  succeeded", b.status().out, "no run was begun")
+        self.assertIn("run 2  succeeded", b.status().out, "no run was begun")
         for _ in range(30):
             result, offset = self.apply_at(b, opening)
             openings.append((opening, opening + 4))
@@ -173,7 +177,7 @@ class Executing(bucket.Case):
 
     @bucket.alone
     def test_the_same_in_real_time_with_wait(self):
-        b = self.deployed(timeouts={"action": 3})
+        b = self.deployed(is_known=True, timeouts={"action": 3})
         first = int(time.time()) + 3
         openings = [(first + 7 * n, first + 7 * n + 4) for n in range(14)]
         self.succeed(b.plan("--window", " and ".join(f"{utc(begin)} to {utc(end)}" for begin, end in openings)))

@@ -1327,14 +1327,16 @@ if [ "$verb" = remove ]; then
     answer removed
 fi
 
-# prove JOB GENERATION ATTEMPT DIGEST: whether this is still the worker on which ATTEMPT was the last to act on the job, and
-# ended well; with ATTEMPT `-`, the one on which a push left the list of this DIGEST. Touches nothing.
+# prove JOB GENERATION ATTEMPT DIGEST CONTROLLER SEQUENCE NONCE: whether this is still the worker that belongs to the run, and on
+# which ATTEMPT was the last to act on the job, and ended well; with ATTEMPT `-`, the one on which a push left the list of
+# this DIGEST. Touches nothing.
 if [ "$verb" = prove ]; then
     read -r nonce || exit 64
     places "$1"
-    expected=$2
+    expected=$2 owner="$5 $6 $7"
     identity
     same || answer generation "$generation"
+    permitted || answer unproved owner
     [ -d "$J" ] || answer unproved nojob
     if [ "$3" = - ]; then
         set -- "$4" $(sha256sum <"$W/deployed/$job")

@@ -9,8 +9,8 @@ extension Performer {
     ///
     /// - Returns: what else than a success was recorded, by step.
     func promote(_ attempts: [StepMachine.Attempt]) async throws -> [Int: StepMachine.Outcome] {
-        let decided = Set(try recorder.catalog.decisions(recorder.run.id).compactMap(\.step))
-        let claims = try attempts.map { try claim(behind: $0.step, decided) }
+        let decisions = try recorder.catalog.decisions(recorder.run.id)
+        let claims = try attempts.map { try claim(behind: $0.step, decisions) }
         let endings = await Array(zip(attempts, claims)).sideBySide(width: Workforce.width) { attempt, claim in
             guard let claim else { return Ending.succeeded }
             return (try? await leaving.race { await proof(attempt.step, claim) }) ?? .left
@@ -26,8 +26,8 @@ extension Performer {
 
     /// What the worker has to prove; nil where nothing more can be learnt from it.
     ///
-    /// - Parameter decided: steps of which a person has said what became of them: the worker may not be able to tell.
-    private func claim(behind promote: Int, _ decided: Set<StepID>) throws -> Claim? {
+    /// - Parameter decisions: of a step of which a person has said what became of it, its worker may not be able to tell.
+    private func claim(behind promote: Int, _ decisions: [Decision]) throws -> Claim? {
         guard let batch = itinerary.batch(of: promote), let chain = itinerary.places[promote].chain,
             let last = batch.chains[chain].steps.last
         else { return nil }
@@ -36,8 +36,11 @@ extension Performer {
         let step = itinerary.steps[last]
         switch step.kind {
         case .action:
-            if decided.contains(step.id) { return nil }
-            return try recorder.catalog.attempts(of: recorder.run.id, step: step.id).last.map { .attempt($0.attemptID) }
+            guard let record = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).last else {
+                return nil
+            }
+            let isDecided = decisions.contains { $0.step == step.id && $0.at >= record.startedAt }
+            return isDecided ? nil : .attempt(record.attemptID)
         case .push:
             return try recorder.release(of: promote).map { .files(try workerEntries(store.tree($0.content))) }
         case .remove, .hook, .order, .promote, .gate, .bake, .complete: return nil

@@ -64,6 +64,7 @@ extension Performer {
         var attempt = attempt
         var isKnown = isResumed
         var renewals = 0
+        let began = ContinuousClock.now
         while true {
             let prepared: AttemptRequest?
             do {
@@ -96,7 +97,9 @@ extension Performer {
                     return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt)
                 }
                 // Of an attempt that this process made, the worker says why it will not have it.
-                guard isKnown || isFenced, renewals < Self.renewals else {
+                // One that was waited for in vain as long as it may take is not tried again at once.
+                let isOverdue = session.patience(for: request).map { began.duration(to: .now) >= $0 } ?? false
+                guard isKnown || isFenced, renewals < Self.renewals, !isOverdue else {
                     return (Ending(outcome: .failed, detail: why), attempt)
                 }
                 // Its clock may have been set meanwhile.

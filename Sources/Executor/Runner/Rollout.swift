@@ -172,6 +172,9 @@ public struct Rollout: Sendable {
             let snapshot = try catalog.snapshot()
             let contradicted = snapshot.contradicted(plan.renames)
             guard contradicted.isEmpty else { throw RolloutError.knownOtherwise(contradicted) }
+            guard try !catalog.hasRenamed(since: plan.base.catalogRevision, but: file.id) else {
+                throw RolloutError.renamedSince
+            }
             let facts = plan.staleFacts(in: snapshot.renamed(plan.renames))
             guard facts.isEmpty else { throw RolloutError.stale(facts) }
         }

@@ -11,6 +11,8 @@ public enum RolloutError: Error, Sendable {
     case stale([StaleFact])
     /// The catalog does not know these workers as the plan does by now.
     case knownOtherwise([Plan.Rename])
+    /// Workers got other names since the plan was made.
+    case renamedSince
     /// At the addresses of these workers are other machines than those that the plan takes them for.
     case otherMachines([Plan.Rename])
     /// Objects that the plan needs and the store lacks or holds altered.
@@ -71,6 +73,8 @@ extension RolloutError: CustomStringConvertible {
             Self.list(
                 "the plan is stale, nothing was touched. Plan again: the catalog does not have these workers any more as the "
                     + "plan renames them:", renames.map(\.description))
+        case .renamedSince:
+            "the plan is stale, nothing was touched: workers got other names since it was made. Plan again"
         case .otherMachines(let renames):
             Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))
         case .content(let problems):

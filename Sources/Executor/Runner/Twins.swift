@@ -23,7 +23,7 @@ enum Twins {
         reports.map(\.key).sorted().map(\.text).listed(first: 5)
     }
 
-    private static func twin(_ others: String) -> String {
+    static func twin(_ others: String) -> String {
         "it is the same machine as \(others). Leave one of the names in workers.json, or correct the addresses"
     }
 

@@ -74,7 +74,15 @@ struct Workforce: Sendable {
             if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
             if let generation = known[preflightStep(worker)] { answers.sessions[worker]?.generation = generation }
         }
-        if !answers.removed.isEmpty { answers.dismissStrangers(try recorder.catalog.machines()) }
+        let machines = try recorder.catalog.machines()
+        if !machines.isEmpty {
+            answers.dismissStrangers(machines)
+            let there = Set(
+                try recorder.catalog.snapshot().allocations.lazy.filter { $0.value.isThere }.map(\.key.worker))
+            let leaving = plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from)
+            let others = there.subtracting(leaving).subtracting(answers.reports.keys)
+            answers.refuseKnown(machines.filter { others.contains($0.key) })
+        }
         try answers.prove(renames)
         let absences = answers.absences(itinerary, records, needed)
         let left = Set(absences.leaving.map(\.allocation))
@@ -158,6 +166,16 @@ struct Workforce: Sendable {
                 absent[worker] = "another machine has its address"
                 sessions[worker] = nil
                 reports[worker] = nil
+            }
+        }
+
+        /// Refuses workers that are machines which carry jobs by other names, which were not asked.
+        mutating func refuseKnown(_ machines: [WorkerName: Machine]) {
+            let names = Dictionary(machines.map { ($0.value.generation, $0.key) }, uniquingKeysWith: { min($0, $1) })
+            for (worker, report) in reports where !removed.contains(worker) {
+                guard let other = names[report.generation] else { continue }
+                faults[worker, default: []].append(Twins.twin("\(other)"))
+                sessions[worker] = nil
             }
         }
 

@@ -12,6 +12,8 @@ enum Claim: Sendable {
 enum Doubt: Equatable, Sendable {
     /// Its receipts are not those that the run saw first.
     case otherReceipts
+    /// It belongs to another run.
+    case otherOwner
     /// It has no folder of the job.
     case noFolder
     /// Its list of what was pushed is another one.
@@ -23,6 +25,7 @@ enum Doubt: Equatable, Sendable {
     var text: String {
         switch self {
         case .otherReceipts: "its receipts are not those that this run saw first"
+        case .otherOwner: "it does not know that this run has taken it"
         case .noFolder: "the job has no folder there"
         case .otherFiles: "its list of pushed files is not the one that this run left"
         case .otherAttempt(let last?): "the last attempt that it knows of the job is \(last)"

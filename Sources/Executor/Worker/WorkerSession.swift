@@ -189,13 +189,14 @@ public struct WorkerSession: Sendable {
             case .files(let entries): ["-", entries.deployedDigest]
             }
         let (answer, result) = try await ask(
-            "prove", [job, generation ?? "-"] + fields, timeout: transport.answerLimit)
+            "prove", [job, generation ?? "-"] + fields + ownership, timeout: transport.answerLimit)
         let words = answer["state"]?.words() ?? []
         switch words.first {
         case "proved": return nil
         case "generation": return .otherReceipts
         case "unproved" where words.count > 1:
             switch words[1] {
+            case "owner": return .otherOwner
             case "nojob": return .noFolder
             case "files": return .otherFiles
             default: return .otherAttempt(words.count > 2 ? words[2] : nil)
