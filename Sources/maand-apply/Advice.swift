@@ -39,7 +39,7 @@ struct Advice {
         case .unknown:
             let step = unknown.count == 1 ? unknown[0].text : "STEP"
             return "Look at the worker, then say what happened: maand-apply resolve \(run) \(step) succeeded|failed "
-                + "--reason '...'"
+                + "--reason '...'. Or \(abandon)"
         }
     }
 

@@ -21,7 +21,7 @@ SEED = int(os.environ.get("MAAND_SEED", "15"))
 WORKERS = 4
 
 MAKEFILE = """\
-ME := $(notdir $(CURDIR)) $(ALLOCATION_IP) $@ $(NEW_VERSION)
+ME = $(notdir $(CURDIR)) $(ALLOCATION_IP) $@ $(NEW_VERSION)
 
 start stop restart reload:
 \t@mkdir -p data; echo "begin $(ME)" >>LOG; sleep PAUSE; echo $(NEW_VERSION) >data/running; echo "end $(ME)" >>LOG

@@ -5,7 +5,7 @@ internal import Synchronization
 /// Promotes what a batch has done, where its workers prove that they are those that did it.
 extension Performer {
     /// Asks the workers of a batch, after its hooks and its slowest allocation, and records what came of it: a host that was
-    /// set up anew, emptied or put back from a copy meanwhile is not promoted.
+    /// emptied, reinstalled or restored from a snapshot meanwhile is not promoted.
     ///
     /// - Returns: what else than a success was recorded, by step.
     func promote(_ attempts: [StepMachine.Attempt]) async throws -> [Int: StepMachine.Outcome] {
@@ -61,7 +61,7 @@ extension Performer {
                 outcome: .unknown,
                 detail:
                     "not promoted, since the worker does not prove that it is the one that acted: \(doubt.text). It may "
-                    + "have been emptied, set up anew or put back from a copy since. The next plan acts there again")
+                    + "have been emptied, reinstalled or restored from a snapshot since. The next plan acts there again")
         } catch {
             var ending = Self.ending(of: error)
             if ending.isOpen { return ending }

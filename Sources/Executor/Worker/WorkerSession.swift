@@ -178,8 +178,7 @@ public struct WorkerSession: Sendable {
         return try pushReport(answer, command)
     }
 
-    /// Asks whether this is still the worker on which something was done last for a job, and not one that was set up anew or
-    /// put back from a copy since.
+    /// Asks whether this is still the worker on which something was done last for a job.
     ///
     /// - Returns: nil where it is.
     func doubt(_ claim: Claim, of job: String) async throws(TransportError) -> Doubt? {
