@@ -133,6 +133,7 @@ struct RunCommand: AsyncParsableCommand {
             progress.show(event)
             log?.write(event)
         }
+        defer { rollout.close() }
         let ending = try await rollout.apply(
             file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
         switch ending {

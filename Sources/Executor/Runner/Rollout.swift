@@ -127,6 +127,10 @@ public struct Rollout: Sendable {
         }
     }
 
+    /// Closes the catalog, so that its log is in it; nothing is to be asked of the rollout afterwards. What still listens for
+    /// requests to park would keep it open for a moment more.
+    public func close() { try? catalog.close() }
+
     /// What `apply` would do, if everything went well; nothing is written, and no worker is asked.
     ///
     /// - Throws: what `apply` would before it touches anything.
@@ -258,7 +262,7 @@ public struct Rollout: Sendable {
         let recorder = Recorder(
             catalog: catalog, run: run, itinerary: try itinerary(of: run, plan), clock: clock, observe: observe)
         let inbox = ParkInbox(parkRequests)
-        let telling = Task { await recorder.underWay.tell(observe) }
+        let telling = Task { [underWay = recorder.underWay, observe] in await underWay.tell(observe) }
         defer {
             inbox.close()
             telling.cancel()
