@@ -61,7 +61,8 @@ extension Performer {
                 outcome: .unknown,
                 detail:
                     "not promoted, since the worker does not prove that it is the one that acted: \(doubt.text). It may "
-                    + "have been emptied, reinstalled or restored from a snapshot since. The next plan acts there again")
+                    + "have been emptied, reinstalled or restored from a snapshot since. The next plan acts there again"
+            )
         } catch {
             var ending = Self.ending(of: error)
             if ending.isOpen { return ending }
