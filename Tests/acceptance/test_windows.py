@@ -299,7 +299,7 @@ class Executing(bucket.Case):
     def test_killed_in_the_window_and_resumed_in_the_next(self):
         b = self.deployed(hosts=3, timeouts={"action": 3})
         first = int(time.time()) + 2
-        openings = [(first + 9 * n, first + 9 * n + 7) for n in range(6)]
+        openings = [(first + 24 * n, first + 24 * n + 20) for n in range(6)]
         self.succeed(b.plan("--window", " and ".join(f"{utc(begin)} to {utc(end)}" for begin, end in openings)))
         child = b.start_apply("--wait")
         bucket.until(lambda: b.began(), "the first target begun")
