@@ -38,8 +38,7 @@ unit: test-packages toolchain ## debug build with warnings as errors, then the u
 	swift build --build-tests $(STRICT)
 	swift test --skip-build $(STRICT) --skip SSHTests --skip HookAPITests \
 	    --skip OwnFilesConformanceTests --skip OutputConformanceTests
-	@# By themselves: the first look at how long silent servers are waited for, or ask a server here; the second keep both
-	@# processors busy.
+	@# By themselves: silent servers are waited for, a server of this process is asked, both processors are kept busy.
 	swift test --skip-build $(STRICT) --filter SSHTests
 	swift test --skip-build $(STRICT) --filter HookAPITests
 	swift test --skip-build $(STRICT) --filter 'OwnFilesConformanceTests|OutputConformanceTests'

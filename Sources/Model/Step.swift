@@ -51,8 +51,8 @@ public enum StepKind: Hashable, Sendable {
     /// Whether the allocation's worker is asked for anything; hooks run on the control host.
     public var contactsWorker: Bool {
         switch self {
-        case .push, .action, .remove: true
-        case .hook, .order, .promote, .gate, .bake, .complete: false
+        case .push, .action, .remove, .promote: true
+        case .hook, .order, .gate, .bake, .complete: false
         }
     }
 

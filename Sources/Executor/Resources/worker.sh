@@ -12,7 +12,7 @@
 #   run      boot id, runner's pid, its start time, command digest; written before anything else
 #   go       created exclusively: whoever creates it decides, the runner to begin or a fence to close the id
 #   began    the command may have begun; where `go` exists without it, it has not and never will
-#   out err  its output, whole
+#   out err  its output; of one that grows too large, without the middle
 #   done.*   the outcome, in the name, so that publishing it needs no data block
 #   held     processes that had the output open when the command had ended, as PID NAME; there while any has
 #   settled  a person or the controller has decided about an attempt that died: it holds nobody up
@@ -210,10 +210,14 @@ identity() {
     generation=$g.$inode now=${time#*.}
 }
 same() { [ "$expected" = - ] || [ "$expected" = "$generation" ]; }
-# vanished: answers that the receipts of the run are gone, or all of them.
-vanished() {
+# recognise: goes on only on the receipts that the run saw first.
+recognise() {
     identity
     same || answer generation "$generation"
+}
+# vanished: answers that the receipts of the run are gone, or all of them.
+vanished() {
+    recognise
     answer generation "$generation.vanished"
 }
 
@@ -611,8 +615,7 @@ if [ "$verb" = inquire ]; then
     look
     case $state in
     absent)
-        identity
-        same || answer generation "$generation"
+        recognise
         ;;
     vanished) vanished ;;
     esac
@@ -628,8 +631,7 @@ if [ "$verb" = fence ]; then
     look
     case $state in
     absent | running)
-        identity
-        same || answer generation "$generation"
+        recognise
         # A runner that lives and has not created `go` yet loses here.
         if mark "$r.go"; then
             mark "$r.done.fenced"
@@ -991,8 +993,7 @@ if [ "$verb" = push ]; then
     read -r nonce || exit 64
     places "$1"
     mode=$2 expected=$3 owner="$4 $5 $6" hints=$8
-    identity
-    same || answer generation "$generation"
+    recognise
     owned
     occupy "$job"
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
@@ -1299,8 +1300,7 @@ if [ "$verb" = remove ]; then
     read -r nonce || exit 64
     places "$1"
     expected=$2 owner="$3 $4 $5"
-    identity
-    same || answer generation "$generation"
+    recognise
     owned
     occupy "$job"
     [ ! -L "$J" ] || answer failed symlink
@@ -1334,8 +1334,7 @@ if [ "$verb" = prove ]; then
     read -r nonce || exit 64
     places "$1"
     expected=$2 owner="$5 $6 $7"
-    identity
-    same || answer generation "$generation"
+    recognise
     permitted || answer unproved owner
     [ -d "$J" ] || answer unproved nojob
     if [ "$3" = - ]; then

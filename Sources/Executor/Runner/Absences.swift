@@ -71,8 +71,7 @@ extension Itinerary {
             var isProbed = false
             for index in unit.steps where !done.contains(steps[index].id) {
                 let step = steps[index]
-                let asksWorker = step.kind.contactsWorker || step.kind == .promote
-                if asksWorker, let allocation = step.allocation { left.insert(allocation) }
+                if step.kind.contactsWorker, let allocation = step.allocation { left.insert(allocation) }
                 // What is taken in has gates before it that had passed without it.
                 isProbed = isProbed || step.kind.isProbe || isTakenIn(index)
             }

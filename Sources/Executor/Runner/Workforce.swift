@@ -75,13 +75,16 @@ struct Workforce: Sendable {
             if let generation = known[preflightStep(worker)] { answers.sessions[worker]?.generation = generation }
         }
         let machines = try recorder.catalog.machines()
-        if !machines.isEmpty {
-            answers.dismissStrangers(machines)
-            let there = Set(
-                try recorder.catalog.snapshot().allocations.lazy.filter { $0.value.isThere }.map(\.key.worker))
-            let leaving = plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from)
-            let others = there.subtracting(leaving).subtracting(answers.reports.keys)
-            answers.refuseKnown(machines.filter { others.contains($0.key) })
+        answers.dismissStrangers(machines)
+        let leaving = Set(plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
+        let seen = Set(answers.reports.values.lazy.map(\.generation))
+        let others = machines.filter {
+            seen.contains($0.value.generation) && answers.reports[$0.key] == nil && !leaving.contains($0.key)
+        }
+        if !others.isEmpty {
+            let there = try recorder.catalog.snapshot().allocations.filter { $0.value.isThere }
+            let carrying = Set(there.keys.lazy.map(\.worker))
+            answers.refuseKnown(others.filter { carrying.contains($0.key) })
         }
         try answers.prove(renames)
         let absences = answers.absences(itinerary, records, needed)
