@@ -42,6 +42,18 @@ class BadPlans(bucket.Case):
     def test_missing(self):
         self.refused(None, position=False)
 
+    def test_version_of_another_release(self):
+        text = self.edited('version: "1.0.0"', 'version: "9.9.9"')
+        self.refused(text, "api: the plan says 9.9.9, and its manifest.json 1.0.0", "Plan again", position=False)
+
+    def test_version_that_is_none(self):
+        text = self.edited('version: "1.0.0"', 'version: "1.0.0+$(touch x)"')
+        self.refused(text, "a version has one to three numbers", "letters, digits")
+
+    def test_address_that_is_none(self):
+        text = self.edited('address: "127.0.7.1"', 'address: "$(touch x)"')
+        self.refused(text, "an address consists of")
+
     def test_folder(self):
         self.b.file("bad.plan.yaml").mkdir()
         self.refused(None, position=False)
