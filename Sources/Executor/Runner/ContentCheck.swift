@@ -93,9 +93,9 @@ extension Rollout {
     private func restore(
         _ tree: Digest, of job: JobName, within prefix: String, planned: [FileChange]
     ) throws -> [String] {
-        let folder = "\(bucketFolder)/workspace/jobs/\(job)"
+        let workspace = "\(bucketFolder)/workspace"
         var findings = Findings()
-        let content = JobFolder.read(folder, shown: folder, job: job, into: &findings)
+        let content = JobFolder.read(job, of: workspace, into: &findings)
         let found = Tree(content.tree.entries.filter { $0.path.hasPrefix(prefix) })
         guard found.digest == tree else { return differences(found, tree, job, planned) }
         for entry in found.entries where entry.kind != .emptyDirectory {
@@ -103,7 +103,8 @@ extension Rollout {
             try store.discard(entry.digest)
             switch entry.kind {
             case .symlink: try store.put(content.links[entry.path] ?? [])
-            case .file, .executable: try store.put(fileAt: "\(folder)/\(entry.path)", expecting: entry.digest)
+            case .file, .executable:
+                try store.put(fileAt: "\(workspace)/jobs/\(job)/\(entry.path)", expecting: entry.digest)
             case .emptyDirectory: break
             }
         }
