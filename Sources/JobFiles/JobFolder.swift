@@ -20,6 +20,24 @@ public struct JobFolder: Sendable {
     public let links: [String: [UInt8]]
     /// Files that become others: `*.tpl`. They are not in the tree.
     public let templates: [JobTemplate]
+    /// Virtual environments directly below `_modules`, by path: they are no content, and no hook runs with them.
+    public let venvs: [String]
+
+    /// Where Maand looks for the interpreter of a job's hooks.
+    private static let venvPaths = ["_modules/.venv", "_modules/venv"]
+
+    /// The virtual environments that a job has in a workspace, as paths in the job's folder.
+    public static func venvs(of job: JobName, in workspace: String) -> [String] {
+        let files = Files(below: workspace)
+        return venvPaths.filter { path in
+            do throws(Files.Problem) {
+                _ = try files.kind("jobs/\(job)/\(path)")
+                return true
+            } catch {
+                return !error.isMissing
+            }
+        }
+    }
 
     /// Folders of a job that never belong to its content: the worker's own, at the top.
     private static let runtime: Set<String> = ["data", "logs"]
@@ -29,27 +47,32 @@ public struct JobFolder: Sendable {
     /// Most paths that one job may have.
     static let maximumEntries = 200_000
 
-    /// Walks the folder without following links.
-    ///
-    /// - Parameter shown: the folder as the user knows it, for messages.
-    public static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
-        var walk = Walk(folder: folder, shown: shown, job: job, findings: findings)
+    /// Walks the folder of a job in a workspace without following links.
+    public static func read(_ job: JobName, of workspace: String, into findings: inout Findings) -> JobFolder {
+        let folder = "jobs/\(job)"
+        var walk = Walk(
+            files: Files(below: workspace), folder: folder, shown: "\(workspace)/\(folder)", job: job,
+            findings: findings)
         walk.enter("", depth: 0)
         walk.checkTemplates()
         findings = walk.findings
-        return JobFolder(tree: Tree(walk.entries), links: walk.links, templates: walk.templates)
+        return JobFolder(
+            tree: Tree(walk.entries), links: walk.links, templates: walk.templates, venvs: walk.venvs)
     }
 
     /// Whether a folder holds a tree and nothing else: also nothing of what is left out of a job's folder.
     public static func isCopy(_ folder: String, of tree: Tree) -> Bool {
         // The name only serves messages, and none is shown.
         guard let job = JobName("copy") else { return false }
-        var walk = Walk(folder: folder, shown: folder, job: job, findings: Findings(), isCopy: true)
+        var walk = Walk(
+            files: Files(below: folder), folder: "", shown: folder, job: job, findings: Findings(), isCopy: true)
         walk.enter("", depth: 0)
         return walk.findings.errors.isEmpty && Tree(walk.entries) == tree
     }
 
     private struct Walk {
+        let files: Files
+        /// The job's own, below that of `files`.
         let folder: String
         let shown: String
         let job: JobName
@@ -59,12 +82,13 @@ public struct JobFolder: Sendable {
         var entries: [TreeEntry] = []
         var links: [String: [UInt8]] = [:]
         var templates: [JobTemplate] = []
+        var venvs: [String] = []
 
         /// Reads one folder of the job; `path` is empty for the job's own.
         mutating func enter(_ path: String, depth: Int) {
             let names: [[UInt8]]
             do throws(Files.Problem) {
-                names = try Files.names(in: absolute(path))
+                names = try files.names(in: place(path))
             } catch {
                 return report(path, "the folder cannot be read: \(error.message)")
             }
@@ -100,7 +124,7 @@ public struct JobFolder: Sendable {
         private mutating func visit(_ path: String, name: String, depth: Int) {
             if let problem = TreePath.problem(path) { return report(path, "the path \(problem)") }
             do throws(Files.Problem) {
-                let kind = try Files.kind(absolute(path))
+                let kind = try files.kind(place(path))
                 if !isCopy {
                     if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
                     // A link of such a name, too: interpreters and packages lie where their tools put them.
@@ -111,11 +135,11 @@ public struct JobFolder: Sendable {
                     if !isCopy, name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
                         return try add(template: path, isExecutable: isExecutable)
                     }
-                    let (digest, size) = try Files.digest(absolute(path))
+                    let (digest, size) = try files.digest(place(path))
                     entries.append(
                         TreeEntry(path: path, kind: isExecutable ? .executable : .file, digest: digest, size: size))
                 case .symlink:
-                    let target = try Files.target(ofLink: absolute(path))
+                    let target = try files.target(ofLink: place(path))
                     if let problem = problem(ofLinkTo: target, depth: depth) { return report(path, problem) }
                     links[path] = target
                     entries.append(
@@ -136,7 +160,7 @@ public struct JobFolder: Sendable {
             templates.append(
                 JobTemplate(
                     path: String(path.dropLast(JobTemplate.suffix.count)), isExecutable: isExecutable,
-                    bytes: try Files.read(absolute(path), limit: JobTemplate.maximumSize)))
+                    bytes: try files.read(place(path), limit: JobTemplate.maximumSize)))
         }
 
         mutating func checkTemplates() {
@@ -164,6 +188,7 @@ public struct JobFolder: Sendable {
 
         private mutating func isExcluded(_ path: String, name: String, depth: Int) -> Bool {
             if depth == 0, JobFolder.runtime.contains(name) { return true }
+            if JobFolder.venvPaths.contains(path) { venvs.append(path) }
             if path == "_modules/.venv" { return true }
             guard JobFolder.residue.contains(name) else { return false }
             if name != "__pycache__", !path.hasPrefix("_modules/") {
@@ -189,7 +214,9 @@ public struct JobFolder: Sendable {
                 ? "the link's target has `..` after other components: \(text)" : nil
         }
 
-        private func absolute(_ path: String) -> String { path.isEmpty ? folder : folder + "/" + path }
+        private func place(_ path: String) -> String {
+            folder.isEmpty ? path : path.isEmpty ? folder : folder + "/" + path
+        }
 
         private mutating func report(_ path: String, _ message: String, note: String? = nil) {
             findings.error(path.isEmpty ? shown : "\(shown)/\(path)", "job \(job): \(message)", note: note)

@@ -48,7 +48,7 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .versions, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
+        case .otherBucket, .otherTransport, .content, .contradictory, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
             .noSuchStep,
             .notUnknown,
             .freezes, .neverFits:

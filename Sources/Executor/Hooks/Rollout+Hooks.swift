@@ -5,16 +5,17 @@ internal import Model
 
 extension Rollout {
     /// Makes sure that hooks can run here: that the bucket's key, from which they get tokens and secrets, is there or can be
-    /// made, and that they find their module.
+    /// made, that they find their module, and that their interpreters are nobody else's.
     ///
     /// - Parameter isPreview: looks at the key that is there, and makes none.
     /// - Throws: `RolloutError.hooks`, `CatalogError`.
-    func checkHooks(isPreview: Bool) throws {
+    func checkHooks(of plan: Plan, isPreview: Bool) throws {
         // It separates the folders in which Python looks for modules.
         if bucketFolder.contains(":") {
             throw RolloutError.hooks(
                 "the bucket's path has a colon, and hooks would not find the module `maand`. Rename a folder.")
         }
+        _ = try interpreters(for: plan)
         do {
             if isPreview {
                 _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint())
@@ -51,6 +52,7 @@ extension Rollout {
         for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool,
         leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, living: [HookIdentity] = []
     ) async throws -> (runner: HookRunner, generation: String) {
+        let interpreters = try interpreters(for: plan)
         var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
         let faults: [String]
         let seen: String
@@ -83,7 +85,7 @@ extension Rollout {
         let runner = HookRunner(
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
-            inherited: ControlHost.environment(of: configuration))
+            inherited: ControlHost.environment(of: configuration), interpreters: interpreters)
         let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
         runner.removeEnvironments(but: open)
         await runner.removeOldModules(but: plan)
