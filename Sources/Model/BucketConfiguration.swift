@@ -31,6 +31,8 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var policy = Plan.Policy()
     /// Variables of the applying process that hooks get, beside those that every program needs.
     public var hookEnvironment: [String] = []
+    /// A port of 127.0.0.1 at which hooks can ask besides the socket, 0 for any that is free; nil for none.
+    public var hookAPIPort: Int?
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
     public var jobConfigSelector = ""
 
@@ -76,6 +78,7 @@ public struct BucketConfiguration: Equatable, Sendable {
             result.policy.jobParallelism = width
         }
         result.hookEnvironment = reader.texts("hook_environment") ?? []
+        result.hookAPIPort = reader.integer("hook_api_port", in: 0...Plan.portRange.upperBound)
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
         try reader.finish()
