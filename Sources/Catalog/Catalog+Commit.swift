@@ -174,7 +174,9 @@ extension Catalog {
 
     private func checkBegin(_ run: RunID, _ step: StepID, _ attempt: Int, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? ORDER BY attempt DESC LIMIT 1")
+            sql:
+                "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? ORDER BY attempt DESC LIMIT 1"
+        )
         let row = try row(of: "attempt", statement, [run.number, step.text])
         let latest = try row?.integer(2) ?? 0
         let state: StepState = try row?.word(3) ?? .pending

@@ -104,12 +104,16 @@ extension Catalog {
                 try self.rows(
                     of: "kv", db,
                     """
-                    SELECT key, version, sealed FROM kv WHERE namespace = ?1 AND sealed IS NOT NULL
-                    UNION ALL SELECT key, version, sealed FROM kv_pending
+                    SELECT key, version, sealed, 'kv' FROM kv WHERE namespace = ?1 AND sealed IS NOT NULL
+                    UNION ALL SELECT key, version, sealed, 'kv_pending' FROM kv_pending
                     WHERE namespace = ?1 AND run = ?2 AND sealed IS NOT NULL
-                    UNION ALL SELECT key, version, sealed FROM kv_replaced WHERE namespace = ?1 AND run = ?2
+                    UNION ALL SELECT key, version, sealed, 'kv_replaced' FROM kv_replaced
+                    WHERE namespace = ?1 AND run = ?2
                     """, [namespace.text, run.number]
-                ).map { (namespace, try $0.text(0), try $0.integer(1), try $0.bytes(2)) }
+                ).map { row in
+                    let row = try row.ofTable(namedBy: 3)
+                    return (namespace, try row.text(0), try row.integer(1), try row.bytes(2))
+                }
             }
         }
     }
@@ -141,7 +145,8 @@ extension Catalog {
     /// An attempt that has an outcome is closed: its process may live on, and nothing that it does counts.
     func checkIsUnderWay(_ attempt: WritingAttempt, _ db: Database) throws {
         let found = try rows(
-            of: "attempt", db, "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? AND attempt = ?",
+            of: "attempt", db,
+            "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? AND attempt = ?",
             [attempt.run.number, attempt.step.text, attempt.attempt])
         guard try found.first?.word(3) == StepState.started else { throw KeyValueError.attemptEnded(attempt) }
     }
@@ -215,16 +220,17 @@ extension Catalog {
         let ownRun = if case .job = namespace { "AND run = ?3" } else { "" }
         let statement = try db.cachedStatement(
             sql: """
-                SELECT key, version, text, sealed, written_at, written_by, run FROM kv
+                SELECT key, version, text, sealed, written_at, written_by, run, 'kv' FROM kv
                 WHERE namespace = ?1 AND key = ?2 \(ownRun)
                 UNION ALL
-                SELECT key, version, text, sealed, written_at, step, run FROM kv_pending
+                SELECT key, version, text, sealed, written_at, step, run, 'kv_pending' FROM kv_pending
                 WHERE namespace = ?1 AND key = ?2 AND run = ?3 AND EXISTS (
                     SELECT 1 FROM attempt WHERE attempt.run = kv_pending.run AND attempt.step = kv_pending.step
                     AND attempt.attempt = kv_pending.attempt AND attempt.state = 'started')
                 ORDER BY version DESC LIMIT 1
                 """)
-        guard let row = try row(of: "kv", statement, [namespace.text, key, run?.number]) else { return nil }
+        guard let found = try row(of: "kv", statement, [namespace.text, key, run?.number]) else { return nil }
+        let row = try found.ofTable(namedBy: 7)
         let text = try row.optional(2, row.text)
         let sealed = try row.optional(3, row.bytes)
         return KeyValueEntry(

@@ -5,7 +5,9 @@ extension Catalog {
     /// The latest attempt of every step of the run that was ever begun, without outputs; sorted by step.
     public func steps(of run: RunID) throws(CatalogError) -> [StepRecord] {
         // SQLite takes the bare columns from the row that holds the maximum ("bare columns in an aggregate query").
-        try records("SELECT step, max(attempt) AS attempt, \(Self.columns) FROM attempt WHERE run = ? GROUP BY step", [run.number])
+        try records(
+            "SELECT step, max(attempt) AS attempt, \(Self.columns) FROM attempt WHERE run = ? GROUP BY step",
+            [run.number])
     }
 
     /// Every attempt of one step, first to last.

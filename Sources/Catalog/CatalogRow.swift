@@ -60,7 +60,9 @@ struct CatalogRow {
 
     /// One of the words of a type.
     func word<Word: RawRepresentable<String>>(_ column: Int) throws -> Word {
-        guard let word = Word(rawValue: try text(column)) else { throw illegal(column, "a word that this release knows") }
+        guard let word = Word(rawValue: try text(column)) else {
+            throw illegal(column, "a word that this release knows")
+        }
         return word
     }
 
@@ -72,6 +74,11 @@ struct CatalogRow {
     }
 
     func lines(_ column: Int) throws -> [String] { try text(column).split(separator: "\n").map(String.init) }
+
+    /// The same row of a query on several tables, which names the row's own one in a column.
+    func ofTable(namedBy column: Int) throws -> CatalogRow {
+        CatalogRow(row: row, table: try text(column), path: path)
+    }
 
     func isNull(_ column: Int) -> Bool { value(column).isNull }
 

@@ -79,7 +79,8 @@ import Testing
         var environment = try hooks.environment(try hooks.identity())
         environment["MAAND_API_SOCKET"] = nil
         #expect(environment["JOB_COMMAND_API_HOST"] == "127.0.0.1")
-        let (process, pipe) = try hooks.start(Self.read + "\nmaand.put_job_variable('k', 'v').raise_for_status()", environment)
+        let (process, pipe) = try hooks.start(
+            Self.read + "\nmaand.put_job_variable('k', 'v').raise_for_status()", environment)
         #expect(await Hooks.output(of: process, pipe) == "test")
         // What a module of one's own says that knows nothing of proofs.
         let (own, answer) = try hooks.start(
