@@ -37,6 +37,8 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var hookEnvironment: [String] = []
     /// The virtual environments with which hooks in Python run, as absolute paths on the applying host.
     public var hookVenvs: [JobName: String] = [:]
+    /// A port of 127.0.0.1 at which hooks can ask besides the socket, 0 for any that is free; nil for none.
+    public var hookAPIPort: Int?
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
     public var jobConfigSelector = ""
 
@@ -93,6 +95,7 @@ public struct BucketConfiguration: Equatable, Sendable {
         }
         result.hookEnvironment = reader.texts("hook_environment") ?? []
         result.hookVenvs = Self.hookVenvs(&reader)
+        result.hookAPIPort = reader.integer("hook_api_port", in: 0...Plan.portRange.upperBound)
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
         try reader.finish()

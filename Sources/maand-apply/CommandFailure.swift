@@ -73,7 +73,9 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         throw code
     } catch {
         let failure = CommandFailure(error)
-        Terminal.write("maand-apply: \(failure.description)\n", to: STDERR_FILENO)
+        let lines = "maand-apply: \(failure.description)".split(separator: "\n", omittingEmptySubsequences: false)
+        let text = lines.map { VisibleText.escape(String($0), for: .terminal) + "\n" }.joined()
+        Terminal.write(text, to: STDERR_FILENO)
         throw ExitCode(failure.status.rawValue)
     }
 }

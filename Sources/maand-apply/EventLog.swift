@@ -9,11 +9,11 @@ final class EventLog: Sendable {
 
     /// - Throws: `CommandFailure` where the file cannot be written.
     init(appendingTo path: String) throws {
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-        }
         // A pipe has no end to go to.
-        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        var descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT {
+            descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else {
             throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")
         }

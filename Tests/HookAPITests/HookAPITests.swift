@@ -40,7 +40,10 @@ final class Hooks: Sendable {
 
     private static func unreachable<T>() -> T { preconditionFailure("a literal of this test is wrong") }
 
-    init(_ steps: [String] = ["a"], in folder: String? = nil, continuing: Bool = false) async throws {
+    init(
+        _ steps: [String] = ["a"], in folder: String? = nil, continuing: Bool = false, port: Int? = nil,
+        living: [String] = []
+    ) async throws {
         self.folder = folder ?? NSTemporaryDirectory() + "hooks-\(UInt64.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
         catalog = try Catalog.open(in: self.folder, bucket: "b-1")
@@ -57,15 +60,23 @@ final class Hooks: Sendable {
         }
         let reports = Reports()
         self.reports = reports
+        let run = run
         api = try await HookAPI.open(
             bucketFolder: self.folder, bucket: "b-1", facts: Self.facts, catalog: catalog,
-            vault: try Vault.openOrCreate(in: self.folder, for: catalog), run: run, now: now,
-            report: { reports.add($0) })
+            vault: try Vault.openOrCreate(in: self.folder, for: catalog), run: run, port: port,
+            living: try living.map { try Self.identity($0, of: run) }, now: now, report: { reports.add($0) })
     }
 
     func identity(
         _ step: String = "a", job: String = "api", worker: String = "w1", event: String = "pre_deploy",
         command: String = "command_x"
+    ) throws -> HookIdentity {
+        try Self.identity(step, job: job, worker: worker, event: event, command: command, of: run)
+    }
+
+    private static func identity(
+        _ step: String, job: String = "api", worker: String = "w1", event: String = "pre_deploy",
+        command: String = "command_x", of run: Run
     ) throws -> HookIdentity {
         let allocation = AllocationID(job: try #require(JobName(job)), worker: try #require(WorkerName(worker)))
         return HookIdentity(
@@ -244,8 +255,7 @@ final class Hooks: Sendable {
             for text in ("", "wrong", token[:-1] + ("0" if token[-1] != "0" else "1")):
                 os.environ["MAAND_API_TOKEN"] = text or "x"
                 if not text:
-                    import http.client
-                    c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+                    c, _ = maand._connect(60, token)
                     c.request("GET", "/kv", '{"namespace": "vars/bucket", "key": "environment"}')
                     r = c.getresponse()
                     print(r.status, r.read().decode()[:25])
@@ -275,8 +285,8 @@ final class Hooks: Sendable {
         let hooks = try await Hooks()
         let output = try await hooks.python(
             """
-            import http.client, os
-            c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+            import os
+            c, _ = maand._connect(60, "")
             c.request("GET", "/demands", headers={"Authorization": "Bearer " + os.environ["MAAND_API_TOKEN"],
                                                   "X-ALLOCATION-ID": "1234"})
             print(c.getresponse().status)
@@ -358,43 +368,6 @@ final class Hooks: Sendable {
         await second.api.close()
     }
 
-    @Test func aPortThatSomebodyElseHasIsNotGivenUpWhileHooksKnowIt() async throws {
-        let first = try await Hooks()
-        let url = try #require(try first.api.admit(try first.identity())["MAAND_API_URL"])
-        let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
-        await first.api.close()
-        let stranger = Process()
-        stranger.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        stranger.arguments = [
-            "-c",
-            """
-            import socket, sys, time
-            s = socket.socket()
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind(("127.0.0.1", \(port)))
-            s.listen()
-            open("\(first.folder)/listens", "w").close()
-            time.sleep(100)
-            """,
-        ]
-        try stranger.run()
-        defer { stranger.terminate() }
-        while !FileManager.default.fileExists(atPath: first.folder + "/listens") { await Task.yield() }
-        let open = { (living: [HookIdentity]) in
-            try await HookAPI.open(
-                bucketFolder: first.folder, bucket: "b-1", facts: Hooks.facts, catalog: first.catalog,
-                vault: try Vault.openOrCreate(in: first.folder, for: first.catalog), run: first.run, living: living,
-                now: { Timestamp(milliseconds: 1) }, report: { _ in })
-        }
-        let identity = try first.identity()
-        let taken = await #expect(throws: HookPortTaken.self) { _ = try await open([identity]) }
-        #expect(taken?.port == port)
-        // Where no hook can know it, any other will do.
-        let moved = try await open([])
-        #expect(try moved.admit(identity)["MAAND_API_URL"] != url)
-        await moved.close()
-    }
-
     @Test func nothingButTheModuleIsImportedFromItsFolder() async throws {
         let hooks = try await Hooks()
         let files = FileManager.default
@@ -421,31 +394,16 @@ final class Hooks: Sendable {
         await hooks.api.close()
     }
 
-    @Test func connectionsThatSayNothingKeepNobodyOut() async throws {
-        let hooks = try await Hooks()
-        let output = try await hooks.python(
-            """
-            import os, socket
-            host, port = os.environ["MAAND_API_URL"][7:].split(":")
-            idle = [socket.create_connection((host, int(port))) for _ in range(100)]
-            idle[0].sendall(b"GET /kv HTTP/1.1\\r\\n")
-            idle[1].sendall(b"\\x00\\xff\\r\\n\\r\\n")
-            print(maand.get_kv_value("vars/bucket", "environment"))
-            """, try hooks.identity())
-        #expect(output == "test")
-        await hooks.api.close()
-    }
-
     @Test func noSecretIsInTheFilesOrReports() async throws {
         let hooks = try await Hooks()
         let secret = "planted-\(UInt64.random(in: .min ... .max))"
         let output = try await hooks.python(
             """
-            import http.client, os
+            import os
             maand.put_job_secret("password", "\(secret)").raise_for_status()
             maand._request("PUT", "/kv", {"namespace": "secrets/job/api", "key": "k", "value": "\(secret)"})
             maand._request("PUT", "/kv/secret", {"namespace": "secrets/job/web", "key": "k", "value": "\(secret)"})
-            c = http.client.HTTPConnection(os.environ["MAAND_API_URL"][7:])
+            c, _ = maand._connect(60, "")
             c.request("PUT", "/kv/secret", '{"namespace": "secrets/job/api", "key": "k", "value": "\(secret)" oops',
                       {"Authorization": "Bearer " + os.environ["MAAND_API_TOKEN"]})
             print(c.getresponse().read().decode())

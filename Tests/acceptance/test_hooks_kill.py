@@ -14,9 +14,11 @@ WORKERS = [f"127.0.10.{number}" for number in range(1, 4)]
 
 
 class Kill(hookbucket.HookCase):
-    def held(self, hook, command="command_x", worker=WORKERS[0], **manifest):
+    def held(self, hook, command="command_x", worker=WORKERS[0], conf="", **manifest):
         """A rollout whose hook waits on one worker. Returns the bucket and the process."""
         b = self.bucket(*WORKERS[:2])
+        with (b.path / "maand.conf").open("a") as file:
+            file.write(conf)
         b.hook_job("api", "1.0.0", {command: hook}, **manifest)
         self.succeed(b.plan())
         b.hold(command, worker)
@@ -66,8 +68,8 @@ class Kill(hookbucket.HookCase):
 
     def test_somebody_else_has_the_port(self):
         """A hook that lives on must not ask whoever has it, so nothing begins before the port is free."""
-        write = 'maand.put_job_variable("by", "hook").raise_for_status()'
-        b, child = self.held(Hook("pre_deploy", body=write))
+        write = 'del os.environ["MAAND_API_SOCKET"]; maand.put_job_variable("by", "hook").raise_for_status()'
+        b, child = self.held(Hook("pre_deploy", body=write), conf="hook_api_port = 0\n")
         until(lambda: len(b.trace("hook ended")) == 1, "the other hook ended")
         port = b.port()
         self.kill(child)
@@ -86,7 +88,7 @@ class Kill(hookbucket.HookCase):
         self.assertEqual(b.kv("get", "vars/job/api", "by"), "hook\n")
 
     def test_somebody_else_has_the_port_of_hooks_that_ended(self):
-        b, child = self.held(Hook("pre_deploy", language="sh"))
+        b, child = self.held(Hook("pre_deploy", language="sh"), conf="hook_api_port = 0\n")
         port = b.port()
         self.kill(child)
         b.release("command_x", WORKERS[0])

@@ -73,14 +73,20 @@ struct HookRunner: Sendable {
     /// What the hook is told is part of the attempt's identity. The token, and what comes from the environment of this
     /// process, are in a file that the hook's shell reads and removes, since a later process may have others.
     ///
+    /// - Parameter mayHaveRun: an earlier process has begun it, so it is only asked about: where it has ended, so has its
+    ///   token.
     /// - Throws: `StoreError`, `HookFileProblem`, `TooLong`.
-    func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
+    func request(_ call: HookCall, tailLimit: Int, mayHaveRun: Bool = false) async throws -> AttemptRequest {
         let told = environment(of: call)
         if let flaw = TooLong(told) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
-        let environment = try inherited.merging(services.admit(call)) { _, own in own }
-        try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
+        if mayHaveRun {
+            services.noteSecrets(of: call)
+        } else {
+            let environment = try inherited.merging(services.admit(call)) { _, own in own }
+            try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
+        }
         let path = ShellText.quoted("\(folder)/\(HookScript.folder)/\(call.hook.script)")
         let lines = """
             . \(ShellText.quoted(file)) || exit 126
@@ -256,10 +262,12 @@ struct HookRunner: Sendable {
     }
 
     private func writeEnvironment(_ values: [String: String], to file: String) throws {
-        let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let text = values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }
+        try PrivateFolder.make(PrivateFolder.hooks(of: bucketFolder))
+        try PrivateFolder.make(environments)
+        // A hook makes its files as any other command of whoever applies does.
+        let text =
+            ["umask \(String(Umask.ofUser, radix: 8))\n"]
+            + values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }
         let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(text.joined().utf8))

@@ -88,6 +88,10 @@ extension RolloutError: CustomStringConvertible {
                 "the plan contradicts the files that it brings, so maand-plan did not write it so. Nothing was touched. "
                     + "Plan again:", problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
+        case .hookPort(_, let port, let steps) where steps.isEmpty:
+            "port \(port) of 127.0.0.1, which `hook_api_port` of maand.conf names, is not to be had, and nothing new was "
+                + "begun. `ss -ltnp 'sport = :\(port)'` names the program that listens there: end it, or let maand.conf name "
+                + "another port, and run the same command again."
         case .hookPort(let run, let port, let steps):
             "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
                 + steps.map(\.text).listed(first: 5)
