@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRDB
 public import Model
 
@@ -34,6 +35,10 @@ public struct WorkerEntry: Equatable, Sendable {
     /// The run of that plan.
     public let run: RunID
     public let activeAllocations: Int
+    /// The tags that it had in the last plan, `zone` among them; nil where they were not recorded.
+    public let tags: [String: String]?
+    /// Those that it had before the run of that plan; nil where it was not known then.
+    public let tagsBefore: [String: String]?
 }
 
 /// What one run promoted of one job, as `catalog deployments` lists it.
@@ -187,7 +192,8 @@ extension Catalog {
             db,
             sql: """
                 SELECT worker, address, port, user, host_keys, zone, run,
-                    (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active')
+                    (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active'),
+                    tags, tags_before
                 FROM worker ORDER BY worker
                 """)
         return try rows.map { row in
@@ -198,10 +204,27 @@ extension Catalog {
                 ssh = .init(
                     port: port, user: user, hostKeys: (row[4] as String).split(separator: "\n").map(String.init))
             }
+            let tags = try tags(row[8])
+            var worker = PlanWorker(worker: name, address: row[1], ssh: ssh, zone: row[5])
+            worker.tags = tags?.filter { $0.key != "zone" } ?? [:]
             return WorkerEntry(
-                worker: PlanWorker(worker: name, address: row[1], ssh: ssh, zone: row[5]), run: RunID(row[6]),
-                activeAllocations: row[7])
+                worker: worker, run: RunID(row[6]), activeAllocations: row[7], tags: tags,
+                tagsBefore: try self.tags(row[9]))
         }
+    }
+
+    static func text(ofTags tags: [String: String]) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(tags)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    private func tags(_ text: String?) throws -> [String: String]? {
+        guard let text else { return nil }
+        guard let tags = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+            throw damaged("the tags of a worker are no object of texts")
+        }
+        return tags
     }
 
     private func release(_ version: String?, _ content: String?, rules: Int = Tree.rules) throws -> Release? {
