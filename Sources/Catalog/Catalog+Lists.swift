@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRDB
 public import Model
 
@@ -34,6 +35,10 @@ public struct WorkerEntry: Equatable, Sendable {
     /// The run of that plan.
     public let run: RunID
     public let activeAllocations: Int
+    /// The tags that it had in the last plan, `zone` among them; nil where they were not recorded.
+    public let tags: [String: String]?
+    /// Those that it had before the run of that plan; nil where it was not known then.
+    public let tagsBefore: [String: String]?
 }
 
 /// What one run promoted of one job, as `catalog deployments` lists it.
@@ -176,7 +181,8 @@ extension Catalog {
             of: "worker", db,
             """
             SELECT worker, address, port, user, host_keys, zone, run,
-                (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active')
+                (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active'),
+                tags, tags_before
             FROM worker ORDER BY worker
             """
         ).map { row in
@@ -185,11 +191,20 @@ extension Catalog {
             if !row.isNull(2) || !row.isNull(3) {
                 ssh = .init(port: try row.integer(2, in: Plan.portRange), user: try row.text(3), hostKeys: keys)
             }
+            let tags = try row.optional(8, row.tags)
+            var worker = PlanWorker(
+                worker: try row.name(0), address: try row.text(1), ssh: ssh, zone: try row.optional(5, row.text))
+            worker.tags = tags?.filter { $0.key != "zone" } ?? [:]
             return WorkerEntry(
-                worker: PlanWorker(
-                    worker: try row.name(0), address: try row.text(1), ssh: ssh, zone: try row.optional(5, row.text)),
-                run: try row.run(6), activeAllocations: try row.integer(7))
+                worker: worker, run: try row.run(6), activeAllocations: try row.integer(7), tags: tags,
+                tagsBefore: try row.optional(9, row.tags))
         }
+    }
+
+    static func text(ofTags tags: [String: String]) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(tags)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 
     /// Nil where both version and content are NULL.
@@ -200,5 +215,15 @@ extension Catalog {
         return Release(
             version: Version.isValid(text) ? text : Version.none.text, content: try row.digest(content),
             treeRules: try row.integer(rules, in: 1...Tree.rules))
+    }
+}
+
+extension CatalogRow {
+    /// Names and values of tags, as ``Catalog/text(ofTags:)`` writes them.
+    fileprivate func tags(_ column: Int) throws -> [String: String] {
+        guard let tags = try? JSONDecoder().decode([String: String].self, from: Data(try text(column).utf8)) else {
+            throw illegal(column, "an object of texts")
+        }
+        return tags
     }
 }

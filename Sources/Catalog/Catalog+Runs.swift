@@ -175,13 +175,16 @@ extension Catalog {
     private func remember(_ worker: PlanWorker, run: Int, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
-                INSERT INTO worker (worker, address, port, user, host_keys, zone, run) VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO worker (worker, address, port, user, host_keys, zone, run, tags)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (worker) DO UPDATE SET address = excluded.address, port = excluded.port,
-                    user = excluded.user, host_keys = excluded.host_keys, zone = excluded.zone, run = excluded.run
+                    user = excluded.user, host_keys = excluded.host_keys, zone = excluded.zone, run = excluded.run,
+                    tags_before = coalesce(tags, '{}'), tags = excluded.tags
                 """)
         try statement.execute(arguments: [
             worker.worker.text, worker.address, worker.ssh?.port, worker.ssh?.user,
             worker.ssh?.hostKeys.joined(separator: "\n") ?? "", worker.zone, run,
+            Self.text(ofTags: worker.allTags),
         ])
     }
 }
