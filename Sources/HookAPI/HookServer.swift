@@ -107,9 +107,19 @@ final class HookServer: Sendable {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).serverChannelOption(.backlog, value: 512)
     }
 
+    /// What is read before the token is known; requests of hooks have a few short fields.
+    private static let heads: NIOHTTPDecoderLimitConfiguration = {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = 16 << 10
+        limits.maxHeaderListSize = 32 << 10
+        limits.maxHeaderFieldCount = 64
+        return limits
+    }()
+
     @Sendable private static func connection(_ channel: any Channel) -> EventLoopFuture<Connection> {
         channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
+            try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+                withErrorHandling: true, withEncoderConfiguration: .init(), withDecoderLimitConfiguration: heads)
             return try Connection(wrappingChannelSynchronously: channel)
         }
     }
