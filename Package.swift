@@ -16,7 +16,6 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let tomlKit = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 // The arrows are the design: the executor cannot plan, because it cannot see the planner.
 let package = Package(
@@ -30,17 +29,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
-        .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
+        .target(name: "Model", dependencies: ["YAML", crypto], swiftSettings: settings),
         .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
-        .target(
-            name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML"], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb], swiftSettings: settings),
         .target(name: "KeyValues", dependencies: ["Catalog", "Model", crypto], swiftSettings: settings),
