@@ -102,6 +102,6 @@ let package = Package(
 if Context.environment["MAAND_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Planner", "Model", "YAML"], path: "Tests/fuzz",
-            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+            name: "fuzz", dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "YAML"],
+            path: "Tests/fuzz", exclude: ["corpus"], swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
 }
