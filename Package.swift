@@ -59,7 +59,8 @@ let package = Package(
         .executableTarget(
             name: "maand-plan",
             dependencies: [
-                "Planner", "Review", "Executor", "Catalog", "KeyValues", "Model", "SSH", "YAML", argumentParser,
+                "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH", "YAML",
+                argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -210,6 +210,8 @@ extension Catalog {
         guard 1...Tree.rules ~= rules else {
             throw damaged("the tree \(content) was made by the unknown rules \(rules)")
         }
-        return Release(version: version, content: digest, treeRules: rules)
+        // An earlier release recorded whatever a worker gave as its version.
+        return Release(
+            version: Version.isValid(version) ? version : Version.none.text, content: digest, treeRules: rules)
     }
 }

@@ -29,11 +29,12 @@ public struct JobFolder: Sendable {
     /// Most paths that one job may have.
     static let maximumEntries = 200_000
 
-    /// Walks the folder without following links.
-    ///
-    /// - Parameter shown: the folder as the user knows it, for messages.
-    public static func read(_ folder: String, shown: String, job: JobName, into findings: inout Findings) -> JobFolder {
-        var walk = Walk(folder: folder, shown: shown, job: job, findings: findings)
+    /// Walks the folder of a job in a workspace without following links.
+    public static func read(_ job: JobName, of workspace: String, into findings: inout Findings) -> JobFolder {
+        let folder = "jobs/\(job)"
+        var walk = Walk(
+            files: Files(below: workspace), folder: folder, shown: "\(workspace)/\(folder)", job: job,
+            findings: findings)
         walk.enter("", depth: 0)
         walk.checkTemplates()
         findings = walk.findings
@@ -44,12 +45,15 @@ public struct JobFolder: Sendable {
     public static func isCopy(_ folder: String, of tree: Tree) -> Bool {
         // The name only serves messages, and none is shown.
         guard let job = JobName("copy") else { return false }
-        var walk = Walk(folder: folder, shown: folder, job: job, findings: Findings(), isCopy: true)
+        var walk = Walk(
+            files: Files(below: folder), folder: "", shown: folder, job: job, findings: Findings(), isCopy: true)
         walk.enter("", depth: 0)
         return walk.findings.errors.isEmpty && Tree(walk.entries) == tree
     }
 
     private struct Walk {
+        let files: Files
+        /// The job's own, below that of `files`.
         let folder: String
         let shown: String
         let job: JobName
@@ -64,7 +68,7 @@ public struct JobFolder: Sendable {
         mutating func enter(_ path: String, depth: Int) {
             let names: [[UInt8]]
             do throws(Files.Problem) {
-                names = try Files.names(in: absolute(path))
+                names = try files.names(in: place(path))
             } catch {
                 return report(path, "the folder cannot be read: \(error.message)")
             }
@@ -100,7 +104,7 @@ public struct JobFolder: Sendable {
         private mutating func visit(_ path: String, name: String, depth: Int) {
             if let problem = TreePath.problem(path) { return report(path, "the path \(problem)") }
             do throws(Files.Problem) {
-                let kind = try Files.kind(absolute(path))
+                let kind = try files.kind(place(path))
                 if !isCopy {
                     if depth == 0, let problem = reserved(name, kind) { return report(path, problem) }
                     // A link of such a name, too: interpreters and packages lie where their tools put them.
@@ -111,11 +115,11 @@ public struct JobFolder: Sendable {
                     if !isCopy, name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
                         return try add(template: path, isExecutable: isExecutable)
                     }
-                    let (digest, size) = try Files.digest(absolute(path))
+                    let (digest, size) = try files.digest(place(path))
                     entries.append(
                         TreeEntry(path: path, kind: isExecutable ? .executable : .file, digest: digest, size: size))
                 case .symlink:
-                    let target = try Files.target(ofLink: absolute(path))
+                    let target = try files.target(ofLink: place(path))
                     if let problem = problem(ofLinkTo: target, depth: depth) { return report(path, problem) }
                     links[path] = target
                     entries.append(
@@ -136,7 +140,7 @@ public struct JobFolder: Sendable {
             templates.append(
                 JobTemplate(
                     path: String(path.dropLast(JobTemplate.suffix.count)), isExecutable: isExecutable,
-                    bytes: try Files.read(absolute(path), limit: JobTemplate.maximumSize)))
+                    bytes: try files.read(place(path), limit: JobTemplate.maximumSize)))
         }
 
         mutating func checkTemplates() {
@@ -189,7 +193,9 @@ public struct JobFolder: Sendable {
                 ? "the link's target has `..` after other components: \(text)" : nil
         }
 
-        private func absolute(_ path: String) -> String { path.isEmpty ? folder : folder + "/" + path }
+        private func place(_ path: String) -> String {
+            folder.isEmpty ? path : path.isEmpty ? folder : folder + "/" + path
+        }
 
         private mutating func report(_ path: String, _ message: String, note: String? = nil) {
             findings.error(path.isEmpty ? shown : "\(shown)/\(path)", "job \(job): \(message)", note: note)

@@ -92,6 +92,7 @@ public struct CatalogExport: Equatable, Sendable {
     ///
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> CatalogExport {
+        try CanonicalForm.require(bytes, beginWith: "catalog_format", file: file, what: "an export of a catalog")
         let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
         let reader = Reader(root: root, source: bytes, file: file)
         let export = CatalogExportReader(reader: reader).export(root)

@@ -47,7 +47,7 @@ extension NodeReading {
     func version(_ node: Node?) -> String? {
         guard let node, let text = string(node) else { return nil }
         if Version(text) == nil {
-            reader.error(node, "a version has one to three numbers, such as \"2.1.0\"")
+            reader.error(node, "a version has one to three numbers, such as \"2.1.0\"", note: Version.characters)
             return nil
         }
         return text
@@ -107,7 +107,12 @@ extension NodeReading {
     func worker(_ node: Node, isSSH: Bool) -> PlanWorker? {
         fields(node) { map in
             let worker: WorkerName? = name(map.required("worker"))
-            let address = string(map.required("address"))
+            let addressNode = map.required("address")
+            let address = string(addressNode)
+            if let addressNode, let address, WorkerName(address) == nil {
+                reader.error(
+                    addressNode, "an address consists of letters, digits and `._:-`, and does not begin with `-`")
+            }
             var ssh: PlanWorker.SSHIdentity?
             if isSSH {
                 guard let port = integer(map.required("port"), Plan.portRange), let user = string(map.required("user")),

@@ -65,8 +65,8 @@ extension Facts.Job {
 }
 
 /// Reads the plan's block `facts`, recording every error.
-struct FactsReader {
-    private let reader: Reader
+struct FactsReader: NodeReading {
+    let reader: Reader
 
     init(_ reader: Reader) { self.reader = reader }
 
@@ -99,7 +99,7 @@ struct FactsReader {
     private func job(_ node: Node) -> Facts.Job? {
         guard var map = reader.mapping(node) else { return nil }
         let job: JobName? = name(map.required("job"))
-        let version = map.optional("version").flatMap(reader.string)
+        let version = map.optional("version").flatMap { self.version($0) }
         let selectors = map.required("selectors").flatMap { list($0, reader.string) }
         let disabled = map.optional("disabled").flatMap { list($0) { name($0) as WorkerName? } } ?? []
         let memory = map.optional("memory").map(amount) ?? .init()
@@ -147,14 +147,5 @@ struct FactsReader {
 
     private func list<T>(_ node: Node, _ item: (Node) -> T?) -> [T]? {
         reader.sequence(node)?.compactMap(item)
-    }
-
-    private func name<Kind>(_ node: Node?) -> Name<Kind>? {
-        guard let node, let text = reader.string(node) else { return nil }
-        guard let name = Name<Kind>(text) else {
-            reader.error(node, "a name consists of letters, digits and `._:-`, and does not begin with `-`")
-            return nil
-        }
-        return name
     }
 }

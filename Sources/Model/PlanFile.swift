@@ -27,6 +27,7 @@ public struct PlanFile: Sendable {
     /// - Parameter file: The name that errors show.
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> PlanFile {
+        try CanonicalForm.require(bytes, beginWith: "plan_format", file: file, what: "a plan")
         let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
         let reader = Reader(root: root, source: bytes, file: file)
         let plan = PlanReader(reader).plan(root)

@@ -1,7 +1,12 @@
+internal import YAML
+
 /// A semver-like version of a job, as Maand reads it: `1.0.0`, `v2.1` (2.1.0), `3` (3.0.0), `2.0.0-rc1`.
 ///
-/// One to three numeric segments, an optional `v` before and an optional pre-release after `-`. What the manifest
-/// spelled is kept in `text`, since Makefiles see it; comparison uses the parsed parts.
+/// One to three numeric segments, an optional `v` before, an optional pre-release after `-` and an optional build after
+/// `+`. What the manifest spelled is kept in `text`, since Makefiles see it; comparison uses the parsed parts.
+///
+/// This is the rule for every version, wherever it comes from: manifests, plans, catalogs and workers. Versions reach
+/// Makefiles and hooks, so a text has at most `limit` bytes, all of them letters, digits or `._+~:-`.
 public struct Version: Hashable, Sendable, CustomStringConvertible {
     /// As it was spelled.
     public let text: String
@@ -11,9 +16,19 @@ public struct Version: Hashable, Sendable, CustomStringConvertible {
     /// What an allocation that was never promoted reports as its current version (Maand case `first-deploy`).
     public static let none = Version(text: "0.0.0", segments: [0, 0, 0], preRelease: [])
 
-    /// The version, or nil where `text` is empty, has other than one to three segments, or one that is no number.
+    /// Most bytes of a version.
+    public static let limit = 128
+
+    /// What a version is made of, for messages.
+    public static let characters = "it consists of letters, digits and `._+~:-`, at most \(limit) of them"
+
+    /// Whether a text is a version.
+    public static func isValid(_ text: String) -> Bool { Version(text) != nil }
+
+    /// The version, or nil where `text` is empty, too long, has a character that no version has, other than one to three
+    /// segments, or one that is no number.
     public init?(_ text: String) {
-        guard text.utf8.count <= 128 else { return nil }
+        guard text.utf8.count <= Self.limit, text.utf8.allSatisfy(Self.isAllowed) else { return nil }
         var rest = text[...]
         if rest.first == "v" || rest.first == "V" { rest = rest.dropFirst() }
         if let plus = rest.firstIndex(of: "+") { rest = rest[..<plus] }
@@ -51,11 +66,30 @@ public struct Version: Hashable, Sendable, CustomStringConvertible {
         return preRelease.isEmpty ? release : release + "-" + preRelease.joined(separator: ".")
     }
 
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "+"), UInt8(ascii: "~"), UInt8(ascii: ":"): true
+        default: isIdentifier(byte)
+        }
+    }
+
     private static func isIdentifier(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "-"): true
         default: false
         }
+    }
+}
+
+extension Version {
+    /// What the bytes of a `manifest.json` give as its version: `none` where they are no JSON object or have no such field;
+    /// nil where the field is there and is no version.
+    public static func text(inManifest bytes: [UInt8]) -> String? {
+        guard case .mapping(let entries)? = try? JSONDocument.parse(bytes, file: "manifest.json").value,
+            let node = entries.first(where: { $0.name == "version" })?.value
+        else { return none.text }
+        guard node.kind == .text, let text = node.text, isValid(text) else { return nil }
+        return text
     }
 }
 

@@ -20,7 +20,8 @@ public enum JobVariables {
     static func read(_ workspace: String, _ job: JobName, into findings: inout Findings) -> [String: String] {
         let path = "\(workspace)/jobs/\(job)/\(file)"
         do throws(Files.Problem) {
-            let bytes = try Files.read(path, limit: InputLimits.standard.bytes)
+            let bytes = try Files(below: workspace).read(
+                "jobs/\(job)/\(file)", limit: InputLimits.standard.bytes)
             do throws(InputFailure) {
                 var reader = try TOMLReader(bytes, file: path)
                 let variables = reader.variables()

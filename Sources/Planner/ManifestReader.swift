@@ -49,17 +49,14 @@ struct ManifestReader {
 
     private func version(_ node: Node) -> Version? {
         guard let text = reader.string(node) else { return nil }
-        guard let version = Version(text), text.utf8.allSatisfy({ Self.versionBytes.contains($0) }) else {
+        guard let version = Version(text) else {
             reader.error(
                 node, "job \(job): \"\(text)\" is not a version",
-                note: "one to three numbers, such as \"1.4.0\", \"v2.1\" or \"2.0.0-rc1\"")
+                note: "one to three numbers, such as \"1.4.0\", \"v2.1\" or \"2.0.0-rc1\"; " + Version.characters)
             return nil
         }
         return version
     }
-
-    private static let versionBytes = Set(
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-".utf8)
 
     // MARK: Rollout
 

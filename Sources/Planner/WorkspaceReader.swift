@@ -5,14 +5,14 @@ public import YAML
 extension Workspace {
     /// Reads a workspace.
     ///
-    /// Nothing is executed or written, and no link is followed out of a job's folder.
+    /// Nothing is executed or written, and nothing below the folder is read through a symbolic link.
     ///
     /// - Parameters:
     ///   - folder: `workspace/` of the bucket; errors show paths that begin with it.
     ///   - configuration: chooses among `bucket.jobs*.conf`.
     /// - Throws: `InputFailure` with the errors of all files, as far as one does not hide another.
     public static func read(_ folder: String, _ configuration: BucketConfiguration) throws(InputFailure) -> Workspace {
-        var reader = WorkspaceReader(folder: folder, configuration: configuration)
+        var reader = WorkspaceReader(folder: folder, configuration: configuration, files: Files(below: folder))
         return try reader.read()
     }
 }
@@ -21,6 +21,7 @@ extension Workspace {
 private struct WorkspaceReader {
     let folder: String
     let configuration: BucketConfiguration
+    let files: Files
     var findings = Findings()
     /// One for each document, in the order in which errors are shown.
     var readers: [Reader] = []
@@ -73,7 +74,7 @@ private struct WorkspaceReader {
 
     private func exists(_ name: String) -> Bool {
         do throws(Files.Problem) {
-            _ = try Files.kind(folder + "/" + name)
+            _ = try files.kind(name)
             return true
         } catch {
             return !error.isMissing
@@ -82,7 +83,7 @@ private struct WorkspaceReader {
 
     private mutating func bytes(_ name: String) -> [UInt8]? {
         do throws(Files.Problem) {
-            return try Files.read(folder + "/" + name, limit: InputLimits.standard.bytes)
+            return try files.read(name, limit: InputLimits.standard.bytes)
         } catch {
             findings.error(folder + "/" + name, error.isMissing ? "the file is missing" : error.message)
             return nil
@@ -127,9 +128,9 @@ private struct WorkspaceReader {
         guard exists("jobs") else { return [] }
         var jobs: [JobFile] = []
         do throws(Files.Problem) {
-            for bytes in try Files.names(in: folder + "/jobs") {
+            for bytes in try files.names(in: "jobs") {
                 let text = String(decoding: bytes, as: UTF8.self)
-                guard case .directory = try Files.kind(folder + "/jobs/" + text) else {
+                guard case .directory = try files.kind("jobs/" + text) else {
                     if !text.hasPrefix(".") { findings.warn("\(folder)/jobs/\(text)", "this is not a job's folder") }
                     continue
                 }
@@ -150,11 +151,11 @@ private struct WorkspaceReader {
 
     private mutating func jobFile(_ name: JobName) -> JobFile? {
         let path = "jobs/\(name)"
-        let content = JobFolder.read(folder + "/" + path, shown: folder + "/" + path, job: name, into: &findings)
+        let content = JobFolder.read(name, of: folder, into: &findings)
         // Of two spellings of one name either does: they are reported.
         let paths = Dictionary(content.tree.entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         guard let bytes = bytes(path + "/manifest.json") else { return nil }
-        if let entry = paths["manifest.json"], entry.kind != .symlink, entry.digest != Digest.of(bytes) {
+        if let entry = paths["manifest.json"], entry.digest != Digest.of(bytes) {
             findings.error("\(folder)/\(path)/manifest.json", "the file changed while it was read", note: "plan again")
         }
         guard let reader = document(bytes, path + "/manifest.json") else { return nil }

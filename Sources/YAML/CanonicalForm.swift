@@ -1,5 +1,22 @@
 /// Compares a file with the one spelling of what was read from it.
 public enum CanonicalForm {
+    /// Refuses what is no file of ours by its first bytes, and shows nothing of it: it may be anything that a path leads to,
+    /// a key, too.
+    ///
+    /// - Parameters:
+    ///   - field: the first one of such a file.
+    ///   - what: such a file, as `a plan`.
+    /// - Throws: ``InputFailure`` without an excerpt.
+    public static func require(
+        _ bytes: [UInt8], beginWith field: String, file: String, what: String
+    ) throws(InputFailure) {
+        if bytes.starts(with: "\(field): ".utf8) { return }
+        throw InputFailure(
+            Diagnostic(
+                file: file, mark: Mark(line: 1, column: 1), message: "this is not \(what)",
+                note: "it would begin with `\(field)`, and have nothing before that"))
+    }
+
     /// Refuses a file that differs from its canonical form, so that a comment, another spelling or anything else that
     /// a reader skips cannot hide in it.
     ///

@@ -48,7 +48,8 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .hooks, .notDeployed, .noSuchRun, .notUnfinished, .noSuchStep,
+        case .otherBucket, .otherTransport, .content, .versions, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
+            .noSuchStep,
             .notUnknown,
             .freezes, .neverFits:
             .invalid

@@ -1,4 +1,5 @@
 import Glibc
+import JobFiles
 import Model
 import YAML
 
@@ -43,15 +44,11 @@ enum FreezeInput {
 
     /// With the zone of its times.
     static func contents(_ bucket: BucketOptions) throws -> FreezeFile.Contents {
-        let path = bucket.path(FreezeFile.path)
-        guard access(path, F_OK) == 0 else { return .none }
-        let bytes: [UInt8]
-        do throws(HostFiles.Problem) {
-            bytes = try HostFiles.read(path, limit: 1 << 20)
-        } catch {
-            throw Failure(.invalidInput, "\(path) cannot be read: \(error.message)")
+        do {
+            return try FreezeFile.read(in: bucket.path("workspace"), database: .system)
+        } catch let error as Files.Problem {
+            throw Failure(.invalidInput, "\(bucket.path(FreezeFile.path)) cannot be read: \(error.message)")
         }
-        return try FreezeFile.contents(bytes, file: path, database: .system)
     }
 }
 

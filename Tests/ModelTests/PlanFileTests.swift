@@ -32,6 +32,20 @@ import YAML
     }
 }
 
+/// Another file of whoever applies.
+@Suite struct ForeignFileTests {
+    @Test(arguments: [
+        "SECRET", "SECRET: a", "- SECRET", "\u{feff}plan_format: 1\nSECRET: 1\n", "plan_format: SECRET\n",
+    ])
+    func isNotShown(_ text: String) {
+        let isPlan = text.hasPrefix("plan_format")
+        let plan = #expect(throws: InputFailure.self) { try PlanFile.read(Array(text.utf8), file: "f") }
+        #expect(plan?.description.contains("SECRET") == isPlan)
+        let export = #expect(throws: InputFailure.self) { try CatalogExport.read(Array(text.utf8), file: "f") }
+        #expect(export?.description.contains("SECRET") == false)
+    }
+}
+
 /// Values that several tests start from.
 enum Samples {
     static func plan() throws -> Plan {

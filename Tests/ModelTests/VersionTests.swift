@@ -2,14 +2,28 @@ import Model
 import Testing
 
 @Suite struct VersionTests {
-    @Test(arguments: ["1.0.0", "v2.1", "3", "2.0.0-rc1", "10.20.30-alpha.1"])
+    @Test(arguments: ["1.0.0", "v2.1", "3", "2.0.0-rc1", "10.20.30-alpha.1", "1.0.0+7_a~b:c-d", "1.0.0-rc1+7"])
     func reads(_ text: String) {
         #expect(Version(text)?.text == text)
     }
 
-    @Test(arguments: ["", "unknown", "1.2.3.4", "1..2", "1.x", "-1", "v", "1.0-", "1.0.0-a..b", "99999999999999999999"])
+    @Test(arguments: [
+        "", "unknown", "1.2.3.4", "1..2", "1.x", "-1", "v", "1.0-", "1.0.0-a..b", "99999999999999999999",
+        "1.0.0+$(touch x)", "1.0.0+a b", "1.0.0+`id`", "1.0.0+é", "1.0.0+\n", "1.0.0+$$", "1.0.0+a/b", "1.0~rc1",
+        "1.0.0+" + String(repeating: "a", count: 123),
+    ])
     func refuses(_ text: String) {
         #expect(Version(text) == nil)
+        #expect(!Version.isValid(text))
+    }
+
+    @Test(arguments: [
+        (#"{"version": "v1.2"}"#, "v1.2"), (#"{"a": 1}"#, "0.0.0"), ("[1]", "0.0.0"), ("", "0.0.0"), ("{", "0.0.0"),
+        (#"{"version": "1.0.0+$(touch x)"}"#, nil), (#"{"version": 1}"#, nil), (#"{"version": null}"#, nil),
+        (#"{"version": {"a": 1}}"#, nil), (#"{"version": ""}"#, nil),
+    ])
+    func isReadFromAManifest(_ text: String, _ version: String?) {
+        #expect(Version.text(inManifest: Array(text.utf8)) == version)
     }
 
     @Test func ordersBySegmentsThenPreRelease() {

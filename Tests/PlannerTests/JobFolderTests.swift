@@ -51,6 +51,18 @@ import YAML
         #expect(changes.map(\.kind) == [.added, .removed])
     }
 
+    /// What is read is named by bytes, and what stands before a folder's name is a folder of its own.
+    @Test func readsDeepFoldersAndNamesThatBeginWithAnAccent() throws {
+        let bucket = try bucket()
+        let paths = [
+            "a/b/c/1", "a/b/2", "a/3", "a/b-c/4", "a.b/5", "ab/6", "a/\u{338}b/7", "\u{338}/8", "\u{e9}/a/9",
+        ]
+        for path in paths { try bucket.write("jobs/api/" + path, "of \(path)\n") }
+        let entries = try tree(bucket).entries.filter { paths.contains($0.path) }
+        #expect(entries.count == paths.count)
+        for entry in entries { #expect(entry.digest == Digest.of("of \(entry.path)\n".utf8)) }
+    }
+
     @Test func leavesOutLinksOfSuchNames() throws {
         let bucket = try bucket()
         let job = bucket.folder + "/jobs/api/"

@@ -6,6 +6,35 @@ import YAML
 
 /// Every error has its place, and one run shows all of them.
 @Suite struct WorkspaceErrorTests {
+    /// What an author of a workspace may not read is not shown to them either.
+    @Test(arguments: [
+        "workers.json", "disabled.json", "bucket.conf", "bucket.jobs.conf", "jobs/api/manifest.json",
+        "jobs/api/vars.toml",
+    ])
+    func readsNothingThroughALink(_ path: String) throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api")
+        try bucket.write("elsewhere/key", "SECRET\u{1}SECRET\n")
+        for target in ["key", "none"] {
+            try? bucket.remove(path)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(bucket.folder)/\(path)", withDestinationPath: "\(bucket.folder)/elsewhere/\(target)")
+            let errors = bucket.errors()
+            #expect(errors.contains("WS/\(path): error: is a symbolic link; nothing is read through one"), "\(errors)")
+            #expect(!errors.contains("SECRET"))
+        }
+    }
+
+    @Test func readsNothingBelowALinkedFolder() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api")
+        try FileManager.default.moveItem(atPath: bucket.folder + "/jobs", toPath: bucket.folder + "/elsewhere")
+        try FileManager.default.createSymbolicLink(atPath: bucket.folder + "/jobs", withDestinationPath: "elsewhere")
+        #expect(bucket.errors().contains("WS/jobs: error: is a symbolic link"))
+    }
+
     @Test(arguments: [
         (#"{"version": "1.0.0", "selectors": "worker"}"#, "1:35: error: expected a list"),
         (#"{"versoin": "1"}"#, "1:2: error: unknown field \"versoin\""),

@@ -13,6 +13,71 @@ WORKERS = ["127.0.7.1", "127.0.7.2"]
 POSITION = r":\d+:\d+"
 
 
+class Links(bucket.Case):
+    """Whoever writes the workspace, or names a plan, learns nothing of what only the applying user may read."""
+
+    def setUp(self):
+        self.b = bucket.Bucket(self)
+        self.b.workers(*WORKERS)
+        self.b.job("api")
+        self.succeed(self.b.plan())
+        (self.b.path / "secrets").mkdir()
+        self.key = self.b.path / "secrets" / "kv.key"
+        self.key.write_text("TOPSECRET = {TOPSECRET\n")
+
+    def link(self, path):
+        path.unlink(missing_ok=True)
+        path.symlink_to(self.key)
+
+    def silent(self, result, code, *words):
+        self.refuse(result, code, *words)
+        self.assertNotIn("TOPSECRET", result.out + result.err)
+
+    def test_files_of_the_workspace(self):
+        for name in ("workers.json", "disabled.json", "bucket.conf", "bucket.jobs.conf", "jobs/api/manifest.json",
+                     "jobs/api/vars.toml"):
+            path = self.b.workspace / name
+            before = path.read_text() if path.exists() else None
+            self.link(path)
+            for command in (("deploy",), ("verify", self.b.file()), ("kv", "list")):
+                self.silent(self.b.run("maand-plan", *command, "--bucket", self.b.path), 65, name, "symbolic link")
+            path.unlink()
+            if before is not None:
+                path.write_text(before)
+        self.succeed(self.b.apply(), 0)
+
+    def test_freezes(self):
+        self.link(self.b.workspace / "freezes.yaml")
+        self.silent(self.b.apply(), 65, "freezes.yaml", "symbolic link")
+        self.silent(
+            self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path), 65, "freezes.yaml", "symbolic link")
+        self.assertEqual(self.b.began(), [])
+
+    def test_a_plan_that_is_no_plan(self):
+        plan = self.b.file("linked.plan.yaml")
+        self.link(plan)
+        for command in ("show", "verify", "approvals"):
+            self.silent(
+                self.b.run("maand-plan", command, plan, "--bucket", self.b.path), 65, "linked.plan.yaml:1:1",
+                "this is not a plan")
+        self.silent(self.b.run("maand-plan", "diff", plan, self.b.file()), 65, "this is not a plan")
+        self.silent(self.b.apply(plan="linked.plan.yaml"), 65, "this is not a plan")
+        self.silent(
+            self.b.run("maand-plan", "deploy", "--catalog", plan, "--bucket", self.b.path), 65,
+            "this is not an export of a catalog")
+
+    def test_content_from_the_workspace(self):
+        """Where the store has lost it; the folders on the way are no links either."""
+        shutil.rmtree(self.b.path / "store")
+        jobs = self.b.workspace / "jobs"
+        jobs.rename(self.b.path / "moved")
+        jobs.symlink_to(self.b.path / "moved")
+        self.refuse(self.b.apply(), 65, "is not in the store")
+        jobs.unlink()
+        (self.b.path / "moved").rename(jobs)
+        self.succeed(self.b.apply(), 0)
+
+
 class BadPlans(bucket.Case):
     """Each refused with exit 65, and nothing has run."""
 
@@ -41,6 +106,18 @@ class BadPlans(bucket.Case):
 
     def test_missing(self):
         self.refused(None, position=False)
+
+    def test_version_of_another_release(self):
+        text = self.edited('version: "1.0.0"', 'version: "9.9.9"')
+        self.refused(text, "api: the plan says 9.9.9, and its manifest.json 1.0.0", "Plan again", position=False)
+
+    def test_version_that_is_none(self):
+        text = self.edited('version: "1.0.0"', 'version: "1.0.0+$(touch x)"')
+        self.refused(text, "a version has one to three numbers", "letters, digits")
+
+    def test_address_that_is_none(self):
+        text = self.edited('address: "127.0.7.1"', 'address: "$(touch x)"')
+        self.refused(text, "an address consists of")
 
     def test_folder(self):
         self.b.file("bad.plan.yaml").mkdir()

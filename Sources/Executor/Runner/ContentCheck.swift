@@ -1,6 +1,7 @@
 internal import Catalog
 internal import JobFiles
 internal import Model
+internal import YAML
 
 extension Rollout {
     /// Makes sure, before anything is touched, that everything the plan pushes is at hand.
@@ -8,14 +9,28 @@ extension Rollout {
     /// Where the store lacks something or holds it altered, the workspace serves if its digests match: so a plan can be
     /// applied from another checkout than the one where it was made.
     ///
-    /// - Throws: `RolloutError.content` naming what is missing.
+    /// - Throws: `RolloutError.content` naming what is missing, `RolloutError.versions` where a job's version is not that of
+    ///   the manifest which comes with it.
     func checkContent(of plan: Plan) throws {
         var problems: [String] = []
+        var wrong: [String] = []
         var seen = Set<Digest>()
+        /// What the manifest of each tree that is at hand says; nil where it says no version.
+        var versions: [Digest: String?] = [:]
         for job in plan.waves.lazy.flatMap(\.jobs) {
-            for content in job.content where seen.insert(content.tree).inserted {
-                guard !isStored(content.tree, &seen) else { continue }
-                problems += try restore(content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
+            for content in job.content {
+                if versions[content.tree] == nil {
+                    if !isStored(content.tree, &seen) {
+                        problems += try restore(
+                            content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
+                    }
+                    guard let tree = try? store.tree(content.tree) else { continue }
+                    versions[content.tree] = .some(version(in: tree))
+                }
+                guard let bound = versions[content.tree], bound != job.version else { continue }
+                wrong.append(
+                    "\(job.job): the plan says \(job.version), and its manifest.json "
+                        + (bound.map { "\($0)" } ?? "no version"))
             }
             problems += missingBases(of: job)
         }
@@ -23,6 +38,16 @@ extension Rollout {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
+        guard wrong.isEmpty else { throw RolloutError.versions(wrong) }
+    }
+
+    /// The version in the `manifest.json` of a tree; nil where there is no such file, or nothing in it that is one.
+    private func version(in tree: Tree) -> String? {
+        guard let entry = tree.entries.first(where: { $0.path == "manifest.json" }),
+            entry.kind == .file || entry.kind == .executable,
+            let bytes = try? store.read(entry.digest, limit: InputLimits.standard.bytes)
+        else { return nil }
+        return Version.text(inManifest: bytes)
     }
 
     /// What a push compares the worker's files with has to be there, too. Only the workers can say it once more.
@@ -68,9 +93,9 @@ extension Rollout {
     private func restore(
         _ tree: Digest, of job: JobName, within prefix: String, planned: [FileChange]
     ) throws -> [String] {
-        let folder = "\(bucketFolder)/workspace/jobs/\(job)"
+        let workspace = "\(bucketFolder)/workspace"
         var findings = Findings()
-        let content = JobFolder.read(folder, shown: folder, job: job, into: &findings)
+        let content = JobFolder.read(job, of: workspace, into: &findings)
         let found = Tree(content.tree.entries.filter { $0.path.hasPrefix(prefix) })
         guard found.digest == tree else { return differences(found, tree, job, planned) }
         for entry in found.entries where entry.kind != .emptyDirectory {
@@ -78,7 +103,8 @@ extension Rollout {
             try store.discard(entry.digest)
             switch entry.kind {
             case .symlink: try store.put(content.links[entry.path] ?? [])
-            case .file, .executable: try store.put(fileAt: "\(folder)/\(entry.path)", expecting: entry.digest)
+            case .file, .executable:
+                try store.put(fileAt: "\(workspace)/jobs/\(job)/\(entry.path)", expecting: entry.digest)
             case .emptyDirectory: break
             }
         }

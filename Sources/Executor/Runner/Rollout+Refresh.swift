@@ -1,6 +1,5 @@
 internal import Catalog
 public import Model
-internal import YAML
 
 /// Brings the catalog to what the workers say, for one that was lost or put back from an old copy.
 extension Rollout {
@@ -194,7 +193,8 @@ extension AllocationRecord {
             let isThere = standing != .removed && (promoted != nil || unfinished != nil)
             return isThere ? AllocationRecord(standing: .removed) : nil
         }
-        let release = Release(version: job.version, content: job.tree.digest)
+        let release = Release(
+            version: Version.text(inManifest: job.manifest) ?? Version.none.text, content: job.tree.digest)
         let isOwn = !job.isAltered && standing != .removed
         switch job.last {
         case .succeeded(let target) where !job.isAltered:
@@ -228,15 +228,5 @@ extension Rollout.Refresh.Difference {
         case (_, nil, let release?): [.promoted(allocation, release)]
         case (.stopped, _, nil), (.active, nil, nil): []
         }
-    }
-}
-
-extension WorkerInventory.Job {
-    /// Of the manifest that is there.
-    var version: String {
-        guard case .mapping(let entries)? = try? JSONDocument.parse(manifest, file: "manifest.json").value else {
-            return Version.none.text
-        }
-        return entries.first { $0.name == "version" }?.value.text ?? Version.none.text
     }
 }

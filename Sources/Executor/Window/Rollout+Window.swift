@@ -23,15 +23,11 @@ extension Rollout {
 
     /// The bucket's freezes; none where there is no file of them.
     private static func freezes(in bucketFolder: String, _ zones: ZoneDatabase) throws -> FreezeFile.Contents {
-        let path = "\(bucketFolder)/\(FreezeFile.path)"
-        let bytes: [UInt8]
-        do throws(Files.Problem) {
-            bytes = try Files.read(path, limit: 1 << 20)
-        } catch {
-            if error.isMissing { return .none }
-            throw RolloutError.freezes("\(path): \(error.message)")
+        do {
+            return try FreezeFile.read(in: "\(bucketFolder)/workspace", database: zones)
+        } catch let error as Files.Problem {
+            throw RolloutError.freezes("\(bucketFolder)/\(FreezeFile.path): \(error.message)")
         }
-        return try FreezeFile.contents(bytes, file: path, database: zones)
     }
 
     /// Refuses what cannot begin now, before anything is touched.

@@ -84,21 +84,29 @@ public struct AttemptRequest: Sendable, Hashable {
         case .shell(let lines): text += lines
         case .target(let target, let isMakefileOptional):
             let word = ShellText.quoted(target)
+            let make = "make --no-print-directory" + literals
             if isMakefileOptional { text += "[ -e GNUmakefile ] || [ -e makefile ] || [ -e Makefile ] || exit 0\n" }
             // A phony target without a rule is "nothing to be done" for make, and succeeds. So a target is declared
             // phony only where something of its name exists, and then only after looking for its rule.
             text += """
                 if [ -e ./\(word) ] || [ -L ./\(word) ]; then
-                    if LC_ALL=C make -pnq \(word) 2>/dev/null | grep -A1 '^# Not a target' | grep -qxF \(word):; then
+                    if LC_ALL=C make -pnq\(literals) \(word) 2>/dev/null | grep -A1 '^# Not a target' | grep -qxF \(word):; then
                         echo "make: *** No rule to make target" \(word)".  Stop." >&2
                         exit 2
                     fi
-                    exec make --no-print-directory --eval '.PHONY: '\(word) \(word)
+                    exec \(make) --eval '.PHONY: '\(word) \(word)
                 fi
-                exec make --no-print-directory \(word)
+                exec \(make) \(word)
                 """
         }
         return text.hasSuffix("\n") ? text : text + "\n"
+    }
+
+    /// Options by which make takes variables as they are: of those that it has from the environment, it would expand each
+    /// `$` at every use. None where there is none, so that the digest of such a command stays what earlier releases made it.
+    private var literals: String {
+        environment.keys.sorted().filter { environment[$0]?.utf8.contains(UInt8(ascii: "$")) == true }
+            .map { " --eval " + ShellText.quoted("\($0):=$(value \($0))") }.joined()
     }
 
     /// SHA-256, in lower-case hex, over all that decides what the command is and where it runs.

@@ -11,8 +11,10 @@ public import YAML
 /// Times are local to `zone`, or UTC with a `Z` at their end; a date alone is its first moment. `until` is not in the
 /// freeze; without it the freeze holds until the entry is taken out.
 public enum FreezeFile {
+    /// The name within a workspace.
+    public static let name = "freezes.yaml"
     /// The path within a bucket.
-    public static let path = "workspace/freezes.yaml"
+    public static let path = "workspace/\(name)"
 
     /// What the file says.
     public struct Contents: Equatable, Sendable {

@@ -32,6 +32,38 @@ struct AttemptConformanceTests {
     }
 
     @Test(arguments: Lab.Shell.installed)
+    func makeExpandsNothingInVariables(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        let hostile = "1+$(shell touch expanded)$$(HOME)${HOME}$(info told)#'$x"
+        try lab.makefile(
+            """
+            AT_ONCE := $(CURRENT_VERSION)
+            CURRENT_VERSION ?= unset
+            define TEXT
+            $(CURRENT_VERSION)|$(AT_ONCE)|$(NEW_VERSION)
+            endef
+            export TEXT
+            restart:
+            \t@printf '%s\\n' "$$TEXT" "$$CURRENT_VERSION"; $(MAKE) --no-print-directory -f inner
+            """.replacingOccurrences(of: "\\t", with: "\t"))
+        try lab.write(
+            "export TEXT = $(CURRENT_VERSION)\nall:\n\t@printf '%s\\n' \"$$TEXT\"\n", lab.job("inner"))
+        for stands in [false, true] {
+            // Where a file of the target's name is there, the Makefile is read once more, for its rule.
+            if stands { try lab.write("", lab.job("restart")) }
+            let result = try #require(
+                try await lab.session.run(
+                    .make(
+                        "restart", id: "run1-expand-\(stands ? 2 : 1)",
+                        environment: ["CURRENT_VERSION": hostile, "NEW_VERSION": "2.0.0"])
+                ).result)
+            #expect(result.output.text == "\(hostile)|\(hostile)|2.0.0\n\(hostile)\n\(hostile)\n")
+            #expect(result.errorOutput.text == "")
+            #expect(!lab.exists(lab.job("expanded")))
+        }
+    }
+
+    @Test(arguments: Lab.Shell.installed)
     func tellsExitStatusesOutputsAndMissingTargets(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
         try lab.makefile("fails:\n\t@exit 7\n")
