@@ -25,6 +25,10 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var connectTimeout = 10
     /// A host through which all workers are reached.
     public var jumpHost: JumpHost?
+    /// By worker, or ``jumpHostName``: key exchanges, ciphers and MACs that OpenSSH 9 does not offer by itself.
+    public var weakAlgorithms: [String: [String]] = [:]
+    /// Stands for the jump host where workers are named.
+    public static let jumpHostName = "jump_host"
     /// Work on the workers as root, through `sudo -n`.
     public var useSudo = true
     /// Goes into every plan.
@@ -69,6 +73,16 @@ public struct BucketConfiguration: Equatable, Sendable {
             if result.jumpHost == nil {
                 reader.error("jump_host", "has the form [user@]host[:port]", note: "an IPv6 address stands in brackets")
             }
+        }
+        for text in reader.texts("weak_ssh_algorithms") ?? [] {
+            let words = text.split(separator: " ").map(String.init)
+            guard words.count > 1 else {
+                reader.error(
+                    "weak_ssh_algorithms", "has texts of a worker's name, or `\(Self.jumpHostName)`, and algorithms",
+                    note: "such as \"old-host diffie-hellman-group14-sha1 aes256-cbc\"")
+                continue
+            }
+            result.weakAlgorithms[words[0], default: []] += words.dropFirst()
         }
         if let sudo = reader.boolean("use_sudo") { result.useSudo = sudo }
         if let policy: FailurePolicy = reader.word("on_failure") { result.policy.onFailure = policy }

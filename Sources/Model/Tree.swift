@@ -117,6 +117,9 @@ public enum TreePath {
     /// Longest path, in bytes; PATH_MAX of Linux less room for the worker's own prefix.
     public static let maximumLength = 3072
 
+    /// Most components of a path.
+    public static let maximumDepth = 128
+
     /// What is wrong with `path`, as the end of a sentence, or nil.
     public static func problem(_ path: String) -> String? {
         if path.isEmpty { return "is empty" }
@@ -125,7 +128,9 @@ public enum TreePath {
         if path.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) }) {
             return "contains a control character"
         }
-        for component in path.split(separator: "/", omittingEmptySubsequences: false) {
+        let components = path.split(separator: "/", omittingEmptySubsequences: false)
+        if components.count > maximumDepth { return "has more than \(maximumDepth) components" }
+        for component in components {
             if component.isEmpty { return "has an empty component" }
             if component == "." || component == ".." { return "has the component `\(component)`" }
         }

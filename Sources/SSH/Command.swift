@@ -1,4 +1,5 @@
 internal import CSSH2
+internal import Glibc
 
 /// One command on a session, from the request to its end; used on the reactor's thread alone.
 final class Command {
@@ -74,8 +75,14 @@ final class Command {
             return .moved
         case .running:
             var moved = try feed(channel, session: session, link: link)
-            let fromOutput = try drain(channel, 0, &output, session: session, scratch: scratch)
-            let fromErrors = try drain(channel, SSH_EXTENDED_DATA_STDERR, &errors, session: session, scratch: scratch)
+            let fromOutput = try drain(channel, 0, &output, session: session, link: link, scratch: scratch)
+            let fromErrors = try drain(
+                channel, SSH_EXTENDED_DATA_STDERR, &errors, session: session, link: link, scratch: scratch)
+            if let limit = request.outputLimit, output.count + errors.count > limit {
+                throw .channel(
+                    request.endpoint,
+                    reason: "the server sends more than the \(limit) bytes of output that the command may have")
+            }
             moved = moved || fromOutput || fromErrors
             if libssh2_channel_eof(channel) == 1 {
                 stage = .ending
@@ -133,7 +140,7 @@ final class Command {
     }
 
     private func drain(
-        _ channel: OpaquePointer, _ stream: Int32, _ sink: inout Sink, session: OpaquePointer,
+        _ channel: OpaquePointer, _ stream: Int32, _ sink: inout Sink, session: OpaquePointer, link: Link,
         scratch: UnsafeMutableRawBufferPointer
     ) throws(SSHError) -> Bool {
         var moved = false
@@ -142,6 +149,7 @@ final class Command {
                 channel, stream, scratch.assumingMemoryBound(to: CChar.self).baseAddress, scratch.count)
             if count == 0 || count == Int(LibSSH2.again) { return moved }
             guard count > 0 else { throw .connectionLost(request.endpoint, reason: session.sessionErrorText) }
+            link.allowance.use(count)
             sink.take(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             moved = true
         }
@@ -150,15 +158,17 @@ final class Command {
 
     private func outcome(of channel: OpaquePointer, session: OpaquePointer) -> SSHExecution.Outcome {
         // The signal first: after one, the status reads 0.
-        var (name, message): (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<CChar>?)
-        var (nameLength, messageLength) = (0, 0)
-        libssh2_channel_get_exit_signal(channel, &name, &nameLength, &message, &messageLength, nil, nil)
-        defer {
-            if let name { libssh2_free(session, name) }
-            if let message { libssh2_free(session, message) }
-        }
+        var name: UnsafeMutablePointer<CChar>?
+        var nameLength = 0
+        libssh2_channel_get_exit_signal(channel, &name, &nameLength, nil, nil, nil, nil)
+        defer { if let name { libssh2_free(session, name) } }
         guard let name, nameLength > 0 else { return .exited(libssh2_channel_get_exit_status(channel)) }
-        return .signalled(String(cString: name), message: message.map { String(cString: $0) } ?? "")
+        // Signals have short names in capitals (RFC 4254, 6.10); a server may say anything.
+        let bytes = UnsafeRawBufferPointer(start: name, count: strnlen(name, 20))
+        let isName = bytes.allSatisfy {
+            UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+        }
+        return .signalled(isName && !bytes.isEmpty ? String(decoding: bytes, as: UTF8.self) : "?")
     }
 }
 
@@ -166,7 +176,7 @@ final class Command {
 private struct Sink {
     private let destination: CommandRequest.Output
     private var kept: [UInt8] = []
-    private var count = 0
+    private(set) var count = 0
 
     init(_ destination: CommandRequest.Output) { self.destination = destination }
 

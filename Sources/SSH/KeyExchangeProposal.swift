@@ -32,7 +32,7 @@ struct KeyExchangeProposal {
     /// Where the two sides have nothing in common, and what could be done; nil where they have.
     ///
     /// - Parameter hostKeyTypes: those that were asked for, or none for all that libssh2 knows.
-    func mismatch(_ session: OpaquePointer, hostKeyTypes: [String]) -> String? {
+    func mismatch(_ session: OpaquePointer, hostKeyTypes: [String], algorithms: SSHAlgorithms) -> String? {
         let kinds: [(name: String, setting: String, method: Int32)] = [
             ("key exchange", "KexAlgorithms", LIBSSH2_METHOD_KEX),
             ("host key type", "HostKeyAlgorithms", LIBSSH2_METHOD_HOSTKEY),
@@ -41,7 +41,9 @@ struct KeyExchangeProposal {
         ]
         for (kind, offered) in zip(kinds, lists) {
             let isHostKey = kind.method == LIBSSH2_METHOD_HOSTKEY && !hostKeyTypes.isEmpty
-            let ours = isHostKey ? hostKeyTypes : Self.supported(session, kind.method)
+            let known = Self.supported(session, kind.method)
+            let allowed = algorithms.names(for: kind.method)
+            let ours = isHostKey ? hostKeyTypes : allowed.isEmpty ? known : known.filter(allowed.contains)
             // Signatures of RSA keys have names of their own.
             let named = ours.contains("ssh-rsa") ? ours + ["rsa-sha2-512", "rsa-sha2-256"] : ours
             guard !ours.isEmpty, Set(named).isDisjoint(with: offered) else { continue }
@@ -52,9 +54,15 @@ struct KeyExchangeProposal {
                 return "known_hosts has \(Self.text(ours)) for it, so only that was asked for; the server has "
                     + "\(offer). Record one of its keys"
             }
+            let weak = theirs.filter { known.contains($0) && !ours.contains($0) }
+            let wayOut =
+                if let setting = algorithms.setting, !allowed.isEmpty, let name = weak.first {
+                    "\(name) is known here and not used, since it is weak: to allow it for this server, \(setting(name))"
+                } else {
+                    "or use a newer libssh2 here"
+                }
             return "no \(kind.name) is known to both sides: the server has \(offer); libssh2 \(LibSSH2.version.text) "
-                + "has \(Self.text(ours)). Allow one of these there (\(kind.setting) in its sshd_config), or use a "
-                + "newer libssh2 here"
+                + "has \(Self.text(ours)). Allow one of these there (\(kind.setting) in its sshd_config); \(wayOut)"
         }
         return nil
     }

@@ -14,6 +14,8 @@ final class Link {
     var ended: String?
     /// What the peer said when it hung up. From then on libssh2 fails at once, whatever it is asked.
     var farewell: String?
+    /// What the peer may still send.
+    var allowance = Allowance()
     /// Set when the session is only freed from now on: libssh2 sees a closed socket and so waits for nothing.
     var isAbandoned = false
 
@@ -24,9 +26,25 @@ final class Link {
     func makeSession() -> OpaquePointer? {
         cssh2_session_init(
             Unmanaged.passUnretained(self).toOpaque(),
+            { size, context in
+                let block = malloc(size)
+                Link.from(context)?.allowance.held += malloc_usable_size(block)
+                return block
+            },
+            { block, size, context in
+                let before = malloc_usable_size(block)
+                let block = realloc(block, size)
+                if block != nil { Link.from(context)?.allowance.held += malloc_usable_size(block) - before }
+                return block
+            },
+            { block, context in
+                Link.from(context)?.allowance.held -= malloc_usable_size(block)
+                Glibc.free(block)
+            },
             { _, buffer, length, _, context in
                 guard let buffer, let link = Link.from(context) else { return 0 }
-                if link.isAbandoned { return 0 }
+                // A peer beyond its share is not read any more: the session ends before it is asked again.
+                if link.isAbandoned || link.allowance.excess != nil { return 0 }
                 var count = -Int(EAGAIN)
                 link.inbound.consume { bytes in
                     guard !bytes.isEmpty else { return 0 }

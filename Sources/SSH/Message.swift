@@ -18,6 +18,7 @@ struct ConnectRequest: Sendable {
     let endpoint: SSHEndpoint
     let attempts: [AuthenticationAttempt]
     let hostKeys: SSHHostKeyPolicy
+    let algorithms: SSHAlgorithms
     let limit: Duration
     let jump: Ticket?
     let answer: Answer<Opened>
@@ -41,6 +42,8 @@ struct CommandRequest: Sendable {
     let output: Output
     let errors: Output
     let limit: Duration?
+    /// Bytes of output, of both streams together, that are taken; nil for any number.
+    let outputLimit: Int?
     let answer: Answer<SSHExecution>
 
     /// Where a stream goes: its last bytes are kept, or everything is passed on.

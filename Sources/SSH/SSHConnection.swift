@@ -17,6 +17,7 @@ public final class SSHConnection: Sendable {
     ///
     /// - Parameters:
     ///   - credentials: offered in this order until the server accepts one.
+    ///   - algorithms: what the connection may be encrypted and secured with.
     ///   - timeout: for everything together; time that the connection waits for other handshakes of this process does not
     ///     count.
     ///   - jump: an open connection through which this one is made; the server is then reached from there, under the name
@@ -24,13 +25,14 @@ public final class SSHConnection: Sendable {
     /// - Throws: the first obstacle; a cancelled task ends with ``SSHError/cancelled(_:)``.
     public static func connect(
         to endpoint: SSHEndpoint, credentials: [SSHCredential], hostKeys: SSHHostKeyPolicy,
-        timeout: Duration = .seconds(10), through jump: SSHConnection? = nil, on reactor: SSHReactor
+        algorithms: SSHAlgorithms = SSHAlgorithms(), timeout: Duration = .seconds(10),
+        through jump: SSHConnection? = nil, on reactor: SSHReactor
     ) async throws(SSHError) -> SSHConnection {
         let answer = Answer<ConnectRequest.Opened>()
         let ticket = reactor.nextTicket()
         let request = ConnectRequest(
             ticket: ticket, endpoint: endpoint, attempts: credentials.flatMap(\.attempts), hostKeys: hostKeys,
-            limit: timeout, jump: jump?.ticket, answer: answer)
+            algorithms: algorithms, limit: timeout, jump: jump?.ticket, answer: answer)
         let opened = try await withTaskCancellationHandler {
             if !reactor.mailbox.post(.connect(request)) { answer.give(.failure(.closed(endpoint))) }
             return await answer.wait()
@@ -73,13 +75,14 @@ public final class SSHConnection: Sendable {
     /// - Parameters:
     ///   - output: where standard output goes.
     ///   - errors: where standard error goes.
+    ///   - outputLimit: bytes of both streams together; a command that prints more is given up. Nil for any number.
     ///   - timeout: from this call to the end of the command; nil for none. When it passes, or when the task is cancelled,
     ///     the channel is closed and the call returns; the command itself may go on on the server.
     /// - Returns: how the command ended, whatever its status.
     /// - Throws: ``SSHError``; where the connection is lost, never a result.
     public func execute(
         _ command: String, input: SSHInput = .none, output: SSHOutput = .tail(64 << 10),
-        errors: SSHOutput = .tail(64 << 10), timeout: Duration? = nil
+        errors: SSHOutput = .tail(64 << 10), outputLimit: Int? = nil, timeout: Duration? = nil
     ) async throws(SSHError) -> SSHExecution {
         guard command.utf8.count <= Self.commandLimit, !command.utf8.contains(0) else {
             throw .channel(
@@ -91,7 +94,8 @@ public final class SSHConnection: Sendable {
         let (output, errors) = (output.destination, errors.destination)
         let request = CommandRequest(
             ticket: reactor.nextTicket(), session: ticket, endpoint: endpoint, command: command, input: input.pipe,
-            output: output.request, errors: errors.request, limit: timeout, answer: Answer())
+            output: output.request, errors: errors.request, limit: timeout, outputLimit: outputLimit,
+            answer: Answer())
         return try await withTaskGroup(of: SSHError?.self) { inputTask in
             addTask(input.work, for: request, to: &inputTask)
             let result = await withTaskGroup(of: SSHError?.self) { outputTasks in

@@ -4,8 +4,8 @@ public struct SSHExecution: Sendable, Hashable {
         /// The command ended with this status. The SSH protocol does not require a server to say so at all, and libssh2
         /// then shows 0: where a false success would do harm, let the command print a proof.
         case exited(Int32)
-        /// A signal ended the command: its name without `SIG`, and what the server adds.
-        case signalled(String, message: String)
+        /// A signal ended the command: its name without `SIG`, in capitals and digits; `?` where the server gives no such name.
+        case signalled(String)
     }
 
     /// What arrived of one stream.

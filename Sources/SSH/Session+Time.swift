@@ -60,6 +60,7 @@ extension Session {
         if due <= now {
             var seconds: Int32 = 0
             libssh2_keepalive_send(raw, &seconds)
+            link.allowance.ask()
             if silentSince == nil, !link.outbound.isEmpty {
                 silentSince = now
                 loop.look(at: now + loop.options.silenceLimit)

@@ -17,9 +17,6 @@ final class Session {
         case closed
     }
 
-    /// What may wait unread: the windows of some twenty channels, and ahead of the handshake a good deal more than it needs.
-    private static let inboundLimit = 64 << 20
-    private static let greetingLimit = 1 << 20
     private static let usualTypes =
         "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa"
 
@@ -133,7 +130,8 @@ final class Session {
             greeting += bytes.prefix(KeyExchangeProposal.limit)
         }
         silentSince = nil
-        link.inbound.append(bytes)
+        link.allowance.receive(bytes.count)
+        if link.allowance.excess == nil { link.inbound.append(bytes) }
     }
 
     private func flush() {
@@ -179,14 +177,12 @@ final class Session {
         } catch {
             fail(error)
         }
+        // libssh2 sees the end of the connection then, and says something else.
+        if let excess = link.allowance.excess { fail(lost(excess)) }
     }
 
     private func step() throws(SSHError) {
-        // Nothing is read from libssh2 while all output waits for its readers, or before the handshake; the windows of the
-        // channels bound what a server may send until then.
-        guard link.inbound.count <= (isOpen ? Self.inboundLimit : Self.greetingLimit) else {
-            throw lost("the server sends more than it was allowed to")
-        }
+        if let excess = link.allowance.excess { throw lost(excess) }
         if case .greeting = phase, !link.inbound.isEmpty {
             if loop.takeHandshakePlace(self) {
                 holdsHandshakePlace = true
@@ -218,6 +214,11 @@ final class Session {
         guard let session = link.makeSession() else { throw .handshake(endpoint, reason: "out of memory") }
         raw = session
         phase = .handshake
+        guard request.algorithms.apply(to: session) else {
+            throw .handshake(
+                endpoint,
+                reason: "libssh2 \(LibSSH2.version.text) knows no key exchange, cipher or MAC that is still safe")
+        }
         let types = request.hostKeys.types(for: endpoint)
         guard !types.isEmpty else {
             // The key that is collected first elsewhere, too; the library would ask for ECDSA. One that has none of these
@@ -242,7 +243,8 @@ final class Session {
         if code == LibSSH2.again { return }
         guard code == 0 else {
             let types = request.hostKeys.types(for: endpoint)
-            let mismatch = KeyExchangeProposal(greeting)?.mismatch(raw, hostKeyTypes: types)
+            let mismatch = KeyExchangeProposal(greeting)?
+                .mismatch(raw, hostKeyTypes: types, algorithms: request.algorithms)
             throw .handshake(endpoint, reason: mismatch ?? raw.sessionErrorText)
         }
         greeting = []
@@ -266,6 +268,7 @@ final class Session {
         guard isLoggedIn, let opened else { return }
         leaveHandshakePlace()
         phase = .open
+        link.allowance.logIn()
         libssh2_keepalive_config(raw, 1, UInt32(loop.options.keepaliveInterval.components.seconds))
         let due = ContinuousClock.now + loop.options.keepaliveInterval
         keepaliveDue = due
@@ -288,6 +291,7 @@ final class Session {
             request.finish(.failure(.closed(endpoint)))
             return
         }
+        link.allowance.ask()
         let command = Command(request: request)
         if let deadline = command.deadline { loop.look(at: deadline) }
         channels.add(command)
@@ -304,6 +308,7 @@ final class Session {
     func openTunnel(for child: Session) {
         child.parent = self
         child.phase = .tunnelling
+        link.allowance.ask()
         channels.add(Tunnel(child: child))
         loop.markUnsettled(self)
     }

@@ -35,6 +35,7 @@ final class Tunnel {
             if count < 0 {
                 failure = session.sessionErrorText
             } else {
+                link.allowance.use(count)
                 child.arrived(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             }
             moved = true

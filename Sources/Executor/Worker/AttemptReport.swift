@@ -1,3 +1,5 @@
+internal import YAML
+
 /// What a worker says about an attempt. Each case is knowledge, not a guess.
 public enum AttemptReport: Sendable, Hashable {
     /// It ran to its end, once.
@@ -154,22 +156,25 @@ public struct Owner: Sendable, Hashable {
 }
 
 extension AttemptReport {
-    /// - Returns: `nil` where the answer is not one about an attempt.
-    init?(_ answer: WorkerAnswer, expectedGeneration: String?) {
-        guard let words = answer["state"]?.words(), let state = words.first else { return nil }
-        let numbers = words.dropFirst().compactMap(Int.init)
-        let output = answer.tail("out")
-        let errorOutput = answer.tail("err")
+    /// - Throws: ``InvalidAnswer`` where the answer is not one about an attempt.
+    init(_ answer: WorkerAnswer, expectedGeneration: String?) throws(InvalidAnswer) {
+        guard let words = answer["state"]?.words(7), let state = words.first else { throw answer.unexpected }
+        let word = words.count > 1 ? words[1] : "-"
+        let output = try answer.tail("out")
+        let errorOutput = try answer.tail("err")
         switch state {
         case "finished":
-            guard words.count == 6, numbers.count == 4 else { return nil }
+            guard words.count == 6, ["exit", "timeout"].contains(word) else { throw answer.unexpected }
+            // A worker whose clock jumped may say any duration.
+            let hundredths = try AnswerText.number(words[3], in: (.min)...(.max), "the duration of the attempt")
             var result = AttemptResult(
-                exitStatus: numbers[0], timedOut: words[1] == "timeout",
-                duration: .milliseconds(10 * min(max(0, numbers[1]), Self.longest)), output: output,
-                errorOutput: errorOutput)
-            let holders = answer.records.filter { $0.name == "holder" }.prefix(5)
+                exitStatus: try AnswerText.number(words[2], in: 0...255, "the exit status of the attempt"),
+                timedOut: word == "timeout", duration: .milliseconds(10 * min(max(0, hundredths), Self.longest)),
+                output: output, errorOutput: errorOutput)
+            let holders = answer.records.lazy.filter { $0.name == "holder" }.prefix(5)
             result.isOutputKept = !holders.isEmpty
-            result.holders = holders.map { String($0.text.prefix(40)) }.filter { $0 != "-" }
+            result.holders = holders.map { VisibleText.escape(String($0.text.prefix(40)), for: .terminal) }
+                .filter { $0 != "-" }
             self = .finished(result)
         case "running": self = .running
         case "absent": self = .absent
@@ -180,21 +185,25 @@ extension AttemptReport {
                 "settled": .runIsCleanedUp,
                 "nospace": .other("the worker could not write that it begins; is its disk full?"),
             ]
-            let reason = words.count > 1 ? words[1] : "-"
-            self = .notStarted(reasons[reason] ?? .other(reason))
+            let other = try AnswerText.word(word, "the reason why the attempt did not begin")
+            self = .notStarted(reasons[other] ?? .other(other))
         case "died":
-            let orphans = words.count > 1 ? words[1].split(separator: ",").compactMap { Int($0) } : []
+            var orphans: [Int] = []
+            for number in word.split(separator: ",").prefix(Self.orphanLimit) where number != "-" {
+                orphans.append(try AnswerText.number(number, in: 1...(1 << 22), "a process that the attempt left"))
+            }
             self = .interrupted(
                 Interruption(cause: .died(orphans: orphans), output: output, errorOutput: errorOutput))
         case "rebooted":
             self = .interrupted(Interruption(cause: .rebooted, output: output, errorOutput: errorOutput))
         case "conflict": self = .conflict
-        case "busy": self = .busy(by: words.count > 1 ? words[1] : "-")
+        case "busy": self = .busy(by: try AnswerText.word(word, "the name of what is in the way"))
         case "generation":
-            self = .generationChanged(expected: expectedGeneration, actual: words.count > 1 ? words[1] : "-")
-        case "owner": self = .notOwner(answer.owner)
-        case "refused": self = .refused(Self.refusal(words.count > 1 ? words[1] : "-"))
-        default: return nil
+            self = .generationChanged(
+                expected: expectedGeneration, actual: try AnswerText.word(word, "the generation of its receipts"))
+        case "owner": self = .notOwner(try answer.owner)
+        case "refused": self = .refused(Self.refusal(try AnswerText.word(word, "the reason of the refusal")))
+        default: throw answer.unexpected
         }
     }
 }
@@ -202,6 +211,9 @@ extension AttemptReport {
 extension AttemptReport {
     /// A hundred years, in hundredths of a second: a worker whose clock jumped may say anything.
     private static let longest = 100 * 365 * 86400 * 100
+
+    /// Processes that are remembered.
+    private static let orphanLimit = 1000
 
     /// What the script's word, or its runner's exit status, means for people.
     private static func refusal(_ word: String) -> String {
@@ -215,19 +227,31 @@ extension AttemptReport {
 }
 
 extension WorkerAnswer {
-    func tail(_ name: String) -> Tail {
-        guard let record = self[name], let total = Int(record.text), total >= 0 else { return Tail() }
-        return Tail(bytes: record.payload, total: total)
+    func tail(_ name: String) throws(InvalidAnswer) -> Tail {
+        guard let record = self[name] else { return Tail() }
+        let total = try AnswerText.number(record.text, in: 0...(1 << 50), "how much the attempt printed")
+        // What still runs may have printed more since it was counted.
+        return Tail(bytes: record.payload, total: max(total, record.payload.count))
     }
 
     /// The owner that a refusal names.
     var owner: Owner? {
-        guard let words = (self["state"]?.words().first == "owner" ? self["state"] : self["owner"])?.words() else {
-            return nil
+        get throws(InvalidAnswer) {
+            guard let words = (self["state"]?.words(2).first == "owner" ? self["state"] : self["owner"])?.words(5)
+            else {
+                return nil
+            }
+            let fields = words.first == "owner" ? Array(words.dropFirst()) : words
+            guard fields.count == 3 else { return nil }
+            let sequence = Int(fields[1]).flatMap { (0..<Owner.implausible).contains($0) ? $0 : nil }
+            return Owner(
+                controller: try AnswerText.word(fields[0], "its owner"), sequence: sequence ?? Owner.implausible,
+                run: try AnswerText.word(fields[2], "its owner's run"))
         }
-        let fields = words.first == "owner" ? Array(words.dropFirst()) : words
-        guard fields.count == 3 else { return nil }
-        let sequence = Int(fields[1]).flatMap { (0..<Owner.implausible).contains($0) ? $0 : nil }
-        return Owner(controller: fields[0], sequence: sequence ?? Owner.implausible, run: fields[2])
+    }
+
+    /// The answer is none to what was asked.
+    var unexpected: InvalidAnswer {
+        InvalidAnswer("it is none to what was asked", said: self["state"]?.text ?? "no state")
     }
 }

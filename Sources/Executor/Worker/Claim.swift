@@ -21,6 +21,25 @@ enum Doubt: Equatable, Sendable {
     /// Another attempt was the last there, or none is known.
     case otherAttempt(String?)
 
+    /// What a worker answers that was asked for a proof; nil where it has given it.
+    static func of(_ answer: WorkerAnswer) throws(InvalidAnswer) -> Doubt? {
+        let words = answer["state"]?.words(4) ?? []
+        switch words.first {
+        case "proved": return nil
+        case "generation": return .otherReceipts
+        case "unproved" where words.count > 1:
+            switch words[1] {
+            case "owner": return .otherOwner
+            case "nojob": return .noFolder
+            case "files": return .otherFiles
+            default:
+                guard words.count > 2 else { return .otherAttempt(nil) }
+                return .otherAttempt(try AnswerText.word(words[2], "the last attempt that it knows"))
+            }
+        default: throw answer.unexpected
+        }
+    }
+
     /// For people.
     var text: String {
         switch self {

@@ -22,41 +22,46 @@ public struct PreflightReport: Sendable, Hashable {
     /// Room for receipts and for the files of a small job. A push that needs more says so itself, and touches nothing.
     static let neededKiB = 16 << 10
 
+    /// Faults that are told; the script knows fewer kinds than this.
+    private static let faultLimit = 20
+
     /// What a clock may show: times before the year 10000.
     static let plausibleClock = 0...253_402_300_799
 }
 
 extension PreflightReport {
-    init?(_ answer: WorkerAnswer, transport: any Transport) {
-        guard answer["state"]?.text == "preflight" else { return nil }
+    /// - Throws: ``InvalidAnswer`` where the answer is not one to a preflight.
+    init(_ answer: WorkerAnswer, transport: any Transport) throws(InvalidAnswer) {
+        guard answer["state"]?.text == "preflight" else { throw answer.unexpected }
         var facts: [String: String] = [:]
         for record in answer.records where record.name == "fact" {
             let words = record.words(2)
             if words.count == 2 { facts[words[0]] = words[1] }
         }
-        guard let generation = facts["generation"], let boot = facts["boot"], let clock = facts["clock"] else {
-            return nil
-        }
+        generation = try AnswerText.word(facts["generation"], "the generation of its receipts")
+        bootID = try AnswerText.word(facts["boot"], "its boot id")
+        let clock = facts["clock"] ?? ""
         let shown = Int(clock).flatMap { Self.plausibleClock.contains($0) ? $0 : nil }
-        self.generation = generation
-        bootID = boot
         self.clock = shown ?? 0
-        freeKiB = facts["free"].flatMap(Int.init)
-        otherOwner = answer.owner
-        faults = answer.records.filter { $0.name == "fault" }.map { record in
+        freeKiB = try facts["free"].map { free throws(InvalidAnswer) in
+            try AnswerText.number(free, in: 0...(.max), "the free space of its disk")
+        }
+        otherOwner = try answer.owner
+        faults = answer.records.lazy.filter { $0.name == "fault" }.prefix(Self.faultLimit).map { record in
             let words = record.words(2)
-            let detail = words.count > 1 ? words[1] : ""
+            let detail = words.count > 1 ? InvalidAnswer.cut(words[1]) : ""
             return switch words.first {
             case "tool": "\(detail) is not installed (looked for in the usual PATH)"
             case "directory": "\(detail) cannot be created"
             case "write": "\(detail) cannot be written"
             case "lock": "\(detail) is on a file system that does not lock files"
-            default: record.text
+            default: InvalidAnswer.cut(record.text)
             }
         }
         if shown == nil {
             faults.append(
-                "its clock shows \(clock) seconds since 1970, which is no time. Set it, and look at `stat` there")
+                "its clock shows \(InvalidAnswer.cut(clock)) seconds since 1970, which is no time. Set it, and look at `stat` there"
+            )
         }
         if transport.endsSessions, facts["killuserprocesses"] == "yes" {
             faults.append(

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import Model
+internal import YAML
 
 /// A job's files for one worker.
 public struct PushRequest: Sendable {
@@ -160,11 +161,12 @@ extension PushRequest {
     /// The paths that an answer says the worker needs; nil where it needs none. It lists only the first ones.
     func needs(_ answer: WorkerAnswer) -> Set<PathBytes>? {
         let paths = answer.records.filter { $0.name == "need" }.map(\.text)
-        let words = answer["state"]?.words() ?? []
+        let words = answer["state"]?.words(3) ?? []
         let total = words.count > 1 ? Int(words[1]) : nil
         guard words.first == "needed" || !paths.isEmpty else { return nil }
-        if let total, total > paths.count { return Set(target.completed().map { PathBytes($0.path) }) }
-        return Set(paths.map { PathBytes($0.hasPrefix("./") ? String($0.dropFirst(2)) : $0) })
+        let own = Set(target.completed().map { PathBytes($0.path) })
+        if let total, total > paths.count { return own }
+        return own.intersection(paths.map { PathBytes($0.hasPrefix("./") ? String($0.dropFirst(2)) : $0) })
     }
 
     private func member(_ entry: WorkerEntry) throws -> TarArchive.Member? {
@@ -204,25 +206,38 @@ extension PushRequest {
 }
 
 extension PushReport {
-    init?(_ answer: WorkerAnswer, expectedGeneration: String?) {
-        guard let words = answer["state"]?.words(2), let state = words.first else { return nil }
+    /// - Throws: ``InvalidAnswer`` where the answer is not one to a push.
+    init(_ answer: WorkerAnswer, expectedGeneration: String?) throws(InvalidAnswer) {
+        guard let words = answer["state"]?.words(2), let state = words.first else { throw answer.unexpected }
         let detail = words.count > 1 ? words[1] : "-"
         switch state {
         case "pushed": self = .pushed
         case "unchanged": self = .unchanged
         case "planned": self = .asPlanned
         case "drift":
-            let paths = answer.records.filter { $0.name == "drift" }.compactMap(DriftedPath.init)
-            self = .drift(paths, total: max(Int(detail) ?? 0, paths.count))
-        case "busy": self = .busy(by: detail)
-        case "generation": self = .generationChanged(expected: expectedGeneration, actual: detail)
-        case "owner": self = .notOwner(answer.owner)
+            var paths: [DriftedPath] = []
+            for record in answer.records where record.name == "drift" {
+                guard paths.count < Self.driftLimit else {
+                    throw InvalidAnswer("it lists more changed paths than asked")
+                }
+                paths.append(try DriftedPath(record))
+            }
+            let total = try AnswerText.number(detail, in: 0...(.max), "the number of changed paths")
+            self = .drift(paths, total: max(total, paths.count))
+        case "busy": self = .busy(by: try AnswerText.word(detail, "the name of what is in the way"))
+        case "generation":
+            self = .generationChanged(
+                expected: expectedGeneration, actual: try AnswerText.word(detail, "the generation of its receipts"))
+        case "owner": self = .notOwner(try answer.owner)
         // What was there changed while it was sent a second time.
         case "needed": self = .failed("files of the job change on the worker while they are compared")
         case "failed": self = Self.failure(detail)
-        default: return nil
+        default: throw answer.unexpected
         }
     }
+
+    /// The script lists so many, and says how many there are.
+    private static let driftLimit = 200
 
     /// What the script's word, with the path that may follow it, means for people.
     private static func failure(_ text: String) -> PushReport {
@@ -241,7 +256,7 @@ extension PushReport {
     private static func failure(_ words: [Substring], of text: String) -> String {
         var path = words.count > 1 ? words[1] : ""
         if path.hasPrefix("./") { path = path.dropFirst(2) }
-        let name = path.prefix(200)
+        let name = VisibleText.escape(String(path.prefix(200)), for: .terminal)
         switch words.first {
         case "nospace", "lists":
             return "the worker could not write its own lists, and nothing was touched: is its disk full?"
@@ -257,17 +272,22 @@ extension PushReport {
         case "removal":
             return "not every file could be removed: look there at owners, modes and symbolic links of the job's "
                 + "folders"
-        default: return "the worker script gave a reason that this version does not know: \(text.prefix(200))"
+        default: return "the worker script gave a reason that this version does not know: \(InvalidAnswer.cut(text))"
         }
     }
 }
 
 extension DriftedPath {
-    init?(_ record: WorkerAnswer.Record) {
-        guard let space = record.text.firstIndex(of: " ") else { return nil }
+    fileprivate init(_ record: WorkerAnswer.Record) throws(InvalidAnswer) {
+        guard let space = record.text.firstIndex(of: " ") else {
+            throw InvalidAnswer("it lists a changed path without saying what is there", said: record.text)
+        }
         let actual = record.text[..<space]
         var path = record.text[record.text.index(after: space)...]
         if path.hasPrefix("./") { path = path.dropFirst(2) }
+        if let problem = TreePath.problem(String(path)) {
+            throw InvalidAnswer("a changed path \(problem)", said: path)
+        }
         self.path = String(path)
         switch actual {
         case "none": self.actual = .nothing
@@ -277,8 +297,10 @@ extension DriftedPath {
         case "extra": self.actual = .unplanned
         default:
             let parts = actual.split(separator: ".")
-            guard parts.count == 2 else { return nil }
-            self.actual = .file(digest: String(parts[0]), isExecutable: parts[1] == "755")
+            guard parts.count == 2, let digest = Digest(hex: parts[0].utf8) else {
+                throw InvalidAnswer("it does not say what is at a changed path", said: actual)
+            }
+            self.actual = .file(digest: digest.hex, isExecutable: parts[1] == "755")
         }
     }
 }

@@ -8,6 +8,7 @@ final class SSHTransport: Transport {
     struct Target: Sendable {
         var endpoint: SSHEndpoint
         var hostKeys: SSHHostKeyPolicy
+        var algorithms: SSHAlgorithms
     }
 
     /// What all connections have in common.
@@ -81,7 +82,8 @@ final class SSHTransport: Transport {
             do {
                 result = try await connection.execute(
                     commandLine(command), input: input, output: .tail(command.outputLimit),
-                    errors: .tail(CommandResult.errorOutputLimit), timeout: command.timeout)
+                    errors: .tail(CommandResult.errorOutputLimit),
+                    outputLimit: command.outputLimit + Self.noise, timeout: command.timeout)
             } catch SSHError.closed {
                 // It had ended before, so nothing was sent; after `close()` connecting says so.
                 continue
@@ -94,7 +96,7 @@ final class SSHTransport: Transport {
             let exit: CommandResult.Exit =
                 switch result.outcome {
                 case .exited(let status): .status(Int(status))
-                case .signalled(let name, _): .signal("SIG" + name)
+                case .signalled(let name): .signal("SIG" + name)
                 }
             return CommandResult(
                 exit: exit, output: result.standardOutput.tail, errorOutput: result.standardError.tail)
@@ -143,7 +145,7 @@ final class SSHTransport: Transport {
                 do throws(SSHError) {
                     let connection = try await SSHConnection.connect(
                         to: host.endpoint, credentials: access.credentials, hostKeys: host.hostKeys,
-                        timeout: access.connectTimeout, on: reactor)
+                        algorithms: host.algorithms, timeout: access.connectTimeout, on: reactor)
                     sayWhatWasRecorded(connection)
                     return connection
                 } catch {
@@ -153,7 +155,7 @@ final class SSHTransport: Transport {
         }
         let connection = try await SSHConnection.connect(
             to: target.endpoint, credentials: access.credentials, hostKeys: target.hostKeys,
-            timeout: access.connectTimeout, through: jump, on: reactor)
+            algorithms: target.algorithms, timeout: access.connectTimeout, through: jump, on: reactor)
         sayWhatWasRecorded(connection)
         return connection
     }
@@ -162,6 +164,9 @@ final class SSHTransport: Transport {
         guard let file = connection.recordedHostKeyIn else { return }
         report("\(connection.endpoint): the new host key \(connection.hostKey) was accepted and recorded in \(file)")
     }
+
+    /// What a login shell may print beside the answer, in bytes.
+    private static let noise = 1 << 20
 
     /// No worker has this name.
     private static let jumpKey = ""

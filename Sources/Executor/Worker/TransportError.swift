@@ -1,3 +1,5 @@
+internal import YAML
+
 /// Why a worker could not be asked, or why its answer did not arrive.
 ///
 /// It says nothing of the command itself: a command that failed is an answer, not an error.
@@ -40,7 +42,8 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     public init(_ kind: Kind, worker: String, reason: String, isOfJumpHost: Bool = false) {
         self.kind = kind
         self.worker = worker
-        self.reason = reason
+        // Worker and server may have said some of it.
+        self.reason = VisibleText.escape(reason, for: .terminal)
         self.isOfJumpHost = isOfJumpHost
     }
 

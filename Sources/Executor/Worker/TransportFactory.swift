@@ -66,13 +66,14 @@ public struct TransportFactory: Sendable {
                     ? open
                     : .pinned(
                         SSHPinnedKeys(pinned, source: "the plan", renewal: "plan again"), known,
-                        record: acceptsNewHosts ? knownHostsPath : nil))
+                        record: acceptsNewHosts ? knownHostsPath : nil),
+                algorithms: algorithms(for: worker.worker.text))
         }
         let jump = configuration.jumpHost.map { host in
             SSHTransport.Target(
                 endpoint: SSHEndpoint(
                     host: host.host, port: UInt16(clamping: host.port), user: host.user ?? configuration.sshUser),
-                hostKeys: open)
+                hostKeys: open, algorithms: algorithms(for: BucketConfiguration.jumpHostName))
         }
         return try SSHTransport(
             targets: targets,
@@ -80,6 +81,12 @@ public struct TransportFactory: Sendable {
                 credentials: try await credentials(), connectTimeout: .seconds(configuration.connectTimeout),
                 jump: jump, useSudo: configuration.useSudo),
             report: report)
+    }
+
+    private func algorithms(for name: String) -> SSHAlgorithms {
+        SSHAlgorithms(
+            allowing: configuration.weakAlgorithms[name] ?? [],
+            setting: { "write `weak_ssh_algorithms = [\"\(name) \($0)\"]` in maand.conf" })
     }
 
     /// The key file where there is one, or the key of the agent that it is the public half of; where it is missing or needs a passphrase that nobody gives, the agent.

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// An answer of the worker script, taken apart.
 ///
 /// Only a whole answer is one: output of a command may hold anything, also what looks like an answer, but not this
@@ -18,6 +20,9 @@ struct WorkerAnswer: Sendable, Hashable {
 
     var records: [Record]
 
+    /// Most records of an answer. An inventory has up to eight for each job; no other one has nearly as many.
+    static let recordLimit = 50_000
+
     subscript(_ name: String) -> Record? { records.first { $0.name == name } }
 
     /// - Returns: `nil` where the bytes do not hold a whole answer to the question with this nonce.
@@ -36,6 +41,7 @@ struct WorkerAnswer: Sendable, Hashable {
                 self.records = records
                 return
             }
+            guard records.count < Self.recordLimit else { return nil }
             let payload = (end + 1)..<max(end + 1, next ?? bytes.count)
             records.append(
                 Record(name: name, text: String(text.dropFirst(name.count + 1)), payload: Array(bytes[payload])))
@@ -45,12 +51,16 @@ struct WorkerAnswer: Sendable, Hashable {
     }
 
     private static func find(_ marker: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
-        guard bytes.count >= marker.count else { return nil }
-        var position = start
-        while let candidate = bytes[position...].firstIndex(of: marker[0]), candidate + marker.count <= bytes.count {
-            if bytes[candidate..<(candidate + marker.count)].elementsEqual(marker) { return candidate }
-            position = candidate + 1
+        bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, bytes.count >= marker.count else { return nil }
+            let last = bytes.count - marker.count
+            var position = start
+            while position <= last, let found = memchr(base + position, Int32(marker[0]), last - position + 1) {
+                position = UnsafeRawPointer(found) - base
+                if memcmp(base + position, marker, marker.count) == 0 { return position }
+                position += 1
+            }
+            return nil
         }
-        return nil
     }
 }

@@ -187,21 +187,9 @@ public struct WorkerSession: Sendable {
             case .attempt(let id): [id, "-"]
             case .files(let entries): ["-", entries.deployedDigest]
             }
-        let (answer, result) = try await ask(
+        let (answer, _) = try await ask(
             "prove", [job, generation ?? "-"] + fields + ownership, timeout: transport.answerLimit)
-        let words = answer["state"]?.words() ?? []
-        switch words.first {
-        case "proved": return nil
-        case "generation": return .otherReceipts
-        case "unproved" where words.count > 1:
-            switch words[1] {
-            case "owner": return .otherOwner
-            case "nojob": return .noFolder
-            case "files": return .otherFiles
-            default: return .otherAttempt(words.count > 2 ? words[2] : nil)
-            }
-        default: throw malformed(result)
-        }
+        return try understood { () throws(InvalidAnswer) in try Doubt.of(answer) }
     }
 
     // MARK: The worker as a whole
@@ -211,10 +199,9 @@ public struct WorkerSession: Sendable {
     /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
     /// ownership.
     public func inventory() async throws(TransportError) -> WorkerInventory {
-        let (answer, command) = try await ask(
+        let (answer, _) = try await ask(
             "inventory", [], outputLimit: WorkerInventory.limit, timeout: .seconds(300))
-        guard let inventory = WorkerInventory(answer) else { throw malformed(command) }
-        return inventory
+        return try understood { () throws(InvalidAnswer) in try WorkerInventory(answer) }
     }
 
     /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.
@@ -228,10 +215,9 @@ public struct WorkerSession: Sendable {
         takeOver: Bool = false, lineage: RunLineage? = nil, isSeen: Bool = false, settled: [String] = []
     ) async throws(TransportError) -> PreflightReport {
         let arguments = ownership + [takeOver ? "1" : "0", nonce(), lineage?.word ?? "-", isSeen ? "1" : "0"]
-        let (answer, command) = try await ask(
+        let (answer, _) = try await ask(
             "preflight", arguments, input: .bytes(Self.lines(settled)), timeout: transport.answerLimit)
-        guard let report = PreflightReport(answer, transport: transport) else { throw malformed(command) }
-        return report
+        return try understood { () throws(InvalidAnswer) in try PreflightReport(answer, transport: transport) }
     }
 
     // MARK: Asking
@@ -247,10 +233,21 @@ public struct WorkerSession: Sendable {
     private func report(
         _ verb: String, _ arguments: [String], input: [UInt8] = [], tailLimit: Int, timeout: Duration?
     ) async throws(TransportError) -> AttemptReport {
-        let (answer, command) = try await ask(
+        let (answer, _) = try await ask(
             verb, arguments, input: .bytes(input), outputLimit: 2 * tailLimit + Self.slack, timeout: timeout)
-        guard let report = AttemptReport(answer, expectedGeneration: generation) else { throw malformed(command) }
-        return report
+        return try understood { () throws(InvalidAnswer) in
+            try AttemptReport(answer, expectedGeneration: generation)
+        }
+    }
+
+    /// What an answer says, or the error of a worker that says what none says.
+    private func understood<Report>(_ read: () throws(InvalidAnswer) -> Report) throws(TransportError) -> Report {
+        do {
+            return try read()
+        } catch {
+            throw TransportError(
+                .malformedAnswer, worker: worker, reason: "the worker's answer is invalid: \(error.reason)")
+        }
     }
 
     /// Room for the records themselves, and for what a login shell prints.
@@ -259,13 +256,15 @@ public struct WorkerSession: Sendable {
     private func expect(
         _ state: String, of verb: String, _ arguments: [String]
     ) async throws(TransportError) -> WorkerAnswer {
-        let (answer, command) = try await ask(verb, arguments, timeout: transport.answerLimit)
-        switch answer["state"]?.words().first {
+        let (answer, _) = try await ask(verb, arguments, timeout: transport.answerLimit)
+        switch answer["state"]?.words(2).first {
         case state: return answer
         case "owner":
-            let owner = answer.owner.map { "run \($0.sequence) (\($0.run)) of controller \($0.controller)" }
+            let owner = try understood { () throws(InvalidAnswer) in try answer.owner }.map {
+                "run \($0.sequence) (\($0.run)) of controller \($0.controller)"
+            }
             throw TransportError(.workerFault, worker: worker, reason: "owned by \(owner ?? "nobody")")
-        default: throw malformed(command)
+        default: return try understood { () throws(InvalidAnswer) in throw answer.unexpected }
         }
     }
 
@@ -333,7 +332,9 @@ public struct WorkerSession: Sendable {
     private func pushReport(
         _ answer: WorkerAnswer, _ result: CommandResult
     ) throws(TransportError) -> PushReport {
-        guard let report = PushReport(answer, expectedGeneration: generation) else { throw malformed(result) }
+        let report = try understood { () throws(InvalidAnswer) in
+            try PushReport(answer, expectedGeneration: generation)
+        }
         let tool = Self.firstLine(result.errorOutput)
         func told(_ reason: String) -> String {
             tool.isEmpty ? reason : "\(reason)\(reason.hasSuffix("?") ? "" : ".") Its tools say: \(tool)"
