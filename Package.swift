@@ -1,12 +1,16 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+// `make fuzz`: our own code, and not that of others, tells libFuzzer which way it goes.
+let isFuzzing = Context.environment["MAAND_FUZZ"] != nil
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer", "-O"])] : [])
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -100,9 +104,11 @@ let package = Package(
 )
 
 // libFuzzer brings its own `main`, so the target is there only where it is asked for: `make fuzz`.
-if Context.environment["MAAND_FUZZ"] != nil {
+if isFuzzing {
     package.targets.append(
         .executableTarget(
             name: "fuzz", dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "YAML"],
-            path: "Tests/fuzz", exclude: ["corpus"], swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+            path: "Tests/fuzz", exclude: ["corpus"],
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
 }

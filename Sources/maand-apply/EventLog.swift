@@ -12,11 +12,13 @@ final class EventLog: Sendable {
         if !FileManager.default.fileExists(atPath: path) {
             _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
         }
-        // A pipe has no end to go to.
-        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        // A pipe has no end to go to. Opening it would wait for a reader that may never come.
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
-            throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")
+            let reason = errno == ENXIO ? "it is a pipe or socket that nobody reads" : String(cString: strerror(errno))
+            throw CommandFailure(.invalid, "\(path) cannot be written: \(reason)")
         }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
         file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
     }
 
