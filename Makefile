@@ -17,10 +17,13 @@ PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo pytho
 # How many acceptance tests run side by side.
 JOBS ?= 4
 
-# How long `make fuzz` looks for crashes.
+# How long `make fuzz` looks for crashes, over all targets: each folder of a corpus is one.
 SECONDS ?= 3600
+# `make fuzz-short` builds where `make unit` has built what others wrote.
+FUZZ_BUILD ?= .build/fuzz
+FUZZ_TARGETS := $(sort $(notdir $(wildcard Tests/fuzz/corpus/*)))
 
-.PHONY: help demo build test unit lint acceptance kill crash storm fuzz bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+.PHONY: help demo build test unit lint acceptance kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -32,7 +35,7 @@ demo: packages toolchain ## build, then a rollout of real services: plan, review
 build: packages toolchain ## release build; the programs are in .build/release
 	swift build -c release
 
-test: lint unit acceptance ## everything that CI checks
+test: lint unit acceptance fuzz-short ## everything that CI checks
 
 unit: test-packages toolchain ## debug build with warnings as errors, then the unit tests
 	swift build --build-tests $(STRICT)
@@ -61,13 +64,23 @@ storm: build test-packages ## 200 random faults in 40 rollouts over ssh, against
 	@MAAND_BIN=.build/release MAAND_STORM_FAULTS=200 MAAND_STORM_ROLLOUTS=40 "$(PYTHON)" \
 	    Tests/acceptance/run.py --jobs 1 test_storm
 
-fuzz: packages toolchain ## damaged plans and workspace files for SECONDS (an hour) in libFuzzer; stops at the first crash
-	MAAND_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product fuzz --sanitize fuzzer -Xswiftc -enable-testing
-	@mkdir -p .build/fuzz/corpus
-	@find plans Tests/PlannerTests -name '*.yaml' -size -64k -exec cp -t .build/fuzz/corpus {} +
-	@for file in plans/quickstart/workspace/jobs/*/manifest.json; do \
-	    cp $$file .build/fuzz/corpus/$$(basename $$(dirname $$file)).json; done
-	.build/fuzz/release/fuzz -max_total_time=$(SECONDS) -rss_limit_mb=500 -timeout=10 -max_len=16384 .build/fuzz/corpus
+fuzz: packages toolchain ## damaged inputs for every reader, SECONDS (an hour) in all, in libFuzzer; stops at the first crash
+	MAAND_FUZZ=1 swift build --scratch-path $(FUZZ_BUILD) --product fuzz
+	@for target in $(FUZZ_TARGETS); do \
+	    mkdir -p .build/fuzz/corpus/$$target; \
+	    echo "fuzz: $$target"; \
+	    MAAND_FUZZ_TARGET=$$target $(FUZZ_BUILD)/debug/fuzz -max_total_time=$$(($(SECONDS) / $(words $(FUZZ_TARGETS)))) \
+	        -rss_limit_mb=500 -timeout=10 -max_len=16384 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=.build/fuzz/$$target- .build/fuzz/corpus/$$target Tests/fuzz/corpus/$$target; \
+	done
+
+fuzz-short: unit ## the same for 3 minutes, as CI does it
+	@$(MAKE) --no-print-directory fuzz SECONDS=180 FUZZ_BUILD=.build
+
+sanitize: test-packages toolchain ## the unit tests under AddressSanitizer and under ThreadSanitizer; takes long
+	@for sanitizer in address thread; do \
+	    swift test --scratch-path .build/$$sanitizer --sanitize $$sanitizer --skip OutputConformanceTests; \
+	done
 
 bench: build test-packages ## time, memory and size of planning at 1,000, 10,000 and 100,000 allocations
 	@"$(PYTHON)" Benchmarks/planning.py --bin .build/release

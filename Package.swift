@@ -1,12 +1,16 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+// `make fuzz`: our own code, and not that of others, tells libFuzzer which way it goes.
+let isFuzzing = Context.environment["MAAND_FUZZ"] != nil
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer", "-O"])] : [])
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -16,7 +20,6 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let tomlKit = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 // The arrows are the design: the executor cannot plan, because it cannot see the planner.
 let package = Package(
@@ -30,17 +33,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
-        .target(name: "Model", dependencies: ["YAML", crypto, tomlKit], swiftSettings: settings),
+        .target(name: "Model", dependencies: ["YAML", crypto], swiftSettings: settings),
         .target(name: "JobFiles", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
-        .target(
-            name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML", tomlKit], swiftSettings: settings),
+        .target(name: "Planner", dependencies: ["JobFiles", "Model", "Templates", "YAML"], swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", grdb], swiftSettings: settings),
         .target(name: "KeyValues", dependencies: ["Catalog", "Model", crypto], swiftSettings: settings),
@@ -103,9 +104,11 @@ let package = Package(
 )
 
 // libFuzzer brings its own `main`, so the target is there only where it is asked for: `make fuzz`.
-if Context.environment["MAAND_FUZZ"] != nil {
+if isFuzzing {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Planner", "Model", "YAML"], path: "Tests/fuzz",
-            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+            name: "fuzz", dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "YAML"],
+            path: "Tests/fuzz", exclude: ["corpus"],
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
 }

@@ -87,18 +87,15 @@ public final class Files {
     /// The bytes of a file of at most `limit` bytes.
     public func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
         var bytes: [UInt8] = []
-        try eachChunk(of: path) { chunk throws(Problem) in
-            if bytes.count + chunk.count > limit { throw Problem("is larger than \(limit >> 20) MiB") }
-            bytes.append(contentsOf: chunk)
-        }
+        try eachChunk(of: path, limit: limit) { chunk throws(Problem) in bytes.append(contentsOf: chunk) }
         return bytes
     }
 
-    /// Digest and size of a file; memory does not grow with the file.
-    public func digest(_ path: String) throws(Problem) -> (digest: Digest, size: Int) {
+    /// Digest and size of a file of at most `limit` bytes; memory does not grow with the file.
+    public func digest(_ path: String, limit: Int) throws(Problem) -> (digest: Digest, size: Int) {
         var hasher = DigestHasher()
         var size = 0
-        try eachChunk(of: path) { chunk throws(Problem) in
+        try eachChunk(of: path, limit: limit) { chunk throws(Problem) in
             hasher.update(chunk)
             size += chunk.count
         }
@@ -121,7 +118,7 @@ public final class Files {
     }
 
     private func eachChunk(
-        of path: String, _ body: (UnsafeRawBufferPointer) throws(Problem) -> Void
+        of path: String, limit: Int, _ body: (UnsafeRawBufferPointer) throws(Problem) -> Void
     ) throws(Problem) {
         let (folder, name) = try place(of: path)
         // Not blocking: opening a named pipe would wait for somebody to write to it.
@@ -131,19 +128,26 @@ public final class Files {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Problem(errno: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Problem("is not a regular file") }
+        if Int(status.st_size) > limit { throw Self.tooLarge(limit) }
         let size = min(max(Int(status.st_size), 4095) + 1, 1 << 20)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
         defer { buffer.deallocate() }
+        var total = 0
         while true {
             let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
             if count == 0 { return }
             if count > 0 {
+                // It may grow while it is read.
+                total += count
+                if total > limit { throw Self.tooLarge(limit) }
                 try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             } else if errno != EINTR {
                 throw Problem(errno: errno)
             }
         }
     }
+
+    private static func tooLarge(_ limit: Int) -> Problem { Problem("is larger than \(limit >> 20) MiB") }
 
     // MARK: Folders
 

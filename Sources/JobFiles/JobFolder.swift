@@ -46,6 +46,8 @@ public struct JobFolder: Sendable {
 
     /// Most paths that one job may have.
     static let maximumEntries = 200_000
+    /// Bytes of one file that is deployed, at most.
+    static let maximumFile = 4 << 30
 
     /// Walks the folder of a job in a workspace without following links.
     public static func read(_ job: JobName, of workspace: String, into findings: inout Findings) -> JobFolder {
@@ -135,7 +137,7 @@ public struct JobFolder: Sendable {
                     if !isCopy, name.hasSuffix(JobTemplate.suffix), name != JobTemplate.suffix {
                         return try add(template: path, isExecutable: isExecutable)
                     }
-                    let (digest, size) = try files.digest(place(path))
+                    let (digest, size) = try files.digest(place(path), limit: JobFolder.maximumFile)
                     entries.append(
                         TreeEntry(path: path, kind: isExecutable ? .executable : .file, digest: digest, size: size))
                 case .symlink:

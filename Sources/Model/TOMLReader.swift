@@ -1,95 +1,59 @@
-internal import TOMLKit
 public import YAML
 
 /// Strict reading of a flat TOML table: wrong types and unknown keys are errors, all of them reported.
 public struct TOMLReader {
     private let table: TOMLTable
-    private let file: String
-    private let lines: [String]
-    /// The table below the file's own one that this reads; nil for the file's own.
-    private var section: String?
+    /// Where what the table lacks is reported.
+    private let mark: Mark
+    private let reader: Reader
     private var asked: Set<String> = []
-    private var errors: [Diagnostic] = []
 
+    /// - Throws: `InputFailure` where the bytes are not TOML.
     public init(_ bytes: [UInt8], file: String) throws(InputFailure) {
-        let text = try TOMLText.decode(bytes, file: file)
-        self.file = file
-        // By bytes: to Swift the two of a line's end on Windows are one character, which is no line feed.
-        lines = text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { String(Substring($0)) }
-        do {
-            table = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            throw InputFailure(
-                Diagnostic(
-                    file: file, mark: Mark(line: error.source.begin.line, column: error.source.begin.column),
-                    message: "this is not TOML: \(VisibleText.escape(error.description, for: .terminal))"))
-        } catch {
-            throw InputFailure(Diagnostic(file: file, mark: Mark(line: 1, column: 1), message: "this is not TOML"))
-        }
+        table = try TOMLDocument.parse(bytes, file: file)
+        mark = Mark(line: 1, column: 1)
+        reader = Reader(root: Node(.mapping([]), at: mark), source: bytes, file: file)
     }
 
     /// The names of the table's keys, sorted.
-    public var keys: [String] { table.keys.sorted() }
+    public var keys: [String] { table.keys }
 
     /// Records an error at `key`, where the file has it.
     public mutating func error(_ key: String, _ problem: String, note: String? = nil) {
-        errors.append(Diagnostic(file: file, mark: mark(of: key), message: "`\(key)` \(problem)", note: note))
-    }
-
-    /// Where a key stands, as far as the text shows it: the parser does not say.
-    private func mark(of key: String) -> Mark {
-        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-        let names = lines.map { line -> (name: String, isHeader: Bool, column: Int) in
-            let rest = line.trimmingPrefix(while: isBlank)
-            let isHeader = rest.hasPrefix("[")
-            var name = rest.trimmingPrefix { $0 == "[" || isBlank($0) }
-            if let quote = name.first, quote == "\"" || quote == "'" {
-                name = name.dropFirst().prefix { $0 != quote }
-            } else {
-                name = name.prefix { !isBlank($0) && $0 != "=" && $0 != "]" && $0 != "." && $0 != "\r" }
-            }
-            return (String(name), isHeader, line.utf8.count - rest.utf8.count + 1)
-        }
-        let header = section.flatMap { section in names.firstIndex { $0.isHeader && $0.name == section } }
-        let first = header.map { $0 + 1 } ?? 0
-        for index in names.indices.dropFirst(first) {
-            if names[index].isHeader, section != nil { break }
-            if names[index].name == key { return Mark(line: index + 1, column: names[index].column) }
-        }
-        return Mark(line: (header ?? 0) + 1, column: 1)
+        let node = Node(.scalar(text: key, isPlain: false), at: table[key]?.mark ?? mark)
+        reader.error(node, "`\(key)` \(problem)", note: note)
     }
 
     /// A list of texts.
     public mutating func texts(_ key: String) -> [String]? {
         guard let value = value(key) else { return nil }
-        guard let texts = value.array.map({ $0.map(\.string) }), !texts.contains(nil) else {
+        guard case .list(let values) = value, case let texts = values.compactMap(\.text), texts.count == values.count
+        else {
             error(key, "has to be a list of texts in quotes")
             return nil
         }
-        return texts.compactMap(\.self)
+        return texts
     }
 
     /// Reads the table `[key]`; what is wrong with it counts as an error of this one.
     public mutating func section(_ key: String, _ body: (inout TOMLReader) -> Void) {
         guard let value = value(key) else { return }
-        guard let table = value.table else { return error(key, "has to be a table, `[\(key)]`") }
-        var reader = TOMLReader(table, file: file, lines: lines, section: key)
-        body(&reader)
-        reader.reportUnknown()
-        errors += reader.errors
+        guard case .table(let table) = value else { return error(key, "has to be a table, `[\(key)]`") }
+        var section = TOMLReader(table, at: self.table[key]?.mark ?? mark, reader)
+        body(&section)
+        section.reportUnknown()
     }
 
-    private init(_ table: TOMLTable, file: String, lines: [String], section: String) {
+    private init(_ table: TOMLTable, at mark: Mark, _ reader: Reader) {
         self.table = table
-        self.file = file
-        self.lines = lines
-        self.section = section
+        self.mark = mark
+        self.reader = reader
     }
 
     /// Nil where the key is missing, or is no text: then an error is recorded.
     public mutating func string(_ key: String) -> String? {
         guard let value = value(key) else { return nil }
-        guard let text = value.string else {
+        guard let text = value.text else {
             error(key, "has to be a text in quotes")
             return nil
         }
@@ -99,7 +63,7 @@ public struct TOMLReader {
     /// A text, or the text of a number or truth value: what variables may be.
     public mutating func variable(_ key: String) -> String? {
         guard let value = value(key) else { return nil }
-        guard let text = TOMLText.variable(value) else {
+        guard let text = value.variable else {
             error(key, "has to be a text in quotes, a number, `true` or `false`")
             return nil
         }
@@ -109,7 +73,7 @@ public struct TOMLReader {
     /// A whole number, also where it is written in quotes, as Maand's files have it.
     public mutating func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = value(key) else { return nil }
-        guard let number = value.int ?? value.string.flatMap({ Int($0) }), range.contains(number) else {
+        guard let number = value.integer ?? value.text.flatMap({ Int($0) }), range.contains(number) else {
             error(key, "has to be a whole number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
@@ -119,7 +83,7 @@ public struct TOMLReader {
     /// Nil where the key is missing, or is neither `true` nor `false`: then an error is recorded.
     public mutating func boolean(_ key: String) -> Bool? {
         guard let value = value(key) else { return nil }
-        guard let flag = value.bool else {
+        guard case .boolean(let flag) = value else {
             error(key, "has to be `true` or `false`")
             return nil
         }
@@ -143,22 +107,41 @@ public struct TOMLReader {
     /// - Throws: `InputFailure` where any error was recorded or a key was not asked for.
     public mutating func finish() throws(InputFailure) {
         reportUnknown()
-        if let first = errors.first { throw InputFailure(first, Array(errors.dropFirst())) }
+        try reader.check()
     }
 
     private mutating func reportUnknown() {
-        let names = table.keys.sorted()
-        for (name, next) in zip(names, names.dropFirst()) where name == next {
-            error(name, "is there twice, in two spellings of Unicode", note: "remove one of them")
-        }
-        for key in table.keys.sorted() where !asked.contains(key) {
+        for key in table.keys where !asked.contains(key) {
             let nearest = Suggestion.nearest(to: key, among: asked.sorted())
             error(key, "is not a known key", note: nearest.map { "did you mean `\($0)`?" })
         }
     }
 
-    private mutating func value(_ key: String) -> (any TOMLValueConvertible)? {
+    private mutating func value(_ key: String) -> TOMLValue? {
         asked.insert(key)
-        return table[key]
+        return table[key]?.value
+    }
+}
+
+extension TOMLValue {
+    /// Nil for what is no text.
+    public var text: String? {
+        if case .text(let text) = self { text } else { nil }
+    }
+
+    /// Nil for what is no whole number.
+    public var integer: Int? {
+        if case .integer(let number) = self { number } else { nil }
+    }
+
+    /// The text of a value that a variable may have; nil for lists and tables.
+    public var variable: String? {
+        switch self {
+        case .text(let text): text
+        case .integer(let number): String(number)
+        case .number(let number): String(number)
+        case .boolean(let flag): String(flag)
+        case .list, .table: nil
+        }
     }
 }

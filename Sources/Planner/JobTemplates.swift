@@ -117,10 +117,17 @@ struct JobRenderer {
     }
 }
 
-/// What the templates of one allocation may ask for.
-private struct AllocationValues: TemplateValues {
-    let renderer: JobRenderer
-    let allocation: AllocationID
+/// What the templates of one allocation may ask for. One task uses it.
+private final class AllocationValues: TemplateValues {
+    private let renderer: JobRenderer
+    private let allocation: AllocationID
+    /// By the texts of the namespaces: a loop may ask for thousands of keys of one.
+    private var known: [String: [String: String]] = [:]
+
+    init(renderer: JobRenderer, allocation: AllocationID) {
+        self.renderer = renderer
+        self.allocation = allocation
+    }
 
     func value(_ text: String, _ key: String) throws(TemplateRefusal) -> String? { try values(text)[key] }
 
@@ -133,6 +140,13 @@ private struct AllocationValues: TemplateValues {
     }
 
     private func values(_ text: String) throws(TemplateRefusal) -> [String: String] {
+        if let values = known[text] { return values }
+        let values = try read(text)
+        known[text] = values
+        return values
+    }
+
+    private func read(_ text: String) throws(TemplateRefusal) -> [String: String] {
         let facts = renderer.facts
         guard let namespace = KVNamespace(text), facts.isReadable(namespace, by: allocation) else {
             throw TemplateRefusal(

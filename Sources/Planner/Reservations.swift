@@ -1,6 +1,5 @@
 internal import JobFiles
 internal import Model
-internal import TOMLKit
 internal import YAML
 
 /// `bucket.jobs.conf` or `bucket.jobs.<selector>.conf`: what jobs reserve in this environment.
@@ -10,38 +9,29 @@ struct Reservations {
         var cpu: Quantity?
         /// Everything in the section, for hooks and templates.
         var settings: [String: String] = [:]
+        /// Where the section's keys stand.
+        var marks: [String: Mark] = [:]
     }
 
     private var jobs: [String: Entry] = [:]
     private var file = ""
-    private var lines: [Substring] = []
 
     /// Nothing is overridden.
     init() {}
 
     init(_ bytes: [UInt8], file: String, jobs known: Set<String>, into findings: inout Findings) {
+        self.file = file
         let table: TOMLTable
-        let text: String
-        do {
-            text = try TOMLText.decode(bytes, file: file)
-            table = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            let mark = Mark(line: error.source.begin.line, column: error.source.begin.column)
-            findings.add(
-                InputFailure(Diagnostic(file: file, mark: mark, message: "this is not TOML: \(error.description)")))
-            return
-        } catch let error as InputFailure {
+        do throws(InputFailure) {
+            table = try TOMLDocument.parse(bytes, file: file)
+        } catch {
             findings.add(error)
             return
-        } catch {
-            findings.error(file, "this is not TOML")
-            return
         }
-        self.file = file
-        lines = text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map(Substring.init)
-        for name in table.keys.sorted() {
-            guard let section = table[name]?.table else {
-                error(name, nil, "`\(name)` has to be a section [\(name)] with the settings of a job", &findings)
+        for named in table.entries.sorted(by: { $0.key < $1.key }) {
+            let name = named.key
+            guard case .table(let section) = named.value else {
+                error(named.mark, "`\(name)` has to be a section [\(name)] with the settings of a job", &findings)
                 continue
             }
             if !known.contains(name) {
@@ -54,13 +44,14 @@ struct Reservations {
             var entry = Entry(
                 memory: quantity(section, .memory, job: name, &findings),
                 cpu: quantity(section, .cpu, job: name, &findings))
-            for key in section.keys.sorted() {
+            for (key, mark, value) in section.entries.map({ ($0.key, $0.mark, $0.value) }).sorted(by: { $0.0 < $1.0 }) {
+                entry.marks[key] = mark
                 if let problem = KeyValue.problem(ofKey: key) {
-                    error(name, key, "[\(name)]: the name `\(key)` \(problem)", &findings)
+                    error(mark, "[\(name)]: the name `\(key)` \(problem)", &findings)
                 }
-                entry.settings[key] = section[key].flatMap { TOMLText.variable($0) }
+                entry.settings[key] = value.variable
                 if entry.settings[key] == nil {
-                    error(name, key, "[\(name)]: `\(key)` has to be a text, a number, `true` or `false`", &findings)
+                    error(mark, "[\(name)]: `\(key)` has to be a text, a number, `true` or `false`", &findings)
                 }
             }
             jobs[name] = entry
@@ -82,7 +73,7 @@ struct Reservations {
         guard let override else { return bounds.maximum }
         if !bounds.isUnset, override < bounds.minimum || bounds.maximum < override {
             error(
-                job.text, unit.field,
+                jobs[job.text]?.marks[unit.field],
                 "[\(job)]: `\(unit.field)` is \(override.text(unit)), and the job's manifest allows "
                     + "\(bounds.minimum.text(unit)) to \(bounds.maximum.text(unit))", &findings)
         }
@@ -92,21 +83,16 @@ struct Reservations {
     private func quantity(
         _ section: TOMLTable, _ unit: Quantity.Unit, job: String, _ findings: inout Findings
     ) -> Quantity? {
-        guard let value = section[unit.field] else { return nil }
-        if let text = value.string ?? value.int.map(String.init), let quantity = Quantity(text, unit) {
+        guard let entry = section[unit.field] else { return nil }
+        if let text = entry.value.text ?? entry.value.integer.map(String.init), let quantity = Quantity(text, unit) {
             return quantity
         }
         let units = unit.names.joined(separator: ", ")
-        error(job, unit.field, "[\(job)]: `\(unit.field)` is a number with one of the units \(units)", &findings)
+        error(entry.mark, "[\(job)]: `\(unit.field)` is a number with one of the units \(units)", &findings)
         return nil
     }
 
-    /// At the line where the file has the section or its key, as far as that can be told from the text.
-    private func error(_ section: String, _ key: String?, _ message: String, _ findings: inout Findings) {
-        func trimmed(_ line: Substring) -> Substring { line.drop { $0 == " " || $0 == "\t" } }
-        var line = lines.firstIndex { trimmed($0).hasPrefix("[\(section)]") || trimmed($0).hasPrefix(section) } ?? 0
-        if let key { line = lines[line...].firstIndex { trimmed($0).hasPrefix(key) } ?? line }
-        findings.add(
-            InputFailure(Diagnostic(file: file, mark: Mark(line: line + 1, column: 1), message: message)))
+    private func error(_ mark: Mark?, _ message: String, _ findings: inout Findings) {
+        findings.add(InputFailure(Diagnostic(file: file, mark: mark, message: message)))
     }
 }

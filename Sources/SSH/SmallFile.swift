@@ -5,21 +5,30 @@ enum SmallFile {
     enum Fault: Error {
         case missing
         case tooLarge(limit: Int)
+        case notRegular
         case system(Int32)
 
         var reason: String {
             switch self {
             case .missing: "the file does not exist"
             case .tooLarge(let limit): "the file is larger than \(limit) bytes"
+            case .notRegular: "this is not a regular file"
             case .system(let code): systemMessage(code)
             }
         }
     }
 
     static func read(_ path: String, limit: Int) -> Result<[UInt8], Fault> {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return .failure(errno == ENOENT ? .missing : .system(errno)) }
+        // Not blocking: opening a named pipe would wait for somebody to write to it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            return .failure(errno == ENOENT ? .missing : errno == ENXIO ? .notRegular : .system(errno))
+        }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return .failure(.system(errno)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(.notRegular) }
+        guard Int(status.st_size) <= limit else { return .failure(.tooLarge(limit: limit)) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
         while true {

@@ -22,7 +22,14 @@ public struct Template: Sendable {
     ///   - data: what `.` is.
     ///   - values: gives the functions `get`, `getOptional`, `getSecret` and `keys` what they ask for.
     public func render(_ data: TemplateValue, values: any TemplateValues) throws(TemplateProblem) -> [UInt8] {
-        var rendering = Rendering(named: named, functions: TemplateFunctions(values: values))
+        try render(data, values: values, budget: TemplateBudget())
+    }
+
+    func render(
+        _ data: TemplateValue, values: any TemplateValues, budget: TemplateBudget
+    ) throws(TemplateProblem) -> [UInt8] {
+        var rendering = Rendering(
+            named: named, functions: TemplateFunctions(values: values, budget: budget), budget: budget)
         _ = try rendering.run(nodes, dot: data)
         return rendering.output
     }
@@ -55,19 +62,16 @@ public struct TemplateRefusal: Error {
 private struct Rendering {
     let named: [String: [TemplateNode]]
     let functions: TemplateFunctions
+    let budget: TemplateBudget
     var output: [UInt8] = []
     /// Innermost last.
     private var variables: [(name: String, value: TemplateValue)] = []
-    private var steps = 0
     private var depth = 0
 
-    /// Nodes that are rendered, at most: whatever a loop does, it ends.
-    private static let maximumSteps = 1_000_000
-    private static let maximumDepth = 100
-
-    init(named: [String: [TemplateNode]], functions: TemplateFunctions) {
+    init(named: [String: [TemplateNode]], functions: TemplateFunctions, budget: TemplateBudget) {
         self.named = named
         self.functions = functions
+        self.budget = budget
     }
 
     enum Flow {
@@ -79,7 +83,6 @@ private struct Rendering {
         depth += 1
         defer { depth -= 1 }
         for node in nodes {
-            steps += 1
             let flow = try run(node, dot)
             if flow != .next { return flow }
         }
@@ -91,8 +94,12 @@ private struct Rendering {
         case .text(let text): output += text.utf8
         case .output(let pipeline):
             let value = try value(pipeline, dot)
-            if pipeline.variables.isEmpty { output += value.text.utf8 }
             try check(pipeline.mark)
+            if pipeline.variables.isEmpty {
+                if case .list(let items) = value { try budget.step(items.count, pipeline.mark) }
+                try check(pipeline.mark, more: value.textSize)
+                output += value.text.utf8
+            }
         case .condition(let pipeline, let then, let otherwise):
             let scope = variables.count
             defer { variables.removeSubrange(scope...) }
@@ -112,14 +119,21 @@ private struct Rendering {
         return .next
     }
 
-    private func check(_ mark: Mark) throws(TemplateProblem) {
-        if output.count > Template.maximumOutput {
+    /// - Parameter more: bytes that are about to become a part of the output.
+    private func check(_ mark: Mark, more: Int = 0) throws(TemplateProblem) {
+        if output.count + more > Template.maximumOutput {
             throw TemplateProblem(mark, "the template becomes larger than \(Template.maximumOutput >> 20) MiB")
         }
-        if steps > Self.maximumSteps { throw TemplateProblem(mark, "the template takes more than a million steps") }
-        if depth > Self.maximumDepth {
-            throw TemplateProblem(mark, "templates call each other more than \(Self.maximumDepth) deep")
+        if depth > TemplateBudget.maximumDepth {
+            throw TemplateProblem(mark, "templates call each other more than \(TemplateBudget.maximumDepth) deep")
         }
+    }
+
+    private mutating func declare(_ name: String, _ value: TemplateValue, _ mark: Mark) throws(TemplateProblem) {
+        guard variables.count < TemplateBudget.maximumVariables else {
+            throw TemplateProblem(mark, "more than \(TemplateBudget.maximumVariables) variables are declared here")
+        }
+        variables.append((name, value))
     }
 
     private mutating func repeated(
@@ -129,23 +143,26 @@ private struct Rendering {
         defer { variables.removeSubrange(scope...) }
         var plain = pipeline
         plain.variables = []
-        let items: [TemplateValue]
-        switch try value(plain, dot) {
-        case .list(let list): items = list
-        case .number(let count):
-            guard (0...Self.maximumSteps).contains(count) else {
-                throw TemplateProblem(pipeline.mark, "`range` counts from 0 to \(Self.maximumSteps), not to \(count)")
+        let value = try value(plain, dot)
+        let count: Int
+        switch value {
+        case .list(let items): count = items.count
+        case .number(let number):
+            guard (0...1_000_000).contains(number) else {
+                throw TemplateProblem(pipeline.mark, "`range` counts from 0 to 1000000, not to \(number)")
             }
-            items = (0..<count).map { .number($0) }
-        case let other where !other.isTrue: items = []
+            count = number
+        case let other where !other.isTrue: count = 0
         case let other: throw TemplateProblem(pipeline.mark, "`range` goes over a list, and this is \(other.typeName)")
         }
-        if items.isEmpty { _ = try run(otherwise, dot: dot) }
-        for (index, item) in items.enumerated() {
-            let values = pipeline.variables.count == 2 ? [.number(index), item] : [item]
-            for (name, value) in zip(pipeline.variables, values) { variables.append((name, value)) }
+        if count == 0 { _ = try run(otherwise, dot: dot) }
+        for index in 0..<count {
+            let item: TemplateValue
+            if case .list(let items) = value { item = items[index] } else { item = .number(index) }
             defer { variables.removeSubrange(scope...) }
-            steps += 1
+            let values = pipeline.variables.count == 2 ? [.number(index), item] : [item]
+            for (name, value) in zip(pipeline.variables, values) { try declare(name, value, pipeline.mark) }
+            try budget.step(1, pipeline.mark)
             try check(pipeline.mark)
             if try run(body, dot: item) == .breaks { break }
         }
@@ -153,6 +170,7 @@ private struct Rendering {
 
     private mutating func call(_ name: String, _ argument: TemplateValue, _ mark: Mark) throws(TemplateProblem) {
         guard let nodes = named[name] else { throw TemplateProblem(mark, "there is no template \"\(name)\"") }
+        try budget.step(1, mark)
         try check(mark)
         let outer = variables
         variables = [("$", argument)]
@@ -163,12 +181,14 @@ private struct Rendering {
     // MARK: Values
 
     private mutating func value(_ pipeline: Pipeline, _ dot: TemplateValue) throws(TemplateProblem) -> TemplateValue {
+        try budget.step(1, pipeline.mark)
         var result: TemplateValue?
         for command in pipeline.commands { result = try value(command, last: result, dot) }
         let value = result ?? .none
         guard let name = pipeline.variables.first else { return value }
+        try budget.find(among: variables.count, pipeline.mark)
         if pipeline.isDeclaration {
-            variables.append((name, value))
+            try declare(name, value, pipeline.mark)
         } else if let index = variables.lastIndex(where: { $0.name == name }) {
             variables[index].value = value
         } else {
@@ -180,6 +200,7 @@ private struct Rendering {
     private mutating func value(
         _ command: Command, last: TemplateValue?, _ dot: TemplateValue
     ) throws(TemplateProblem) -> TemplateValue {
+        try budget.step(command.operands.count, command.mark)
         let first = command.operands[0]
         guard case .function(let name) = first.kind else {
             if last != nil { throw TemplateProblem(command.mark, "what comes after `|` has to be a function") }
@@ -214,6 +235,7 @@ private struct Rendering {
         case .function(let name): value = try functions.call(name, [], operand.mark)
         case .parenthesis(let pipeline): value = try self.value(pipeline, dot)
         case .variable(let name):
+            try budget.find(among: variables.count, operand.mark)
             guard let found = variables.last(where: { $0.name == name }) else {
                 throw TemplateProblem(operand.mark, "\(name) was not declared", note: "`\(name) := …` declares it")
             }

@@ -3,6 +3,7 @@ internal import YAML
 /// The functions that templates call: those of Maand, and those of Go's text/template that they build on.
 struct TemplateFunctions {
     let values: any TemplateValues
+    let budget: TemplateBudget
 
     private static let names = [
         "add", "and", "div", "eq", "ge", "get", "getOptional", "getSecret", "gt", "index", "int", "join", "keys", "le",
@@ -11,17 +12,16 @@ struct TemplateFunctions {
     ]
 
     func call(_ name: String, _ arguments: [TemplateValue], _ mark: Mark) throws(TemplateProblem) -> TemplateValue {
-        let call = TemplateCall(name: name, arguments: arguments, mark: mark)
+        let call = TemplateCall(name: name, arguments: arguments, mark: mark, budget: budget)
         switch name {
         case "get", "getOptional", "getSecret", "keys": return try stored(call)
         case "split":
             let (text, separator) = (try call.text(0, of: 2), try call.text(1, of: 2))
-            return .list(Self.split(text, separator).map { .text($0) })
-        case "join":
-            return .text(try call.list(0, of: 2).map(\.text).joined(separator: try call.text(1, of: 2)))
-        case "trim": return .text(Self.trimmed(try call.text(0, of: 1)))
-        case "upper": return .text(try call.text(0, of: 1).uppercased())
-        case "lower": return .text(try call.text(0, of: 1).lowercased())
+            return .list(try split(text, separator, mark))
+        case "join": return .text(try call.joined(try call.list(0, of: 2), separator: try call.text(1, of: 2)))
+        case "trim": return .text(Self.trimmed(try call.textToChange()))
+        case "upper": return .text(try call.textToChange().uppercased())
+        case "lower": return .text(try call.textToChange().lowercased())
         case "add": return try call.arithmetic { $0.addingReportingOverflow($1) }
         case "sub": return try call.arithmetic { $0.subtractingReportingOverflow($1) }
         case "mul": return try call.arithmetic { $0.multipliedReportingOverflow(by: $1) }
@@ -68,8 +68,8 @@ struct TemplateFunctions {
                 } numbers: {
                     $0 >= $1
                 })
-        case "print": return .text(arguments.map(\.text).joined())
-        case "println": return .text(arguments.map(\.text).joined(separator: " ") + "\n")
+        case "print": return .text(try call.joined(arguments, separator: ""))
+        case "println": return .text(try call.joined(arguments, separator: " ") + "\n")
         case "printf": return .text(try call.formatted())
         case _:
             let nearest = Suggestion.nearest(to: name, among: Self.names)
@@ -80,9 +80,10 @@ struct TemplateFunctions {
     }
 
     private func stored(_ call: TemplateCall) throws(TemplateProblem) -> TemplateValue {
+        let keys: [String]
         do throws(TemplateRefusal) {
             switch call.name {
-            case "keys": return .list(try values.keys(try call.refusing(0, of: 1)).map { .text($0) })
+            case "keys": keys = try values.keys(try call.refusing(0, of: 1))
             case "getSecret": return .text(try values.secret(try call.refusing(0, of: 1)))
             case _:
                 let (namespace, key) = (try call.refusing(0, of: 2), try call.refusing(1, of: 2))
@@ -94,17 +95,31 @@ struct TemplateFunctions {
         } catch {
             throw TemplateProblem(call.mark, error.message, note: error.note)
         }
+        // The texts themselves are shared with the store.
+        try budget.build(0, items: keys.count, call.mark)
+        return .list(keys.map { .text($0) })
     }
 
-    private static func split(_ text: String, _ separator: String) -> [String] {
-        if separator.isEmpty { return text.map { String($0) } }
-        var parts: [String] = []
+    private func split(_ text: String, _ separator: String, _ mark: Mark) throws(TemplateProblem) -> [TemplateValue] {
+        // A search compares the separator at every place of the text.
+        try budget.read(
+            text.utf8.count.multipliedReportingOverflow(by: 1 + separator.utf8.count / 8).partialValue, mark)
+        try budget.build(text.utf8.count, mark)
+        var parts: [TemplateValue] = []
+        if separator.isEmpty {
+            for character in text {
+                try budget.build(0, items: 1, mark)
+                parts.append(.text(String(character)))
+            }
+            return parts
+        }
         var rest = text[...]
         while let range = rest.firstRange(of: separator) {
-            parts.append(String(rest[..<range.lowerBound]))
+            try budget.build(0, items: 1, mark)
+            parts.append(.text(String(rest[..<range.lowerBound])))
             rest = rest[range.upperBound...]
         }
-        return parts + [String(rest)]
+        return parts + [.text(String(rest))]
     }
 
     private static func trimmed(_ text: String) -> String {
@@ -120,6 +135,7 @@ struct TemplateCall {
     let name: String
     let arguments: [TemplateValue]
     let mark: Mark
+    let budget: TemplateBudget
 
     private func wrong(_ message: String, note: String? = nil) -> TemplateProblem {
         TemplateProblem(mark, "`\(name)` \(message)", note: note)
@@ -136,6 +152,27 @@ struct TemplateCall {
         let value = try argument(index, of: count)
         guard case .text(let text) = value else { throw wrong("takes a text, and gets \(value.typeName)") }
         return text
+    }
+
+    /// The only argument, of which a text is about to be made that may be longer: other letters have more bytes.
+    func textToChange() throws(TemplateProblem) -> String {
+        let text = try text(0, of: 1)
+        try budget.build(3 * text.utf8.count, mark)
+        return text
+    }
+
+    /// The texts of values, one behind the other.
+    func joined(_ items: [TemplateValue], separator: String) throws(TemplateProblem) -> String {
+        var size = 0
+        for item in items { size += try measured(item) + separator.utf8.count }
+        try budget.build(size, mark)
+        return items.map(\.text).joined(separator: separator)
+    }
+
+    /// The bytes of a value's text; finding out costs a step for each item of a list.
+    private func measured(_ value: TemplateValue) throws(TemplateProblem) -> Int {
+        if case .list(let items) = value { try budget.step(items.count, mark) } else { try budget.step(1, mark) }
+        return value.textSize
     }
 
     /// As `text`, where only a refusal can be thrown.
@@ -171,7 +208,9 @@ struct TemplateCall {
         switch try argument(0, of: 1) {
         case .number(let number): return number
         case .text(let text):
-            guard let number = Int(text) else { throw wrong("takes a whole number, and gets the text \"\(text)\"") }
+            guard text.utf8.count <= 100, let number = Int(text) else {
+                throw wrong("takes a whole number, and gets the text \(VisibleText.quote(text))")
+            }
             return number
         case let other: throw wrong("takes a text or a number, and gets \(other.typeName)")
         }
@@ -211,7 +250,9 @@ struct TemplateCall {
         _ a: TemplateValue, _ b: TemplateValue, texts: (String, String) -> Bool, numbers: (Int, Int) -> Bool
     ) throws(TemplateProblem) -> Bool {
         switch (a, b) {
-        case (.text(let a), .text(let b)): return texts(a, b)
+        case (.text(let a), .text(let b)):
+            try budget.read(min(a.utf8.count, b.utf8.count), mark)
+            return texts(a, b)
         case (.number(let a), .number(let b)): return numbers(a, b)
         case (.boolean(let a), .boolean(let b)) where name == "eq" || name == "ne": return (a == b) == (name == "eq")
         case _:
@@ -223,14 +264,13 @@ struct TemplateCall {
     /// `%s`, `%v`, `%d`, `%q`, `%t` and `%%`, with a width, and with `-` or `0` before it.
     func formatted() throws(TemplateProblem) -> String {
         guard case .text(let format)? = arguments.first else { throw wrong("takes a text first") }
+        try budget.build(format.utf8.count, mark)
         var out = ""
         var rest = format[...]
         var values = arguments.dropFirst()
-        while let character = rest.popFirst() {
-            guard character == "%" else {
-                out.append(character)
-                continue
-            }
+        while let percent = rest.utf8.firstIndex(of: UInt8(ascii: "%")) {
+            out += rest[..<percent]
+            rest = rest[rest.utf8.index(after: percent)...]
             let flags = rest.prefix { $0 == "-" || $0 == "0" }
             rest.removeFirst(flags.count)
             let width = rest.prefix { $0.isASCII && $0.isNumber }
@@ -244,8 +284,11 @@ struct TemplateCall {
             guard let columns = width.isEmpty ? 0 : Int(width), columns <= 1000 else {
                 throw wrong("pads to at most 1000 characters")
             }
+            // A quoted text has up to six bytes for one.
+            try budget.build((verb == "q" ? 6 : 2) * (try measured(value)) + columns, mark)
             out += padded(try shown(value, verb), columns, flags: flags)
         }
+        out += rest
         if !values.isEmpty { throw wrong("has fewer verbs in its format than arguments") }
         return out
     }

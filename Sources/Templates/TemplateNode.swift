@@ -77,6 +77,15 @@ public enum TemplateValue: Equatable, Sendable {
         }
     }
 
+    /// The bytes of `text`, without building it; as many steps as a list has items.
+    var textSize: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .list(let items): items.reduce(1 + max(1, items.count)) { $0 + $1.textSize }
+        case .number, .none, .boolean, .fields: text.utf8.count
+        }
+    }
+
     /// For messages.
     var typeName: String {
         switch self {

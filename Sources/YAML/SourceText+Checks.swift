@@ -1,6 +1,6 @@
 extension SourceText {
     enum Format {
-        case yaml, json
+        case yaml, json, toml
     }
 
     /// Refuses what neither reader should ever see: too much, nothing, bytes that are not UTF-8, and characters that
@@ -47,8 +47,8 @@ extension SourceText {
             return nil
         case (_, 0):
             return Problem(offset: offset, message: "the file holds a NUL byte", note: "is it a text file?")
-        case (.json, _):
-            return nil  // A carriage return is white space; the parser refuses the others where they stand.
+        case (.json, _), (.toml, _):
+            return nil  // A carriage return ends lines; the parser refuses the others where they stand.
         case (.yaml, UInt8(ascii: "\r")):
             return Problem(
                 offset: offset, message: "carriage return (CRLF line end)", note: "save the file with LF line ends")
@@ -64,7 +64,7 @@ extension SourceText {
             return Problem(offset: 0, message: "the file begins with a byte order mark", note: "save it without one")
         }
         switch (format, value) {
-        case (.json, _):
+        case (.json, _), (.toml, _):
             return nil
         case (.yaml, 0x80...0x9F), (.yaml, 0x2028...0x2029), (.yaml, 0xFEFF), (.yaml, 0xFFFE...0xFFFF):
             return Problem(

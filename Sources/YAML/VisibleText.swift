@@ -27,7 +27,7 @@ public enum VisibleText {
     }
 
     /// The text in double quotes, escaped and cut.
-    static func quote(_ text: String) -> String { "\"\(cut(text))\"" }
+    public static func quote(_ text: String) -> String { "\"\(cut(text))\"" }
 
     /// The text, escaped, and cut after 60 characters.
     static func cut(_ text: String) -> String {

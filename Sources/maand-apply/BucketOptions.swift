@@ -22,13 +22,16 @@ struct BucketOptions: ParsableArguments {
 
     func configuration() throws -> BucketConfiguration {
         let path = folder + "/maand.conf"
-        guard let data = FileManager.default.contents(atPath: path) else {
+        let bytes: [UInt8]
+        do throws(InputFile.Problem) {
+            bytes = try InputFile.read(path, limit: 1 << 20)
+        } catch {
             throw CommandFailure(
                 .invalid,
-                "\(path) cannot be read: this is no bucket. Name one with `--bucket`, or make one: "
-                    + "maand-plan init DIR")
+                "\(path) cannot be read: \(error.message). Name a bucket with `--bucket`, or make one: maand-plan init DIR"
+            )
         }
-        return try BucketConfiguration.read(Array(data), file: path)
+        return try BucketConfiguration.read(bytes, file: path)
     }
 
     /// Whether plans have to be approved here, and which are.

@@ -9,14 +9,16 @@ final class EventLog: Sendable {
 
     /// - Throws: `CommandFailure` where the file cannot be written.
     init(appendingTo path: String) throws {
-        // A pipe has no end to go to.
-        var descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        // A pipe has no end to go to. Opening it would wait for a reader that may never come.
+        var descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK)
         if descriptor < 0, errno == ENOENT {
             descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         }
         guard descriptor >= 0 else {
-            throw CommandFailure(.invalid, "\(path) cannot be written: \(String(cString: strerror(errno)))")
+            let reason = errno == ENXIO ? "it is a pipe or socket that nobody reads" : String(cString: strerror(errno))
+            throw CommandFailure(.invalid, "\(path) cannot be written: \(reason)")
         }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
         file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
     }
 

@@ -214,35 +214,18 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func readPlan() throws -> [UInt8] {
-        let handle: FileHandle
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: plan, isDirectory: &isFolder), isFolder.boolValue {
-            throw CommandFailure(.invalid, "\(plan) is a folder, not a plan file.")
-        }
-        if plan == "-" {
-            handle = .standardInput
-        } else {
-            // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
-            // reported when the plan is known.
-            let isStrict: Bool
-            do { isStrict = try options.approval().policy() != nil } catch { isStrict = true }
-            let opened = open(plan, O_RDONLY | O_CLOEXEC | (isStrict ? O_NOFOLLOW : 0))
-            guard opened >= 0 else {
-                if isStrict, errno == ELOOP {
-                    throw CommandFailure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
-                }
-                throw CommandFailure(
-                    .invalid,
-                    "\(plan) cannot be read: \(String(cString: strerror(errno))). Make it: maand-plan deploy -o \(plan)"
-                )
-            }
-            handle = FileHandle(fileDescriptor: opened, closeOnDealloc: true)
-        }
-        // One byte more than allowed, so that the reader can say that it is too large.
-        do {
-            return Array(try handle.read(upToCount: PlanFile.maximumSize + 1) ?? Data())
+        // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
+        // reported when the plan is known.
+        let isStrict: Bool
+        do { isStrict = try options.approval().policy() != nil } catch { isStrict = true }
+        do throws(InputFile.Problem) {
+            return try InputFile.read(plan, limit: PlanFile.maximumSize, followsLink: !isStrict)
         } catch {
-            throw CommandFailure(.invalid, "\(plan) cannot be read: \(error.localizedDescription)")
+            if isStrict, error.isLink {
+                throw CommandFailure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
+            }
+            let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
+            throw CommandFailure(.invalid, "\(plan) cannot be read: \(error.message)\(advice)")
         }
     }
 }

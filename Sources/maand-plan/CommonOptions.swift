@@ -16,8 +16,8 @@ struct BucketOptions: ParsableArguments {
     func configuration() throws -> BucketConfiguration {
         let file = path("maand.conf")
         let bytes: [UInt8]
-        do throws(HostFiles.Problem) {
-            bytes = try HostFiles.read(file, limit: 1 << 20)
+        do throws(InputFile.Problem) {
+            bytes = try InputFile.read(file, limit: 1 << 20)
         } catch {
             throw Failure(
                 .invalidInput, "\(file) cannot be read: \(error.message)",

@@ -1,5 +1,6 @@
 import Executor
 import Glibc
+import Model
 
 /// Files that commands are given by name: plans and `maand.conf`.
 enum HostFiles {
@@ -10,31 +11,6 @@ enum HostFiles {
         init(_ message: String) { self.message = message }
 
         init(errno code: Int32) { message = String(cString: strerror(code)) }
-    }
-
-    /// The whole file, or standard input for `-`.
-    ///
-    /// - Parameter limit: most bytes to accept.
-    static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
-        let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Problem(errno: errno) }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-            if count == 0 { return bytes }
-            if count > 0 {
-                bytes.append(contentsOf: buffer[..<count])
-                if bytes.count > limit { throw Problem("is larger than " + size(limit)) }
-            } else if errno != EINTR {
-                throw Problem(errno: errno)
-            }
-        }
-    }
-
-    private static func size(_ bytes: Int) -> String {
-        bytes < 1 << 20 ? "\(bytes >> 10) KiB" : "\(bytes >> 20) MiB"
     }
 
     /// What became of `write`.
@@ -88,7 +64,7 @@ enum HostFiles {
 
     private static func replace(_ path: String, by bytes: [UInt8], overwrite: Bool) throws(Problem) -> Written {
         if access(path, F_OK) == 0, !overwrite {
-            return try read(path, limit: bytes.count + (1 << 20)) == bytes ? .unchanged : .refused
+            return (try? InputFile.read(path, limit: bytes.count + 1)) == bytes ? .unchanged : .refused
         }
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { String(path[...$0]) } ?? "./"

@@ -104,8 +104,8 @@ enum KeyValueInput {
     static func read(isSecret: Bool, prompt: String) throws -> String {
         if isatty(STDIN_FILENO) == 1 { return try ask(prompt, isHidden: isSecret) }
         let bytes: [UInt8]
-        do throws(HostFiles.Problem) {
-            bytes = try HostFiles.read("-", limit: KeyValue.maximumValue + 2)
+        do throws(InputFile.Problem) {
+            bytes = try InputFile.read("-", limit: KeyValue.maximumValue + 2)
         } catch {
             throw Failure(.invalidInput, "the value cannot be read: \(error.message)")
         }

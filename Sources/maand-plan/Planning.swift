@@ -84,8 +84,8 @@ enum Planning {
 enum CatalogInput {
     static func read(_ path: String, bucket: String) throws -> CatalogExport {
         let bytes: [UInt8]
-        do throws(HostFiles.Problem) {
-            bytes = try HostFiles.read(path, limit: PlanFile.maximumSize)
+        do throws(InputFile.Problem) {
+            bytes = try InputFile.read(path, limit: PlanFile.maximumSize)
         } catch {
             throw Failure(
                 .invalidInput, "\(path) cannot be read: \(error.message)",

@@ -109,8 +109,8 @@ struct Show: ParsableCommand {
 enum PlanInput {
     static func read(_ path: String) throws -> PlanFile {
         let bytes: [UInt8]
-        do throws(HostFiles.Problem) {
-            bytes = try HostFiles.read(path, limit: PlanFile.maximumSize)
+        do throws(InputFile.Problem) {
+            bytes = try InputFile.read(path, limit: PlanFile.maximumSize)
         } catch {
             throw Failure(.invalidInput, "\(path) cannot be read: \(error.message)")
         }

@@ -27,8 +27,8 @@ enum WindowInput {
     }
 
     private static func file(_ path: String) throws -> String {
-        do throws(HostFiles.Problem) {
-            return String(decoding: try HostFiles.read(path, limit: 1 << 20), as: UTF8.self)
+        do throws(InputFile.Problem) {
+            return String(decoding: try InputFile.read(path, limit: 1 << 20), as: UTF8.self)
         } catch {
             throw Failure(
                 .usage, "--window: \(path) cannot be read: \(error.message)",

@@ -83,7 +83,7 @@ import YAML
     @Test(arguments: [
         ("jobs/api/vars.toml", "a = [1]\n", "WS/jobs/api/vars.toml:1:1: error: `a` has to be a text in quotes"),
         ("jobs/api/vars.toml", "a =\n", "WS/jobs/api/vars.toml:1"),
-        ("bucket.conf", "[a]\nb = 1\n", "WS/bucket.conf:1:1: error: `a` has to be a text in quotes"),
+        ("bucket.conf", "[a]\nb = 1\n", "WS/bucket.conf:1:2: error: `a` has to be a text in quotes"),
         ("bucket.jobs.conf", "[api]\nb = []\n", "WS/bucket.jobs.conf:2:1: error: [api]: `b` has to be a text"),
     ])
     func whatIsNoVariableIsAnError(_ path: String, _ text: String, _ expected: String) throws {

@@ -22,9 +22,10 @@ private let data = TemplateValue.fields([
     "WorkerIP": .text("10.0.0.1"), "Labels": .list([.text("a"), .text("b")]), "NewVersion": .text("1.2.0"),
 ])
 
-private func render(_ text: String) -> String {
+private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -> String {
     do throws(TemplateProblem) {
-        return String(decoding: try Template(Array(text.utf8)).render(data, values: Values()), as: UTF8.self)
+        let template = try Template(Array(text.utf8))
+        return String(decoding: try template.render(data, values: Values(), budget: budget), as: UTF8.self)
     } catch {
         return "\(error.mark.line):\(error.mark.column): \(error.message)"
     }
@@ -102,12 +103,57 @@ private func render(_ text: String) -> String {
         ),
         (
             "{{ range 1000000 }}{{ range 1000000 }}{{ end }}{{ end }}",
-            "1:29: the template takes more than a million steps"
+            "1:29: the template takes more than 4000000 steps"
+        ),
+        (#"{{ printf "%1001d" 1 }}"#, "1:4: `printf` pads to at most 1000 characters"),
+        (#"{{ printf "%99999999999999999999d" 1 }}"#, "1:4: `printf` pads to at most 1000 characters"),
+        (
+            #"{{ define "t" }}{{ template "t" }}{{ template "t" }}{{ end }}{{ range 90 }}{{ template "t" }}{{ end }}"#,
+            "1:20: templates call each other more than 100 deep"
         ),
         ("{{/* x }}", "1:3: a comment ends with `*/}}`"), ("{{ @ }}", "1:4: this character has no meaning here"),
     ])
     func refuses(_ text: String, _ expected: String) {
         #expect(render(text) == expected)
+    }
+
+    /// Values are bounded, also those that are not written: whatever builds them ends at the same amount.
+    @Test(arguments: [
+        #"{{ $x = printf "%s%s" $x $x }}"#, #"{{ $x = print $x $x }}"#, #"{{ $x = println $x $x }}"#,
+        #"{{ $x = printf "%q" $x }}"#, #"{{ $x = join (split $x "") "ab" }}"#, #"{{ $x = upper (print $x $x) }}"#,
+        #"{{ $x = printf "%1000s%s" $x $x }}"#, #"{{ $x = printf $x }}{{ $x = print $x $x }}"#,
+        #"{{ $x = trim (print "ab" $x) }}"#, #"{{ $y := split $x "" }}{{ $x = print $y $y }}"#,
+        #"{{ $x = lower (print $x "İ") }}"#,
+    ])
+    func valuesAreBounded(_ body: String) {
+        let text = #"{{ $x := "abcdefgh" }}{{ range 1000000 }}"# + body + "{{ end }}"
+        let problem = render(text, budget: TemplateBudget(bytes: 1 << 20))
+        #expect(problem.hasSuffix("builds texts and lists of more than 1 MiB in all"), "\(problem.prefix(100))")
+        #expect(problem.hasPrefix("1:"))
+    }
+
+    /// Work that builds nothing is counted, too.
+    @Test(arguments: [
+        #"{{ range 1000000 }}{{ $y := eq $x $x }}{{ end }}"#, #"{{ range 1000000 }}{{ $y := split $x $x }}{{ end }}"#,
+        #"{{ define "t" }}{{ if . }}{{ template "t" sub . 1 }}{{ template "t" sub . 1 }}{{ end }}{{ end }}{{ template "t" 40 }}"#,
+        "{{ range 1000000 }}{{ $y := print" + String(repeating: " 1", count: 1000) + "}}{{ end }}",
+    ])
+    func workIsBounded(_ body: String) {
+        let long = String(repeating: "{{ $x = print $x $x }}", count: 14)
+        let problem = render(#"{{ $x := "abcdéfgh" }}"# + long + body, budget: TemplateBudget(steps: 100_000))
+        #expect(
+            problem.hasPrefix("1:") && problem.hasSuffix("the template takes more than 100000 steps"),
+            "\(problem.prefix(100))")
+    }
+
+    @Test func theBudgetsOfTemplates() {
+        let double = #"{{ $x := "abcdefgh" }}{{ range 1000000 }}{{ $x = printf "%s%s" $x $x }}{{ end }}"#
+        #expect(render(double) == "1:50: the template builds texts and lists of more than 64 MiB in all")
+    }
+
+    @Test func variablesAreBounded() {
+        let many = (0..<1000).map { "{{ $v\($0) := 1 }}" }.joined()
+        #expect(render(many).hasSuffix("more than 1000 variables are declared here"))
     }
 
     @Test func outputIsBounded() {

@@ -67,15 +67,9 @@ struct TrustedFile: Sendable {
         guard fstat(file, &status) == 0 else { throw Problem(errno: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Problem("is not a regular file") }
         try check(status)
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = buffer.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Problem(errno: errno) }
-            if count == 0 { break }
-            bytes.append(contentsOf: buffer[..<count])
-            if bytes.count > limit { throw Problem("is larger than \(limit >> 10) KiB") }
+        let bytes: [UInt8]
+        do throws(InputFile.Problem) { bytes = try InputFile.read(descriptor: file, limit: limit) } catch {
+            throw Problem(error.message)
         }
         return TrustedFile(
             bytes: bytes,

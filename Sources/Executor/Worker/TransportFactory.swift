@@ -125,21 +125,17 @@ public struct TransportFactory: Sendable {
     private func storedPassphrase() throws(SSHError) -> String? {
         guard let file = configuration.sshPassphraseFile else { return nil }
         let path = configuration.secretPath(file, in: bucketFolder)
-        guard let stream = fopen(path, "re") else {
-            throw .key(path: path, reason: "the passphrase cannot be read: \(String(cString: strerror(errno)))")
+        let bytes: [UInt8]
+        do throws(InputFile.Problem) { bytes = try InputFile.read(path, limit: 64 << 10) } catch {
+            throw .key(path: path, reason: "the passphrase cannot be read: \(error.message)")
         }
-        defer { fclose(stream) }
-        var line: UnsafeMutablePointer<CChar>?
-        var size = 0
-        defer { free(line) }
-        guard getline(&line, &size, stream) >= 0, let line else {
-            throw .key(path: path, reason: "the passphrase file is empty")
-        }
-        var word = String(cString: line).utf8[...]
-        if word.last == 0x0a { word.removeLast() }
+        guard let line = bytes.split(separator: 0x0a, maxSplits: 1, omittingEmptySubsequences: false).first,
+            !bytes.isEmpty
+        else { throw .key(path: path, reason: "the passphrase file is empty") }
+        var word = line.prefix { $0 != 0 }
         // The rest of a line's end of Windows, not a part of the passphrase.
         if word.last == 0x0d { word.removeLast() }
-        return String(Substring(word))
+        return String(decoding: word, as: UTF8.self)
     }
 }
 

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// The IANA time-zone database: rules by name.
 public struct ZoneDatabase: Sendable {
     /// The bytes of a zone's TZif file; nil where there is none. Asked only for names that `isName` accepts.
@@ -31,24 +29,8 @@ public struct ZoneDatabase: Sendable {
     /// That of this machine, which its package manager keeps up to date (Debian: `tzdata`).
     public static let system = ZoneDatabase { name in
         for folder in ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"] {
-            if let bytes = read("\(folder)/\(name)") { return bytes }
-        }
-        return nil
-    }
-
-    private static func read(_ path: String) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        // The largest zones have a few kilobytes.
-        var buffer = [UInt8](repeating: 0, count: 1 << 17)
-        var count = 0
-        while count < buffer.count {
-            let got = buffer[count...].withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-            if got < 0, errno == EINTR { continue }
-            guard got >= 0 else { return nil }
-            if got == 0 { return Array(buffer[..<count]) }
-            count += got
+            // The largest zones have a few kilobytes.
+            if let bytes = try? InputFile.read("\(folder)/\(name)", limit: 1 << 17) { return bytes }
         }
         return nil
     }
