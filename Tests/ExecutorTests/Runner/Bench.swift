@@ -31,8 +31,11 @@ final class Bench: Sendable {
         folder = NSTemporaryDirectory() + "executor-\(UInt64.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let store = ContentStore(in: folder)
-        let file = try store.put(Array("content\n".utf8))
-        tree = Tree([TreeEntry(path: "Makefile", kind: .file, digest: file, size: 8)])
+        let entries = try [("Makefile", "content\n"), ("manifest.json", "{\"version\": \"1.0.0\"}\n")].map {
+            path, text in
+            TreeEntry(path: path, kind: .file, digest: try store.put(Array(text.utf8)), size: text.utf8.count)
+        }
+        tree = Tree(entries)
         try store.put(tree)
     }
 
