@@ -37,8 +37,8 @@ import YAML
             ("max_age = \"99999w\"", "3:1"),
             ("max_age = \"+1d\"", "3:1"), ("revocations = \"\"", "3:1"), ("may_override = [\"\"]", "3:1"),
             ("may_override = [1]", "3:1"), ("\n[jobs]\n  \"no name\" = 3", "5:3"), ("[jobs]\nx = 2", "4:1"),
-            ("[jobs]\nx = 33", "4:1"), ("[jobs.x]\ny = 3", "3:1"), ("[tags]\n\"=x\" = 3", "4:1"),
-            ("[tag]\nx = 3", "3:1"),
+            ("[jobs]\nx = 33", "4:1"), ("[jobs.x]\ny = 3", "3:7"), ("[tags]\n\"=x\" = 3", "4:1"),
+            ("[tag]\nx = 3", "3:2"),
             ("approvals_needed = 2", "3:1"), ("max_age = 3", "3:1"),
         ] {
             let failure = #expect(throws: InputFailure.self, "\(text)") { try Self.policy(text) }
