@@ -47,7 +47,7 @@ let package = Package(
         .target(name: "KeyValues", dependencies: ["Catalog", "Model", crypto], swiftSettings: settings),
         .target(
             name: "HookAPI",
-            dependencies: ["Catalog", "KeyValues", "Model", "YAML", nioCore, nioHTTP1, nioPosix],
+            dependencies: ["Catalog", "KeyValues", "Model", "YAML", crypto, nioCore, nioHTTP1, nioPosix],
             resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),

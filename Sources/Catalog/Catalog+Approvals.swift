@@ -38,23 +38,19 @@ extension Catalog {
     /// What is recorded of a run; nil where it began without a policy. Approvals are in the order in which they came.
     public func approvals(of run: RunID) throws(CatalogError) -> ApprovalRecord? {
         try read { db in
-            let policy = try Row.fetchOne(
-                db, sql: "SELECT digest, text FROM approval_policy WHERE run = ?", arguments: [run.number])
-            guard let policy else { return nil }
-            guard let digest = Digest(hex: (policy[0] as String).utf8) else {
-                throw self.damaged("the approval policy of run \(run) has no legal digest")
-            }
-            let rows = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT principal, key, written_at FROM approval WHERE run = ? ORDER BY recorded_at, principal, key
-                    """, arguments: [run.number])
+            let policies = try self.rows(
+                of: "approval_policy", db, "SELECT run, digest, text FROM approval_policy WHERE run = ?", [run.number])
+            guard let policy = policies.first else { return nil }
+            let rows = try self.rows(
+                of: "approval", db,
+                """
+                SELECT principal, key, written_at FROM approval WHERE run = ? ORDER BY recorded_at, principal, key
+                """, [run.number])
             return ApprovalRecord(
-                digest: digest, policy: Array(policy[1] as Data),
-                approvals: rows.map { row in
+                digest: try policy.digest(1), policy: try policy.bytes(2),
+                approvals: try rows.map { row in
                     ApprovalRecord.Approval(
-                        principal: row[0], key: row[1],
-                        writtenAt: (row[2] as Int64?).map { Timestamp(milliseconds: $0) })
+                        principal: try row.text(0), key: try row.text(1), writtenAt: try row.optional(2, row.time))
                 })
         }
     }

@@ -92,11 +92,9 @@ extension Catalog {
     /// Writes everything in the checkpoint, within the transaction that is open.
     func apply(_ checkpoint: Checkpoint, _ db: Database) throws {
         let run = checkpoint.run
-        let statement = try db.cachedStatement(sql: "SELECT state FROM run WHERE number = ?")
-        guard let text = try String.fetchOne(statement, arguments: [run.number]) else {
-            throw CatalogError.unknownRun(run)
-        }
-        guard let state = RunState(rawValue: text) else { throw damaged("run \(run) has no legal state") }
+        let statement = try db.cachedStatement(sql: "SELECT number, state FROM run WHERE number = ?")
+        guard let row = try row(of: "run", statement, [run.number]) else { throw CatalogError.unknownRun(run) }
+        let state: RunState = try row.word(1)
         guard state.isUnfinished else { throw CatalogError.runEnded(run: run, state: state) }
         for step in checkpoint.steps { try apply(step, run: run, at: checkpoint.at, db) }
         for change in checkpoint.changes { try apply(change, run: run, at: checkpoint.at, db) }
@@ -176,10 +174,12 @@ extension Catalog {
 
     private func checkBegin(_ run: RunID, _ step: StepID, _ attempt: Int, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT attempt, state FROM attempt WHERE run = ? AND step = ? ORDER BY attempt DESC LIMIT 1")
-        let row = try Row.fetchOne(statement, arguments: [run.number, step.text])
-        let latest: Int = row?[0] ?? 0
-        let state = row.flatMap { StepState(rawValue: $0[1]) } ?? .pending
+            sql:
+                "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? ORDER BY attempt DESC LIMIT 1"
+        )
+        let row = try row(of: "attempt", statement, [run.number, step.text])
+        let latest = try row?.integer(2) ?? 0
+        let state: StepState = try row?.word(3) ?? .pending
         func illegal(_ reason: String) -> CatalogError {
             .illegalTransition(run: run, step: step, attempt: attempt, from: state, to: .started, reason: reason)
         }
@@ -195,9 +195,9 @@ extension Catalog {
         _ run: RunID, _ step: StepID, _ attempt: Int, to: StepState, from: [StepState], _ db: Database
     ) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT state FROM attempt WHERE run = ? AND step = ? AND attempt = ?")
-        let text = try String.fetchOne(statement, arguments: [run.number, step.text, attempt])
-        let state = text.flatMap(StepState.init) ?? .pending
+            sql: "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? AND attempt = ?")
+        let state: StepState =
+            try row(of: "attempt", statement, [run.number, step.text, attempt])?.word(3) ?? .pending
         func illegal(_ reason: String) -> CatalogError {
             .illegalTransition(run: run, step: step, attempt: attempt, from: state, to: to, reason: reason)
         }

@@ -11,19 +11,19 @@ extension Catalog {
     public func durations(of job: JobName) throws(CatalogError) -> [String: [Int64]] {
         try read { db in
             // "0" follows "/": steps of the job and of no other.
-            let rows = try Row.fetchCursor(
-                db,
-                sql: """
-                    SELECT step, finished_at - started_at FROM attempt
-                    WHERE run IN (SELECT number FROM run ORDER BY number DESC LIMIT ?) AND step >= ? AND step < ?
-                        AND state = 'succeeded'
-                    ORDER BY run DESC LIMIT ?
-                    """, arguments: [Self.runsForDurations, "\(job)/", "\(job)0", Self.rowsForDurations])
             var found: [String: [Int64]] = [:]
-            while let row = try rows.next() {
-                let step: String = row[0]
-                guard let verb = step.split(separator: "/").last else { continue }
-                found[String(verb), default: []].append(max(0, row[1]))
+            try self.eachRow(
+                of: "attempt", db,
+                """
+                SELECT run, step, started_at, finished_at FROM attempt
+                WHERE run IN (SELECT number FROM run ORDER BY number DESC LIMIT ?) AND step >= ? AND step < ?
+                    AND state = 'succeeded'
+                ORDER BY run DESC LIMIT ?
+                """, [Self.runsForDurations, "\(job)/", "\(job)0", Self.rowsForDurations]
+            ) { row in
+                guard let verb = try row.text(1).split(separator: "/").last else { return }
+                let duration = try row.time(3).milliseconds - row.time(2).milliseconds
+                found[String(verb), default: []].append(max(0, duration))
             }
             return found
         }

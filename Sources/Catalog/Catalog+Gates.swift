@@ -30,9 +30,10 @@ extension Catalog {
 
     /// Those of `workers` on which the job has not passed its gate: mostly few, however many a gate has asked.
     private func withDebt(_ job: JobName, among workers: [WorkerName], _ db: Database) throws -> [WorkerName] {
-        let statement = try db.cachedStatement(
-            sql: "SELECT worker FROM allocation WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)")
-        let found = try String.fetchAll(statement, arguments: [job.text]).compactMap(WorkerName.init)
+        let found: [WorkerName] = try rows(
+            of: "allocation", db, "SELECT worker FROM allocation WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)",
+            [job.text]
+        ).map { try $0.name(0) }
         if found.isEmpty { return [] }
         let asked = Set(workers)
         return found.filter(asked.contains)

@@ -32,7 +32,8 @@ extension Catalog {
     /// The port on which the run's hooks were told to ask; nil before the first.
     public func hookPort(of run: RunID) throws(CatalogError) -> Int? {
         try read { db in
-            try Int.fetchOne(db, sql: "SELECT port FROM hook_port WHERE run = ?", arguments: [run.number])
+            try self.rows(of: "hook_port", db, "SELECT run, port FROM hook_port WHERE run = ?", [run.number])
+                .first?.integer(1, in: Plan.portRange)
         }
     }
 
@@ -47,24 +48,17 @@ extension Catalog {
     /// Orders that hooks of the run have put in the place of the plan's.
     public func rolloutOrders(of run: RunID) throws(CatalogError) -> [JobName: [WorkerName]] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db, sql: "SELECT job, workers FROM rollout_order WHERE run = ?", arguments: [run.number])
             var orders: [JobName: [WorkerName]] = [:]
-            for row in rows {
-                let names = (row[1] as String).split(separator: ",").map { WorkerName(String($0)) }
-                let order = names.compactMap(\.self)
-                guard let job = JobName(row[0] as String), order.count == names.count else {
-                    throw self.damaged("the rollout order of \(row[0] as String) in run \(run) is not legal")
-                }
-                orders[job] = order
-            }
+            for row in try self.rows(
+                of: "rollout_order", db, "SELECT job, workers FROM rollout_order WHERE run = ?", [run.number])
+            { orders[try row.name(0)] = try row.names(1, separator: ",") }
             return orders
         }
     }
 
     /// The fingerprint of the key that secrets are encrypted with; nil before the first.
     public func keyFingerprint() throws(CatalogError) -> String? {
-        try read { db in try String.fetchOne(db, sql: "SELECT fingerprint FROM kv_key") }
+        try read { db in try self.rows(of: "kv_key", db, "SELECT fingerprint FROM kv_key").first?.text(0) }
     }
 
     /// Remembers the key's fingerprint, where there is none yet.
@@ -81,17 +75,17 @@ extension Catalog {
     /// - Returns: a secret that needs the key; nil where none does.
     public func forgetKey(_ fingerprint: String) throws(CatalogError) -> SecretInUse? {
         try write { db in
-            if let run = try Int.fetchOne(db, sql: "SELECT run FROM kv_pending WHERE sealed IS NOT NULL LIMIT 1") {
-                return .unfinished(RunID(run))
-            }
-            let stored = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT namespace, key FROM kv AS newest WHERE sealed IS NOT NULL AND version = (
-                        SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
-                    ORDER BY namespace, key LIMIT 1
-                    """)
-            if let stored { return .stored(namespace: stored[0], key: stored[1]) }
+            let pending = try self.rows(
+                of: "kv_pending", db, "SELECT run FROM kv_pending WHERE sealed IS NOT NULL LIMIT 1")
+            if let row = pending.first { return .unfinished(try row.run(0)) }
+            let stored = try self.rows(
+                of: "kv", db,
+                """
+                SELECT namespace, key FROM kv AS newest WHERE sealed IS NOT NULL AND version = (
+                    SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
+                ORDER BY namespace, key LIMIT 1
+                """)
+            if let row = stored.first { return .stored(namespace: try row.text(0), key: try row.text(1)) }
             try db.execute(sql: "DELETE FROM kv_key WHERE fingerprint = ?", arguments: [fingerprint])
             // Another process may have put another key meanwhile: what it encrypted counts, and was found above.
             try db.execute(sql: "DELETE FROM kv WHERE sealed IS NOT NULL")
@@ -103,14 +97,13 @@ extension Catalog {
     /// Slots that hooks of the run hold.
     public func semaphoreSlots(of run: RunID) throws(CatalogError) -> [SemaphoreSlot] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db, sql: "SELECT scope, capacity, holder, step, attempt FROM semaphore WHERE run = ?",
-                arguments: [run.number])
-            return try rows.map { row in
-                guard let holder = WorkerName(row[2]) else { throw self.damaged("a semaphore has no legal holder") }
-                return SemaphoreSlot(
-                    scope: row[0], capacity: row[1], holder: holder,
-                    attempt: WritingAttempt(run: run, step: StepID(row[3]), attempt: row[4]))
+            try self.rows(
+                of: "semaphore", db, "SELECT scope, holder, capacity, step, attempt FROM semaphore WHERE run = ?",
+                [run.number]
+            ).map { row in
+                SemaphoreSlot(
+                    scope: try row.text(0), capacity: try row.integer(2), holder: try row.name(1),
+                    attempt: WritingAttempt(run: run, step: StepID(try row.text(3)), attempt: try row.integer(4)))
             }
         }
     }

@@ -22,20 +22,22 @@ extension Catalog {
     /// The newest versions of a namespace's keys, deletions too, sorted by key.
     public func keyValues(in namespace: KVNamespace, run: RunID? = nil) throws(CatalogError) -> [KeyValueEntry] {
         try read { db in
-            let keys = try String.fetchAll(
-                db,
-                sql: """
-                    SELECT DISTINCT key FROM kv WHERE namespace = ?1
-                    UNION SELECT key FROM kv_pending WHERE namespace = ?1 ORDER BY key
-                    """, arguments: [namespace.text])
-            return try keys.compactMap { try self.newest(namespace, $0, in: run, db) }
+            try self.rows(
+                of: "kv", db,
+                """
+                SELECT DISTINCT key FROM kv WHERE namespace = ?1
+                UNION SELECT key FROM kv_pending WHERE namespace = ?1 ORDER BY key
+                """, [namespace.text]
+            ).compactMap { try self.newest(namespace, $0.text(0), in: run, db) }
         }
     }
 
     /// Namespaces that are stored, sorted.
     public func keyValueNamespaces() throws(CatalogError) -> [KVNamespace] {
         try read { db in
-            try String.fetchAll(db, sql: "SELECT DISTINCT namespace FROM kv ORDER BY namespace").map(self.namespace)
+            try self.rows(of: "kv", db, "SELECT DISTINCT namespace FROM kv ORDER BY namespace").map {
+                try self.namespace($0, 0)
+            }
         }
     }
 
@@ -99,15 +101,19 @@ extension Catalog {
     ) throws(CatalogError) -> [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])] {
         try read { db in
             try namespaces.flatMap { namespace in
-                try Row.fetchAll(
-                    try db.cachedStatement(
-                        sql: """
-                            SELECT key, version, sealed FROM kv WHERE namespace = ?1 AND sealed IS NOT NULL
-                            UNION ALL SELECT key, version, sealed FROM kv_pending
-                            WHERE namespace = ?1 AND run = ?2 AND sealed IS NOT NULL
-                            UNION ALL SELECT key, version, sealed FROM kv_replaced WHERE namespace = ?1 AND run = ?2
-                            """), arguments: [namespace.text, run.number]
-                ).map { (namespace, $0[0], $0[1], Array($0[2] as Data)) }
+                try self.rows(
+                    of: "kv", db,
+                    """
+                    SELECT key, version, sealed, 'kv' FROM kv WHERE namespace = ?1 AND sealed IS NOT NULL
+                    UNION ALL SELECT key, version, sealed, 'kv_pending' FROM kv_pending
+                    WHERE namespace = ?1 AND run = ?2 AND sealed IS NOT NULL
+                    UNION ALL SELECT key, version, sealed, 'kv_replaced' FROM kv_replaced
+                    WHERE namespace = ?1 AND run = ?2
+                    """, [namespace.text, run.number]
+                ).map { row in
+                    let row = try row.ofTable(namedBy: 3)
+                    return (namespace, try row.text(0), try row.integer(1), try row.bytes(2))
+                }
             }
         }
     }
@@ -138,10 +144,11 @@ extension Catalog {
 
     /// An attempt that has an outcome is closed: its process may live on, and nothing that it does counts.
     func checkIsUnderWay(_ attempt: WritingAttempt, _ db: Database) throws {
-        let state = try String.fetchOne(
-            db, sql: "SELECT state FROM attempt WHERE run = ? AND step = ? AND attempt = ?",
-            arguments: [attempt.run.number, attempt.step.text, attempt.attempt])
-        guard state == StepState.started.rawValue else { throw KeyValueError.attemptEnded(attempt) }
+        let found = try rows(
+            of: "attempt", db,
+            "SELECT run, step, attempt, state FROM attempt WHERE run = ? AND step = ? AND attempt = ?",
+            [attempt.run.number, attempt.step.text, attempt.attempt])
+        guard try found.first?.word(3) == StepState.started else { throw KeyValueError.attemptEnded(attempt) }
     }
 
     /// What belongs to an attempt's outcome: what its hook wrote takes effect or is gone, and what it held is free. Most
@@ -161,10 +168,9 @@ extension Catalog {
     }
 
     private func applyWrites(_ attempt: StatementArguments, _ db: Database) throws {
-        let keys = try Row.fetchAll(
-            try db.cachedStatement(
-                sql: "SELECT namespace, key FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?"),
-            arguments: attempt)
+        let keys = try rows(
+            of: "kv_pending", db, "SELECT namespace, key FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?",
+            attempt)
         guard !keys.isEmpty else { return }
         try db.cachedStatement(
             sql: """
@@ -173,7 +179,7 @@ extension Catalog {
                 FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?
                 """
         ).execute(arguments: attempt)
-        for row in keys { try forgetOldVersions(of: row[0], row[1], db) }
+        for row in keys { try forgetOldVersions(of: row.text(0), row.text(1), db) }
     }
 
     /// Part of a run's end: what belongs to attempts without an outcome is gone.
@@ -185,26 +191,26 @@ extension Catalog {
 
     /// The stored values of `vars/job/<job>`, for the planner.
     func variables(_ db: Database) throws -> [JobName: [String: String]] {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT namespace, key, text FROM kv AS newest WHERE namespace LIKE 'vars/job/%' AND version = (
-                    SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
-                ORDER BY namespace, key
-                """)
+        let rows = try rows(
+            of: "kv", db,
+            """
+            SELECT namespace, key, text FROM kv AS newest WHERE namespace LIKE 'vars/job/%' AND version = (
+                SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
+            ORDER BY namespace, key
+            """)
         var variables: [JobName: [String: String]] = [:]
         for row in rows {
-            guard case .variables(let job) = try namespace(row[0]) else { throw damaged("it has lost a job's name") }
-            guard let text: String = row[2] else { continue }
-            variables[job, default: [:]][row[1]] = text
+            guard case .variables(let job) = try namespace(row, 0) else { throw row.illegal(0, "the name of a job") }
+            guard let text = try row.optional(2, row.text) else { continue }
+            variables[job, default: [:]][try row.text(1)] = text
         }
         return variables
     }
 
     // MARK: Rows
 
-    private func namespace(_ text: String) throws -> KVNamespace {
-        guard let namespace = KVNamespace(text) else { throw damaged("\(text) is no namespace") }
+    private func namespace(_ row: CatalogRow, _ column: Int) throws -> KVNamespace {
+        guard let namespace = KVNamespace(try row.text(column)) else { throw row.illegal(column, "a namespace") }
         return namespace
     }
 
@@ -214,22 +220,23 @@ extension Catalog {
         let ownRun = if case .job = namespace { "AND run = ?3" } else { "" }
         let statement = try db.cachedStatement(
             sql: """
-                SELECT key, version, text, sealed, written_at, written_by, run FROM kv
+                SELECT key, version, text, sealed, written_at, written_by, run, 'kv' FROM kv
                 WHERE namespace = ?1 AND key = ?2 \(ownRun)
                 UNION ALL
-                SELECT key, version, text, sealed, written_at, step, run FROM kv_pending
+                SELECT key, version, text, sealed, written_at, step, run, 'kv_pending' FROM kv_pending
                 WHERE namespace = ?1 AND key = ?2 AND run = ?3 AND EXISTS (
                     SELECT 1 FROM attempt WHERE attempt.run = kv_pending.run AND attempt.step = kv_pending.step
                     AND attempt.attempt = kv_pending.attempt AND attempt.state = 'started')
                 ORDER BY version DESC LIMIT 1
                 """)
-        guard let row = try Row.fetchOne(statement, arguments: [namespace.text, key, run?.number]) else { return nil }
-        let text: String? = row[2]
-        let sealed: Data? = row[3]
+        guard let found = try row(of: "kv", statement, [namespace.text, key, run?.number]) else { return nil }
+        let row = try found.ofTable(namedBy: 7)
+        let text = try row.optional(2, row.text)
+        let sealed = try row.optional(3, row.bytes)
         return KeyValueEntry(
-            namespace: namespace, key: row[0], version: row[1],
-            value: text.map(StoredValue.text) ?? sealed.map { .sealed(Array($0)) },
-            writtenAt: Timestamp(milliseconds: row[4]), writtenBy: row[5], run: (row[6] as Int?).map { RunID($0) })
+            namespace: namespace, key: try row.text(0), version: try row.integer(1),
+            value: text.map(StoredValue.text) ?? sealed.map { .sealed($0) }, writtenAt: try row.time(4),
+            writtenBy: try row.text(5), run: try row.optional(6, row.run))
     }
 
     /// The version of the key where it has just this text: then nothing is written, as with Maand.
@@ -260,14 +267,15 @@ extension Catalog {
     /// Keys that look alike would be one key to whoever reads them.
     private func checkSpelling(of write: KeyValueWrite, _ db: Database) throws {
         if write.key.utf8.allSatisfy({ $0 < 0x80 }) { return }
-        let keys = try String.fetchAll(
-            db,
-            sql: """
-                SELECT DISTINCT key FROM kv AS newest WHERE namespace = ?1
-                AND (text IS NOT NULL OR sealed IS NOT NULL) AND version = (
-                    SELECT max(version) FROM kv WHERE namespace = ?1 AND key = newest.key)
-                UNION SELECT key FROM kv_pending WHERE namespace = ?1
-                """, arguments: [write.namespace.text])
+        let keys = try rows(
+            of: "kv", db,
+            """
+            SELECT DISTINCT key FROM kv AS newest WHERE namespace = ?1
+            AND (text IS NOT NULL OR sealed IS NOT NULL) AND version = (
+                SELECT max(version) FROM kv WHERE namespace = ?1 AND key = newest.key)
+            UNION SELECT key FROM kv_pending WHERE namespace = ?1
+            """, [write.namespace.text]
+        ).map { try $0.text(0) }
         if keys.contains(where: { $0 == write.key && !$0.utf8.elementsEqual(write.key.utf8) }) {
             throw KeyValueError.otherSpelling(write.namespace, key: write.key)
         }
@@ -286,10 +294,11 @@ extension Catalog {
     private func nextVersion(_ write: KeyValueWrite, _ db: Database) throws -> Int {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT max(version) FROM (SELECT version FROM kv WHERE namespace = ?1 AND key = ?2
+                SELECT max(version) AS version FROM (SELECT version FROM kv WHERE namespace = ?1 AND key = ?2
                 UNION ALL SELECT version FROM kv_pending WHERE namespace = ?1 AND key = ?2)
                 """)
-        return (try Int.fetchOne(statement, arguments: [write.namespace.text, write.key]) ?? 0) + 1
+        guard let row = try row(of: "kv", statement, [write.namespace.text, write.key]) else { return 1 }
+        return (try row.optional(0) { try row.integer($0) } ?? 0) + 1
     }
 
     private static func columns(_ write: KeyValueWrite, _ version: Int) throws -> (text: String?, sealed: Data?) {

@@ -30,15 +30,13 @@ extension Catalog {
 
     private func leftBehind(by run: RunID, isTakenIn: Bool) throws(CatalogError) -> [LeftBehind] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db,
-                sql: "SELECT job, worker, reason FROM left_behind WHERE run = ? AND taken_in = ? ORDER BY job, worker",
-                arguments: [run.number, isTakenIn])
-            return try rows.map { row in
-                guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String) else {
-                    throw self.damaged("run \(run) has left something behind that is no allocation")
-                }
-                return LeftBehind(AllocationID(job: job, worker: worker), reason: row[2])
+            // What is neither 0 nor 1 has to be seen, too.
+            let rows = try self.rows(
+                of: "left_behind", db,
+                "SELECT job, worker, reason, taken_in FROM left_behind WHERE run = ? ORDER BY job, worker",
+                [run.number])
+            return try rows.filter { try $0.flag(3) == isTakenIn }.map { row in
+                LeftBehind(AllocationID(job: try row.name(0), worker: try row.name(1)), reason: try row.text(2))
             }
         }
     }

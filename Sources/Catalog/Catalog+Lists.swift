@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRDB
 public import Model
 
@@ -34,6 +35,10 @@ public struct WorkerEntry: Equatable, Sendable {
     /// The run of that plan.
     public let run: RunID
     public let activeAllocations: Int
+    /// The tags that it had in the last plan, `zone` among them; nil where they were not recorded.
+    public let tags: [String: String]?
+    /// Those that it had before the run of that plan; nil where it was not known then.
+    public let tagsBefore: [String: String]?
 }
 
 /// What one run promoted of one job, as `catalog deployments` lists it.
@@ -62,7 +67,7 @@ extension Catalog {
             var records: [AllocationID: AllocationRecord] = [:]
             let drifted = try self.drifted(db)
             for allocation in allocations {
-                let row = try Row.fetchOne(statement, arguments: [allocation.job.text, allocation.worker.text])
+                let row = try self.row(of: "allocation", statement, [allocation.job.text, allocation.worker.text])
                 var record = try row.map { try self.entry($0).record } ?? AllocationRecord.none
                 record.drifted = drifted[allocation]
                 records[allocation] = record
@@ -95,19 +100,17 @@ extension Catalog {
     /// What the last runs promoted: newest run first, at most `limit` rows.
     public func deployments(limit: Int) throws(CatalogError) -> [DeploymentEntry] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT run, job, version, content, allocations, first_at, last_at FROM deployment
-                    ORDER BY run DESC, job, version, content LIMIT ?
-                    """, arguments: [max(0, limit)])
-            return try rows.map { row in
-                guard let job = JobName(row[1] as String), let release = try self.release(row[2], row[3]) else {
-                    throw self.damaged("a deployment of run \(row[0] as Int) has no legal job")
-                }
-                return DeploymentEntry(
-                    run: RunID(row[0]), job: job, release: release, allocations: row[4],
-                    firstAt: Timestamp(milliseconds: row[5]), lastAt: Timestamp(milliseconds: row[6]))
+            try self.rows(
+                of: "deployment", db,
+                """
+                SELECT run, job, version, content, allocations, first_at, last_at FROM deployment
+                ORDER BY run DESC, job, version, content LIMIT ?
+                """, [max(0, limit)]
+            ).map { row in
+                DeploymentEntry(
+                    run: try row.run(0), job: try row.name(1),
+                    release: Release(version: try row.text(2), content: try row.digest(3)),
+                    allocations: try row.integer(4), firstAt: try row.time(5), lastAt: try row.time(6))
             }
         }
     }
@@ -116,10 +119,9 @@ extension Catalog {
     public func latestDeployments() throws(CatalogError) -> [JobName: RunID] {
         try read { db in
             var found: [JobName: RunID] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT job, max(run) FROM deployment GROUP BY job") {
-                guard let job = JobName(row[0] as String) else { throw self.damaged("a deployment has no legal job") }
-                found[job] = RunID(row[1])
-            }
+            for row in try self.rows(
+                of: "deployment", db, "SELECT job, max(run) AS run FROM deployment GROUP BY job")
+            { found[try row.name(0)] = try row.run(1) }
             return found
         }
     }
@@ -132,86 +134,96 @@ extension Catalog {
 
     func allocations(_ db: Database) throws -> [AllocationEntry] {
         var entries: [AllocationEntry] = []
-        let rows = try Row.fetchCursor(db, sql: Self.allocationColumns + " ORDER BY job, worker")
-        while let row = try rows.next() { entries.append(try entry(row)) }
+        try eachRow(of: "allocation", db, Self.allocationColumns + " ORDER BY job, worker") { row in
+            entries.append(try entry(row))
+        }
         return entries
     }
 
     /// What the next plan may replace although nothing of ours was begun there, and what a run was to bring.
     func drifted(_ db: Database) throws -> [AllocationID: Release] {
         var found: [AllocationID: Release] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT job, worker, version, content FROM drifted") {
-            guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String) else {
-                throw damaged("a drift has no legal name")
-            }
-            found[AllocationID(job: job, worker: worker)] = try release(row[2], row[3])
+        for row in try rows(of: "drifted", db, "SELECT job, worker, version, content FROM drifted") {
+            found[AllocationID(job: try row.name(0), worker: try row.name(1))] = Release(
+                version: try row.text(2), content: try row.digest(3))
         }
         return found
     }
 
-    private func entry(_ row: Row) throws -> AllocationEntry {
-        let (job, worker): (String, String) = (row[0], row[1])
-        guard let jobName = JobName(job), let workerName = WorkerName(worker),
-            let standing = AllocationRecord.Standing(rawValue: row[6])
-        else { throw damaged("the allocation of \(job) on \(worker) has no legal name or standing") }
+    private func entry(_ row: CatalogRow) throws -> AllocationEntry {
         let record = AllocationRecord(
-            promoted: try release(row[2], row[3], rules: row[11]),
-            unfinished: try release(row[4], row[5], rules: row[12]), standing: standing, owesGate: row[9],
-            failedGate: row[10])
+            promoted: try release(row, version: 2, content: 3, rules: 11),
+            unfinished: try release(row, version: 4, content: 5, rules: 12), standing: try row.word(6),
+            owesGate: try row.flag(9), failedGate: try row.flag(10))
         return AllocationEntry(
-            allocation: AllocationID(job: jobName, worker: workerName), record: record, run: RunID(row[7]),
-            changedAt: Timestamp(milliseconds: row[8]))
+            allocation: AllocationID(job: try row.name(0), worker: try row.name(1)), record: record,
+            run: try row.run(7), changedAt: try row.time(8))
     }
 
     func jobs(_ db: Database) throws -> [JobName: JobRecord] {
         var jobs: [JobName: JobRecord] = [:]
-        func name(_ text: String) throws -> JobName {
-            guard let name = JobName(text) else { throw damaged("`\(text)` is no name of a job") }
-            return name
-        }
-        for row in try Row.fetchAll(db, sql: "SELECT job, incomplete FROM job") {
-            jobs[try name(row[0])] = JobRecord(incomplete: row[1])
+        for row in try rows(of: "job", db, "SELECT job, incomplete FROM job") {
+            jobs[try row.name(0)] = JobRecord(incomplete: try row.flag(1))
         }
         let pending = "SELECT DISTINCT job FROM allocation WHERE gate_owed = 1 OR gate_failed = 1"
-        for row in try Row.fetchAll(db, sql: pending) {
-            jobs[try name(row[0]), default: JobRecord()].gatePending = true
+        for row in try rows(of: "allocation", db, pending) {
+            jobs[try row.name(0), default: JobRecord()].gatePending = true
         }
-        for row in try Row.fetchAll(db, sql: "SELECT job, name, number FROM port") {
-            jobs[try name(row[0]), default: JobRecord()].assignedPorts[row[1]] = row[2]
+        for row in try rows(of: "port", db, "SELECT job, name, number FROM port") {
+            jobs[try row.name(0), default: JobRecord()].assignedPorts[try row.text(1)] = try row.integer(
+                2, in: Plan.portRange)
         }
         return jobs
     }
 
     func workers(_ db: Database) throws -> [WorkerEntry] {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT worker, address, port, user, host_keys, zone, run,
-                    (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active')
-                FROM worker ORDER BY worker
-                """)
-        return try rows.map { row in
-            let text: String = row[0]
-            guard let name = WorkerName(text) else { throw damaged("`\(text)` is no name of a worker") }
+        try rows(
+            of: "worker", db,
+            """
+            SELECT worker, address, port, user, host_keys, zone, run,
+                (SELECT count(*) FROM allocation WHERE allocation.worker = worker.worker AND standing = 'active'),
+                tags, tags_before
+            FROM worker ORDER BY worker
+            """
+        ).map { row in
+            let keys = try row.lines(4)
             var ssh: PlanWorker.SSHIdentity?
-            if let port = row[2] as Int?, let user = row[3] as String? {
-                ssh = .init(
-                    port: port, user: user, hostKeys: (row[4] as String).split(separator: "\n").map(String.init))
+            if !row.isNull(2) || !row.isNull(3) {
+                ssh = .init(port: try row.integer(2, in: Plan.portRange), user: try row.text(3), hostKeys: keys)
             }
+            let tags = try row.optional(8, row.tags)
+            var worker = PlanWorker(
+                worker: try row.name(0), address: try row.text(1), ssh: ssh, zone: try row.optional(5, row.text))
+            worker.tags = tags?.filter { $0.key != "zone" } ?? [:]
             return WorkerEntry(
-                worker: PlanWorker(worker: name, address: row[1], ssh: ssh, zone: row[5]), run: RunID(row[6]),
-                activeAllocations: row[7])
+                worker: worker, run: try row.run(6), activeAllocations: try row.integer(7), tags: tags,
+                tagsBefore: try row.optional(9, row.tags))
         }
     }
 
-    private func release(_ version: String?, _ content: String?, rules: Int = Tree.rules) throws -> Release? {
-        guard let version, let content else { return nil }
-        guard let digest = Digest(hex: content.utf8) else { throw damaged("`\(content)` is no digest") }
-        guard 1...Tree.rules ~= rules else {
-            throw damaged("the tree \(content) was made by the unknown rules \(rules)")
-        }
+    static func text(ofTags tags: [String: String]) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(tags)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    /// Nil where both version and content are NULL.
+    private func release(_ row: CatalogRow, version: Int, content: Int, rules: Int) throws -> Release? {
+        if row.isNull(version), row.isNull(content) { return nil }
+        let text = try row.text(version)
         // An earlier release recorded whatever a worker gave as its version.
         return Release(
-            version: Version.isValid(version) ? version : Version.none.text, content: digest, treeRules: rules)
+            version: Version.isValid(text) ? text : Version.none.text, content: try row.digest(content),
+            treeRules: try row.integer(rules, in: 1...Tree.rules))
+    }
+}
+
+extension CatalogRow {
+    /// Names and values of tags, as ``Catalog/text(ofTags:)`` writes them.
+    fileprivate func tags(_ column: Int) throws -> [String: String] {
+        guard let tags = try? JSONDecoder().decode([String: String].self, from: Data(try text(column).utf8)) else {
+            throw illegal(column, "an object of texts")
+        }
+        return tags
     }
 }

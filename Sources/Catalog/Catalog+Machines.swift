@@ -19,12 +19,10 @@ extension Catalog {
 
     func machines(_ db: Database) throws -> [WorkerName: Machine] {
         var machines: [WorkerName: Machine] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT worker, address, port, host_keys, generation FROM machine") {
-            let text: String = row[0]
-            guard let name = WorkerName(text) else { throw damaged("`\(text)` is no name of a worker") }
-            machines[name] = Machine(
-                address: row[1], port: row[2], hostKeys: (row[3] as String).split(separator: "\n").map(String.init),
-                generation: row[4])
+        for row in try rows(of: "machine", db, "SELECT worker, address, port, host_keys, generation FROM machine") {
+            machines[try row.name(0)] = Machine(
+                address: try row.text(1), port: try row.integer(2, in: Plan.portRange), hostKeys: try row.lines(3),
+                generation: try row.text(4))
         }
         return machines
     }
@@ -49,7 +47,7 @@ extension Catalog {
     func rename(_ renames: [Plan.Rename], _ db: Database) throws {
         let nothing = "AND standing != 'stopped' AND promoted_content IS NULL AND unfinished_content IS NULL"
         for (table, isNothing) in [("allocation", nothing), ("drifted", "")] {
-            let jobs = try String.fetchAll(db, sql: "SELECT DISTINCT job FROM \(table)")
+            let jobs = try rows(of: table, db, "SELECT DISTINCT job FROM \(table)").map { try $0.text(0) }
             let leave = try db.cachedStatement(
                 sql: "UPDATE \(table) SET worker = ' ' || worker WHERE job = ? AND worker = ?")
             let clear = try db.cachedStatement(

@@ -14,6 +14,7 @@ extension Catalog {
         let path = databasePath(in: folder)
         if let type = NetworkFileSystem.type(of: folder) { throw .networkFileSystem(path: path, type: type) }
         let isNew = try createFile(path, in: folder)
+        try checkFileTypes(path)
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(busyTimeout)
@@ -57,6 +58,7 @@ extension Catalog {
             throw .cannotOpen(path: path, reason: systemMessage(code))
         }
         if let type = NetworkFileSystem.type(of: path) { throw .networkFileSystem(path: path, type: type) }
+        try checkFileTypes(path)
         do {
             let queue = try readingQueue(path)
             let found = try queue.read { db in
@@ -166,6 +168,22 @@ extension Catalog {
         return true
     }
 
+    /// SQLite would wait for the other end of a pipe.
+    private static func checkFileTypes(_ path: String) throws(CatalogError) {
+        for file in [path, path + "-wal", path + "-shm", path + "-journal"] {
+            var status = stat()
+            guard stat(file, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { continue }
+            let kind =
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: "a folder"
+                case S_IFIFO: "a named pipe"
+                case S_IFSOCK: "a socket"
+                default: "a device"
+                }
+            throw .cannotOpen(path: path, reason: "\(file) is \(kind), and no file")
+        }
+    }
+
     private static func checkKind(_ db: Database, path: String, supported: Int) throws {
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
@@ -185,9 +203,10 @@ extension Catalog {
     }
 
     private static func checkBucket(_ db: Database, path: String, bucket: String) throws {
-        guard let found = try String.fetchOne(db, sql: "SELECT id FROM bucket") else {
-            throw CatalogError.corrupted(path: path, reason: "it does not say which bucket it belongs to")
+        guard let row = try Row.fetchOne(db, sql: "SELECT id FROM bucket") else {
+            throw CatalogError.corrupted(path: path, reason: "the table `bucket` is empty")
         }
+        let found = try CatalogRow(row: row, table: "bucket", path: path).text(0)
         guard found == bucket else { throw CatalogError.otherBucket(path: path, found: found, expected: bucket) }
     }
 

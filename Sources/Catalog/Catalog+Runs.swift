@@ -19,6 +19,10 @@ extension Catalog {
             if let other = try self.unfinishedRun(db) { throw CatalogError.unfinishedRun(other) }
             try self.forgetOldRuns(db)
             let revision = try self.advanceRevision(db) - 1
+            // Of what no run could follow, SQLite would say that the disk is full.
+            for row in try self.rows(of: "run", db, "SELECT number FROM run ORDER BY number DESC LIMIT 1") {
+                _ = try row.run(0)
+            }
             try db.execute(
                 sql: """
                     INSERT INTO run (number, nonce, plan, state, started_at, started_by, base_revision)
@@ -92,14 +96,12 @@ extension Catalog {
     /// What `finish` was told last.
     public func drifts(of run: RunID) throws(CatalogError) -> [AllocationID: Release] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db, sql: "SELECT job, worker, version, content FROM drift WHERE run = ?", arguments: [run.number])
             var found: [AllocationID: Release] = [:]
-            for row in rows {
-                guard let job = JobName(row[0] as String), let worker = WorkerName(row[1] as String),
-                    let content = Digest(hex: (row[3] as String).utf8)
-                else { throw self.damaged("run \(run) has a drift that is none") }
-                found[AllocationID(job: job, worker: worker)] = Release(version: row[2], content: content)
+            for row in try self.rows(
+                of: "drift", db, "SELECT job, worker, version, content FROM drift WHERE run = ?", [run.number])
+            {
+                found[AllocationID(job: try row.name(0), worker: try row.name(1))] = Release(
+                    version: try row.text(2), content: try row.digest(3))
             }
             return found
         }
@@ -116,13 +118,15 @@ extension Catalog {
     /// In the order in which they were made.
     public func decisions(_ run: RunID) throws(CatalogError) -> [Decision] {
         try read { db in
-            let rows = try Row.fetchAll(
-                db, sql: "SELECT at, by_whom, step, what, reason FROM decision WHERE run = ? ORDER BY number",
-                arguments: [run.number])
-            return rows.map { row in
+            try self.rows(
+                of: "decision", db,
+                "SELECT number, at, by_whom, step, what, reason FROM decision WHERE run = ? ORDER BY number",
+                [run.number]
+            ).map { row in
                 Decision(
-                    at: Timestamp(milliseconds: row[0]), by: row[1], run: run,
-                    step: (row[2] as String?).map { StepID($0) }, what: row[3], reason: row[4])
+                    at: try row.time(1), by: try row.text(2), run: run,
+                    step: try row.optional(3, row.text).map { StepID($0) }, what: try row.text(4),
+                    reason: try row.text(5))
             }
         }
     }
@@ -135,7 +139,7 @@ extension Catalog {
     @discardableResult
     func advanceRevision(_ db: Database) throws -> Int {
         try db.execute(sql: "UPDATE bucket SET catalog_revision = catalog_revision + 1")
-        return try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
+        return try revision(db)
     }
 
     func insert(_ decision: Decision, _ db: Database) throws {
@@ -152,34 +156,35 @@ extension Catalog {
     }
 
     private func runs(_ db: Database, _ clause: String, _ arguments: StatementArguments) throws -> [Run] {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail FROM run
-                """ + " " + clause, arguments: arguments)
-        return try rows.map { row in
-            let number: Int = row[0]
-            guard let plan = Digest(hex: (row[2] as String).utf8), let state = RunState(rawValue: row[3]) else {
-                throw self.damaged("run \(number) has no legal plan or state")
-            }
+        try rows(
+            of: "run", db,
+            """
+            SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail FROM run
+            """ + " " + clause, arguments
+        ).map { row in
+            // It becomes part of paths on workers.
+            let nonce = try row.text(1)
+            if JobName(nonce) == nil || nonce.contains("-") { throw row.illegal(1, "letters and digits") }
             return Run(
-                id: RunID(number), nonce: row[1], plan: plan, state: state,
-                startedAt: Timestamp(milliseconds: row[4]),
-                endedAt: (row[5] as Int64?).map { Timestamp(milliseconds: $0) }, startedBy: row[6],
-                baseRevision: row[7], detail: row[8])
+                id: try row.run(0), nonce: nonce, plan: try row.digest(2), state: try row.word(3),
+                startedAt: try row.time(4), endedAt: try row.optional(5, row.time), startedBy: try row.text(6),
+                baseRevision: try row.integer(7), detail: try row.optional(8, row.text))
         }
     }
 
     private func remember(_ worker: PlanWorker, run: Int, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
-                INSERT INTO worker (worker, address, port, user, host_keys, zone, run) VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO worker (worker, address, port, user, host_keys, zone, run, tags)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (worker) DO UPDATE SET address = excluded.address, port = excluded.port,
-                    user = excluded.user, host_keys = excluded.host_keys, zone = excluded.zone, run = excluded.run
+                    user = excluded.user, host_keys = excluded.host_keys, zone = excluded.zone, run = excluded.run,
+                    tags_before = coalesce(tags, '{}'), tags = excluded.tags
                 """)
         try statement.execute(arguments: [
             worker.worker.text, worker.address, worker.ssh?.port, worker.ssh?.user,
             worker.ssh?.hostKeys.joined(separator: "\n") ?? "", worker.zone, run,
+            Self.text(ofTags: worker.allTags),
         ])
     }
 }

@@ -44,7 +44,7 @@ public final class Catalog: Sendable {
     public func snapshot() throws(CatalogError) -> CatalogSnapshot {
         try read { db in
             var snapshot = CatalogSnapshot()
-            snapshot.revision = try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0
+            snapshot.revision = try self.revision(db)
             for entry in try self.allocations(db) { snapshot.allocations[entry.allocation] = entry.record }
             for (allocation, release) in try self.drifted(db) {
                 snapshot.allocations[allocation, default: .none].drifted = release
@@ -59,7 +59,14 @@ public final class Catalog: Sendable {
 
     /// Advances whenever a run starts, succeeds or is abandoned; 0 before the first.
     public func revision() throws(CatalogError) -> Int {
-        try read { db in try Int.fetchOne(db, sql: "SELECT catalog_revision FROM bucket") ?? 0 }
+        try read { db in try self.revision(db) }
+    }
+
+    func revision(_ db: Database) throws -> Int {
+        guard let row = try rows(of: "bucket", db, "SELECT catalog_revision FROM bucket").first else {
+            throw damaged("the table `bucket` is empty")
+        }
+        return try row.integer(0)
     }
 
     func read<T>(_ body: (Database) throws -> T) throws(CatalogError) -> T {

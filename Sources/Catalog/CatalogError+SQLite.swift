@@ -19,10 +19,12 @@ extension CatalogError {
         let reason = error.message ?? error.resultCode.description
         switch error.resultCode {
         case .SQLITE_FULL: self = .diskFull(path: path)
-        case .SQLITE_CORRUPT: self = .corrupted(path: path, reason: reason)
+        // Our own statements are right for our own tables: these are not ours, or sums of their numbers overflow.
+        case .SQLITE_CORRUPT, .SQLITE_ERROR, .SQLITE_MISMATCH: self = .corrupted(path: path, reason: reason)
         case .SQLITE_NOTADB: self = .notACatalog(path: path)
         case .SQLITE_BUSY, .SQLITE_LOCKED: self = .locked(path: path)
         case .SQLITE_READONLY: self = .readOnly(path: path)
+        case .SQLITE_CONSTRAINT: self = .corrupted(path: path, reason: "it breaks a rule of its tables: \(reason)")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH: self = .cannotOpen(path: path, reason: reason)
         default: self = .failed(path: path, code: Int(error.extendedResultCode.rawValue), reason: reason)
         }

@@ -6,6 +6,8 @@ public enum CatalogError: Error, Equatable, Sendable {
     /// Another program's database, or no database at all.
     case notACatalog(path: String)
     case corrupted(path: String, reason: String)
+    /// A value that no release of this program writes. `row` says by which other columns the row is found, and may be empty.
+    case illegalValue(path: String, table: String, column: String, row: String, found: String, expected: String)
     /// Somebody has deleted, truncated or replaced the file while it was open; nothing was written since.
     case replaced(path: String)
     /// The file is empty, and another file says that the bucket was used before.
@@ -30,6 +32,10 @@ public enum CatalogError: Error, Equatable, Sendable {
 }
 
 extension CatalogError: CustomStringConvertible {
+    private static let wayBack =
+        "Stop using it: move it and its `-wal` and `-shm` away, restore `maand.db` from a backup (`maand-plan catalog "
+        + "backup` makes them), where there is one, and then `maand-plan catalog refresh` asks the workers."
+
     public var description: String {
         switch self {
         case .cannotOpen(let path, let reason):
@@ -37,7 +43,10 @@ extension CatalogError: CustomStringConvertible {
         case .notACatalog(let path):
             "\(path) is not a catalog of maand-plan. Move the file away, or restore the bucket's `maand.db` from a backup."
         case .corrupted(let path, let reason):
-            "the catalog \(path) is damaged: \(reason). Stop using it, and restore `maand.db` from a backup."
+            "the catalog \(path) is damaged: \(reason). \(Self.wayBack)"
+        case .illegalValue(let path, let table, let column, let row, let found, let expected):
+            "the catalog \(path) is damaged: the table `\(table)` has \(found) in the column `\(column)`"
+                + (row.isEmpty ? "" : " of the row with \(row)") + ", where \(expected) belongs. \(Self.wayBack)"
         case .replaced(let path):
             "the catalog \(path), or its log beside it, was deleted, truncated or replaced while this command used it, and "
                 + "nothing more is recorded. What is in flight goes on on the workers. Put back the file as it was, or a backup "

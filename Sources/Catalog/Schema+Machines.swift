@@ -9,4 +9,11 @@ extension Schema {
             generation TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// The tags of workers, as JSON objects with `zone` among them: those of the plan that named them last, and those before
+    /// the run of that plan. Without any, no run has recorded them since releases do.
+    static let tags = """
+        ALTER TABLE worker ADD COLUMN tags TEXT;
+        ALTER TABLE worker ADD COLUMN tags_before TEXT;
+        """
 }

@@ -2,12 +2,13 @@ public import Catalog
 public import KeyValues
 public import Model
 
-/// What hooks of one run can ask of the process that runs them: variables, secrets, demands and semaphores, over HTTP on
-/// this host, with a token for each attempt.
+/// What hooks of one run can ask of the process that runs them: variables, secrets, demands and semaphores, over HTTP on a
+/// Unix socket that only this user can reach, with a token for each attempt.
 ///
 /// What a hook writes is on disk when it hears so, and takes effect in the transaction that records its success; see
-/// `Catalog.keep`. Tokens and the port are the same after a restart, so a hook that outlives this process can go on with
-/// the next one. All methods may be called from any task.
+/// `Catalog.keep`. Tokens and the socket's path are the same after a restart, so a hook that outlives this process can go
+/// on with the next one; of a hook that has ended, no process of the run takes the token. All methods may be called from
+/// any task.
 public final class HookAPI: Sendable {
     private let server: HookServer
     private let service: HookService
@@ -24,20 +25,21 @@ public final class HookAPI: Sendable {
     /// Begins to listen.
     ///
     /// - Parameters:
-    ///   - bucketFolder: gets the module `maand` for scripts in Python.
+    ///   - bucketFolder: gets the socket, and the module `maand` for scripts in Python.
     ///   - bucket: the bucket's id.
     ///   - leftBehind: what the run goes on without at that moment; lists leave it out.
     ///   - vault: the bucket's key; from it come the tokens.
-    ///   - keepsPort: whether the port is that of earlier processes of the run, and stays so for later ones.
-    ///   - living: hooks that an earlier process began and that may ask before they are admitted again. They know one port.
+    ///   - keepsAddress: whether earlier and later processes of the run answer at the same place.
+    ///   - port: a port of 127.0.0.1 at which hooks can ask besides, 0 for any; nil for none.
+    ///   - living: hooks that an earlier process began and that run now. They know one socket and one port.
     ///   - report: gets a line about each request that was refused, without values.
-    /// - Throws: `CatalogError`, `HookPortTaken` where hooks may live that know a port which is not to be had, or that no
-    ///   port of 127.0.0.1 is, or `HookFileProblem`.
+    /// - Throws: `CatalogError`, `HookPortTaken` where the port, or that which living hooks know, is not to be had, or
+    ///   `HookFileProblem`.
     public static func open(
         bucketFolder: String, bucket: String, facts: Facts,
         leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, catalog: Catalog, vault: Vault, run: Run,
-        keepsPort: Bool = true, living: [HookIdentity] = [], now: @escaping @Sendable () -> Timestamp,
-        report: @escaping @Sendable (String) -> Void
+        keepsAddress: Bool = true, port: Int? = nil, living: [HookIdentity] = [],
+        now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let module = PythonModule(bucketFolder: bucketFolder)
         try module.lay()
@@ -46,28 +48,48 @@ public final class HookAPI: Sendable {
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
             report: report)
         let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }
+        let name = keepsAddress ? run.nonce : UInt64.random(in: .min ... .max).description
+        let wanted = wanted(
+            port, known: keepsAddress ? try catalog.hookPort(of: run.id) : nil, isKnown: !living.isEmpty,
+            keepsAddress: keepsAddress)
         let server = try await HookServer.start(
-            port: keepsPort ? try catalog.hookPort(of: run.id) : nil, service,
-            mayMove: living.isEmpty, hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
-        if keepsPort { try catalog.setHookPort(server.port, of: run.id) }
+            HookSocket(bucketFolder: bucketFolder, name: name), port: wanted, service,
+            hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
+        if keepsAddress, let port = server.port { try catalog.setHookPort(port, of: run.id) }
         return HookAPI(server: server, service: service, module: module, nonce: run.nonce)
     }
 
-    /// Lets a hook in, and says what its environment needs for that. For a hook that lived on after an earlier process
-    /// the values are those that it has.
+    /// - Parameters:
+    ///   - port: what is asked for now.
+    ///   - known: what an earlier process had, which may have been of another release or configuration.
+    ///   - isKnown: whether a hook lives that may ask there.
+    private static func wanted(_ port: Int?, known: Int?, isKnown: Bool, keepsAddress: Bool) -> HookServer.Port? {
+        if isKnown, let known { return .init(number: known, mayMove: false) }
+        guard let port else { return nil }
+        return port == 0 ? .init(number: known ?? 0, mayMove: true) : .init(number: port, mayMove: !keepsAddress)
+    }
+
+    /// Lets a hook in, and says what its environment needs for that.
     ///
     /// - Throws: `HookFileProblem` where the module is not there any more and cannot be written.
     public func admit(_ identity: HookIdentity) throws -> [String: String] {
         try module.lay()
         let token = service.token(of: identity.attempt, nonce: nonce)
         server.admit(identity, token: token)
-        return [
-            "MAAND_API_URL": "http://127.0.0.1:\(server.port)", "MAAND_API_TOKEN": token,
-            "JOB_COMMAND_API_HOST": "127.0.0.1", "PYTHONPATH": module.folder,
+        var variables = [
+            "MAAND_API_SOCKET": server.socket.path, "MAAND_API_TOKEN": token, "PYTHONPATH": module.folder,
             // Beside the scripts lies what was approved, and nothing that Python would take in its place.
             "PYTHONDONTWRITEBYTECODE": "1",
         ]
+        if let port = server.port {
+            variables["MAAND_API_URL"] = "http://127.0.0.1:\(port)"
+            variables["JOB_COMMAND_API_HOST"] = "127.0.0.1"
+        }
+        return variables
     }
+
+    /// The attempt's process has ended: what others show its token for is refused from now on.
+    public func dismiss(_ attempt: WritingAttempt) { server.dismiss(attempt) }
 
     /// Secrets that hooks of the job have read or written while this process lived, beside what is stored now.
     public func secrets(seenBy job: JobName) -> [String] { service.seen.values(of: job) }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import Synchronization
 
 /// The module `maand` for hooks in Python, alone in a folder of the bucket: a hook finds there what it imports before
@@ -12,7 +13,7 @@ final class PythonModule: Sendable {
     private let laying = Mutex(())
 
     init(bucketFolder: String) {
-        folder = URL(fileURLWithPath: bucketFolder).standardizedFileURL.path + "/.hooks/python"
+        folder = PrivateFolder.hooks(of: bucketFolder) + "/python"
     }
 
     /// Makes sure that the folder holds just the module. To be called before each hook, since the one before may have
@@ -27,19 +28,37 @@ final class PythonModule: Sendable {
 
     private func putInOrder() throws {
         let files = FileManager.default
-        if type(of: folder) != .typeDirectory {
-            if type(of: folder) != nil { try files.removeItem(atPath: folder) }
-            try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        }
+        try PrivateFolder.make(PrivateFolder.parent(of: folder))
+        if let type = type(of: folder), type != .typeDirectory { try files.removeItem(atPath: folder) }
+        try PrivateFolder.make(folder)
         for name in try files.contentsOfDirectory(atPath: folder) where name != Self.fileName {
             try files.removeItem(atPath: "\(folder)/\(name)")
         }
-        let file = URL(fileURLWithPath: "\(folder)/\(Self.fileName)")
+        let file = "\(folder)/\(Self.fileName)"
         let text = Data(PackageResources.maand_py)
-        if type(of: file.path) == .typeRegular, let there = try? Data(contentsOf: file), there == text { return }
-        if let type = type(of: file.path), type != .typeRegular { try files.removeItem(at: file) }
+        if type(of: file) == .typeRegular, files.isReadableFile(atPath: file), isPrivate(file),
+            try Data(contentsOf: URL(fileURLWithPath: file)) == text
+        {
+            return
+        }
+        if let type = type(of: file), type != .typeRegular { try files.removeItem(atPath: file) }
         // In one step, for a hook that is about to import it.
-        try text.write(to: file, options: .atomic)
+        let draft = "\(file).\(UInt64.random(in: .min ... .max))"
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        do {
+            try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: text)
+            guard rename(draft, file) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        } catch {
+            unlink(draft)
+            throw error
+        }
+    }
+
+    /// Nobody else may write into it.
+    private func isPrivate(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & 0o077 == 0 && status.st_uid == geteuid()
     }
 
     /// Of the path itself, where a link is one; nil where nothing is there.

@@ -20,6 +20,24 @@ public struct JobFolder: Sendable {
     public let links: [String: [UInt8]]
     /// Files that become others: `*.tpl`. They are not in the tree.
     public let templates: [JobTemplate]
+    /// Virtual environments directly below `_modules`, by path: they are no content, and no hook runs with them.
+    public let venvs: [String]
+
+    /// Where Maand looks for the interpreter of a job's hooks.
+    private static let venvPaths = ["_modules/.venv", "_modules/venv"]
+
+    /// The virtual environments that a job has in a workspace, as paths in the job's folder.
+    public static func venvs(of job: JobName, in workspace: String) -> [String] {
+        let files = Files(below: workspace)
+        return venvPaths.filter { path in
+            do throws(Files.Problem) {
+                _ = try files.kind("jobs/\(job)/\(path)")
+                return true
+            } catch {
+                return !error.isMissing
+            }
+        }
+    }
 
     /// Folders of a job that never belong to its content: the worker's own, at the top.
     private static let runtime: Set<String> = ["data", "logs"]
@@ -40,7 +58,8 @@ public struct JobFolder: Sendable {
         walk.enter("", depth: 0)
         walk.checkTemplates()
         findings = walk.findings
-        return JobFolder(tree: Tree(walk.entries), links: walk.links, templates: walk.templates)
+        return JobFolder(
+            tree: Tree(walk.entries), links: walk.links, templates: walk.templates, venvs: walk.venvs)
     }
 
     /// Whether a folder holds a tree and nothing else: also nothing of what is left out of a job's folder.
@@ -65,6 +84,7 @@ public struct JobFolder: Sendable {
         var entries: [TreeEntry] = []
         var links: [String: [UInt8]] = [:]
         var templates: [JobTemplate] = []
+        var venvs: [String] = []
 
         /// Reads one folder of the job; `path` is empty for the job's own.
         mutating func enter(_ path: String, depth: Int) {
@@ -170,6 +190,7 @@ public struct JobFolder: Sendable {
 
         private mutating func isExcluded(_ path: String, name: String, depth: Int) -> Bool {
             if depth == 0, JobFolder.runtime.contains(name) { return true }
+            if JobFolder.venvPaths.contains(path) { venvs.append(path) }
             if path == "_modules/.venv" { return true }
             guard JobFolder.residue.contains(name) else { return false }
             if name != "__pycache__", !path.hasPrefix("_modules/") {

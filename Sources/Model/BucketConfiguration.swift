@@ -35,6 +35,10 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var policy = Plan.Policy()
     /// Variables of the applying process that hooks get, beside those that every program needs.
     public var hookEnvironment: [String] = []
+    /// The virtual environments with which hooks in Python run, as absolute paths on the applying host.
+    public var hookVenvs: [JobName: String] = [:]
+    /// A port of 127.0.0.1 at which hooks can ask besides the socket, 0 for any that is free; nil for none.
+    public var hookAPIPort: Int?
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
     public var jobConfigSelector = ""
 
@@ -90,10 +94,47 @@ public struct BucketConfiguration: Equatable, Sendable {
             result.policy.jobParallelism = width
         }
         result.hookEnvironment = reader.texts("hook_environment") ?? []
+        result.hookVenvs = Self.hookVenvs(&reader)
+        result.hookAPIPort = reader.integer("hook_api_port", in: 0...Plan.portRange.upperBound)
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         reader.ignore(["certs_ttl", "certs_renewal_buffer"])
         try reader.finish()
         return result
+    }
+}
+
+extension BucketConfiguration {
+    private static let venvs = "hook_venvs"
+
+    private static func hookVenvs(_ reader: inout TOMLReader) -> [JobName: String] {
+        var found: [JobName: String] = [:]
+        var problems: [String] = []
+        reader.section(venvs) { table in
+            for key in table.keys {
+                guard let path = table.string(key) else { continue }
+                if let job = JobName(key) { found[job] = path } else { problems.append("names no job: \(key)") }
+                if !path.hasPrefix("/") || TreePath.problem(String(path.dropFirst())) != nil {
+                    problems.append(
+                        "of \(key) has to be an absolute path without `.`, `..` and a slash at its end, and is \(path)")
+                }
+            }
+        }
+        for problem in problems { reader.error(venvs, problem) }
+        return found
+    }
+
+    /// What to do where jobs have a virtual environment in the workspace: the rule, and the line for `maand.conf` that
+    /// names one elsewhere for each of them, and those that it has.
+    public func adviceOnVenvs(of jobs: [JobName]) -> String {
+        let added = jobs.map { ($0, "/opt/maand/venvs/\($0)") }
+        let all = hookVenvs.merging(added) { old, _ in old }.sorted { $0.key < $1.key }
+        let entries = all.map { job, path in
+            let isBare = job.text.utf8.allSatisfy { $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: ":") }
+            return "\(isBare ? job.text : "\"\(job)\"") = \"\(path)\""
+        }
+        return
+            "make one where only root or whoever applies may write (`python3 -m venv PATH`), and name it in maand.conf: "
+            + "\(Self.venvs) = {\(entries.joined(separator: ", "))}"
     }
 }
 

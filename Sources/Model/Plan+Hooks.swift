@@ -12,6 +12,9 @@ extension Plan {
         /// May be run again where it is unknown whether it ran.
         public var isRepeatable: Bool
 
+        /// Whether Python runs it.
+        public var isPython: Bool { script.hasSuffix(".py") }
+
         public init(command: String, script: String, digest: Digest, isRepeatable: Bool = false) {
             self.command = command
             self.script = script
@@ -60,11 +63,24 @@ extension Plan {
     /// The hooks that run when allocations of the job are stopped; nil where it has none.
     public func stopHooks(of job: JobName) -> StopHooks? { stopHooks.first { $0.job == job } }
 
-    /// Every `_modules` folder that the plan binds, with its job.
-    public var modules: [(job: JobName, tree: Digest)] {
-        stopHooks.map { ($0.job, $0.modules) }
-            + waves.lazy.flatMap(\.jobs).compactMap { job in job.hooks.map { (job.job, $0.modules) } }
+    /// The hooks of each job that has any, those of stops apart from the others.
+    public var hooksOfJobs: [(job: JobName, modules: Digest, hooks: [Hook])] {
+        stopHooks.map { ($0.job, $0.modules, $0.commands) }
+            + waves.lazy.flatMap(\.jobs).compactMap { job in
+                job.hooks.map { hooks in (job.job, hooks.modules, HookEvent.allCases.flatMap { hooks[$0] }) }
+            }
     }
+
+    /// Jobs with a hook in Python, each once, in the order of the plan.
+    public var jobsWithPython: [JobName] {
+        var seen = Set<JobName>()
+        return hooksOfJobs.filter { $0.hooks.contains(where: \.isPython) }.map(\.job).filter {
+            seen.insert($0).inserted
+        }
+    }
+
+    /// Every `_modules` folder that the plan binds, with its job.
+    public var modules: [(job: JobName, tree: Digest)] { hooksOfJobs.map { ($0.job, $0.modules) } }
 }
 
 extension Plan.Job {

@@ -209,6 +209,13 @@ public struct PlanWorker: Equatable, Sendable {
         self.isRemoved = isRemoved
     }
 
+    /// All of its tags, `zone` among them.
+    public var allTags: [String: String] {
+        var all = tags
+        all["zone"] = zone ?? all["zone"]
+        return all
+    }
+
     /// What an ssh connection to the worker needs and has to find there.
     public struct SSHIdentity: Equatable, Sendable {
         /// In `Plan.portRange`.

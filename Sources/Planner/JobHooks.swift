@@ -36,6 +36,9 @@ struct JobHooks: Sendable {
 
     subscript(_ event: HookEvent) -> [Plan.Hook] { commands[event] ?? [] }
 
+    /// Whether any command is in Python.
+    var usePython: Bool { commands.values.joined().contains(where: \.isPython) }
+
     /// Hooks of these events; nil where there are none.
     func hooks(of events: [HookEvent]) -> Plan.Hooks? {
         let chosen = commands.filter { events.contains($0.key) }

@@ -241,6 +241,8 @@ public enum Planner {
                 worker.ssh?.port = machine.port
                 worker.ssh?.hostKeys = machine.hostKeys
             }
+            // What it was tagged with is the catalog's, and not the plan's.
+            worker.tags = [:]
             worker.isRemoved = true
             workers.append(worker)
         }

@@ -49,6 +49,7 @@ private struct WorkspaceReader {
             jobs.map { .init(name: $0.name, manifest: $0.manifest, reader: $0.reader) }
         ).resolved()
         checkPorts(jobs)
+        checkVenvs(jobs)
         var result = jobs.map { job in
             Workspace.Job(
                 name: job.name, manifest: job.manifest, content: job.content, hooks: job.hooks,
@@ -193,6 +194,19 @@ private struct WorkspaceReader {
                 note: Suggestion.nearest(to: tag, among: known).map { "did you mean \"\($0)\"?" })
         }
         return allocations
+    }
+
+    /// What is in a virtual environment no plan binds, and no review shows.
+    private mutating func checkVenvs(_ jobs: [JobFile]) {
+        let affected = jobs.filter {
+            !$0.content.venvs.isEmpty && $0.hooks.usePython && configuration.hookVenvs[$0.name] == nil
+        }
+        for job in affected {
+            findings.error(
+                "\(folder)/jobs/\(job.name)/\(job.content.venvs[0])",
+                "job \(job.name): hooks never run with a virtual environment of the workspace, since no review shows it",
+                note: configuration.adviceOnVenvs(of: affected.map(\.name)))
+        }
     }
 
     private func checkPorts(_ jobs: [JobFile]) {

@@ -120,21 +120,20 @@ extension Plan {
                 Unbound(
                     subject: "Virtual environments",
                     detail:
-                        "Hooks in Python of \(jobs) run with _modules/.venv or _modules/venv of the job's folder "
-                        + "in the workspace where it has one, as it is then."))
+                        "Hooks in Python of \(jobs) run with what hook_venvs of the applying host's maand.conf names, as it is "
+                        + "then; else with its python3."))
+        }
+        if hooksOfJobs.contains(where: {
+            $0.hooks.contains { $0.script.hasSuffix(".ts") || $0.script.hasSuffix(".js") }
+        }) {
+            list.append(
+                Unbound(
+                    subject: "Packages of bun",
+                    detail:
+                        "What scripts import beyond _modules, bun takes from node_modules of the bucket's folder or of one "
+                        + "above it, or fetches."))
         }
         return list
-    }
-
-    /// Jobs with a hook in Python, in the order of the plan.
-    private var jobsWithPython: [JobName] {
-        let stopping = stopHooks.map { (job: $0.job, hooks: $0.commands) }
-        let acting = waves.lazy.flatMap(\.jobs).map { job in
-            (job: job.job, hooks: HookEvent.allCases.flatMap(job.hooks))
-        }
-        var seen = Set<JobName>()
-        return (stopping + acting).filter { $0.hooks.contains { $0.script.hasSuffix(".py") } }.map(\.job)
-            .filter { seen.insert($0).inserted }
     }
 
     /// Whether the address is an IPv4 or IPv6 address, which nothing has to look up.

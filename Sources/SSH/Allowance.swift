@@ -1,9 +1,11 @@
 /// How much one server may send, and how much of it may be kept here.
 ///
-/// Until the user is logged in, one fixed number of bytes. From then on what was sent and not used up may exceed what was
+/// Until the user is logged in, a fixed number of bytes, of which the greeting may take a part. From then on what was sent and not used up may exceed what was
 /// used up only by a fixed amount, so that neither a flood that libssh2 would throw away nor one that it would keep costs
 /// the other servers anything. A value: who receives and who reads tell it, and ask ``excess``.
 struct Allowance {
+    /// Bytes up to the line with the server's version, which libssh2 reads one by one.
+    static let greeting = 64 << 10
     /// Bytes of a whole key exchange and login, several times over.
     static let beforeLogin = 1 << 20
     /// Bytes beyond what was used: the windows of some channels, and what belongs to no channel.
@@ -16,12 +18,15 @@ struct Allowance {
     static let memory = 24 << 20
 
     private(set) var received = 0
-    private var limit = Self.beforeLogin
+    private var limit = Self.greeting
     private var isLoggedIn = false
     /// Bytes that libssh2 has allocated for the session.
     var held = 0
 
     mutating func receive(_ count: Int) { received += count }
+
+    /// The server has said its version.
+    mutating func greet() { limit = max(limit, Self.beforeLogin) }
 
     /// The user is logged in: from now on what is used up counts.
     mutating func logIn() {
@@ -40,7 +45,7 @@ struct Allowance {
         if received > limit {
             return isLoggedIn
                 ? "the server floods this connection: it sent \(Self.ahead >> 20) MiB that nobody had asked for"
-                : "the server sent more than \(Self.beforeLogin >> 20) MiB before anybody was logged in"
+                : "the server sent \(limit >> 10) KiB and more before anybody was logged in"
         }
         if held > Self.memory {
             return

@@ -240,6 +240,7 @@ final class Session {
         guard let raw else { return }
         // The descriptor only has to be a non-blocking one: all bytes go through the link.
         let code = libssh2_session_handshake(raw, loop.mailbox.descriptor)
+        if libssh2_session_banner_get(raw) != nil { link.allowance.greet() }
         if code == LibSSH2.again { return }
         guard code == 0 else {
             let types = request.hostKeys.types(for: endpoint)

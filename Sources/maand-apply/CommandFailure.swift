@@ -48,7 +48,7 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .versions, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
+        case .otherBucket, .otherTransport, .content, .contradictory, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
             .noSuchStep,
             .notUnknown,
             .freezes, .neverFits:
@@ -73,7 +73,9 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         throw code
     } catch {
         let failure = CommandFailure(error)
-        Terminal.write("maand-apply: \(failure.description)\n", to: STDERR_FILENO)
+        let lines = "maand-apply: \(failure.description)".split(separator: "\n", omittingEmptySubsequences: false)
+        let text = lines.map { VisibleText.escape(String($0), for: .terminal) + "\n" }.joined()
+        Terminal.write(text, to: STDERR_FILENO)
         throw ExitCode(failure.status.rawValue)
     }
 }

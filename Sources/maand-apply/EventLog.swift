@@ -9,11 +9,11 @@ final class EventLog: Sendable {
 
     /// - Throws: `CommandFailure` where the file cannot be written.
     init(appendingTo path: String) throws {
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-        }
         // A pipe has no end to go to. Opening it would wait for a reader that may never come.
-        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK)
+        var descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0, errno == ENOENT {
+            descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else {
             let reason = errno == ENXIO ? "it is a pipe or socket that nobody reads" : String(cString: strerror(errno))
             throw CommandFailure(.invalid, "\(path) cannot be written: \(reason)")

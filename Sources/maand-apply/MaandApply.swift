@@ -1,4 +1,5 @@
 import ArgumentParser
+import Executor
 import Model
 
 @main
@@ -16,4 +17,9 @@ struct MaandApply: AsyncParsableCommand {
             ResolveCommand.self, HealthCheckCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
+
+    static func main() async {
+        Umask.makePrivate()
+        await main(nil)
+    }
 }

@@ -134,6 +134,9 @@ struct RunCommand: AsyncParsableCommand {
             log?.write(event)
         }
         defer { rollout.close() }
+        if !file.plan.isEmpty, isWithoutPolicy {
+            say("Nobody's approval was asked for: this host has no approval policy.")
+        }
         let ending = try await rollout.apply(
             file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
         switch ending {
@@ -155,6 +158,9 @@ struct RunCommand: AsyncParsableCommand {
     private var approval: ApprovalCheck {
         options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
     }
+
+    /// Where there is one that cannot be read, the rollout says so.
+    private var isWithoutPolicy: Bool { do { return try approval.policy() == nil } catch { return false } }
 
     private func choices(for plan: Plan) -> Rollout.Options {
         Rollout.Options(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Catalog
 import Executor
 import Model
 import Review
@@ -39,7 +40,12 @@ struct Approvals: AsyncParsableCommand {
         let check = ApprovalCheck(
             operatorPath: environment("MAAND_POLICY"), bucketFolder: bucket.folder, plan: file == "-" ? nil : file,
             signatures: signatures)
-        guard let found = try await check.assess(plan, recorded: nil, isStart: true, at: Clock.system.now()) else {
+        let assessment = try await check.assess(plan, recorded: nil, isStart: true, at: Clock.system.now()) {
+            let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: plan.plan.bucket)
+            let run = try catalog?.latestRun(of: plan.id).flatMap { $0.state.isUnfinished ? $0.id : nil }
+            return try KnownTags.read(bucket.folder, catalog, resumed: run)
+        }
+        guard let found = assessment else {
             return try showKeys(plan, try await check.signedKeys(plan))
         }
         switch format {

@@ -79,6 +79,9 @@ struct BucketTemplate {
         # Variables of the applying process that hooks get, beside PATH, HOME and what else every program needs.
         # hook_environment = ["VAULT_ADDR"]
 
+        # Virtual environments for hooks in Python, by job: where only root or whoever applies may write.
+        # hook_venvs = {hello = "/opt/maand/venvs/hello"}
+
         # workspace/bucket.jobs.conf says what jobs reserve in memory and cpu; "prod" here means bucket.jobs.prod.conf.
         job_config_selector = ""
 

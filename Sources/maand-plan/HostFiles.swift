@@ -1,3 +1,4 @@
+import Executor
 import Glibc
 import Model
 
@@ -24,6 +25,7 @@ enum HostFiles {
     /// Writes a file so that it is whole or absent at any instant, and durable when this returns.
     ///
     /// A symbolic link stays, and the file that it leads to is written. A device or a pipe gets the bytes as they are.
+    /// Others may read a file, as far as the user's umask lets them, since people hand plans on; nobody else may write it.
     static func write(_ bytes: [UInt8], to path: String, overwrite: Bool) throws(Problem) -> Written {
         var status = stat()
         if stat(path, &status) == 0 {
@@ -68,9 +70,10 @@ enum HostFiles {
         let folder = slash.map { String(path[...$0]) } ?? "./"
         let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
         let temporary = "\(folder).\(name).\(getpid()).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Problem(errno: errno) }
         do throws(Problem) {
+            if fchmod(descriptor, 0o644 & ~Umask.ofUser) != 0 { throw Problem(errno: errno) }
             try writeAll(bytes, to: descriptor)
             if fsync(descriptor) != 0 { throw Problem(errno: errno) }
         } catch {
@@ -117,9 +120,9 @@ enum HostFiles {
         return true
     }
 
-    /// Creates a folder with exactly this mode, whatever the umask.
+    /// Creates a folder with this mode, less what the user's umask takes away.
     static func createFolder(_ path: String, mode: mode_t) throws(Problem) {
-        if mkdir(path, mode) != 0 { throw Problem(errno: errno) }
-        if chmod(path, mode) != 0 { throw Problem(errno: errno) }
+        if mkdir(path, 0o700) != 0 { throw Problem(errno: errno) }
+        if chmod(path, mode & ~Umask.ofUser) != 0 { throw Problem(errno: errno) }
     }
 }

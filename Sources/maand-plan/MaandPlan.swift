@@ -28,6 +28,7 @@ struct MaandPlan: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Umask.makePrivate()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -1,3 +1,4 @@
+import GRDB
 import Model
 import Testing
 
@@ -79,6 +80,41 @@ import Testing
         #expect(try catalog.run(run.id)?.state == .abandoned)
     }
 
+    @Test func tagsAreRememberedWithThoseBeforeTheRun() throws {
+        var seen = PlanWorker(worker: try #require(WorkerName("w1")), address: "w1", zone: "a")
+        seen.tags = ["environment": "pro\"duction", "é": "="]
+        let run = try catalog.begin(workers: [seen])
+        var entry = try #require(try catalog.workers().first)
+        #expect(entry.worker == seen && entry.tags == seen.allTags && entry.tagsBefore == nil)
+        #expect(try catalog.snapshot().workers[seen.worker] == seen)
+        let export = CatalogExport(bucket: "b", snapshot: try catalog.snapshot(), trees: [:])
+        #expect(try CatalogExport.read(export.bytes, file: "e").snapshot.workers[seen.worker] == seen)
+        try catalog.finish(run.id, state: .succeeded, detail: nil, at: at(1))
+        _ = try catalog.begin(nonce: "n2", workers: [PlanWorker(worker: seen.worker, address: "w1")])
+        entry = try #require(try catalog.workers().first)
+        #expect(entry.tags == [:] && entry.tagsBefore == seen.allTags)
+    }
+
+    @Test func aDatabaseFromBeforeKnowsNoTags() throws {
+        let folder = try TemporaryFolder()
+        let old = try Catalog.open(
+            in: folder.path, bucket: bucket, migrations: Array(Schema.migrations.prefix { $0 != Schema.tags }))
+        try old.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO run (nonce, plan, state, started_at, started_by, base_revision, ended_at)
+                        VALUES ('n', '\(planDigest.hex)', 'succeeded', 0, 'ann@control', 0, 1);
+                    INSERT INTO worker (worker, address, host_keys, zone, run) VALUES ('w1', 'w1', '', 'a', 1);
+                    """)
+        }
+        try old.close()
+        let catalog = try Catalog.open(in: folder.path, bucket: bucket)
+        #expect(try catalog.workers().map(\.tags) == [nil])
+        _ = try catalog.begin(workers: [PlanWorker(worker: try #require(WorkerName("w1")), address: "w1", zone: "b")])
+        let entry = try #require(try catalog.workers().first)
+        #expect(entry.tags == ["zone": "b"] && entry.tagsBefore == [:])
+    }
+
     @Test func workersAreRememberedAsTheyWereLastReached() throws {
         let worker = try #require(WorkerName("10.0.0.1"))
         var seen = PlanWorker(worker: worker, address: "10.0.0.1", zone: "a")
@@ -88,6 +124,9 @@ import Testing
         seen.ssh = .init(port: 2222, user: "agent", hostKeys: ["SHA256:abc", "SHA256:def"])
         seen.zone = nil
         run = try catalog.begin(nonce: "n2", workers: [seen])
-        #expect(try catalog.workers() == [WorkerEntry(worker: seen, run: run.id, activeAllocations: 0)])
+        #expect(
+            try catalog.workers() == [
+                WorkerEntry(worker: seen, run: run.id, activeAllocations: 0, tags: [:], tagsBefore: ["zone": "a"])
+            ])
     }
 }

@@ -22,6 +22,26 @@ import YAML
         #expect(error?.description.contains("maand.conf:2:1: error: `jump_host` has the form") == true)
     }
 
+    @Test func virtualEnvironments() throws {
+        let api = try #require(JobName("api"))
+        let dotted = try #require(JobName("a.b"))
+        #expect(try read("").hookVenvs.isEmpty)
+        let inline = try read("hook_venvs = {api = \"/opt/a\", \"a.b\" = \"/opt/b\"}")
+        #expect(inline.hookVenvs == [api: "/opt/a", dotted: "/opt/b"])
+        #expect(try read("[hook_venvs]\napi = \"/opt/a\"").hookVenvs == [api: "/opt/a"])
+        // The line that is given is one that can be read, and keeps what is there.
+        let web = try #require(JobName("web"))
+        let line = try #require(inline.adviceOnVenvs(of: [web]).split(separator: "conf: ").last)
+        #expect(
+            try read(String(line)).hookVenvs == [api: "/opt/a", dotted: "/opt/b", web: "/opt/maand/venvs/web"])
+    }
+
+    @Test(arguments: ["venv", "/a/../b", "/a/", "", "/a//b"])
+    func whatIsNoVirtualEnvironment(_ path: String) {
+        let error = #expect(throws: InputFailure.self) { try read("hook_venvs = {api = \"\(path)\"}") }
+        #expect(error?.description.contains("`hook_venvs` of api has to be an absolute path") == true)
+    }
+
     @Test func everyErrorHasItsPlace() {
         let empty = #expect(throws: InputFailure.self) { try read("  ssh_user = \"\"") }
         #expect(empty?.description.contains("maand.conf:2:3: error: `ssh_user` may not be empty") == true)

@@ -92,6 +92,11 @@ import YAML
                 "_modules/command_a.py", "_modules/lib/helper.py",
             ])
         try bucket.write("jobs/api/_modules/.venv/bin/python3", "not part of it\n", mode: 0o755)
+        let refusal = bucket.errors()
+        #expect(
+            refusal.contains("WS/jobs/api/_modules/.venv: error: job api: hooks never run with a virtual environment"))
+        #expect(refusal.contains("hook_venvs = {api = \"/opt/maand/venvs/api\"}"))
+        bucket.configuration.hookVenvs[try #require(JobName("api"))] = "/opt/maand/venvs/api"
         #expect(try api(bucket.plan().plan).hooks?.modules == modules)
         try bucket.write("jobs/api/_modules/lib/helper.py", "b\n")
         let after = try api(bucket.plan().plan)

@@ -56,8 +56,9 @@ def main():
     failed, skipped, began = [], [], time.monotonic()
     for test, result, seconds in results():
         problems = result.failures + result.errors
-        for _, text in problems:
-            print(f"FAILED   {test.id()}\n{text}", flush=True)
+        for part, text in problems:
+            # A part of a test names what it was about.
+            print(f"FAILED   {part.id()}\n{text}", flush=True)
         if problems:
             failed.append(test.id())
         elif result.skipped:

@@ -91,7 +91,7 @@ class Attacks(Approved):
         data = json.loads(self.succeed(self.approvals("--format", "json")).out)
         self.assertEqual(([a["principal"] for a in data["approvals"]], data["approved"]), (["alice", "bob"], True))
         self.assertEqual([error.message for error in SCHEMA.iter_errors(data)], [])
-        self.succeed(self.apply())
+        self.assertNotIn("Nobody's approval", self.succeed(self.apply()).out)
         history = self.succeed(self.b.run("maand-apply", "history", "--bucket", self.b.path)).out
         self.assertIn("approved by alice (SHA256:", history)
         self.assertIn("bob (SHA256:", history)
@@ -107,7 +107,8 @@ class Attacks(Approved):
         self.assertIn("no approval policy", shown.out)
         data = json.loads(self.b.run("maand-plan", "approvals", self.b.file(), "--format", "json").out)
         self.assertEqual([error.message for error in SCHEMA.iter_errors(data)], [])
-        self.succeed(self.b.apply())
+        line = "Nobody's approval was asked for: this host has no approval policy."
+        self.assertEqual(self.succeed(self.b.apply()).out.splitlines().count(line), 1)
 
     def test_an_edit_after_approval(self):
         self.sign("alice")
@@ -347,6 +348,8 @@ class Policies(Approved):
             self.not_approved("asks for 3 approvals", why)
             self.assertIn(why, self.succeed(self.approvals(), 77).out)
         self.policy(more='[jobs]\nother = 3\n[tags]\n"zone=c" = 4\n')
+        self.not_approved("asks for 4 approvals", "new to the catalog and not in `untagged_hosts`")
+        self.policy(more='untagged_hosts = ["127.*"]\n[jobs]\nother = 3\n[tags]\n"zone=c" = 4\n')
         self.succeed(self.apply())
         # A worker that has left takes its tags with it, and counts as having all.
         self.b.write("workers.json", json.dumps([{"host": host} for host in WORKERS[:2]]))
@@ -354,6 +357,71 @@ class Policies(Approved):
         self.sign("alice")
         self.sign("bob")
         self.not_approved("asks for 4 approvals", "its tags are unknown")
+
+    def tagged(self, **tags):
+        self.b.write("workers.json", json.dumps(
+            [{"host": host, **({"tags": tags} if tags and host == WORKERS[2] else {})} for host in WORKERS]))
+
+    def test_a_tag_that_is_left_out(self):
+        """What the plan, the workspace and the catalog say counts together."""
+        more = 'untagged_hosts = ["127.*"]\n[tags]\n"environment=production" = 3\n'
+        why = ("asks for 3 approvals", f"worker {WORKERS[2]} (environment=production)")
+        self.policy(more=more)
+        self.tagged(environment="production")
+        self.succeed(self.b.plan())
+        for name in ("alice", "bob"):
+            self.sign(name)
+        self.not_approved(*why)
+        # Left out of the plan, and not of the workspace.
+        plan = self.b.file().read_text()
+        self.assertIn("environment: production", plan)
+        self.tagged()
+        self.succeed(self.b.plan())
+        self.assertNotIn("production", self.b.file().read_text())
+        for name in ("alice", "bob"):
+            self.sign(name)
+        self.tagged(environment="production")
+        self.not_approved(*why)
+        self.assertIn(why[1], self.succeed(self.approvals(), 77).out)
+        self.b.file().write_text(plan)
+        for name in ("alice", "bob", "carol"):
+            self.sign(name)
+        self.succeed(self.apply())
+        # Left out of both: the catalog remembers it until a plan without it was approved by as many.
+        self.tagged(environment="test")
+        self.b.job("api", "2.0.0")
+        self.succeed(self.b.plan())
+        for name in ("alice", "bob"):
+            self.sign(name)
+        self.b.file("a.plan.yaml.sig.d/carol.sig").unlink()
+        self.not_approved(*why)
+        self.assertIn(why[1], self.succeed(self.approvals(), 77).out)
+        self.sign("carol")
+        self.b.fail("api", WORKERS[0])
+        self.succeed(self.apply(), 1)
+        # The run that goes on needs what it needed when it began.
+        self.b.file("a.plan.yaml.sig.d/carol.sig").unlink()
+        self.not_approved(*why, flags=("--retry-failed",))
+        self.sign("carol")
+        (self.b.knobs / f"fail/api.{WORKERS[0]}").unlink()
+        self.succeed(self.apply("--retry-failed"))
+        self.b.job("api", "3.0.0")
+        self.succeed(self.b.plan())
+        for name in ("alice", "bob"):
+            self.sign(name)
+        self.b.file("a.plan.yaml.sig.d/carol.sig").unlink()
+        self.succeed(self.apply())
+
+    def test_workers_json_that_cannot_be_read(self):
+        self.policy(more='untagged_hosts = ["127.*"]\n[tags]\n"a=b" = 3\n')
+        self.sign("alice")
+        self.sign("bob")
+        file = self.b.workspace / "workers.json"
+        text = file.read_text()
+        file.write_text("[")
+        self.not_approved("workers.json:1:", "tags of workers")
+        file.write_text(text)
+        self.succeed(self.apply())
 
     def test_age(self):
         self.policy(more='max_age = "1h"\n')

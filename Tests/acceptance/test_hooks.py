@@ -12,7 +12,7 @@ WORKERS = [f"127.0.1.{number}" for number in range(1, 6)]
 # What every hook may have from the process that runs it, and from its shell.
 GENERAL = {"HOME", "USER", "LOGNAME", "LANG", "PATH", "SHELL", "PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "TZ", "SSH_AUTH_SOCK",
            "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PYTHONDONTWRITEBYTECODE"}
-API = {"MAAND_API_URL", "MAAND_API_TOKEN", "JOB_COMMAND_API_HOST", "PYTHONPATH"}
+API = {"MAAND_API_SOCKET", "MAAND_API_TOKEN", "PYTHONPATH"}
 ALWAYS = {"ALLOCATION_ID", "ALLOCATION_IP", "ALLOCATION_INDEX", "JOB", "EVENT", "COMMAND", "DISABLED", "CURRENT_VERSION",
           "NEW_VERSION"}
 BATCH = {"BATCH_ALLOCATIONS", "BATCH_INDEX", "BATCH_COUNT", "DEPLOY_PHASE", "ROLLOUT_ORDER", "ROLLOUT_ORDER_SOURCE"}

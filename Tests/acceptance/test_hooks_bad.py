@@ -1,6 +1,8 @@
 """Hooks that misbehave, and scripts that are not what was planned."""
 import json
 import os
+import re
+import shutil
 import subprocess
 
 import bucket
@@ -168,17 +170,140 @@ class Scripts(hookbucket.HookCase):
         self.assertFalse((b.knobs / "altered").exists())
         self.assertEqual(b.runs(), {("command_x", WORKERS[0]): 1})
 
-    def test_a_virtual_environment_of_the_job(self):
-        """Its interpreter is used, and it is no part of the plan."""
+    PYTHON = '#!/bin/sh\nFROM_VENV=%s exec /usr/bin/python3 "$@"\n'
+
+    def venv_bucket(self):
         b = self.bucket(WORKERS[0])
         body = 'open(note.KNOBS + "/with", "a").write(os.environ.get("FROM_VENV", "no") + "\\n")'
         b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body=body)})
-        self.succeed(b.plan())
-        b.write("jobs/api/_modules/.venv/bin/python3", '#!/bin/sh\nFROM_VENV=yes exec /usr/bin/python3 "$@"\n', True)
-        plan = b.file().read_text()
-        self.succeed(b.plan())
-        self.assertEqual(b.file().read_text(), plan)
-        self.succeed(b.apply())
-        b.hook_job("api", "1.1.0", hooks={"command_x": Hook("pre_deploy", body=body)})
+        return b
+
+    def venv(self, b, name="venv"):
+        python = b.top / name / "bin/python3"
+        python.parent.mkdir(parents=True)
+        python.write_text(self.PYTHON % name)
+        python.chmod(0o755)
+        return python.parent.parent
+
+    def line(self, result):
+        """The line for maand.conf, as the message gives it, with a folder of the test."""
+        line, = set(re.findall(r"maand\.conf: (hook_venvs = \{.*\})", result.err))
+        return line
+
+    def conf(self, b, line):
+        with open(b.path / "maand.conf", "a") as file:
+            file.write(line + "\n")
+
+    def test_a_virtual_environment_of_the_workspace_is_never_run(self):
+        """The plan that was made before is refused as well, and the advice leads on."""
+        for name in (".venv", "venv"):
+            with self.subTest(name):
+                b = self.venv_bucket()
+                self.succeed(b.plan())
+                plan = b.file().read_text()
+                b.write(f"jobs/api/_modules/{name}/bin/python3", self.PYTHON % "workspace", True)
+                planning = self.refuse(b.plan(), 65, f"jobs/api/_modules/{name}", "never run")
+                applying = self.refuse(b.apply(), 65, f"jobs/api/_modules/{name}", "never run", "Nothing was touched")
+                self.assertEqual(self.line(planning), self.line(applying))
+                self.assertEqual(b.began(), [])
+                self.assertFalse((b.path / "workers").exists())
+                self.conf(b, self.line(planning).replace("/opt/maand/venvs/api", str(self.venv(b))))
+                self.succeed(b.plan())
+                self.assertEqual(b.file().read_text(), plan)
+                self.succeed(b.apply())
+                self.assertEqual((b.knobs / "with").read_text(), "venv\n")
+
+    def test_hooks_that_are_not_in_python_need_none(self):
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", language="sh")})
+        b.write("jobs/api/_modules/.venv/bin/python3", "x", True)
         self.rollout(b)
-        self.assertEqual((b.knobs / "with").read_text(), "yes\nno\n")
+
+    def test_a_virtual_environment_that_others_may_write(self):
+        """Each folder on the way, and the interpreter; also where links lead."""
+        b = self.venv_bucket()
+        venv = self.venv(b)
+        self.succeed(b.plan())
+        conf = (b.path / "maand.conf").read_text()
+
+        def refused(path, *words):
+            (b.path / "maand.conf").write_text(f'{conf}hook_venvs = {{api = "{path}"}}\n')
+            self.refuse(b.apply(), 65, "hook_venvs", *words)
+            self.assertEqual(b.began(), [])
+
+        for path in (venv, venv / "bin", venv / "bin/python3"):
+            path.chmod(0o775)
+            refused(venv, "others may write", str(path))
+            path.chmod(0o755)
+        if os.geteuid() == 0:
+            for path in (venv, venv / "bin/python3"):
+                os.chown(path, 12345, -1)
+                refused(venv, str(path), "belongs to the user 12345")
+                os.chown(path, 0, -1)
+        refused(b.top / "none", str(b.top / "none"), "does not exist")
+        (b.top / "link").symlink_to(b.workspace / "jobs/api/_modules")
+        inside = b.workspace / "jobs/api/_modules/bin/python3"
+        inside.parent.mkdir()
+        inside.write_text(self.PYTHON % "workspace")
+        inside.chmod(0o755)
+        for path in (b.top / "link", b.workspace / "jobs/api/_modules"):
+            refused(path, "on the way", "authors of plans may write")
+        (venv / "bin/python3").rename(venv / "bin/python")
+        (venv / "bin/python3").symlink_to(inside)
+        refused(venv, "on the way", "authors of plans may write")
+        (venv / "bin/python3").unlink()
+        (venv / "bin/python3").symlink_to("python")
+        (b.path / "maand.conf").write_text(f'{conf}hook_venvs = {{api = "{venv}"}}\n')
+        shutil.rmtree(inside.parent)
+        self.succeed(b.apply())
+        self.assertEqual((b.knobs / "with").read_text(), "venv\n")
+
+    def test_a_real_virtual_environment(self):
+        b = self.bucket(WORKERS[0])
+        venv = b.top / "real"
+        made = subprocess.run(
+            ["/usr/bin/python3", "-m", "venv", "--without-pip", venv], capture_output=True, text=True, check=False)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        body = 'import sys; open(note.KNOBS + "/with", "a").write(sys.prefix)'
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body=body)})
+        self.conf(b, f'hook_venvs = {{api = "{venv}"}}')
+        self.rollout(b)
+        self.assertEqual((b.knobs / "with").read_text(), str(venv))
+
+    def test_bun_reads_no_files_of_the_bucket(self):
+        """It is told so; where there is a real one (MAAND_BUN names it), nothing of such files has an effect."""
+        real = os.environ.get("MAAND_BUN")
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", language="sh")})
+        (b.workspace / "jobs/api/_modules/command_x.sh").unlink()
+        b.write("jobs/api/_modules/lib.ts", "export const who = 'bound';\n")
+        b.write("jobs/api/_modules/command_x.ts",
+                'import { who } from "./lib";\nimport { appendFileSync } from "fs";\n'
+                'appendFileSync("../knobs/told", [who, process.env.EVIL, (globalThis as any).evil].join(" ") + "\\n");\n')
+        tool = b.top / "tools/bun"
+        tool.parent.mkdir()
+        run = f'exec {real} "$@"' if real else 'for last; do :; done; [ -f "$last" ]'
+        tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{b.knobs}/options\n{run}\n')
+        tool.chmod(0o755)
+        (b.path / "bunfig.toml").write_text('preload = ["./evil.ts"]\n')
+        (b.path / ".env").write_text("EVIL=env\n")
+        (b.path / "evil.ts").write_text("globalThis.evil = 1;\nexport const who = 'evil';\n")
+        (b.path / "tsconfig.json").write_text('{"compilerOptions": {"paths": {"*": ["./evil.ts"]}}}\n')
+        self.succeed(b.plan())
+        path = f"{tool.parent}:{hookbucket.PATH}"
+        self.succeed(b.run_program(os.path.join(bucket.BIN, "maand-apply"), b.file(), "--bucket", b.path, env=b.environment(PATH=path)))
+        told = (b.knobs / "options").read_text().splitlines()
+        self.assertEqual(
+            told[:4], ["--config=/dev/null", "--env-file=/dev/null", "--tsconfig-override=/dev/null", "run"])
+        if real:
+            self.assertEqual((b.knobs / "told").read_text(), "bound  \n")
+
+    def test_a_digest_of_another_script(self):
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", language="sh")})
+        self.succeed(b.plan())
+        script = b.read_plan()["waves"][0]["jobs"][0]["hooks"]["pre_deploy"][0]
+        b.file().write_text(b.file().read_text().replace(
+            f"digest: {script['digest']}", "digest: sha256:" + "0" * 64))
+        self.refuse(b.apply(), 65, "api: the plan has another digest of command_x.sh than its _modules", "Plan again")
+        self.assertEqual(b.trace(), [])

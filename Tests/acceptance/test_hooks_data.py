@@ -131,9 +131,8 @@ ask("keys", maand.list_job_keys())""" % WORKERS[0]
         b.hook_job("api", hooks={
             "command_first": Hook("pre_deploy"),
             "command_ask": Hook("post_deploy", body="""\
-import http.client, urllib.parse
 def ask(headers):
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(os.environ["MAAND_API_URL"]).netloc)
+    connection, _ = maand._connect(60, "")
     connection.request("GET", "/kv", '{"namespace": "maand/bucket", "key": "bucket_id"}', headers)
     answer = connection.getresponse()
     return "%d %s" % (answer.status, answer.read().decode().strip())

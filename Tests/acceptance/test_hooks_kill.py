@@ -14,9 +14,11 @@ WORKERS = [f"127.0.10.{number}" for number in range(1, 4)]
 
 
 class Kill(hookbucket.HookCase):
-    def held(self, hook, command="command_x", worker=WORKERS[0], **manifest):
+    def held(self, hook, command="command_x", worker=WORKERS[0], conf="", **manifest):
         """A rollout whose hook waits on one worker. Returns the bucket and the process."""
         b = self.bucket(*WORKERS[:2])
+        with (b.path / "maand.conf").open("a") as file:
+            file.write(conf)
         b.hook_job("api", "1.0.0", {command: hook}, **manifest)
         self.succeed(b.plan())
         b.hold(command, worker)
@@ -66,8 +68,8 @@ class Kill(hookbucket.HookCase):
 
     def test_somebody_else_has_the_port(self):
         """A hook that lives on must not ask whoever has it, so nothing begins before the port is free."""
-        write = 'maand.put_job_variable("by", "hook").raise_for_status()'
-        b, child = self.held(Hook("pre_deploy", body=write))
+        write = 'del os.environ["MAAND_API_SOCKET"]; maand.put_job_variable("by", "hook").raise_for_status()'
+        b, child = self.held(Hook("pre_deploy", body=write), conf="hook_api_port = 0\n")
         until(lambda: len(b.trace("hook ended")) == 1, "the other hook ended")
         port = b.port()
         self.kill(child)
@@ -86,7 +88,7 @@ class Kill(hookbucket.HookCase):
         self.assertEqual(b.kv("get", "vars/job/api", "by"), "hook\n")
 
     def test_somebody_else_has_the_port_of_hooks_that_ended(self):
-        b, child = self.held(Hook("pre_deploy", language="sh"))
+        b, child = self.held(Hook("pre_deploy", language="sh"), conf="hook_api_port = 0\n")
         port = b.port()
         self.kill(child)
         b.release("command_x", WORKERS[0])
@@ -98,6 +100,66 @@ class Kill(hookbucket.HookCase):
             stranger.listen()
             self.succeed(b.apply())
         self.assertEqual(b.runs(), {("command_x", worker): 1 for worker in WORKERS[:2]})
+
+    def test_the_port_of_maand_conf_is_taken(self):
+        with socket.socket() as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            stranger.listen()
+            port = stranger.getsockname()[1]
+            b = self.bucket(WORKERS[0])
+            with (b.path / "maand.conf").open("a") as file:
+                file.write(f"hook_api_port = {port}\n")
+            b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body='del os.environ["MAAND_API_SOCKET"]\n'
+                                                       'maand.put_job_variable("by", "port").raise_for_status()')})
+            self.succeed(b.plan())
+            self.refuse(b.apply(), 75, f"port {port} of 127.0.0.1", "`hook_api_port` of maand.conf")
+            self.assertEqual(b.trace(), [])
+        self.succeed(b.apply())
+        self.assertEqual(b.port(), port)
+        self.assertEqual(b.kv("get", "vars/job/api", "by"), "port\n")
+
+    def test_what_an_ended_hook_left_asks_in_vain(self):
+        """Its token ends with it, also where the apply was killed before it saw that, and the next one does not know yet."""
+        left = """\
+if not os.fork():
+    os.setsid()
+    for number in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    while not os.path.exists(note.KNOBS + "/ask"): time.sleep(0.02)
+    answer = maand.put_job_variable("late", "1")
+    with open(note.KNOBS + "/answer.new", "w") as file: file.write(str(answer.status_code))
+    os.rename(note.KNOBS + "/answer.new", note.KNOBS + "/answer")
+    os._exit(0)
+"""
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body=left), "command_y": Hook("pre_deploy", language="sh")})
+        self.succeed(b.plan())
+        for command in ("command_x", "command_y"):
+            b.hold(command, WORKERS[0])
+        child = b.start_apply()
+        until(lambda: b.trace("hook began"), "the hook begun")
+        self.kill(child)
+        b.release("command_x", WORKERS[0])
+        until(lambda: b.trace("hook ended"), "the hook ended")
+        # Asks from now on, so the next process hears it from the first moment.
+        (b.knobs / "ask").touch()
+        child = b.start_apply()
+        until((b.knobs / "answer").exists, "answered")
+        self.assertEqual((b.knobs / "answer").read_text(), "401")
+        b.release("command_y", WORKERS[0])
+        self.ended(child)
+        b.kv("get", "vars/job/api", "late", code=65)
+
+    def test_a_path_longer_than_that_of_a_socket(self):
+        b = self.bucket(WORKERS[0])
+        b.hook_job("api", hooks={"command_x": Hook("pre_deploy", body='maand.put_job_variable("k", "v")')})
+        deep = b.top / ("deep" * 30)
+        deep.mkdir()
+        for name in ("bucket", "knobs"):
+            (b.top / name).rename(deep / name)
+        b.path, b.knobs, b.workspace = deep / "bucket", deep / "knobs", deep / "bucket/workspace"
+        self.rollout(b)
+        self.assertGreater(len(b.trace("hook began")[0].values["MAAND_API_SOCKET"]), 107)
+        self.assertEqual(b.kv("get", "vars/job/api", "k"), "v\n")
 
     def test_a_killed_runner_is_unknown(self):
         """What a person says counts, for what the hook wrote as well, and also while a process of it lives."""

@@ -290,8 +290,8 @@ class Comparing(bucket.Case):
         b.write("jobs/api/_modules/helper.py", "a\n")
         self.succeed(b.plan())
         self.succeed(self.verify(b))
-        # A virtual environment is no part of the job.
-        b.write("jobs/api/_modules/.venv/pyvenv.cfg", "home = /usr/bin\n")
+        # What Python compiles is no part of the job.
+        b.write("jobs/api/_modules/__pycache__/helper.pyc", "x\n")
         self.succeed(self.verify(b))
         b.write("jobs/api/_modules/helper.py", "b\n")
         self.assertRegex(self.succeed(self.verify(b), 3).out, r"~ _modules of the hooks: sha256:\w{12} -> sha256:\w{12}")

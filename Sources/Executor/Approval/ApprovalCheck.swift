@@ -51,7 +51,7 @@ public struct ApprovalCheck: Sendable {
     /// - Returns: nil where there is no policy, and was none when the run began.
     /// - Throws: `ApprovalProblem`; `CancellationError`.
     public func assess(
-        _ file: PlanFile, recorded: [UInt8]?, isStart: Bool, at now: Timestamp
+        _ file: PlanFile, recorded: [UInt8]?, isStart: Bool, at now: Timestamp, tags: () throws -> KnownTags
     ) async throws -> Assessment? {
         guard let standing = try policy() else {
             if recorded == nil { return nil }
@@ -61,7 +61,9 @@ public struct ApprovalCheck: Sendable {
         let findings = try await findings(file, standing, at: now)
         return Assessment(
             standing: standing, policy: policy,
-            tally: ApprovalTally(findings, policy: policy, plan: file.plan, at: now, isStart: isStart))
+            tally: ApprovalTally(
+                findings, policy: policy, plan: file.plan, tags: policy.tags.isEmpty ? .none : try tags(), at: now,
+                isStart: isStart))
     }
 
     private func findings(

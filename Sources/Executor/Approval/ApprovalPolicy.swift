@@ -1,3 +1,4 @@
+internal import Glibc
 public import Model
 public import YAML
 
@@ -16,6 +17,8 @@ public import YAML
 /// [tags]                                  # ... or workers with these tags
 /// "environment=production" = 3
 /// ```
+///
+/// `untagged_hosts = ["web-*"]` excepts hosts that the catalog does not know yet from having every tag.
 public struct ApprovalPolicy: Equatable, Sendable {
     /// Approvals that every plan needs, 0...`maximumApprovals`.
     public var approvalsRequired: Int
@@ -31,6 +34,9 @@ public struct ApprovalPolicy: Equatable, Sendable {
     public var jobs: [JobName: Int]
     /// Approvals that plans with a worker of this tag need; higher than `approvalsRequired`.
     public var tags: [Tag: Int]
+    /// Globs of names. A worker that the catalog does not know, and of which each list has a glob, does not count as having
+    /// every tag. More than one list where a run began under another policy.
+    public var untaggedHosts: [[String]] = [[]]
 
     /// `name=value`, as in `workers.json`.
     public struct Tag: Hashable, Sendable, Comparable {
@@ -83,6 +89,12 @@ public struct ApprovalPolicy: Equatable, Sendable {
             if names.contains("") { reader.error("may_override", "has an empty name") }
             policy.mayOverride = Set(names)
         }
+        if let globs = reader.texts("untagged_hosts") {
+            if globs.contains(where: { $0.isEmpty || $0.utf8.contains(0) }) {
+                reader.error("untagged_hosts", "has an empty glob", note: "such as \"web-*\"")
+            }
+            policy.untaggedHosts = [globs]
+        }
         let least = policy.approvalsRequired + 1
         reader.section("jobs") { section in
             for key in section.keys {
@@ -126,6 +138,7 @@ public struct ApprovalPolicy: Equatable, Sendable {
         policy.tags.merge(other.tags, uniquingKeysWith: max)
         policy.maximumAge = [maximumAge, other.maximumAge].compactMap(\.self).min()
         policy.mayOverride.formIntersection(other.mayOverride)
+        if other.untaggedHosts != untaggedHosts { policy.untaggedHosts += other.untaggedHosts }
         return policy
     }
 }
@@ -133,32 +146,43 @@ public struct ApprovalPolicy: Equatable, Sendable {
 extension ApprovalPolicy {
     /// How many people have to approve a plan, and why it is more than `approvalsRequired` (empty where it is not).
     ///
-    /// A plan does not say which tags a worker had that left `workers.json`, so such a worker counts as having all.
-    public func required(for plan: Plan) -> (number: Int, reasons: [String]) {
+    /// A worker has the tags that the plan, the workspace or the catalog gives it. One that the catalog does not know, and one
+    /// that has left `workers.json`, count as having all.
+    public func required(for plan: Plan, _ known: KnownTags) -> (number: Int, reasons: [String]) {
         var found: [(number: Int, reason: String)] = []
         for job in plan.touchedJobs.sorted() {
             if let number = jobs[job] { found.append((number, "job \(job)")) }
         }
+        let workers = tags.isEmpty ? [] : plan.workers.map { (name: $0.worker, tags: known.tags(of: $0, in: plan)) }
+        let isStranger = { (name: WorkerName, isKnown: Bool) in !isKnown && !isUntagged(name) }
+        let removed = plan.workers.first(where: \.isRemoved)?.worker
+        let stranger = workers.first { isStranger($0.name, $0.tags.isKnown) }?.name
         for (tag, number) in tags.sorted(by: { $0.key < $1.key }) {
-            let worker = plan.workers.first { $0.isRemoved || $0.has(tag) }
-            guard let worker else { continue }
-            let what = worker.has(tag) ? "\(tag.name)=\(tag.value)" : "removed, its tags are unknown"
-            found.append((number, "worker \(worker.worker) (\(what))"))
+            let what: String
+            if let worker = workers.first(where: { $0.tags.values[tag.name]?.contains(tag.value) == true })?.name {
+                what = "worker \(worker) (\(tag.name)=\(tag.value))"
+            } else if let removed {
+                what = "worker \(removed) (removed, its tags are unknown)"
+            } else if let stranger {
+                what =
+                    "worker \(stranger) (new to the catalog and not in `untagged_hosts`, so it counts as having every tag)"
+            } else {
+                continue
+            }
+            found.append((number, what))
         }
         let number = found.map(\.number).max() ?? approvalsRequired
         return (max(number, approvalsRequired), found.filter { $0.number == number }.map(\.reason))
+    }
+
+    private func isUntagged(_ worker: WorkerName) -> Bool {
+        untaggedHosts.allSatisfy { $0.contains { fnmatch($0, worker.text, 0) == 0 } }
     }
 }
 
 extension Plan {
     fileprivate var touchedJobs: Set<JobName> {
         Set(reconcile.map(\.allocation.job)).union(waves.flatMap(\.jobs).map(\.job))
-    }
-}
-
-extension PlanWorker {
-    fileprivate func has(_ tag: ApprovalPolicy.Tag) -> Bool {
-        (tag.name == "zone" ? zone : tags[tag.name]) == tag.value
     }
 }
 

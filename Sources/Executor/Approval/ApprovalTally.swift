@@ -65,11 +65,13 @@ public struct ApprovalTally: Equatable, Sendable {
 
     /// - Parameters:
     ///   - findings: in the order of their files' names; of what counts once, the first counts.
+    ///   - tags: what is known of the workers beside what the plan says.
     ///   - isStart: the plan has not begun yet.
     public init(
-        _ findings: [SignatureFinding], policy: ApprovalPolicy, plan: Plan, at now: Timestamp, isStart: Bool
+        _ findings: [SignatureFinding], policy: ApprovalPolicy, plan: Plan, tags: KnownTags, at now: Timestamp,
+        isStart: Bool
     ) {
-        (required, reasons) = policy.required(for: plan)
+        (required, reasons) = policy.required(for: plan, tags)
         if isStart, let age = policy.maximumAge { planProblem = Self.problem(of: plan, maximumAge: age, now) }
         for finding in findings {
             switch finding.verdict {

@@ -26,7 +26,10 @@ extension Rollout {
         do {
             let recorded = try resumed.flatMap { try catalog.approvals(of: $0.id)?.policy }
             let found = try await approval.assess(
-                file, recorded: recorded, isStart: try resumed.map(hasBegun) != true, at: clock.now())
+                file, recorded: recorded, isStart: try resumed.map(hasBegun) != true, at: clock.now()
+            ) {
+                try KnownTags.read(bucketFolder, catalog, resumed: resumed?.id)
+            }
             guard let found else { return Permit() }
             for (isWanted, name) in [(options.takeOver, "--take-over"), (options.acceptsNewHosts, "--accept-new")] {
                 if isWanted { try approval.requireOverrideRight(for: name, recorded: recorded) }
@@ -69,9 +72,12 @@ extension Rollout {
     }
 
     private func watch(_ approval: ApprovalCheck, _ file: PlanFile, recorded: [UInt8]) -> ApprovalWatch {
-        ApprovalWatch(since: clock.now()) { now in
+        ApprovalWatch(since: clock.now()) { [bucketFolder, catalog] now in
             do {
-                let found = try await approval.assess(file, recorded: recorded, isStart: false, at: now)
+                let found = try await approval.assess(file, recorded: recorded, isStart: false, at: now) {
+                    // The run is this plan's by now.
+                    try KnownTags.read(bucketFolder, catalog, resumed: try catalog.latestRun(of: file.id)?.id)
+                }
                 guard let found, !found.tally.isApproved else { return nil }
                 return "the plan is not approved any more: \(found.tally.summary)"
             } catch let problem as ApprovalProblem {

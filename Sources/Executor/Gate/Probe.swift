@@ -36,6 +36,7 @@ enum Probe {
         let connection = bootstrap(timeout, on: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AnswerLimit())
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     try channel.pipeline.syncOperations.addHandler(StatusHandler(answer))
                 }
@@ -99,6 +100,24 @@ enum Probe {
 }
 
 private struct ProbeTimeout: Error {}
+
+/// Gives up on a service that sends far more than the head of an answer without ending it.
+private final class AnswerLimit: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private static let limit = 1 << 20
+    private var received = 0
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        received += unwrapInboundIn(data).readableBytes
+        guard received <= Self.limit else { return context.fireErrorCaught(AnswerTooLong()) }
+        context.fireChannelRead(data)
+    }
+}
+
+private struct AnswerTooLong: Error, CustomStringConvertible {
+    var description: String { "more than 1 MiB arrived before the head of the answer was complete" }
+}
 
 private struct ConnectionClosed: Error, CustomStringConvertible {
     var description: String { "the connection was closed before a complete answer" }

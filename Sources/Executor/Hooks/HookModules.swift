@@ -45,28 +45,34 @@ actor HookModules {
         }
     }
 
+    private static func make(_ folder: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
     /// Whole or not at all: a process that is killed leaves a folder that no tree is looked for in.
     private func lay(_ tree: Tree, at path: String) throws {
         let files = FileManager.default
         let draft = "\(path).\(WorkerSession.randomNonce())"
-        try files.createDirectory(
-            atPath: draft, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try PrivateFolder.make(folder)
+        try Self.make(draft)
         defer { try? files.removeItem(atPath: draft) }
         for entry in tree.entries {
             let file = "\(draft)/\(entry.path)"
             let parent = URL(fileURLWithPath: file).deletingLastPathComponent().path
-            try files.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            try Self.make(parent)
             switch entry.kind {
-            case .emptyDirectory: try files.createDirectory(atPath: file, withIntermediateDirectories: true)
+            case .emptyDirectory: try Self.make(file)
             case .symlink:
                 let target = try store.read(entry.digest, limit: TreePath.maximumLength)
                 try files.createSymbolicLink(
                     atPath: file, withDestinationPath: String(decoding: target, as: UTF8.self))
             case .file, .executable:
                 let bytes = try store.read(entry.digest, limit: max(entry.size, 1))
-                try Data(bytes).write(to: URL(fileURLWithPath: file))
-                try files.setAttributes(
-                    [.posixPermissions: entry.kind == .executable ? 0o700 : 0o600], ofItemAtPath: file)
+                let descriptor = open(
+                    file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, entry.kind == .executable ? 0o700 : 0o600)
+                guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+                try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(bytes))
             }
         }
         // A hook may still run from what is there: it keeps its open files, and finds what it opens later in the new place.

@@ -20,6 +20,8 @@ struct HookRunner: Sendable {
     private let indices: [AllocationID: Int]
     /// Variables of this process that hooks get, by the bucket's configuration.
     private let inherited: [String: String]
+    /// Of jobs with a virtual environment.
+    private let interpreters: [JobName: String]
     private let slots = Slots(Self.width)
 
     /// In the bucket: receipts, environments, modules. `HookAPI` has its own file there.
@@ -41,12 +43,13 @@ struct HookRunner: Sendable {
     /// - Parameter session: ready for the run.
     init(
         session: WorkerSession, services: RunHookServices, store: ContentStore, bucketFolder: String, facts: Facts,
-        jobs: Set<JobName>, inherited: [String: String]
+        jobs: Set<JobName>, inherited: [String: String], interpreters: [JobName: String]
     ) {
         self.session = session
         self.services = services
         self.bucketFolder = bucketFolder
         self.inherited = inherited
+        self.interpreters = interpreters
         modules = HookModules(store: store, folder: "\(bucketFolder)/\(Self.folder)/modules")
         var indices: [AllocationID: Int] = [:]
         for job in facts.jobs where jobs.contains(job.job) {
@@ -70,20 +73,26 @@ struct HookRunner: Sendable {
     /// What the hook is told is part of the attempt's identity. The token, and what comes from the environment of this
     /// process, are in a file that the hook's shell reads and removes, since a later process may have others.
     ///
+    /// - Parameter mayHaveRun: an earlier process has begun it, so it is only asked about: where it has ended, so has its
+    ///   token.
     /// - Throws: `StoreError`, `HookFileProblem`, `TooLong`.
-    func request(_ call: HookCall, tailLimit: Int) async throws -> AttemptRequest {
+    func request(_ call: HookCall, tailLimit: Int, mayHaveRun: Bool = false) async throws -> AttemptRequest {
         let told = environment(of: call)
         if let flaw = TooLong(told) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
-        let environment = try inherited.merging(services.admit(call)) { _, own in own }
-        try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
+        if mayHaveRun {
+            services.noteSecrets(of: call)
+        } else {
+            let environment = try inherited.merging(services.admit(call)) { _, own in own }
+            try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
+        }
         let path = ShellText.quoted("\(folder)/\(HookScript.folder)/\(call.hook.script)")
         let lines = """
             . \(ShellText.quoted(file)) || exit 126
             rm -f \(ShellText.quoted(file))
             cd \(ShellText.quoted(bucketFolder)) || exit 126
-            \(command(call, path))
+            \(command(call, folder, path))
             """
         return AttemptRequest(
             id: call.id, action: .shell(lines), job: nil, lock: lock(call), environment: told,
@@ -217,19 +226,21 @@ struct HookRunner: Sendable {
         return values
     }
 
-    /// The last lines of what the shell runs. A job's own virtual environment is no part of the plan: it stays where it is.
-    private func command(_ call: HookCall, _ path: String) -> String {
+    /// The last lines of what the shell runs. Nothing that is executed is taken from the workspace.
+    private func command(_ call: HookCall, _ folder: String, _ path: String) -> String {
         switch call.hook.script {
-        case let script where script.hasSuffix(".py"):
-            let home = ShellText.quoted("\(bucketFolder)/workspace/jobs/\(call.job)/\(HookScript.folder)")
+        case _ where call.hook.isPython:
+            let python = interpreters[call.job].map(ShellText.quoted) ?? "python3"
+            return "export PYTHONDONTWRITEBYTECODE=1\nexec \(python) \(path)"
+        case let script where script.hasSuffix(".ts") || script.hasSuffix(".js"):
+            // In the bucket's folder, and in those above the script, anybody's may lie: they name files to run before it, and
+            // others in the place of what it imports. That of _modules is bound.
+            let types = ShellText.quoted("\(folder)/\(HookScript.folder)/tsconfig.json")
             return """
-                for python in \(home)/.venv/bin/python3 \(home)/venv/bin/python3 python3; do
-                    [ -x "$python" ] && break
-                done
-                export PYTHONDONTWRITEBYTECODE=1
-                exec "$python" \(path)
+                types=\(types)
+                [ -f "$types" ] || types=/dev/null
+                exec bun --config=/dev/null --env-file=/dev/null --tsconfig-override="$types" run \(path)
                 """
-        case let script where script.hasSuffix(".ts") || script.hasSuffix(".js"): return "exec bun run \(path)"
         // One that is executable says by its first line which shell it wants.
         case let script where script.hasSuffix(".sh"): return "[ ! -x \(path) ] || exec \(path)\nexec sh \(path)"
         case _: return "exec \(path)"
@@ -251,10 +262,12 @@ struct HookRunner: Sendable {
     }
 
     private func writeEnvironment(_ values: [String: String], to file: String) throws {
-        let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let text = values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }
+        try PrivateFolder.make(PrivateFolder.hooks(of: bucketFolder))
+        try PrivateFolder.make(environments)
+        // A hook makes its files as any other command of whoever applies does.
+        let text =
+            ["umask \(String(Umask.ofUser, radix: 8))\n"]
+            + values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }
         let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(text.joined().utf8))

@@ -5,16 +5,17 @@ internal import Model
 
 extension Rollout {
     /// Makes sure that hooks can run here: that the bucket's key, from which they get tokens and secrets, is there or can be
-    /// made, and that they find their module.
+    /// made, that they find their module, and that their interpreters are nobody else's.
     ///
     /// - Parameter isPreview: looks at the key that is there, and makes none.
     /// - Throws: `RolloutError.hooks`, `CatalogError`.
-    func checkHooks(isPreview: Bool) throws {
+    func checkHooks(of plan: Plan, isPreview: Bool) throws {
         // It separates the folders in which Python looks for modules.
         if bucketFolder.contains(":") {
             throw RolloutError.hooks(
                 "the bucket's path has a colon, and hooks would not find the module `maand`. Rename a folder.")
         }
+        _ = try interpreters(for: plan)
         do {
             if isPreview {
                 _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint())
@@ -34,9 +35,9 @@ extension Rollout {
         let step = Workforce.preflightStep(HookRunner.host)
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await hookRunner(
-            for: plan, recorder.run, generation: known, keepsPort: true,
+            for: plan, recorder.run, generation: known, keepsAddress: true,
             leftBehind: { recorder.itinerary.leftBehind },
-            living: HookIdentity.living(recorder.itinerary, records, of: recorder.run.id))
+            begun: HookIdentity.begun(recorder.itinerary, records, of: recorder.run.id))
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner
     }
@@ -44,13 +45,16 @@ extension Rollout {
     /// - Parameters:
     ///   - run: on whose behalf hooks are run.
     ///   - generation: what the receipts directory was when the run first saw it; nil compares nothing.
-    ///   - keepsPort: whether hooks of the run find a later process at the same port.
-    ///   - living: see `RunHookServices.open`.
+    ///   - keepsAddress: whether hooks of the run find a later process at the same place.
+    ///   - begun: hooks that an earlier process began and that have no outcome.
     /// - Returns: also what the receipts directory is now.
     func hookRunner(
-        for plan: Plan, _ run: Run, generation: String?, keepsPort: Bool,
-        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, living: [HookIdentity] = []
+        for plan: Plan, _ run: Run, generation: String?, keepsAddress: Bool,
+        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, begun: [HookIdentity] = []
     ) async throws -> (runner: HookRunner, generation: String) {
+        let interpreters = try interpreters(for: plan)
+        let folder = PrivateFolder.hooks(of: bucketFolder)
+        try HookFileProblem.explaining(folder) { try PrivateFolder.make(folder) }
         var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
         let faults: [String]
         let seen: String
@@ -70,20 +74,20 @@ extension Rollout {
             throw RolloutError.preflight(run.id, faults.map { "this host, for hooks: \($0)" })
         }
         let services: RunHookServices
+        // One that has ended asks nobody, and nobody else in its name.
+        let living = try await self.living(among: begun, of: run, session)
         do {
-            services = try await self.services(
-                for: plan, run, keepsPort: keepsPort, leftBehind: leftBehind, living: living)
+            services = try await RunHookServices.open(
+                bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan,
+                keepsAddress: keepsAddress, port: configuration.hookAPIPort, leftBehind: leftBehind, living: living,
+                report: { [observe] in observe(.warning($0)) })
         } catch let taken as HookPortTaken {
-            let alive = try await self.living(among: living, of: run, session)
-            guard alive.isEmpty else { throw RolloutError.hookPort(run.id, taken.port, alive) }
-            // All of them have ended, and ask nobody.
-            services = try await self.services(
-                for: plan, run, keepsPort: keepsPort, leftBehind: leftBehind, living: [])
+            throw RolloutError.hookPort(run.id, taken.port, living.map(\.attempt.step))
         }
         let runner = HookRunner(
             session: session, services: services, store: store, bucketFolder: bucketFolder,
             facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
-            inherited: ControlHost.environment(of: configuration))
+            inherited: ControlHost.environment(of: configuration), interpreters: interpreters)
         let open = Set(try catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
         runner.removeEnvironments(but: open)
         await runner.removeOldModules(but: plan)
@@ -92,31 +96,24 @@ extension Rollout {
         return (runner, seen)
     }
 
-    private func services(
-        for plan: Plan, _ run: Run, keepsPort: Bool, leftBehind: @escaping @Sendable () -> Set<AllocationID>,
-        living: [HookIdentity]
-    ) async throws -> RunHookServices {
-        try await RunHookServices.open(
-            bucketFolder: bucketFolder, catalog: catalog, clock: clock, run: run, plan: plan, keepsPort: keepsPort,
-            leftBehind: leftBehind, living: living, report: { [observe] in observe(.warning($0)) })
-    }
-
-    /// The steps of those hooks of which processes live, by their receipts; one that cannot be asked about is among them.
+    /// Those hooks that run, by their receipts; one that cannot be asked about is among them.
     private func living(
         among hooks: [HookIdentity], of run: Run, _ session: WorkerSession
-    ) async throws -> [StepID] {
-        let steps = Set(hooks.map(\.attempt.step))
-        var alive: [StepID] = []
-        for record in try catalog.steps(of: run.id) where record.state == .started && steps.contains(record.step) {
-            switch try? await session.inquire(record.attemptID, tailLimit: 1) {
-            case .running, nil: alive.append(record.step)
-            case .interrupted(let interruption) where !interruption.orphans.isEmpty: alive.append(record.step)
+    ) async throws -> [HookIdentity] {
+        if hooks.isEmpty { return [] }
+        let open = Dictionary(
+            try catalog.steps(of: run.id).map { ($0.step, $0.attemptID) }, uniquingKeysWith: { _, last in last })
+        var living: [HookIdentity] = []
+        for hook in hooks {
+            guard let id = open[hook.attempt.step] else { continue }
+            switch try? await session.inquire(id, tailLimit: 1) {
+            case .running, nil: living.append(hook)
             case .finished, .absent, .fenced, .notStarted, .interrupted, .conflict, .busy, .generationChanged,
                 .notOwner,
                 .refused:
                 break
             }
         }
-        return alive
+        return living
     }
 }

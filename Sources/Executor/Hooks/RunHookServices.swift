@@ -5,7 +5,7 @@ internal import Model
 
 /// What hooks of a run can ask, over HTTP on this host: variables, secrets, demands and semaphores.
 ///
-/// `admit` is called before a hook is started, and again by a process that finds it running after an interruption. What a
+/// `admit` is called before a hook is started; those that run already when a process continues a run are `living`. What a
 /// hook writes is durable when it hears so, and takes effect in the transaction that records its attempt as succeeded
 /// (`Catalog.keep`). May be used from any number of tasks.
 struct RunHookServices: Sendable {
@@ -16,13 +16,15 @@ struct RunHookServices: Sendable {
     private let run: RunID
 
     /// - Parameters:
-    ///   - keepsPort: whether hooks of the run find a later process at the same port.
+    ///   - keepsAddress: whether hooks of the run find a later process at the same place.
+    ///   - port: see `HookAPI.open`.
     ///   - leftBehind: see `HookAPI.open`.
-    ///   - living: attempts that an earlier process began and that have no outcome.
+    ///   - living: attempts that an earlier process began and that run now.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: as `HookAPI.open` does; what the bucket's key says.
     static func open(
-        bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsPort: Bool,
+        bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsAddress: Bool,
+        port: Int?,
         leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity],
         report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
@@ -31,7 +33,7 @@ struct RunHookServices: Sendable {
         let api = try await HookAPI.open(
             bucketFolder: bucketFolder, bucket: plan.bucket, facts: facts, leftBehind: leftBehind, catalog: catalog,
             vault: vault, run: run,
-            keepsPort: keepsPort, living: living, now: clock.now, report: report)
+            keepsAddress: keepsAddress, port: port, living: living, now: clock.now, report: report)
         return RunHookServices(
             api: api, catalog: catalog, vault: vault, facts: facts, run: run.id)
     }
@@ -41,12 +43,17 @@ struct RunHookServices: Sendable {
     /// - Returns: variables for its environment.
     /// - Throws: `HookFileProblem`.
     func admit(_ call: HookCall) throws -> [String: String] {
-        // It may read a secret, put another value in its place, and print the first.
-        api.note(stored(visibleTo: call), seenBy: call.job)
+        noteSecrets(of: call)
         return try api.admit(
             HookIdentity(
                 attempt: call.attempt, allocation: call.allocation, command: call.hook.command, event: call.event))
     }
+
+    /// Keeps in mind which secrets a hook may have: it may read one, put another value in its place, and print the first.
+    func noteSecrets(of call: HookCall) { api.note(stored(visibleTo: call), seenBy: call.job) }
+
+    /// The hook has ended, whatever processes of it are left.
+    func dismiss(_ call: HookCall) { api.dismiss(call.attempt) }
 
     /// The outcome of the attempt is recorded: what its processes still ask is refused.
     func ended(_ call: HookCall) async { await api.ended(call.attempt) }
@@ -87,7 +94,7 @@ extension HookIdentity {
     }
 
     /// Hooks of the run that have begun and have no outcome: they may have outlived the process that began them.
-    static func living(_ itinerary: Itinerary, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
+    static func begun(_ itinerary: Itinerary, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
         let open = Dictionary(
             records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last }
         )

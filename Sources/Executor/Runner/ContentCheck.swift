@@ -9,8 +9,8 @@ extension Rollout {
     /// Where the store lacks something or holds it altered, the workspace serves if its digests match: so a plan can be
     /// applied from another checkout than the one where it was made.
     ///
-    /// - Throws: `RolloutError.content` naming what is missing, `RolloutError.versions` where a job's version is not that of
-    ///   the manifest which comes with it.
+    /// - Throws: `RolloutError.content` naming what is missing, `RolloutError.contradictory` where a job's version is not
+    ///   that of the manifest which comes with it, or a hook's script is not that of its `_modules`.
     func checkContent(of plan: Plan) throws {
         var problems: [String] = []
         var wrong: [String] = []
@@ -38,7 +38,13 @@ extension Rollout {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
-        guard wrong.isEmpty else { throw RolloutError.versions(wrong) }
+        for (job, modules, hooks) in plan.hooksOfJobs {
+            let files = Dictionary(try store.tree(modules).entries.map { ($0.path, $0.digest) }) { first, _ in first }
+            for hook in hooks where files["\(HookScript.folder)/\(hook.script)"] != hook.digest {
+                wrong.append("\(job): the plan has another digest of \(hook.script) than its \(HookScript.folder)")
+            }
+        }
+        guard wrong.isEmpty else { throw RolloutError.contradictory(wrong) }
     }
 
     /// The version in the `manifest.json` of a tree; nil where there is no such file, or nothing in it that is one.

@@ -8,16 +8,24 @@ extension Performer {
         guard let hooks, let call = try call(index, attempt: attempt) else {
             return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
         }
+        let first = call.attempt
         return try await hooks.inSlot {
             let task = AttemptTask(
                 session: hooks.session, isOnControlHost: true, isRepeatable: call.hook.isRepeatable
             ) { attempt in
                 // Another attempt of the step has another receipt and another token.
                 guard let call = try self.call(index, attempt: attempt) else { return nil }
-                return try await hooks.request(call, tailLimit: Self.outputLimit)
+                return try await hooks.request(
+                    call, tailLimit: Self.outputLimit, mayHaveRun: isResumed && call.attempt == first)
             }
             var (ending, last) = try await run(task, index, attempt: attempt, isResumed: isResumed)
             for passed in attempt..<last { try await hookEnded(index, attempt: passed) }
+            switch ending.outcome {
+            case .succeeded, .failed, .unknown:
+                // Processes that it has left behind may go on until the outcome is recorded, and after that.
+                if let ended = try self.call(index, attempt: last), !ending.isOpen { hooks.services.dismiss(ended) }
+            case .unreachable, .stale, .interrupted: break
+            }
             ending.output = ending.output.map { hooks.redacted($0, call) }
             return (ending, last)
         }

@@ -205,7 +205,16 @@ extension Performer {
             return Self.verdict(on: report, of: request, place)
         case .running:
             if let due, due <= .now { return Self.hung(request, place) }
-            return Self.verdict(on: try await session.run(request, due: due), of: request, place)
+            var report = try await session.run(request, due: due)
+            // An earlier release ran it by other lines: it is not asked for again, and its end is waited for all the same.
+            if report == .conflict {
+                repeat {
+                    if let due, due <= .now { return Self.hung(request, place) }
+                    try? await recorder.clock.sleep(.seconds(1))
+                    report = try await session.inquire(request.id, tailLimit: Self.outputLimit)
+                } while report == .running
+            }
+            return Self.verdict(on: report, of: request, place)
         case let report: return Self.verdict(on: report, of: request, place)
         }
     }

@@ -114,7 +114,7 @@ extension Rollout {
         }
         let hooks =
             job.hooks(.healthCheck).isEmpty
-            ? nil : try await hookRunner(for: deployment.plan, latest, generation: nil, keepsPort: false).runner
+            ? nil : try await hookRunner(for: deployment.plan, latest, generation: nil, keepsAddress: false).runner
         let probe = HealthProbe(
             job: job, health: health, run: latest,
             session: { [owners, configuration] worker in

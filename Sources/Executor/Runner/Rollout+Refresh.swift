@@ -49,16 +49,21 @@ extension Rollout {
         var isStrange = false
         let recorded = try catalog.snapshot().allocations
         let lineage = try catalog.lineage()
+        let last = try catalog.runs(limit: 1).first?.id.number ?? 0
         for worker in workers.map(\.worker) {
             switch answers[worker] {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
+                var inventory = inventory
+                for index in inventory.jobs.indices { showPushedManifest(&inventory.jobs[index]) }
+                if let flaw = inventory.flaw(to: controller, after: last) {
+                    refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))
+                    continue
+                }
                 if let owner = inventory.owner, owner.controller == controller, owner.sequence < Owner.implausible {
                     seen = max(seen, owner.sequence)
                     isStrange = isStrange || lineage?.knows(owner) == false
                 }
-                var inventory = inventory
-                for index in inventory.jobs.indices { showPushedManifest(&inventory.jobs[index]) }
                 inventories.append((worker, inventory))
             case nil: continue
             }
@@ -71,7 +76,7 @@ extension Rollout {
         // Also where the catalog is right: the store may have lost what planning compares with.
         if !isDryRun { try keep(trees) }
         // Workers that have seen later runs than the catalog, or other ones, would refuse the next one.
-        let isBehind = try catalog.runs(limit: 1).first.map { seen > $0.id.number } ?? (seen > 0)
+        let isBehind = seen > last
         if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
@@ -213,6 +218,26 @@ extension AllocationRecord {
             return AllocationRecord(
                 promoted: promoted, unfinished: release, owesGate: owesGate, failedGate: failedGate)
         }
+    }
+}
+
+extension WorkerInventory {
+    /// How many runs a catalog that was put back may lack: one run a minute for two months.
+    private static let largestGap = 100_000
+
+    /// What no worker of this controller can have, so that nothing of it is recorded; nil where there is nothing.
+    ///
+    /// - Parameter last: the last run that the catalog knows.
+    fileprivate func flaw(to controller: String, after last: Int) -> InvalidAnswer? {
+        if let owner, owner.controller == controller, owner.sequence - last > Self.largestGap {
+            return InvalidAnswer(
+                "the worker belongs to run \(owner.sequence), and run \(last) is the last that is known here. Where many runs "
+                    + "are missing from the catalog, bring back a newer copy of it")
+        }
+        for job in jobs where Version.text(inManifest: job.manifest) == nil {
+            return InvalidAnswer("the manifest of \(job.job) there has no version that a job can have")
+        }
+        return nil
     }
 }
 

@@ -184,7 +184,7 @@ public struct Rollout: Sendable {
         }
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
-        if plan.hasHooks { try checkHooks(isPreview: isPreview) }
+        if plan.hasHooks { try checkHooks(of: plan, isPreview: isPreview) }
         return .ready(resumed, keeper, permit)
     }
 

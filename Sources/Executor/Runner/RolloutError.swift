@@ -17,8 +17,8 @@ public enum RolloutError: Error, Sendable {
     case otherMachines([Plan.Rename])
     /// Objects that the plan needs and the store lacks or holds altered.
     case content([String])
-    /// Jobs whose version is not that of the manifest which the plan binds, as sentences.
-    case versions([String])
+    /// What the plan says otherwise than the files that it binds, as sentences.
+    case contradictory([String])
     /// Hooks cannot run here: whole sentences.
     case hooks(String)
     /// Hooks of an earlier process live and ask at a port of this host that somebody else has; the last are their steps.
@@ -83,11 +83,15 @@ extension RolloutError: CustomStringConvertible {
             Self.list(
                 "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
                 problems)
-        case .versions(let problems):
+        case .contradictory(let problems):
             Self.list(
-                "the versions of the plan are not those of the manifests that it brings, so maand-plan did not write it so. "
-                    + "Nothing was touched. Plan again:", problems)
+                "the plan contradicts the files that it brings, so maand-plan did not write it so. Nothing was touched. "
+                    + "Plan again:", problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
+        case .hookPort(_, let port, let steps) where steps.isEmpty:
+            "port \(port) of 127.0.0.1, which `hook_api_port` of maand.conf names, is not to be had, and nothing new was "
+                + "begun. `ss -ltnp 'sport = :\(port)'` names the program that listens there: end it, or let maand.conf name "
+                + "another port, and run the same command again."
         case .hookPort(let run, let port, let steps):
             "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
                 + steps.map(\.text).listed(first: 5)

@@ -10,10 +10,12 @@ rollout return a `Response`, which has the attributes of a response of `requests
 `text`, `content`, `headers`, `json()` and `raise_for_status()`.
 """
 
+import hmac
 import http.client
 import json as _json
 import os
 import shlex
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -66,33 +68,101 @@ class Response:
                 "%d for %s %s: %s" % (self.status_code, self._method, path, self.text.strip()), response=self)
 
 
+class NotTheRollout(ConnectionError):
+    """What answers at MAAND_API_URL is not the rollout that started this hook. It was not told the token."""
+
+
+class _Socket(http.client.HTTPConnection):
+    """HTTP over the rollout's Unix socket."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        if len(os.fsencode(self._path)) <= 107:
+            self.sock.connect(self._path)
+            return
+        # The address of a socket holds no longer path.
+        folder = os.open(os.path.dirname(self._path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.sock.connect("/proc/self/fd/%d/%s" % (folder, os.path.basename(self._path)))
+        finally:
+            os.close(folder)
+
+
+def _code(token, text):
+    return hmac.new(token.encode(), text.encode(), "sha256").hexdigest()
+
+
+def _prove(connection, address, token):
+    """Makes sure that the rollout is at the other end, before it is told the token on this same connection."""
+    challenge = os.urandom(32).hex()
+    try:
+        connection.request("GET", "/hello?hook=%s&challenge=%s" % (_code(token, "maand hook"), challenge))
+        answer = connection.getresponse()
+        proof = _json.loads(answer.read(4096))["proof"] if answer.status == 200 else ""
+        expected = _code(token, "maand server\n%s\n%s" % (address, challenge))
+        if not hmac.compare_digest(str(proof).encode(), expected.encode()) or connection.sock is None:
+            raise ValueError()
+        answer.close()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, http.client.HTTPException) as error:
+        raise NotTheRollout(
+            "what listens at %s is not the rollout that started this hook, or the hook has ended" % address) from error
+
+
+def _connect(timeout, token):
+    """A connection with the rollout, and the address for messages."""
+    path = os.environ.get("MAAND_API_SOCKET")
+    if path:
+        return _Socket(path, timeout), "http://localhost"
+    base = os.environ["MAAND_API_URL"]
+    address = urllib.parse.urlsplit(base).netloc
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.connect()
+    # It is never opened anew: another one would have proved nothing.
+    connection.auto_open = 0
+    try:
+        _prove(connection, address, token)
+    except BaseException:
+        connection.close()
+        raise
+    connection.sock.settimeout(timeout)
+    return connection, base
+
+
 def _request(method, path, body=None, timeout=60):
-    base = os.environ.get("MAAND_API_URL")
     token = os.environ.get("MAAND_API_TOKEN")
-    if not base or not token:
+    if not token or not (os.environ.get("MAAND_API_SOCKET") or os.environ.get("MAAND_API_URL")):
         raise RuntimeError(
-            "MAAND_API_URL and MAAND_API_TOKEN are not set: this script has to be run by maand-apply, as a hook of a job")
-    host = urllib.parse.urlsplit(base).netloc
+            "MAAND_API_SOCKET and MAAND_API_TOKEN are not set: this script has to be run by maand-apply, as a hook of a job")
     headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
     data = None if body is None else _json.dumps(body).encode("utf-8")
     until = time.monotonic() + PATIENCE
     pause = 0.1
     while True:
-        connection = http.client.HTTPConnection(host, timeout=timeout)
+        connection = None
         try:
+            connection, base = _connect(timeout, token)
             # Every request may be sent twice: it says what is to be, not what is to change.
             connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()
             content = answer.read()
-            return Response(
-                method, base + path, answer.status, answer.reason, dict(answer.getheaders()), content)
-        except (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine):
+            # Too much is asked at once: there is room again soon.
+            if answer.status != 503 or time.monotonic() + pause > until:
+                return Response(
+                    method, base + path, answer.status, answer.reason, dict(answer.getheaders()), content)
+        except (ConnectionError, FileNotFoundError, BlockingIOError, http.client.IncompleteRead,
+                http.client.BadStatusLine, http.client.NotConnected):
             if time.monotonic() + pause > until:
                 raise
-            time.sleep(pause)
-            pause = min(pause * 2, 2)
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
+        time.sleep(pause)
+        pause = min(pause * 2, 2)
 
 
 # --- Who this hook is ---

@@ -17,6 +17,7 @@ import YAML
             """
             revocations = "/etc/r"
             max_age = "2w"
+            untagged_hosts = ["web-*"]
             may_override = ["root", "anna"]
             [jobs]
             payments = 3
@@ -28,7 +29,8 @@ import YAML
             policy
                 == ApprovalPolicy(
                     approvalsRequired: 2, allowedSigners: "a", revocations: "/etc/r", maximumAge: 14 * 86400,
-                    mayOverride: ["root", "anna"], jobs: [try #require(JobName("payments")): 3], tags: [tag: 4]))
+                    mayOverride: ["root", "anna"], jobs: [try #require(JobName("payments")): 3], tags: [tag: 4],
+                    untaggedHosts: [["web-*"]]))
     }
 
     @Test func whatIsWrongIsNamedWithItsPlace() {
@@ -36,7 +38,8 @@ import YAML
             ("max_age = \"1y\"", "policy.toml:3:1"), ("max_age = \"-1d\"", "policy.toml:3:1"),
             ("max_age = \"99999w\"", "3:1"),
             ("max_age = \"+1d\"", "3:1"), ("revocations = \"\"", "3:1"), ("may_override = [\"\"]", "3:1"),
-            ("may_override = [1]", "3:1"), ("\n[jobs]\n  \"no name\" = 3", "5:3"), ("[jobs]\nx = 2", "4:1"),
+            ("may_override = [1]", "3:1"),
+            ("untagged_hosts = [\"\"]", "3:1"), ("\n[jobs]\n  \"no name\" = 3", "5:3"), ("[jobs]\nx = 2", "4:1"),
             ("[jobs]\nx = 33", "4:1"), ("[jobs.x]\ny = 3", "3:7"), ("[tags]\n\"=x\" = 3", "4:1"),
             ("[tag]\nx = 3", "3:2"),
             ("approvals_needed = 2", "3:1"), ("max_age = 3", "3:1"),
@@ -64,6 +67,71 @@ import YAML
     }
 }
 
+@Suite struct TagTests {
+    private let production = ["environment": "production"]
+
+    private func worker(_ name: String, _ tags: [String: String] = [:], address: String? = nil) throws -> PlanWorker {
+        var worker = PlanWorker(worker: try #require(WorkerName(name)), address: address ?? name)
+        worker.tags = tags
+        return worker
+    }
+
+    private func required(
+        _ worker: PlanWorker, _ known: KnownTags, untagged: [[String]] = [[]], renames: [Plan.Rename] = []
+    ) throws -> Int {
+        var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"]])]])
+        plan.workers = [worker]
+        plan.renames = renames
+        var policy = ApprovalPolicy(
+            approvalsRequired: 1, allowedSigners: "", mayOverride: [], jobs: [:],
+            tags: [try #require(ApprovalPolicy.Tag("environment=production")): 3])
+        policy.untaggedHosts = untagged
+        return policy.required(for: plan, known).number
+    }
+
+    @Test func everySourceCounts() throws {
+        let name = try #require(WorkerName("w1"))
+        let plain = try worker("w1")
+        let tagged = try worker("w1", production)
+        #expect(try required(plain, KnownTags(workspace: [:], recorded: [plain])) == 1)
+        #expect(try required(tagged, KnownTags(workspace: [:], recorded: [plain])) == 3)
+        #expect(try required(plain, KnownTags(workspace: [name: production], recorded: [plain])) == 3)
+        #expect(try required(plain, KnownTags(workspace: [:], recorded: [tagged])) == 3)
+        // Also where the plan has another value of the tag.
+        let test = try worker("w1", ["environment": "test"])
+        #expect(try required(test, KnownTags(workspace: [:], recorded: [tagged])) == 3)
+        #expect(try required(test, KnownTags(workspace: [:], recorded: [test])) == 1)
+    }
+
+    @Test func whoIsNotKnownHasEveryTag() throws {
+        let stranger = try worker("web-1")
+        #expect(try required(stranger, .none) == 3)
+        #expect(try required(stranger, .none, untagged: [["db-*", "web-?"]]) == 1)
+        #expect(try required(stranger, .none, untagged: [["web-*"], ["db-*"]]) == 3)
+        #expect(try required(try worker("web-1", production), .none, untagged: [["web-*"]]) == 3)
+        var removed = stranger
+        removed.isRemoved = true
+        #expect(try required(removed, .none, untagged: [["web-*"]]) == 3)
+    }
+
+    @Test func recordedTagsFollowTheMachine() throws {
+        let old = try worker("db-1", production, address: "10.0.0.1")
+        let known = KnownTags(workspace: [:], recorded: [old])
+        let elsewhere = try worker("web-1", address: "10.0.0.2")
+        #expect(try required(elsewhere, known, untagged: [["web-*"]]) == 1)
+        let rename = Plan.Rename(from: old.worker, to: elsewhere.worker, generation: "g")
+        #expect(try required(elsewhere, known, untagged: [["web-*"]], renames: [rename]) == 3)
+        // Without being told so, by its address or a host key.
+        #expect(try required(try worker("web-1", address: "10.0.0.1"), known, untagged: [["web-*"]]) == 3)
+        var keyed = old
+        keyed.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k"])
+        var moved = elsewhere
+        moved.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k", "SHA256:l"])
+        #expect(
+            try required(moved, KnownTags(workspace: [:], recorded: [keyed]), untagged: [["web-*"]]) == 3)
+    }
+}
+
 @Suite struct ApprovalTallyTests {
     private let policy = ApprovalPolicy(
         approvalsRequired: 2, allowedSigners: "", maximumAge: 3600, mayOverride: [], jobs: [:], tags: [:])
@@ -81,7 +149,7 @@ import YAML
     }
 
     private func tally(_ findings: [SignatureFinding], _ policy: ApprovalPolicy? = nil) throws -> ApprovalTally {
-        ApprovalTally(findings, policy: policy ?? self.policy, plan: try plan(), at: now, isStart: true)
+        ApprovalTally(findings, policy: policy ?? self.policy, plan: try plan(), tags: .none, at: now, isStart: true)
     }
 
     @Test func peopleAndKeysCountOnce() throws {
@@ -107,8 +175,10 @@ import YAML
         var open = late
         open.policy.startBefore = nil
         for plan in [late, open] {
-            #expect(!ApprovalTally(approvals, policy: policy, plan: plan, at: now, isStart: true).isApproved)
-            #expect(ApprovalTally(approvals, policy: policy, plan: plan, at: now, isStart: false).isApproved)
+            #expect(
+                !ApprovalTally(approvals, policy: policy, plan: plan, tags: .none, at: now, isStart: true).isApproved)
+            #expect(
+                ApprovalTally(approvals, policy: policy, plan: plan, tags: .none, at: now, isStart: false).isApproved)
         }
     }
 

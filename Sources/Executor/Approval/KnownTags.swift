@@ -1,0 +1,117 @@
+public import Catalog
+internal import JobFiles
+public import Model
+internal import YAML
+
+/// What is known of workers' tags beside what a plan says of them: whoever writes the plan may leave a tag out there.
+public struct KnownTags: Sendable {
+    /// What `workers.json` says now.
+    private let workspace: [WorkerName: [String: String]]
+    /// As the catalog last recorded them.
+    private let recorded: [WorkerName: PlanWorker]
+    /// The same machine may be recorded under another name.
+    private let names: [Trait: [WorkerName]]
+
+    private enum Trait: Hashable {
+        case place(String, port: Int?)
+        case hostKey(String)
+    }
+
+    /// Nothing is known.
+    public static let none = KnownTags(workspace: [:], recorded: [])
+
+    /// - Parameters:
+    ///   - workspace: tags by worker, `zone` among them.
+    ///   - recorded: with their recorded tags; only those of which tags are recorded.
+    init(workspace: [WorkerName: [String: String]], recorded: [PlanWorker]) {
+        self.workspace = workspace
+        self.recorded = Dictionary(recorded.map { ($0.worker, $0) }) { first, _ in first }
+        var names: [Trait: [WorkerName]] = [:]
+        for worker in recorded { for trait in Self.traits(worker) { names[trait, default: []].append(worker.worker) } }
+        self.names = names
+    }
+
+    private static func traits(_ worker: PlanWorker) -> [Trait] {
+        [.place(worker.address.lowercased(), port: worker.ssh?.port)] + (worker.ssh?.hostKeys ?? []).map(Trait.hostKey)
+    }
+
+    /// The tags of a worker of a plan, of all sources, and whether the catalog knows the worker: by its name, the one that
+    /// the plan renames, its address or a host key.
+    func tags(of worker: PlanWorker, in plan: Plan) -> (values: [String: Set<String>], isKnown: Bool) {
+        var known = [worker.worker] + plan.renames.filter { $0.to == worker.worker }.map(\.from)
+        for trait in Self.traits(worker) { known += names[trait] ?? [] }
+        let records = known.compactMap { recorded[$0] }
+        var values: [String: Set<String>] = [:]
+        for tags in [worker.allTags, workspace[worker.worker] ?? [:]] + records.map(\.allTags) {
+            for (name, value) in tags { values[name, default: []].insert(value) }
+        }
+        return (values, !records.isEmpty)
+    }
+}
+
+extension KnownTags {
+    /// What the bucket knows.
+    ///
+    /// - Parameters:
+    ///   - catalog: nil where there is none yet.
+    ///   - resumed: a run that goes on; what it has recorded itself does not count, so that it needs what it needed before.
+    /// - Throws: `ApprovalProblem` where the workspace cannot be read; what the catalog throws.
+    public static func read(_ bucketFolder: String, _ catalog: Catalog?, resumed: RunID?) throws -> KnownTags {
+        let store = ContentStore(in: bucketFolder)
+        var plans: [RunID: [WorkerName: PlanWorker]] = [:]
+        var recorded: [PlanWorker] = []
+        for entry in try catalog?.workers() ?? [] {
+            var worker = entry.worker
+            if let tags = entry.run == resumed && entry.tags != nil ? entry.tagsBefore : entry.tags {
+                worker.zone = tags["zone"]
+                worker.tags = tags
+            } else if entry.tags == nil {
+                // Recorded by an earlier release, as how it was reached; its plan says the tags.
+                if plans[entry.run] == nil { plans[entry.run] = try workers(of: entry.run, catalog, store) }
+                guard let planned = plans[entry.run]?[worker.worker] else { continue }
+                worker.zone = planned.zone
+                worker.tags = planned.tags
+            } else {
+                continue
+            }
+            recorded.append(worker)
+        }
+        return KnownTags(workspace: try workspaceTags("\(bucketFolder)/workspace"), recorded: recorded)
+    }
+
+    /// Empty where the plan is not kept any more.
+    private static func workers(
+        of run: RunID, _ catalog: Catalog?, _ store: ContentStore
+    ) throws -> [WorkerName: PlanWorker] {
+        guard let plan = try catalog?.run(run)?.plan,
+            let bytes = try? store.read(plan, limit: PlanFile.maximumSize),
+            let file = try? PlanFile.read(bytes, file: "the plan of run \(run)")
+        else { return [:] }
+        return Dictionary(file.plan.workers.map { ($0.worker, $0) }) { first, _ in first }
+    }
+
+    /// What is no tag in `workers.json` is the planner's to complain about.
+    private static func workspaceTags(_ workspace: String) throws(ApprovalProblem) -> [WorkerName: [String: String]] {
+        let name = "workers.json"
+        let root: Node
+        do {
+            let bytes = try Files(below: workspace).read(name, limit: InputLimits.standard.bytes)
+            root = try JSONDocument.parse(bytes, file: "\(workspace)/\(name)")
+        } catch let problem as Files.Problem {
+            if problem.isMissing { return [:] }
+            throw ApprovalProblem("\(workspace)/\(name), which says the tags of workers, \(problem.message).")
+        } catch {
+            throw ApprovalProblem("\(error)\nIt says the tags of workers. Correct it.")
+        }
+        guard case .sequence(let nodes) = root.value else { return [:] }
+        var found: [WorkerName: [String: String]] = [:]
+        for node in nodes {
+            guard case .mapping(let fields) = node.value,
+                let host = fields.first(where: { $0.name == "host" })?.value.text.flatMap({ WorkerName($0) }),
+                case .mapping(let tags)? = fields.first(where: { $0.name == "tags" })?.value.value
+            else { continue }
+            for tag in tags { found[host, default: [:]][tag.name] = tag.value.text }
+        }
+        return found
+    }
+}
