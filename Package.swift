@@ -103,7 +103,7 @@ let package = Package(
     ]
 )
 
-// libFuzzer brings its own `main`, so the target is there only where it is asked for: `make fuzz`.
+// The target needs libFuzzer, so it is there only where it is asked for: `make fuzz`.
 if isFuzzing {
     package.targets.append(
         .executableTarget(

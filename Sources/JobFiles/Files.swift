@@ -20,7 +20,8 @@ public final class Files {
         }
 
         init(errno code: Int32) {
-            message = String(cString: strerror(code))
+            // What the system says of a socket does not name it.
+            message = code == ENXIO ? "is not a regular file" : String(cString: strerror(code))
             isMissing = code == ENOENT || code == ENOTDIR
         }
 

@@ -10,7 +10,7 @@ import YAML
 // What libFuzzer finds here ends the process, so that it keeps the input: that is what a fuzz target is for.
 
 /// What stands in `MAAND_FUZZ_TARGET` chooses the reader that gets the bytes.
-private let target: ([UInt8]) -> Void = {
+private let target: @Sendable ([UInt8]) -> Void = {
     let name = getenv("MAAND_FUZZ_TARGET").map { String(cString: $0) } ?? ""
     guard let target = targets[name] else {
         fatalError("MAAND_FUZZ_TARGET is one of \(targets.keys.sorted().joined(separator: ", "))")
@@ -18,17 +18,33 @@ private let target: ([UInt8]) -> Void = {
     return target
 }()
 
-private let targets: [String: ([UInt8]) -> Void] = [
+private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "answer": answer, "catalog": catalog, "json": json, "keys": keys, "known_hosts": knownHosts, "manifest": manifest,
     "plan": plan, "signers": signers, "template": template, "toml": toml, "window": window, "workers": workers,
 ]
 
-/// Gives the bytes to a reader of something that a stranger may have written.
+/// What libFuzzer calls.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     target(Array(UnsafeBufferPointer(start: start, count: count)))
     return 0
 }
+
+/// libFuzzer, with its own options. It has a `main` of its own, and a debug build of the package wants one, too.
+@main
+struct Fuzz {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments = CommandLine.unsafeArgv
+        exit(runDriver(&count, &arguments) { fuzz($0, $1) })
+    }
+}
+
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: inout CInt, _ arguments: inout UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+    _ run: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
 
 private func plan(_ bytes: [UInt8]) {
     expectPlaces { () throws(InputFailure) in
@@ -40,7 +56,8 @@ private func plan(_ bytes: [UInt8]) {
 private func catalog(_ bytes: [UInt8]) {
     expectPlaces { () throws(InputFailure) in
         let export = try CatalogExport.read(bytes, file: "f")
-        precondition(try CatalogExport.read(export.bytes, file: "f") == export, "a catalog is not what was written")
+        let again = try CatalogExport.read(export.bytes, file: "f")
+        precondition(again == export, "a catalog is not what was written")
     }
 }
 

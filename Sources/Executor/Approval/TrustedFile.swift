@@ -15,7 +15,13 @@ struct TrustedFile: Sendable {
         init(_ message: String) { self.message = message }
 
         init(errno code: Int32) {
-            message = code == ELOOP ? "is a symbolic link" : String(cString: strerror(code))
+            message =
+                switch code {
+                case ELOOP: "is a symbolic link"
+                // What the system says of a socket does not name it.
+                case ENXIO: "is not a regular file"
+                case _: String(cString: strerror(code))
+                }
             isMissing = code == ENOENT
         }
     }
