@@ -20,7 +20,7 @@ struct TrustedFile: Sendable {
                 case ELOOP: "is a symbolic link"
                 // What the system says of a socket does not name it.
                 case ENXIO: "is not a regular file"
-                case _: String(cString: strerror(code))
+                default: String(cString: strerror(code))
                 }
             isMissing = code == ENOENT
         }

@@ -128,7 +128,10 @@ public struct WorkerSession: Sendable {
 
     /// Records that somebody has decided about an interrupted attempt: what it left running holds nobody up any more.
     public func settle(_ id: String) async throws(TransportError) {
-        _ = try await expect("settled", of: "settle", [id] + ownership)
+        let (answer, _) = try await ask("settle", [id] + ownership, timeout: transport.answerLimit)
+        try understood { () throws(InvalidAnswer) in
+            guard answer["state"]?.words(2).first == "settled" else { throw answer.unexpected }
+        }
     }
 
     // MARK: Files
@@ -252,21 +255,6 @@ public struct WorkerSession: Sendable {
 
     /// Room for the records themselves, and for what a login shell prints.
     private static let slack = 1 << 17
-
-    private func expect(
-        _ state: String, of verb: String, _ arguments: [String]
-    ) async throws(TransportError) -> WorkerAnswer {
-        let (answer, _) = try await ask(verb, arguments, timeout: transport.answerLimit)
-        switch answer["state"]?.words(2).first {
-        case state: return answer
-        case "owner":
-            let owner = try understood { () throws(InvalidAnswer) in try answer.owner }.map {
-                "run \($0.sequence) (\($0.run)) of controller \($0.controller)"
-            }
-            throw TransportError(.workerFault, worker: worker, reason: "owned by \(owner ?? "nobody")")
-        default: return try understood { () throws(InvalidAnswer) in throw answer.unexpected }
-        }
-    }
 
     private func plan(
         of request: PushRequest, needed: Set<PathBytes>?, sending: Bool
