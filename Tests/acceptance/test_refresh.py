@@ -160,6 +160,13 @@ class Refresh(bucket.Case):
         b = self.deployed()
         owner = b.path / "workers" / WORKERS[0] / "opt/worker" / b.id / "owner"
         owner.write_text(owner.read_text().split()[0] + " 9223372036854775807 abc\n")
+        before = b.catalog("export").out
+        self.refuse(b.catalog("refresh"), 69, f"{WORKERS[0]}: the worker's answer is invalid: ", "--take-over")
+        self.assertEqual(b.catalog("export").out, before)
+        # The advice works.
+        b.job("api", "2.0.0")
+        self.succeed(b.plan())
+        self.succeed(b.apply("--take-over"))
         self.succeed(b.catalog("refresh"))
 
     def test_jobs_and_workers_that_left_the_workspace(self):

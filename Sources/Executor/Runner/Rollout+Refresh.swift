@@ -232,7 +232,8 @@ extension WorkerInventory {
         if let owner, owner.controller == controller, owner.sequence - last > Self.largestGap {
             return InvalidAnswer(
                 "the worker belongs to run \(owner.sequence), and run \(last) is the last that is known here. Where many runs "
-                    + "are missing from the catalog, bring back a newer copy of it")
+                    + "are missing from the catalog, bring back a newer copy of it; otherwise `--take-over` of the next rollout "
+                    + "takes the worker")
         }
         for job in jobs where Version.text(inManifest: job.manifest) == nil {
             return InvalidAnswer("the manifest of \(job.job) there has no version that a job can have")
