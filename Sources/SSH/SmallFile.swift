@@ -27,7 +27,8 @@ enum SmallFile {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return .failure(.system(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(.notRegular) }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG else { return .failure(kind == S_IFDIR ? .system(EISDIR) : .notRegular) }
         guard Int(status.st_size) <= limit else { return .failure(.tooLarge(limit: limit)) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
