@@ -162,7 +162,7 @@ class Peers(HostileCase):
         """Starts a peer in the worker's place."""
         # The address may be in use for a moment after the last one has gone.
         child = subprocess.Popen(
-            [python, str(PEERS / program), self.hostile, str(self.fleet.port), *map(str, arguments)],
+            [python, "-W", "ignore", str(PEERS / program), self.hostile, str(self.fleet.port), *map(str, arguments)],
             stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.end, child)
         self.assertEqual(child.stdout.readline(), "ready\n")
