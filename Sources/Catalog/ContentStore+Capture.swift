@@ -96,7 +96,7 @@ extension ContentStore {
     }
 
     private func check(_ actual: Digest, _ expected: Digest, _ path: String) throws(StoreError) {
-        guard actual == expected else { throw .sourceChanged(path: path, expected: expected, actual: actual) }
+        guard actual == expected else { throw .sourceChanged(path: path, expected: expected) }
     }
 
     /// Of a regular file; nil where there is none.

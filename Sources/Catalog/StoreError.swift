@@ -6,7 +6,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case altered(path: String, expected: Digest, actual: Digest)
     case missing(Digest, path: String)
     /// The file was changed after it was planned, or while it was copied.
-    case sourceChanged(path: String, expected: Digest, actual: Digest)
+    /// What it has instead is not told: the path may lead to something else by now.
+    case sourceChanged(path: String, expected: Digest)
     /// What should be captured is not a regular file.
     case notAFile(path: String)
     case tooLarge(path: String, size: Int, limit: Int)
@@ -33,8 +34,8 @@ extension StoreError: CustomStringConvertible {
         case .missing(let digest, let path):
             "the stored object \(digest) is missing (\(path)). Run this where the plan was made, copy the bucket's "
                 + "`store/` from there, or plan again."
-        case .sourceChanged(let path, let expected, let actual):
-            "\(path) changed while it was read: it should have \(expected) and has \(actual). Plan again."
+        case .sourceChanged(let path, let expected):
+            "\(path) changed while it was read: it should have \(expected). Plan again."
         case .notAFile(let path): "\(path) is no longer a regular file. Plan again."
         case .tooLarge(let path, let size, let limit):
             "\(path) has \(size) bytes, more than the \(limit) that are allowed here."

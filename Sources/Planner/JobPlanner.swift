@@ -173,33 +173,12 @@ struct JobPlanner {
         }
         let key = StateKey(from: from, tree: tree.digest)
         if let index = stateIndex[key] { return index }
-        let changes = try changes(from, to: tree)
+        let changes = try from.changes(to: tree, trees: trees)
         let decision = Decision(
             from, job.manifest, version: version, content: tree.digest, changes: changes, options: options)
         states.append(State(from: from, tree: tree, changes: changes, decision: decision))
         stateIndex[key] = states.count - 1
         return states.count - 1
-    }
-
-    /// What has to change in the files of an allocation.
-    ///
-    /// On an unsettled one each path may be as it was promoted or as it was begun: what differs from either is a
-    /// change, from the promoted bytes where there are any.
-    private func changes(_ from: FromState, to tree: Tree) throws -> [FileChange] {
-        let promoted = try changes(fromTree: from.content, to: tree)
-        guard let unfinished = from.unfinished else { return promoted }
-        var merged: [PathBytes: FileChange] = [:]
-        for change in try changes(fromTree: unfinished, to: tree) { merged[PathBytes(change.path)] = change }
-        for change in promoted {
-            let path = PathBytes(change.path)
-            if change.from != nil || merged[path] == nil { merged[path] = change }
-        }
-        return merged.values.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
-    }
-
-    private func changes(fromTree digest: Digest?, to tree: Tree) throws -> [FileChange] {
-        guard let digest else { return tree.changes(from: nil) }
-        return digest == tree.digest ? [] : tree.changes(from: try trees(digest))
     }
 
     // MARK: The job's part of the plan

@@ -48,7 +48,8 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
         switch refusal {
-        case .otherBucket, .otherTransport, .content, .contradictory, .hooks, .notDeployed, .noSuchRun, .notUnfinished,
+        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .hooks, .notDeployed,
+            .noSuchRun, .notUnfinished,
             .noSuchStep,
             .notUnknown,
             .freezes, .neverFits:

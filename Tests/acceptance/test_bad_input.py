@@ -111,6 +111,31 @@ class BadPlans(bucket.Case):
         text = self.edited('version: "1.0.0"', 'version: "9.9.9"')
         self.refused(text, "api: the plan says 9.9.9, and its manifest.json 1.0.0", "Plan again", position=False)
 
+    def test_changes_that_are_hidden(self):
+        line = next(line for line in self.text.splitlines(True) if "{path: Makefile, change: added" in line)
+        self.refused(self.edited(line, ""), "api, changes of the state", "not what its trees differ in: Makefile", position=False)
+
+    def test_worker_root_of_another(self):
+        text = self.edited('worker_root: "/opt/worker"', 'worker_root: "/tmp/w2"')
+        self.refused(text, "/tmp/w2", "`worker_root` in `maand.conf` is /opt/worker", position=False)
+
+    def test_hooks_from_other_files(self):
+        b = self.b
+        hooks = {"command_x": {"executed_on": ["pre_deploy"]}}
+        b.job("api", "2.0.0", commands=hooks)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.succeed(b.plan("--force"))
+        hooks_of = lambda plan: plan["waves"][0]["jobs"][0]["hooks"]
+        honest, text = hooks_of(b.read_plan()), b.file().read_text()
+        b.write("jobs/api/_modules/command_x.py", "open('EVIL', 'w')\n")
+        self.succeed(b.plan(out="other.plan.yaml"))
+        other = hooks_of(b.read_plan("other.plan.yaml"))
+        text = text.replace(honest["modules"], other["modules"])
+        text = text.replace(honest["pre_deploy"][0]["digest"], other["pre_deploy"][0]["digest"])
+        b.file("bad.plan.yaml").write_text(text)
+        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "its hooks run from other files than those of its _modules")
+
     def test_version_that_is_none(self):
         text = self.edited('version: "1.0.0"', 'version: "1.0.0+$(touch x)"')
         self.refused(text, "a version has one to three numbers", "letters, digits")

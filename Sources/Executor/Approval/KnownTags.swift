@@ -35,17 +35,23 @@ public struct KnownTags: Sendable {
         [.place(worker.address.lowercased(), port: worker.ssh?.port)] + (worker.ssh?.hostKeys ?? []).map(Trait.hostKey)
     }
 
-    /// The tags of a worker of a plan, of all sources, and whether the catalog knows the worker: by its name, the one that
-    /// the plan renames, its address or a host key.
+    /// The tags of a worker of a plan, of all sources: of its name, the one that the plan renames, its address and each of its
+    /// host keys. And whether the catalog knows the machine: it was recorded at this address, or with every host key that
+    /// the plan takes it by. A name alone says nothing of a machine, and neither does one key among others.
     func tags(of worker: PlanWorker, in plan: Plan) -> (values: [String: Set<String>], isKnown: Bool) {
         var known = [worker.worker] + plan.renames.filter { $0.to == worker.worker }.map(\.from)
         for trait in Self.traits(worker) { known += names[trait] ?? [] }
         let records = known.compactMap { recorded[$0] }
+        let keys = Set(worker.ssh?.hostKeys ?? [])
+        let isKnown = records.contains { record in
+            Self.traits(record).first == Self.traits(worker).first
+                || (!keys.isEmpty && keys.isSubset(of: record.ssh?.hostKeys ?? []))
+        }
         var values: [String: Set<String>] = [:]
         for tags in [worker.allTags, workspace[worker.worker] ?? [:]] + records.map(\.allTags) {
             for (name, value) in tags { values[name, default: []].insert(value) }
         }
-        return (values, !records.isEmpty)
+        return (values, isKnown)
     }
 }
 

@@ -68,11 +68,12 @@ actor HookModules {
                 try files.createSymbolicLink(
                     atPath: file, withDestinationPath: String(decoding: target, as: UTF8.self))
             case .file, .executable:
-                let bytes = try store.read(entry.digest, limit: max(entry.size, 1))
                 let descriptor = open(
                     file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, entry.kind == .executable ? 0o700 : 0o600)
                 guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-                try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(bytes))
+                let copy = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+                var reader = try store.reader(of: entry.digest)
+                while let chunk = try reader.next() { try copy.write(contentsOf: Data(chunk)) }
             }
         }
         // A hook may still run from what is there: it keeps its open files, and finds what it opens later in the new place.

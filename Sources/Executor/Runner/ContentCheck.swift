@@ -33,6 +33,7 @@ extension Rollout {
                         + (bound.map { "\($0)" } ?? "no version"))
             }
             problems += missingBases(of: job)
+            if problems.isEmpty { wrong += contradictions(of: job) }
         }
         for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
@@ -45,6 +46,38 @@ extension Rollout {
             }
         }
         guard wrong.isEmpty else { throw RolloutError.contradictory(wrong) }
+    }
+
+    /// Where the job's part of the plan lists other changes than its trees have, or hooks whose files are not the job's: a
+    /// reviewer sees the lists.
+    private func contradictions(of job: Plan.Job) -> [String] {
+        var wrong: [String] = []
+        var seen = Set<String>()
+        let ends = Dictionary(job.content.flatMap { content in content.workers.map { ($0, content.tree) } }) {
+            first, _ in first
+        }
+        for entry in job.phases.lazy.flatMap(\.batches).joined() {
+            guard let end = ends[entry.worker], seen.insert("\(entry.from) \(end)").inserted,
+                let tree = try? store.tree(end), let from = job.from.first(where: { $0.name == entry.from })?.value,
+                let listed = job.changes.first(where: { $0.name == entry.from })?.value,
+                // Of a state that is not settled the store may have lost a tree; there whatever differs is replaced.
+                let changes = try? from.changes(to: tree, trees: { try store.tree($0) }), changes != listed
+            else { continue }
+            let paths = Set(changes).symmetricDifference(listed).map(\.path).sorted()
+            wrong.append(
+                "\(job.job), changes of the state \(entry.from): what the plan lists is not what its trees differ in: "
+                    + paths.listed(first: 5))
+        }
+        if let modules = job.hooks?.modules, let hooks = try? store.tree(modules) {
+            for content in job.content {
+                guard let tree = try? store.tree(content.tree), !Set(hooks.entries).isSubset(of: tree.entries) else {
+                    continue
+                }
+                wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
+                break
+            }
+        }
+        return wrong
     }
 
     /// The version in the `manifest.json` of a tree; nil where there is no such file, or nothing in it that is one.

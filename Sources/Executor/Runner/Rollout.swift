@@ -165,6 +165,9 @@ public struct Rollout: Sendable {
         guard plan.transport == configuration.transport else {
             throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
         }
+        guard plan.workerRoot == configuration.workerRoot else {
+            throw RolloutError.otherWorkerRoot(planned: plan.workerRoot, actual: configuration.workerRoot)
+        }
         let permit = try await permit(file, options)
         if let run = try catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
         if plan.isEmpty { return .nothingToDo }

@@ -5,6 +5,7 @@ public import Model
 public enum RolloutError: Error, Sendable {
     case otherBucket(planned: String, actual: String)
     case otherTransport(planned: TransportKind, actual: TransportKind)
+    case otherWorkerRoot(planned: String, actual: String)
     /// Another plan's run holds the bucket.
     case unfinishedRun(Run)
     case abandoned(Run)
@@ -61,6 +62,9 @@ extension RolloutError: CustomStringConvertible {
             "the plan is for the bucket \(planned), and this is \(actual). Name the right one with `--bucket`."
         case .otherTransport(let planned, let actual):
             "the plan reaches its workers by \(planned.rawValue), and `maand.conf` says \(actual.rawValue). Plan again."
+        case .otherWorkerRoot(let planned, let actual):
+            "the plan has its files on the workers below \(planned), and `worker_root` in `maand.conf` is \(actual). Put that back "
+                + "for this plan, or plan again."
         case .unfinishedRun(let run):
             """
             run \(run.id), of the plan \(run.plan), \(run.state.phrase) and holds the bucket. Bring it to its end \

@@ -130,6 +130,24 @@ import YAML
         #expect(
             try required(moved, KnownTags(workspace: [:], recorded: [keyed]), untagged: [["web-*"]]) == 3)
     }
+
+    @Test func aMachineIsKnownByItsAddressOrAllItsKeys() throws {
+        var web = try worker("web-1", address: "10.0.0.1")
+        web.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k"])
+        let known = KnownTags(workspace: [:], recorded: [web])
+        #expect(try required(web, known) == 1)
+        // The name of one that is known, and another machine.
+        var other = try worker("web-1", address: "10.0.0.9")
+        #expect(try required(other, known) == 3)
+        other.ssh = .init(port: 22, user: "a", hostKeys: [])
+        #expect(try required(other, known) == 3)
+        // A key of one that is known, beside the one that it has.
+        other.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k", "SHA256:x"])
+        #expect(try required(other, known) == 3)
+        // The same machine at another address.
+        other.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k"])
+        #expect(try required(other, known) == 1)
+    }
 }
 
 @Suite struct ApprovalTallyTests {
