@@ -36,7 +36,7 @@ struct ManifestReader {
         if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
         if let node = map.optional("repeatable") { readRepeatable(node, into: &manifest) }
         if let node = map.optional("changed_by_service") {
-            manifest.changedByService = (reader.sequence(node) ?? []).compactMap { glob($0, of: "changed_by_service") }
+            manifest.changedByService = globs(node, reader.sequence(node) ?? [], of: "changed_by_service")
         }
         if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
             reader.error(
@@ -77,7 +77,7 @@ struct ManifestReader {
             }
         }
         if let node = map.optional("restart_globs"), let nodes = reader.sequence(node) {
-            manifest.restartGlobs = nodes.compactMap { glob($0, of: "restart_globs") }
+            manifest.restartGlobs = globs(node, nodes, of: "restart_globs")
             if manifest.restartPolicy != .reload, !nodes.isEmpty {
                 reader.error(
                     node, "job \(job): restart_globs needs `\"restart_policy\": \"reload\"`",
@@ -148,8 +148,25 @@ struct ManifestReader {
         return integer(node, 0...1_000_000)
     }
 
+    /// Each is compared with each file of the job.
+    private static let globLimit = (count: 256, bytes: 512)
+
+    private func globs(_ node: Node, _ nodes: [Node], of field: String) -> [Glob] {
+        if nodes.count > Self.globLimit.count {
+            reader.error(
+                node, "job \(job): \(field) has more than \(Self.globLimit.count) globs",
+                note: "`*` and `**` stand for many paths")
+            return []
+        }
+        return nodes.compactMap { glob($0, of: field) }
+    }
+
     private func glob(_ node: Node, of field: String) -> Glob? {
         guard let text = reader.string(node) else { return nil }
+        guard text.utf8.count <= Self.globLimit.bytes else {
+            reader.error(node, "job \(job): a glob of \(field) is longer than \(Self.globLimit.bytes) bytes")
+            return nil
+        }
         do throws(Glob.Problem) {
             return try Glob(text)
         } catch {
