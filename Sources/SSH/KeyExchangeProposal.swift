@@ -41,7 +41,7 @@ struct KeyExchangeProposal {
         ]
         for (kind, offered) in zip(kinds, lists) {
             let isHostKey = kind.method == LIBSSH2_METHOD_HOSTKEY && !hostKeyTypes.isEmpty
-            let known = Self.supported(session, kind.method)
+            let known = session.supported(kind.method)
             let allowed = algorithms.names(for: kind.method)
             let ours = isHostKey ? hostKeyTypes : allowed.isEmpty ? known : known.filter(allowed.contains)
             // Signatures of RSA keys have names of their own.
@@ -65,14 +65,6 @@ struct KeyExchangeProposal {
                 + "has \(Self.text(ours)). Allow one of these there (\(kind.setting) in its sshd_config); \(wayOut)"
         }
         return nil
-    }
-
-    private static func supported(_ session: OpaquePointer, _ method: Int32) -> [String] {
-        var names: UnsafeMutablePointer<UnsafePointer<CChar>?>?
-        let count = libssh2_session_supported_algs(session, method, &names)
-        guard count > 0, let names else { return [] }
-        defer { libssh2_free(session, names) }
-        return (0..<Int(count)).compactMap { names[$0].map { String(cString: $0) } }
     }
 
     private static func text(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }

@@ -18,6 +18,29 @@ enum LibSSH2 {
     static let again = LIBSSH2_ERROR_EAGAIN
 }
 
+extension OpaquePointer {
+    /// The methods of a kind that the library knows, such as `LIBSSH2_METHOD_KEX`.
+    func supported(_ method: Int32) -> [String] {
+        var names: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+        let count = libssh2_session_supported_algs(self, method, &names)
+        guard count > 0, let names else { return [] }
+        defer { libssh2_free(self, names) }
+        return (0..<Int(count)).compactMap { names[$0].map { String(cString: $0) } }
+    }
+
+    /// Has a session offer these methods and nothing else, as far as the library knows them.
+    ///
+    /// The library itself strikes unknown names out of the list with a copy onto itself (`memcpy` of overlapping memory,
+    /// seen in 1.10), so it is given none.
+    ///
+    /// - Returns: false where it knows none of them.
+    func prefer(_ names: [String], for method: Int32) -> Bool {
+        let known = supported(method)
+        let names = names.filter(known.contains)
+        return !names.isEmpty && libssh2_session_method_pref(self, method, names.joined(separator: ",")) == 0
+    }
+}
+
 /// The sanctioned ways to look at a session's last error.
 extension OpaquePointer {
     /// The text of the session's last error, without its code. Only meaningful right after a call that failed.

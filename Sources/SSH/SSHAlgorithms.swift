@@ -39,9 +39,6 @@ public struct SSHAlgorithms: Sendable {
         ]
     }()
 
-    /// Whether a server may use it without being allowed to.
-    static func isUsual(_ name: String) -> Bool { kinds.contains { $0.names.contains(name) } }
-
     /// What may be agreed on for a kind of method, best first; empty for kinds that are not chosen here.
     func names(for method: Int32) -> [String] {
         guard let names = Self.kinds.first(where: { $0.method == method })?.names else { return [] }
@@ -52,8 +49,6 @@ public struct SSHAlgorithms: Sendable {
     ///
     /// - Returns: false where the library knows none of a kind.
     func apply(to session: OpaquePointer) -> Bool {
-        Self.kinds.allSatisfy { kind in
-            libssh2_session_method_pref(session, kind.method, names(for: kind.method).joined(separator: ",")) == 0
-        }
+        Self.kinds.allSatisfy { session.prefer(names(for: $0.method), for: $0.method) }
     }
 }

@@ -17,8 +17,11 @@ final class Session {
         case closed
     }
 
-    private static let usualTypes =
-        "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa"
+    private static let usualTypes = [
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",
+        "rsa-sha2-256",
+        "ssh-rsa",
+    ]
 
     let request: ConnectRequest
     /// Lives longer: it alone holds and calls sessions, itself or as a tunnel of another one, on its one thread, and it closes all
@@ -223,12 +226,12 @@ final class Session {
         guard !types.isEmpty else {
             // The key that is collected first elsewhere, too; the library would ask for ECDSA. One that has none of these
             // keeps its own order.
-            libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, Self.usualTypes)
+            _ = session.prefer(Self.usualTypes, for: LIBSSH2_METHOD_HOSTKEY)
             return
         }
         // ssh-rsa is one key type with several signature algorithms; a library that knows only the oldest ignores the others.
         let algorithms = types.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [$0] }
-        if libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, algorithms.joined(separator: ",")) != 0 {
+        if !session.prefer(algorithms, for: LIBSSH2_METHOD_HOSTKEY) {
             throw .handshake(
                 endpoint,
                 reason: "known_hosts has only \(types.joined(separator: ", ")) for it, which libssh2 "
