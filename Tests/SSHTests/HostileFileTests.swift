@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("pipe", "not a regular file"), ("folder", "not a regular file"), ("device", "not a regular file"),
+        ("pipe", "not a regular file"), ("folder", "is a directory"), ("device", "not a regular file"),
         ("huge", "larger than"),
     ])
     func isRefused(_ kind: String, _ reason: String) async throws {
