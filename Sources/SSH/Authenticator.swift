@@ -105,11 +105,12 @@ struct Authenticator {
     }
 
     private func offer(_ key: SSHPrivateKey, _ raw: OpaquePointer) -> Int32 {
-        key.text.withUnsafeBufferPointer { text in
+        // Whatever length it is told, the library (1.10) looks for a NUL behind the text.
+        (key.text + [0]).withUnsafeBufferPointer { text in
             text.withMemoryRebound(to: CChar.self) { text in
                 // Without a public key the library takes it from the private one.
                 libssh2_userauth_publickey_frommemory(
-                    raw, endpoint.user, endpoint.user.utf8.count, nil, 0, text.baseAddress, text.count, nil)
+                    raw, endpoint.user, endpoint.user.utf8.count, nil, 0, text.baseAddress, text.count - 1, nil)
             }
         }
     }
