@@ -1,7 +1,7 @@
 /// How much one server may send, and how much of it may be kept here.
 ///
-/// Until the user is logged in, a fixed number of bytes, of which the greeting may take a part. From then on what was sent and not used up may exceed what was
-/// used up only by a fixed amount, so that neither a flood that libssh2 would throw away nor one that it would keep costs
+/// Until the user is logged in, a fixed number of bytes, of which the greeting may take a part. From then on what was sent
+/// may exceed what was used up only by a fixed amount, so that neither a flood that libssh2 would throw away nor one that it would keep costs
 /// the other servers anything. A value: who receives and who reads tell it, and ask ``excess``.
 struct Allowance {
     /// Bytes up to the line with the server's version, which libssh2 reads one by one.

@@ -105,8 +105,7 @@ struct Authenticator {
     }
 
     private func offer(_ key: SSHPrivateKey, _ raw: OpaquePointer) -> Int32 {
-        // Whatever length it is told, the library (1.10) looks for a NUL behind the text.
-        (key.text + [0]).withUnsafeBufferPointer { text in
+        key.text.withUnsafeBufferPointer { text in
             text.withMemoryRebound(to: CChar.self) { text in
                 // Without a public key the library takes it from the private one.
                 libssh2_userauth_publickey_frommemory(

@@ -8,7 +8,8 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
     public let type: String
     /// `SHA256:...`, where the format shows the public key.
     public let fingerprint: String?
-    /// The key as libssh2 reads it, without encryption. Never printed.
+    /// The key as libssh2 reads it, without encryption, and a NUL: whatever length the library (1.10) is told, it looks for
+    /// that behind the text. Never printed.
     let text: [UInt8]
 
     /// Type and fingerprint, nothing of the key itself.
@@ -47,7 +48,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
         let plain = try await file.decrypted(passphrase: passphrase, path: path)
         return SSHPrivateKey(
             path: path, type: file.publicKey.type, fingerprint: file.publicKey.fingerprint,
-            text: Array(PEM.text(plain, label: label).utf8))
+            text: Array(PEM.text(plain, label: label).utf8) + [0])
     }
 
     /// The older formats are left to libssh2, without encryption.
@@ -66,7 +67,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
         if let problem = KeyUse(type: isRSA ? "ssh-rsa" : label == "DSA PRIVATE KEY" ? "ssh-dss" : label).problem {
             throw .unsupportedKey(name: path, reason: problem.reason, wayOut: problem.wayOut)
         }
-        return SSHPrivateKey(path: path, type: label, fingerprint: nil, text: bytes)
+        return SSHPrivateKey(path: path, type: label, fingerprint: nil, text: bytes + [0])
     }
 }
 

@@ -173,6 +173,14 @@ class Peers(HostileCase):
         child.wait()
         child.stdout.close()
 
+    def leaves_behind(self, child):
+        """A rollout beside this peer, which is ended then."""
+        result = self.apply()
+        self.end(child)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn(f"left behind: app on {self.hostile}: ", result.out)
+        self.assertEqual(self.promoted(self.honest), self.version)
+
     def test_before_the_login(self):
         self.begin()
         self.fleet("stop", 2)
@@ -181,11 +189,7 @@ class Peers(HostileCase):
                 self.release()
                 child = self.listen("raw.py", kind)
                 began = time.monotonic()
-                result = self.apply()
-                self.end(child)
-                self.assertEqual(result.code, 0, result)
-                self.assertIn(f"left behind: app on {self.hostile}: ", result.out)
-                self.assertEqual(self.promoted(self.honest), self.version)
+                self.leaves_behind(child)
                 # One connection timeout, and the rollout of the other worker.
                 self.assertLess(time.monotonic() - began, 4 * test_ssh.CONNECT_TIMEOUT + 5)
         self.fleet("start", 2)
@@ -200,12 +204,7 @@ class Peers(HostileCase):
                      "windows"):
             with self.subTest(flood=kind):
                 self.release()
-                child = self.listen("flood.py", key, kind, python=python)
-                result = self.apply()
-                self.end(child)
-                self.assertEqual(result.code, 0, result)
-                self.assertIn(f"left behind: app on {self.hostile}: ", result.out)
-                self.assertEqual(self.promoted(self.honest), self.version)
+                self.leaves_behind(self.listen("flood.py", key, kind, python=python))
         self.fleet("start", 2)
         self.recover()
 

@@ -32,7 +32,11 @@ public struct KnownTags: Sendable {
     }
 
     private static func traits(_ worker: PlanWorker) -> [Trait] {
-        [.place(worker.address.lowercased(), port: worker.ssh?.port)] + (worker.ssh?.hostKeys ?? []).map(Trait.hostKey)
+        [place(of: worker)] + (worker.ssh?.hostKeys ?? []).map(Trait.hostKey)
+    }
+
+    private static func place(of worker: PlanWorker) -> Trait {
+        .place(worker.address.lowercased(), port: worker.ssh?.port)
     }
 
     /// The tags of a worker of a plan, of all sources: of its name, the one that the plan renames, its address and each of its
@@ -44,7 +48,7 @@ public struct KnownTags: Sendable {
         let records = known.compactMap { recorded[$0] }
         let keys = Set(worker.ssh?.hostKeys ?? [])
         let isKnown = records.contains { record in
-            Self.traits(record).first == Self.traits(worker).first
+            Self.place(of: record) == Self.place(of: worker)
                 || (!keys.isEmpty && keys.isSubset(of: record.ssh?.hostKeys ?? []))
         }
         var values: [String: Set<String>] = [:]

@@ -13,32 +13,19 @@ extension Rollout {
     ///   that of the manifest which comes with it, or a hook's script is not that of its `_modules`.
     func checkContent(of plan: Plan) throws {
         var problems: [String] = []
-        var wrong: [String] = []
         var seen = Set<Digest>()
-        /// What the manifest of each tree that is at hand says; nil where it says no version.
-        var versions: [Digest: String?] = [:]
         for job in plan.waves.lazy.flatMap(\.jobs) {
-            for content in job.content {
-                if versions[content.tree] == nil {
-                    if !isStored(content.tree, &seen) {
-                        problems += try restore(
-                            content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
-                    }
-                    guard let tree = try? store.tree(content.tree) else { continue }
-                    versions[content.tree] = .some(version(in: tree))
-                }
-                guard let bound = versions[content.tree], bound != job.version else { continue }
-                wrong.append(
-                    "\(job.job): the plan says \(job.version), and its manifest.json "
-                        + (bound.map { "\($0)" } ?? "no version"))
+            for content in job.content where seen.insert(content.tree).inserted && !isStored(content.tree, &seen) {
+                problems += try restore(content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
             }
             problems += missingBases(of: job)
-            if problems.isEmpty { wrong += contradictions(of: job) }
         }
         for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
+        // Only now everything can be read that the plan has to agree with.
+        var wrong = try plan.waves.lazy.flatMap(\.jobs).flatMap(contradictions)
         for (job, modules, hooks) in plan.hooksOfJobs {
             let files = Dictionary(try store.tree(modules).entries.map { ($0.path, $0.digest) }) { first, _ in first }
             for hook in hooks where files["\(HookScript.folder)/\(hook.script)"] != hook.digest {
@@ -48,34 +35,37 @@ extension Rollout {
         guard wrong.isEmpty else { throw RolloutError.contradictory(wrong) }
     }
 
-    /// Where the job's part of the plan lists other changes than its trees have, or hooks whose files are not the job's: a
-    /// reviewer sees the lists.
-    private func contradictions(of job: Plan.Job) -> [String] {
+    /// Where the job's part of the plan says another version than its manifest, lists other changes than its trees have, or
+    /// has hooks whose files are not the job's: a reviewer sees the lists. Each tree is read once.
+    private func contradictions(of job: Plan.Job) throws -> [String] {
+        let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
+        let listed = Dictionary(job.changes.map { ($0.name, $0.value) }) { first, _ in first }
+        let begins = Dictionary(job.phases.flatMap(\.batches).joined().map { ($0.worker, $0.from) }) { first, _ in first
+        }
+        let hooks = try job.hooks.map { Set(try store.tree($0.modules).entries) }
+        var hasOtherHooks = false
         var wrong: [String] = []
-        var seen = Set<String>()
-        let ends = Dictionary(job.content.flatMap { content in content.workers.map { ($0, content.tree) } }) {
-            first, _ in first
-        }
-        for entry in job.phases.lazy.flatMap(\.batches).joined() {
-            guard let end = ends[entry.worker], seen.insert("\(entry.from) \(end)").inserted,
-                let tree = try? store.tree(end), let from = job.from.first(where: { $0.name == entry.from })?.value,
-                let listed = job.changes.first(where: { $0.name == entry.from })?.value,
-                // Of a state that is not settled the store may have lost a tree; there whatever differs is replaced.
-                let changes = try? from.changes(to: tree, trees: { try store.tree($0) }), changes != listed
-            else { continue }
-            let paths = Set(changes).symmetricDifference(listed).map(\.path).sorted()
-            wrong.append(
-                "\(job.job), changes of the state \(entry.from): what the plan lists is not what its trees differ in: "
-                    + paths.listed(first: 5))
-        }
-        if let modules = job.hooks?.modules, let hooks = try? store.tree(modules) {
-            for content in job.content {
-                guard let tree = try? store.tree(content.tree), !Set(hooks.entries).isSubset(of: tree.entries) else {
-                    continue
-                }
-                wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
-                break
+        for content in job.content {
+            let tree = try store.tree(content.tree)
+            let bound = version(in: tree)
+            if bound != job.version {
+                wrong.append(
+                    "\(job.job): the plan says \(job.version), and its manifest.json \(bound ?? "no version")")
             }
+            if let hooks, !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
+            for name in Set(content.workers.compactMap { begins[$0] }).sorted() {
+                guard let state = states[name], let listed = listed[name],
+                    // Of a state that is not settled the store may have lost a tree; there whatever differs is replaced.
+                    let changes = try? state.changes(to: tree, trees: { try store.tree($0) }), changes != listed
+                else { continue }
+                let paths = Set(changes).symmetricDifference(listed).map(\.path).sorted()
+                wrong.append(
+                    "\(job.job), changes of the state \(name): what the plan lists is not what its trees differ in: "
+                        + paths.listed(first: 5))
+            }
+        }
+        if hasOtherHooks {
+            wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
         }
         return wrong
     }
