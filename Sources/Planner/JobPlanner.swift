@@ -14,6 +14,8 @@ struct JobPlanner {
     private var stateIndex: [StateKey: Int] = [:]
     /// What templates became, by digest.
     private var generated: [Digest: [UInt8]] = [:]
+    /// What templates of this job and of later ones may still become.
+    private(set) var room: RenderedRoom
 
     /// Where an allocation comes from, and the tree that it ends with.
     private struct StateKey: Hashable {
@@ -50,8 +52,10 @@ struct JobPlanner {
     }
 
     init(
-        _ job: Workspace.Job, options: Plan.Options, renderer: JobRenderer?, trees: @escaping (Digest) throws -> Tree
+        _ job: Workspace.Job, options: Plan.Options, renderer: JobRenderer?, room: RenderedRoom,
+        trees: @escaping (Digest) throws -> Tree
     ) {
+        self.room = room
         self.job = job
         self.renderer = renderer
         self.options = options
@@ -169,7 +173,10 @@ struct JobPlanner {
         if let renderer {
             let files = try renderer.files(for: worker, currentVersion: from.version)
             tree = Tree(tree.entries + files.map(\.entry))
-            for file in files { generated[file.entry.digest] = file.bytes }
+            for file in files where generated[file.entry.digest] == nil {
+                try room.take(file)
+                generated[file.entry.digest] = file.bytes
+            }
         }
         let key = StateKey(from: from, tree: tree.digest)
         if let index = stateIndex[key] { return index }

@@ -62,6 +62,26 @@ struct TemplateInput {
     }
 }
 
+/// How many bytes the templates of one plan may still become, over all jobs and workers: they are in memory until the plan
+/// is written. Files with the same bytes count once a job.
+struct RenderedRoom {
+    private static let maximum = 256 << 20
+
+    private var rest = Self.maximum
+
+    /// - Throws: `InputFailure` at the template where there is no room for the file.
+    mutating func take(_ file: JobRenderer.File) throws(InputFailure) {
+        guard file.bytes.count <= rest else {
+            throw InputFailure(
+                Diagnostic(
+                    file: file.template, mark: Mark(line: 1, column: 1),
+                    message: "templates become more than \(Self.maximum >> 20) MiB in one plan",
+                    note: "plan some of the jobs at a time, with --jobs, or let the templates write less"))
+        }
+        rest -= file.bytes.count
+    }
+}
+
 /// Renders the templates of one job.
 struct JobRenderer {
     let job: Workspace.Job
@@ -74,6 +94,8 @@ struct JobRenderer {
     let root: String
 
     struct File {
+        /// The template, for messages.
+        var template: String
         var entry: TreeEntry
         var bytes: [UInt8]
     }
@@ -92,7 +114,7 @@ struct JobRenderer {
                 let entry = TreeEntry(
                     path: template.path, kind: template.isExecutable ? .executable : .file, digest: Digest.of(bytes),
                     size: bytes.count)
-                files.append(File(entry: entry, bytes: bytes))
+                files.append(File(template: template.file, entry: entry, bytes: bytes))
             } catch {
                 let message = "\(error.message) (for worker \(worker.name))"
                 findings.add(

@@ -64,10 +64,13 @@ public enum Planner {
         var unchanged = 0
         var warnings = workspace.warnings
         var templates = TemplateInput(workspace, configuration, catalog, ports)
+        var room = RenderedRoom()
         var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where isSelected(job.name) {
-            var planner = JobPlanner(job, options: options, renderer: templates.renderer(of: job), trees: oldTrees)
+            var planner = JobPlanner(
+                job, options: options, renderer: templates.renderer(of: job), room: room, trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
+            room = planner.room
             unchanged += outcome.unchanged
             if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
             stops += outcome.stops

@@ -69,6 +69,7 @@ public struct HTMLReview {
         writeTimeline()
         if !plan.reconcile.isEmpty { writeStops() }
         for wave in plan.waves { write(wave) }
+        writeHookInput()
         writeUnbound()
         if showsSteps, !plan.isEmpty { writeSteps() }
         out += "</main>\n</body>\n</html>\n"
@@ -293,6 +294,15 @@ public struct HTMLReview {
     }
 
     // MARK: The end
+
+    private mutating func writeHookInput() {
+        let input = plan.hookInput
+        if input.isEmpty { return }
+        out += "<section>\n<h2>Values for hooks</h2>\n<ul class=\"plain\">\n"
+        for phrase in input.prefix(Self.manyRows) { out += "<li>\(phrase.html)</li>\n" }
+        writeRest(input.count, "more value")
+        out += "</ul>\n</section>\n"
+    }
 
     private mutating func writeUnbound() {
         let unbound = plan.unbound

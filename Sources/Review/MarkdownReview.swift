@@ -79,6 +79,10 @@ public struct MarkdownReview {
             for job in wave.jobs { parts += blocks(job) }
             fold("Wave \(wave.deploymentSequence): \(jobs)", parts)
         }
+        let input = plan.hookInput
+        if !input.isEmpty {
+            fold("Values for hooks: \(input.count)", input.lazy.map { "- \($0.markdown)\n" })
+        }
         if showsSteps, !plan.isEmpty { writeSteps() }
         if isCut {
             out +=

@@ -15,6 +15,8 @@ public struct TextReview {
 
     /// Files of one section that are shown; the others are counted.
     private static let shownFiles = 30
+    /// Values for hooks that are shown; the others are counted.
+    private static let shownValues = 100
 
     private init(_ file: PlanFile, _ contents: FileContents, _ style: Style, _ width: Int?, _ outlook: WindowOutlook?) {
         self.file = file
@@ -49,6 +51,7 @@ public struct TextReview {
             add(0, style(.heading, "Wave \(wave.deploymentSequence)"))
             for job in wave.jobs { write(job) }
         }
+        writeHookInput()
         add(0, "")
         if !plan.isEmpty {
             add(0, "Not bound by the plan:")
@@ -97,6 +100,16 @@ public struct TextReview {
     private mutating func write(_ group: HookGroup, indent: Int) {
         add(indent, group.title.terminal)
         for (index, hook) in group.hooks.enumerated() { add(indent + 2, "\(index + 1). \(hook.phrase.terminal)") }
+    }
+
+    private mutating func writeHookInput() {
+        let input = plan.hookInput
+        if input.isEmpty { return }
+        add(0, "")
+        add(0, "Values for hooks:")
+        for phrase in input.prefix(Self.shownValues) { add(2, phrase.terminal) }
+        let rest = input.count - Self.shownValues
+        if rest > 0 { add(2, "and \(Wording.count(rest, "more value")), which `show --format json` lists") }
     }
 
     // MARK: Jobs

@@ -24,11 +24,13 @@ enum HostFiles {
 
     /// Writes a file so that it is whole or absent at any instant, and durable when this returns.
     ///
-    /// A symbolic link stays, and the file that it leads to is written. A device or a pipe gets the bytes as they are.
+    /// A symbolic link stays, and the file that it leads to is written; a link of another user is refused, who could lead
+    /// the bytes over any file of this one. A device or a pipe gets the bytes as they are.
     /// Others may read a file, as far as the user's umask lets them, since people hand plans on; nobody else may write it.
     static func write(_ bytes: [UInt8], to path: String, overwrite: Bool) throws(Problem) -> Written {
+        let path = try followed(path)
         var status = stat()
-        if stat(path, &status) == 0 {
+        if lstat(path, &status) == 0 {
             switch status.st_mode & S_IFMT {
             case S_IFREG: break
             case S_IFDIR: throw Problem(errno: EISDIR)
@@ -37,7 +39,7 @@ enum HostFiles {
                 return .written
             }
         }
-        return try replace(try followed(path), by: bytes, overwrite: overwrite)
+        return try replace(path, by: bytes, overwrite: overwrite)
     }
 
     /// Where a path's symbolic links lead, whether there is a file yet or not.
@@ -48,6 +50,10 @@ enum HostFiles {
             var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
             let count = readlink(path, &buffer, buffer.count)
             guard count >= 0 else { return path }
+            var status = stat()
+            guard lstat(path, &status) == 0, [0, geteuid()].contains(status.st_uid) else {
+                throw Problem("\(path) is a symbolic link of another user; name a file in a folder of your own")
+            }
             let target = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
             let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
             path = target.hasPrefix("/") ? target : folder + target

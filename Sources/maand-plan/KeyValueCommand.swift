@@ -1,8 +1,10 @@
 public import ArgumentParser
 import Catalog
+import Glibc
 import KeyValues
 public import Model
 import Review
+import YAML
 
 struct KeyValueCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +20,11 @@ struct KeyValueCommand: ParsableCommand {
 }
 
 struct GetKeyValue: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "get", abstract: "Prints the value of a key.")
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "Prints the value of a key.",
+        discussion:
+            "On a terminal, characters that a reader cannot see are shown as \\u{...}; elsewhere the bytes are the value's."
+    )
 
     @Argument(help: "The namespace, such as vars/job/api.")
     var namespace: KVNamespace
@@ -40,7 +46,16 @@ struct GetKeyValue: ParsableCommand {
             throw Failure(.usage, "\(key) of \(namespace) is a secret", "--reveal prints it")
         }
         let view = try store.view(of: namespace, reveals: reveal)
-        try printResult(Array((try view.text(of: value, in: namespace) + "\n").utf8))
+        let text = try view.text(of: value, in: namespace)
+        try printResult(Array(((isatty(STDOUT_FILENO) == 1 ? visible(text) : text) + "\n").utf8))
+    }
+
+    /// For a terminal: hooks write values, and a value may hold what a terminal obeys. Line feeds and tabs stay.
+    private func visible(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            line.split(separator: "\t", omittingEmptySubsequences: false)
+                .map { VisibleText.escape(String($0), for: .terminal) }.joined(separator: "\t")
+        }.joined(separator: "\n")
     }
 }
 

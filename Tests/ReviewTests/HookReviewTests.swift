@@ -54,6 +54,46 @@ import Testing
                 """)
     }
 
+    @Test func everyFormatHasTheValuesForHooks() throws {
+        var plan = try Hooked.plan()
+        let (api, db) = (try #require(JobName("api")), try #require(JobName("db")))
+        plan.facts = Facts(
+            variables: ["zone": "a\u{1b}[2J"],
+            jobs: [
+                Facts.Job(
+                    job: api, selectors: [], settings: ["memory": "512"], variables: ["level": "debug"],
+                    demands: [
+                        .init(
+                            command: "command_user", upstream: db, upstreamCommand: "command_users", config: #"{"a":1}"#
+                        )
+                    ])
+            ])
+        let file = PlanFile(plan)
+        let text = TextReview.text(file, color: false)
+        #expect(
+            text.contains(
+                """
+
+                Values for hooks:
+                  bucket.conf: zone = `a\\u{1b}[2J`
+                  bucket.jobs.conf [api]: memory = `512`
+                  vars.toml of api: level = `debug`
+                  demand of api, command_user, for db, command_users: `{"a":1}`
+
+                Not bound
+                """), "\(text)")
+        for page in [
+            MarkdownReview.text(file, showsSteps: false), HTMLReview.page(file, showsSteps: false),
+        ] {
+            for value in ["a\\u{1b}[2J", "512", "debug", "command_users"] { #expect(page.contains(value)) }
+        }
+        plan.facts?.variables = Dictionary(uniqueKeysWithValues: (0..<200).map { ("k\($0)", "v") })
+        #expect(
+            TextReview.text(PlanFile(plan), color: false).contains("and 103 more values, which `show --format json`"))
+        plan.facts = Facts()
+        #expect(!TextReview.text(PlanFile(plan), color: false).contains("Values for hooks"))
+    }
+
     @Test func jobControlStandsForTheTargets() throws {
         let text = TextReview.text(PlanFile(try Hooked.jobControl()), color: false)
         #expect(

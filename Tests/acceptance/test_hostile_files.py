@@ -119,6 +119,22 @@ class HostileFiles(bucket.Case):
                   ("maand-plan", "deploy", "--bucket", self.b.path, "--catalog", named, "-o", "/dev/null"),
                   ("maand-plan", "deploy", "--bucket", self.b.path, "--window", named, "-o", "/dev/null"))
 
+    def test_a_link_of_another_user(self):
+        """In a folder that others may write, it could lead a plan over any file of whoever makes it."""
+        if os.geteuid() != 0:
+            self.skipTest("only root makes links of others")
+        mine = self.b.top / "mine"
+        mine.write_text("precious\n")
+        link = self.b.top / "linked.plan.yaml"
+        link.symlink_to(mine)
+        os.lchown(link, 12345, 12345)
+        for flag in ((), ("--overwrite",)):
+            self.refuse(self.b.plan(*flag, out="linked.plan.yaml"), 1, "linked.plan.yaml is a symbolic link of another user")
+            self.assertEqual(mine.read_text(), "precious\n")
+        os.lchown(link, 0, 0)
+        self.succeed(self.b.plan("--overwrite", out="linked.plan.yaml"))
+        self.assertNotEqual(mine.read_text(), "precious\n")
+
     def test_standard_input_without_an_end(self):
         for command in (("maand-plan", "show", "-"), ("maand-apply", "-", "--bucket", self.b.path),
                         ("maand-plan", "kv", "put", "vars/job/api", "k", "--bucket", self.b.path)):

@@ -168,6 +168,22 @@ class KeyValues(bucket.Case):
         self.assertNotIn(SECRET.encode(), seen)
         self.assertEqual(SECRET + "\n", self.kv("get", "--reveal", "secrets/job/api", "password").stdout)
 
+    def test_a_value_does_nothing_to_a_terminal(self):
+        """Hooks write values; a pipe gets the bytes, a terminal shows what is in them."""
+        self.b.workers("w1")
+        self.b.job("api")
+        self.kv("put", "vars/job/api", "k", stdin="one\ttab\n\x1b]0;owned\x07two")
+        self.assertEqual("one\ttab\n\x1b]0;owned\x07two\n", self.kv("get", "vars/job/api", "k").stdout)
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            [os.path.join(bucket.BIN, "maand-plan"), "kv", "get", "vars/job/api", "k", "--bucket", str(self.b.path)],
+            stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
+        os.close(follower)
+        self.assertEqual(0, process.wait(timeout=60))
+        seen = os.read(leader, 10_000).decode()
+        os.close(leader)
+        self.assertEqual(["one     tab", "\\u{1b}]0;owned\\u{7}two"], seen.expandtabs().split("\r\n")[:2])
+
     def test_processes_that_write_at_once_lose_nothing(self):
         self.b.workers("w1")
         self.b.job("api")
