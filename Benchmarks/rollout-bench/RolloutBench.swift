@@ -33,7 +33,7 @@ struct RolloutBench {
         let ending = try await rollout.apply(
             plan, options: .init(retryFailed: true), parkRequests: AsyncStream { _ in })
         let result: [String: Any] = [
-            "ended": name(of: ending), "steps": Itinerary(plan.plan).steps.count,
+            "ended": name(of: ending), "steps": StepGraph(plan.plan).steps.count,
             "seconds": seconds(ContinuousClock.now - began - remembered),
             "first_action": transport.lastFirstAction.map { seconds($0 - began - remembered) } ?? 0,
             "executions": transport.executions.count, "most": transport.executions.values.max() ?? 0,

@@ -99,7 +99,7 @@ extension Plan {
         public var first: [Int]
         /// Name of the worker tag of which no batch holds two values.
         public var spread: String?
-        /// Seconds to wait after each gate, and after a batch without one, 0...86400; see `Itinerary`.
+        /// Seconds to wait after each gate, and after a batch without one, 0...86400; see `BakeTask`.
         public var bakeSeconds: Int
         /// Allocations of the job that may fail, 0...1000000, before no further batch of it begins.
         public var maxFailures: Int

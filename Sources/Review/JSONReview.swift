@@ -246,10 +246,10 @@ public enum JSONReview {
     }
 
     private static func step(_ row: StepList.Row) -> JSON {
-        let event: String? = if case .hook(let event, _)? = row.step?.kind { event.rawValue } else { nil }
+        let event: String? = if case .hook(let hook)? = row.step?.task { hook.event.rawValue } else { nil }
         return .object([
             ("id", .string(row.id.text)), ("stage", .int(row.stage)),
-            ("action", .string(row.step?.kind.verb ?? row.id.text)),
+            ("action", .string(row.step?.task.rules.verb ?? row.id.text)),
             ("job", .optional(row.step?.job.text)), ("worker", .optional(row.step?.worker?.text)),
             ("event", .optional(event)),
         ])

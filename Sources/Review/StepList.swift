@@ -15,17 +15,17 @@ public struct StepList {
 
     /// - Parameter plan: as it was read.
     static func rows(_ plan: Plan) -> [Row] {
-        let itinerary = Itinerary(plan)
+        let graph = StepGraph(plan)
         var rows: [Row] = []
-        rows.reserveCapacity(itinerary.steps.count)
+        rows.reserveCapacity(graph.steps.count)
         var stage = 0
         if !plan.renames.isEmpty {
             stage += 1
             rows.append(Row(id: .renames, step: nil, stage: stage))
         }
-        for content in itinerary.units.lazy.flatMap(\.stages) {
+        for content in graph.units.lazy.flatMap(\.stages) {
             stage += 1
-            let steps: [Int] =
+            let steps: [StepIndex] =
                 switch content {
                 case .single(let step): [step]
                 // Hooks come when every allocation of the batch has acted, command after command; then all promotes.
@@ -36,7 +36,7 @@ public struct StepList {
                         } + batch.chains.compactMap(\.promote)
                 }
             rows += steps.map { index in
-                Row(id: itinerary.steps[index].id, step: itinerary.steps[index], stage: stage)
+                Row(id: graph.steps[index].id, step: graph.steps[index], stage: stage)
             }
         }
         return rows

@@ -14,7 +14,9 @@ struct Advice {
 
     /// The job whose gate failed before anything of it has acted.
     private var leadingJob: JobName? {
-        failed.first { $0.kind == .gate && $0.id.text == "\($0.job)/gate" }?.job
+        failed.lazy.compactMap { step in
+            if case .gate(let gate) = step.task, gate.scope == .leading { step.job } else { nil }
+        }.first
     }
 
     /// Whole sentences.
@@ -23,7 +25,7 @@ struct Advice {
         switch result {
         case .succeeded: return ""
         case .parked: return "The same command continues it\(isLimited ? ", without --until" : "")."
-        case .failed where !failed.isEmpty && failed.allSatisfy(\.kind.isProbe):
+        case .failed where !failed.isEmpty && failed.allSatisfy(\.task.rules.isProbe):
             return
                 "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
                 + "change the workspace and plan again: what has not passed its gate acts first."

@@ -105,10 +105,10 @@ struct RunReport {
         let steps = try catalog.steps(of: run.id)
         leftBehind = try catalog.leftBehind(by: run.id)
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
-        let itinerary: Itinerary
+        let graph: StepGraph
         do {
             let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
-            itinerary = try Itinerary(
+            graph = try StepGraph(
                 PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
             planProblem = nil
         } catch let error as StoreError {
@@ -118,39 +118,39 @@ struct RunReport {
             return
         }
         let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
-        open = itinerary.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
-        let standings = StepMachine.standings(
-            itinerary, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
-        let undone = Set(zip(itinerary.units, standings).compactMap { $1 == .succeeded ? nil : $0.job })
-        rows = zip(itinerary.units, standings).map { unit, standing in
-            let steps = unit.steps.filter { !itinerary.isLeftBehind($0) }
-            let done = steps.count { records[itinerary.steps[$0].id]?.state == .succeeded }
+        open = graph.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
+        let states = StepMachine.states(
+            graph, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+        let undone = Set(zip(graph.units, states).compactMap { $1 == .succeeded ? nil : $0.job })
+        rows = zip(graph.units, states).map { unit, state in
+            let steps = unit.steps.filter { !graph.isLeftBehind($0) }
+            let done = steps.count { records[graph.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: unit.job?.text ?? "stops", state: Self.word(standing),
-                blocked_by: standing == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
+                job: unit.job?.text ?? "stops", state: Self.word(state),
+                blocked_by: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
                 steps: steps.count,
-                rollout_order: Self.order(of: unit, itinerary, records))
+                rollout_order: Self.order(of: unit, graph, records))
         }
     }
 
     private static func order(
-        of unit: Itinerary.Unit, _ itinerary: Itinerary, _ records: [StepID: StepRecord]
+        of unit: StepGraph.Unit, _ graph: StepGraph, _ records: [StepID: StepRecord]
     ) -> Order? {
-        guard let job = unit.steps.first.flatMap(itinerary.job(of:)), !job.phases.isEmpty else { return nil }
-        let decision = unit.steps.first { itinerary.steps[$0].kind == .order }
+        guard let job = unit.work?.job, !job.phases.isEmpty else { return nil }
+        let decision = unit.steps.first { if case .order = graph.steps[$0].task { true } else { false } }
         let planned: Order.Source =
             switch job.rolloutOrder {
             case .workers: .workers
             case .keyValue: .keyValue
             }
         return Order(
-            source: itinerary.orders[job.job] != nil ? .hook : planned,
-            workers: itinerary.activeWorkers(of: job).map(\.text),
-            detail: decision.flatMap { records[itinerary.steps[$0].id]?.detail })
+            source: graph.orders[job.job] != nil ? .hook : planned,
+            workers: graph.activeWorkers(of: job).map(\.text),
+            detail: decision.flatMap { records[graph.steps[$0].id]?.detail })
     }
 
-    private static func word(_ standing: StepMachine.Standing) -> String {
-        switch standing {
+    private static func word(_ state: StepMachine.UnitState) -> String {
+        switch state {
         case .waiting: "waiting"
         case .running: "begun"
         case .succeeded: "done"

@@ -116,7 +116,7 @@ import YAML
         let made = try plan("command_b", name)
         #expect(try hooks(made) == ["cli command_b"])
         #expect(try PlanFile.read(PlanFile(made).bytes, file: "p").plan == made)
-        #expect(Itinerary(made).steps.map(\.id.text) == ["api/cli/w1/command_b"])
+        #expect(StepGraph(made).steps.map(\.id.text) == ["api/cli/w1/command_b"])
         // It is the same command of a rollout, and another plan.
         #expect(try hooks(bucket.plan().plan) == ["pre_deploy command_a", "post_deploy command_c"])
         for (command, expected) in [
@@ -151,7 +151,7 @@ import YAML
         #expect(try api(plan).phases.isEmpty)
         #expect(try api(plan).orderingCommands.isEmpty)
         #expect(
-            Itinerary(plan).steps.map(\.id.text) == [
+            StepGraph(plan).steps.map(\.id.text) == [
                 "api/post_deploy/w1/command_b", "api/post_deploy/w2/command_b", "api/complete",
             ])
     }

@@ -26,7 +26,7 @@ import Testing
         try #require(plan.waves.flatMap(\.jobs).first { $0.job.text == "api" })
     }
 
-    private func steps(_ plan: Plan) -> [String] { Itinerary(plan).steps.map(\.id.text) }
+    private func steps(_ plan: Plan) -> [String] { StepGraph(plan).steps.map(\.id.text) }
 
     @Test func theFailingComeFirstAndTheHealthyLast() throws {
         let bucket = try bucket(failed: ["w4"], owed: ["w2"], unfinished: ["w3"])
@@ -45,10 +45,11 @@ import Testing
         let bucket = try bucket(failed: ["w1", "w2"])
         try bucket.job("api", health, content: "fixed\n")
         try bucket.workers(6)
-        let itinerary = Itinerary(try bucket.plan().plan)
+        let graph = StepGraph(try bucket.plan().plan)
         var coverage: [String: [String]] = [:]
-        for (index, step) in itinerary.steps.enumerated() where step.kind == .gate {
-            coverage[step.id.text] = itinerary.coverage(of: index).map(\.text)
+        for (index, step) in zip(graph.steps.indices, graph.steps) {
+            guard case .gate = step.task else { continue }
+            coverage[step.id.text] = graph.coverage(of: index).map(\.text)
         }
         #expect(
             coverage == [
@@ -162,13 +163,13 @@ import Testing
             plan.batches(of: "api") == [
                 "recover w3 (after_each_batch_and_phase)", "job_control w1 | w2 (after_each_batch)",
             ])
-        let itinerary = Itinerary(plan)
-        let cuts = itinerary.units[0].stages.compactMap { stage -> String? in
-            if case .batch(let batch) = stage, let cut = batch.cut { "\(cut.index) of \(cut.count)" } else { nil }
+        let graph = StepGraph(plan)
+        let cuts = graph.units.first?.stages.compactMap { stage -> String? in
+            if case .batch(let batch) = stage, let cut = batch.position { "\(cut.index) of \(cut.count)" } else { nil }
         }
         #expect(cuts == ["0 of 3", "1 of 3", "2 of 3"])
         #expect(
-            itinerary.steps.map(\.id.text).filter { $0.hasPrefix("api/recover") } == [
+            graph.steps.map(\.id.text).filter { $0.hasPrefix("api/recover") } == [
                 "api/recover/1/w3/push", "api/recover/1/w3/command_c", "api/recover/1/w3/promote",
                 "api/recover/1/gate", "api/recover/gate",
             ])
@@ -181,10 +182,10 @@ import Testing
         try bucket.job("api", health + ", " + commands, content: "fixed\n")
         let plan = try bucket.plan().plan
         let order = ["w5", "w3", "w2", "w1", "w4"].compactMap { WorkerName($0) }
-        let itinerary = Itinerary(plan, orders: [try #require(JobName("api")): order])
-        let batches = itinerary.units[0].stages.compactMap { stage -> String? in
-            guard case .batch(let batch) = stage, batch.cut != nil else { return nil }
-            return batch.chains.compactMap { itinerary.steps[$0.steps[0]].worker?.text }.joined(separator: " ")
+        let graph = StepGraph(plan, orders: [try #require(JobName("api")): order])
+        let batches = graph.units.first?.stages.compactMap { stage -> String? in
+            guard case .batch(let batch) = stage, batch.position != nil else { return nil }
+            return batch.chains.compactMap { graph.steps[$0.steps[0]].worker?.text }.joined(separator: " ")
         }
         #expect(batches == ["w4 w3", "w2", "w5 w1"])
     }

@@ -101,10 +101,10 @@ import Testing
         #expect((value["not_bound"] as? [[String: Any]])?.count == file.plan.unbound.count)
     }
 
-    @Test func stepsAreThoseOfTheItinerary() throws {
+    @Test func stepsAreThoseOfTheGraph() throws {
         let plan = try Samples.plan(workers: ["w1", "w2"], batch: 2)
         let rows = StepList.rows(plan)
-        #expect(Set(rows.map(\.id)) == Set(Itinerary(plan).steps.map(\.id)))
+        #expect(Set(rows.map(\.id)) == Set(StepGraph(plan).steps.map(\.id)))
         #expect(
             rows.map { "\($0.stage) \($0.id)" } == [
                 "1 old/stop/1/w1/stop", "1 old/stop/1/w1/remove", "1 old/stop/1/w2/stop", "1 old/stop/1/w2/remove",

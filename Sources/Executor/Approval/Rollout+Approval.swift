@@ -51,7 +51,7 @@ extension Rollout {
             permit.override = "\(found.tally.summary): \(reason)"
             return permit
         } catch let problem as ApprovalProblem {
-            let mixed = try resumed.map { Itinerary(file.plan).mixedVersions(try catalog.steps(of: $0.id)) }
+            let mixed = try resumed.map { StepGraph(file.plan).mixedVersions(try catalog.steps(of: $0.id)) }
             throw RolloutError.notApproved(problem.description, mixed: mixed ?? [])
         }
     }

@@ -4,7 +4,7 @@ internal import Model
 /// for, or the tries are used up.
 struct Gate: Sendable {
     /// Probes that are under way at the same time.
-    static let width = 64
+    static let width = ExecutionLimits.gateWidth
     /// Failing allocations that a report names.
     static let named = 5
 

@@ -14,8 +14,8 @@ struct HookCall: Hashable, Sendable {
     let timeout: Int
     /// The tree of the job's `_modules`.
     let modules: Digest
-    /// What the hook is told beside who it is.
-    let told: [String: String]
+    /// The hook's variables, beside those that say which allocation it is for.
+    let input: [String: String]
 
     /// A hook of the event `health_check`. It belongs to no step: each has a name of its own, and is never asked about again.
     init(
@@ -30,12 +30,12 @@ struct HookCall: Hashable, Sendable {
         id = "\(run.nonce)-probe-\(nonce)"
         timeout = job.timeouts.hook
         modules = job.hooks?.modules ?? Digest.of([])
-        told = ["DISABLED": "0", "CURRENT_VERSION": version, "NEW_VERSION": job.version]
+        input = ["DISABLED": "0", "CURRENT_VERSION": version, "NEW_VERSION": job.version]
     }
 
     init(
         attempt: WritingAttempt, job: JobName, worker: WorkerName, hook: Plan.Hook, event: HookEvent, id: String,
-        timeout: Int, modules: Digest, told: [String: String]
+        timeout: Int, modules: Digest, input: [String: String]
     ) {
         self.attempt = attempt
         self.job = job
@@ -45,14 +45,14 @@ struct HookCall: Hashable, Sendable {
         self.id = id
         self.timeout = timeout
         self.modules = modules
-        self.told = told
+        self.input = input
     }
 
     var allocation: AllocationID { AllocationID(job: job, worker: worker) }
 
     /// Over all that decides what is run, as far as the plan binds it.
     var digest: String {
-        let told = told.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
-        return "\(modules) \(hook.script) \(hook.digest)\n\(told)"
+        let input = input.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+        return "\(modules) \(hook.script) \(hook.digest)\n\(input)"
     }
 }

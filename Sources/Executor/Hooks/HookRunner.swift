@@ -70,15 +70,15 @@ struct HookRunner: Sendable {
 
     /// Makes everything ready that the attempt needs, and says what is to be run.
     ///
-    /// What the hook is told is part of the attempt's identity. The token, and what comes from the environment of this
+    /// The hook's input is part of the attempt's identity. The token, and what comes from the environment of this
     /// process, are in a file that the hook's shell reads and removes, since a later process may have others.
     ///
     /// - Parameter mayHaveRun: an earlier process has begun it, so it is only asked about: where it has ended, so has its
     ///   token.
     /// - Throws: `StoreError`, `HookFileProblem`, `TooLong`.
     func request(_ call: HookCall, tailLimit: Int, mayHaveRun: Bool = false) async throws -> AttemptRequest {
-        let told = environment(of: call)
-        if let flaw = TooLong(told) { throw flaw }
+        let input = environment(of: call)
+        if let flaw = TooLong(input) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
         let file = environmentFile(call)
         if mayHaveRun {
@@ -95,7 +95,7 @@ struct HookRunner: Sendable {
             \(command(call, folder, path))
             """
         return AttemptRequest(
-            id: call.id, action: .shell(lines), job: nil, lock: lock(call), environment: told,
+            id: call.id, action: .shell(lines), job: nil, lock: lock(call), environment: input,
             timeout: .seconds(call.timeout), tailLimit: tailLimit)
     }
 
@@ -212,10 +212,10 @@ struct HookRunner: Sendable {
             stderr: Redaction.strike(secrets, from: output.stderr))
     }
 
-    // MARK: What a hook is told
+    // MARK: The input of a hook
 
     private func environment(of call: HookCall) -> [String: String] {
-        var values = call.told
+        var values = call.input
         values["ALLOCATION_ID"] = Facts.allocationID(call.allocation)
         values["ALLOCATION_IP"] = call.worker.text
         // An allocation that left the workspace has no place among the others any more.

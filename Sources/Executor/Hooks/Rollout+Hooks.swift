@@ -36,8 +36,8 @@ extension Rollout {
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await hookRunner(
             for: plan, recorder.run, generation: known, keepsAddress: true,
-            leftBehind: { recorder.itinerary.leftBehind },
-            begun: HookIdentity.begun(recorder.itinerary, records, of: recorder.run.id))
+            leftBehind: { recorder.graph.leftBehind },
+            begun: HookIdentity.begun(recorder.graph, records, of: recorder.run.id))
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner
     }

@@ -94,18 +94,18 @@ extension HookIdentity {
     }
 
     /// Hooks of the run that have begun and have no outcome: they may have outlived the process that began them.
-    static func begun(_ itinerary: Itinerary, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
+    static func begun(_ graph: StepGraph, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
         let open = Dictionary(
             records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last }
         )
         if open.isEmpty { return [] }
-        return itinerary.steps.compactMap { step in
-            guard case .hook(let event, let command) = step.kind, let allocation = step.allocation,
+        return graph.steps.compactMap { step in
+            guard case .hook(let task) = step.task, let allocation = step.allocation,
                 let attempt = open[step.id]
             else { return nil }
             return HookIdentity(
                 attempt: WritingAttempt(run: run, step: step.id, attempt: attempt), allocation: allocation,
-                command: command, event: event)
+                command: task.hook.command, event: task.event)
         }
     }
 }

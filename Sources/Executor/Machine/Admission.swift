@@ -1,11 +1,11 @@
 internal import Model
 
-/// Which units of an itinerary may begin: what the others' ends decide for those that have not begun.
+/// Which units of a graph may begin: what the others' ends decide for those that have not begun.
 ///
-/// Kept up with each change instead of asked anew, so that thousands of jobs cost no square of their number. A pure
+/// Kept up with each change instead of computed again, so that thousands of jobs cost no square of their number. A pure
 /// value.
 struct Admission: Sendable {
-    private enum Standing {
+    private enum State {
         case waiting
         case running
         case blocked
@@ -19,10 +19,10 @@ struct Admission: Sendable {
     }
 
     private let onFailure: FailurePolicy
-    private let levelOfUnit: [Int]
+    private let levelOfUnit: Table<UnitIndex, Int>
     /// The units of higher levels that demand a unit's job.
-    private let dependents: [[Int]]
-    private var standings: [Standing]
+    private let dependents: Table<UnitIndex, [UnitIndex]>
+    private var states: Table<UnitIndex, State>
     private var levels: [Int: Level] = [:]
     /// The lowest level of which a unit is open.
     private var lowest: Int?
@@ -30,39 +30,39 @@ struct Admission: Sendable {
     private(set) var hasFailure = false
 
     /// Every unit waits.
-    init(_ itinerary: Itinerary) {
-        onFailure = itinerary.plan.policy.onFailure
-        let units = itinerary.units
-        levelOfUnit = units.map(\.level)
-        var unitsOfJob: [JobName: [Int]] = [:]
-        for (index, unit) in units.enumerated() {
+    init(_ graph: StepGraph) {
+        onFailure = graph.plan.policy.onFailure
+        let units = graph.units
+        levelOfUnit = Table(units.map(\.level))
+        var unitsOfJob: [JobName: [UnitIndex]] = [:]
+        for (index, unit) in zip(units.indices, units) {
             if let job = unit.job { unitsOfJob[job, default: []].append(index) }
         }
-        var dependents = Array(repeating: [Int](), count: units.count)
-        for (index, unit) in units.enumerated() {
+        var dependents = Table<UnitIndex, [UnitIndex]>(repeating: [], count: units.count)
+        for (index, unit) in zip(units.indices, units) {
             for demanded in unit.demands.lazy.flatMap({ unitsOfJob[$0] ?? [] }) where units[demanded].level < unit.level
             {
                 dependents[demanded].append(index)
             }
         }
         self.dependents = dependents
-        standings = Array(repeating: .waiting, count: units.count)
+        states = Table(repeating: .waiting, count: units.count)
         for level in levelOfUnit { levels[level, default: Level()].open += 1 }
         lowest = levelOfUnit.min()
     }
 
     /// Whether a unit that waits may begin beside at most `width - 1` others of its level.
-    func admits(_ unit: Int, width: Int) -> Bool {
+    func admits(_ unit: UnitIndex, width: Int) -> Bool {
         !isBlocked(unit) && levelOfUnit[unit] == lowest && (levels[levelOfUnit[unit]]?.running ?? 0) < width
     }
 
     /// Whether a unit of a lower level is open, so that this one waits, whatever of it has begun: something of that one was
     /// taken in again.
-    func isAhead(_ unit: Int) -> Bool { lowest.map { $0 < levelOfUnit[unit] } ?? false }
+    func isAhead(_ unit: UnitIndex) -> Bool { lowest.map { $0 < levelOfUnit[unit] } ?? false }
 
     /// Whether a failure keeps a unit that has not begun from ever running in this process.
-    func isBlocked(_ unit: Int) -> Bool {
-        switch standings[unit] {
+    func isBlocked(_ unit: UnitIndex) -> Bool {
+        switch states[unit] {
         case .blocked: true
         case .waiting: hasFailure && onFailure == .stop
         case .running, .ended: false
@@ -70,20 +70,20 @@ struct Admission: Sendable {
     }
 
     /// Records whether something of a unit has begun. One that has ended stays ended.
-    mutating func note(_ unit: Int, isRunning: Bool) {
-        switch (standings[unit], isRunning) {
+    mutating func note(_ unit: UnitIndex, isRunning: Bool) {
+        switch (states[unit], isRunning) {
         case (.waiting, true):
-            standings[unit] = .running
+            states[unit] = .running
             levels[levelOfUnit[unit]]?.running += 1
         case (.running, false):
-            standings[unit] = .waiting
+            states[unit] = .waiting
             levels[levelOfUnit[unit]]?.running -= 1
         case (.waiting, false), (.running, true), (.blocked, _), (.ended, _): break
         }
     }
 
     /// Records that a unit has ended. Where that was not well, what demands it and has not begun is blocked.
-    mutating func end(_ unit: Int, isSuccess: Bool) {
+    mutating func end(_ unit: UnitIndex, isSuccess: Bool) {
         note(unit, isRunning: false)
         leave(unit, as: .ended)
         guard !isSuccess else { return }
@@ -94,7 +94,7 @@ struct Admission: Sendable {
         case .continue:
             var failed = [unit]
             while let next = failed.popLast() {
-                for dependent in dependents[next] where standings[dependent] == .waiting {
+                for dependent in dependents[next] where states[dependent] == .waiting {
                     leave(dependent, as: .blocked)
                     failed.append(dependent)
                 }
@@ -103,8 +103,8 @@ struct Admission: Sendable {
     }
 
     /// Takes a unit from those that are waited for.
-    private mutating func leave(_ unit: Int, as standing: Standing) {
-        switch standings[unit] {
+    private mutating func leave(_ unit: UnitIndex, as state: State) {
+        switch states[unit] {
         case .blocked, .ended: break
         case .waiting, .running:
             let level = levelOfUnit[unit]
@@ -114,6 +114,6 @@ struct Admission: Sendable {
                 if level == lowest { lowest = levels.keys.min() }
             }
         }
-        standings[unit] = standing
+        states[unit] = state
     }
 }

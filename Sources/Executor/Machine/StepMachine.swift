@@ -19,160 +19,49 @@ public import Model
 /// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
 /// an unknown outcome or on stale facts is among those; the hooks of a batch come when its whole batch has ended, for the
 /// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed and their workers
-/// prove that they are those that acted; a job with any failure is not complete, and never lets dependents run.
+/// prove that they did the work; a job with any failure is not complete, and never lets dependents run.
+///
+/// ```swift
+/// var machine = StepMachine(StepGraph(plan))
+/// var commands = machine.advance()  // carry these out, then tell the machine: checked, finished, promoted
+/// ```
 public struct StepMachine: Sendable {
-    public private(set) var itinerary: Itinerary
-
-    /// What the runner is to do.
-    public enum Command: Equatable, Sendable {
-        /// Find out whether the facts that a batch depends on still hold; nothing of it begins before the answer. Named
-        /// are the first steps of its allocations.
-        case check([Int])
-        /// Find out whether a batch that an earlier process began everywhere may go on now; no file is asked about.
-        case admit([Int])
-        /// Record the intent as this attempt, then do it.
-        case perform(Int, attempt: Int)
-        /// The intent is recorded by an earlier process: find out what became of it, and finish it.
-        case settle(Int, attempt: Int)
-        /// Ask the workers of one batch whether they still are those that acted, and record the promotions of those that
-        /// are in one transaction.
-        case promote([Attempt])
-    }
-
-    /// One try of a step.
-    public struct Attempt: Equatable, Sendable {
-        public var step: Int
-        /// 1, 2, 3 ... within the run.
-        public var number: Int
-
-        public init(_ step: Int, _ number: Int) {
-            self.step = step
-            self.number = number
-        }
-    }
-
-    /// How a step ended.
-    public enum Outcome: Equatable, Sendable {
-        case succeeded
-        case failed
-        case unreachable
-        case unknown
-        /// A fact that the plan was made on no longer holds; the step did nothing.
-        case stale
-        /// It was left because the run parks, or the window closed before it began; it is not recorded as ended, and the
-        /// next process asks what became of it.
-        case interrupted
-    }
-
-    /// How a run ended, for now.
-    public enum Result: Equatable, Sendable {
-        case succeeded
-        case parked
-        case failed
-        case stale
-        /// Steps whose outcome a person has to find out.
-        case unknown
-    }
-
-    /// Where a unit stands, for showing.
-    public enum Standing: Equatable, Sendable {
-        case waiting
-        case running
-        case succeeded
-        case failed
-        case unknown
-        case blocked
-    }
-
-    /// What a step's recorded rows say when a process begins.
-    public struct Recorded: Sendable {
-        public var state: StepState
-        public var attempt: Int
-
-        public init(state: StepState, attempt: Int) {
-            self.state = state
-            self.attempt = attempt
-        }
-    }
-
-    enum Progress {
-        case pending
-        /// Recorded as started by an earlier process.
-        case interrupted
-        /// Left to the next process.
-        case left
-        case inFlight
-        case ended(Outcome)
-    }
-
-    struct BatchProgress {
-        /// 0 while the chains' own steps are done, then the round of hooks.
-        var round = 0
-        /// Chains that have something left to do in this round.
-        var open: Int
-        /// The facts of what has not begun are being checked.
-        var isChecking = false
-        /// They do not hold: only what an earlier process began is brought to its end.
-        var isStale = false
-        var worst = Outcome.succeeded
-        /// Chains that did not succeed.
-        var failures = 0
-        /// What the hooks of the batch came to.
-        var hooks = Outcome.succeeded
-    }
-
-    // MARK: State, for the rules alone (`StepMachine+Rules.swift`)
-
-    var progress: [Progress]
-    var attempts: [Int]
-    var stageOfUnit: [Int]
-    /// Of each unit's present batch; nil where that is not entered.
-    var batch: [BatchProgress?]
-    /// Of each unit; written by `end` alone.
-    var ended: [Result?]
-    var admission: Admission
-    /// Of each unit's batches that are behind it: allocations that failed, within what the job allows.
-    var failures: [Int]
-    var inFlight = 0
-    var isParking = false
-    /// Units of which no batch begins in this process any more, since the window has no room for it.
-    var held = Set<Int>()
+    public private(set) var graph: StepGraph
+    private var steps: StepProgress
+    private var units: Table<UnitIndex, UnitProgress>
+    private var admission: Admission
+    /// Batches whose facts are being checked.
+    private var checks = 0
+    private var isParking = false
     /// The highest level that may start, from `--until`.
-    let lastLevel: Int
-    let width: Int
+    private let lastLevel: Int
+    private let width: Int
 
     /// - Parameters:
     ///   - recorded: the latest attempt of every step that was ever begun; unknown ids are ignored.
     ///   - retryFailed: makes a new attempt of what failed or was unreachable.
     ///   - lastWave: park after this index of `plan.waves`; nil to go to the end.
     public init(
-        _ itinerary: Itinerary, recorded: [StepID: Recorded] = [:], retryFailed: Bool = false, lastWave: Int? = nil
+        _ graph: StepGraph, recorded: [StepID: Recorded] = [:], retryFailed: Bool = false, lastWave: Int? = nil
     ) {
-        self.itinerary = itinerary
-        width = itinerary.plan.policy.jobParallelism
+        self.graph = graph
+        width = graph.plan.policy.jobParallelism
         lastLevel = lastWave ?? .max
-        progress = []
-        attempts = []
-        progress.reserveCapacity(itinerary.steps.count)
-        attempts.reserveCapacity(itinerary.steps.count)
-        for step in itinerary.steps {
-            let row = recorded[step.id]
-            attempts.append(row?.attempt ?? 0)
-            switch row?.state {
-            case nil, .pending, .blocked: progress.append(.pending)
-            case .started: progress.append(.interrupted)
-            case .succeeded, .skipped: progress.append(.ended(.succeeded))
-            case .failed: progress.append(retryFailed || step.kind.isProbe ? .pending : .ended(.failed))
-            case .unreachable: progress.append(retryFailed || step.kind.isProbe ? .pending : .ended(.unreachable))
-            case .unknown: progress.append(.ended(.unknown))
-            }
+        steps = StepProgress(graph, recorded, retryFailed: retryFailed)
+        units = Table(repeating: UnitProgress(), count: graph.units.count)
+        admission = Admission(graph)
+        for unit in units.indices { admission.note(unit, isRunning: hasBegun(unit)) }
+    }
+
+    /// A machine that shows what is recorded. Gates that failed count as pending for a process that would continue; here they
+    /// are what they are.
+    init(whileNothingRuns graph: StepGraph, recorded: [StepID: Recorded]) {
+        self.init(graph, recorded: recorded)
+        for (index, step) in zip(graph.steps.indices, graph.steps) where recorded[step.id]?.state == .failed {
+            if step.task.rules.isProbe { steps.keepFailed(index) }
         }
-        stageOfUnit = Array(repeating: 0, count: itinerary.units.count)
-        batch = Array(repeating: nil, count: itinerary.units.count)
-        ended = Array(repeating: nil, count: itinerary.units.count)
-        failures = Array(repeating: 0, count: itinerary.units.count)
-        admission = Admission(itinerary)
-        for unit in itinerary.units.indices { admission.note(unit, isRunning: hasBegun(unit)) }
+        isParking = true
+        _ = advance()
     }
 
     // MARK: Events
@@ -187,16 +76,16 @@ public struct StepMachine: Sendable {
     /// The facts that these steps of one batch depend on hold, or not: then none of them begins.
     ///
     /// - Parameter isHeld: the window has no room for the batch, nor for any further one of the job.
-    public mutating func checked(_ steps: [Int], isStale: Bool, isHeld: Bool = false) -> [Command] {
-        guard let unit = steps.first.map({ itinerary.places[$0].unit }), batch[unit]?.isChecking == true,
+    public mutating func checked(_ asked: [StepIndex], isStale: Bool, isHeld: Bool = false) -> [Command] {
+        guard let unit = asked.first.map({ graph.places[$0].unit }), units[unit].batch?.isChecking == true,
             let stage = stage(of: unit), case .batch(let content) = stage
         else { return [] }
-        batch[unit] = nil
-        inFlight -= 1
+        units[unit].endCheck()
+        checks -= 1
         var commands: [Command] = []
-        if isHeld { held.insert(unit) }
-        if hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
-            open(content.chains, unit: unit, isStale: isStale, into: &commands)
+        if isHeld { units[unit].hold() }
+        if steps.hasBegun(stage) || (!isStale && mayBeginStage(unit)) {
+            enter(content, unit: unit, isStale: isStale, into: &commands)
         } else if isStale {
             end(unit, .stale)
         }
@@ -206,20 +95,18 @@ public struct StepMachine: Sendable {
     }
 
     /// A commanded step has ended, and its outcome is recorded.
-    public mutating func finished(_ step: Int, _ outcome: Outcome) -> [Command] {
-        guard case .inFlight = progress[step] else { return [] }
-        progress[step] = outcome == .interrupted ? .left : .ended(outcome)
-        inFlight -= 1
+    public mutating func finished(_ step: StepIndex, _ outcome: Outcome) -> [Command] {
+        guard steps.end(step, outcome) else { return [] }
         var commands: [Command] = []
-        let place = itinerary.places[step]
+        let place = graph.places[step]
         if let chain = place.chain, case .batch(let content)? = stage(of: place.unit) {
             // The other chains of the batch are not concerned, so that a batch of thousands costs no square of it.
             if place.round == 0 {
-                advanceChain(content.chains[chain], unit: place.unit, into: &commands)
-            } else if case .ended(let ended) = progress[step] {
-                closeHook(place.unit, ended)
+                advance(content.chains[chain], unit: place.unit, into: &commands)
+            } else if case .ended(let ended) = steps[step] {
+                units[place.unit].closeHook(ended)
             }
-            if batch[place.unit]?.open != 0 { return commands }
+            if units[place.unit].batch?.open != 0 { return commands }
         }
         advance(after: place.unit, into: &commands)
         return commands
@@ -227,31 +114,24 @@ public struct StepMachine: Sendable {
 
     /// These promotions, all of one batch, are recorded.
     ///
-    /// - Parameter refused: what else than a success is recorded of those whose workers did not prove that they acted.
-    public mutating func promoted(_ steps: [Int], refused: [Int: Outcome] = [:]) -> [Command] {
+    /// - Parameter refused: what else than a success is recorded of those whose workers did not prove that they did the work.
+    public mutating func promoted(_ promotes: [StepIndex], refused: [StepIndex: Outcome] = [:]) -> [Command] {
         var commands: [Command] = []
-        for step in steps {
-            guard case .inFlight = progress[step] else { continue }
-            let outcome = refused[step] ?? .succeeded
-            progress[step] = outcome == .interrupted ? .left : .ended(outcome)
-            inFlight -= 1
-        }
-        if let first = steps.first { advance(after: itinerary.places[first].unit, into: &commands) }
+        for step in promotes { _ = steps.end(step, refused[step] ?? .succeeded) }
+        if let first = promotes.first { advance(after: graph.places[first].unit, into: &commands) }
         return commands
     }
 
-    /// Hooks have put another order in the place of the one by which the unit's batches are cut; to be told before
-    /// `finished` of its step `order`, so that nothing of the batches has begun.
-    public mutating func reorder(_ unit: Int, _ order: [WorkerName]) {
-        itinerary.reorder(unit, order)
-        let added = itinerary.steps.count - progress.count
-        progress += Array(repeating: .pending, count: added)
-        attempts += Array(repeating: 0, count: added)
+    /// Hooks have set another order than the one by which the unit's batches are made; to be called before `finished` of its
+    /// step `order`, so that nothing of the batches has begun.
+    public mutating func reorder(_ unit: UnitIndex, _ order: [WorkerName]) {
+        graph.reorder(unit, order)
+        steps.extend(to: graph)
     }
 
-    /// The run goes on without these allocations, as it is recorded; to be told before `checked` or `finished` of the steps
+    /// The run goes on without these allocations, as it is recorded; to be called before `checked` or `finished` of the steps
     /// that found out. Nothing of them has begun.
-    public mutating func leave(_ allocations: Set<AllocationID>) { itinerary.leave(allocations) }
+    public mutating func leave(_ allocations: Set<AllocationID>) { graph.leave(allocations) }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
     public mutating func park() { isParking = true }
@@ -260,28 +140,17 @@ public struct StepMachine: Sendable {
 
     /// How the run ended, or nil while something is in flight. Ask after the last event's commands are carried out.
     public var result: Result? {
-        guard inFlight == 0 else { return nil }
-        if ended.contains(.unknown) { return .unknown }
-        if ended.contains(.stale) { return .stale }
-        if ended.contains(.failed) { return .failed }
-        return ended.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
+        guard steps.inFlight == 0, checks == 0 else { return nil }
+        let results = units.lazy.map(\.ended)
+        if results.contains(.unknown) { return .unknown }
+        if results.contains(.stale) { return .stale }
+        if results.contains(.failed) { return .failed }
+        return results.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
     }
 
-    /// Where each of `itinerary.units` stands by what is recorded, while nothing runs.
-    public static func standings(_ itinerary: Itinerary, recorded: [StepID: Recorded]) -> [Standing] {
-        // Gates that failed count as pending for a process that would continue; here they are what they are.
-        var machine = StepMachine(itinerary, recorded: recorded)
-        for (index, step) in itinerary.steps.enumerated() where step.kind.isProbe {
-            if recorded[step.id]?.state == .failed { machine.progress[index] = .ended(.failed) }
-        }
-        machine.isParking = true
-        _ = machine.advance()
-        return itinerary.units.indices.map(machine.standing)
-    }
-
-    /// Where one of `itinerary.units` stands.
-    public func standing(of unit: Int) -> Standing {
-        switch ended[unit] {
+    /// The state of a unit.
+    public func state(of unit: UnitIndex) -> UnitState {
+        switch units[unit].ended {
         case .succeeded: .succeeded
         case .failed, .stale: .failed
         case .unknown: .unknown
@@ -294,10 +163,238 @@ public struct StepMachine: Sendable {
         }
     }
 
-    /// Steps that ended other than well, in the plan's order.
-    public func steps(with outcome: Outcome) -> [Int] {
-        progress.indices.filter {
-            if case .ended(let ended) = progress[$0] { ended == outcome } else { false }
+    /// Steps that ended so, in the plan's order.
+    public func steps(with outcome: Outcome) -> [StepIndex] { steps.steps(with: outcome) }
+
+    /// Allocations of the unit's job that failed, and that the job has gone on without.
+    func toleratedFailures(of unit: UnitIndex) -> Int { units[unit].failures }
+
+    // MARK: Rules
+
+    private func stage(of unit: UnitIndex) -> StepGraph.Stage? {
+        graph.units[unit].stages[units[unit].stage...].first
+    }
+
+    /// Whether anything of the unit may be done now.
+    private func mayRun(_ unit: UnitIndex) -> Bool {
+        guard units[unit].ended == nil, !admission.isAhead(unit) else { return false }
+        // What has begun is finished, whatever happened elsewhere.
+        if hasBegun(unit) { return true }
+        return graph.units[unit].level <= lastLevel && !isParking && !units[unit].isHeld
+            && admission.admits(unit, width: width)
+    }
+
+    private func hasBegun(_ unit: UnitIndex) -> Bool {
+        if units[unit].stage > StageIndex(0) || units[unit].batch != nil { return true }
+        guard let first = graph.units[unit].stages.first(where: { !graph.isLeftBehind($0) }) else { return false }
+        return steps.hasBegun(first)
+    }
+
+    /// Whether a stage that has not begun may begin: not while parking, and after a failure elsewhere only if
+    /// `on_failure` lets independent jobs go on.
+    private func mayBeginStage(_ unit: UnitIndex) -> Bool {
+        if isParking || units[unit].isHeld { return false }
+        return switch graph.plan.policy.onFailure {
+        case .stop: !admission.hasFailure
+        case .continue: true
         }
+    }
+
+    private mutating func end(_ unit: UnitIndex, _ result: Result) {
+        units[unit].end(result)
+        admission.end(unit, isSuccess: result == .succeeded)
+    }
+
+    /// When a unit has ended, others may have become possible, or impossible.
+    private mutating func advance(after unit: UnitIndex, into commands: inout [Command]) {
+        note(unit)
+        if mayRun(unit) { advance(unit, into: &commands) }
+        if units[unit].ended != nil { advanceAll(into: &commands) }
+    }
+
+    private mutating func advanceAll(into commands: inout [Command]) {
+        for unit in graph.units.indices where mayRun(unit) { advance(unit, into: &commands) }
+    }
+
+    private mutating func advance(_ unit: UnitIndex, into commands: inout [Command]) {
+        advanceStages(unit, into: &commands)
+        note(unit)
+    }
+
+    private mutating func note(_ unit: UnitIndex) {
+        admission.note(unit, isRunning: units[unit].ended == nil && hasBegun(unit))
+    }
+
+    private mutating func advanceStages(_ unit: UnitIndex, into commands: inout [Command]) {
+        while let stage = stage(of: unit) {
+            if units[unit].failures > 0, units[unit].stage >= graph.units[unit].closing {
+                return end(unit, .failed)
+            }
+            let outcome: Outcome?
+            switch stage {
+            case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
+            case .batch(let content):
+                if !steps.hasBegun(stage), !mayBeginStage(unit), !graph.isLeftBehind(stage) { return }
+                outcome = advanceBatch(content, unit: unit, into: &commands)
+            }
+            guard let outcome else { return }
+            let failed = failuresToTolerate(of: stage, unit)
+            units[unit].leaveBatch()
+            switch outcome {
+            case .succeeded: units[unit].finishStage()
+            case .failed, .unreachable:
+                guard failed > 0, units[unit].failures + failed <= maxFailures(of: unit) else {
+                    return end(unit, .failed)
+                }
+                units[unit].finishStage(failures: failed)
+            case .stale: return end(unit, .stale)
+            case .unknown: return end(unit, .unknown)
+            // A probe that was left is asked for again by the next process.
+            case .interrupted: return
+            }
+        }
+        end(unit, .succeeded)
+    }
+
+    /// How many allocations of a batch failed, when that may be more than none. A hook looks at its job or its batch as a
+    /// whole, so that nobody can say what goes on without it.
+    private func failuresToTolerate(of stage: StepGraph.Stage, _ unit: UnitIndex) -> Int {
+        // Nothing healthy is touched before what is broken is well.
+        guard case .batch(let content) = stage, let position = content.position, position.phase != .recover,
+            let batch = units[unit].batch, batch.hooks == .succeeded
+        else { return 0 }
+        return batch.failures
+    }
+
+    /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
+    /// a gate that leads a job begins it.
+    private mutating func advanceSingle(
+        _ step: StepIndex, unit: UnitIndex, into commands: inout [Command]
+    ) -> Outcome? {
+        switch steps[step] {
+        case .ended(let outcome): return outcome
+        case .inFlight, .left: return nil
+        case .pending, .interrupted:
+            let isFirst = units[unit].stage == StageIndex(0)
+            if graph.rules(step).isProbe, isParking || (isFirst && !mayBeginStage(unit)) { return nil }
+            begin(step, into: &commands)
+            return nil
+        }
+    }
+
+    private mutating func advanceBatch(
+        _ content: StepGraph.Batch, unit: UnitIndex, into commands: inout [Command]
+    ) -> Outcome? {
+        let chains = content.chains
+        if units[unit].batch == nil {
+            // What an earlier process began has changed its facts itself; the rest may have waited for days.
+            let first = chains.compactMap(\.steps.first).filter { !graph.isLeftBehind($0) }
+            let fresh = isParking ? [] : first.filter { steps.attempt($0) == 0 }
+            let mustBeAdmitted = graph.plan.window != nil && !isParking && steps.hasPending(chains, graph)
+            guard fresh.isEmpty, !mustBeAdmitted else {
+                units[unit].beginCheck(chains: chains.count)
+                checks += 1
+                commands.append(fresh.isEmpty ? .admit(first) : .check(fresh))
+                return nil
+            }
+            enter(content, unit: unit, isStale: false, into: &commands)
+        }
+        while let batch = units[unit].batch, batch.open == 0, !batch.isChecking {
+            if batch.hooks != .succeeded { return .worse(batch.worst, batch.hooks) }
+            guard batch.round < content.rounds else {
+                return promote(chains, unit: unit, into: &commands) ? nil : units[unit].batch?.worst
+            }
+            beginHooks(chains, unit: unit, into: &commands)
+        }
+        return nil
+    }
+
+    private mutating func enter(
+        _ content: StepGraph.Batch, unit: UnitIndex, isStale: Bool, into commands: inout [Command]
+    ) {
+        units[unit].enterBatch(chains: content.chains.count, isStale: isStale)
+        for chain in content.chains { advance(chain, unit: unit, into: &commands) }
+    }
+
+    /// Begins the chain's next step, or counts the chain as ended.
+    private mutating func advance(
+        _ chain: StepGraph.Chain, unit: UnitIndex, into commands: inout [Command]
+    ) {
+        // Its steps stay pending, so that no hook runs for it and nothing of it is promoted.
+        if let first = chain.steps.first, graph.isLeftBehind(first) { return units[unit].closeChain(.succeeded) }
+        for step in chain.steps {
+            switch steps[step] {
+            case .ended(.succeeded): continue
+            case .ended(let outcome): return units[unit].closeChain(outcome)
+            case .inFlight, .left: return
+            // Also while parking: what an earlier process began is in flight, and its outcome has to be learnt.
+            case .interrupted: return begin(step, into: &commands)
+            case .pending:
+                let isFirst = steps.attempt(step) == 0 && step == chain.steps.first
+                if isFirst, units[unit].batch?.isStale == true { return units[unit].closeChain(.stale) }
+                if !isParking, !units[unit].isHeld { begin(step, into: &commands) }
+                return
+            }
+        }
+        units[unit].closeChain(.succeeded)
+    }
+
+    /// The next round of a batch's hooks, for the allocations whose own steps succeeded.
+    private mutating func beginHooks(
+        _ chains: Table<ChainIndex, StepGraph.Chain>, unit: UnitIndex, into commands: inout [Command]
+    ) {
+        units[unit].beginRound()
+        guard let round = units[unit].batch?.round else { return }
+        for chain in chains where chain.hooks.count >= round && steps.outcome(of: chain) == .succeeded {
+            let hook = chain.hooks[round - 1]
+            units[unit].openHook()
+            switch steps[hook] {
+            case .ended(let outcome): units[unit].closeHook(outcome)
+            case .inFlight, .left: break
+            case .interrupted: begin(hook, into: &commands)
+            case .pending: if !isParking, !units[unit].isHeld { begin(hook, into: &commands) }
+            }
+        }
+    }
+
+    /// Commands the promotions of what succeeded in a batch that has ended; false when all are recorded. Then those that
+    /// were refused count as what failed in the batch.
+    private mutating func promote(
+        _ chains: Table<ChainIndex, StepGraph.Chain>, unit: UnitIndex, into commands: inout [Command]
+    ) -> Bool {
+        var waiting: [StepIndex] = []
+        var refused: [Outcome] = []
+        for chain in chains where steps.outcome(of: chain) == .succeeded {
+            guard let step = chain.promote else { continue }
+            switch steps[step] {
+            case .pending, .interrupted: waiting.append(step)
+            case .inFlight, .left: return true
+            case .ended(.succeeded): break
+            case .ended(let outcome): refused.append(outcome)
+            }
+        }
+        guard !waiting.isEmpty else {
+            for outcome in refused { units[unit].count(outcome) }
+            return false
+        }
+        for step in waiting where steps.attempt(step) > 0 { reopen(after: step) }
+        commands.append(.promote(waiting.map { Attempt($0, steps.begin($0)) }))
+        return true
+    }
+
+    private mutating func begin(_ step: StepIndex, into commands: inout [Command]) {
+        if case .interrupted = steps[step] {
+            commands.append(.settle(step, attempt: steps.attempt(step)))
+            steps.resume(step)
+        } else {
+            if steps.attempt(step) > 0 || graph.isTakenIn(step) { reopen(after: step) }
+            commands.append(.perform(step, attempt: steps.begin(step)))
+        }
+    }
+
+    /// What a batch has passed without an allocation that is tried again or taken in, it has to pass again, as
+    /// `StepWrite.reopen` records it.
+    private mutating func reopen(after step: StepIndex) {
+        for later in graph.reopened(by: step) { steps.reopen(later) }
     }
 }

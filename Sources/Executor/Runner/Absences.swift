@@ -33,10 +33,10 @@ struct Absences: Equatable, Sendable {
 
     /// A stop holds nobody up; where the same plan starts the job elsewhere it counts as the others do, since two copies of
     /// the job would run.
-    init(_ candidates: [Candidate], in itinerary: Itinerary) {
+    init(_ candidates: [Candidate], in graph: StepGraph) {
         let jobs = Dictionary(
-            itinerary.plan.waves.lazy.flatMap(\.jobs).map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
-        let stops = Set(itinerary.plan.reconcile.lazy.map(\.allocation))
+            graph.plan.waves.lazy.flatMap(\.jobs).map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+        let stops = Set(graph.plan.reconcile.lazy.map(\.allocation))
         func counts(_ allocation: AllocationID) -> Bool {
             guard stops.contains(allocation) else { return true }
             return jobs[allocation.job]?.phases.contains { $0.batches.joined().contains { $0.action == .start } }
@@ -48,7 +48,7 @@ struct Absences: Equatable, Sendable {
         }
         var exceeding = Set<JobName>()
         for job in counted.keys.sorted() {
-            let before = itinerary.leftBehind.count { $0.job == job && counts($0) }
+            let before = graph.leftBehind.count { $0.job == job && counts($0) }
             let count = before + (counted[job] ?? 0)
             let limit = jobs[job]?.batching.maxUnreachable ?? 0
             guard count > limit else { continue }
@@ -61,7 +61,7 @@ struct Absences: Equatable, Sendable {
     }
 }
 
-extension Itinerary {
+extension StepGraph {
     /// Allocations for which something is left to do on their workers, or whose health is waited for; not those that the
     /// run has left behind.
     func allocations(leftBy records: [StepRecord]) -> Set<AllocationID> {
@@ -71,11 +71,11 @@ extension Itinerary {
             var isProbed = false
             for index in unit.steps where !done.contains(steps[index].id) {
                 let step = steps[index]
-                if step.kind.contactsWorker, let allocation = step.allocation { left.insert(allocation) }
+                if step.task.rules.contactsWorker, let allocation = step.allocation { left.insert(allocation) }
                 // What is taken in has gates before it that had passed without it.
-                isProbed = isProbed || step.kind.isProbe || isTakenIn(index)
+                isProbed = isProbed || step.task.rules.isProbe || isTakenIn(index)
             }
-            if isProbed, let job = unit.steps.first.flatMap(job(of:)) {
+            if isProbed, let job = unit.work?.job {
                 left.formUnion(job.active.lazy.map { AllocationID(job: job.job, worker: $0) })
             }
         }
@@ -85,7 +85,7 @@ extension Itinerary {
     /// Workers on which something of the run has begun, whatever became of it.
     func workers(touchedBy records: [StepRecord]) -> Set<WorkerName> {
         let begun = Set(records.lazy.map(\.step))
-        return Set(steps.lazy.filter { $0.kind.contactsWorker && begun.contains($0.id) }.compactMap(\.worker))
+        return Set(steps.lazy.filter { $0.task.rules.contactsWorker && begun.contains($0.id) }.compactMap(\.worker))
     }
 
     /// Jobs of which a hook is in flight: what it was told about its batch has to stay as it is until it has ended.
@@ -94,7 +94,7 @@ extension Itinerary {
         if open.isEmpty { return [] }
         return Set(
             steps.lazy.filter { step in
-                if case .hook = step.kind { open.contains(step.id) } else { false }
+                if case .hook = step.task { open.contains(step.id) } else { false }
             }.map(\.job))
     }
 }

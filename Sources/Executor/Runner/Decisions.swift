@@ -57,8 +57,8 @@ extension Rollout {
     public func resolve(_ id: RunID, step: StepID, succeeded: Bool, reason: String) async throws {
         let run = try unfinished(id)
         try requireOverrideRight(for: "`resolve`", run)
-        let itinerary = try itinerary(of: run, try plan(of: run))
-        guard itinerary.steps.contains(where: { $0.id == step }) else {
+        let graph = try graph(of: run, try plan(of: run))
+        guard let task = graph.steps.first(where: { $0.id == step })?.task else {
             let unknown = try catalog.steps(of: id).filter { $0.state == .unknown }.map(\.step)
             throw RolloutError.noSuchStep(id, step, unknown: unknown)
         }
@@ -66,8 +66,6 @@ extension Rollout {
         guard let record, record.state == .unknown else {
             throw RolloutError.notUnknown(id, step, record?.state ?? .pending)
         }
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
-        let index = succeeded ? itinerary.steps.firstIndex { $0.id == step } : nil
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(),
@@ -75,7 +73,7 @@ extension Rollout {
                     .settle(
                         step: step, attempt: record.attempt, state: succeeded ? .succeeded : .failed, by: who,
                         reason: reason)
-                ], changes: index.map(recorder.changesOnSuccess) ?? []))
+                ], changes: succeeded ? task.rules.changesAtSuccess : []))
     }
 
     func decision(_ run: RunID, _ what: String, _ reason: String) -> Decision {

@@ -14,11 +14,11 @@ extension Performer {
     /// `to`. A worker that cannot be asked counts as fresh here: its own push asks again, and says what is wrong.
     ///
     /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun.
-    func staleFacts(of steps: [Int]) async throws -> [StaleFact] {
-        let records = try recorder.catalog.records(of: steps.compactMap { itinerary.steps[$0].allocation })
+    func staleFacts(of steps: [StepIndex]) async throws -> [StaleFact] {
+        let records = try recorder.catalog.records(of: steps.compactMap { graph.steps[$0].allocation })
         let inCatalog = steps.compactMap { step in
-            itinerary.steps[step].allocation.flatMap { allocation in
-                itinerary.from(of: step).flatMap {
+            graph.steps[step].allocation.flatMap { allocation in
+                graph.rules(step).from.flatMap {
                     StaleFact(allocation, planned: $0, recorded: records[allocation] ?? .none)
                 }
             }
@@ -31,17 +31,17 @@ extension Performer {
     /// order. A worker that cannot be asked has no drift here; see above.
     ///
     /// - Parameter isStaging: their batch is the next, so that its files are sent ahead.
-    func drifts(of steps: [Int], isStaging: Bool) async -> [StaleFact] {
+    func drifts(of steps: [StepIndex], isStaging: Bool) async -> [StaleFact] {
         await steps.sideBySide(width: Self.checkWidth) { step in
-            await recorder.underWay.during("\(itinerary.steps[step].id): what is there") {
+            await recorder.underWay.during("\(graph.steps[step].id): what is there") {
                 await drift(step, isStaging: isStaging)
             }
         }.flatMap { $0 }
     }
 
     /// What somebody has changed on the worker of an allocation's first step.
-    private func drift(_ step: Int, isStaging: Bool) async -> [StaleFact] {
-        guard let allocation = itinerary.steps[step].allocation else { return [] }
+    private func drift(_ step: StepIndex, isStaging: Bool) async -> [StaleFact] {
+        guard let allocation = graph.steps[step].allocation else { return [] }
         let session: WorkerSession
         do {
             session = try await workforce.session(allocation.worker)
@@ -49,19 +49,22 @@ extension Performer {
             if isStaging, error.kind != .refused { silences.note(step, error.reason) }
             return []
         }
-        switch itinerary.steps[step].kind {
-        case .push: return await driftOfFiles(step, allocation, session, isStaging: isStaging)
-        case .action(.stop): return await driftOfMakefile(step, allocation, session, isStaging: isStaging)
-        case .action, .remove, .hook, .order, .promote, .gate, .bake, .complete: return []
+        switch graph.steps[step].task {
+        case .push(let task): return await driftOfFiles(task, step, allocation, session, isStaging: isStaging)
+        case .target(let task):
+            guard let stop = task.stop else { return [] }
+            return await driftOfMakefile(stop, step, session, isStaging: isStaging)
+        case .remove, .hook, .order, .promote, .gate, .bake, .complete: return []
         }
     }
 
     /// A stop runs what is there, which has to be what was promoted. Other files do not matter to it, and one that is gone
     /// runs nothing.
     private func driftOfMakefile(
-        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession, isStaging: Bool
+        _ stop: Plan.Stop, _ step: StepIndex, _ session: WorkerSession, isStaging: Bool
     ) async -> [StaleFact] {
-        guard let stop = itinerary.stop(of: step), stop.from.unfinished == nil, let content = stop.from.content,
+        let allocation = stop.allocation
+        guard stop.from.unfinished == nil, let content = stop.from.content,
             let files = try? workerEntries(store.tree(content))
         else {
             if isStaging { await ask(step, session) }
@@ -86,9 +89,9 @@ extension Performer {
     /// What somebody has changed on the worker of a push. Where that is nothing and its batch is the next, the files already
     /// wait beside the job: one look at the worker serves both.
     private func driftOfFiles(
-        _ step: Int, _ allocation: AllocationID, _ session: WorkerSession, isStaging: Bool
+        _ task: Push, _ step: StepIndex, _ allocation: AllocationID, _ session: WorkerSession, isStaging: Bool
     ) async -> [StaleFact] {
-        guard var request = try? pushRequest(step) else { return [] }
+        guard var request = try? pushRequest(task, step) else { return [] }
         // What an unfinished push left is unknown: nothing there is drift.
         guard request.base != nil else {
             if isStaging { await ask(step, session) }
@@ -198,9 +201,9 @@ extension Performer {
 /// compares again.
 final class ComparedPushes: Sendable {
     private struct State {
-        var staged = Set<Int>()
-        var restored: [Int: Set<PathBytes>] = [:]
-        var pushed = Set<Int>()
+        var staged = Set<StepIndex>()
+        var restored: [StepIndex: Set<PathBytes>] = [:]
+        var pushed = Set<StepIndex>()
     }
 
     private let state = Mutex(State())
@@ -208,20 +211,20 @@ final class ComparedPushes: Sendable {
     /// - Parameters:
     ///   - restored: unchanged paths that the push has to send.
     ///   - isStaged: its files lie beside the job on its worker.
-    func note(_ step: Int, restored: Set<PathBytes>, isStaged: Bool) {
+    func note(_ step: StepIndex, restored: Set<PathBytes>, isStaged: Bool) {
         state.withLock { state in
             state.restored[step] = restored.isEmpty ? nil : restored
             if isStaged { state.staged.insert(step) }
         }
     }
 
-    func notePushed(_ step: Int) { state.withLock { _ = $0.pushed.insert(step) } }
+    func notePushed(_ step: StepIndex) { state.withLock { _ = $0.pushed.insert(step) } }
 
     /// Whether this process has brought its files.
-    func isPushed(_ step: Int) -> Bool { state.withLock { $0.pushed.contains(step) } }
+    func isPushed(_ step: StepIndex) -> Bool { state.withLock { $0.pushed.contains(step) } }
 
-    func restored(by step: Int) -> Set<PathBytes> { state.withLock { $0.restored[step] ?? [] } }
+    func restored(by step: StepIndex) -> Set<PathBytes> { state.withLock { $0.restored[step] ?? [] } }
 
     /// Whether they were staged; a second try has to send them again.
-    func takeStaged(_ step: Int) -> Bool { state.withLock { $0.staged.remove(step) != nil } }
+    func takeStaged(_ step: StepIndex) -> Bool { state.withLock { $0.staged.remove(step) != nil } }
 }

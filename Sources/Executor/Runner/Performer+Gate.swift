@@ -4,9 +4,9 @@ internal import Model
 /// What a rollout waits for between its batches.
 extension Performer {
     /// Probes the job's health check until it passes or its tries are used up.
-    func gate(_ index: Int) async throws -> Ending {
-        let step = itinerary.steps[index]
-        guard let job = itinerary.job(of: index), let health = job.healthCheck else { return .succeeded }
+    func gate(_ job: Plan.Job, _ index: StepIndex) async throws -> Ending {
+        let step = graph.steps[index]
+        guard let health = job.healthCheck else { return .succeeded }
         let ending = try await probe(step, index, job, health)
         // A worker that has died since, and that the run has not touched, is no answer to what the run did.
         guard ending.outcome == .failed, try await leaveDead(among: ending.failing, of: job) else { return ending }
@@ -14,7 +14,7 @@ extension Performer {
     }
 
     private func probe(
-        _ step: Step, _ index: Int, _ job: Plan.Job, _ health: HealthCheck
+        _ step: Step, _ index: StepIndex, _ job: Plan.Job, _ health: HealthCheck
     ) async throws -> Ending {
         let running = try covered(by: index, of: job)
         let targets = running.map { ($0.worker, workforce.address($0.worker) ?? $0.worker.text) }
@@ -41,9 +41,9 @@ extension Performer {
 
     /// What of a gate's allocations runs at this moment. One that was stopped or never promoted cannot be well, and one that
     /// failed within `max_failures` cannot be asked to be.
-    private func covered(by gate: Int, of job: Plan.Job) throws -> [(worker: WorkerName, version: String)] {
+    private func covered(by gate: StepIndex, of job: Plan.Job) throws -> [(worker: WorkerName, version: String)] {
         let failed = try failedWorkers(of: job)
-        let workers = itinerary.coverage(of: gate).filter { !failed.contains($0) }
+        let workers = graph.coverage(of: gate).filter { !failed.contains($0) }
         let records = try recorder.catalog.records(of: workers.map { AllocationID(job: job.job, worker: $0) })
         return workers.compactMap { worker in
             guard let record = records[AllocationID(job: job.job, worker: worker)], record.standing == .active,
@@ -57,10 +57,9 @@ extension Performer {
     ///
     /// The time counts from the intent of the first attempt, so that a process that continues the run waits for the
     /// rest alone; a clock that was set back makes it no longer than the whole.
-    func bake(_ index: Int) async throws -> Ending {
-        let step = itinerary.steps[index]
-        guard let job = itinerary.job(of: index) else { return .succeeded }
-        let whole = Int64(job.batching.bakeSeconds) * 1000
+    func bake(_ task: BakeTask, _ index: StepIndex) async throws -> Ending {
+        let step = graph.steps[index]
+        let whole = task.bakeMilliseconds
         let now = recorder.clock.now().milliseconds
         let began = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).first?.startedAt.milliseconds
         let rest = min(max(whole - (now - (began ?? now)), 0), whole)
@@ -68,7 +67,7 @@ extension Performer {
             recorder.observe(.baking(step, seconds: Int((rest + 999) / 1000)))
             try await recorder.clock.sleep(.milliseconds(rest))
         }
-        return try await gate(index)
+        return try await gate(task.work.job, index)
     }
 
     /// `body`, unless the run parks before it ends: a probe changes nothing and is begun again by the next process.
@@ -82,6 +81,6 @@ extension Performer {
         let failed = Set(
             try recorder.catalog.steps(of: recorder.run.id).lazy
                 .filter { $0.state == .failed || $0.state == .unreachable }.map(\.step))
-        return Set(itinerary.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
+        return Set(graph.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
     }
 }

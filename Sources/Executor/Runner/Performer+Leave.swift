@@ -8,13 +8,13 @@ extension Performer {
     /// is beyond that is found unreachable by its own push.
     ///
     /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun, just checked.
-    func leaveUnusable(_ steps: [Int]) async throws {
+    func leaveUnusable(_ steps: [StepIndex]) async throws {
         let reasons = silences.take(steps)
         if reasons.isEmpty { return }
         let touched = try touchedWorkers()
         try await leave(
             steps.compactMap { step in
-                guard let reason = reasons[step], let allocation = itinerary.steps[step].allocation,
+                guard let reason = reasons[step], let allocation = graph.steps[step].allocation,
                     !touched.contains(allocation.worker)
                 else { return nil }
                 return .init(allocation: allocation, reason: reason)
@@ -38,7 +38,7 @@ extension Performer {
 
     /// Workers on which the run has begun something.
     private func touchedWorkers() throws -> Set<WorkerName> {
-        itinerary.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
+        graph.workers(touchedBy: try recorder.catalog.steps(of: recorder.run.id))
     }
 
     /// Records that the run goes on without what of these `Absences` allows.
@@ -46,7 +46,7 @@ extension Performer {
     /// - Returns: whether that is anything.
     @discardableResult
     private func leave(_ candidates: [Absences.Candidate]) async throws -> Bool {
-        let leaving = Absences(candidates, in: itinerary).leaving
+        let leaving = Absences(candidates, in: graph).leaving
         try await recorder.leave(leaving)
         return !leaving.isEmpty
     }
@@ -68,7 +68,7 @@ extension Performer {
     }
 
     /// Finds out whether a worker answers at all, where nothing else is to be asked.
-    func ask(_ step: Int, _ session: WorkerSession) async {
+    func ask(_ step: StepIndex, _ session: WorkerSession) async {
         do {
             _ = try await session.inquire(recorder.attemptID(step, 1), tailLimit: 0)
         } catch {
@@ -77,7 +77,7 @@ extension Performer {
     }
 
     /// Keeps in mind that a worker could not be asked.
-    func noteSilence(of step: Int, _ error: TransportError) {
+    func noteSilence(of step: StepIndex, _ error: TransportError) {
         if Self.isSilence(error) { silences.note(step, error.message) }
     }
 
@@ -92,14 +92,14 @@ extension Performer {
 
 /// Why workers could not be asked, by the step that was to begin there.
 final class Silences: Sendable {
-    private let reasons = Mutex<[Int: String]>([:])
+    private let reasons = Mutex<[StepIndex: String]>([:])
 
-    func note(_ step: Int, _ reason: String) { reasons.withLock { $0[step] = reason } }
+    func note(_ step: StepIndex, _ reason: String) { reasons.withLock { $0[step] = reason } }
 
     /// What is known of these steps, and forgets it.
-    func take(_ steps: [Int]) -> [Int: String] {
+    func take(_ steps: [StepIndex]) -> [StepIndex: String] {
         reasons.withLock { reasons in
-            var found: [Int: String] = [:]
+            var found: [StepIndex: String] = [:]
             for step in steps { found[step] = reasons.removeValue(forKey: step) }
             return found
         }

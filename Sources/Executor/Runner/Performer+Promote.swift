@@ -8,14 +8,14 @@ extension Performer {
     /// emptied, reinstalled or restored from a snapshot meanwhile is not promoted.
     ///
     /// - Returns: what else than a success was recorded, by step.
-    func promote(_ attempts: [StepMachine.Attempt]) async throws -> [Int: StepMachine.Outcome] {
+    func promote(_ attempts: [StepMachine.Attempt]) async throws -> [StepIndex: StepMachine.Outcome] {
         let decisions = try recorder.catalog.decisions(recorder.run.id)
         let claims = try attempts.map { try claim(behind: $0.step, decisions) }
         let endings = await Array(zip(attempts, claims)).sideBySide(width: Workforce.width) { attempt, claim in
             guard let claim else { return Ending.succeeded }
             return (try? await leaving.race { await proof(attempt.step, claim) }) ?? .left
         }
-        var refused: [Int: Ending] = [:]
+        var refused: [StepIndex: Ending] = [:]
         for (attempt, ending) in zip(attempts, endings) where ending.outcome != .succeeded {
             refused[attempt.step] = ending
         }
@@ -27,29 +27,28 @@ extension Performer {
     /// What the worker has to prove; nil where nothing more can be learnt from it.
     ///
     /// - Parameter decisions: of a step of which a person has said what became of it, its worker may not be able to tell.
-    private func claim(behind promote: Int, _ decisions: [Decision]) throws -> Claim? {
-        guard let batch = itinerary.batch(of: promote), let chain = itinerary.places[promote].chain,
-            let last = batch.chains[chain].steps.last
+    private func claim(behind promote: StepIndex, _ decisions: [Decision]) throws -> Claim? {
+        guard let batch = graph.batch(of: promote), let chain = graph.chain(of: promote), let last = chain.steps.last
         else { return nil }
         // Its own answer is the last word of an allocation that had nobody to wait for.
-        if batch.chains.count == 1, batch.chains[chain].hooks.isEmpty, endings.contains(last) { return nil }
-        let step = itinerary.steps[last]
-        switch step.kind {
-        case .action:
+        if batch.chains.count == 1, chain.hooks.isEmpty, endings.contains(last) { return nil }
+        let step = graph.steps[last]
+        switch step.task.rules.proof {
+        case .receipt:
             guard let record = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).last else {
                 return nil
             }
             let isDecided = decisions.contains { $0.step == step.id && $0.at >= record.startedAt }
             return isDecided ? nil : .attempt(record.attemptID)
-        case .push:
-            return try recorder.release(of: promote).map { .files(try workerEntries(store.tree($0.content))) }
-        case .remove, .hook, .order, .promote, .gate, .bake, .complete: return nil
+        case .files:
+            return try graph.rules(promote).release.map { .files(try workerEntries(store.tree($0.content))) }
+        case nil: return nil
         }
     }
 
     /// Whether the allocation's worker proves the claim.
-    private func proof(_ promote: Int, _ claim: Claim) async -> Ending {
-        let step = itinerary.steps[promote]
+    private func proof(_ promote: StepIndex, _ claim: Claim) async -> Ending {
+        let step = graph.steps[promote]
         do {
             let session = try await workforce.session(step.worker)
             let doubt = try await recorder.underWay.during(step.id.text) {
@@ -90,9 +89,9 @@ extension Performer {
 
 /// Steps that have ended well in this process.
 final class Endings: Sendable {
-    private let steps = Mutex<Set<Int>>([])
+    private let steps = Mutex<Set<StepIndex>>([])
 
-    func note(_ step: Int) { steps.withLock { _ = $0.insert(step) } }
+    func note(_ step: StepIndex) { steps.withLock { _ = $0.insert(step) } }
 
-    func contains(_ step: Int) -> Bool { steps.withLock { $0.contains(step) } }
+    func contains(_ step: StepIndex) -> Bool { steps.withLock { $0.contains(step) } }
 }

@@ -5,20 +5,20 @@ internal import Model
 extension Performer {
     /// Runs a target on its worker, or finds out what became of it.
     func runTarget(
-        _ action: LifecycleAction, _ index: Int, attempt: Int, isResumed: Bool
+        _ target: Target, _ index: StepIndex, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
         let session: WorkerSession
         do {
-            session = try await workforce.session(itinerary.steps[index].worker)
+            session = try await workforce.session(graph.steps[index].worker)
         } catch {
             // What an earlier process began may be running there.
             let ending = Ending(
                 outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, detail: error.reason)
             return (ending, attempt)
         }
-        let isRepeatable = itinerary.job(of: index)?.repeatable.contains(action) == true
-        let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: isRepeatable) { attempt in
-            request(action, index, attempt)
+        let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: target.isRepeatable) {
+            attempt in
+            request(target, index, attempt)
         } prepare: { attempt in
             await pushAgain(before: index, attempt: attempt)
         }
@@ -45,12 +45,12 @@ extension Performer {
     /// A target that did not end well may have changed files that were pushed: the next attempt finds them as they were
     /// pushed, as the first one did. What an earlier process has pushed somebody may have changed since: that is looked at,
     /// too.
-    private func pushAgain(before index: Int, attempt: Int) async -> Ending? {
-        guard let batch = itinerary.batch(of: index), let chain = itinerary.places[index].chain,
-            let push = batch.chains[chain].steps.first, itinerary.steps[push].kind == .push
-        else { return nil }
-        if attempt == 1, compared.isPushed(push) { return nil }
-        var ending = await self.push(push)
+    private func pushAgain(before index: StepIndex, attempt: Int) async -> Ending? {
+        guard let first = graph.chain(of: index)?.steps.first, case .push(let push) = graph.steps[first].task else {
+            return nil
+        }
+        if attempt == 1, compared.isPushed(first) { return nil }
+        var ending = await self.push(push, first)
         // The attempt itself has not begun, and is over; unless somebody may put the files back.
         if ending.outcome != .stale { ending.isOpen = false }
         return ending.outcome == .succeeded ? nil : ending
@@ -58,7 +58,7 @@ extension Performer {
 
     /// Runs the task, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is known
     /// never to have begun, or may be repeated, it is ended and the next one made.
-    func run(_ task: AttemptTask, _ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
+    func run(_ task: AttemptTask, _ index: StepIndex, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
         var session = task.session
         let place = task.isOnControlHost ? "this host" : "the worker"
         var attempt = attempt
@@ -330,32 +330,33 @@ extension Performer {
         }
     }
 
-    func request(_ action: LifecycleAction, _ index: Int, _ attempt: Int) -> AttemptRequest {
-        let step = itinerary.steps[index]
-        let stop = itinerary.stop(of: index)
-        let job = itinerary.job(of: index)
-        let current = itinerary.from(of: index)?.version ?? Version.none.text
+    func request(_ target: Target, _ index: StepIndex, _ attempt: Int) -> AttemptRequest {
+        let step = graph.steps[index]
+        let current = target.from?.version ?? Version.none.text
         return AttemptRequest(
             id: recorder.attemptID(index, attempt),
             action: .target(
-                action.target ?? action.rawValue, isMakefileOptional: stop?.isMakefileOptional ?? false),
+                target.action.target ?? target.action.rawValue, isMakefileOptional: target.isMakefileOptional),
             job: step.job.text,
             environment: [
                 "ALLOCATION_IP": step.worker.flatMap(workforce.address) ?? "",
                 "CURRENT_VERSION": current,
                 "JOB": step.job.text,
-                "NEW_VERSION": job?.version ?? current,
-            ], timeout: .seconds(stop?.timeout ?? job?.timeouts.action ?? Plan.Timeouts().action),
+                "NEW_VERSION": target.job?.version ?? current,
+            ], timeout: .seconds(target.timeout),
             tailLimit: Self.outputLimit)
     }
 
     /// Over everything that the step sends or starts; kept with each of its rows.
-    func digest(of index: Int) throws -> Digest {
-        let step = itinerary.steps[index]
+    func digest(of index: StepIndex) throws -> Digest {
+        let step = graph.steps[index]
         var text = "\(step.id)\n"
-        if let release = recorder.release(of: index) { text += "\(release.version) \(release.content)\n" }
-        if case .action(let action) = step.kind { text += request(action, index, 1).digest }
-        if let call = try call(index, attempt: 1) { text += call.digest }
+        if let release = step.task.rules.release { text += "\(release.version) \(release.content)\n" }
+        switch step.task {
+        case .target(let target): text += request(target, index, 1).digest
+        case .hook(let hook): text += try call(hook, index, attempt: 1).digest
+        case .push, .gate, .bake, .order, .promote, .remove, .complete: break
+        }
         return Digest.of(text.utf8)
     }
 }

@@ -20,7 +20,7 @@ struct Performer: Sendable {
     /// Pushes, targets and commands of jobs that have ended in this process.
     let endings = Endings()
 
-    var itinerary: Itinerary { recorder.itinerary }
+    var graph: StepGraph { recorder.graph }
 
     /// Bytes of each output stream that come back from a worker and are kept.
     static let outputLimit = StepOutput.limit
@@ -65,40 +65,35 @@ struct Performer: Sendable {
     }
 
     /// Records the intent, then does the step.
-    func perform(_ index: Int, attempt: Int) async throws -> StepMachine.Outcome {
-        switch itinerary.steps[index].kind {
-        case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
-        case .order: return try await recorded { try await decideOrder(index) }
-        case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
-        case .push, .action, .remove, .hook, .gate, .bake:
-            if !itinerary.steps[index].kind.isProbe, !keeper.isOpen() { return .interrupted }
-            try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
-            return try await finish(index, attempt: attempt, isResumed: false)
-        }
+    func perform(_ index: StepIndex, attempt: Int) async throws -> StepMachine.Outcome {
+        if let outcome = try await record(index, attempt: attempt) { return outcome }
+        if !graph.rules(index).isProbe, !keeper.isOpen() { return .interrupted }
+        try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
+        return try await finish(index, attempt: attempt, isResumed: false)
     }
 
     /// The intent was recorded by an earlier process.
-    func settle(_ index: Int, attempt: Int) async throws -> StepMachine.Outcome {
-        let step = itinerary.steps[index]
-        recorder.observe(.stepResumed(step, attempt: attempt))
-        switch step.kind {
+    func settle(_ index: StepIndex, attempt: Int) async throws -> StepMachine.Outcome {
+        recorder.observe(.stepResumed(graph.steps[index], attempt: attempt))
+        if let outcome = try await record(index, attempt: attempt) { return outcome }
         // Files that are there already stay as they are, and a probe changes nothing: asking again is settling.
         // Targets and hooks alone are asked about first.
-        case .push, .remove, .gate, .bake, .action, .hook:
-            return try await finish(index, attempt: attempt, isResumed: true)
-        case .order: return try await recorded { try await decideOrder(index) }
-        case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
-        case .complete: return try await recorded { try await recorder.complete(index, attempt: attempt) }
-        }
+        return try await finish(index, attempt: attempt, isResumed: true)
     }
 
-    private func recorded(_ body: () async throws -> Void) async throws -> StepMachine.Outcome {
-        try await body()
+    /// Does what is begun and ended in one transaction; nil for other tasks.
+    private func record(_ index: StepIndex, attempt: Int) async throws -> StepMachine.Outcome? {
+        switch graph.steps[index].task {
+        case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
+        case .order(let task): try await decideOrder(task, index)
+        case .complete: try await recorder.complete(index, attempt: attempt)
+        case .push, .target, .remove, .hook, .gate, .bake: return nil
+        }
         return .succeeded
     }
 
-    private func finish(_ index: Int, attempt: Int, isResumed: Bool) async throws -> StepMachine.Outcome {
-        let step = itinerary.steps[index]
+    private func finish(_ index: StepIndex, attempt: Int, isResumed: Bool) async throws -> StepMachine.Outcome {
+        let step = graph.steps[index]
         let began = recorder.clock.now()
         let ending: Ending
         var attempt = attempt
@@ -122,19 +117,19 @@ struct Performer: Sendable {
     }
 
     /// Does the step's work. Returns the attempt that the ending is of.
-    private func work(_ index: Int, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
-        switch itinerary.steps[index].kind {
-        case .push: return (try await untilLeft { await push(index) }, attempt)
-        case .remove: return (try await untilLeft { await remove(index) }, attempt)
-        case .gate: return (try await untilParked { try await gate(index) }, attempt)
-        case .bake: return (try await untilParked { try await bake(index) }, attempt)
+    private func work(_ index: StepIndex, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
+        switch graph.steps[index].task {
+        case .push(let task): return (try await untilLeft { await push(task, index) }, attempt)
+        case .remove(let task): return (try await untilLeft { await remove(task) }, attempt)
+        case .gate(let task): return (try await untilParked { try await gate(task.work.job, index) }, attempt)
+        case .bake(let task): return (try await untilParked { try await bake(task, index) }, attempt)
         case .order, .promote, .complete: return (.succeeded, attempt)
-        case .action(let action):
+        case .target(let task):
             return try await leaving.race {
-                try await runTarget(action, index, attempt: attempt, isResumed: isResumed)
+                try await runTarget(task, index, attempt: attempt, isResumed: isResumed)
             } ?? (.left, attempt)
         // It asks this process, which has to be there until it has ended.
-        case .hook: return try await runHook(index, attempt: attempt, isResumed: isResumed)
+        case .hook(let task): return try await runHook(task, index, attempt: attempt, isResumed: isResumed)
         }
     }
 
@@ -146,10 +141,10 @@ struct Performer: Sendable {
     // MARK: Files
 
     /// Brings the files of the step's allocation.
-    func push(_ index: Int) async -> Ending {
+    func push(_ task: Push, _ index: StepIndex) async -> Ending {
         do {
-            let session = try await workforce.session(itinerary.steps[index].worker)
-            guard let request = try pushRequest(index) else {
+            let session = try await workforce.session(graph.steps[index].worker)
+            guard let request = try pushRequest(task, index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
             let isStaged = compared.takeStaged(index)
@@ -165,7 +160,7 @@ struct Performer: Sendable {
         } catch let error as StoreError {
             return Ending(outcome: .failed, detail: "\(error)")
         } catch let error as TransportError where error.kind == .timedOut {
-            let limit = itinerary.job(of: index)?.timeouts.push ?? Plan.Timeouts().push
+            let limit = task.deployment.work.job.timeouts.push
             return Ending(
                 outcome: .failed,
                 detail: "timed out: not every file was in place within \(limit) s. `timeouts.push` of the job's "
@@ -176,23 +171,18 @@ struct Performer: Sendable {
     }
 
     /// The files that a push brings, and those that the plan takes to be there.
-    func pushRequest(_ index: Int) throws -> PushRequest? {
-        guard let job = itinerary.job(of: index), let release = recorder.release(of: index),
-            let from = itinerary.from(of: index)
-        else { return nil }
+    func pushRequest(_ task: Push, _ index: StepIndex) throws -> PushRequest? {
+        guard let release = task.release, let from = task.from else { return nil }
+        let job = task.deployment.work.job
         let target = try store.tree(release.content)
         // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
         let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
         var request = try PushRequest(
             job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
-            isFollowedByTarget: isFollowedByTarget(index), changedByService: job.changedByService,
+            isFollowedByTarget: task.deployment.runsTarget, changedByService: job.changedByService,
             timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
         request.restored = compared.restored(by: index)
         return request
-    }
-
-    private func isFollowedByTarget(_ index: Int) -> Bool {
-        itinerary.entry(of: index)?.action.target != nil && itinerary.job(of: index)?.isJobControl == false
     }
 
     func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
@@ -213,12 +203,14 @@ struct Performer: Sendable {
         }
     }
 
-    private func remove(_ index: Int) async -> Ending {
-        let step = itinerary.steps[index]
+    private func remove(_ task: Remove) async -> Ending {
+        let allocation = task.work.stop.allocation
         do {
-            let session = try await workforce.session(step.worker)
+            let session = try await workforce.session(allocation.worker)
             return Self.ending(
-                of: try await repeating { () async throws(TransportError) in try await session.remove(step.job.text) })
+                of: try await repeating { () async throws(TransportError) in
+                    try await session.remove(allocation.job.text)
+                })
         } catch {
             return Self.ending(of: error)
         }

@@ -8,35 +8,35 @@ struct Recorder: Sendable {
     let clock: Clock
     let observe: @Sendable (RunEvent) -> Void
     let underWay = UnderWay()
-    private let shared: SharedItinerary
+    private let shared: SharedGraph
 
-    var itinerary: Itinerary { shared.current }
+    var graph: StepGraph { shared.current }
 
     init(
-        catalog: Catalog, run: Run, itinerary: Itinerary, clock: Clock, observe: @escaping @Sendable (RunEvent) -> Void
+        catalog: Catalog, run: Run, graph: StepGraph, clock: Clock, observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.catalog = catalog
         self.run = run
         self.clock = clock
         self.observe = observe
-        shared = SharedItinerary(itinerary)
+        shared = SharedGraph(graph)
     }
 
     /// A job's batches are cut by another order from now on.
-    func follow(_ itinerary: Itinerary) { shared.follow(itinerary) }
+    func follow(_ graph: StepGraph) { shared.follow(graph) }
 
     /// The name of an attempt on its worker: run, step and attempt, so that a late command of an old attempt cannot be
     /// taken for a new one.
-    func attemptID(_ step: Int, _ attempt: Int) -> String {
-        let hash = Digest.of(itinerary.steps[step].id.text.utf8).hex.prefix(16)
+    func attemptID(_ step: StepIndex, _ attempt: Int) -> String {
+        let hash = Digest.of(graph.steps[step].id.text.utf8).hex.prefix(16)
         return "\(run.nonce)-\(hash)-\(attempt)"
     }
 
     /// Records that a worker is about to be contacted. With a new attempt, a gate that the batch has passed without it
     /// has to be passed again.
-    func begin(_ step: Int, attempt: Int, digest: Digest) async throws {
-        let content = itinerary.steps[step]
-        let mayHavePassed = attempt > 1 || itinerary.isTakenIn(step)
+    func begin(_ step: StepIndex, attempt: Int, digest: Digest) async throws {
+        let content = graph.steps[step]
+        let mayHavePassed = attempt > 1 || graph.isTakenIn(step)
         observe(.stepStarted(content, attempt: attempt))
         try await commit(
             Checkpoint(
@@ -45,17 +45,17 @@ struct Recorder: Sendable {
                     .begin(
                         step: content.id, attempt: attempt, digest: digest, attemptID: attemptID(step, attempt))
                 ] + (mayHavePassed ? reopened(by: step) : []),
-                changes: changesOnBegin(step)))
+                changes: content.task.rules.changesAtStart(step, in: graph)))
     }
 
     /// Records how an attempt ended, together with what that changes in the catalog.
     ///
     /// - Parameter changes: what follows from what was found, beside what follows from the plan.
     func end(
-        _ step: Int, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
+        _ step: StepIndex, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
         output: StepOutput? = nil, changes: [CatalogChange] = []
     ) async throws {
-        let content = itinerary.steps[step]
+        let content = graph.steps[step]
         try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(),
@@ -63,7 +63,7 @@ struct Recorder: Sendable {
                     .outcome(
                         step: content.id, attempt: attempt, state: state, exitStatus: exitStatus, detail: detail,
                         output: output)
-                ], changes: changes + (state == .succeeded ? changesOnSuccess(step) : [])))
+                ], changes: changes + (state == .succeeded ? content.task.rules.changesAtSuccess : [])))
     }
 
     /// Goes on without these allocations from now on, whatever becomes of their workers. The step machine is told by who
@@ -79,8 +79,8 @@ struct Recorder: Sendable {
 
     /// Ends an attempt without a result and begins the next: in one transaction, since a process that found only the
     /// end would take the step for failed.
-    func renew(_ step: Int, attempt: Int, digest: Digest, detail: String) async throws {
-        let content = itinerary.steps[step]
+    func renew(_ step: StepIndex, attempt: Int, digest: Digest, detail: String) async throws {
+        let content = graph.steps[step]
         observe(.stepStarted(content, attempt: attempt + 1))
         try await commit(
             Checkpoint(
@@ -95,9 +95,9 @@ struct Recorder: Sendable {
 
     /// Begins and ends the promotions of one batch, in one transaction. Of those that `refused` has an ending for, that is
     /// recorded.
-    func promote(_ attempts: [StepMachine.Attempt], refused: [Int: Performer.Ending]) async throws {
+    func promote(_ attempts: [StepMachine.Attempt], refused: [StepIndex: Performer.Ending]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
-        var promoted: [Int] = []
+        var promoted: [StepIndex] = []
         for attempt in attempts {
             let step = attempt.step
             let ending = refused[step]
@@ -107,14 +107,14 @@ struct Recorder: Sendable {
             if attempt.number > 1 { checkpoint.steps += reopened(by: step) }
             if ending == nil { promoted.append(step) }
         }
-        for step in promoted { checkpoint.changes += changesOnSuccess(step) }
+        for step in promoted { checkpoint.changes += graph.rules(step).changesAtSuccess }
         try await commit(checkpoint)
-        if let version = promoted.first.flatMap(itinerary.job(of:))?.version {
-            observe(.promoted(promoted.compactMap { itinerary.steps[$0].allocation }, version: version))
+        if let version = promoted.first.flatMap({ graph.rules($0).job })?.version {
+            observe(.promoted(promoted.compactMap { graph.steps[$0].allocation }, version: version))
         }
         for attempt in attempts {
             guard let ending = refused[attempt.step] else { continue }
-            let step = itinerary.steps[attempt.step]
+            let step = graph.steps[attempt.step]
             observe(.stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
         }
     }
@@ -122,8 +122,8 @@ struct Recorder: Sendable {
     /// Records in which order the job's batches are cut.
     ///
     /// - Parameter order: nil for the plan's.
-    func decide(_ step: Int, order: [WorkerName]?, detail: String) async throws {
-        let content = itinerary.steps[step]
+    func decide(_ step: StepIndex, order: [WorkerName]?, detail: String) async throws {
+        let content = graph.steps[step]
         observe(.stepStarted(content, attempt: 1))
         try await commit(
             Checkpoint(
@@ -133,9 +133,9 @@ struct Recorder: Sendable {
     }
 
     /// The order that a step has put in the place of the plan's; nil where it is no step of that kind, or has put none.
-    func order(decidedBy step: Int) throws -> [WorkerName]? {
-        let content = itinerary.steps[step]
-        guard content.kind == .order else { return nil }
+    func order(decidedBy step: StepIndex) throws -> [WorkerName]? {
+        let content = graph.steps[step]
+        guard case .order = content.task else { return nil }
         return try catalog.rolloutOrders(of: run.id)[content.job]
     }
 
@@ -165,7 +165,7 @@ struct Recorder: Sendable {
 
     /// What a rollout has seen of its workers. One that has left the workspace is not met again.
     private func machines(_ seen: [StepID: String]) -> [CatalogChange] {
-        let plan = itinerary.plan
+        let plan = graph.plan
         guard plan.kind == .deploy else { return [] }
         return plan.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
             seen[Workforce.preflightStep(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
@@ -178,8 +178,8 @@ struct Recorder: Sendable {
     func giveUp(_ worker: WorkerName, latest: [StepID: StepRecord], reason: String) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         let detail = "abandoned with its worker, which has left the workspace and cannot be reached: \(reason)"
-        for (index, step) in itinerary.steps.enumerated()
-        where step.worker == worker && itinerary.stop(of: index) != nil {
+        let stops = graph.units.first { $0.work == nil }?.steps ?? []
+        for (index, step) in stops.lazy.map({ ($0, graph.steps[$0]) }) where step.worker == worker {
             var attempt = latest[step.id]?.attempt ?? 0
             switch latest[step.id]?.state {
             case .succeeded, .skipped: continue
@@ -206,20 +206,21 @@ struct Recorder: Sendable {
         let drifted = Set(facts.filter(\.isDrift).map(\.allocation))
         var found: [AllocationID: Release] = [:]
         guard !drifted.isEmpty else { return found }
-        for (index, step) in itinerary.steps.enumerated() {
+        for step in graph.steps {
             guard let allocation = step.allocation, drifted.contains(allocation), found[allocation] == nil else {
                 continue
             }
-            found[allocation] = release(of: index)
+            found[allocation] = step.task.rules.release
         }
         return found
     }
 
     /// The job's rollout is done.
-    func complete(_ step: Int, attempt: Int) async throws {
+    func complete(_ step: StepIndex, attempt: Int) async throws {
         try await commit(
             Checkpoint(
-                run: run.id, at: clock.now(), steps: instant(step, attempt: attempt), changes: changesOnSuccess(step)))
+                run: run.id, at: clock.now(), steps: instant(step, attempt: attempt),
+                changes: graph.rules(step).changesAtSuccess))
     }
 
     private func commit(_ checkpoint: Checkpoint, _ what: String = "run") async throws {
@@ -230,9 +231,9 @@ struct Recorder: Sendable {
     }
 
     private func instant(
-        _ step: Int, attempt: Int = 1, state: StepState = .succeeded, detail: String? = nil
+        _ step: StepIndex, attempt: Int = 1, state: StepState = .succeeded, detail: String? = nil
     ) -> [StepWrite] {
-        let id = itinerary.steps[step].id
+        let id = graph.steps[step].id
         return [
             .begin(
                 step: id, attempt: attempt, digest: Digest.of(id.text.utf8), attemptID: attemptID(step, attempt)),
@@ -241,79 +242,10 @@ struct Recorder: Sendable {
     }
 
     /// The gates that have to be passed again because of a new attempt of a step.
-    private func reopened(by step: Int) -> [StepWrite] {
-        let id = itinerary.steps[step].id
-        return itinerary.reopened(by: step).map {
-            .reopen(step: itinerary.steps[$0].id, reason: "to be passed again, since \(id) is tried again")
+    private func reopened(by step: StepIndex) -> [StepWrite] {
+        let id = graph.steps[step].id
+        return graph.reopened(by: step).map {
+            .reopen(step: graph.steps[$0].id, reason: "to be passed again, since \(id) is tried again")
         }
-    }
-
-    private func changesOnBegin(_ step: Int) -> [CatalogChange] {
-        let content = itinerary.steps[step]
-        switch content.kind {
-        case .push, .action, .remove:
-            guard let allocation = content.allocation, let release = release(of: step) else { return [] }
-            // What a rollout has begun there stays what is unfinished.
-            if itinerary.stop(of: step)?.from.unfinished != nil { return [] }
-            var changes: [CatalogChange] = [.began(allocation, release)]
-            if let job = itinerary.job(of: step) {
-                changes.append(.incomplete(content.job, true))
-                // From here on something on a worker may listen there.
-                if !job.ports.isEmpty {
-                    let ports = job.ports.map { ($0.name, $0.value) }
-                    changes.append(
-                        .assignedPorts(content.job, Dictionary(ports, uniquingKeysWith: { _, last in last })))
-                }
-            }
-            return changes
-        case .gate: return [.incomplete(content.job, true)]
-        // What bakes owes the gate at the end of it.
-        case .bake:
-            let hasGate = itinerary.job(of: step)?.healthCheck != nil
-            let baking = hasGate ? itinerary.allocations(before: step) : []
-            return [
-                .incomplete(content.job, true), .gateOwed(baking.filter { !itinerary.leftBehind.contains($0) }),
-            ]
-        // What a hook comes before or after says what is recorded of the job.
-        case .hook, .order, .promote, .complete: return []
-        }
-    }
-
-    /// What the catalog learns when a step has succeeded.
-    func changesOnSuccess(_ step: Int) -> [CatalogChange] {
-        let content = itinerary.steps[step]
-        switch content.kind {
-        case .complete:
-            // A job that has lost its health check has no gate left that could pass.
-            let hasGate = itinerary.job(of: step)?.healthCheck != nil
-            return [.incomplete(content.job, false)] + (hasGate ? [] : [.gateForgotten(content.job)])
-        // Also where its files are still to be removed: whatever becomes of the run, it has to be started again.
-        case .action(.stop): return content.allocation.map { [.stopped($0, removed: false)] } ?? []
-        case .remove:
-            guard let allocation = content.allocation else { return [] }
-            return [.stopped(allocation, removed: true)]
-        case .promote:
-            guard let job = itinerary.job(of: step), let allocation = content.allocation,
-                let release = release(of: step)
-            else { return [] }
-            let hasRun = itinerary.entry(of: step).map(job.runs) ?? false
-            return [.promoted(allocation, release)]
-                + (job.healthCheck != nil && hasRun ? [.gateOwed([allocation])] : [])
-        // What a gate has passed, only its own process knows.
-        case .push, .action, .hook, .order, .gate, .bake: return []
-        }
-    }
-
-    /// What the step's allocation is made to run; for a stop, what runs there.
-    func release(of step: Int) -> Release? {
-        if let stop = itinerary.stop(of: step) {
-            return (stop.from.content ?? stop.from.unfinished).map {
-                Release(version: stop.from.version, content: $0)
-            }
-        }
-        guard let job = itinerary.job(of: step), let worker = itinerary.steps[step].worker,
-            let tree = itinerary.tree(of: worker, in: job.job)
-        else { return nil }
-        return Release(version: job.version, content: tree)
     }
 }

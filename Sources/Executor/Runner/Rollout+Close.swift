@@ -14,16 +14,14 @@ extension Rollout {
             return ([], [], [note])
         }
         let transport = try await transport(for: plan, acceptsNewHosts: false)
-        let itinerary = try itinerary(of: run, plan)
-        let steps = Dictionary(
-            itinerary.steps.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
-        let recorder = Recorder(catalog: catalog, run: run, itinerary: itinerary, clock: clock, observe: observe)
+        let graph = try graph(of: run, plan)
+        let steps = graph.indices
         var writes: [StepWrite] = []
         var changes: [CatalogChange] = []
         var notes: [String] = []
-        let attempts = open.compactMap { record -> (record: StepRecord, index: Int, session: WorkerSession)? in
+        let attempts = open.compactMap { record -> (record: StepRecord, index: StepIndex, session: WorkerSession)? in
             guard let index = steps[record.step],
-                let session = session(of: itinerary.steps[index], plan, run, transport)
+                let session = session(of: graph.steps[index], plan, run, transport)
             else { return nil }
             return (record, index, session)
         }
@@ -38,7 +36,7 @@ extension Rollout {
                     .outcome(
                         step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
                         detail: detail))
-                if state == .succeeded { changes += recorder.changesOnSuccess(index) }
+                if state == .succeeded { changes += graph.rules(index).changesAtSuccess }
             case .open(let note): notes.append("\(record.step): \(note)")
             }
         }
@@ -51,15 +49,15 @@ extension Rollout {
     private func session(
         of step: Step, _ plan: Plan, _ run: Run, _ transport: any Transport
     ) -> WorkerSession? {
-        switch step.kind {
-        case .action:
+        switch step.task.rules.receipt {
+        case .worker:
             step.worker.map {
                 WorkerSession(
                     worker: $0.text, bucket: configuration.bucketID, workerRoot: plan.workerRoot,
                     owner: owner(of: run), transport: transport)
             }
-        case .hook: HookRunner.session(bucketFolder, bucket: configuration.bucketID, owner: owner(of: run))
-        case .push, .remove, .order, .promote, .gate, .bake, .complete: nil
+        case .controller: HookRunner.session(bucketFolder, bucket: configuration.bucketID, owner: owner(of: run))
+        case nil: nil
         }
     }
 

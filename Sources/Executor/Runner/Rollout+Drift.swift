@@ -13,10 +13,10 @@ extension Rollout {
         _ performer: Performer, _ machine: StepMachine, _ records: [StepRecord]
     ) async -> [StaleFact] {
         guard records.allSatisfy({ Workforce.isPreflight($0.step) }) else { return [] }
-        let all = performer.itinerary.firstStepsOfAllocations
-        var foreseen = machine
-        var next = Set<Int>()
-        let commands = foreseen.advance()
+        let all = performer.graph.firstStepsOfAllocations
+        var predicted = machine
+        var next = Set<StepIndex>()
+        let commands = predicted.advance()
         if commands.count == 1, case .check(let steps) = commands[0] { next = Set(steps) }
         let others = await performer.drifts(of: all.filter { !next.contains($0) }, isStaging: false)
         if others.isEmpty { return [] }
@@ -37,12 +37,12 @@ extension Rollout {
     }
 }
 
-extension Itinerary {
+extension StepGraph {
     /// The step with which each allocation that acts begins, in the plan's order.
-    fileprivate var firstStepsOfAllocations: [Int] {
+    fileprivate var firstStepsOfAllocations: [StepIndex] {
         units.flatMap { unit in
-            unit.stages.flatMap { stage -> [Int] in
-                guard case .batch(let batch) = stage, batch.cut != nil else { return [] }
+            unit.stages.flatMap { stage -> [StepIndex] in
+                guard case .batch(let batch) = stage, batch.position != nil else { return [] }
                 return batch.chains.compactMap(\.steps.first)
             }
         }

@@ -28,7 +28,7 @@ extension Rollout {
             if try await performer.settleUnknown(records) || isGivenUp {
                 records = try catalog.steps(of: recorder.run.id)
             }
-            let machine = Self.machine(recorder.itinerary, records, options)
+            let machine = Self.machine(recorder.graph, records, options)
             let drift = await driftAtStart(performer, machine, records)
             try Task.checkCancellation()
             return Prepared(performer: performer, machine: machine, drift: drift)
@@ -67,35 +67,34 @@ extension Performer {
     /// - Returns: whether anything was asked.
     func settleUnknown(_ records: [StepRecord]) async throws -> Bool {
         guard records.contains(where: { $0.state == .unknown }) else { return false }
-        let steps = Dictionary(
-            itinerary.steps.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
-        let unknown = records.compactMap { record -> (record: StepRecord, index: Int)? in
-            guard record.state == .unknown, let index = steps[record.step], case .action = itinerary.steps[index].kind
+        let steps = graph.indices
+        let unknown = records.compactMap { record -> (record: StepRecord, index: StepIndex, target: Target)? in
+            guard record.state == .unknown, let index = steps[record.step],
+                case .target(let target) = graph.steps[index].task
             else { return nil }
-            return (record, index)
+            return (record, index, target)
         }
-        let endings = await unknown.sideBySide(width: Workforce.width) { record, index in
-            await ending(of: record, index)
+        let endings = await unknown.sideBySide(width: Workforce.width) { record, index, target in
+            await ending(of: record, target, index)
         }
-        for ((record, index), ending) in zip(unknown, endings) {
+        for ((record, index, _), ending) in zip(unknown, endings) {
             guard let ending else { continue }
             try await recorder.end(
                 index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output)
             recorder.observe(
                 .stepEnded(
-                    itinerary.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
+                    graph.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
         }
         return true
     }
 
     /// How an attempt ended, where its worker says that it did.
-    private func ending(of record: StepRecord, _ index: Int) async -> Ending? {
-        let step = itinerary.steps[index]
-        guard let session = try? await workforce.session(step.worker), case .action(let action) = step.kind,
+    private func ending(of record: StepRecord, _ target: Target, _ index: StepIndex) async -> Ending? {
+        guard let session = try? await workforce.session(graph.steps[index].worker),
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
             case .finished = report,
-            case .ended(let ending) = Self.verdict(on: report, of: request(action, index, record.attempt), "the worker")
+            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), "the worker")
         else { return nil }
         return ending
     }

@@ -139,13 +139,13 @@ public struct Rollout: Sendable {
         case .alreadyDone(let run): return .alreadyDone(run)
         case .nothingToDo: return .nothingToDo
         case .ready(let run, _, _):
-            let itinerary =
-                try run.map { try Itinerary(file.plan, catalog, of: $0.id, takingIn: options.retryFailed) }
-                ?? Itinerary(file.plan)
+            let graph =
+                try run.map { try StepGraph(file.plan, catalog, of: $0.id, takingIn: options.retryFailed) }
+                ?? StepGraph(file.plan)
             let records = try run.map { try catalog.steps(of: $0.id) } ?? []
-            let machine = Self.machine(itinerary, records, options)
+            let machine = Self.machine(graph, records, options)
             let renames = file.plan.renames(leftBy: records).isEmpty ? [] : [StepID.renames]
-            return .steps(renames + machine.foreseen().map { itinerary.steps[$0].id })
+            return .steps(renames + machine.predicted().map { graph.steps[$0].id })
         }
     }
 
@@ -192,11 +192,11 @@ public struct Rollout: Sendable {
     }
 
     static func machine(
-        _ itinerary: Itinerary, _ records: [StepRecord], _ options: Options
+        _ graph: StepGraph, _ records: [StepRecord], _ options: Options
     ) -> StepMachine {
         let recorded = records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) }
         return StepMachine(
-            itinerary, recorded: Dictionary(recorded, uniquingKeysWith: { _, last in last }),
+            graph, recorded: Dictionary(recorded, uniquingKeysWith: { _, last in last }),
             retryFailed: options.retryFailed, lastWave: options.lastWave)
     }
 
@@ -263,7 +263,7 @@ public struct Rollout: Sendable {
         let records = try catalog.steps(of: run.id)
         try await record(options, run, records)
         let recorder = Recorder(
-            catalog: catalog, run: run, itinerary: try itinerary(of: run, plan), clock: clock, observe: observe)
+            catalog: catalog, run: run, graph: try graph(of: run, plan), clock: clock, observe: observe)
         let inbox = ParkInbox(parkRequests)
         let telling = Task { [underWay = recorder.underWay, observe] in await underWay.tell(observe) }
         defer {
@@ -302,7 +302,7 @@ public struct Rollout: Sendable {
             return .reachedLimit(now, leftBehind: try catalog.leftBehind(by: run.id))
         }
         if var hold {
-            hold.mixed = recorder.itinerary.mixedVersions(try catalog.steps(of: run.id))
+            hold.mixed = recorder.graph.mixedVersions(try catalog.steps(of: run.id))
             return .held(now, hold)
         }
         return .ended(
@@ -311,8 +311,8 @@ public struct Rollout: Sendable {
     }
 
     /// A plan's steps, as the run cuts its batches.
-    func itinerary(of run: Run, _ plan: Plan) throws -> Itinerary {
-        try Itinerary(plan, catalog, of: run.id)
+    func graph(of run: Run, _ plan: Plan) throws -> StepGraph {
+        try StepGraph(plan, catalog, of: run.id)
     }
 
     /// What a person decided by giving these options.
@@ -385,7 +385,7 @@ public struct Rollout: Sendable {
     private func problems(of run: RunID, _ machine: StepMachine) throws -> [Problem] {
         try [StepMachine.Outcome.unknown, .stale, .failed, .unreachable].flatMap { outcome in
             try machine.steps(with: outcome).compactMap { index in
-                let step = machine.itinerary.steps[index]
+                let step = machine.graph.steps[index]
                 guard let record = try catalog.attempts(of: run, step: step.id).last else { return nil }
                 return Problem(
                     step: step, attempt: record.attempt, state: record.state,

@@ -21,10 +21,10 @@ struct Runner: Sendable {
     }
 
     private enum Event: Sendable {
-        case checked([Int], [StaleFact])
-        case held([Int])
-        case ended(Int, StepMachine.Outcome)
-        case promoted([Int], refused: [Int: StepMachine.Outcome])
+        case checked([StepIndex], [StaleFact])
+        case held([StepIndex])
+        case ended(StepIndex, StepMachine.Outcome)
+        case promoted([StepIndex], refused: [StepIndex: StepMachine.Outcome])
         case parkRequested(ParkRequest)
         case patienceEnded
         case listenerEnded
@@ -63,23 +63,23 @@ struct Runner: Sendable {
                 case .checked(let steps, let stale):
                     inFlight -= 1
                     end.staleFacts += stale
-                    end.machine.leave(performer.itinerary.leftBehind)
+                    end.machine.leave(performer.graph.leftBehind)
                     waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
                 case .held(let steps):
                     inFlight -= 1
                     waiting += end.machine.checked(steps, isStale: false, isHeld: true)
                 case .ended(let step, let outcome):
                     inFlight -= 1
-                    performer.keeper.noteEnd(of: performer.itinerary.steps[step])
+                    performer.keeper.noteEnd(of: performer.graph.steps[step])
                     if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
-                        end.machine.reorder(end.machine.itinerary.places[step].unit, order)
-                        recorder.follow(end.machine.itinerary)
+                        end.machine.reorder(end.machine.graph.places[step].unit, order)
+                        recorder.follow(end.machine.graph)
                     }
-                    if performer.itinerary.steps[step].kind.isProbe {
-                        end.machine.leave(performer.itinerary.leftBehind)
+                    if performer.graph.rules(step).isProbe {
+                        end.machine.leave(performer.graph.leftBehind)
                     }
-                    let unit = end.machine.itinerary.places[step].unit
-                    let before = end.machine.failures[unit]
+                    let unit = end.machine.graph.places[step].unit
+                    let before = end.machine.toleratedFailures(of: unit)
                     waiting += end.machine.finished(step, outcome)
                     noteTolerated(unit, before, end.machine)
                 case .promoted(let steps, let refused):
@@ -106,9 +106,9 @@ struct Runner: Sendable {
     }
 
     /// Tells where a job goes on although allocations of it failed.
-    private func noteTolerated(_ unit: Int, _ before: Int, _ machine: StepMachine) {
-        let failures = machine.failures[unit]
-        guard failures > before, let job = machine.itinerary.units[unit].job else { return }
+    private func noteTolerated(_ unit: UnitIndex, _ before: Int, _ machine: StepMachine) {
+        let failures = machine.toleratedFailures(of: unit)
+        guard failures > before, let job = machine.graph.units[unit].job else { return }
         let limit = machine.maxFailures(of: unit)
         observe(.warning("\(job): \(failures) of its allocations failed, and it goes on up to \(limit) (max_failures)"))
     }

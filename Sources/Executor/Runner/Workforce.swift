@@ -49,8 +49,8 @@ struct Workforce: Sendable {
     static func assemble(
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> Workforce {
-        let itinerary = recorder.itinerary
-        let needed = itinerary.allocations(leftBy: records)
+        let graph = recorder.graph
+        let needed = graph.allocations(leftBy: records)
         let lineage = try recorder.catalog.lineage()
         let known = Dictionary(
             records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
@@ -87,7 +87,7 @@ struct Workforce: Sendable {
             answers.refuseKnown(others.filter { carrying.contains($0.key) })
         }
         try answers.prove(renames)
-        let absences = answers.absences(itinerary, records, needed)
+        let absences = answers.absences(graph, records, needed)
         let left = Set(absences.leaving.map(\.allocation))
         let waited = try answers.waited(
             plan, recorder.run.id, needed.filter { !left.contains($0) },
@@ -195,10 +195,10 @@ struct Workforce: Sendable {
 
         /// What can be left behind of what is needed.
         func absences(
-            _ itinerary: Itinerary, _ records: [StepRecord], _ needed: Set<AllocationID>
+            _ graph: StepGraph, _ records: [StepRecord], _ needed: Set<AllocationID>
         ) -> Absences {
-            let touched = itinerary.workers(touchedBy: records)
-            let busy = itinerary.jobsWithHooks(inFlight: records)
+            let touched = graph.workers(touchedBy: records)
+            let busy = graph.jobsWithHooks(inFlight: records)
             let candidates = needed.sorted().compactMap { allocation -> Absences.Candidate? in
                 let worker = allocation.worker
                 guard !touched.contains(worker), !busy.contains(allocation.job),
@@ -206,7 +206,7 @@ struct Workforce: Sendable {
                 else { return nil }
                 return .init(allocation: allocation, reason: reason)
             }
-            return Absences(candidates, in: itinerary)
+            return Absences(candidates, in: graph)
         }
 
         /// The silent workers that are asked again when their turn comes.

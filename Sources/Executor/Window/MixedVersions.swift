@@ -1,7 +1,7 @@
 internal import Catalog
 internal import Model
 
-extension Itinerary {
+extension StepGraph {
     /// Jobs that a run has begun and not brought to all of their hosts, each as a sentence.
     func mixedVersions(_ records: [StepRecord]) -> [String] {
         let done = Set(records.lazy.filter { $0.state == .succeeded }.map(\.step))
@@ -12,13 +12,13 @@ extension Itinerary {
             var old: [WorkerName] = []
             var hasBegun = false
             for index in unit.steps {
-                guard steps[index].kind == .promote, let worker = steps[index].worker else {
+                guard case .promote = steps[index].task, let worker = steps[index].worker else {
                     hasBegun = hasBegun || touched.contains(steps[index].id)
                     continue
                 }
                 if done.contains(steps[index].id) { new.append(worker) } else { old.append(worker) }
             }
-            guard hasBegun || !new.isEmpty, !old.isEmpty, let job = unit.steps.first.flatMap(job(of:)) else {
+            guard hasBegun || !new.isEmpty, !old.isEmpty, let job = unit.work?.job else {
                 return nil
             }
             return "\(name): \(job.version) on \(Self.list(new)); not yet on \(Self.list(old))"

@@ -41,43 +41,44 @@ extension Rollout {
         }
         let calendar = try keeper.calendar()
         if calendar.isAlwaysOpen { return }
-        let itinerary = try resumed.map { try self.itinerary(of: $0, plan) } ?? Itinerary(plan)
+        let graph = try resumed.map { try self.graph(of: $0, plan) } ?? StepGraph(plan)
         let records = try resumed.map { try catalog.steps(of: $0.id) } ?? []
         do {
-            try checkOpening(calendar, itinerary, records, keeper)
+            try checkOpening(calendar, graph, records, keeper)
         } catch var hold as WindowHold {
             if hold.next == nil, !hold.isFrozen {
-                throw RolloutError.windowIsOver(hold.reason, mixed: itinerary.mixedVersions(records))
+                throw RolloutError.windowIsOver(hold.reason, mixed: graph.mixedVersions(records))
             }
             if !hasBegun, let limit = plan.policy.startBefore, let next = hold.next, next >= limit {
                 throw RolloutError.opensTooLate(hold.nextText ?? next.utcText, limit)
             }
-            hold.mixed = itinerary.mixedVersions(records)
+            hold.mixed = graph.mixedVersions(records)
             throw hold
         }
     }
 
     private func checkOpening(
-        _ calendar: WindowCalendar, _ itinerary: Itinerary, _ records: [StepRecord], _ keeper: WindowKeeper
+        _ calendar: WindowCalendar, _ graph: StepGraph, _ records: [StepRecord], _ keeper: WindowKeeper
     ) throws {
-        let estimator = try estimator(itinerary)
-        let isDone = itinerary.isDone(by: records)
+        let estimator = try estimator(graph)
+        let isDone = graph.isDone(by: records)
         let now = clock.now()
         if calendar.freeze(at: now) != nil, let hold = try keeper.check(0).hold { throw hold }
         var shortest: Int64?
-        for unit in itinerary.units.indices {
+        for unit in graph.units.indices {
             var isNext = true
-            for (stage, content) in itinerary.units[unit].stages.enumerated() {
+            let stages = graph.units[unit].stages
+            for (stage, content) in zip(stages.indices, stages) {
                 guard case .batch(let batch) = content, !batch.chains.flatMap(\.allSteps).allSatisfy(isDone) else {
                     continue
                 }
                 let estimate = estimator.batch(unit: unit, stage: stage, isDone: isDone)
                 let (fits, isOver) = WindowGuard.fits(calendar, from: now, duration: estimate.duration)
                 if !fits {
-                    let name = itinerary.batchName(unit: unit, stage: stage)
+                    let name = graph.batchName(unit: unit, stage: stage)
                     if isOver {
                         throw RolloutError.windowIsOver(
-                            "no opening is left into which \(name) fits", mixed: itinerary.mixedVersions(records))
+                            "no opening is left into which \(name) fits", mixed: graph.mixedVersions(records))
                     }
                     throw RolloutError.neverFits(
                         batch: name, seconds: estimate.seconds, isRecorded: estimate.isRecorded)
@@ -92,14 +93,14 @@ extension Rollout {
         if let hold = try keeper.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
     }
 
-    func estimator(_ itinerary: Itinerary) throws -> Estimator {
+    func estimator(_ graph: StepGraph) throws -> Estimator {
         var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(itinerary.steps.map(\.job)) { recorded[job] = try catalog.durations(of: job) }
-        return Estimator(itinerary, recorded: recorded)
+        for job in Set(graph.steps.map(\.job)) { recorded[job] = try catalog.durations(of: job) }
+        return Estimator(graph, recorded: recorded)
     }
 }
 
-extension Itinerary.Stage {
+extension StepGraph.Stage {
     fileprivate var chainCount: Int {
         switch self {
         case .single: 0
@@ -108,20 +109,20 @@ extension Itinerary.Stage {
     }
 }
 
-extension Itinerary {
+extension StepGraph {
     /// Says of a step, by what is recorded, whether the run has nothing to do for it any more: also where it goes on without
     /// the step's allocation.
-    func isDone(by records: [StepRecord]) -> (Int) -> Bool {
+    func isDone(by records: [StepRecord]) -> (StepIndex) -> Bool {
         let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
         return { done.contains(steps[$0].id) || isLeftBehind($0) }
     }
 
     /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
-    func batchName(unit: Int, stage: Int) -> String {
+    func batchName(unit: UnitIndex, stage: StageIndex) -> String {
         guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {
             return ""
         }
-        let parts = batch.cut == nil ? 2 : 3
+        let parts = batch.position == nil ? 2 : 3
         return steps[step].id.text.split(separator: "/").prefix(parts).joined(separator: "/")
     }
 }
@@ -130,19 +131,19 @@ extension Performer {
     /// Whether the batch of these first steps may begin now, or go on.
     ///
     /// - Parameter isResumed: parts of it may be done.
-    func isAdmitted(_ steps: [Int], isResumed: Bool) async throws -> Bool {
+    func isAdmitted(_ steps: [StepIndex], isResumed: Bool) async throws -> Bool {
         guard let first = steps.first else { return true }
-        let (unit, stage) = (itinerary.places[first].unit, itinerary.places[first].stage)
-        guard await keeper.isApproved(itinerary.batchName(unit: unit, stage: stage)) else { return false }
+        let (unit, stage) = (graph.places[first].unit, graph.places[first].stage)
+        guard await keeper.isApproved(graph.batchName(unit: unit, stage: stage)) else { return false }
         if keeper.isUnrestricted { return true }
         var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(steps.map { itinerary.steps[$0].job }) {
+        for job in Set(steps.map { graph.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)
         }
-        let isPartial = isResumed || itinerary.units[unit].stages[stage].chainCount > steps.count
+        let isPartial = isResumed || graph.units[unit].stages[stage].chainCount > steps.count
         let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
-        let estimate = Estimator(itinerary, recorded: recorded)
-            .batch(unit: unit, stage: stage, isDone: itinerary.isDone(by: records))
-        return keeper.admit(itinerary.batchName(unit: unit, stage: stage), estimate)
+        let estimate = Estimator(graph, recorded: recorded)
+            .batch(unit: unit, stage: stage, isDone: graph.isDone(by: records))
+        return keeper.admit(graph.batchName(unit: unit, stage: stage), estimate)
     }
 }

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Model
 
 /// One try of one step on one worker, as the worker is to know it.
 public struct AttemptRequest: Sendable, Hashable {
@@ -41,7 +42,7 @@ public struct AttemptRequest: Sendable, Hashable {
     public var tailLimit: Int
 
     /// What is left of a command whose time is up gets so long to end by itself.
-    public static let grace = Duration.seconds(10)
+    public static let grace = Duration.seconds(ExecutionLimits.grace)
 
     public init(
         id: String, action: Action, job: String?, lock: Lock = .job, environment: [String: String] = [:],

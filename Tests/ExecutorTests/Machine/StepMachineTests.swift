@@ -9,13 +9,13 @@ import Testing
         let job = try PlanSample.job("api", upgrades: [["w1"], ["w2"], ["w3"]], hooks: [.postDeploy: 1])
         let plan = try PlanSample.plan(waves: [[job]])
         let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w2")))
-        var simulation = Simulation(Itinerary(plan, leftBehind: [gone]), seed: 1)
+        var simulation = Simulation(StepGraph(plan, leftBehind: [gone]), seed: 1)
         #expect(simulation.process(crashRate: 0) == .succeeded)
         #expect(simulation.violations.isEmpty)
         #expect(!simulation.order.contains { $0.text.contains("w2") })
         #expect(simulation.order.contains { $0.text == "api/post_deploy/w3/command_post_deploy1" })
-        let standings = StepMachine.standings(simulation.itinerary, recorded: simulation.recorded)
-        #expect(standings == [.succeeded])
+        let states = StepMachine.states(simulation.graph, recorded: simulation.recorded)
+        #expect(Array(states) == [.succeeded])
     }
 
     @Test func whatIsTakenInAgainIsSeenHealthyBeforeTheJobIsComplete() throws {
@@ -23,7 +23,7 @@ import Testing
         job.batching.maxUnreachable = 1
         let plan = try PlanSample.plan(waves: [[job]])
         let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w1")))
-        var simulation = Simulation(Itinerary(plan, leftBehind: [gone]), seed: 1)
+        var simulation = Simulation(StepGraph(plan, leftBehind: [gone]), seed: 1)
         #expect(simulation.process(crashRate: 0) == .succeeded)
         let before = simulation.order.count
         simulation.takeIn()
@@ -38,7 +38,7 @@ import Testing
 
     @Test(arguments: 0..<20) func randomRunsThatLeaveHostsBehindEndForTheOthers(seed: UInt64) throws {
         var random = SeededRandom(seed)
-        var simulation = Simulation(Itinerary(try PlanSample.random(&random)), seed: seed)
+        var simulation = Simulation(StepGraph(try PlanSample.random(&random)), seed: seed)
         simulation.leaveRate = 20
         var result: StepMachine.Result?
         for _ in 0..<200 where result != .succeeded { result = simulation.process(crashRate: 4) }
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test func runsAPlanInOrder() throws {
-        var simulation = Simulation(Itinerary(try PlanSample.twoWaves()), seed: 1)
+        var simulation = Simulation(StepGraph(try PlanSample.twoWaves()), seed: 1)
         simulation.failureRate = 0
         #expect(simulation.process(crashRate: 0) == .succeeded)
         #expect(
@@ -59,8 +59,8 @@ import Testing
     }
 
     @Test func aFailedActionBlocksDependentsAndSaysSoAgain() throws {
-        let itinerary = Itinerary(try PlanSample.twoWaves())
-        var simulation = Simulation(itinerary, seed: 1)
+        let graph = StepGraph(try PlanSample.twoWaves())
+        var simulation = Simulation(graph, seed: 1)
         simulation.failureRate = 0
         simulation.alwaysFailing = ["db/start/1/w1/start"]
         #expect(simulation.process(crashRate: 0) == .failed)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func aFailedGateIsProbedAgainByTheSameCommand() throws {
-        var simulation = Simulation(Itinerary(try PlanSample.twoWaves()), seed: 1)
+        var simulation = Simulation(StepGraph(try PlanSample.twoWaves()), seed: 1)
         simulation.failureRate = 0
         simulation.alwaysFailing = ["api/upgrade/1/gate"]
         #expect(simulation.process(crashRate: 0) == .failed)
@@ -85,8 +85,8 @@ import Testing
     }
 
     @Test func parkingEndsWhatIsInFlightAndBeginsNothing() throws {
-        let itinerary = Itinerary(try PlanSample.twoWaves())
-        var machine = StepMachine(itinerary)
+        let graph = StepGraph(try PlanSample.twoWaves())
+        var machine = StepMachine(graph)
         #expect(machine.advance() == [.check([0])])
         #expect(machine.checked([0], isStale: false) == [.perform(0, attempt: 1)])
         machine.park()
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func nothingOfAStaleBatchBegins() throws {
-        var machine = StepMachine(Itinerary(try PlanSample.twoWaves()))
+        var machine = StepMachine(StepGraph(try PlanSample.twoWaves()))
         #expect(machine.advance() == [.check([0])])
         #expect(machine.result == nil)
         #expect(machine.checked([0], isStale: true) == [])
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func aBatchThatWasCheckedWhileParkingDoesNotBegin() throws {
-        var machine = StepMachine(Itinerary(try PlanSample.twoWaves()))
+        var machine = StepMachine(StepGraph(try PlanSample.twoWaves()))
         _ = machine.advance()
         machine.park()
         #expect(machine.checked([0], isStale: false) == [])
@@ -111,15 +111,15 @@ import Testing
     }
 
     @Test func aBatchThatAnEarlierProcessBeganIsCheckedWhereNothingHasBegun() throws {
-        let itinerary = Itinerary(
+        let graph = StepGraph(
             try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1", "w2", "w3"]])]]))
-        let step = { (id: String) in try #require(itinerary.steps.firstIndex { $0.id == StepID(id) }) }
+        let step = { (id: String) in try #require(graph.steps.firstIndex { $0.id == StepID(id) }) }
         let recorded: [StepID: StepMachine.Recorded] = [
             StepID("a/upgrade/1/w1/push"): .init(state: .started, attempt: 1)
         ]
         let fresh = [try step("a/upgrade/1/w2/push"), try step("a/upgrade/1/w3/push")]
 
-        var machine = StepMachine(itinerary, recorded: recorded)
+        var machine = StepMachine(graph, recorded: recorded)
         #expect(machine.advance() == [.check(fresh)])
         let begun = try step("a/upgrade/1/w1/push")
         #expect(
@@ -131,7 +131,7 @@ import Testing
         #expect(machine.promoted([promote]) == [])
         #expect(machine.result == .stale)
 
-        var parking = StepMachine(itinerary, recorded: recorded)
+        var parking = StepMachine(graph, recorded: recorded)
         parking.park()
         #expect(parking.advance() == [.settle(begun, attempt: 1)])
         #expect(parking.finished(begun, .succeeded) == [])
@@ -147,26 +147,26 @@ import Testing
                     upgrades: [["w1"]])
             }
         }
-        let itinerary = Itinerary(try PlanSample.plan(waves: waves, onFailure: .continue))
-        var simulation = Simulation(itinerary, seed: 1)
+        let graph = StepGraph(try PlanSample.plan(waves: waves, onFailure: .continue))
+        var simulation = Simulation(graph, seed: 1)
         simulation.alwaysFailing = ["a0/upgrade/1/w1/push"]
         #expect(simulation.process(crashRate: 0) == .failed)
         #expect(simulation.order.contains(StepID("b0/complete")))
         #expect(simulation.order.allSatisfy { $0.text.hasPrefix("a0/") || $0.text.hasPrefix("b0/") })
-        let standings = StepMachine.standings(itinerary, recorded: simulation.recorded)
-        #expect(standings == [.failed, .succeeded] + Array(repeating: .blocked, count: 48))
+        let states = StepMachine.states(graph, recorded: simulation.recorded)
+        #expect(Array(states) == [.failed, .succeeded] + Array(repeating: .blocked, count: 48))
     }
 
     @Test func noMoreJobsOfAWaveRunAtOnceThanThePlanAllows() throws {
         let jobs = try (0..<600).map { try PlanSample.job("j\($0)", upgrades: [["w1"]], hasGate: false) }
-        let itinerary = Itinerary(try PlanSample.plan(waves: [jobs]))
-        var simulation = Simulation(itinerary, seed: 5)
+        let graph = StepGraph(try PlanSample.plan(waves: [jobs]))
+        var simulation = Simulation(graph, seed: 5)
         #expect(simulation.process(crashRate: 0) == .succeeded)
-        #expect(simulation.widest == itinerary.plan.policy.jobParallelism)
+        #expect(simulation.widest == graph.plan.policy.jobParallelism)
     }
 
     @Test func whatTheWindowHasNoRoomForHoldsItsJobAndNoOther() throws {
-        var machine = StepMachine(Itinerary(try PlanSample.independent(onFailure: .stop)))
+        var machine = StepMachine(StepGraph(try PlanSample.independent(onFailure: .stop)))
         let commands = machine.advance()
         #expect(commands.count == 2)
         guard case .check(let first)? = commands.first, case .check(let second)? = commands.last else { return }
@@ -178,8 +178,8 @@ import Testing
     }
 
     @Test func continueLetsIndependentJobsGoOn() throws {
-        let itinerary = Itinerary(try PlanSample.independent(onFailure: .continue))
-        var simulation = Simulation(itinerary, seed: 3)
+        let graph = StepGraph(try PlanSample.independent(onFailure: .continue))
+        var simulation = Simulation(graph, seed: 3)
         simulation.failureRate = 0
         simulation.alwaysFailing = ["a/upgrade/1/w1/restart"]
         #expect(simulation.process(crashRate: 0) == .failed)
@@ -190,10 +190,10 @@ import Testing
     }
 
     /// A job whose three batches have one allocation each, of which one may fail.
-    private func tolerant() throws -> Itinerary {
+    private func tolerant() throws -> StepGraph {
         let job = try PlanSample.job("a", upgrades: [["w1"], ["w2"], ["w3"]], bakeSeconds: 1, maxFailures: 1)
         let dependent = try PlanSample.job("b", demands: ["a"], upgrades: [["w1"]])
-        return Itinerary(try PlanSample.plan(waves: [[job], [dependent]], onFailure: .continue))
+        return StepGraph(try PlanSample.plan(waves: [[job], [dependent]], onFailure: .continue))
     }
 
     @Test func batchesGoOnUpToTheFailuresThatAJobAllows() throws {
@@ -238,19 +238,19 @@ import Testing
     }
 
     @Test func aProbeThatWasLeftBecauseTheRunParksIsSettledByTheNextProcess() throws {
-        let itinerary = Itinerary(try PlanSample.twoWaves())
-        var simulation = Simulation(itinerary, seed: 1)
+        let graph = StepGraph(try PlanSample.twoWaves())
+        var simulation = Simulation(graph, seed: 1)
         simulation.alwaysFailing = ["db/start/gate"]
         _ = simulation.process(crashRate: 0)
-        let gate = try #require(itinerary.steps.firstIndex { $0.id == StepID("db/start/gate") })
-        var machine = StepMachine(itinerary, recorded: simulation.recorded)
+        let gate = try #require(graph.steps.firstIndex { $0.id == StepID("db/start/gate") })
+        var machine = StepMachine(graph, recorded: simulation.recorded)
         #expect(machine.advance() == [.perform(gate, attempt: 2)])
         machine.park()
         #expect(machine.finished(gate, .interrupted) == [])
         #expect(machine.result == .parked)
         var recorded = simulation.recorded
         recorded[StepID("db/start/gate")] = .init(state: .started, attempt: 2)
-        var next = StepMachine(itinerary, recorded: recorded)
+        var next = StepMachine(graph, recorded: recorded)
         #expect(next.advance() == [.settle(gate, attempt: 2)])
     }
 
@@ -260,7 +260,7 @@ import Testing
         var plan = try PlanSample.random(&random)
         // The other half has windows that may have no room.
         if seed % 2 == 0 { plan.window = MaintenanceWindow(zone: ZoneDatabase.utc, openings: []) }
-        var simulation = Simulation(Itinerary(plan), seed: seed)
+        var simulation = Simulation(StepGraph(plan), seed: seed)
         simulation.reorderRate = seed % 3 == 1 ? 60 : 0
         simulation.failureRate = seed % 3 == 0 ? 0 : 8
         simulation.holdRate = seed % 2 == 0 ? 20 : 0
@@ -279,7 +279,7 @@ import Testing
             result = simulation.process(crashRate: processes > 40 ? 0 : 6, retryFailed: true)
         }
         #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations)")
-        for step in Itinerary(plan, orders: simulation.itinerary.orders).steps {
+        for step in StepGraph(plan, orders: simulation.graph.orders).steps {
             #expect(simulation.recorded[step.id]?.state == .succeeded, "seed \(seed): \(step.id)")
         }
         // Whatever the order: the same actions, each once.
@@ -291,7 +291,7 @@ import Testing
         let acting = simulation.order.filter { id in
             ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") }
         }
-        let planned = Itinerary(plan).steps.map(\.id).filter { id in
+        let planned = StepGraph(plan).steps.map(\.id).filter { id in
             ["push", "restart", "start"].contains { id.text.hasSuffix("/\($0)") }
         }
         if simulation.failureRate == 0, processes <= 20 { #expect(actions(acting) == actions(planned), "seed \(seed)") }
@@ -304,7 +304,7 @@ import Testing
                     "api", upgrades: [["w1", "w2"]], hooks: [.afterAllocationStarted: 2, .preDeploy: 1, .postDeploy: 1])
             ]
         ])
-        var simulation = Simulation(Itinerary(plan), seed: 3)
+        var simulation = Simulation(StepGraph(plan), seed: 3)
         #expect(simulation.process(crashRate: 0) == .succeeded)
         let order = simulation.order.map(\.text)
         func last(_ part: String) -> Int { order.lastIndex { $0.contains(part) } ?? -1 }
@@ -326,7 +326,7 @@ import Testing
             ],
             [PlanSample.job("web", demands: ["api"], upgrades: [["w1"]])],
         ])
-        var simulation = Simulation(Itinerary(plan), seed: 4)
+        var simulation = Simulation(StepGraph(plan), seed: 4)
         let hook = "api/upgrade/1/w2/after_allocation_started/command_after_allocation_started1"
         simulation.alwaysFailing = [hook]
         #expect(simulation.process(crashRate: 0) == .failed)
@@ -345,7 +345,7 @@ import Testing
         let plan = try PlanSample.plan(waves: [
             [PlanSample.job("api", upgrades: [["w1", "w2"], ["w3"]], hooks: [.afterAllocationStarted: 1])]
         ])
-        var simulation = Simulation(Itinerary(plan), seed: 5)
+        var simulation = Simulation(StepGraph(plan), seed: 5)
         simulation.alwaysFailing = ["api/upgrade/1/w2/restart"]
         #expect(simulation.process(crashRate: 0) == .failed)
         #expect(simulation.recorded[StepID("api/upgrade/1/w1/promote")]?.state == .succeeded)
@@ -358,7 +358,7 @@ import Testing
         let plan = try PlanSample.plan(waves: [
             [PlanSample.job("api", upgrades: [["w1"], ["w2"]], hooks: [.preDeploy: 2], maxFailures: 9)]
         ])
-        var simulation = Simulation(Itinerary(plan), seed: 6)
+        var simulation = Simulation(StepGraph(plan), seed: 6)
         simulation.alwaysFailing = ["api/pre_deploy/w2/command_pre_deploy1"]
         #expect(simulation.process(crashRate: 0) == .failed)
         #expect(simulation.recorded.keys.allSatisfy { $0.text.hasPrefix("api/pre_deploy/") })
@@ -369,7 +369,7 @@ import Testing
         let plan = try PlanSample.plan(waves: [
             [PlanSample.job("api", upgrades: [["w1"], ["w2"], ["w3"]], hooks: [.preDeploy: 1])]
         ])
-        var simulation = Simulation(Itinerary(plan), seed: 7)
+        var simulation = Simulation(StepGraph(plan), seed: 7)
         let order = try ["w3", "w1", "w2"].map { try #require(WorkerName($0)) }
         simulation.orders = [try #require(JobName("api")): order]
         #expect(simulation.process(crashRate: 0) == .succeeded)
@@ -378,7 +378,7 @@ import Testing
                 == ["api/upgrade/1/w3/restart", "api/upgrade/2/w1/restart", "api/upgrade/3/w2/restart"])
         #expect(simulation.violations.isEmpty)
         // Another process that reads what is recorded sees the same steps.
-        let again = Itinerary(plan, orders: simulation.itinerary.orders)
+        let again = StepGraph(plan, orders: simulation.graph.orders)
         #expect(again.units.flatMap(\.steps).map { again.steps[$0].id.text }.contains("api/upgrade/1/w3/restart"))
         #expect(!again.steps.contains { $0.id.text == "api/upgrade/1/w1/restart" })
     }
@@ -386,7 +386,7 @@ import Testing
 
 /// Executes a machine's commands in random order, with random outcomes and crashes, and keeps what a database would.
 struct Simulation {
-    private(set) var itinerary: Itinerary
+    private(set) var graph: StepGraph
     /// Of 100 jobs whose hooks may, how many get another order.
     var reorderRate: UInt64 = 0
     /// Orders that hooks put.
@@ -409,8 +409,8 @@ struct Simulation {
     private(set) var violations: [String] = []
     private var random: SeededRandom
 
-    init(_ itinerary: Itinerary, seed: UInt64) {
-        self.itinerary = itinerary
+    init(_ graph: StepGraph, seed: UInt64) {
+        self.graph = graph
         random = SeededRandom(seed &+ 77)
     }
 
@@ -418,64 +418,64 @@ struct Simulation {
     mutating func process(crashRate: UInt64, retryFailed: Bool = false) -> StepMachine.Result? {
         // Of a process that died after it had recorded an order, the next one reads it.
         let known = orders.filter { job, _ in recorded[StepID("\(job)/rollout_order")]?.state == .succeeded }
-        itinerary = Itinerary(itinerary.plan, orders: known, leftBehind: itinerary.leftBehind, takenIn: takenIn)
-        var machine = StepMachine(itinerary, recorded: recorded, retryFailed: retryFailed)
+        graph = StepGraph(graph.plan, orders: known, leftBehind: graph.leftBehind, takenIn: takenIn)
+        var machine = StepMachine(graph, recorded: recorded, retryFailed: retryFailed)
         var pending = machine.advance()
-        var flying: [Int] = []
-        var held = Set<Int>()
+        var flying: [StepIndex] = []
+        var held = Set<UnitIndex>()
         while true {
             while !pending.isEmpty {
                 switch pending.removeFirst() {
                 case .check(let steps):
-                    for step in steps where recorded[itinerary.steps[step].id] != nil {
-                        violations.append("\(itinerary.steps[step].id) is checked after it began")
+                    for step in steps where recorded[graph.steps[step].id] != nil {
+                        violations.append("\(graph.steps[step].id) is checked after it began")
                     }
                     let isStale = staleRate > 0 && random.below(100) < staleRate
                     let isHeld = !isStale && holds(steps, &held)
                     let leaving = isStale || isHeld ? [] : leaves(steps)
                     machine.leave(Set(leaving))
-                    itinerary.leave(leaving)
+                    graph.leave(leaving)
                     let commands = machine.checked(steps, isStale: isStale, isHeld: isHeld)
                     if isStale, commands.contains(where: { $0.begins(steps) }) {
-                        violations.append("\(steps.map { itinerary.steps[$0].id }) begin on stale facts")
+                        violations.append("\(steps.map { graph.steps[$0].id }) begin on stale facts")
                     }
                     pending += commands
                 case .admit(let steps):
-                    for step in steps where recorded[itinerary.steps[step].id] == nil {
-                        violations.append("\(itinerary.steps[step].id) goes on before it began")
+                    for step in steps where recorded[graph.steps[step].id] == nil {
+                        violations.append("\(graph.steps[step].id) goes on before it began")
                     }
                     let isHeld = holds(steps, &held)
                     pending += machine.checked(steps, isStale: false, isHeld: isHeld)
                 case .perform(let step, let attempt):
                     check(step, attempt)
-                    if held.contains(itinerary.places[step].unit), itinerary.places[step].chain != nil {
-                        violations.append("\(itinerary.steps[step].id) begins, and its job is held")
+                    if held.contains(graph.places[step].unit), graph.places[step].chain != nil {
+                        violations.append("\(graph.steps[step].id) begins, and its job is held")
                     }
-                    recorded[itinerary.steps[step].id] = .init(state: .started, attempt: attempt)
-                    if attempt > 1 || itinerary.isTakenIn(step) { itinerary.reopened(by: step).forEach { reopen($0) } }
-                    if itinerary.isLeftBehind(step) { violations.append("\(itinerary.steps[step].id) was left behind") }
+                    recorded[graph.steps[step].id] = .init(state: .started, attempt: attempt)
+                    if attempt > 1 || graph.isTakenIn(step) { graph.reopened(by: step).forEach { reopen($0) } }
+                    if graph.isLeftBehind(step) { violations.append("\(graph.steps[step].id) was left behind") }
                     flying.append(step)
                 case .settle(let step, _):
                     flying.append(step)
                 case .promote(let attempts):
                     let steps = attempts.map(\.step)
-                    for step in steps { recorded[itinerary.steps[step].id] = .init(state: .succeeded, attempt: 1) }
+                    for step in steps { recorded[graph.steps[step].id] = .init(state: .succeeded, attempt: 1) }
                     if crashRate > 0, random.below(100) < crashRate { return nil }
                     pending += machine.promoted(steps)
                 }
             }
             if let result = machine.result { return result }
-            widest = max(widest, Set(flying.map { itinerary.places[$0].unit }).count)
+            widest = max(widest, Set(flying.map { graph.places[$0].unit }).count)
             guard !flying.isEmpty else {
                 violations.append("nothing in flight and no result")
                 return nil
             }
             if crashRate > 0, random.below(100) < crashRate { return nil }
             let step = flying.remove(at: Int(random.below(UInt64(flying.count))))
-            let id = itinerary.steps[step].id
-            if itinerary.steps[step].kind == .order { putOrder(step, &machine) }
+            let id = graph.steps[step].id
+            if case .order = graph.steps[step].task { putOrder(step, &machine) }
             let fails = alwaysFailing.contains(id.text) || (failureRate > 0 && random.below(100) < failureRate)
-            let outcome: StepMachine.Outcome = fails && !itinerary.steps[step].kind.isInstant ? .failed : .succeeded
+            let outcome: StepMachine.Outcome = fails && !graph.steps[step].task.isInstant ? .failed : .succeeded
             order.append(id)
             attempts[id.text] = recorded[id]?.attempt
             recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
@@ -484,52 +484,52 @@ struct Simulation {
     }
 
     /// As the runner does: recorded with the step's outcome, before the machine hears of that.
-    private mutating func putOrder(_ step: Int, _ machine: inout StepMachine) {
-        guard let job = itinerary.job(of: step) else { return }
+    private mutating func putOrder(_ step: StepIndex, _ machine: inout StepMachine) {
+        guard let job = graph.rules(step).job else { return }
         if reorderRate > 0, random.below(100) < reorderRate, orders[job.job] == nil {
             orders[job.job] = job.active.map { ($0, random.below(1000)) }.sorted { $0.1 < $1.1 }.map(\.0)
         }
         guard let order = orders[job.job] else { return }
-        machine.reorder(itinerary.places[step].unit, order)
-        itinerary = machine.itinerary
+        machine.reorder(graph.places[step].unit, order)
+        graph = machine.graph
     }
 
     /// As `--retry-failed` does.
     mutating func takeIn() {
-        let left = itinerary.leftBehind
+        let left = graph.leftBehind
         takenIn = left
-        itinerary = Itinerary(itinerary.plan, orders: itinerary.orders, takenIn: left)
+        graph = StepGraph(graph.plan, orders: graph.orders, takenIn: left)
     }
 
     /// Workers that do not answer when their turn comes; nothing of an allocation that is left behind has begun.
-    private mutating func leaves(_ steps: [Int]) -> [AllocationID] {
+    private mutating func leaves(_ steps: [StepIndex]) -> [AllocationID] {
         guard leaveRate > 0 else { return [] }
-        return steps.compactMap { itinerary.steps[$0].allocation }.filter { _ in random.below(100) < leaveRate }
+        return steps.compactMap { graph.steps[$0].allocation }.filter { _ in random.below(100) < leaveRate }
     }
 
     /// As the catalog does.
-    private mutating func reopen(_ probe: Int) {
-        let id = itinerary.steps[probe].id
+    private mutating func reopen(_ probe: StepIndex) {
+        let id = graph.steps[probe].id
         guard let row = recorded[id], row.state == .succeeded else { return }
         recorded[id] = .init(state: .failed, attempt: row.attempt + 1)
     }
 
-    private mutating func holds(_ steps: [Int], _ held: inout Set<Int>) -> Bool {
+    private mutating func holds(_ steps: [StepIndex], _ held: inout Set<UnitIndex>) -> Bool {
         guard holdRate > 0, random.below(100) < holdRate else { return false }
-        held.insert(itinerary.places[steps[0]].unit)
+        held.insert(graph.places[steps[0]].unit)
         return true
     }
 
-    private mutating func check(_ step: Int, _ attempt: Int) {
-        let id = itinerary.steps[step].id
+    private mutating func check(_ step: StepIndex, _ attempt: Int) {
+        let id = graph.steps[step].id
         let before = recorded[id]
         if before?.state == .succeeded { violations.append("\(id) is repeated") }
         if before?.state == .started { violations.append("\(id) begins twice") }
         if attempt != (before?.attempt ?? 0) + 1 { violations.append("\(id) has attempt \(attempt)") }
-        for unit in itinerary.units {
-            var earlier: [Int] = []
+        for unit in graph.units {
+            var earlier: [StepIndex] = []
             for stage in unit.stages {
-                let own: [Int]
+                let own: [StepIndex]
                 switch stage {
                 case .single(let single): own = [single]
                 case .batch(let batch):
@@ -537,26 +537,26 @@ struct Simulation {
                     if own.contains(step) { check(step, in: batch) }
                 }
                 if own.contains(step) {
-                    let open = earlier.filter { !itinerary.isLeftBehind($0) }.map { itinerary.steps[$0] }.filter {
+                    let open = earlier.filter { !graph.isLeftBehind($0) }.map { graph.steps[$0] }.filter {
                         recorded[$0.id]?.state != .succeeded
                     }
                     // What completes a job, and the gate before it, ask for all allocations.
-                    let isClosing = itinerary.steps[step].kind == .complete || id.text.hasSuffix("/end/gate")
-                    let limit = isClosing ? 0 : itinerary.job(of: step)?.batching.maxFailures ?? 0
+                    let isClosing = graph.steps[step].task.isComplete || id.text.hasSuffix("/end/gate")
+                    let limit = isClosing ? 0 : graph.rules(step).job?.batching.maxFailures ?? 0
                     if Set(open.map(\.worker)).count > limit || open.contains(where: { $0.worker == nil }) {
                         violations.append("\(id) begins before \(open.map(\.id)) succeeded")
                     }
-                    for lower in itinerary.units where lower.level < unit.level {
+                    for lower in graph.units where lower.level < unit.level {
                         guard
-                            itinerary.plan.policy.onFailure == .stop
+                            graph.plan.policy.onFailure == .stop
                                 || unit.demands.contains(where: { $0 == lower.job })
                         else { continue }
                         for stage in lower.stages {
-                            guard case .single(let last) = stage, itinerary.steps[last].kind == .complete else {
+                            guard case .single(let last) = stage, graph.steps[last].task.isComplete else {
                                 continue
                             }
-                            if recorded[itinerary.steps[last].id]?.state != .succeeded {
-                                violations.append("\(id) begins before \(itinerary.steps[last].id)")
+                            if recorded[graph.steps[last].id]?.state != .succeeded {
+                                violations.append("\(id) begins before \(graph.steps[last].id)")
                             }
                         }
                     }
@@ -569,34 +569,36 @@ struct Simulation {
 
 extension Simulation {
     /// A hook of a batch follows all of its targets and every hook of the rounds before.
-    private mutating func check(_ step: Int, in batch: Itinerary.Batch) {
-        let round = itinerary.places[step].round
+    private mutating func check(_ step: StepIndex, in batch: StepGraph.Batch) {
+        let round = graph.places[step].round
         guard round > 0 else { return }
         for chain in batch.chains {
-            for other in chain.steps where recorded[itinerary.steps[other].id]?.state == .started {
-                violations.append("\(itinerary.steps[step].id) begins before \(itinerary.steps[other].id) has ended")
+            for other in chain.steps where recorded[graph.steps[other].id]?.state == .started {
+                violations.append("\(graph.steps[step].id) begins before \(graph.steps[other].id) has ended")
             }
             for other in chain.hooks.prefix(round - 1) where chain.steps.allSatisfy(isDone) && !isDone(other) {
-                violations.append("\(itinerary.steps[step].id) begins before \(itinerary.steps[other].id) succeeded")
+                violations.append("\(graph.steps[step].id) begins before \(graph.steps[other].id) succeeded")
             }
         }
     }
 
-    private func isDone(_ step: Int) -> Bool { recorded[itinerary.steps[step].id]?.state == .succeeded }
+    private func isDone(_ step: StepIndex) -> Bool { recorded[graph.steps[step].id]?.state == .succeeded }
 }
 
-extension StepKind {
+extension StepTask {
+    fileprivate var isComplete: Bool { if case .complete = self { true } else { false } }
+
     /// It only records, and so cannot fail.
     fileprivate var isInstant: Bool {
         switch self {
         case .order, .complete: true
-        case .push, .action, .remove, .hook, .promote, .gate, .bake: false
+        case .push, .target, .remove, .hook, .promote, .gate, .bake: false
         }
     }
 }
 
 extension StepMachine.Command {
-    fileprivate func begins(_ steps: [Int]) -> Bool {
+    fileprivate func begins(_ steps: [StepIndex]) -> Bool {
         if case .perform(let step, _) = self { steps.contains(step) } else { false }
     }
 }

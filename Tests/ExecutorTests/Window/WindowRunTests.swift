@@ -209,10 +209,10 @@ import Testing
             [PlanSample.job("a", upgrades: [["w1", "w2"], ["w3"]], bakeSeconds: 5)]
         ])
         plan.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
-        let itinerary = Itinerary(plan)
+        let graph = StepGraph(plan)
         let name = try #require(JobName("a"))
         func seconds(_ recorded: [String: [Int64]]) -> Estimate {
-            Estimator(itinerary, recorded: [name: recorded]).batch(unit: 0, stage: 0)
+            Estimator(graph, recorded: [name: recorded]).batch(unit: 0, stage: 0)
         }
         // Push, restart with its grace, gate (one try of one second) and bake with the gate again.
         #expect(seconds([:]) == Estimate(duration: 30_000 + 60_000 + 10_000 + 1000 + 5000 + 1000, isRecorded: false))
@@ -230,8 +230,8 @@ import Testing
         var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"], ["w2"]])]])
         plan.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
         let left = AllocationID(job: try #require(JobName("a")), worker: try #require(WorkerName("w1")))
-        let itinerary = Itinerary(plan, leftBehind: [left])
-        let estimate = Estimator(itinerary, recorded: [:]).batch(unit: 0, stage: 0, isDone: itinerary.isDone(by: []))
+        let graph = StepGraph(plan, leftBehind: [left])
+        let estimate = Estimator(graph, recorded: [:]).batch(unit: 0, stage: 0, isDone: graph.isDone(by: []))
         // The gate alone: one try of one second.
         #expect(estimate == Estimate(duration: 1000, isRecorded: false))
     }

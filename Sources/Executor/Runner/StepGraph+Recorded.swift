@@ -1,7 +1,7 @@
 public import Catalog
 public import Model
 
-extension Itinerary {
+extension StepGraph {
     /// A plan's steps, as the run cuts its batches and with what it has left behind.
     ///
     /// - Parameter takingIn: as if what it has left behind was taken in again.

@@ -1,0 +1,22 @@
+internal import Model
+internal import Synchronization
+
+/// The graph that a run follows, for all of its tasks. Only the order of a job's batches may change, before any of them
+/// begins, and what is left behind grows.
+final class SharedGraph: Sendable {
+    private let graph: Mutex<StepGraph>
+
+    init(_ graph: StepGraph) { self.graph = Mutex(graph) }
+
+    var current: StepGraph { graph.withLock { $0 } }
+
+    func follow(_ graph: StepGraph) {
+        self.graph.withLock { current in
+            let left = current.leftBehind
+            current = graph
+            current.leave(left)
+        }
+    }
+
+    func leave(_ allocations: some Sequence<AllocationID>) { graph.withLock { $0.leave(allocations) } }
+}
