@@ -224,6 +224,7 @@ class Commands(bucket.Case):
                              re.findall(r"(?m)^(.*?) +# exit (\d+)$", block.text)]
         if not count:
             return
+        lines.append(f"touch {top}/end")
         (top / "script").write_text("\n".join(lines) + "\n")
         environment = {"PATH": f"{bucket.BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "USER": "user",
                        "TMPDIR": tempfile.gettempdir()}
@@ -236,6 +237,7 @@ class Commands(bucket.Case):
         failed, expected = ([row for row in rows if row != (137, row[1]) or not row[1].startswith("timeout ")]
                             for rows in (failed, expected))
         self.assertEqual(failed, expected, said)
+        self.assertTrue((top / "end").exists(), said)
         for block, command, file in outputs:
             self.assert_output(block.text, file.read_text(), command)
 
