@@ -22,7 +22,7 @@ PAGES += sorted(DOCS.glob("*.md"))
 # What the programs print, on a page; a test of its own says when it differs.
 COMMANDS = DOCS / "commands.md"
 # `sh` runs here; `shell` needs hosts, keys, root or a build; the others are no commands.
-FENCES = {"sh", "shell", "text", "json", "yaml", "toml", "ini", "make", "python", "html"}
+FENCES = {"sh", "shell", "text", "json", "yaml", "toml", "ini", "make", "python", "html", "swift", "mermaid"}
 
 Block = collections.namedtuple("Block", "line fence text note")
 
