@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import tomllib
 
 import yaml
 
@@ -91,8 +90,8 @@ class Texts(bucket.Case):
 
     def test_every_page_is_in_the_index(self):
         index = (DOCS / "index.md").read_text()
-        self.assertEqual([page.name for page in DOCS.glob("*.md") if f"({page.name}" not in index and page.name != "index.md"
-                          ], [])
+        pages = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+        self.assertEqual(sorted(page for page in pages if f"({page}" not in index), [])
 
     def test_every_block_says_what_it_is(self):
         for page in PAGES:
@@ -102,10 +101,8 @@ class Texts(bucket.Case):
                 with self.subTest(page=name(page), line=block.line):
                     self.assertIn(block.fence, FENCES)
                     self.assertNotRegex(block.text, r"(?m)^\$ ", "a prompt cannot be pasted")
-                    match block.fence:
-                        case "json": json.loads(block.text)
-                        case "yaml": yaml.safe_load(block.text)
-                        case "toml": tomllib.loads(block.text)
+                    if block.fence in ("json", "yaml"):
+                        {"json": json.loads, "yaml": yaml.safe_load}[block.fence](block.text)
 
     def assert_plain(self, pages):
         words = [line.partition(" => ")[0] for line in (pathlib.Path(__file__).parent / "words.txt").read_text().splitlines()
