@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import jsonschema
 import yaml
 
 import bucket
@@ -157,6 +158,13 @@ class References(bucket.Case):
             words |= set(re.findall(r"(?m)^#+ (\w+)$", text))
             for schema in schemas:
                 self.assertEqual(sorted(self.fields(schema) - words), [], f"{page} lacks fields of {schema}")
+
+    def test_examples_of_files_fit_their_schemas(self):
+        examples = [block for block in blocks(DOCS / "workspace.md") if block.note.startswith("schema: ")]
+        self.assertEqual(len(examples), 3)
+        for block in examples:
+            schema = json.loads((ROOT / f"plans/schema/{block.note.split()[1]}.schema.json").read_text())
+            jsonschema.validate(json.loads(block.text), schema)
 
     def test_every_field_of_maand_conf_is_described(self):
         with tempfile.TemporaryDirectory() as folder:
