@@ -106,8 +106,8 @@ class Texts(bucket.Case):
                         {"json": json.loads, "yaml": yaml.safe_load}[block.fence](block.text)
 
     def assert_plain(self, pages):
-        words = [line.partition(" => ")[0] for line in (pathlib.Path(__file__).parent / "words.txt").read_text().splitlines()
-                 if not line.startswith("#")]
+        lines = (pathlib.Path(__file__).parent / "words.txt").read_text().splitlines()
+        words = [line.partition(" => ")[0] for line in lines if not line.startswith("#")]
         found = []
         for page in pages:
             text = " ".join(page.read_text().split())
@@ -168,8 +168,8 @@ class References(bucket.Case):
 
     def test_every_field_of_maand_conf_is_described(self):
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([os.path.join(bucket.BIN, "maand-plan"), "init", f"{folder}/b"], check=True, capture_output=True,
-                           timeout=60)
+            program = os.path.join(bucket.BIN, "maand-plan")
+            subprocess.run([program, "init", f"{folder}/b"], check=True, capture_output=True, timeout=60)
             keys = re.findall(r"(?m)^(?:# )?(\w+) = ", (pathlib.Path(folder) / "b/maand.conf").read_text())
         self.assertGreater(len(keys), 10)
         text = (DOCS / "workspace.md").read_text() + (DOCS / "workers.md").read_text()
@@ -231,8 +231,8 @@ class Commands(bucket.Case):
             return
         lines.append(f"touch {top}/end")
         (top / "script").write_text("\n".join(lines) + "\n")
-        environment = {"PATH": f"{bucket.BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "USER": "user",
-                       "TMPDIR": tempfile.gettempdir()}
+        environment = {"PATH": f"{bucket.BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8",
+                       "USER": "user", "TMPDIR": tempfile.gettempdir()}
         done = subprocess.run(["bash", top / "script"], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, errors="replace", timeout=bucket.LIMIT)
         said = f"\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
@@ -248,7 +248,8 @@ class Commands(bucket.Case):
 
     def assert_output(self, shown, output, command):
         """That the lines are those of the output; `…` stands for any others."""
-        pattern = "".join("(?:.*\n)*?" if line == "…" else re.escape(line.rstrip()) + " *\n" for line in shown.splitlines())
+        pattern = "".join("(?:.*\n)*?" if line == "…" else re.escape(line.rstrip()) + " *\n"
+                          for line in shown.splitlines())
         self.assertIsNotNone(re.fullmatch(pattern, output), f"{command} prints\n{output}")
 
     @bucket.alone
