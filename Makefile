@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := make pkg-config libsqlite3-dev libyaml-dev libssh2-1-dev python3
-TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml python3-jsonschema cmark-gfm tmux openssh-client openssh-server strace \
+TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml python3-jsonschema cmark-gfm tmux openssh-client openssh-server curl strace \
     systemd busybox tcsh fish python3-asyncssh
 
 # SwiftPM drops -warnings-as-errors for dependencies, so this holds for our own code only.
