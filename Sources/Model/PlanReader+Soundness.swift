@@ -5,8 +5,9 @@ extension PlanReader {
     func checkReferences(_ plan: Plan, root: Node, summary: Node) {
         var known = Set<WorkerName>()
         for worker in plan.workers where !known.insert(worker.worker).inserted {
-            reader.error(root, "the worker \(worker.worker) stands twice under `workers`")
+            reader.error(root, "the worker \(worker.worker) is listed twice under `workers`")
         }
+        let removed = Set(plan.workers.lazy.filter(\.isRemoved).map(\.worker))
         var acting = Set<AllocationID>()
         func act(_ allocation: AllocationID) {
             if !known.contains(allocation.worker) {
@@ -40,6 +41,10 @@ extension PlanReader {
                 }
                 if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) stands twice") }
                 checkReferences(job, known: known, root: root, act: act)
+                for worker in Set(job.active + job.phases.flatMap(\.batches).joined().map(\.worker)).sorted()
+                where removed.contains(worker) {
+                    reader.error(root, "\(job.job) on \(worker): the worker is `removed`, and only stops belong there")
+                }
             }
         }
         if plan.summary != Plan.Summary(reconcile: plan.reconcile, waves: plan.waves, unchanged: plan.summary.unchanged)

@@ -12,6 +12,8 @@ public struct FileContents: Sendable {
     }
 
     private(set) var objects: [Digest: Object] = [:]
+    /// The files of `_modules` folders whose hooks run without any file of their job being pushed, by the folder's tree.
+    private(set) var modules: [Digest: [TreeEntry]] = [:]
     /// There was more to read than is read for one review.
     private(set) var isCut = false
 
@@ -44,6 +46,13 @@ public struct FileContents: Sendable {
                     wanted += [change.from, change.to].compactMap(\.self)
                 }
             }
+        }
+        for tree in plan.modulesBesideContent where modules[tree] == nil {
+            guard case .bytes(let bytes) = read(tree, Self.maximumFileSize), let tree = Tree(text: bytes) else {
+                continue
+            }
+            modules[tree.digest] = tree.entries
+            wanted += tree.entries.map(\.digest)
         }
         switch whole {
         case .newModules: break

@@ -173,6 +173,9 @@ struct DiffReader {
         rest = total
     }
 
+    /// The files of a `_modules` folder that the review has to list; nil if they are not at hand.
+    func modules(_ tree: Digest) -> [TreeEntry]? { contents.modules[tree] }
+
     /// Nil where there is nothing to say beyond the change itself.
     mutating func diff(of change: FileChange) -> FileDiff? {
         if contents.objects.isEmpty || change.from == change.to || !whole.includes(change) { return nil }

@@ -32,7 +32,7 @@ struct FileOutline {
         let diff: FileDiff
     }
 
-    let sections: [Section]
+    private(set) var sections: [Section]
 
     /// Contents of one path up to which each is shown.
     private static let fewContents = 3
@@ -77,6 +77,23 @@ struct FileOutline {
                 title: title + on,
                 items: files.map { Item($0, onAll: workers.count, acting, fewContents: Self.fewContents, &diffs) })
         }
+        if job.content.isEmpty, let modules = job.hooks?.modules, let section = Self.modules(modules, &diffs) {
+            self.sections.append(section)
+        }
+    }
+
+    /// The files from which hooks run, of a job of which the plan pushes no file; nil if they are not at hand.
+    static func modules(_ tree: Digest, _ diffs: inout DiffReader) -> Section? {
+        guard let entries = diffs.modules(tree) else { return nil }
+        return Section(
+            title: "files from which they run",
+            items: entries.map { entry in
+                let change = FileChange(path: entry.path, kind: .added, from: nil, to: entry.digest)
+                let diff = diffs.diff(of: change)
+                return Item(
+                    path: entry.path, kind: .added, notes: ["\(own: entry.digest.short)"],
+                    samples: diff.map { [Sample(change: change, workers: nil, diff: $0)] } ?? [], others: 0)
+            })
     }
 
     private static func title(_ origins: [ChangeGroup.Origin], of count: Int) -> Phrase {

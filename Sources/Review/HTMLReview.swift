@@ -6,6 +6,8 @@ public struct HTMLReview {
     private let plan: Plan
     private let contents: FileContents
     private var outlines: [JobName: FileOutline] = [:]
+    /// Files from which hooks of stops run, by the tree of their folder.
+    private var stopFiles: [Digest: FileOutline.Section] = [:]
     /// Files that the page shows whole or as a change, and so not once more as scripts of hooks.
     private var shown = Set<Digest>()
     /// Lines of scripts that may follow.
@@ -77,6 +79,7 @@ public struct HTMLReview {
 
     private mutating func outlineFiles() {
         var diffs = DiffReader(contents, whole: .all, perFile: 400, total: 10_000)
+        for hooks in plan.stopHooks { stopFiles[hooks.modules] = FileOutline.modules(hooks.modules, &diffs) }
         for job in plan.waves.lazy.flatMap(\.jobs) {
             let outline = FileOutline(job, &diffs)
             outlines[job.job] = outline
@@ -127,7 +130,10 @@ public struct HTMLReview {
         }
         writeRest(groups.count, "more line")
         out += "</ul>\n"
-        for hooks in plan.stopHooks { write(hooks.titlePhrase, [hooks.group(in: plan)]) }
+        for hooks in plan.stopHooks {
+            write(hooks.titlePhrase, [hooks.group(in: plan)])
+            if let files = stopFiles[hooks.modules] { write(files) }
+        }
         out += "</section>\n"
     }
 

@@ -61,6 +61,12 @@ extension Plan.Job {
 }
 
 extension Plan {
+    /// The trees of `_modules` from which hooks run without any file of their job being pushed by the plan: those of stops, of
+    /// a job command, and of a rollout that is only completed.
+    var modulesBesideContent: [Digest] {
+        stopHooks.map(\.modules) + waves.lazy.flatMap(\.jobs).filter(\.content.isEmpty).compactMap(\.hooks?.modules)
+    }
+
     /// The scripts of all hooks.
     var scripts: [Digest] {
         stopHooks.flatMap(\.commands).map(\.digest)

@@ -69,9 +69,11 @@ public struct MarkdownReview {
             out += "\n"
         }
         if !plan.reconcile.isEmpty {
+            let hookFiles = plan.stopHooks.compactMap { FileOutline.modules($0.modules, &diffs) }
             fold(
                 "Stops, before the first wave: \(Wording.count(plan.reconcile.count, "allocation"))",
-                stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) })
+                stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) } + hookFiles.flatMap(files)
+            )
         }
         for wave in plan.waves {
             let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Executor
+import Glibc
 import Model
 import Review
 import YAML
@@ -43,7 +44,9 @@ struct Approvals: AsyncParsableCommand {
         let assessment = try await check.assess(plan, recorded: nil, isStart: true, at: Clock.system.now()) {
             let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: plan.plan.bucket)
             let run = try catalog?.latestRun(of: plan.id).flatMap { $0.state.isUnfinished ? $0.id : nil }
-            return try KnownTags.read(bucket.folder, catalog, resumed: run)
+            // Reviewers may have the plan alone.
+            let configuration = access(bucket.path("maand.conf"), F_OK) == 0 ? try bucket.configuration() : nil
+            return try KnownTags.read(bucket.folder, configuration, catalog, resumed: run)
         }
         guard let found = assessment else {
             return try showKeys(plan, try await check.signedKeys(plan))

@@ -62,9 +62,13 @@ enum HostFiles {
     }
 
     private static func writeThrough(_ bytes: [UInt8], to path: String) throws(Problem) {
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Problem(errno: errno) }
+        // A pipe that nobody reads is no place to wait.
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            throw errno == ENXIO ? Problem("it is a pipe that nobody reads, or a socket") : Problem(errno: errno)
+        }
         defer { close(descriptor) }
+        _ = fcntl(descriptor, F_SETFL, O_WRONLY)
         try writeAll(bytes, to: descriptor)
     }
 

@@ -115,6 +115,51 @@ class BadPlans(bucket.Case):
         line = next(line for line in self.text.splitlines(True) if "{path: Makefile, change: added" in line)
         self.refused(self.edited(line, ""), "api, changes of the state", "not what its trees differ in: Makefile", position=False)
 
+    def test_a_whole_list_of_changes_that_is_hidden(self):
+        """Of a first deploy, and of a later one."""
+        hidden = lambda text: re.sub(r"( +changes:)\n(?:\1 .*\n|        +[a-z]+:\n|          +- .*\n)+?(?= +rollout_order)", r"\1 {}\n", text)
+        for version in ("1.0.0", "2.0.0"):
+            self.b.job("api", version, max_concurrent_starts=1)
+            self.succeed(self.b.plan("--overwrite"))
+            text = self.b.file().read_text()
+            self.assertIn("changes: {}", hidden(text))
+            began = self.b.began()
+            self.b.file("bad.plan.yaml").write_text(hidden(text))
+            self.refuse(self.b.apply(plan="bad.plan.yaml"), 65, "not what its trees differ in",
+                        "Makefile" if version == "1.0.0" else "manifest.json")
+            self.assertEqual(self.b.began(), began)
+            self.succeed(self.b.apply())
+
+    def test_worker_that_is_removed_and_acts(self):
+        text = self.edited('address: "127.0.7.1"}', 'address: "127.0.7.1", removed: true}')
+        self.refused(text, "api on 127.0.7.1: the worker is `removed`, and only stops belong there")
+
+    def test_hooks_of_a_rollout_that_is_only_completed(self):
+        b = self.b
+        job = lambda body: (b.job("api", "2.0.0", commands={"command_x": {"executed_on": ["post_deploy"]}}),
+                            b.write("jobs/api/_modules/command_x.py", body))
+        job("raise SystemExit(1)\n")
+        self.succeed(b.plan("--overwrite"))
+        self.refuse(b.apply(), 1, "command_x")
+        self.succeed(b.run("maand-apply", "abandon", "1", "--reason", "x", "--bucket", b.path))
+        self.succeed(b.plan(out="honest.plan.yaml"))
+        self.assertIn("content: {}", b.file("honest.plan.yaml").read_text())
+        shown = self.succeed(b.run("maand-plan", "show", b.file("honest.plan.yaml"), "--bucket", b.path)).out
+        self.assertIn("files from which they run", shown)
+        self.assertIn("raise SystemExit(1)", shown)
+        job("open('EVIL', 'w')\n")
+        self.succeed(b.plan(out="other.plan.yaml"))
+        hooks_of = lambda name: b.read_plan(name)["waves"][0]["jobs"][0]["hooks"]
+        (honest, other), text = map(hooks_of, ("honest.plan.yaml", "other.plan.yaml")), b.file("honest.plan.yaml").read_text()
+        for old, new in ((honest["modules"], other["modules"]),
+                         (honest["post_deploy"][0]["digest"], other["post_deploy"][0]["digest"])):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        b.file("bad.plan.yaml").write_text(text)
+        self.assertIn("open('EVIL', 'w')",
+                      self.succeed(b.run("maand-plan", "show", b.file("bad.plan.yaml"), "--bucket", b.path)).out)
+        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "api: its hooks run from other files than those that were deployed")
+
     def test_worker_root_of_another(self):
         text = self.edited('worker_root: "/opt/worker"', 'worker_root: "/tmp/w2"')
         self.refused(text, "/tmp/w2", "`worker_root` in `maand.conf` is /opt/worker", position=False)

@@ -119,6 +119,13 @@ class HostileFiles(bucket.Case):
                   ("maand-plan", "deploy", "--bucket", self.b.path, "--catalog", named, "-o", "/dev/null"),
                   ("maand-plan", "deploy", "--bucket", self.b.path, "--window", named, "-o", "/dev/null"))
 
+    def test_a_pipe_that_nobody_reads(self):
+        os.mkfifo(self.b.top / "pipe")
+        for flag in ((), ("--overwrite",)):
+            result = self.measured("maand-plan", "deploy", "--bucket", self.b.path, "-o", self.b.top / "pipe", *flag)
+            self.assertEqual(result.code, 1)
+            self.assertIn("it is a pipe that nobody reads", result.err)
+
     def test_a_link_of_another_user(self):
         """In a folder that others may write, it could lead a plan over any file of whoever makes it."""
         if os.geteuid() != 0:

@@ -1,6 +1,7 @@
 public import Catalog
 internal import JobFiles
 public import Model
+internal import SSH
 internal import YAML
 
 /// What is known of workers' tags beside what a plan says of them: whoever writes the plan may leave a tag out there.
@@ -11,6 +12,8 @@ public struct KnownTags: Sendable {
     private let recorded: [WorkerName: PlanWorker]
     /// The same machine may be recorded under another name.
     private let names: [Trait: [WorkerName]]
+    /// The keys of `known_hosts` for a worker's address: those by which it is taken if the plan names none.
+    private let knownKeys: @Sendable (PlanWorker) -> [String]
 
     private enum Trait: Hashable {
         case place(String, port: Int?)
@@ -23,16 +26,29 @@ public struct KnownTags: Sendable {
     /// - Parameters:
     ///   - workspace: tags by worker, `zone` among them.
     ///   - recorded: with their recorded tags; only those of which tags are recorded.
-    init(workspace: [WorkerName: [String: String]], recorded: [PlanWorker]) {
+    ///   - knownKeys: the keys of `known_hosts` for a worker's address.
+    init(
+        workspace: [WorkerName: [String: String]], recorded: [PlanWorker],
+        knownKeys: @escaping @Sendable (PlanWorker) -> [String] = { _ in [] }
+    ) {
+        self.knownKeys = knownKeys
         self.workspace = workspace
         self.recorded = Dictionary(recorded.map { ($0.worker, $0) }) { first, _ in first }
         var names: [Trait: [WorkerName]] = [:]
-        for worker in recorded { for trait in Self.traits(worker) { names[trait, default: []].append(worker.worker) } }
+        for worker in recorded {
+            for trait in Self.traits(worker, knownKeys) { names[trait, default: []].append(worker.worker) }
+        }
         self.names = names
     }
 
-    private static func traits(_ worker: PlanWorker) -> [Trait] {
-        [place(of: worker)] + (worker.ssh?.hostKeys ?? []).map(Trait.hostKey)
+    private static func traits(_ worker: PlanWorker, _ knownKeys: (PlanWorker) -> [String]) -> [Trait] {
+        [place(of: worker)] + keys(of: worker, knownKeys).map(Trait.hostKey)
+    }
+
+    /// The keys that a plan or the catalog names, and those of `known_hosts`: whoever writes a plan may leave keys out.
+    private static func keys(of worker: PlanWorker, _ knownKeys: (PlanWorker) -> [String]) -> Set<String> {
+        guard let ssh = worker.ssh else { return [] }
+        return Set(ssh.hostKeys).union(knownKeys(worker))
     }
 
     private static func place(of worker: PlanWorker) -> Trait {
@@ -44,12 +60,12 @@ public struct KnownTags: Sendable {
     /// the plan takes it by. A name alone says nothing of a machine, and neither does one key among others.
     func tags(of worker: PlanWorker, in plan: Plan) -> (values: [String: Set<String>], isKnown: Bool) {
         var known = [worker.worker] + plan.renames.filter { $0.to == worker.worker }.map(\.from)
-        for trait in Self.traits(worker) { known += names[trait] ?? [] }
+        for trait in Self.traits(worker, knownKeys) { known += names[trait] ?? [] }
         let records = known.compactMap { recorded[$0] }
-        let keys = Set(worker.ssh?.hostKeys ?? [])
+        let keys = Self.keys(of: worker, knownKeys)
         let isKnown = records.contains { record in
             Self.place(of: record) == Self.place(of: worker)
-                || (!keys.isEmpty && keys.isSubset(of: record.ssh?.hostKeys ?? []))
+                || (!keys.isEmpty && keys.isSubset(of: Self.keys(of: record, knownKeys)))
         }
         var values: [String: Set<String>] = [:]
         for tags in [worker.allTags, workspace[worker.worker] ?? [:]] + records.map(\.allTags) {
@@ -63,10 +79,13 @@ extension KnownTags {
     /// What the bucket knows.
     ///
     /// - Parameters:
+    ///   - configuration: says where `known_hosts` is; nil without a `maand.conf`.
     ///   - catalog: nil where there is none yet.
     ///   - resumed: a run that goes on; what it has recorded itself does not count, so that it needs what it needed before.
     /// - Throws: `ApprovalProblem` where the workspace cannot be read; what the catalog throws.
-    public static func read(_ bucketFolder: String, _ catalog: Catalog?, resumed: RunID?) throws -> KnownTags {
+    public static func read(
+        _ bucketFolder: String, _ configuration: BucketConfiguration?, _ catalog: Catalog?, resumed: RunID?
+    ) throws -> KnownTags {
         let store = ContentStore(in: bucketFolder)
         var plans: [RunID: [WorkerName: PlanWorker]] = [:]
         var recorded: [PlanWorker] = []
@@ -86,7 +105,23 @@ extension KnownTags {
             }
             recorded.append(worker)
         }
-        return KnownTags(workspace: try workspaceTags("\(bucketFolder)/workspace"), recorded: recorded)
+        let hosts = try knownHosts(bucketFolder, configuration)
+        return KnownTags(workspace: try workspaceTags("\(bucketFolder)/workspace"), recorded: recorded) { worker in
+            guard let hosts, let ssh = worker.ssh else { return [] }
+            return hosts.fingerprints(
+                for: SSHEndpoint(host: worker.address, port: UInt16(clamping: ssh.port), user: ssh.user))
+        }
+    }
+
+    private static func knownHosts(
+        _ bucketFolder: String, _ configuration: BucketConfiguration?
+    ) throws(ApprovalProblem) -> KnownHosts? {
+        guard let configuration, configuration.transport == .ssh else { return nil }
+        do throws(SSHError) {
+            return try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: bucketFolder)])
+        } catch {
+            throw ApprovalProblem("\(error)\nIt says which workers are the same machine. Correct it.")
+        }
     }
 
     /// Empty where the plan is not kept any more.

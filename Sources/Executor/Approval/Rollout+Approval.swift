@@ -28,7 +28,7 @@ extension Rollout {
             let found = try await approval.assess(
                 file, recorded: recorded, isStart: try resumed.map(hasBegun) != true, at: clock.now()
             ) {
-                try KnownTags.read(bucketFolder, catalog, resumed: resumed?.id)
+                try KnownTags.read(bucketFolder, configuration, catalog, resumed: resumed?.id)
             }
             guard let found else { return Permit() }
             for (isWanted, name) in [(options.takeOver, "--take-over"), (options.acceptsNewHosts, "--accept-new")] {
@@ -72,11 +72,12 @@ extension Rollout {
     }
 
     private func watch(_ approval: ApprovalCheck, _ file: PlanFile, recorded: [UInt8]) -> ApprovalWatch {
-        ApprovalWatch(since: clock.now()) { [bucketFolder, catalog] now in
+        ApprovalWatch(since: clock.now()) { [bucketFolder, configuration, catalog] now in
             do {
                 let found = try await approval.assess(file, recorded: recorded, isStart: false, at: now) {
                     // The run is this plan's by now.
-                    try KnownTags.read(bucketFolder, catalog, resumed: try catalog.latestRun(of: file.id)?.id)
+                    try KnownTags.read(
+                        bucketFolder, configuration, catalog, resumed: try catalog.latestRun(of: file.id)?.id)
                 }
                 guard let found, !found.tally.isApproved else { return nil }
                 return "the plan is not approved any more: \(found.tally.summary)"

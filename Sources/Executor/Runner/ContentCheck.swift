@@ -25,7 +25,9 @@ extension Rollout {
         }
         guard problems.isEmpty else { throw RolloutError.content(problems) }
         // Only now everything can be read that the plan has to agree with.
-        var wrong = try plan.waves.lazy.flatMap(\.jobs).flatMap(contradictions)
+        var wrong = try plan.waves.lazy.flatMap(\.jobs).flatMap {
+            try contradictions(of: $0) + foreignHooks(of: $0, in: plan)
+        }
         for (job, modules, hooks) in plan.hooksOfJobs {
             let files = Dictionary(try store.tree(modules).entries.map { ($0.path, $0.digest) }) { first, _ in first }
             for hook in hooks where files["\(HookScript.folder)/\(hook.script)"] != hook.digest {
@@ -54,7 +56,9 @@ extension Rollout {
             }
             if let hooks, !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
             for name in Set(content.workers.compactMap { begins[$0] }).sorted() {
-                guard let state = states[name], let listed = listed[name],
+                // A state without a list of changes says that nothing changes.
+                let listed = listed[name] ?? []
+                guard let state = states[name],
                     // Of a state that is not settled the store may have lost a tree; there whatever differs is replaced.
                     let changes = try? state.changes(to: tree, trees: { try store.tree($0) }), changes != listed
                 else { continue }
@@ -68,6 +72,24 @@ extension Rollout {
             wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
         }
         return wrong
+    }
+
+    /// Where a rollout that is only completed has hooks, they have to be those that were deployed: the plan pushes nothing, so
+    /// that a reviewer sees no change.
+    private func foreignHooks(of job: Plan.Job, in plan: Plan) throws -> [String] {
+        guard plan.kind == .deploy, job.content.isEmpty, let modules = job.hooks?.modules else { return [] }
+        let hooks = Set(try store.tree(modules).entries)
+        let records = try catalog.records(of: job.active.map { AllocationID(job: job.job, worker: $0) })
+        // Of trees by other rules nobody can say so.
+        let deployed = Set(records.values.compactMap(\.promoted).filter { $0.treeRules == Tree.rules }.map(\.content))
+        return deployed.sorted { $0.hex < $1.hex }.compactMap { tree in
+            guard let files = try? store.tree(tree) else {
+                return "\(job.job): the list of the files that run there now (\(tree)) is not in the store; "
+                    + "`maand-plan catalog refresh` asks the workers for it"
+            }
+            if hooks.isSubset(of: files.entries) { return nil }
+            return "\(job.job): its hooks run from other files than those that were deployed"
+        }
     }
 
     /// The version in the `manifest.json` of a tree; nil where there is no such file, or nothing in it that is one.

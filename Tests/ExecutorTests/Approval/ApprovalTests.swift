@@ -131,6 +131,20 @@ import YAML
             try required(moved, KnownTags(workspace: [:], recorded: [keyed]), untagged: [["web-*"]]) == 3)
     }
 
+    @Test func keysOfKnownHostsCountWhenThePlanNamesNone() throws {
+        var old = try worker("prod.test", production, address: "prod.test")
+        old.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k"])
+        var web = try worker("web-1", address: "10.0.0.1")
+        web.ssh = .init(port: 22, user: "a", hostKeys: [])
+        #expect(try required(web, KnownTags(workspace: [:], recorded: [old]), untagged: [["web-*"]]) == 1)
+        let known = KnownTags(workspace: [:], recorded: [old]) { _ in ["SHA256:k"] }
+        #expect(try required(web, known, untagged: [["web-*"]]) == 3)
+        // Also when the catalog was told the keys by known_hosts alone.
+        old.ssh?.hostKeys = []
+        let both = KnownTags(workspace: [:], recorded: [old]) { _ in ["SHA256:k"] }
+        #expect(try required(web, both, untagged: [["web-*"]]) == 3)
+    }
+
     @Test func aMachineIsKnownByItsAddressOrAllItsKeys() throws {
         var web = try worker("web-1", address: "10.0.0.1")
         web.ssh = .init(port: 22, user: "a", hostKeys: ["SHA256:k"])

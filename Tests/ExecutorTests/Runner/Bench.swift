@@ -95,6 +95,9 @@ final class Bench: Sendable {
             var job = try PlanSample.job("j\(index)", demands: wave == 0 ? [] : ["j0"], hasGate: false)
             job.active = names
             job.content = [.init(tree: tree.digest, workers: names)]
+            job.changes = [
+                .init("new", tree.entries.map { FileChange(path: $0.path, kind: .added, from: nil, to: $0.digest) })
+            ]
             let batches = stride(from: 0, to: names.count, by: batch).map { start in
                 names[start..<min(names.count, start + batch)].map {
                     Plan.Entry(worker: $0, action: .start, reason: .firstDeploy, from: "new")
