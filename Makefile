@@ -78,9 +78,10 @@ fuzz-short: unit ## the same for 3 minutes, as CI does it
 	@$(MAKE) --no-print-directory fuzz SECONDS=180 FUZZ_BUILD=.build
 
 sanitize: test-packages toolchain ## the unit tests under AddressSanitizer and under ThreadSanitizer; takes long
-	@# XCTest itself keeps a few objects to the end, so leaks are not looked for.
+	@# XCTest itself keeps a few objects to the end, so leaks are not looked for. Tests with a limit of time may fail.
 	@for sanitizer in address thread; do \
-	    ASAN_OPTIONS=detect_leaks=0 swift test --scratch-path .build/$$sanitizer --sanitize $$sanitizer --skip OutputConformanceTests; \
+	    ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=suppressions=Tests/thread-sanitizer.txt \
+	    swift test --scratch-path .build/$$sanitizer --sanitize $$sanitizer --skip OutputConformanceTests; \
 	done
 
 bench: build test-packages ## time, memory and size of planning at 1,000, 10,000 and 100,000 allocations
