@@ -57,7 +57,7 @@ public final class BucketLock: Sendable {
         }
     }
 
-    /// Whether the bucket is held now, and by whom, for `status`. Disturbs no one: the lock is asked for, not taken.
+    /// Whether the bucket is locked now, and by whom, for `status`. Disturbs no one: the lock is asked for, not taken.
     public static func state(in folder: String) throws(LockError) -> State {
         let path = folder + "/" + fileName
         do throws(SystemError) {

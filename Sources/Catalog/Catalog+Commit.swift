@@ -30,7 +30,7 @@ extension Catalog {
                 waiting.append(WaitingCheckpoint(checkpoint: checkpoint, author: author))
                 return waiting.count == 1
             }
-            // Whoever comes while a transaction is being written waits for the next one, for which the first of them asks.
+            // Checkpoints that come while a transaction is being written wait for the next one, for which the first of them asks.
             if first { queue.asyncWriteWithoutTransaction { db in self.writeGroup(db) } }
         }
         try result.get()
@@ -42,7 +42,7 @@ extension Catalog {
         }
     }
 
-    /// One transaction, of whoever waits by the time it begins. Where it cannot be committed, no checkpoint holds.
+    /// One transaction, of all checkpoints that wait when it begins. Where it cannot be committed, no checkpoint holds.
     private func writeOnce(_ db: Database) -> Zip2Sequence<[WaitingCheckpoint], [Result<Void, CatalogError>]> {
         var group: [WaitingCheckpoint] = []
         var results: [Result<Void, CatalogError>] = []

@@ -264,7 +264,7 @@ extension Catalog {
         }
     }
 
-    /// Keys that look alike would be one key to whoever reads them.
+    /// Keys that look alike would be one key to a reader.
     private func checkSpelling(of write: KeyValueWrite, _ db: Database) throws {
         if write.key.utf8.allSatisfy({ $0 < 0x80 }) { return }
         let keys = try rows(

@@ -23,7 +23,7 @@ public struct JobEntry: Equatable, Sendable {
     /// Allocations that were stopped because they were disabled.
     public let stopped: Int
     /// Active allocations with something begun that was neither promoted nor stopped.
-    public let unsettled: Int
+    public let unfinished: Int
     /// Promoted version -> active allocations that run it.
     public let versions: [String: Int]
 }
@@ -88,7 +88,7 @@ extension Catalog {
                 return JobEntry(
                     job: job, record: records[job] ?? JobRecord(), active: active.count,
                     stopped: all.count { $0.record.standing == .stopped },
-                    unsettled: active.count { $0.record.unfinished != nil },
+                    unfinished: active.count { $0.record.unfinished != nil },
                     versions: Dictionary(versions.map { ($0, 1) }, uniquingKeysWith: +))
             }
         }

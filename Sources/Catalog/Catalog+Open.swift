@@ -94,7 +94,7 @@ extension Catalog {
         }
     }
 
-    /// Keeps the database of an earlier release as `maand.db.schema-N`, for whoever goes back to that release.
+    /// Keeps the database of an earlier release as `maand.db.schema-N`, for a user who goes back to that release.
     private static func backUpBeforeMigration(_ queue: DatabaseQueue, path: String, supported: Int) throws {
         let version = try queue.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
         guard version > 0, version < supported else { return }

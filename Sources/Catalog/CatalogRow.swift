@@ -1,7 +1,7 @@
 internal import GRDB
 internal import Model
 
-/// One row that a query found in a table, whose values are checked as they are read: whoever else writes into the file, or
+/// One row that a query found in a table, whose values are checked as they are read: other programs that write into the file, or
 /// has damaged it, may have put anything anywhere.
 ///
 /// Every method takes a column's place in the query, and throws `CatalogError.illegalValue`, which names the table, the

@@ -32,7 +32,7 @@ extension ContentStore {
         guard !items.isEmpty else { return }
         do {
             var staged: [Digest: Staged] = [:]
-            // Synced even where an object is there already: whoever wrote it may have been killed before this.
+            // Synced even where an object is there already: the process that wrote it may have been killed before this.
             var folders: Set<String> = [folder + "/..", folder, folder + "/objects"]
             for item in items where staged[item.digest] == nil {
                 try makeFolder(of: item.digest, new: &folders)
@@ -88,7 +88,7 @@ extension ContentStore {
         }
     }
 
-    /// An object that is needed anew is young again, see `collect`.
+    /// An object that is needed again is young again, see `collect`.
     private func refresh(_ target: String) -> Staged? {
         // Of an object of another user the time stays, and it is collected earlier.
         utimensat(AT_FDCWD, target, nil, 0)

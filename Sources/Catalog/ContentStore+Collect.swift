@@ -14,7 +14,7 @@ extension ContentStore {
 
     /// Removes objects that nothing needs.
     ///
-    /// Objects that are younger stay, whoever needs them: they may be of a plan that waits for its approval. A plan whose
+    /// Objects that are younger stay, also if nothing needs them yet: they may be of a plan that waits for its approval. A plan whose
     /// objects are gone is still applied from the workspace that it was made from.
     ///
     /// - Parameters:

@@ -43,7 +43,7 @@ public struct ContentStore: Sendable {
         try capture([Capture(digest, .file(path))])
     }
 
-    /// Removes an object, for one that was altered and is about to be kept anew. Nothing where there is none.
+    /// Removes an object, for one that was altered and is about to be kept again. Nothing where there is none.
     public func discard(_ digest: Digest) throws(StoreError) {
         let path = path(of: digest)
         guard unlink(path) == 0 || errno == ENOENT else {

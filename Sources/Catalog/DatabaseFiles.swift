@@ -38,7 +38,7 @@ final class DatabaseFiles: Sendable {
             guard let database, Self.isSame(database, seen.database), database.size >= seen.database.size else {
                 return false
             }
-            // SQLite begins the log anew at its start, and never makes it shorter.
+            // SQLite begins the log again at its start, and never makes it shorter.
             if let known = seen.log, log.map({ Self.isSame($0, known) && $0.size >= known.size }) != true {
                 return false
             }

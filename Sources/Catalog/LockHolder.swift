@@ -103,9 +103,9 @@ extension LockError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .held(let holder?, let path):
-            "the bucket is held by \(holder) (\(path)). Wait for it to end; `maand-apply status` shows how far it is."
+            "the bucket is locked by \(holder) (\(path)). Wait for it to end; `maand-apply status` shows how far it is."
         case .held(nil, let path):
-            "the bucket is held by another process, which did not say who it is (\(path)). `fuser \(path)` names it."
+            "the bucket is locked by another process, which did not say who it is (\(path)). `fuser \(path)` names it."
         case .networkFileSystem(let path, let type):
             "\(path) is on a network file system (\(type)), where locks cannot be relied on. "
                 + "Keep the bucket on a local disk of one host."

@@ -14,7 +14,7 @@ public struct Run: Equatable, Sendable {
     public let startedAt: Timestamp
     /// Nil while the run is unfinished.
     public let endedAt: Timestamp?
-    /// `user@host` of whoever started it.
+    /// `user@host` of the user who started it.
     public let startedBy: String
     /// The catalog's revision just before the run began.
     public let baseRevision: Int

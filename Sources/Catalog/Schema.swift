@@ -98,7 +98,7 @@ enum Schema {
         """
 
     /// A run's number is never used again, hence AUTOINCREMENT. Digests are hexadecimal, times are milliseconds since
-    /// 1970 (UTC). The checks and triggers state the rules of `StepWrite` once more, for whoever else writes here.
+    /// 1970 (UTC). The checks and triggers state the rules of `StepWrite` once more, for other programs that write here.
     private static let first = """
         CREATE TABLE bucket (
             only_row INTEGER PRIMARY KEY CHECK (only_row = 1),

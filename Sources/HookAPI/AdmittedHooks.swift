@@ -66,7 +66,7 @@ final class AdmittedHooks: Sendable {
         }
     }
 
-    /// What only somebody can say who knows the token of this hook, and nobody else for this listener: whoever passes the
+    /// What only somebody can say who knows the token of this hook, and nobody else for this listener: a process that passes the
     /// question on to it is found out by the address.
     ///
     /// - Returns: nil where no such hook runs.

@@ -2,12 +2,12 @@ internal import NIOCore
 internal import Synchronization
 
 /// Connections at one listener that have not shown a hook's token: so many and no more. A further one takes the place of the
-/// oldest, so that whoever opens many and says nothing keeps nobody out.
+/// oldest, so that a process which opens many and says nothing keeps nobody out.
 final class HookGuests: Sendable {
     private struct Guest {
         let number: Int
         let channel: any Channel
-        /// It has named a hook that runs; only the hook and whoever serves it know that name.
+        /// It has named a hook that runs; only the hook and its server know that name.
         var hasNamedHook = false
     }
 

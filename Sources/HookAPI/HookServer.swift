@@ -254,7 +254,7 @@ final class HookServer: Sendable {
         throw ChannelError.eof
     }
 
-    /// Reads on without keeping it, so that whoever still sends hears the answer; not without end.
+    /// Reads on without keeping it, so that a client that still sends gets the answer; not without end.
     private static func skip(_ parts: inout Parts) async throws {
         var count = 0
         while count <= 4 * maximumBody, let part = try await parts.next() {

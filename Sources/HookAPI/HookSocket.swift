@@ -73,7 +73,7 @@ struct HookSocket: Sendable {
     }
 }
 
-/// Folders of a bucket into which nobody else may look, whatever the umask is and whoever made them.
+/// Folders of a bucket into which nobody else may look, whatever the umask is, and also if another user made them.
 public enum PrivateFolder {
     /// The folder of a bucket in which everything about hooks is.
     public static func hooks(of bucketFolder: String) -> String {

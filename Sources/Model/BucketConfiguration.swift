@@ -35,7 +35,7 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var policy = Plan.Policy()
     /// Variables of the applying process that hooks get, beside those that every program needs.
     public var hookEnvironment: [String] = []
-    /// The virtual environments with which hooks in Python run, as absolute paths on the applying host.
+    /// The virtual environments with which hooks in Python run, as absolute paths on the controller.
     public var hookVenvs: [JobName: String] = [:]
     /// A port of 127.0.0.1 at which hooks can ask besides the socket, 0 for any that is free; nil for none.
     public var hookAPIPort: Int?
@@ -133,7 +133,7 @@ extension BucketConfiguration {
             return "\(isBare ? job.text : "\"\(job)\"") = \"\(path)\""
         }
         return
-            "make one where only root or whoever applies may write (`python3 -m venv PATH`), and name it in maand.conf: "
+            "make one where only root or the user who applies may write (`python3 -m venv PATH`), and name it in maand.conf: "
             + "\(Self.venvs) = {\(entries.joined(separator: ", "))}"
     }
 }

@@ -1,6 +1,6 @@
 /// A change of what is known of allocations and jobs.
 public enum CatalogChange: Equatable, Sendable {
-    /// Something is about to be pushed or run there: unsettled until it is promoted or stopped.
+    /// Something is about to be pushed or run there: unfinished until it is promoted or stopped.
     case began(AllocationID, Release)
     /// Somebody has changed its files, and the run that was to bring the release is given up without having begun anything
     /// there: the next plan replaces what is there. What runs there, and whether anything does, stays as it was.

@@ -130,7 +130,7 @@ private struct CatalogExportReader: NodeReading {
             guard let bucket, let revision, let allocations, let jobs, let workers, let machines, let trees else {
                 return nil
             }
-            // Where something stands twice, the canonical form of what remains is another one.
+            // Where something is listed twice, the canonical form of what remains is another one.
             return CatalogExport(
                 bucket: bucket,
                 snapshot: CatalogSnapshot(

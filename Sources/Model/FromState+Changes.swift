@@ -1,7 +1,7 @@
 extension FromState {
     /// What has to change in the files of an allocation that is in this state.
     ///
-    /// On an unsettled one each path may be as it was promoted or as it was begun: what differs from either is a
+    /// On an unfinished one each path may be as it was promoted or as it was begun: what differs from either is a
     /// change, from the promoted bytes where there are any.
     ///
     /// - Parameter trees: the tree of a digest.

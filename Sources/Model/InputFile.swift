@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The one way to read a file that somebody names: whole, bounded, and without waiting for whoever may never write to it.
+/// The one way to read a file that somebody names: whole, bounded, and without waiting for a writer that may never come.
 ///
 /// Only regular files are read. A pipe is read where a descriptor of this process is named (`-`, `/dev/stdin`, or
 /// `/dev/fd/63` as shells write it for `<(…)`): its writer is there already.
@@ -52,7 +52,7 @@ public enum InputFile {
         case S_IFDIR: throw Problem("is a folder")
         default:
             guard takesPipe else { throw Problem("is not a regular file") }
-            // A pipe that was opened anew by its name in /dev/fd.
+            // A pipe that was opened again by its name in /dev/fd.
             let flags = fcntl(descriptor, F_GETFL)
             if flags & O_NONBLOCK != 0, descriptor != STDIN_FILENO {
                 _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)

@@ -77,8 +77,10 @@ struct FactsReader: NodeReading {
         let jobs = map.required("jobs").flatMap { list($0, job) }
         map.finish()
         guard let variables, let workers, let jobs else { return nil }
-        if Set(workers.map(\.worker)).count < workers.count { reader.error(node, "a worker stands twice in the facts") }
-        if Set(jobs.map(\.job)).count < jobs.count { reader.error(node, "a job stands twice in the facts") }
+        if Set(workers.map(\.worker)).count < workers.count {
+            reader.error(node, "a worker is listed twice in the facts")
+        }
+        if Set(jobs.map(\.job)).count < jobs.count { reader.error(node, "a job is listed twice in the facts") }
         return Facts(variables: variables, workers: workers, jobs: jobs)
     }
 

@@ -1,7 +1,7 @@
 internal import YAML
 
 extension Plan {
-    /// A command of a job: users' code that runs on the control host.
+    /// A command of a job: users' code that runs on the controller.
     public struct Hook: Hashable, Sendable {
         /// `command_<name>`
         public var command: String
@@ -57,7 +57,7 @@ extension Plan {
         }
     }
 
-    /// Whether anything of the plan runs on the control host.
+    /// Whether anything of the plan runs on the controller.
     public var hasHooks: Bool { !stopHooks.isEmpty || waves.contains { $0.jobs.contains { $0.hooks != nil } } }
 
     /// The hooks that run when allocations of the job are stopped; nil where it has none.
@@ -101,7 +101,7 @@ extension Plan.Job {
         }
     }
 
-    /// Commands that may put another order in the place of the plan's, before the first batch is cut.
+    /// Commands that may set another order in the place of the plan's, before the first batch is cut.
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
 }
 
@@ -174,7 +174,7 @@ extension PlanReader {
     private func hookList(_ node: Node) -> [Plan.Hook]? {
         guard let hooks = list(node, hook) else { return nil }
         if hooks.isEmpty { reader.error(node, "a list of hooks has at least one") }
-        if Set(hooks.map(\.command)).count < hooks.count { reader.error(node, "a command stands twice") }
+        if Set(hooks.map(\.command)).count < hooks.count { reader.error(node, "a command is listed twice") }
         return hooks
     }
 

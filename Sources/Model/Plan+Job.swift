@@ -127,7 +127,7 @@ extension Plan {
         public static let unreachableRange = 0...1_000_000
     }
 
-    /// Limits in seconds, in `range`, enforced on the worker, or on the applying host for hooks.
+    /// Limits in seconds, in `range`, enforced on the worker, or on the controller for hooks.
     public struct Timeouts: Equatable, Sendable {
         /// Of a Makefile target.
         public var action: Int

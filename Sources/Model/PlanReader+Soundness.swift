@@ -18,7 +18,7 @@ extension PlanReader {
         for stop in plan.reconcile { act(stop.allocation) }
         let stopped = plan.reconcile.map(\.allocation.job)
         let hooked = plan.stopHooks.map(\.job)
-        if Set(hooked).count < hooked.count { reader.error(root, "a job stands twice under `stop_hooks`") }
+        if Set(hooked).count < hooked.count { reader.error(root, "a job is listed twice under `stop_hooks`") }
         for job in hooked where !stopped.contains(job) {
             reader.error(root, "`stop_hooks` names \(job), and nothing of it is stopped")
         }
@@ -39,7 +39,7 @@ extension PlanReader {
                 for demanded in job.demands where planned.contains(demanded) && !lower.contains(demanded) {
                     reader.error(root, "\(job.job) demands \(demanded), which is not in a wave before it")
                 }
-                if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) stands twice") }
+                if !jobs.insert(job.job).inserted { reader.error(root, "the job \(job.job) is listed twice") }
                 checkReferences(job, known: known, root: root, act: act)
                 for worker in Set(job.active + job.phases.flatMap(\.batches).joined().map(\.worker)).sorted()
                 where removed.contains(worker) {
@@ -100,7 +100,7 @@ extension PlanReader {
         var kinds = Set<PhaseKind>()
         for phase in job.phases {
             if !kinds.insert(phase.kind).inserted {
-                reader.error(root, "\(job.job): the phase \(phase.kind.rawValue) stands twice")
+                reader.error(root, "\(job.job): the phase \(phase.kind.rawValue) is listed twice")
             }
             if phase.gate != .none && job.healthCheck == nil {
                 reader.error(root, "\(job.job): a phase has a gate, and the job no health check")

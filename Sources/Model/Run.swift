@@ -21,7 +21,7 @@ public enum RunState: String, Sendable, CaseIterable {
     case succeeded
     case abandoned
 
-    /// Whether the bucket is held by this run, so that no other plan may start.
+    /// Whether the bucket is locked by this run, so that no other plan may start.
     public var isUnfinished: Bool {
         switch self {
         case .running, .parked, .failed: true
@@ -54,7 +54,7 @@ public enum StepState: String, Sendable, CaseIterable {
     case failed
     /// The worker could not be reached, and the attempt is known not to have begun there.
     case unreachable
-    /// Nobody knows whether it ran: neither success nor failure.
+    /// The outcome is unknown: neither success nor failure.
     case unknown
     /// A person or the plan's own rule left it out.
     case skipped

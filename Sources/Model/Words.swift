@@ -44,7 +44,7 @@ public enum Reason: String, Sendable, CaseIterable {
 public enum PlanKind: String, Sendable, CaseIterable {
     /// Brings the workers to the workspace.
     case deploy
-    /// Runs one command of a job, on the control host, once for each active allocation.
+    /// Runs one command of a job, on the controller, once for each active allocation.
     case jobCommand = "job_command"
 }
 

@@ -185,7 +185,7 @@ struct ManifestReader {
         return timeouts
     }
 
-    /// Targets and commands that may be run again where nobody knows whether they ran.
+    /// Targets and commands that may be run again if the outcome is unknown.
     private func readRepeatable(_ node: Node, into manifest: inout Manifest) {
         var found = Set<LifecycleAction>()
         for node in reader.sequence(node) ?? [] {

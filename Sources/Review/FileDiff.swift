@@ -29,7 +29,7 @@ enum FileDiff: Equatable {
     }
 
     /// The line as one of a unified diff, inert on a terminal, cut.
-    static func text(_ line: Line) -> String { line.kind.prefix + Inert.line(line.text, limit: 300) }
+    static func text(_ line: Line) -> String { line.kind.prefix + Escaping.line(line.text, limit: 300) }
 
     /// Lines that are shown.
     var lineCount: Int {

@@ -102,7 +102,7 @@ struct FileOutline {
         return "files (\(origins.map(\.phrase).list("; ")))"
     }
 
-    /// By path, after the code that runs on the control host, so that no limit of a review hides it.
+    /// By path, after the code that runs on the controller, so that no limit of a review hides it.
     private static func precedes(_ a: ChangeGroup.File, _ b: ChangeGroup.File) -> Bool {
         let (isModule, isOther) = (WholeFiles.isModule(a.path), WholeFiles.isModule(b.path))
         if isModule != isOther { return isModule }

@@ -58,7 +58,7 @@ public struct HTMLReview {
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
             base-uri 'none'; form-action 'none'">
             <meta name="referrer" content="no-referrer">
-            <title>\(Inert.entities(plan.summaryLine))</title>
+            <title>\(Escaping.entities(plan.summaryLine))</title>
             <style>
             \(HTMLStyle.css)
             </style>
@@ -94,7 +94,7 @@ public struct HTMLReview {
     // MARK: Head
 
     private mutating func writeHead() {
-        out += "<header>\n<h1>\(Inert.entities(plan.summaryLine))</h1>\n"
+        out += "<header>\n<h1>\(Escaping.entities(plan.summaryLine))</h1>\n"
         out += "<p class=\"id\">\(file.id)</p>\n<ul class=\"facts\">\n"
         for fact in plan.headFacts(outlook) {
             out += "<li>\(fact.phrase.html)"
@@ -188,7 +188,7 @@ public struct HTMLReview {
     }
 
     private mutating func write(_ job: Plan.Job, isOpen: Bool) {
-        out += "<details class=\"job\"\(isOpen ? " open" : "")>\n<summary><b>\(Inert.html(job.job.text))</b> "
+        out += "<details class=\"job\"\(isOpen ? " open" : "")>\n<summary><b>\(Escaping.html(job.job.text))</b> "
         out += "<span>\(job.versionsPhrase.html)</span>"
         for (action, count) in job.actionCounts {
             out += " <span class=\"badge a-\(action.rawValue)\">\(count) \(action.rawValue)</span>"
@@ -249,7 +249,7 @@ public struct HTMLReview {
                 case .stop: "removed"
                 case .change, .heading, .name, .detail: "changed"
                 }
-            var line = "<span class=\"symbol \(style)\">\(symbol)</span> <code>\(Inert.html(item.path))</code>"
+            var line = "<span class=\"symbol \(style)\">\(symbol)</span> <code>\(Escaping.html(item.path))</code>"
             for note in item.notes { line += " <small>\(note.html)</small>" }
             if let sample = item.samples.first, sample.workers == nil, case .note(let note) = sample.diff {
                 out += "<li>\(line) \(Self.small(note))</li>\n"
@@ -284,7 +284,7 @@ public struct HTMLReview {
         out += "<pre>"
         for line in lines {
             // Each line is a block of its own, so none can reorder or cover another.
-            out += "<span class=\"\(Self.style(line.kind))\">\(Inert.entities(FileDiff.text(line)))\n</span>"
+            out += "<span class=\"\(Self.style(line.kind))\">\(Escaping.entities(FileDiff.text(line)))\n</span>"
         }
         if hidden > 0 { out += "<span class=\"mark\">… \(Wording.count(hidden, "more line"))\n</span>" }
         out += "</pre>"
@@ -311,11 +311,11 @@ public struct HTMLReview {
     }
 
     private mutating func writeUnbound() {
-        let unbound = plan.unbound
-        if unbound.isEmpty { return }
-        out += "<section>\n<h2>Not bound by the plan</h2>\n<dl>\n"
-        for item in unbound {
-            out += "<dt>\(Inert.html(item.subject))</dt><dd>\(item.phrase.html)</dd>\n"
+        let unpinned = plan.unpinned
+        if unpinned.isEmpty { return }
+        out += "<section>\n<h2>Not pinned by this plan</h2>\n<dl>\n"
+        for item in unpinned {
+            out += "<dt>\(Escaping.html(item.subject))</dt><dd>\(item.phrase.html)</dd>\n"
         }
         out += "</dl>\n</section>\n"
     }
@@ -325,7 +325,7 @@ public struct HTMLReview {
         out +=
             "<section>\n<h2>Steps</h2>\n<details><summary>\(Wording.count(rows.count, "step")), in order</summary>\n<pre>"
         for row in rows.prefix(Self.manySteps) {
-            out += "\(row.stage)\t\(Inert.html(row.id.text))\n"
+            out += "\(row.stage)\t\(Escaping.html(row.id.text))\n"
         }
         if rows.count > Self.manySteps { out += "… \(rows.count - Self.manySteps) more\n" }
         out += "</pre></details>\n</section>\n"
@@ -336,5 +336,5 @@ public struct HTMLReview {
     }
 
     /// - Parameter text: our own words.
-    private static func small(_ text: String) -> String { "<small>\(Inert.entities(text))</small>" }
+    private static func small(_ text: String) -> String { "<small>\(Escaping.entities(text))</small>" }
 }

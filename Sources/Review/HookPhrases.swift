@@ -55,7 +55,7 @@ extension Plan.Job {
             case .keyValue: "as the job's rollout_order says"
             }
         if commands.isEmpty { return rolloutOrder == .workers ? nil : "order: \(own: source)" }
-        return "order: \(own: source), unless \(commands.map { "\($0)" }.list(" or ")) puts another: then the same "
+        return "order: \(own: source), unless \(commands.map { "\($0)" }.list(" or ")) sets another: then the same "
             + "actions, cut into batches again by it"
     }
 }
@@ -89,7 +89,7 @@ extension Plan.StopHooks {
 
 extension Phrase {
     fileprivate init(hooksFrom modules: Digest, timeout: Int) {
-        self = "hooks on the control host, from _modules \(own: modules.short), \(timeout) s each at most"
+        self = "hooks on the controller, from _modules \(own: modules.short), \(timeout) s each at most"
     }
 }
 

@@ -62,7 +62,7 @@ public enum JSONReview {
             (
                 "not_bound",
                 .array(
-                    plan.unbound.map {
+                    plan.unpinned.map {
                         .object([("subject", .string($0.subject)), ("detail", .string($0.detail))])
                     })
             ),

@@ -62,10 +62,10 @@ public struct MarkdownReview {
         }
         out += "\n"
         if !plan.waves.isEmpty { writeTable() }
-        let unbound = plan.unbound
-        if !unbound.isEmpty {
-            out += "**Not bound by the plan**\n\n"
-            for item in unbound { out += "- \(item.subject): \(item.phrase.markdown)\n" }
+        let unpinned = plan.unpinned
+        if !unpinned.isEmpty {
+            out += "**Not pinned by this plan**\n\n"
+            for item in unpinned { out += "- \(item.subject): \(item.phrase.markdown)\n" }
             out += "\n"
         }
         if !plan.reconcile.isEmpty {
@@ -133,7 +133,7 @@ public struct MarkdownReview {
                 // Renderers disagree on how a vertical bar or a backslash is written inside a table's code spans.
                 let versions = job.versionsPhrase.markdown
                 let version = versions.contains { $0 == "|" || $0 == "\\" } ? "see below" : versions
-                out += "| \(wave.deploymentSequence) | \(Inert.code(job.job.text)) | \(version) | "
+                out += "| \(wave.deploymentSequence) | \(Escaping.code(job.job.text)) | \(version) | "
                 out += "\(count(.start)) | \(count(.restart)) | \(count(.reload)) | \(count(.sync)) |\n"
             }
         }
@@ -149,7 +149,7 @@ public struct MarkdownReview {
     }
 
     private mutating func blocks(_ job: Plan.Job) -> [String] {
-        var head = "#### \(Inert.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
+        var head = "#### \(Escaping.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
         if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
         if job.gateFirst {
             head += "- gate first: the last one failed or never ran\n"
@@ -209,7 +209,7 @@ public struct MarkdownReview {
                 case .removed: "removed"
                 case .mode: "changed"
                 }
-            list += "- \(word) \(Inert.code(item.path))"
+            list += "- \(word) \(Escaping.code(item.path))"
             for note in item.notes { list += " (\(note.markdown))" }
             for sample in item.samples {
                 let workers = sample.workers.map { " on \($0.markdown)" } ?? ""
@@ -217,7 +217,7 @@ public struct MarkdownReview {
                 case .note(let note): list += workers.isEmpty ? " (\(note))" : " (\(note)\(workers))"
                 case .lines(let lines, let hidden):
                     let others = item.others > 0 ? ", \(item.othersText)" : ""
-                    blocks.append(block(Inert.code(item.path) + workers + others, lines, hidden: hidden))
+                    blocks.append(block(Escaping.code(item.path) + workers + others, lines, hidden: hidden))
                 }
             }
             list += "\n"
@@ -230,7 +230,7 @@ public struct MarkdownReview {
     private func block(_ title: String, _ lines: [FileDiff.Line], hidden: Int) -> String {
         var texts = lines.map(FileDiff.text)
         if hidden > 0 { texts.append("… \(Wording.count(hidden, "more line"))") }
-        let fence = Inert.fence(for: texts)
+        let fence = Escaping.fence(for: texts)
         return "\(title)\n\n\(fence)diff\n\(texts.joined(separator: "\n"))\n\(fence)\n\n"
     }
 
@@ -244,7 +244,7 @@ public struct MarkdownReview {
         out += open
         for (index, row) in rows.enumerated() {
             // Ids consist of names, so none can hold a backtick.
-            let line = "\(row.stage)  \(Inert.terminal(row.id.text))\n"
+            let line = "\(row.stage)  \(Escaping.terminal(row.id.text))\n"
             guard fits(line) else {
                 isCut = true
                 out += "… \(Wording.count(rows.count - index, "more step"))\n"

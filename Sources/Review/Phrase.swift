@@ -47,12 +47,12 @@ struct Phrase: ExpressibleByStringInterpolation {
     }
 
     /// On one line of a terminal.
-    var terminal: String { render(own: { $0 }, foreign: Inert.terminal, quoted: { "`\($0)`" }) }
+    var terminal: String { render(own: { $0 }, foreign: Escaping.terminal, quoted: { "`\($0)`" }) }
 
     /// In Markdown, outside of tables.
-    var markdown: String { render(own: { $0 }, foreign: Inert.code) }
+    var markdown: String { render(own: { $0 }, foreign: Escaping.code) }
 
-    var html: String { render(own: Inert.entities, foreign: { "<code>\(Inert.html($0))</code>" }) }
+    var html: String { render(own: Escaping.entities, foreign: { "<code>\(Escaping.html($0))</code>" }) }
 
     private func render(
         own: (String) -> String, foreign: (String) -> String, quoted: (String) -> String = { $0 }

@@ -258,7 +258,7 @@ extension Plan.Job {
         var phrases: [Phrase] = []
         if !repeatable.isEmpty {
             let targets = repeatable.map(\.rawValue).joined(separator: ", ")
-            phrases.append("runs again where nobody knows whether it ran: \(own: targets)")
+            phrases.append("runs again if the outcome is unknown: \(own: targets)")
         }
         if !changedByService.isEmpty {
             let paths = changedByService.map { "\($0)" as Phrase }
@@ -288,7 +288,7 @@ extension Plan.Job {
         if hooks.isEmpty { return check.phrase }
         let commands = hooks.map { "\($0.command)" as Phrase }.list(", then ")
         let probes: Phrase = check.checks.isEmpty ? "" : check.probes + ", \(check.timeoutSeconds) s each, then "
-        return probes + commands + " on the control host; " + check.tries
+        return probes + commands + " on the controller; " + check.tries
     }
 }
 

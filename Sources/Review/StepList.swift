@@ -51,7 +51,7 @@ public struct StepList {
         for row in rows {
             let number = String(row.stage)
             out +=
-                String(repeating: " ", count: width - number.count) + number + "  " + Inert.terminal(row.id.text)
+                String(repeating: " ", count: width - number.count) + number + "  " + Escaping.terminal(row.id.text)
             out += "\n"
         }
         return out + file.plan.summaryLine + "\n"

@@ -54,8 +54,8 @@ public struct TextReview {
         writeHookInput()
         add(0, "")
         if !plan.isEmpty {
-            add(0, "Not bound by the plan:")
-            for item in plan.unbound { add(2, style(.detail, "\(item.subject): \(item.detail)")) }
+            add(0, "Not pinned by this plan:")
+            for item in plan.unpinned { add(2, style(.detail, "\(item.subject): \(item.detail)")) }
             add(0, "")
         }
         add(0, style(.heading, plan.summaryLine))

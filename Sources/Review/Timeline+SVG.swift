@@ -70,8 +70,8 @@ extension Timeline {
     private static func clipped(
         _ text: String, x: Int, y: Int, width: Int, height: Int, style: String
     ) -> String {
-        "<svg x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\"><title>\(Inert.html(text))</title>"
-            + "<text class=\"\(style)\" x=\"6\" y=\"14\">\(Inert.html(text))</text></svg>"
+        "<svg x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\"><title>\(Escaping.html(text))</title>"
+            + "<text class=\"\(style)\" x=\"6\" y=\"14\">\(Escaping.html(text))</text></svg>"
     }
 
     private func names(_ width: Int) -> String {
@@ -80,8 +80,8 @@ extension Timeline {
             let y = index * rowHeight + rowHeight - (rowHeight - 9) / 2
             // The ends of long names tell workers apart.
             let name = worker.text.count <= 24 ? worker.text : "\(worker.text.prefix(10))…\(worker.text.suffix(13))"
-            out += "<text x=\"8\" y=\"\(y)\">\(Inert.html(name))"
-            if name != worker.text { out += "<title>\(Inert.html(worker.text))</title>" }
+            out += "<text x=\"8\" y=\"\(y)\">\(Escaping.html(name))"
+            if name != worker.text { out += "<title>\(Escaping.html(worker.text))</title>" }
             out += "</text>\n"
         }
         return out + "</svg>\n"
@@ -113,8 +113,8 @@ extension Timeline {
                 let (width, height) = (columnWidth - hookWidth - 3, rowHeight - 4)
                 out += "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" rx=\"2\""
                 if cells.count <= Self.manyCells {
-                    out += "><title>\(Inert.html(rows[cell.row].text)): \(cell.word) "
-                    out += Inert.html(blockOfColumn[cell.column].title)
+                    out += "><title>\(Escaping.html(rows[cell.row].text)): \(cell.word) "
+                    out += Escaping.html(blockOfColumn[cell.column].title)
                     if let place = cell.place { out += ", \(place)" }
                     out += "</title></rect>"
                 } else {

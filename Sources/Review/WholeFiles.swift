@@ -2,7 +2,7 @@ internal import Model
 
 /// Which files that only one side of a change has are shown whole; of the others a review shows what differs.
 public enum WholeFiles: Sendable {
-    /// New files below `_modules/`: what hooks run on the control host.
+    /// New files below `_modules/`: what hooks run on the controller.
     case newModules
     /// All that are added or removed.
     case all

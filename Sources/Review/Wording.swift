@@ -3,7 +3,7 @@ public import Model
 /// The words in which a plan is told, for every format.
 enum Wording {
     /// Makes a text from a plan safe to show on one line of a terminal.
-    static func safe(_ text: String) -> String { Inert.terminal(text) }
+    static func safe(_ text: String) -> String { Escaping.terminal(text) }
 
     /// `1 file`, `3 files`.
     static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {

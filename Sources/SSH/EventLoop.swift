@@ -11,7 +11,7 @@ final class EventLoop {
     private var sessions: [Ticket: Session] = [:]
     /// The session of each command under way.
     private var commands: [Ticket: Ticket] = [:]
-    private var unsettled: [Session] = []
+    private var unfinished: [Session] = []
     private var handshakes = 0
     private var handshakeQueue: [Ticket] = []
     /// No deadline is earlier than this. It may be the time of a deadline that is gone: then one look at all of them
@@ -127,7 +127,7 @@ final class EventLoop {
     func markUnsettled(_ session: Session) {
         guard !session.isUnsettled else { return }
         session.isUnsettled = true
-        unsettled.append(session)
+        unfinished.append(session)
     }
 
     /// Adds a socket to the ones waited for, or changes for what.
@@ -169,9 +169,9 @@ final class EventLoop {
 
     private func settle() {
         // Sessions that run through others make work for them and the other way round, so this goes on until it is quiet.
-        while !unsettled.isEmpty {
-            let batch = unsettled
-            unsettled = []
+        while !unfinished.isEmpty {
+            let batch = unfinished
+            unfinished = []
             for session in batch {
                 session.isUnsettled = false
                 session.advance()

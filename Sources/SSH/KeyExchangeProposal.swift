@@ -55,14 +55,14 @@ struct KeyExchangeProposal {
                     + "\(offer). Record one of its keys"
             }
             let weak = theirs.filter { known.contains($0) && !ours.contains($0) }
-            let wayOut =
+            let remedy =
                 if let setting = algorithms.setting, !allowed.isEmpty, let name = weak.first {
                     "\(name) is known here and not used, since it is weak: to allow it for this server, \(setting(name))"
                 } else {
                     "or use a newer libssh2 here"
                 }
             return "no \(kind.name) is known to both sides: the server has \(offer); libssh2 \(LibSSH2.version.text) "
-                + "has \(Self.text(ours)). Allow one of these there (\(kind.setting) in its sshd_config); \(wayOut)"
+                + "has \(Self.text(ours)). Allow one of these there (\(kind.setting) in its sshd_config); \(remedy)"
         }
         return nil
     }

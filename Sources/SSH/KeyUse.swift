@@ -3,7 +3,7 @@ struct KeyUse {
     let type: String
 
     /// Why not, and what to do about it; nil where it can.
-    var problem: (reason: String, wayOut: String)? {
+    var problem: (reason: String, remedy: String)? {
         let version = LibSSH2.version.text
         let newKey = "Make an Ed25519 key (ssh-keygen -t ed25519), add it to authorized_keys, and use that"
         if type.contains("-cert-v0") {

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// libssh2 never touches a socket here: its callbacks append to `outbound`, which always takes everything, and take from
 /// `inbound`. So a send never stops inside a packet, and the only reason for `EAGAIN` is that the peer has not answered
-/// yet: operations of different channels may follow each other in any order. Whoever sends bulk data looks at
+/// yet: operations of different channels may follow each other in any order. A sender of bulk data looks at
 /// `outbound.count` first. The same two queues serve a session that runs through another session's channel.
 final class Link {
     var inbound = ByteQueue()

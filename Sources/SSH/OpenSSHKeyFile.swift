@@ -29,7 +29,8 @@ struct OpenSSHKeyFile: Sendable {
         guard let passphrase, !passphrase.isEmpty else { throw .passphraseNeeded(path: path) }
         guard derivation == "bcrypt", cipher == "aes256-ctr" else {
             throw .key(
-                path: path, reason: "the cipher \(cipher) is not supported; `ssh-keygen -p -f \(path)` encrypts it anew"
+                path: path,
+                reason: "the cipher \(cipher) is not supported; `ssh-keygen -p -f \(path)` encrypts it again"
             )
         }
         var reader = WireReader(derivationOptions)
@@ -48,7 +49,7 @@ struct OpenSSHKeyFile: Sendable {
             plain = (try? AES._CTR.decrypt(sealed, using: .init(data: material[..<32]), nonce: nonce)).map { Array($0) }
         }
         guard let plain else { throw .key(path: path, reason: "the key file is damaged") }
-        // The same random number stands twice at the front: that is the format's check of the passphrase.
+        // The same random number is listed twice at the front: that is the format's check of the passphrase.
         var check = WireReader(plain)
         guard let first = check.uint32(), first == check.uint32() else { throw .wrongPassphrase(path: path) }
         return payload(with: plain)

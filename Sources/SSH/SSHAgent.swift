@@ -29,12 +29,12 @@ public final class SSHAgent: Sendable {
     ///   - socketPath: usually the value of `SSH_AUTH_SOCK`.
     ///   - chosen: the one key to offer; nil for all.
     /// - Throws: ``SSHError/agent(reason:)`` where the agent cannot be asked or does not hold the key;
-    ///   ``SSHError/unsupportedKey(name:reason:wayOut:)`` where it only holds keys that this libssh2 cannot use.
+    ///   ``SSHError/unsupportedKey(name:reason:remedy:)`` where it only holds keys that this libssh2 cannot use.
     public static func connect(
         socketPath: String, only chosen: SSHPublicKeyFile? = nil
     ) async throws(SSHError) -> SSHAgent {
         if let chosen, let problem = KeyUse(type: chosen.key.type).problem {
-            throw .unsupportedKey(name: chosen.path, reason: problem.reason, wayOut: problem.wayOut)
+            throw .unsupportedKey(name: chosen.path, reason: problem.reason, remedy: problem.remedy)
         }
         let result: Result<[Identity], SSHError> = await withCheckedContinuation { continuation in
             DispatchQueue(label: "ssh.agent.list").async {
@@ -54,7 +54,7 @@ public final class SSHAgent: Sendable {
         if usable.isEmpty, let problem = KeyUse(type: first.key.type).problem {
             throw .unsupportedKey(
                 name: "\(first.comment) of the ssh-agent (\(first.key))", reason: problem.reason,
-                wayOut: problem.wayOut)
+                remedy: problem.remedy)
         }
         return SSHAgent(socketPath: socketPath, identities: usable)
     }

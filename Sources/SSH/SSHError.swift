@@ -14,8 +14,8 @@ public indirect enum SSHError: Error, Sendable, Hashable {
     /// The server's host key is not in known_hosts.
     case unknownHostKey(SSHEndpoint, presented: SSHHostKey, note: String?)
     /// The server shows another host key than the one that is on record at `source` (`file:line`, or who has pinned it).
-    /// `wayOut` is what to do where the new key is right.
-    case changedHostKey(SSHEndpoint, presented: SSHHostKey, recorded: [String], source: String, wayOut: String)
+    /// `remedy` is what to do where the new key is right.
+    case changedHostKey(SSHEndpoint, presented: SSHHostKey, recorded: [String], source: String, remedy: String)
     /// The host key is marked `@revoked` at `source` (`file:line`).
     case revokedHostKey(SSHEndpoint, presented: SSHHostKey, source: String)
     /// None of the keys was accepted for the user.
@@ -29,7 +29,7 @@ public indirect enum SSHError: Error, Sendable, Hashable {
     /// The server allows not even one more channel on this connection (`MaxSessions`).
     case tooManyChannels(SSHEndpoint)
     /// A key that the libssh2 in use cannot sign with.
-    case unsupportedKey(name: String, reason: String, wayOut: String)
+    case unsupportedKey(name: String, reason: String, remedy: String)
     /// A key file that cannot be read or understood.
     case key(path: String, reason: String)
     /// An encrypted key without a passphrase.
@@ -63,10 +63,10 @@ extension SSHError: CustomStringConvertible {
         case .unknownHostKey(let endpoint, let presented, let note):
             "\(endpoint): the host key \(presented) is not in known_hosts\(note.map { " (\($0))" } ?? ""). "
                 + "Compare the fingerprint with the host's own (`ssh-keygen -lf` on its host key), then record the key."
-        case .changedHostKey(let endpoint, let presented, let recorded, let source, let wayOut):
+        case .changedHostKey(let endpoint, let presented, let recorded, let source, let remedy):
             "\(endpoint): THE HOST KEY HAS CHANGED. The server shows \(presented); \(source) has "
-                + "\(recorded.joined(separator: ", ")). Either the host was set up anew, or somebody is in between. "
-                + "Nothing was sent. If the key that it shows is right, \(wayOut)."
+                + "\(recorded.joined(separator: ", ")). Either the host was reinstalled, or somebody is in between. "
+                + "Nothing was sent. If the key that it shows is right, \(remedy)."
         case .revokedHostKey(let endpoint, let presented, let source):
             "\(endpoint): the host key \(presented) is revoked by \(source). Nothing was sent."
         case .authentication(let endpoint, let reason):
@@ -79,8 +79,8 @@ extension SSHError: CustomStringConvertible {
             "\(endpoint): \(reason)."
         case .tooManyChannels(let endpoint):
             "\(endpoint): the server allows no channel on this connection; see MaxSessions in its sshd_config."
-        case .unsupportedKey(let name, let reason, let wayOut):
-            "\(name): this key cannot be used: \(reason). \(wayOut)"
+        case .unsupportedKey(let name, let reason, let remedy):
+            "\(name): this key cannot be used: \(reason). \(remedy)"
         case .key(let path, let reason):
             "\(path): \(reason)."
         case .passphraseNeeded(let path):

@@ -68,7 +68,7 @@ extension SSHHostKeyPolicy {
             return .refused(
                 .changedHostKey(
                     endpoint, presented: key, recorded: [other.key.description], source: other.place,
-                    wayOut: "put it into that line"))
+                    remedy: "put it into that line"))
         }
         switch self {
         case .acceptNew(_, let path), .pinned(_, _, let path?): return .new(recordIn: path)
@@ -97,11 +97,11 @@ extension SSHHostKeyPolicy {
         if let line = plain.first(where: { pins.fingerprints.contains($0.key.fingerprint) }) {
             return .changedHostKey(
                 endpoint, presented: key, recorded: [line.key.description], source: line.place,
-                wayOut: "put it into that line and \(pins.renewal)")
+                remedy: "put it into that line and \(pins.renewal)")
         }
         let isKnown = plain.contains { $0.key == key }
         return .changedHostKey(
             endpoint, presented: key, recorded: pins.fingerprints.sorted(), source: pins.source,
-            wayOut: isKnown ? pins.renewal : "record it in known_hosts and \(pins.renewal)")
+            remedy: isKnown ? pins.renewal : "record it in known_hosts and \(pins.renewal)")
     }
 }

@@ -20,7 +20,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
     /// - Parameter passphrase: needed for an encrypted key only.
     /// - Throws: ``SSHError/key(path:reason:)`` where the file cannot be read or understood,
     ///   ``SSHError/passphraseNeeded(path:)``, ``SSHError/wrongPassphrase(path:)``, and
-    ///   ``SSHError/unsupportedKey(name:reason:wayOut:)`` for a key that this libssh2 cannot sign with.
+    ///   ``SSHError/unsupportedKey(name:reason:remedy:)`` for a key that this libssh2 cannot sign with.
     public static func load(path: String, passphrase: String? = nil) async throws(SSHError) -> SSHPrivateKey {
         let bytes: [UInt8]
         switch SmallFile.read(path, limit: 1 << 20) {
@@ -32,7 +32,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
             // Perhaps the public half, or a certificate.
             let type = text.prefix { $0 != " " }
             if type.contains("-cert-v0"), let problem = KeyUse(type: String(type)).problem {
-                throw .unsupportedKey(name: path, reason: problem.reason, wayOut: problem.wayOut)
+                throw .unsupportedKey(name: path, reason: problem.reason, remedy: problem.remedy)
             }
             throw .key(path: path, reason: "this is not a private key (no line begins with -----BEGIN)")
         }
@@ -43,7 +43,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
             throw .key(path: path, reason: "the key file is damaged")
         }
         if let problem = KeyUse(type: file.publicKey.type).problem {
-            throw .unsupportedKey(name: path, reason: problem.reason, wayOut: problem.wayOut)
+            throw .unsupportedKey(name: path, reason: problem.reason, remedy: problem.remedy)
         }
         let plain = try await file.decrypted(passphrase: passphrase, path: path)
         return SSHPrivateKey(
@@ -65,7 +65,7 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
         let isRSA =
             label == "RSA PRIVATE KEY" || (PEM.payload(of: text, label: label)?.prefix(64).contains(rsa) ?? false)
         if let problem = KeyUse(type: isRSA ? "ssh-rsa" : label == "DSA PRIVATE KEY" ? "ssh-dss" : label).problem {
-            throw .unsupportedKey(name: path, reason: problem.reason, wayOut: problem.wayOut)
+            throw .unsupportedKey(name: path, reason: problem.reason, remedy: problem.remedy)
         }
         return SSHPrivateKey(path: path, type: label, fingerprint: nil, text: bytes + [0])
     }

@@ -36,7 +36,8 @@ struct Advice {
             return
                 "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
         case .stale:
-            return "Put the facts back and run the same command, or \(abandon). The next plan then replaces what was "
+            return
+                "Restore the expected state and run the same command, or \(abandon). The next plan then replaces what was "
                 + "changed on workers."
         case .unknown:
             let step = unknown.count == 1 ? unknown[0].text : "STEP"

@@ -6,7 +6,7 @@ import Model
 struct PauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
-        abstract: "Parks a run: what is in flight comes to its end, nothing new begins; the same command continues it.")
+        abstract: "Parks a run: what is in flight finishes, nothing new begins; the same command continues it.")
 
     @OptionGroup var options: BucketOptions
 
@@ -28,7 +28,7 @@ struct PauseCommand: AsyncParsableCommand {
             try await options.rollout().pause(run, isExecuted: lock == nil, reason: reason)
             options.terminal.print(
                 lock == nil
-                    ? "Run \(run) is asked to park: what is in flight comes to its end." : "Run \(run) is paused.")
+                    ? "Run \(run) is asked to park: what is in flight finishes." : "Run \(run) is paused.")
         }
     }
 }
@@ -36,7 +36,7 @@ struct PauseCommand: AsyncParsableCommand {
 struct AbandonCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "abandon",
-        abstract: "Gives an unfinished run up; what it began is unsettled, and the next plan acts on it.")
+        abstract: "Gives up an unfinished run. The next plan deploys again what it began.")
 
     @OptionGroup var options: BucketOptions
 

@@ -45,7 +45,7 @@ final class ProgressPrinter: Sendable {
             case .parking(let reason):
                 terminal.print(
                     terminal.styled("parking", .yellow)
-                        + " after \(reason): what is in flight comes to its end, nothing new begins")
+                        + " after \(reason): what is in flight finishes, nothing new begins")
             case .admitted(let batch, let seconds, let isRecorded, let end, let cutoff):
                 let basis = isRecorded ? "as before" : "by its timeouts"
                 terminal.print(

@@ -104,7 +104,7 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    /// The bucket is held only meanwhile, so that somebody else can use it while this process waits.
+    /// The bucket is locked only meanwhile, so that somebody else can use it while this process waits.
     ///
     /// - Returns: why nothing goes on now; nil where the run came to an end.
     private func applyOnce(_ file: PlanFile) async throws -> WindowHold? {

@@ -21,7 +21,7 @@ enum Signals {
 
     private static let received = Mutex(Received())
 
-    /// Every request of this process, those before the call too: whoever listens next has to obey what the one before may
+    /// Every request of this process, those before the call too: the next listener has to obey what the one before may
     /// not have heard. There is one listener at a time.
     static func parkRequests() -> AsyncStream<ParkRequest> {
         install()

@@ -17,7 +17,7 @@ struct BucketTemplate {
 
     /// What planning elsewhere needs stays in: maand.conf, workspace/ and the workers' host keys.
     private static let ignored = """
-        # What only the applying host may have: keys, what is recorded of the workers, the contents of plans.
+        # What only the controller may have: keys, what is recorded of the workers, the contents of plans.
         # Host keys are no secret, and planning for ssh needs them.
         /secrets/*
         !/secrets/known_hosts
@@ -79,7 +79,7 @@ struct BucketTemplate {
         # Variables of the applying process that hooks get, beside PATH, HOME and what else every program needs.
         # hook_environment = ["VAULT_ADDR"]
 
-        # Virtual environments for hooks in Python, by job: where only root or whoever applies may write.
+        # Virtual environments for hooks in Python, by job: where only root or the user who applies may write.
         # hook_venvs = {hello = "/opt/maand/venvs/hello"}
 
         # workspace/bucket.jobs.conf says what jobs reserve in memory and cpu; "prod" here means bucket.jobs.prod.conf.

@@ -51,18 +51,18 @@ struct CatalogJobs: ParsableCommand {
 
     func run() throws {
         try options.printList(
-            ["job", "active", "stopped", "unsettled", "versions", "state"], { try $0.jobs() },
+            ["job", "active", "stopped", "unfinished", "versions", "state"], { try $0.jobs() },
             row: { entry in
                 let versions = entry.versions.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
                 return [
-                    entry.job.text, String(entry.active), String(entry.stopped), String(entry.unsettled),
+                    entry.job.text, String(entry.active), String(entry.stopped), String(entry.unfinished),
                     versions.joined(separator: ", "), state(entry.record),
                 ]
             },
             json: { entry in
                 [
                     ("job", .string(entry.job.text)), ("active", .int(entry.active)),
-                    ("stopped", .int(entry.stopped)), ("unsettled", .int(entry.unsettled)),
+                    ("stopped", .int(entry.stopped)), ("unfinished", .int(entry.unfinished)),
                     ("versions", .object(entry.versions.sorted { $0.key < $1.key }.map { ($0.key, .int($0.value)) })),
                     ("gate_pending", .bool(entry.record.gatePending)),
                     ("incomplete", .bool(entry.record.incomplete)),

@@ -6,7 +6,7 @@ struct JobCommand: ParsableCommand {
         commandName: "job-command",
         abstract: "Plans to run a command of a job that names the event `cli`.",
         discussion: """
-            The command runs on the applying host, once for each active allocation of the job, side by side; what it \
+            The command runs on the controller, once for each active allocation of the job, side by side; what it \
             writes into the key-value store takes effect with its success. The plan is applied like any other: \
             maand-plan job-command api command_report | maand-apply -
             """)

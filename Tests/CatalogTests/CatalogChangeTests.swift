@@ -136,10 +136,10 @@ import Testing
         #expect(
             try catalog.jobs() == [
                 JobEntry(
-                    job: one.job, record: JobRecord(), active: 2, stopped: 0, unsettled: 1,
+                    job: one.job, record: JobRecord(), active: 2, stopped: 0, unfinished: 1,
                     versions: ["1.0.0": 1, "2.0.0": 1]),
                 JobEntry(
-                    job: three.job, record: JobRecord(), active: 1, stopped: 0, unsettled: 0, versions: ["1.0.0": 1]),
+                    job: three.job, record: JobRecord(), active: 1, stopped: 0, unfinished: 0, versions: ["1.0.0": 1]),
             ])
         #expect(try catalog.allocations().map(\.allocation) == [one, two, three])
         #expect(try catalog.allocations().map(\.changedAt) == [at(1), at(3), at(2)])

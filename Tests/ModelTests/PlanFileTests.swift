@@ -32,7 +32,7 @@ import YAML
     }
 }
 
-/// Another file of whoever applies.
+/// Another file of the user who applies.
 @Suite struct ForeignFileTests {
     @Test(arguments: [
         "SECRET", "SECRET: a", "- SECRET", "\u{feff}plan_format: 1\nSECRET: 1\n", "plan_format: SECRET\n",

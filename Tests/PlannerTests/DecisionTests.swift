@@ -45,7 +45,7 @@ import Testing
         #expect(plan.matched == ["api": ["w1": ["manifest.json"]]])
     }
 
-    @Test func unsettledActsThoughTheWorkspaceWasPutBack() throws {
+    @Test func unfinishedActsThoughTheWorkspaceWasPutBack() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(2)
         let fields = #""restart_policy": "reload", "restart_globs": ["extra/"]"#
@@ -65,7 +65,7 @@ import Testing
         #expect(plan.summary.unchanged == 1)
     }
 
-    @Test func unsettledThatWasNeverPromotedStarts() throws {
+    @Test func unfinishedThatWasNeverPromotedStarts() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(1)
         try bucket.job("api")

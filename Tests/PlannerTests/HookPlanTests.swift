@@ -4,7 +4,7 @@ import Planner
 import Testing
 import YAML
 
-/// What a plan says of the code that a job runs on the control host.
+/// What a plan says of the code that a job runs on the controller.
 @Suite struct HookPlanTests {
     /// A job with a script for each command; `commands` is `name: event, event`.
     private func job(
@@ -329,7 +329,7 @@ import YAML
         ("script: command_pre_deploy.py", "script: command_pre_deploy.rb", "`script` is the command's name"),
         (
             "command: command_second, script: command_second.py",
-            "command: command_pre_deploy, script: command_pre_deploy.py", "a command stands twice"
+            "command: command_pre_deploy, script: command_pre_deploy.py", "a command is listed twice"
         ),
         (
             "may_be_replaced_by: [command_pre_deploy, command_second]", "may_be_replaced_by: [command_second]",

@@ -25,7 +25,7 @@ import Testing
                 let text = MarkdownReview.text(file, showsSteps: steps)
                 #expect(text.utf8.count <= MarkdownReview.maximumSize)
                 #expect(text.hasPrefix("### \(file.plan.summaryLine)\n"))
-                #expect(text.contains("**Not bound by the plan**"))
+                #expect(text.contains("**Not pinned by this plan**"))
                 let opened = text.ranges(of: "<details>").count
                 #expect(opened == text.ranges(of: "</details>").count)
                 #expect(text.contains("Cut here") == (jobs >= 800 || steps && jobs == 40), "\(jobs) \(steps)")
@@ -82,7 +82,7 @@ import Testing
         #expect(page.contains("prefers-color-scheme: dark"))
         #expect(page.contains("<title>w2: restart api, upgrade batch 2</title>"))
         #expect(page.contains("api/upgrade/2/w2/restart"))
-        #expect(page.contains("Not bound by the plan"))
+        #expect(page.contains("Not pinned by this plan"))
         for tag in ["details", "section", "ul", "ol", "li", "svg", "pre", "div", "span", "g", "code", "p", "dl"] {
             let opened = page.matches(of: try Regex("<\(tag)[ >]")).count
             #expect(opened == page.ranges(of: "</\(tag)>").count, "\(tag)")
@@ -98,7 +98,7 @@ import Testing
         #expect((value["summary"] as? [String: Any])?["restart"] as? Int == 2)
         let steps = try #require(value["steps"] as? [[String: Any]])
         #expect(steps.compactMap { $0["id"] as? String } == StepList.rows(file.plan).map(\.id.text))
-        #expect((value["not_bound"] as? [[String: Any]])?.count == file.plan.unbound.count)
+        #expect((value["not_bound"] as? [[String: Any]])?.count == file.plan.unpinned.count)
     }
 
     @Test func stepsAreThoseOfTheGraph() throws {
@@ -118,6 +118,6 @@ import Testing
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
         plan.reconcile = []
         plan.waves = []
-        #expect(plan.unbound.isEmpty)
+        #expect(plan.unpinned.isEmpty)
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Review
 
-/// What a reviewer sees of the code that a plan runs on the control host.
+/// What a reviewer sees of the code that a plan runs on the controller.
 @Suite struct HookReviewTests {
     @Test func textTellsWhatRunsWhenAndForHowMany() throws {
         let text = TextReview.text(PlanFile(try Hooked.plan()), color: false)
@@ -15,7 +15,7 @@ import Testing
             String(text[start.lowerBound..<end.lowerBound]) == """
                 Stops, before the first wave
                   - stop old 0.9.0 on w1, w2, w3  (removed; deployed files go, data and logs stay)
-                  after stops of old, hooks on the control host, from _modules \(short), 60 s each at most
+                  after stops of old, hooks on the controller, from _modules \(short), 60 s each at most
                     after_allocation_stopped, for 3 allocations
                       1. command_leave (command_leave.sh, \(short))
 
@@ -27,7 +27,7 @@ import Testing
                         ~ conf/a.yml
                         - conf/old.yml
                         ~ run.sh  (type or mode)
-                      hooks on the control host, from _modules \(short), 600 s each at most
+                      hooks on the controller, from _modules \(short), 600 s each at most
                         pre_deploy, before anything of the job is touched, for 3 active allocations
                           1. command_order (command_order.py, \(short))
                           2. command_secrets (command_secrets.py, \(short), may be repeated)
@@ -38,7 +38,7 @@ import Testing
                         post_deploy, after all batches and gates, for 3 active allocations
                           1. command_tell (command_tell.ts, \(short))
                           2. command_note (command_note.js, \(short))
-                      order: as in workers.json, unless command_order or command_secrets puts another: then the same \
+                      order: as in workers.json, unless command_order or command_secrets sets another: then the same \
                 actions, cut into batches again by it
                       upgrade in 3 batches, a gate after each batch
                         1. ~ restart w1  (restart glob matched)
@@ -47,7 +47,7 @@ import Testing
                              conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
                         3. ~ restart w3  (restart glob matched)
                              conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
-                      gate: tcp :80 and `true` on the worker, 2 s each, then command_smoke on the control host; \
+                      gate: tcp :80 and `true` on the worker, 2 s each, then command_smoke on the controller; \
                 3 attempts, 1 s apart
                       ports: http 80
 
@@ -103,7 +103,7 @@ import Testing
                         1. + new w1  (first deploy)
                            ~ update w2  (content changed)
                         2. ~ update w3  (content changed)
-                      gate: command_smoke on the control host; 3 attempts, 1 s apart
+                      gate: command_smoke on the controller; 3 attempts, 1 s apart
 
                 """.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n")), "\(text)")
         #expect(text.contains("job_control, in place of Makefile targets, batch by batch, for 3 allocations\n"))
@@ -142,7 +142,7 @@ import Testing
         #expect(text.contains("      runs a command, and rolls nothing out\n"))
         #expect(text.contains("cli, which is all that this plan does, for 3 active allocations\n"))
         #expect(text.hasSuffix("Plan: a command to run for 3 allocations, and nothing else.\n"))
-        #expect(!text.contains("make, shells") && text.contains("Programs on the control host"))
+        #expect(!text.contains("make, shells") && text.contains("Programs on the controller"))
         #expect(MarkdownReview.text(file, showsSteps: true).contains("- runs a command, and rolls nothing out\n"))
         #expect(HTMLReview.page(file, showsSteps: true).contains("runs a command, and rolls nothing out"))
         #expect(StepList.rows(plan).map(\.id.text).first == "api/cli/w1/command_order")
@@ -166,7 +166,7 @@ import Testing
                 }
             }
             #expect(text.contains(Hooked.digest.short))
-            #expect(text.contains("Programs on the control host"))
+            #expect(text.contains("Programs on the controller"))
             for hook in plan.stopHooks.flatMap(\.commands) { #expect(text.contains(hook.script)) }
         }
     }
@@ -252,19 +252,19 @@ import Testing
 
     @Test func whatIsNotBoundIsToldWhereThereAreHooks() throws {
         let subjects = [
-            "Values of variables and secrets", "Programs on the control host", "What hooks fetch and read",
+            "Values of variables and secrets", "Programs on the controller", "What hooks fetch and read",
             "Variables of the applying process", "Virtual environments",
         ]
         let plan = try Hooked.plan()
-        let unbound = plan.unbound
-        for subject in subjects { #expect(unbound.contains { $0.subject == subject }, "\(subject)") }
-        #expect(unbound.first { $0.subject == "Virtual environments" }?.detail.contains("of api run") == true)
+        let unpinned = plan.unpinned
+        for subject in subjects { #expect(unpinned.contains { $0.subject == subject }, "\(subject)") }
+        #expect(unpinned.first { $0.subject == "Virtual environments" }?.detail.contains("of api run") == true)
         #expect(
-            unbound.first { $0.subject == "Variables of the applying process" }?.detail.contains("hook_environment")
+            unpinned.first { $0.subject == "Variables of the applying process" }?.detail.contains("hook_environment")
                 == true)
         // None of its hooks is in Python.
-        #expect(try !Hooked.jobControl().unbound.contains { $0.subject == "Virtual environments" })
-        let plain = try Samples.plan(workers: ["w1"], batch: 1).unbound
+        #expect(try !Hooked.jobControl().unpinned.contains { $0.subject == "Virtual environments" })
+        let plain = try Samples.plan(workers: ["w1"], batch: 1).unpinned
         for subject in subjects { #expect(!plain.contains { $0.subject == subject }, "\(subject)") }
     }
 }

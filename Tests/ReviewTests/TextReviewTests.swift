@@ -37,13 +37,13 @@ import Testing
                       gate: tcp :80 and `true` on the worker; 3 attempts, 1 s apart, 2 s each
                       ports: http 80
 
-                Not bound by the plan:
+                Not pinned by this plan:
                   Programs on the workers: make, shells, interpreters and everything that targets and checks call are used as they are there.
                   What targets fetch: Packages, images and downloads are whatever their servers give at that time.
                   Values of secrets: A plan never holds them. What services read from elsewhere may change after the review.
                   data/ and logs/ of each job: They belong to the jobs; targets find them as the last release left them.
                   Freezes of the bucket: workspace/freezes.yaml is not in the plan; as it is then, it may hold any run, also one that has begun.
-                  Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the applying machine decides who answers.
+                  Host keys of 3 workers: The plan names none for w1, w2, w3: known_hosts of the controller decides who answers.
                   Name resolution: 2 addresses of workers are names; which hosts these are is decided when the plan is applied.
 
                 Plan: 3 to restart, 3 to stop; 2 unchanged.
@@ -109,7 +109,7 @@ import Testing
             TextReview.text(file, color: false), MarkdownReview.text(file, showsSteps: false),
             HTMLReview.page(file, showsSteps: false),
         ] {
-            #expect(text.contains("runs again where nobody knows whether it ran: reload, start"))
+            #expect(text.contains("runs again if the outcome is unknown: reload, start"))
             #expect(text.contains("at most 20 s for an action, 60 s for a push of files"))
             #expect(text.contains("data and logs stay; 20 s at most"))
         }

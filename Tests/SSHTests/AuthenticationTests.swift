@@ -102,9 +102,9 @@ import Testing
                 try await connect(fleet, [.key(SSHPrivateKey.load(path: path))])
             } catch let error as SSHError {
                 // With libssh2 1.11 and later the key works.
-                guard case .unsupportedKey(path, let reason, let wayOut) = error else { throw error }
+                guard case .unsupportedKey(path, let reason, let remedy) = error else { throw error }
                 #expect(reason.contains("RSA"))
-                #expect(wayOut.contains("ssh-keygen -t ed25519"))
+                #expect(remedy.contains("ssh-keygen -t ed25519"))
             }
         }
     }

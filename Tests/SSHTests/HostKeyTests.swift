@@ -207,11 +207,11 @@ import Testing
             let error = await refusal {
                 _ = try await connect(fleet, .pinned(pins("SHA256:other"), KnownHosts(), record: file))
             }
-            guard case .changedHostKey(_, _, ["SHA256:other"], "the list", let wayOut) = error else {
+            guard case .changedHostKey(_, _, ["SHA256:other"], "the list", let remedy) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
-            #expect(wayOut.contains("make another list"))
+            #expect(remedy.contains("make another list"))
             #expect(!FileManager.default.fileExists(atPath: file))
             let pinned = try await connect(
                 fleet, .pinned(pins(try #require(right.first)), KnownHosts(), record: file))
@@ -227,12 +227,12 @@ import Testing
             let error = await refusal {
                 _ = try await connect(fleet, .pinned(pins(other.fingerprint), hosts(text), record: nil))
             }
-            guard case .changedHostKey(_, _, let recorded, "hosts:2", let wayOut) = error else {
+            guard case .changedHostKey(_, _, let recorded, "hosts:2", let remedy) = error else {
                 Issue.record("\(String(describing: error))")
                 return
             }
             #expect(recorded == ["ssh-ed25519 \(other.fingerprint)"])
-            #expect(wayOut.contains("that line and make another list"))
+            #expect(remedy.contains("that line and make another list"))
         }
     }
 

@@ -377,7 +377,7 @@ class Again(bucket.Case):
         self.refuse(b.apply(), 3, WORKERS[1], "app.conf on the worker", "abandon")
         status = self.succeed(b.status()).out
         self.assertIn("app.conf on the worker", status)
-        self.assertIn("Put the facts back", status)
+        self.assertIn("Restore the expected state", status)
         self.succeed(b.abandon(2, "it shall go"))
         self.succeed(b.plan())
         planned = bucket.actions(b.read_plan())["api"]

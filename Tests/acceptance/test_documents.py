@@ -118,6 +118,19 @@ class Texts(bucket.Case):
     def test_documents_use_plain_words(self):
         self.assert_plain([page for page in PAGES if page != COMMANDS])
 
+    def test_sources_use_plain_words(self):
+        """As whole words, of the part of the list that is not for the documents alone."""
+        lines = (pathlib.Path(__file__).parent / "words.txt").read_text().partition("# In documents alone:")[0].splitlines()
+        words = [line.partition(" => ")[0] for line in lines if not line.startswith("#")]
+        pattern = re.compile(r"\b(" + "|".join(map(re.escape, words)) + r")\b", re.IGNORECASE)
+        found = []
+        for path in sorted(path for folder in ("Sources", "plans", "scripts") for path in (ROOT / folder).rglob("*")):
+            if path.is_file():
+                found += [f"{path.relative_to(ROOT)}:{number}: {match.group()}"
+                          for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+                          for match in pattern.finditer(line)]
+        self.assertEqual(found, [])
+
     def test_help_uses_plain_words(self):
         self.assert_plain([COMMANDS])
 

@@ -36,7 +36,7 @@ class Restored(hookbucket.HookBucket):
             conf = (self.path / "maand.conf").read_text()
             self.id = conf.split('bucket_id = "')[1].split('"')[0]
             for owner in self.path.glob(f"workers/*/opt/worker/{self.id}/owner"):
-                # The first word is the applying host, which is another one than that of the archive.
+                # The first word is the controller, which is another one than that of the archive.
                 owner.write_text(" ".join([controller(), *owner.read_text().split()[1:]]) + "\n")
 
     def remove(self):
@@ -180,7 +180,7 @@ class Fixtures:
             self.assertEqual(b.kv("get", "vars/job/web", "release." + worker), "1.1.0\n")
             self.assertEqual(
                 b.kv("get", "secrets/job/web", "password." + worker, "--reveal"), f"the secret of {worker}\n")
-        # A hook has put another order than the plan's, before the kill.
+        # A hook has set another order than the plan's, before the kill.
         restarts = [worker for job, worker, target in b.targets() if job == "api"]
         self.assertEqual((restarts[0], set(restarts[1:3]), restarts[3]), ("w3", {"w2", "w1"}, "w4"))
         self.nothing_to_do(b)

@@ -65,7 +65,7 @@ class GivenUp(bucket.Case):
             self.assertEqual([row.target for row in b.rows()], ["stop", "stop", "start", "start"])
 
     def test_a_removal_dies_behind_its_last_word(self):
-        """The files are gone, and the catalog does not know it: the next plan comes to its end all the same."""
+        """The files are gone, and the catalog does not know it: the next plan finishes all the same."""
         b = self.applied()
         self.leave(b)
         self.succeed(b.plan())

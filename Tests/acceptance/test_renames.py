@@ -150,7 +150,7 @@ class Renames(SSHCase):
         self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
 
     def test_a_name_that_goes_to_a_new_machine(self):
-        """The machine keeps what it runs under its new name, and the old name begins anew elsewhere."""
+        """The machine keeps what it runs under its new name, and the old name begins again elsewhere."""
         fleet = Fleet(self, 2)
         b = Named(self, fleet)
         b.name({"a": 1})
@@ -205,7 +205,7 @@ class Renames(SSHCase):
         return sorted(b.rows(), key=lambda row: row.start)
 
     def test_a_fresh_host_at_an_old_address(self):
-        """Its key is another: what ran under the old name is given up, and it begins anew."""
+        """Its key is another: what ran under the old name is given up, and it begins again."""
         fleet, b = self.named(["a"])
         fleet("kill", 1)
         shutil.rmtree(b.root("a"))

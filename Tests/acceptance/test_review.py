@@ -166,7 +166,7 @@ class Formats(bucket.Case):
         self.assertTrue(rows[-1].startswith("Plan: 2 to restart"), rows[-1])
         self.assertNotIn("owned", title)
         # Every row that begins at the left edge is the program's own.
-        own = ("Plan", "deploy in", "after a failure", "2 workers", "Wave 0", "Not bound")
+        own = ("Plan", "deploy in", "after a failure", "2 workers", "Wave 0", "Not pinned")
         for row in rows:
             self.assertTrue(not row or row.startswith(" ") or row.startswith(own), row)
         self.assertEqual([row for row in rows if row.startswith("Wave")], ["Wave 0"])

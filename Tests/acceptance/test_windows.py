@@ -204,7 +204,7 @@ class Executing(bucket.Case):
         urgent = b.start_apply(plan="urgent.plan.yaml")
         bucket.until(b.began, "the urgent one at work")
         self.succeed(b.plan("--window", f"{utc(time.time() - 3600)} for 2h"))
-        self.refuse(b.apply(), 75, "the bucket is held by")
+        self.refuse(b.apply(), 75, "the bucket is locked by")
         child = b.start_apply("--wait")
         self.assertIn("Waiting for it", child.stdout.readline())
         b.release("api", b.hosts[0])

@@ -14,7 +14,7 @@ public struct ApprovalCheck: Sendable {
     ///   - plan: the plan's file; signatures lie in `<plan>.sig.d` unless `signatures` names a folder. Nil where the plan
     ///     comes from elsewhere.
     public init(
-        hostPath: String = StandingPolicy.hostPath, operatorPath: String?, bucketFolder: String, plan: String?,
+        hostPath: String = EffectivePolicy.hostPath, operatorPath: String?, bucketFolder: String, plan: String?,
         signatures: String? = nil
     ) {
         self.hostPath = hostPath
@@ -29,14 +29,14 @@ public struct ApprovalCheck: Sendable {
     /// The policy that holds on this host; nil where there is none.
     ///
     /// - Throws: `ApprovalProblem`.
-    public func policy() throws(ApprovalProblem) -> StandingPolicy? {
-        try StandingPolicy.find(hostPath: hostPath, operatorPath: operatorPath, bucketFolder: bucketFolder)
+    public func policy() throws(ApprovalProblem) -> EffectivePolicy? {
+        try EffectivePolicy.find(hostPath: hostPath, operatorPath: operatorPath, bucketFolder: bucketFolder)
     }
 
     /// What the policy and the signatures say of a plan.
     public struct Assessment: Sendable {
         /// The policy as it is on this host now.
-        public let standing: StandingPolicy
+        public let standing: EffectivePolicy
         /// What holds: of the standing policy and of the one that the run began under whatever is stricter.
         public let policy: ApprovalPolicy
         /// Whose approvals count, and what is missing.
@@ -67,7 +67,7 @@ public struct ApprovalCheck: Sendable {
     }
 
     private func findings(
-        _ file: PlanFile, _ standing: StandingPolicy, at now: Timestamp
+        _ file: PlanFile, _ standing: EffectivePolicy, at now: Timestamp
     ) async throws -> [SignatureFinding] {
         guard let signatures else { return [] }
         let folder = try SignatureFolder(signatures)
@@ -90,7 +90,7 @@ public struct ApprovalCheck: Sendable {
         }
     }
 
-    /// Keys that signed a plan, whoever's they are: for hosts without a policy.
+    /// Keys that signed a plan, of any person: for hosts without a policy.
     ///
     /// - Throws: `ApprovalProblem`; `CancellationError`.
     public func signedKeys(_ file: PlanFile) async throws -> [(file: String, writtenAt: Timestamp, key: String?)] {

@@ -54,7 +54,7 @@ public struct ApprovalTally: Equatable, Sendable {
     public private(set) var counted: [Approval] = []
     /// The other signatures, and why they do not count.
     public private(set) var rejected: [Rejection] = []
-    /// What keeps the plan from beginning, whoever approves it.
+    /// What keeps the plan from beginning, whatever approvals it has.
     public private(set) var planProblem: String?
 
     /// Approvals that are missing; 0 where there are enough.

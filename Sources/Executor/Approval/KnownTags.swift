@@ -4,7 +4,7 @@ public import Model
 internal import SSH
 internal import YAML
 
-/// What is known of workers' tags beside what a plan says of them: whoever writes the plan may leave a tag out there.
+/// What is known of workers' tags beside what a plan says of them: the author of the plan may leave a tag out there.
 public struct KnownTags: Sendable {
     /// What `workers.json` says now.
     private let workspace: [WorkerName: [String: String]]
@@ -45,7 +45,7 @@ public struct KnownTags: Sendable {
         [place(of: worker)] + keys(of: worker, knownKeys).map(Trait.hostKey)
     }
 
-    /// The keys that a plan or the catalog names, and those of `known_hosts`: whoever writes a plan may leave keys out.
+    /// The keys that a plan or the catalog names, and those of `known_hosts`: the author of a plan may leave keys out.
     private static func keys(of worker: PlanWorker, _ knownKeys: (PlanWorker) -> [String]) -> Set<String> {
         guard let ssh = worker.ssh else { return [] }
         return Set(ssh.hostKeys).union(knownKeys(worker))

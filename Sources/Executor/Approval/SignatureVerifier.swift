@@ -18,7 +18,7 @@ struct SignatureVerifier: Sendable {
     ///
     /// - Throws: `ApprovalProblem` where its files cannot be written or `ssh-keygen` cannot be started.
     static func with<Value>(
-        _ policy: StandingPolicy?, at now: Timestamp, _ body: (SignatureVerifier) async throws -> Value
+        _ policy: EffectivePolicy?, at now: Timestamp, _ body: (SignatureVerifier) async throws -> Value
     ) async throws -> Value {
         // A handler rather than an ignored signal: what is ignored stays so in programs that are started.
         signal(SIGPIPE) { _ in }
@@ -57,7 +57,7 @@ struct SignatureVerifier: Sendable {
         }
     }
 
-    /// The fingerprint of the key that signed these bytes for our purpose, whoever's it is; nil where none did.
+    /// The fingerprint of the key that signed these bytes for our purpose, of any person; nil if none did.
     ///
     /// - Throws: `ApprovalProblem`, `CancellationError`.
     func key(of signature: [UInt8], over bytes: [UInt8]) async throws -> String? {
@@ -128,7 +128,7 @@ struct SignatureVerifier: Sendable {
     private static let maximumNames = 32
 
     /// Of a list that it cannot read `ssh-keygen` says that it revokes everything.
-    private func checkRevocations(_ bytes: [UInt8], of policy: StandingPolicy) async throws {
+    private func checkRevocations(_ bytes: [UInt8], of policy: EffectivePolicy) async throws {
         guard RevocationList.isKRL(bytes) else { return }
         let answer = try await ask(["-Q", "-l", "-f", path(Self.revocations)], [])
         guard answer.isSuccess else {

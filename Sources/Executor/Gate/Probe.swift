@@ -3,7 +3,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// One look at one service, from the control host.
+/// One look at one service, from the controller.
 ///
 /// Probes only ask: they may be repeated at will, and hold no state. Proxy settings of the environment play no part.
 enum Probe {

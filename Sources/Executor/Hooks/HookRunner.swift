@@ -5,7 +5,7 @@ internal import HookAPI
 internal import KeyValues
 internal import Model
 
-/// Runs hooks on the control host, each under a receipt there like that of a remote step on its worker: a
+/// Runs hooks on the controller, each under a receipt there like that of a remote step on its worker: a
 /// process that continues a killed run knows whether a hook ran.
 struct HookRunner: Sendable {
     /// Hooks that run at the same time; the others of a large batch wait. Hooks may wait for each other, so there are many.
@@ -264,7 +264,7 @@ struct HookRunner: Sendable {
     private func writeEnvironment(_ values: [String: String], to file: String) throws {
         try PrivateFolder.make(PrivateFolder.hooks(of: bucketFolder))
         try PrivateFolder.make(environments)
-        // A hook makes its files as any other command of whoever applies does.
+        // A hook makes its files as any other command of the user who applies does.
         let text =
             ["umask \(String(Umask.ofUser, radix: 8))\n"]
             + values.sorted { $0.key < $1.key }.map { "export \($0.key)=\(ShellText.quoted($0.value))\n" }

@@ -1,4 +1,4 @@
-/// A bound on how many things happen at once; whoever waits gets in in the order of asking.
+/// A bound on how many things happen at once; waiting tasks get in in the order of asking.
 actor Slots {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []

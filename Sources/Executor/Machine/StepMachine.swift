@@ -17,7 +17,7 @@ public import Model
 ///
 /// The rules that it keeps: the stages of a job follow each other; a job starts when every job of a lower
 /// wave is complete; no batch of a job starts once more of its allocations failed than its `max_failures`, and none of
-/// an unknown outcome or on stale facts is among those; the hooks of a batch come when its whole batch has ended, for the
+/// an unknown outcome or with drift is among those; the hooks of a batch come when its whole batch has ended, for the
 /// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed and their workers
 /// prove that they did the work; a job with any failure is not complete, and never lets dependents run.
 ///

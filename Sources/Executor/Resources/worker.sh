@@ -10,7 +10,7 @@
 #
 # Files of one attempt, receipts/<run>/<attempt>.*:
 #   run      boot id, runner's pid, its start time, command digest; written before anything else
-#   go       created exclusively: whoever creates it decides, the runner to begin or a fence to close the id
+#   go       created exclusively: its creator decides, the runner to begin or a fence to close the id
 #   began    the command may have begun; where `go` exists without it, it has not and never will
 #   out err  its output; of one that grows too large, without the middle
 #   done.*   the outcome, in the name, so that publishing it needs no data block
@@ -102,7 +102,7 @@ look() {
         wboot= wpid= wstart= wdigest= gone=
         outcome && return
         [ -e "$R/$run.settled" ] && { state='notstarted settled'; return; }
-        # Before `run` is read: whoever made `go` has written that before.
+        # Before `run` is read: the creator of `go` has written that before.
         [ -e "$r.go" ] && gone=1
         { read -r wboot wpid wstart wdigest _ <"$r.run"; } 2>/dev/null
         if [ "$wboot" = "$boot" ] && alive "$wpid" "$wstart"; then state=running; return; fi
@@ -574,7 +574,7 @@ if [ "$verb" = _runner ]; then
     esac
     o=$kind.$status.$((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})).$outs.$errs
     mark "$r.done.$o" || mv "$r.began" "$r.done.$o"
-    # For whoever has lost the catalog; where it is missing, the next plan acts once more than it had to.
+    # For a user who has lost the catalog; if it is missing, the next plan acts once more than it had to.
     echo "$id $kind.$status $target" >"$lock"
     # What is empty has nothing that could be lost but its name.
     set -- "$R/$run"
@@ -1013,7 +1013,7 @@ if [ "$verb" = push ]; then
     umask 022
     { mkdir -p "$T" && tar -xomf - -C "$S" 9>&- && [ -e "$S/plan" ]; } || {
         rm -rf "$S"
-        # Whoever takes the worker over removes what is not brought in.
+        # A run that takes the worker over removes what is not brought in.
         owned
         answer failed transfer
     }

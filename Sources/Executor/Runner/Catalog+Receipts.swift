@@ -15,7 +15,7 @@ extension Catalog {
 
     /// Runs by which workers find out whether this catalog has seen who took them last; nil before the first run.
     ///
-    /// A refresh begins anew: what it has asked the workers, it knows, whoever took them.
+    /// A refresh begins again: what it has asked the workers, it knows, also if another run took them.
     func lineage() throws -> RunLineage? {
         let newest = try runs(limit: Self.rememberedRuns)
         let refresh = newest.firstIndex { $0.detail == Rollout.refreshed }

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Model
 
-/// This machine and whoever uses it, as runs and workers know them.
+/// This machine and its user, as runs and workers know them.
 public enum ControlHost {
     /// `user@host`, for the record.
     public static var who: String { "\(NSUserName())@\(ProcessInfo.processInfo.hostName)" }

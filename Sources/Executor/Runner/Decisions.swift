@@ -21,7 +21,7 @@ extension Rollout {
     /// What a decision to give a run up is called in the record.
     static let abandon = "abandon"
 
-    /// Gives an unfinished run up. What it began stays unsettled, so the next plan acts on it; so is what somebody had
+    /// Gives an unfinished run up. What it began stays unfinished, so that the next plan deploys it again; so is what somebody had
     /// changed on a worker where the run has stopped, so that the next plan replaces it.
     ///
     /// What is in flight is closed on its worker where it has not begun; what runs there goes on. A worker that cannot

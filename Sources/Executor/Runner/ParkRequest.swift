@@ -2,7 +2,7 @@
 public struct ParkRequest: Equatable, Sendable {
     /// Who asks, for people.
     public var reason: String
-    /// Whoever asks waits for it to end. What then still runs on a worker is left to it after `patience`: it goes on there,
+    /// The user who asks waits for it to end. What then still runs on a worker is left to it after `patience`: it goes on there,
     /// and the next process asks what became of it.
     public var isUrgent: Bool
 

@@ -95,7 +95,7 @@ struct Recorder: Sendable {
 
     /// Begins and ends the promotions of one batch, in one transaction. Of those that `refused` has an ending for, that is
     /// recorded.
-    func promote(_ attempts: [StepMachine.Attempt], refused: [StepIndex: Performer.Ending]) async throws {
+    func promote(_ attempts: [StepMachine.Attempt], refused: [StepIndex: StepRunner.Ending]) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         var promoted: [StepIndex] = []
         for attempt in attempts {
@@ -168,7 +168,7 @@ struct Recorder: Sendable {
         let plan = graph.plan
         guard plan.kind == .deploy else { return [] }
         return plan.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
-            seen[Workforce.preflightStep(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
+            seen[WorkerPool.preflightStep(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
                 .seen(worker.worker, $0)
             }
         }

@@ -25,7 +25,7 @@ extension Rollout {
             else { return nil }
             return (record, index, session)
         }
-        let closings = await attempts.sideBySide(width: Workforce.width) { attempt in
+        let closings = await attempts.sideBySide(width: WorkerPool.width) { attempt in
             await Closing(of: attempt.record.attemptID, attempt.session)
         }
         for ((record, index, _), closing) in zip(attempts, closings) {
@@ -82,7 +82,7 @@ extension Rollout {
                 case .interrupted(let interruption):
                     try await session.settle(attempt)
                     self = .over(
-                        .unknown, exitStatus: nil, detail: "it began, and nobody knows how it ended",
+                        .unknown, exitStatus: nil, detail: "it began, and its outcome is unknown",
                         note: interruption.orphans.isEmpty
                             ? nil
                             : "what ran it was killed, and processes of it still live: \(interruption.orphansText)"

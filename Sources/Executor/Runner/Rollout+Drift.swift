@@ -10,18 +10,18 @@ extension Rollout {
     ///
     /// - Parameter records: the recorded steps of the run; where one of the plan's has begun, nothing is asked.
     func driftAtStart(
-        _ performer: Performer, _ machine: StepMachine, _ records: [StepRecord]
+        _ stepRunner: StepRunner, _ machine: StepMachine, _ records: [StepRecord]
     ) async -> [StaleFact] {
-        guard records.allSatisfy({ Workforce.isPreflight($0.step) }) else { return [] }
-        let all = performer.graph.firstStepsOfAllocations
+        guard records.allSatisfy({ WorkerPool.isPreflight($0.step) }) else { return [] }
+        let all = stepRunner.graph.firstStepsOfAllocations
         var predicted = machine
         var next = Set<StepIndex>()
         let commands = predicted.advance()
         if commands.count == 1, case .check(let steps) = commands[0] { next = Set(steps) }
-        let others = await performer.drifts(of: all.filter { !next.contains($0) }, isStaging: false)
+        let others = await stepRunner.drifts(of: all.filter { !next.contains($0) }, isStaging: false)
         if others.isEmpty { return [] }
         // In the plan's order.
-        return await performer.drifts(of: all.filter(next.contains), isStaging: false) + others
+        return await stepRunner.drifts(of: all.filter(next.contains), isStaging: false) + others
     }
 
     /// Nothing of the run has begun: what keeps it from that is recorded, as of a batch.

@@ -5,7 +5,7 @@ internal import Model
 extension Rollout {
     /// A run whose workers were asked, as this process executes it.
     struct Prepared: Sendable {
-        var performer: Performer
+        var stepRunner: StepRunner
         var machine: StepMachine
         /// What somebody has changed on its workers, where nothing of the run has begun.
         var drift: [StaleFact]
@@ -15,23 +15,23 @@ extension Rollout {
     ///
     /// - Throws: `RolloutError` where the run cannot go on; `CancellationError`.
     func prepare(
-        _ plan: Plan, _ recorder: Recorder, _ records: [StepRecord], _ keeper: WindowKeeper, options: Options,
+        _ plan: Plan, _ recorder: Recorder, _ records: [StepRecord], _ monitor: WindowMonitor, options: Options,
         over transport: any Transport
     ) async throws -> Prepared {
         do {
-            let workforce = try await Workforce.assemble(
+            let pool = try await WorkerPool.assemble(
                 plan, owner: owner(of: recorder.run), takeOver: options.takeOver, transport: transport,
                 recorder: recorder, records: records)
-            let performer = Performer(recorder: recorder, store: store, workforce: workforce, keeper: keeper)
+            let stepRunner = StepRunner(recorder: recorder, store: store, pool: pool, monitor: monitor)
             var records = records
-            let isGivenUp = try await giveUpAbsent(of: workforce, recorder, records)
-            if try await performer.settleUnknown(records) || isGivenUp {
+            let isGivenUp = try await giveUpAbsent(of: pool, recorder, records)
+            if try await stepRunner.settleUnknown(records) || isGivenUp {
                 records = try catalog.steps(of: recorder.run.id)
             }
             let machine = Self.machine(recorder.graph, records, options)
-            let drift = await driftAtStart(performer, machine, records)
+            let drift = await driftAtStart(stepRunner, machine, records)
             try Task.checkCancellation()
-            return Prepared(performer: performer, machine: machine, drift: drift)
+            return Prepared(stepRunner: stepRunner, machine: machine, drift: drift)
         } catch {
             // What a worker did not answer any more is no fault of it.
             try Task.checkCancellation()
@@ -41,13 +41,13 @@ extension Rollout {
 
     /// Gives up what absent workers run; false where there are none.
     private func giveUpAbsent(
-        of workforce: Workforce, _ recorder: Recorder, _ records: [StepRecord]
+        of pool: WorkerPool, _ recorder: Recorder, _ records: [StepRecord]
     ) async throws -> Bool {
         let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
-        for (worker, reason) in workforce.absent.sorted(by: { $0.key < $1.key }) {
+        for (worker, reason) in pool.absent.sorted(by: { $0.key < $1.key }) {
             try await recorder.giveUp(worker, latest: latest, reason: reason)
         }
-        return !workforce.absent.isEmpty
+        return !pool.absent.isEmpty
     }
 
     /// Somebody has asked to park while the workers were asked: this process has begun nothing.
@@ -60,7 +60,7 @@ extension Rollout {
     }
 }
 
-extension Performer {
+extension StepRunner {
     /// Asks once more about targets of which an earlier process could not learn how they ended. What their workers know by
     /// now settles them; the others stay unknown.
     ///
@@ -74,7 +74,7 @@ extension Performer {
             else { return nil }
             return (record, index, target)
         }
-        let endings = await unknown.sideBySide(width: Workforce.width) { record, index, target in
+        let endings = await unknown.sideBySide(width: WorkerPool.width) { record, index, target in
             await ending(of: record, target, index)
         }
         for ((record, index, _), ending) in zip(unknown, endings) {
@@ -91,7 +91,7 @@ extension Performer {
 
     /// How an attempt ended, where its worker says that it did.
     private func ending(of record: StepRecord, _ target: Target, _ index: StepIndex) async -> Ending? {
-        guard let session = try? await workforce.session(graph.steps[index].worker),
+        guard let session = try? await pool.session(graph.steps[index].worker),
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
             case .finished = report,
             case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), "the worker")

@@ -113,7 +113,7 @@ extension Rollout {
         let names = workers.map(\.worker)
         // Asking for what is there needs no ownership.
         let owner = Owner(controller: controller, sequence: 0, run: "-")
-        let answers = await names.sideBySide(width: Workforce.width) { [configuration] worker in
+        let answers = await names.sideBySide(width: WorkerPool.width) { [configuration] worker in
             await Self.answer(
                 of: WorkerSession(
                     worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,

@@ -65,7 +65,7 @@ public struct Rollout: Sendable {
     let store: ContentStore
     /// `user@host`, for the record.
     let who: String
-    /// Names this applying host on the workers: letters and digits, the same for all its runs.
+    /// Names this controller on the workers: letters and digits, the same for all its runs.
     let controller: String
     let clock: Clock
     /// Random text for a new run; 16 hexadecimal digits.
@@ -104,20 +104,20 @@ public struct Rollout: Sendable {
     public func apply(
         _ file: PlanFile, options: Options, parkRequests: AsyncStream<ParkRequest>
     ) async throws -> Ending {
-        // Whoever asks to pause from now on means this process.
+        // A request to pause is for this process from now on.
         let pauses = try catalog.latestRun(of: file.id).map { try self.pauses(of: $0.id).count } ?? 0
         let resumed: Run?
-        let keeper: WindowKeeper
+        let monitor: WindowMonitor
         let permit: Permit
         switch try await opening(file, options) {
         case .alreadyDone(let run): return .alreadyDone(run)
         case .nothingToDo: return .nothingToDo
-        case .ready(let run, let window, let approval): (resumed, keeper, permit) = (run, window, approval)
+        case .ready(let run, let window, let approval): (resumed, monitor, permit) = (run, window, approval)
         }
         let transport = try await transport(for: file.plan, acceptsNewHosts: options.acceptsNewHosts)
         do {
             let ending = try await execute(
-                file, resumed, keeper, permit, options: options, over: transport,
+                file, resumed, monitor, permit, options: options, over: transport,
                 parkRequests: { self.parkRequests(parkRequests, of: $0, known: pauses) })
             await transport.close()
             return ending
@@ -153,7 +153,7 @@ public struct Rollout: Sendable {
     private enum Opening {
         case alreadyDone(Run)
         case nothingToDo
-        case ready(Run?, WindowKeeper, Permit)
+        case ready(Run?, WindowMonitor, Permit)
     }
 
     /// - Parameter isPreview: nothing may be written.
@@ -173,8 +173,8 @@ public struct Rollout: Sendable {
         if plan.isEmpty { return .nothingToDo }
         let resumed = try existingRun(of: file)
         let hasBegun = try resumed.map(self.hasBegun) ?? false
-        let keeper = try windowKeeper(plan, permit.watch)
-        try checkWindow(file, resumed, hasBegun: hasBegun, keeper)
+        let monitor = try windowMonitor(plan, permit.watch)
+        try checkWindow(file, resumed, hasBegun: hasBegun, monitor)
         if !hasBegun {
             let snapshot = try catalog.snapshot()
             let contradicted = snapshot.contradicted(plan.renames)
@@ -188,7 +188,7 @@ public struct Rollout: Sendable {
         try checkContent(of: plan)
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try checkHooks(of: plan, isPreview: isPreview) }
-        return .ready(resumed, keeper, permit)
+        return .ready(resumed, monitor, permit)
     }
 
     static func machine(
@@ -201,7 +201,7 @@ public struct Rollout: Sendable {
     }
 
     private func execute(
-        _ file: PlanFile, _ resumed: Run?, _ keeper: WindowKeeper, _ permit: Permit, options: Options,
+        _ file: PlanFile, _ resumed: Run?, _ monitor: WindowMonitor, _ permit: Permit, options: Options,
         over transport: any Transport, parkRequests: (RunID) -> AsyncStream<ParkRequest>
     ) async throws -> Ending {
         let run = try resumed ?? begin(file, permit)
@@ -211,7 +211,7 @@ public struct Rollout: Sendable {
         }
         do {
             return try await execute(
-                run, file.plan, keeper, options: options, over: transport, parkRequests: parkRequests(run.id))
+                run, file.plan, monitor, options: options, over: transport, parkRequests: parkRequests(run.id))
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             let before = resumed?.state == .failed ? RunState.failed : .parked
@@ -237,7 +237,7 @@ public struct Rollout: Sendable {
 
     /// Whether any step of a run was begun. Where its workers were never all ready, none was, and it holds nobody up.
     func hasBegun(_ run: Run) throws -> Bool {
-        try catalog.steps(of: run.id).contains { !Workforce.isPreflight($0.step) }
+        try catalog.steps(of: run.id).contains { !WorkerPool.isPreflight($0.step) }
     }
 
     private func begin(_ file: PlanFile, _ permit: Permit) throws -> Run {
@@ -257,7 +257,7 @@ public struct Rollout: Sendable {
     }
 
     private func execute(
-        _ run: Run, _ plan: Plan, _ keeper: WindowKeeper, options: Options, over transport: any Transport,
+        _ run: Run, _ plan: Plan, _ monitor: WindowMonitor, options: Options, over transport: any Transport,
         parkRequests: AsyncStream<ParkRequest>
     ) async throws -> Ending {
         let records = try catalog.steps(of: run.id)
@@ -271,17 +271,17 @@ public struct Rollout: Sendable {
             telling.cancel()
         }
         let prepared = try await inbox.urgent.race {
-            try await prepare(plan, recorder, records, keeper, options: options, over: transport)
+            try await prepare(plan, recorder, records, monitor, options: options, over: transport)
         }
         guard let prepared else {
             return try endUnprepared(run, "stopped by a signal before it began anything")
         }
         let drift = prepared.drift
         if !drift.isEmpty { return try endStale(run, recorder, drift) }
-        var performer = prepared.performer
+        var stepRunner = prepared.stepRunner
         let hooks = plan.hasHooks ? try await hookRunner(for: plan, recorder, records) : nil
-        performer.hooks = hooks
-        let runner = Runner(performer: performer, recorder: recorder, observe: observe)
+        stepRunner.hooks = hooks
+        let runner = Runner(stepRunner: stepRunner, recorder: recorder, observe: observe)
         let end: Runner.End
         do {
             end = try await runner.run(prepared.machine, parkRequests: inbox.requests)
@@ -291,7 +291,7 @@ public struct Rollout: Sendable {
         }
         await hooks?.services.close()
         let result = end.machine.result ?? .parked
-        let hold = result == .parked && end.parkReason == nil ? keeper.hold : nil
+        let hold = result == .parked && end.parkReason == nil ? monitor.hold : nil
         FaultPoint.reach("before the run ends")
         try catalog.finish(
             run.id, state: Self.state(of: result), detail: Self.detail(of: result, end, hold, options),

@@ -71,10 +71,11 @@ extension RolloutError: CustomStringConvertible {
             with its own plan file, or give it up: maand-apply abandon \(run.id) --reason '...'
             """
         case .abandoned(let run):
-            "run \(run.id) of this plan was abandoned. Plan again: what it began is unsettled and will act."
+            "run \(run.id) of this plan was abandoned. Plan again: the next plan deploys again what it began."
         case .stale(let facts):
             Self.list(
-                "the plan is stale, nothing was touched. Plan again, or put the facts back:", facts.map(\.description))
+                "the plan is stale, nothing was touched. Plan again, or restore the expected state:",
+                facts.map(\.description))
         case .knownOtherwise(let renames):
             Self.list(
                 "the plan is stale, nothing was touched. Plan again: the catalog does not have these workers any more as the "
@@ -151,7 +152,7 @@ extension RolloutError: CustomStringConvertible {
     private static func stranger(_ rename: Plan.Rename) -> String {
         "\(rename): another machine has this address. \(rename.to) does not show the receipts that \(rename.from) had. "
             + "Where the machine of \(rename.from) has another address now, correct the addresses in workers.json and plan "
-            + "again. Where it was set up anew, or put back from a copy: take \(rename.to) out of workers.json, plan and "
+            + "again. Where it was reinstalled, or put back from a copy: take \(rename.to) out of workers.json, plan and "
             + "apply, which gives up what is recorded of \(rename.from); then put it in again"
     }
 

@@ -10,12 +10,12 @@ struct Runner: Sendable {
     /// Steps in flight at once, whatever a batch's size: each may hold a connection's channel and two output tails.
     static let maximumInFlight = 256
 
-    private let performer: Performer
+    private let stepRunner: StepRunner
     private let recorder: Recorder
     private let observe: @Sendable (RunEvent) -> Void
 
-    init(performer: Performer, recorder: Recorder, observe: @escaping @Sendable (RunEvent) -> Void) {
-        self.performer = performer
+    init(stepRunner: StepRunner, recorder: Recorder, observe: @escaping @Sendable (RunEvent) -> Void) {
+        self.stepRunner = stepRunner
         self.recorder = recorder
         self.observe = observe
     }
@@ -63,20 +63,20 @@ struct Runner: Sendable {
                 case .checked(let steps, let stale):
                     inFlight -= 1
                     end.staleFacts += stale
-                    end.machine.leave(performer.graph.leftBehind)
+                    end.machine.leave(stepRunner.graph.leftBehind)
                     waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
                 case .held(let steps):
                     inFlight -= 1
                     waiting += end.machine.checked(steps, isStale: false, isHeld: true)
                 case .ended(let step, let outcome):
                     inFlight -= 1
-                    performer.keeper.noteEnd(of: performer.graph.steps[step])
+                    stepRunner.monitor.noteEnd(of: stepRunner.graph.steps[step])
                     if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
                         end.machine.reorder(end.machine.graph.places[step].unit, order)
                         recorder.follow(end.machine.graph)
                     }
-                    if performer.graph.rules(step).isProbe {
-                        end.machine.leave(performer.graph.leftBehind)
+                    if stepRunner.graph.rules(step).isProbe {
+                        end.machine.leave(stepRunner.graph.leftBehind)
                     }
                     let unit = end.machine.graph.places[step].unit
                     let before = end.machine.toleratedFailures(of: unit)
@@ -89,13 +89,13 @@ struct Runner: Sendable {
                     observe(.parking(reason: request.reason))
                     end.parkReason = request.reason
                     end.machine.park()
-                    performer.parking.raise()
+                    stepRunner.parking.raise()
                     guard request.isUrgent else { break }
                     group.addTask {
                         try? await Task.sleep(for: ParkRequest.patience)
                         return .patienceEnded
                     }
-                case .patienceEnded: performer.leaving.raise()
+                case .patienceEnded: stepRunner.leaving.raise()
                 case .listenerEnded:
                     break
                 }
@@ -116,18 +116,18 @@ struct Runner: Sendable {
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {
         switch command {
         case .check(let steps):
-            guard try await performer.isAdmitted(steps, isResumed: false) else { return .held(steps) }
-            let stale = try await performer.staleFacts(of: steps)
-            if stale.isEmpty { try await performer.leaveUnusable(steps) }
+            guard try await stepRunner.isAdmitted(steps, isResumed: false) else { return .held(steps) }
+            let stale = try await stepRunner.staleFacts(of: steps)
+            if stale.isEmpty { try await stepRunner.leaveUnusable(steps) }
             return .checked(steps, stale)
         case .admit(let steps):
-            return try await performer.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
+            return try await stepRunner.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
         case .perform(let step, let attempt):
-            return .ended(step, try await performer.perform(step, attempt: attempt))
+            return .ended(step, try await stepRunner.perform(step, attempt: attempt))
         case .settle(let step, let attempt):
-            return .ended(step, try await performer.settle(step, attempt: attempt))
+            return .ended(step, try await stepRunner.settle(step, attempt: attempt))
         case .promote(let attempts):
-            return .promoted(attempts.map(\.step), refused: try await performer.promote(attempts))
+            return .promoted(attempts.map(\.step), refused: try await stepRunner.promote(attempts))
         }
     }
 }

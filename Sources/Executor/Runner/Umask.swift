@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// The umask of this process, and that of whoever has started it.
+/// The umask of this process, and that of the process that started it.
 ///
 /// What these programs write is for their user alone, from the first byte on; what is meant for others gets its mode
 /// explicitly. Programs that they start for the user get the user's umask back.

@@ -5,7 +5,7 @@ internal import Model
 extension Rollout {
     /// - Parameter approvals: says when the plan's approvals lapse; nil where it needs none.
     /// - Throws: `RolloutError` where this machine does not know the plan's zone or knows it otherwise.
-    func windowKeeper(_ plan: Plan, _ approvals: ApprovalWatch?) throws -> WindowKeeper {
+    func windowMonitor(_ plan: Plan, _ approvals: ApprovalWatch?) throws -> WindowMonitor {
         // What is wrong with the freezes is found when they are asked for.
         let zone =
             plan.window?.zone ?? (try? Self.freezes(in: bucketFolder, zones).zone) ?? FreezeFile.Contents.none.zone
@@ -15,7 +15,7 @@ extension Rollout {
         if let stale = plan.window?.staleInstants(rules).first {
             throw RolloutError.zone("\(stale). Update tzdata here, or plan again")
         }
-        return WindowKeeper(
+        return WindowMonitor(
             plan.window, rules: rules,
             freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones).freezes },
             clock: clock, approvals: approvals, observe: observe)
@@ -34,17 +34,17 @@ extension Rollout {
     ///
     /// - Throws: `WindowHold` outside of the window and where nothing fits into what is left of it, `RolloutError` where
     ///   it will never fit.
-    func checkWindow(_ file: PlanFile, _ resumed: Run?, hasBegun: Bool, _ keeper: WindowKeeper) throws {
+    func checkWindow(_ file: PlanFile, _ resumed: Run?, hasBegun: Bool, _ monitor: WindowMonitor) throws {
         let plan = file.plan
         if !hasBegun, let limit = plan.policy.startBefore, clock.now() >= limit {
             throw RolloutError.tooLate(limit)
         }
-        let calendar = try keeper.calendar()
+        let calendar = try monitor.calendar()
         if calendar.isAlwaysOpen { return }
         let graph = try resumed.map { try self.graph(of: $0, plan) } ?? StepGraph(plan)
         let records = try resumed.map { try catalog.steps(of: $0.id) } ?? []
         do {
-            try checkOpening(calendar, graph, records, keeper)
+            try checkOpening(calendar, graph, records, monitor)
         } catch var hold as WindowHold {
             if hold.next == nil, !hold.isFrozen {
                 throw RolloutError.windowIsOver(hold.reason, mixed: graph.mixedVersions(records))
@@ -58,12 +58,12 @@ extension Rollout {
     }
 
     private func checkOpening(
-        _ calendar: WindowCalendar, _ graph: StepGraph, _ records: [StepRecord], _ keeper: WindowKeeper
+        _ calendar: WindowCalendar, _ graph: StepGraph, _ records: [StepRecord], _ monitor: WindowMonitor
     ) throws {
         let estimator = try estimator(graph)
         let isDone = graph.isDone(by: records)
         let now = clock.now()
-        if calendar.freeze(at: now) != nil, let hold = try keeper.check(0).hold { throw hold }
+        if calendar.freeze(at: now) != nil, let hold = try monitor.check(0).hold { throw hold }
         var shortest: Int64?
         for unit in graph.units.indices {
             var isNext = true
@@ -90,7 +90,7 @@ extension Rollout {
         }
         // What is in flight has to be asked about, and gates to be probed, whatever fits besides.
         let isInFlight = records.contains { $0.state == .started }
-        if let hold = try keeper.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
+        if let hold = try monitor.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
     }
 
     func estimator(_ graph: StepGraph) throws -> Estimator {
@@ -127,15 +127,15 @@ extension StepGraph {
     }
 }
 
-extension Performer {
+extension StepRunner {
     /// Whether the batch of these first steps may begin now, or go on.
     ///
     /// - Parameter isResumed: parts of it may be done.
     func isAdmitted(_ steps: [StepIndex], isResumed: Bool) async throws -> Bool {
         guard let first = steps.first else { return true }
         let (unit, stage) = (graph.places[first].unit, graph.places[first].stage)
-        guard await keeper.isApproved(graph.batchName(unit: unit, stage: stage)) else { return false }
-        if keeper.isUnrestricted { return true }
+        guard await monitor.isApproved(graph.batchName(unit: unit, stage: stage)) else { return false }
+        if monitor.isUnrestricted { return true }
         var recorded: [JobName: [String: [Int64]]] = [:]
         for job in Set(steps.map { graph.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)
@@ -144,6 +144,6 @@ extension Performer {
         let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
         let estimate = Estimator(graph, recorded: recorded)
             .batch(unit: unit, stage: stage, isDone: graph.isDone(by: records))
-        return keeper.admit(graph.batchName(unit: unit, stage: stage), estimate)
+        return monitor.admit(graph.batchName(unit: unit, stage: stage), estimate)
     }
 }

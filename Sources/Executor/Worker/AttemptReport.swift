@@ -138,7 +138,7 @@ public struct Interruption: Sendable, Hashable {
 
 /// Who may act on a worker: one run of one controller.
 public struct Owner: Sendable, Hashable {
-    /// Stands for the bucket's catalog on the applying host.
+    /// Stands for the bucket's catalog on the controller.
     public var controller: String
     /// Grows with each run of the controller.
     public var sequence: Int

@@ -118,7 +118,7 @@ public struct LocalTransport: Transport {
         case error([UInt8])
     }
 
-    /// A worker's own environment, not that of whoever runs the rollout.
+    /// A worker's own environment, not that of the user who runs the rollout.
     private static func environment(shell: [String]) -> [Environment.Key: String] {
         var values: [Environment.Key: String] = [
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

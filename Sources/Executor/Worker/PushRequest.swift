@@ -8,7 +8,7 @@ public struct PushRequest: Sendable {
     public var job: String
     /// All that is to be there, deployed files of the job only. Folders on the way need not be named.
     public var target: [WorkerEntry]
-    /// What the plan says is there now; `nil` where nobody knows (an unsettled allocation): then whatever differs is
+    /// What the plan says is there now; `nil` if that is unknown (an unfinished allocation): then whatever differs is
     /// replaced, and nothing is drift.
     public var base: [WorkerEntry]?
     /// Whether a target of the job's Makefile runs once the files are there. Then what an earlier target has made of a

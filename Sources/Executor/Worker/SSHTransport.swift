@@ -2,7 +2,7 @@ internal import SSH
 
 /// Workers that are hosts with sshd: one connection for each, opened when it is first needed and used for everything.
 ///
-/// A connection that breaks is opened anew for the next command; no command is ever sent twice from here.
+/// A connection that breaks is opened again for the next command; no command is ever sent twice from here.
 final class SSHTransport: Transport {
     /// How one worker is reached and recognised.
     struct Target: Sendable {

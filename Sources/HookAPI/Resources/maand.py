@@ -122,7 +122,7 @@ def _connect(timeout, token):
     address = urllib.parse.urlsplit(base).netloc
     connection = http.client.HTTPConnection(address, timeout=10)
     connection.connect()
-    # It is never opened anew: another one would have proved nothing.
+    # It is never opened again: another one would have proved nothing.
     connection.auto_open = 0
     try:
         _prove(connection, address, token)

@@ -48,7 +48,7 @@ public struct WindowText {
         while let word = words.popFirst() {
             switch word {
             case "in":
-                guard zone == nil else { throw Problem(description: "`in` stands twice: a window has one zone") }
+                guard zone == nil else { throw Problem(description: "`in` is there twice: a window has one zone") }
                 zone = String(try next("the name of a zone after `in`, such as Europe/Berlin"))
             case "cutoff": cutoff = try duration()
             case "freeze":

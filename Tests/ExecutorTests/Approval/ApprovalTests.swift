@@ -345,8 +345,8 @@ import YAML
         for name in ["host", "mine"] {
             try write("approvals_required = 2\nallowed_signers = \"a\"\n", "\(folder)/\(name)")
         }
-        func find(_ host: String, _ mine: String?) throws -> StandingPolicy? {
-            try StandingPolicy.find(
+        func find(_ host: String, _ mine: String?) throws -> EffectivePolicy? {
+            try EffectivePolicy.find(
                 hostPath: folder + "/" + host, operatorPath: mine.map { folder + "/" + $0 }, bucketFolder: "/nowhere")
         }
         #expect(try find("absent", nil) == nil)

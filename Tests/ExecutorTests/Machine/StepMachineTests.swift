@@ -123,7 +123,7 @@ import Testing
         #expect(machine.advance() == [.check(fresh)])
         let begun = try step("a/upgrade/1/w1/push")
         #expect(
-            machine.checked(fresh, isStale: true) == [.settle(begun, attempt: 1)], "what has begun comes to its end")
+            machine.checked(fresh, isStale: true) == [.settle(begun, attempt: 1)], "what has begun finishes")
         let restart = try step("a/upgrade/1/w1/restart")
         #expect(machine.finished(begun, .succeeded) == [.perform(restart, attempt: 1)])
         let promote = try step("a/upgrade/1/w1/promote")

@@ -2,11 +2,11 @@ internal import Catalog
 internal import Model
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.
-struct Performer: Sendable {
+struct StepRunner: Sendable {
     let recorder: Recorder
     let store: ContentStore
-    let workforce: Workforce
-    let keeper: WindowKeeper
+    let pool: WorkerPool
+    let monitor: WindowMonitor
     /// Nil where the plan has no hooks.
     var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
@@ -67,7 +67,7 @@ struct Performer: Sendable {
     /// Records the intent, then does the step.
     func perform(_ index: StepIndex, attempt: Int) async throws -> StepMachine.Outcome {
         if let outcome = try await record(index, attempt: attempt) { return outcome }
-        if !graph.rules(index).isProbe, !keeper.isOpen() { return .interrupted }
+        if !graph.rules(index).isProbe, !monitor.isOpen() { return .interrupted }
         try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
         return try await finish(index, attempt: attempt, isResumed: false)
     }
@@ -143,7 +143,7 @@ struct Performer: Sendable {
     /// Brings the files of the step's allocation.
     func push(_ task: Push, _ index: StepIndex) async -> Ending {
         do {
-            let session = try await workforce.session(graph.steps[index].worker)
+            let session = try await pool.session(graph.steps[index].worker)
             guard let request = try pushRequest(task, index) else {
                 return Ending(outcome: .failed, detail: "the plan names no content for it")
             }
@@ -206,7 +206,7 @@ struct Performer: Sendable {
     private func remove(_ task: Remove) async -> Ending {
         let allocation = task.work.stop.allocation
         do {
-            let session = try await workforce.session(allocation.worker)
+            let session = try await pool.session(allocation.worker)
             return Self.ending(
                 of: try await repeating { () async throws(TransportError) in
                     try await session.remove(allocation.job.text)

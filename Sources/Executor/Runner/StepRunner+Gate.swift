@@ -2,7 +2,7 @@ internal import Catalog
 internal import Model
 
 /// What a rollout waits for between its batches.
-extension Performer {
+extension StepRunner {
     /// Probes the job's health check until it passes or its tries are used up.
     func gate(_ job: Plan.Job, _ index: StepIndex) async throws -> Ending {
         let step = graph.steps[index]
@@ -17,11 +17,11 @@ extension Performer {
         _ step: Step, _ index: StepIndex, _ job: Plan.Job, _ health: HealthCheck
     ) async throws -> Ending {
         let running = try covered(by: index, of: job)
-        let targets = running.map { ($0.worker, workforce.address($0.worker) ?? $0.worker.text) }
+        let targets = running.map { ($0.worker, pool.address($0.worker) ?? $0.worker.text) }
         let versions = Dictionary(uniqueKeysWithValues: running.map { ($0.worker, $0.version) })
         let gate = HealthProbe(
             job: job, health: health, run: recorder.run,
-            session: { [workforce] worker in try await workforce.session(worker) }, hooks: hooks,
+            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks,
             version: { versions[$0] ?? Version.none.text }
         ).gate(over: targets)
         let failure = try await gate.pass(clock: recorder.clock) { tries, problem in

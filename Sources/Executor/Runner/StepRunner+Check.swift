@@ -2,7 +2,7 @@ internal import Catalog
 internal import Model
 internal import Synchronization
 
-extension Performer {
+extension StepRunner {
     /// Workers that are compared at the same time.
     static let checkWidth = 32
     /// Paths of one worker that are named; the rest is counted.
@@ -44,7 +44,7 @@ extension Performer {
         guard let allocation = graph.steps[step].allocation else { return [] }
         let session: WorkerSession
         do {
-            session = try await workforce.session(allocation.worker)
+            session = try await pool.session(allocation.worker)
         } catch {
             if isStaging, error.kind != .refused { silences.note(step, error.reason) }
             return []

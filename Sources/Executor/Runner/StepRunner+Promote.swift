@@ -3,7 +3,7 @@ internal import Model
 internal import Synchronization
 
 /// Promotes what a batch has done, where its workers prove that they are those that did it.
-extension Performer {
+extension StepRunner {
     /// Asks the workers of a batch, after its hooks and its slowest allocation, and records what came of it: a host that was
     /// emptied, reinstalled or restored from a snapshot meanwhile is not promoted.
     ///
@@ -11,7 +11,7 @@ extension Performer {
     func promote(_ attempts: [StepMachine.Attempt]) async throws -> [StepIndex: StepMachine.Outcome] {
         let decisions = try recorder.catalog.decisions(recorder.run.id)
         let claims = try attempts.map { try claim(behind: $0.step, decisions) }
-        let endings = await Array(zip(attempts, claims)).sideBySide(width: Workforce.width) { attempt, claim in
+        let endings = await Array(zip(attempts, claims)).sideBySide(width: WorkerPool.width) { attempt, claim in
             guard let claim else { return Ending.succeeded }
             return (try? await leaving.race { await proof(attempt.step, claim) }) ?? .left
         }
@@ -50,7 +50,7 @@ extension Performer {
     private func proof(_ promote: StepIndex, _ claim: Claim) async -> Ending {
         let step = graph.steps[promote]
         do {
-            let session = try await workforce.session(step.worker)
+            let session = try await pool.session(step.worker)
             let doubt = try await recorder.underWay.during(step.id.text) {
                 try await asking { () async throws(TransportError) in try await session.doubt(claim, of: step.job.text)
                 }

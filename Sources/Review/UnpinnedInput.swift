@@ -3,7 +3,7 @@ public import Model
 /// Something that a rollout depends on and that the plan neither holds nor binds by a digest.
 ///
 /// A reviewer approves a plan in spite of these, so every format lists them.
-public struct Unbound: Equatable, Sendable {
+public struct UnpinnedInput: Equatable, Sendable {
     /// What it is, in our own words.
     public let subject: String
     let phrase: Phrase
@@ -32,23 +32,23 @@ extension PlanKind {
 
 extension Plan {
     /// What may change what this plan does, without a byte of the plan being changed. Empty where it does nothing.
-    public var unbound: [Unbound] {
+    public var unpinned: [UnpinnedInput] {
         if isEmpty { return [] }
-        var list: [Unbound] = []
+        var list: [UnpinnedInput] = []
         if kind.touchesWorkers {
             list.append(
-                Unbound(
+                UnpinnedInput(
                     subject: "Programs on the workers",
                     detail:
                         "make, shells, interpreters and everything that targets and checks call are used as they are there."
                 ))
             list.append(
-                Unbound(
+                UnpinnedInput(
                     subject: "What targets fetch",
                     detail: "Packages, images and downloads are whatever their servers give at that time."))
         }
         list.append(
-            Unbound(
+            UnpinnedInput(
                 subject: hasHooks ? "Values of variables and secrets" : "Values of secrets",
                 detail: hasHooks
                     ? "Hooks read them as they are then, and may write others; of secrets a plan holds none. What services "
@@ -56,38 +56,38 @@ extension Plan {
                     : "A plan never holds them. What services read from elsewhere may change after the review."))
         if kind.touchesWorkers {
             list.append(
-                Unbound(
+                UnpinnedInput(
                     subject: "data/ and logs/ of each job",
                     detail: "They belong to the jobs; targets find them as the last release left them."))
         }
         list.append(
-            Unbound(
+            UnpinnedInput(
                 subject: "Freezes of the bucket",
                 detail:
                     "\(FreezeFile.path) is not in the plan; as it is then, it may hold any run, also one that has begun."
             ))
-        if hasHooks { list += unboundOfHooks }
+        if hasHooks { list += unpinnedOfHooks }
         switch transport {
         case .local where kind.touchesWorkers:
             list.append(
-                Unbound(
-                    subject: "The applying machine",
+                UnpinnedInput(
+                    subject: "The controller",
                     detail: "Its own programs run the targets: workers are folders there."))
         case .local: break
         case .ssh:
             let unknown = workers.filter { $0.ssh?.hostKeys.isEmpty != false }
             if !unknown.isEmpty {
                 list.append(
-                    Unbound(
+                    UnpinnedInput(
                         subject: "Host keys of \(Wording.count(unknown.count, "worker"))",
                         detail:
                             "The plan names none for \(WorkerList.phrase(unknown.map(\.worker))): known_hosts of the "
-                            + "applying machine decides who answers."))
+                            + "controller decides who answers."))
             }
             let named = workers.filter { !Self.isNumeric($0.address) }
             if !named.isEmpty {
                 list.append(
-                    Unbound(
+                    UnpinnedInput(
                         subject: "Name resolution",
                         detail:
                             "\(own: Wording.count(named.count, "address", "addresses")) of workers are names; which hosts "
@@ -97,17 +97,17 @@ extension Plan {
         return list
     }
 
-    private var unboundOfHooks: [Unbound] {
+    private var unpinnedOfHooks: [UnpinnedInput] {
         var list = [
-            Unbound(
-                subject: "Programs on the control host",
+            UnpinnedInput(
+                subject: "Programs on the controller",
                 detail:
                     "The interpreters of hooks (python3, bun, sh) and everything that they call are used as they are there."
             ),
-            Unbound(
+            UnpinnedInput(
                 subject: "What hooks fetch and read",
                 detail: "Answers of other systems, and files beside _modules, are whatever they are at that time."),
-            Unbound(
+            UnpinnedInput(
                 subject: "Variables of the applying process",
                 detail:
                     "Hooks get its PATH, HOME, locale, proxies and ssh-agent, and what hook_environment of maand.conf names."
@@ -117,17 +117,17 @@ extension Plan {
         if !python.isEmpty {
             let jobs = python.map { "\($0)" as Phrase }.list(first: 8)
             list.append(
-                Unbound(
+                UnpinnedInput(
                     subject: "Virtual environments",
                     detail:
-                        "Hooks in Python of \(jobs) run with what hook_venvs of the applying host's maand.conf names, as it is "
+                        "Hooks in Python of \(jobs) run with what hook_venvs of maand.conf on the controller names, as it is "
                         + "then; else with its python3."))
         }
         if hooksOfJobs.contains(where: {
             $0.hooks.contains { $0.script.hasSuffix(".ts") || $0.script.hasSuffix(".js") }
         }) {
             list.append(
-                Unbound(
+                UnpinnedInput(
                     subject: "Packages of bun",
                     detail:
                         "What scripts import beyond _modules, bun takes from node_modules of the bucket's folder or of one "

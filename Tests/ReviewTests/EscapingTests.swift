@@ -2,33 +2,34 @@ import Testing
 
 @testable import Review
 
-@Suite struct InertTests {
+@Suite struct EscapingTests {
     @Test(arguments: [
         ("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("``x", "``` ``x ```"), ("", "(empty)"), (" ", "` `"),
         (" a ", "`  a  `"), ("a\nb", "`a\\u{a}b`"),
     ]) func codeSpans(_ text: String, _ code: String) {
-        #expect(Inert.code(text) == code)
+        #expect(Escaping.code(text) == code)
         #expect(MarkdownCode.removed(from: code) == (text.isEmpty ? code : ""))
     }
 
     @Test func fencesAreLongerThanAnythingInThem() {
-        #expect(Inert.fence(for: ["a", " ```` b"]) == "`````")
-        #expect(Inert.fence(for: []) == "```")
+        #expect(Escaping.fence(for: ["a", " ```` b"]) == "`````")
+        #expect(Escaping.fence(for: []) == "```")
     }
 
     @Test func entities() {
-        #expect(Inert.html("<a b=\"c\" d='e'>&amp;\u{1b}") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;\\u{1b}")
+        #expect(
+            Escaping.html("<a b=\"c\" d='e'>&amp;\u{1b}") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;\\u{1b}")
     }
 
     @Test func marksPileUpToThree() {
-        #expect(Inert.terminal("e\u{301}\u{301}\u{301}\u{301}x\u{301}") == "e\u{301}\u{301}\u{301}\\u{301}x\u{301}")
+        #expect(Escaping.terminal("e\u{301}\u{301}\u{301}\u{301}x\u{301}") == "e\u{301}\u{301}\u{301}\\u{301}x\u{301}")
     }
 
     @Test func spacesAndLengthAreLimitedInNamesOnly() {
-        #expect(Inert.terminal("a    b") == "a  \\u{20}\\u{20}b")
-        #expect(Inert.line("\ta    b", limit: 9) == "\ta    b")
+        #expect(Escaping.terminal("a    b") == "a  \\u{20}\\u{20}b")
+        #expect(Escaping.line("\ta    b", limit: 9) == "\ta    b")
         #expect(
-            Inert.terminal(String(repeating: "x", count: 301)) == String(repeating: "x", count: 300)
+            Escaping.terminal(String(repeating: "x", count: 301)) == String(repeating: "x", count: 300)
                 + "… (1 more character)")
     }
 

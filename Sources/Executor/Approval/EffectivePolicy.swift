@@ -12,7 +12,7 @@ public struct ApprovalProblem: Error, Equatable, Sendable, CustomStringConvertib
 
 /// The policy that holds on this host, with the lists of keys that it names; read once, so that what was checked is what
 /// is used.
-public struct StandingPolicy: Sendable {
+public struct EffectivePolicy: Sendable {
     /// For people.
     public let path: String
     /// What it says.
@@ -33,13 +33,13 @@ public struct StandingPolicy: Sendable {
     ///
     /// - Parameters:
     ///   - hostPath: belongs to root; where it is there, it holds.
-    ///   - operatorPath: from the environment of whoever applies (`MAAND_POLICY`); belongs to them or to root.
+    ///   - operatorPath: from the environment of the user who applies (`MAAND_POLICY`); belongs to them or to root.
     ///   - bucketFolder: no policy lies in there, since authors of plans write there.
     /// - Returns: nil where neither is there; then nothing has to be approved.
     /// - Throws: `ApprovalProblem` where there is one and it cannot be taken.
     public static func find(
         hostPath: String = Self.hostPath, operatorPath: String?, bucketFolder: String
-    ) throws(ApprovalProblem) -> StandingPolicy? {
+    ) throws(ApprovalProblem) -> EffectivePolicy? {
         if isThere(hostPath) {
             let host: TrustedFile
             do throws(TrustedFile.Problem) {
@@ -52,7 +52,7 @@ public struct StandingPolicy: Sendable {
                     "MAAND_POLICY names \(operatorPath), and this host has a policy, \(hostPath), which holds. Unset it."
                 )
             }
-            return try StandingPolicy(host, hostPath, owners: [0], bucketFolder)
+            return try EffectivePolicy(host, hostPath, owners: [0], bucketFolder)
         }
         guard let operatorPath else { return nil }
         let owners: Set<UInt32> = [0, geteuid()]
@@ -63,7 +63,7 @@ public struct StandingPolicy: Sendable {
         } catch {
             throw problem(operatorPath, error)
         }
-        return try StandingPolicy(file, operatorPath, owners: owners, bucketFolder)
+        return try EffectivePolicy(file, operatorPath, owners: owners, bucketFolder)
     }
 
     /// Whether anything is there, even a link that leads nowhere; whatever cannot be found out counts as there.

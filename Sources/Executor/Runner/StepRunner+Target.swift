@@ -2,14 +2,14 @@ internal import Catalog
 internal import Model
 
 /// Runs Makefile targets, and finds out what became of those that were begun.
-extension Performer {
+extension StepRunner {
     /// Runs a target on its worker, or finds out what became of it.
     func runTarget(
         _ target: Target, _ index: StepIndex, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
         let session: WorkerSession
         do {
-            session = try await workforce.session(graph.steps[index].worker)
+            session = try await pool.session(graph.steps[index].worker)
         } catch {
             // What an earlier process began may be running there.
             let ending = Ending(
@@ -34,7 +34,7 @@ extension Performer {
         /// Where the receipt is kept.
         let session: WorkerSession
         let isOnControlHost: Bool
-        /// Whether it is run again where nobody knows whether it ran.
+        /// Whether it is run again if the outcome is unknown.
         let isRepeatable: Bool
         /// What is to be run as this attempt; nil where that cannot be said.
         let request: (_ attempt: Int) async throws -> AttemptRequest?
@@ -77,7 +77,7 @@ extension Performer {
                 return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
             }
             if !isKnown, let ending = await task.prepare(attempt) { return (ending, attempt) }
-            request.latestStart = keeper.remaining().flatMap(session.time(after:))
+            request.latestStart = monitor.remaining().flatMap(session.time(after:))
             var verdict = await verdict(request, session, place, isKnown: isKnown)
             if case .blocked(let other) = verdict {
                 // Asked again by the same id: where somebody is in the way, nothing has begun.
@@ -93,7 +93,7 @@ extension Performer {
             case .neverBegan(let why, let isFenced):
                 // Closed for good by the worker; the next process finds it so and makes another attempt.
                 // So is what this process sent when the opening was all but over.
-                if !keeper.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
+                if !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
                     return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt)
                 }
                 // Of an attempt that this process made, the worker says why it will not have it.
@@ -339,7 +339,7 @@ extension Performer {
                 target.action.target ?? target.action.rawValue, isMakefileOptional: target.isMakefileOptional),
             job: step.job.text,
             environment: [
-                "ALLOCATION_IP": step.worker.flatMap(workforce.address) ?? "",
+                "ALLOCATION_IP": step.worker.flatMap(pool.address) ?? "",
                 "CURRENT_VERSION": current,
                 "JOB": step.job.text,
                 "NEW_VERSION": target.job?.version ?? current,

@@ -2,7 +2,7 @@ internal import Catalog
 internal import Model
 
 /// The workers of one plan, ready for one run.
-struct Workforce: Sendable {
+struct WorkerPool: Sendable {
     /// Workers that are asked something at the same time.
     static let width = 32
 
@@ -11,7 +11,7 @@ struct Workforce: Sendable {
     private static let connectingWidth = 512
 
     let sessions: [WorkerName: WorkerSession]
-    private let latecomers: Latecomers
+    private let reconnectingWorkers: ReconnectingWorkers
     private let addresses: [WorkerName: String]
     /// Removed workers that do not answer, or whose address or account is another's by now, and why.
     let absent: [WorkerName: String]
@@ -26,7 +26,7 @@ struct Workforce: Sendable {
             throw NotReady(.refused, "the plan does not say how to reach the worker")
         }
         if let session = sessions[worker] { return session }
-        return try await latecomers.session(worker)
+        return try await reconnectingWorkers.session(worker)
     }
 
     /// Where probes and services find the worker.
@@ -48,7 +48,7 @@ struct Workforce: Sendable {
     /// - Throws: `RolloutError.preflight` with all faults of all workers, `.otherMachines`.
     static func assemble(
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
-    ) async throws -> Workforce {
+    ) async throws -> WorkerPool {
         let graph = recorder.graph
         let needed = graph.allocations(leftBy: records)
         let lineage = try recorder.catalog.lineage()
@@ -99,9 +99,9 @@ struct Workforce: Sendable {
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
             recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
         }
-        return Workforce(
+        return WorkerPool(
             sessions: answers.sessions,
-            latecomers: Latecomers(
+            reconnectingWorkers: ReconnectingWorkers(
                 waiting: waited.mapValues(\.session), takeOver: takeOver, lineage: lineage, recorder: recorder,
                 generations: known),
             addresses: Dictionary(
@@ -127,7 +127,7 @@ struct Workforce: Sendable {
     private struct Answers {
         var sessions: [WorkerName: WorkerSession] = [:]
         var reports: [WorkerName: PreflightReport] = [:]
-        /// What keeps a worker from being used, whoever asks again.
+        /// What keeps a worker from being used, also if it is asked again.
         var faults: [WorkerName: [String]] = [:]
         /// Of those that do not answer, or on which nothing can be run.
         var silent: [WorkerName: (session: WorkerSession, reason: String)] = [:]
@@ -290,7 +290,7 @@ struct NotReady: Error {
         case unreachable
         /// It answers, and nothing can be run there.
         case unusable
-        /// It is not to be used, whoever asks again.
+        /// It is not to be used, also if it is asked again.
         case refused
     }
 
@@ -307,7 +307,7 @@ struct NotReady: Error {
 }
 
 /// Workers that did not answer when a run was continued.
-private actor Latecomers {
+private actor ReconnectingWorkers {
     private var waiting: [WorkerName: WorkerSession]
     private var ready: [WorkerName: WorkerSession] = [:]
     private let takeOver: Bool
@@ -331,8 +331,8 @@ private actor Latecomers {
         guard let asked = waiting[worker] else {
             throw NotReady(.unreachable, "it is gone for good, and what it ran was given up")
         }
-        let isSeen = generations[Workforce.preflightStep(worker)] != nil
-        switch await Workforce.Readiness(of: asked, takeOver: takeOver, lineage: lineage, isSeen: isSeen) {
+        let isSeen = generations[WorkerPool.preflightStep(worker)] != nil
+        switch await WorkerPool.Readiness(of: asked, takeOver: takeOver, lineage: lineage, isSeen: isSeen) {
         case .unreachable(let reason): throw NotReady(.unreachable, reason)
         case .unrecognised(let reason), .refused(let reason): throw NotReady(.refused, reason)
         case .unusable(let faults): throw NotReady(.unusable, faults.joined(separator: "; "))
@@ -340,7 +340,7 @@ private actor Latecomers {
             let generation = report.generation
             // Somebody else may have asked meanwhile.
             if let session = ready[worker] { return session }
-            let step = Workforce.preflightStep(worker)
+            let step = WorkerPool.preflightStep(worker)
             session.generation = generations[step] ?? generation
             if generations[step] == nil {
                 do {

@@ -3,7 +3,7 @@ internal import Model
 internal import Synchronization
 
 /// Goes on without allocations whose workers cannot be used when their turn comes.
-extension Performer {
+extension StepRunner {
     /// Records that the run goes on without those of a batch that could not be asked about, as far as `Absences` says. What
     /// is beyond that is found unreachable by its own push.
     ///
@@ -29,7 +29,7 @@ extension Performer {
         guard job.batching.maxUnreachable > 0 else { return false }
         let touched = try touchedWorkers()
         let asked = workers.filter { !touched.contains($0) }
-        let reasons = await asked.sideBySide(width: Workforce.width) { [self] in await silence(of: $0) }
+        let reasons = await asked.sideBySide(width: WorkerPool.width) { [self] in await silence(of: $0) }
         return try await leave(
             zip(asked, reasons).compactMap { worker, reason in
                 reason.map { .init(allocation: AllocationID(job: job.job, worker: worker), reason: $0) }
@@ -55,7 +55,7 @@ extension Performer {
     private func silence(of worker: WorkerName) async -> String? {
         let session: WorkerSession
         do {
-            session = try await workforce.session(worker)
+            session = try await pool.session(worker)
         } catch {
             return error.kind == .refused ? nil : error.reason
         }

@@ -2,7 +2,7 @@ internal import Catalog
 internal import Model
 
 /// Runs hooks, and decides the order that they may have put.
-extension Performer {
+extension StepRunner {
     /// Runs a step's hook, or finds out what became of it, as `run` does with targets.
     func runHook(
         _ hook: HookTask, _ index: StepIndex, attempt: Int, isResumed: Bool

@@ -21,7 +21,7 @@ extension WindowHold: CustomStringConvertible {
     public var description: String {
         var text = reason + "."
         if isUnapproved {
-            text += " Approve it anew and run the same command, or abandon the run."
+            text += " Approve it again and run the same command, or abandon the run."
         } else if let nextText {
             text += " Next opening: \(nextText). Run the same command then, or now with --wait."
         } else {
@@ -34,7 +34,7 @@ extension WindowHold: CustomStringConvertible {
 }
 
 /// Watches the clocks and the calendar during a run, and says what may still begin. Safe from any task.
-final class WindowKeeper: Sendable {
+final class WindowMonitor: Sendable {
     private let window: MaintenanceWindow?
     private let rules: ZoneRules
     private let freezes: @Sendable () throws -> [Freeze]

@@ -4,7 +4,7 @@ internal import YAML
 ///
 /// Characters that a reader cannot see become `\u{…}` in all of them, and so does a pile of combining marks, which would
 /// be drawn over the lines around it.
-enum Inert {
+enum Escaping {
     /// Combining marks on one character that are left alone: no living language needs more.
     private static let marks = 3
 
