@@ -78,10 +78,10 @@ extension Catalog {
     /// - Parameter drifts: where somebody has changed what the run depends on, and what it was to bring there; in the place
     ///   of what was recorded of it before.
     public func finish(
-        _ run: RunID, state: RunState, detail: String?, drifts: [AllocationID: Release] = [:], at now: Timestamp
+        _ run: RunID, state: RunState, detail: String?, cause: RunCause? = nil, drifts: [AllocationID: Release] = [:], at now: Timestamp
     ) throws(CatalogError) {
         try write { db in
-            try self.apply(Checkpoint(run: run, at: now, runState: .init(state, detail: detail)), db)
+            try self.apply(Checkpoint(run: run, at: now, runState: .init(state, detail: detail, cause: cause)), db)
             try db.execute(sql: "DELETE FROM drift WHERE run = ?", arguments: [run.number])
             for (allocation, release) in drifts {
                 try db.execute(
@@ -125,7 +125,7 @@ extension Catalog {
             ).map { row in
                 Decision(
                     at: try row.time(1), by: try row.text(2), run: run,
-                    step: try row.optional(3, row.text).map { StepID($0) }, what: try row.text(4),
+                    step: try row.optional(3, row.text).map { StepID($0) }, what: try row.word(4),
                     reason: try row.text(5))
             }
         }
@@ -146,7 +146,7 @@ extension Catalog {
         try db.execute(
             sql: "INSERT INTO decision (at, by_whom, run, step, what, reason) VALUES (?, ?, ?, ?, ?, ?)",
             arguments: [
-                decision.at.milliseconds, decision.by, decision.run.number, decision.step?.text, decision.what,
+                decision.at.milliseconds, decision.by, decision.run.number, decision.step?.text, decision.what.rawValue,
                 bounded(decision.reason),
             ])
     }
@@ -159,7 +159,7 @@ extension Catalog {
         try rows(
             of: "run", db,
             """
-            SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail FROM run
+            SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail, cause FROM run
             """ + " " + clause, arguments
         ).map { row in
             // It becomes part of paths on workers.
@@ -168,7 +168,8 @@ extension Catalog {
             return Run(
                 id: try row.run(0), nonce: nonce, plan: try row.digest(2), state: try row.word(3),
                 startedAt: try row.time(4), endedAt: try row.optional(5, row.time), startedBy: try row.text(6),
-                baseRevision: try row.integer(7), detail: try row.optional(8, row.text))
+                baseRevision: try row.integer(7), detail: try row.optional(8, row.text),
+                cause: try row.optional(9, row.word))
         }
     }
 

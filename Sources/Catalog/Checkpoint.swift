@@ -37,10 +37,13 @@ public struct Checkpoint: Equatable, Sendable {
         public var state: RunState
         /// Why, for people.
         public var detail: String?
+        /// Why, for programs.
+        public var cause: RunCause?
 
-        public init(_ state: RunState, detail: String? = nil) {
+        public init(_ state: RunState, detail: String? = nil, cause: RunCause? = nil) {
             self.state = state
             self.detail = detail
+            self.cause = cause
         }
     }
 }

@@ -20,11 +20,14 @@ public struct Run: Equatable, Sendable {
     public let baseRevision: Int
     /// Why it is in this state, for people.
     public let detail: String?
+    /// The same for programs; nil if the state says all.
+    public let cause: RunCause?
 
     public init(
         id: RunID, nonce: String, plan: Digest, state: RunState, startedAt: Timestamp, endedAt: Timestamp? = nil,
-        startedBy: String, baseRevision: Int, detail: String? = nil
+        startedBy: String, baseRevision: Int, detail: String? = nil, cause: RunCause? = nil
     ) {
+        self.cause = cause
         self.id = id
         self.nonce = nonce
         self.plan = plan
@@ -92,6 +95,18 @@ public struct StepOutput: Equatable, Sendable {
 
 /// What a person decided about a run, and why.
 public struct Decision: Equatable, Sendable {
+    /// What was decided. The raw values are recorded, and `history` shows them.
+    public enum Kind: String, Sendable, CaseIterable {
+        case abandon
+        case overrideApproval = "override-approval"
+        case pause
+        case refresh = "catalog refresh"
+        case resolveFailed = "resolve failed"
+        case resolveSucceeded = "resolve succeeded"
+        case retryFailed = "retry-failed"
+        case takeOver = "take-over"
+    }
+
     /// When it was recorded.
     public var at: Timestamp
     /// `user@host`.
@@ -99,12 +114,11 @@ public struct Decision: Equatable, Sendable {
     public var run: RunID
     /// The step it is about; nil where it is about the whole run.
     public var step: StepID?
-    /// What was decided, in a word or two: `abandon`, `resolve succeeded`, `retry`.
-    public var what: String
+    public var what: Kind
     /// What the person gave as the reason.
     public var reason: String
 
-    public init(at: Timestamp, by: String, run: RunID, step: StepID? = nil, what: String, reason: String) {
+    public init(at: Timestamp, by: String, run: RunID, step: StepID? = nil, what: Kind, reason: String) {
         self.at = at
         self.by = by
         self.run = run

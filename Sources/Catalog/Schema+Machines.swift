@@ -16,4 +16,11 @@ extension Schema {
         ALTER TABLE worker ADD COLUMN tags TEXT;
         ALTER TABLE worker ADD COLUMN tags_before TEXT;
         """
+
+    /// Why a run is in its state, as a word; earlier releases had only the sentence.
+    static let causes = """
+        ALTER TABLE run ADD COLUMN cause TEXT;
+        UPDATE run SET cause = 'stale' WHERE state = 'failed' AND detail LIKE 'the plan is stale%';
+        UPDATE run SET cause = 'refresh' WHERE detail = 'catalog refresh';
+        """
 }

@@ -9,7 +9,7 @@ enum Schema {
     static var version: Int { migrations.count }
 
     static let migrations: [String] = [
-        first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates, drifted, machines, tags,
+        first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates, drifted, machines, tags, causes,
     ]
 
     /// Orders that hooks have put for one run, in the place of the plan's.

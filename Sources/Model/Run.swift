@@ -30,6 +30,14 @@ public enum RunState: String, Sendable, CaseIterable {
     }
 }
 
+/// Why a run is in its state or what it stands for, for programs; people read its detail. Without one, the state says all.
+public enum RunCause: String, Sendable, CaseIterable {
+    /// The facts of its plan did not hold any more.
+    case stale
+    /// It stands for a refresh of the catalog.
+    case refresh
+}
+
 /// The stable name of a step within its plan, such as `api/upgrade/2/10.0.0.1/restart`.
 ///
 /// It is derived from the plan alone, so every process that reads the plan names its steps alike.
@@ -42,6 +50,14 @@ public struct StepID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var description: String { text }
 
     public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+
+    private static let preflightPrefix = "@preflight/"
+
+    /// Under this id a run records what the receipts folder of a host was before any step began: a worker, or the controller.
+    public static func preflight(_ host: some CustomStringConvertible) -> StepID { StepID("\(preflightPrefix)\(host)") }
+
+    /// Whether it is an id of `preflight`, and so of no step of the plan.
+    public var isPreflight: Bool { text.hasPrefix(Self.preflightPrefix) }
 }
 
 /// Where an attempt of a step stands. The intent is recorded before anything is contacted, the outcome after. A step without any row is `pending`.

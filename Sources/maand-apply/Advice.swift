@@ -56,7 +56,7 @@ struct Advice {
         switch run.state {
         case .running, .parked: result = .parked
         case .failed:
-            result = !unknown.isEmpty ? .unknown : Rollout.isStale(run) ? .stale : .failed
+            result = !unknown.isEmpty ? .unknown : run.cause == .stale ? .stale : .failed
         case .succeeded, .abandoned: return nil
         }
     }

@@ -52,7 +52,7 @@ struct HistoryCommand: AsyncParsableCommand {
             }
             lines += decisions.map { decision in
                 terminal.escape(
-                    "    \(decision.at.utcText) \(decision.by): \(decision.what)"
+                    "    \(decision.at.utcText) \(decision.by): \(decision.what.rawValue)"
                         + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)")
             }
             if let text = leftBehind.summary { lines.append(terminal.escape("    \(text)")) }
@@ -68,7 +68,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 approvals: approvals?.approvals.map { .init(principal: $0.principal, key: $0.key) },
                 decisions: decisions.map {
                     .init(
-                        at: $0.at.utcText, by: $0.by, what: $0.what, step: $0.step?.text, reason: $0.reason)
+                        at: $0.at.utcText, by: $0.by, what: $0.what.rawValue, step: $0.step?.text, reason: $0.reason)
                 }, left_behind: leftBehind.map(LeftBehindRow.init))
         }
     }

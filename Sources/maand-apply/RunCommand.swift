@@ -99,7 +99,7 @@ struct RunCommand: AsyncParsableCommand {
     /// What somebody has asked for while this process waits: `pause` means it, too.
     private func paused(_ file: PlanFile, since: Timestamp) throws -> String? {
         guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
-        return try catalog.decisions(run.id).last { $0.what == Rollout.pause && $0.at >= since }.map {
+        return try catalog.decisions(run.id).last { $0.what == .pause && $0.at >= since }.map {
             "pause by \($0.by): \($0.reason)"
         }
     }

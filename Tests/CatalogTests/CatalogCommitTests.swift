@@ -128,7 +128,7 @@ import Testing
         #expect(try latest("a")?.state == .failed)
         #expect(try latest("a")?.detail == "settled by bob@control: saw it down")
         let decision = Decision(
-            at: at(8), by: "bob@control", run: run.id, step: StepID("a"), what: "resolve failed", reason: "saw it down")
+            at: at(8), by: "bob@control", run: run.id, step: StepID("a"), what: .resolveFailed, reason: "saw it down")
         #expect(try catalog.decisions(run.id) == [decision])
         try await bring("b", to: .started)
         await #expect(throws: CatalogError.self) { try await catalog.commit(run, settle("b")) }

@@ -70,10 +70,10 @@ import Testing
 
     @Test func decisionsAreKeptInOrder() async throws {
         let run = try catalog.begin()
-        let retry = Decision(at: at(3), by: "ann@control", run: run.id, what: "retry", reason: "the disk was full")
+        let retry = Decision(at: at(3), by: "ann@control", run: run.id, what: .retryFailed, reason: "the disk was full")
         try catalog.record(retry)
         var checkpoint = Checkpoint(run: run.id, at: at(4), runState: .init(.abandoned, detail: "wrong version"))
-        let abandon = Decision(at: at(4), by: "bob@control", run: run.id, what: "abandon", reason: "wrong version")
+        let abandon = Decision(at: at(4), by: "bob@control", run: run.id, what: .abandon, reason: "wrong version")
         checkpoint.decisions = [abandon]
         try await catalog.commit(checkpoint)
         #expect(try catalog.decisions(run.id) == [retry, abandon])

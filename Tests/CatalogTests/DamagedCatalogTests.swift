@@ -40,7 +40,7 @@ import Testing
                         Machine(address: "10.0.0.1", port: 22, hostKeys: ["SHA256:a"], generation: "g")),
                 ],
                 decisions: [
-                    Decision(at: at(2), by: "ann", run: run.id, step: hook.step, what: "retry", reason: "why")
+                    Decision(at: at(2), by: "ann", run: run.id, step: hook.step, what: .retryFailed, reason: "why")
                 ])
             checkpoint.leftBehind = [LeftBehind(web, reason: "away")]
             try await catalog.commit(checkpoint)

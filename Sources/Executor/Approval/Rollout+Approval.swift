@@ -59,7 +59,7 @@ extension Rollout {
     /// Keeps what let the run begin or go on.
     func record(_ permit: Permit, of run: Run, isResumed: Bool) throws {
         if isResumed, let record = permit.record { try catalog.record(record, of: run.id, at: clock.now()) }
-        if let reason = permit.override { try catalog.record(decision(run.id, "override-approval", reason)) }
+        if let reason = permit.override { try catalog.record(decision(run.id, .overrideApproval, reason)) }
     }
 
     /// - Throws: `RolloutError.notApproved` where there is a policy and it does not let the user decide.

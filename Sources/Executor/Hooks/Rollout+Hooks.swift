@@ -32,7 +32,7 @@ extension Rollout {
     /// - Throws: `RolloutError.preflight` where this host lacks something, `.hookPort` where hooks that live on could not
     ///   ask this process; what the catalog or the bucket's key say.
     func hookRunner(for plan: Plan, _ recorder: Recorder, _ records: [StepRecord]) async throws -> HookRunner {
-        let step = WorkerPool.preflightStep(HookRunner.host)
+        let step = StepID.preflight(HookRunner.host)
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await hookRunner(
             for: plan, recorder.run, generation: known, keepsAddress: true,

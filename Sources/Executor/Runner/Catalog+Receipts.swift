@@ -18,7 +18,7 @@ extension Catalog {
     /// A refresh begins again: what it has asked the workers, it knows, also if another run took them.
     func lineage() throws -> RunLineage? {
         let newest = try runs(limit: Self.rememberedRuns)
-        let refresh = newest.firstIndex { $0.detail == Rollout.refreshed }
+        let refresh = newest.firstIndex { $0.cause == .refresh }
         let known = refresh.map { newest[...$0] } ?? newest[...]
         return known.last.map { RunLineage(first: $0.id.number, nonces: known.map(\.nonce)) }
     }

@@ -10,16 +10,13 @@ extension Rollout {
     /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`.
     public func pause(_ id: RunID, isExecuted: Bool, reason: String) async throws {
         _ = try unfinished(id)
-        let decision = decision(id, Self.pause, reason)
+        let decision = decision(id, .pause, reason)
         if isExecuted { return try catalog.record(decision) }
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(), decisions: [decision],
                 runState: .init(.parked, detail: "pause by \(who): \(reason)")))
     }
-
-    /// What a decision to give a run up is called in the record.
-    static let abandon = "abandon"
 
     /// Gives an unfinished run up. What it began stays unfinished, so that the next plan deploys it again; so is what somebody had
     /// changed on a worker where the run has stopped, so that the next plan replaces it.
@@ -46,7 +43,7 @@ extension Rollout {
         try await catalog.commit(
             Checkpoint(
                 run: id, at: clock.now(), steps: writes, changes: changes,
-                decisions: [decision(id, Self.abandon, reason)],
+                decisions: [decision(id, .abandon, reason)],
                 runState: .init(.abandoned, detail: reason)))
         return notes
     }
@@ -76,7 +73,7 @@ extension Rollout {
                 ], changes: succeeded ? task.rules.changesAtSuccess : []))
     }
 
-    func decision(_ run: RunID, _ what: String, _ reason: String) -> Decision {
+    func decision(_ run: RunID, _ what: Decision.Kind, _ reason: String) -> Decision {
         Decision(at: clock.now(), by: who, run: run, what: what, reason: reason)
     }
 

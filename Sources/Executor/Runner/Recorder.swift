@@ -168,7 +168,7 @@ struct Recorder: Sendable {
         let plan = graph.plan
         guard plan.kind == .deploy else { return [] }
         return plan.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
-            seen[WorkerPool.preflightStep(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
+            seen[StepID.preflight(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
                 .seen(worker.worker, $0)
             }
         }

@@ -12,7 +12,7 @@ extension Rollout {
     func driftAtStart(
         _ stepRunner: StepRunner, _ machine: StepMachine, _ records: [StepRecord]
     ) async -> [StaleFact] {
-        guard records.allSatisfy({ WorkerPool.isPreflight($0.step) }) else { return [] }
+        guard records.allSatisfy({ $0.step.isPreflight }) else { return [] }
         let all = stepRunner.graph.firstStepsOfAllocations
         var predicted = machine
         var next = Set<StepIndex>()
@@ -28,7 +28,7 @@ extension Rollout {
     func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), drifts: recorder.drifts(facts),
+            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), cause: .stale, drifts: recorder.drifts(facts),
             at: clock.now())
         FaultPoint.reach("after the run ended")
         return .ended(

@@ -2,9 +2,6 @@ internal import Catalog
 internal import Model
 
 extension Rollout {
-    /// What a decision to pause is called in the record.
-    public static let pause = "pause"
-
     /// `requests`, and what a person asks for by `pause` from another terminal while this process runs.
     ///
     /// - Parameter known: pauses that the run had when this process began: the same command continues a paused run.
@@ -35,6 +32,6 @@ extension Rollout {
     }
 
     func pauses(of run: RunID) throws -> [Decision] {
-        try catalog.decisions(run).filter { $0.what == Self.pause }
+        try catalog.decisions(run).filter { $0.what == .pause }
     }
 }

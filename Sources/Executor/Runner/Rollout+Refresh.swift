@@ -131,9 +131,6 @@ extension Rollout {
         }
     }
 
-    /// The detail of a run that stands for a refresh.
-    static let refreshed = "catalog refresh"
-
     private func record(_ refresh: Refresh, _ plan: Plan, after seen: Int) async throws -> RunID {
         let file = PlanFile(plan)
         try store.put(file.bytes)
@@ -149,9 +146,9 @@ extension Rollout {
             Checkpoint(
                 run: run.id, at: clock.now(), changes: changes,
                 decisions: [
-                    decision(run.id, "catalog refresh", "\(refresh.differences.count) allocations as their workers say")
+                    decision(run.id, .refresh, "\(refresh.differences.count) allocations as their workers say")
                 ],
-                runState: .init(.succeeded, detail: Self.refreshed)))
+                runState: .init(.succeeded, detail: "catalog refresh", cause: .refresh)))
         return run.id
     }
 }

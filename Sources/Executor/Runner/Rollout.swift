@@ -230,14 +230,14 @@ public struct Rollout: Sendable {
         guard let run = try catalog.latestRun(of: file.id) else { return nil }
         guard run.state == .abandoned else { return run }
         // Where nobody has given it up, and nothing of it has begun, the plan may be tried again.
-        let isGivenUp = try catalog.decisions(run.id).contains { $0.what == Self.abandon }
+        let isGivenUp = try catalog.decisions(run.id).contains { $0.what == .abandon }
         guard try !isGivenUp && !hasBegun(run) else { throw RolloutError.abandoned(run) }
         return nil
     }
 
     /// Whether any step of a run was begun. Where its workers were never all ready, none was, and it holds nobody up.
     func hasBegun(_ run: Run) throws -> Bool {
-        try catalog.steps(of: run.id).contains { !WorkerPool.isPreflight($0.step) }
+        try catalog.steps(of: run.id).contains { !$0.step.isPreflight }
     }
 
     private func begin(_ file: PlanFile, _ permit: Permit) throws -> Run {
@@ -295,6 +295,7 @@ public struct Rollout: Sendable {
         FaultPoint.reach("before the run ends")
         try catalog.finish(
             run.id, state: Self.state(of: result), detail: Self.detail(of: result, end, hold, options),
+            cause: result == .stale ? .stale : nil,
             drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
@@ -317,14 +318,14 @@ public struct Rollout: Sendable {
 
     /// What a person decided by giving these options.
     private func record(_ options: Options, _ run: Run, _ records: [StepRecord]) async throws {
-        if options.takeOver { try catalog.record(decision(run.id, "take-over", "--take-over")) }
+        if options.takeOver { try catalog.record(decision(run.id, .takeOver, "--take-over")) }
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
         let left = try catalog.leftBehind(by: run.id).map { "\($0.allocation)" }
         if failed.isEmpty, left.isEmpty { return }
         var checkpoint = Checkpoint(
             run: run.id, at: clock.now(),
-            decisions: [decision(run.id, "retry-failed", (failed + left).listed(first: 20))])
+            decisions: [decision(run.id, .retryFailed, (failed + left).listed(first: 20))])
         checkpoint.takesIn = !left.isEmpty
         try await catalog.commit(checkpoint)
     }
@@ -364,14 +365,8 @@ public struct Rollout: Sendable {
 
     static func staleDetail(_ facts: [StaleFact]) -> String {
         facts.isEmpty
-            ? "\(staleMark)." : "\(staleMark): " + facts.prefix(20).map(\.description).joined(separator: "; ")
-    }
-
-    private static let staleMark = "the plan is stale"
-
-    /// Whether the facts of its plan did not hold any more when the run ended for now.
-    public static func isStale(_ run: Run) -> Bool {
-        run.state == .failed && run.detail?.hasPrefix(staleMark) == true
+            ? "the plan is stale."
+            : "the plan is stale: " + facts.prefix(20).map(\.description).joined(separator: "; ")
     }
 
     static func state(of result: StepMachine.Result) -> RunState {

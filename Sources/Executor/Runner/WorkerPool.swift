@@ -64,7 +64,7 @@ struct WorkerPool: Sendable {
                 transport: transport)
             let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
                 await Readiness(
-                    of: session, takeOver: takeOver, lineage: lineage, isSeen: known[preflightStep(worker)] != nil,
+                    of: session, takeOver: takeOver, lineage: lineage, isSeen: known[StepID.preflight(worker)] != nil,
                     settled: settled)
             }
             return (session, readiness)
@@ -72,7 +72,7 @@ struct WorkerPool: Sendable {
         for (worker, session) in answers.sessions {
             // Another host than this one, whose clock may be another.
             if transport.reconnectWindow != nil { recorder.noteClock(of: worker, session) }
-            if let generation = known[preflightStep(worker)] { answers.sessions[worker]?.generation = generation }
+            if let generation = known[StepID.preflight(worker)] { answers.sessions[worker]?.generation = generation }
         }
         let machines = try recorder.catalog.machines()
         answers.dismissStrangers(machines)
@@ -91,10 +91,10 @@ struct WorkerPool: Sendable {
         let left = Set(absences.leaving.map(\.allocation))
         let waited = try answers.waited(
             plan, recorder.run.id, needed.filter { !left.contains($0) },
-            hasBegun: records.contains { !isPreflight($0.step) }, absences)
+            hasBegun: records.contains { !$0.step.isPreflight }, absences)
         try await recorder.preflight(
-            answers.reports.filter { known[preflightStep($0.key)] == nil }.sorted { $0.key < $1.key }
-                .map { (preflightStep($0.key), $0.value.generation) }, renaming: renames)
+            answers.reports.filter { known[StepID.preflight($0.key)] == nil }.sorted { $0.key < $1.key }
+                .map { (StepID.preflight($0.key), $0.value.generation) }, renaming: renames)
         try await recorder.leave(absences.leaving)
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
             recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
@@ -230,16 +230,6 @@ struct WorkerPool: Sendable {
         }
     }
 
-    private static let preflightPrefix = "@preflight/"
-
-    /// Whether an id is of no step of the plan, but of what was seen before any began.
-    static func isPreflight(_ step: StepID) -> Bool { step.text.hasPrefix(preflightPrefix) }
-
-    /// Under this id it is recorded what the receipts directory of a worker was.
-    static func preflightStep(_ worker: some CustomStringConvertible) -> StepID {
-        StepID("\(preflightPrefix)\(worker)")
-    }
-
     fileprivate enum Readiness: Sendable {
         case ready(WorkerSession, PreflightReport)
         case unreachable(String)
@@ -331,7 +321,7 @@ private actor ReconnectingWorkers {
         guard let asked = waiting[worker] else {
             throw NotReady(.unreachable, "it is gone for good, and what it ran was given up")
         }
-        let isSeen = generations[WorkerPool.preflightStep(worker)] != nil
+        let isSeen = generations[StepID.preflight(worker)] != nil
         switch await WorkerPool.Readiness(of: asked, takeOver: takeOver, lineage: lineage, isSeen: isSeen) {
         case .unreachable(let reason): throw NotReady(.unreachable, reason)
         case .unrecognised(let reason), .refused(let reason): throw NotReady(.refused, reason)
@@ -340,7 +330,7 @@ private actor ReconnectingWorkers {
             let generation = report.generation
             // Somebody else may have asked meanwhile.
             if let session = ready[worker] { return session }
-            let step = WorkerPool.preflightStep(worker)
+            let step = StepID.preflight(worker)
             session.generation = generations[step] ?? generation
             if generations[step] == nil {
                 do {
