@@ -96,11 +96,26 @@ extension Catalog {
 
     /// Every secret of these namespaces that is stored, sealed, with earlier versions and all that hooks of the run have
     /// written: what they may have seen.
+    ///
+    /// - Parameter limit: bytes that they may have together, sealed.
+    /// - Returns: nil where they have more; then none is read.
     public func storedSecrets(
-        in namespaces: [KVNamespace], run: RunID
-    ) throws(CatalogError) -> [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])] {
+        in namespaces: [KVNamespace], run: RunID, within limit: Int
+    ) throws(CatalogError) -> [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])]? {
         try read { db in
-            try namespaces.flatMap { namespace in
+            var size = 0
+            for namespace in namespaces {
+                let sizes = try self.rows(
+                    of: "kv", db,
+                    """
+                    SELECT coalesce(sum(length(sealed)), 0) FROM kv WHERE namespace = ?1
+                    UNION ALL SELECT coalesce(sum(length(sealed)), 0) FROM kv_pending WHERE namespace = ?1 AND run = ?2
+                    UNION ALL SELECT coalesce(sum(length(sealed)), 0) FROM kv_replaced WHERE namespace = ?1 AND run = ?2
+                    """, [namespace.text, run.number])
+                for row in sizes { size += try row.integer(0) }
+                if size > limit { return nil }
+            }
+            return try namespaces.flatMap { namespace in
                 try self.rows(
                     of: "kv", db,
                     """

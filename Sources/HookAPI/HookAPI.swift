@@ -92,10 +92,10 @@ public final class HookAPI: Sendable {
     public func dismiss(_ attempt: WritingAttempt) { server.dismiss(attempt) }
 
     /// Secrets that hooks of the job have read or written while this process lived, beside what is stored now.
-    public func secrets(seenBy job: JobName) -> [String] { service.seen.values(of: job) }
+    public func secrets(seenBy job: JobName) -> StruckSecrets { service.seen.values(of: job) }
 
     /// Adds to what hooks of the job have seen.
-    public func note(_ secrets: [String], seenBy job: JobName) { for text in secrets { service.seen.note(text, job) } }
+    public func note(_ secrets: StruckSecrets, seenBy job: JobName) { service.seen.note(secrets, job) }
 
     /// To be called when the outcome of an attempt is recorded: what its processes still ask is refused.
     public func ended(_ attempt: WritingAttempt) async {

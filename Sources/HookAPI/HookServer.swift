@@ -15,10 +15,9 @@ public struct HookPortTaken: Error, Hashable {
 /// 127.0.0.1. There a client may ask first, on the same connection, for a proof that it speaks with the right process:
 /// `GET /hello?hook=NAME&challenge=TEXT`; see `AdmittedHooks.proof`.
 final class HookServer: Sendable {
-    typealias Listener = NIOAsyncChannel<Connection, Never>
-    typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
-    private typealias Parts = NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
-    private typealias Writer = NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+    typealias Listener = NIOAsyncChannel<HookConnection, Never>
+    private typealias Parts = HookConnection.Parts.AsyncIterator
+    private typealias Writer = HookConnection.Writer
 
     /// Connections at one listener that have not shown a token.
     static let maximumGuests = 64
@@ -76,7 +75,10 @@ final class HookServer: Sendable {
             } else {
                 listener = try await listen(0)
             }
-            guard let number = listener.channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
+            guard let number = listener.channel.localAddress?.port else {
+                await close(listener)
+                throw ChannelError.unknownLocalAddress
+            }
             doors.append(Door(listener: listener, address: "127.0.0.1:\(number)"))
             port = number
         }
@@ -86,7 +88,7 @@ final class HookServer: Sendable {
             }
             doors.append(Door(listener: listener, address: nil))
         } catch {
-            for door in doors { try? await door.listener.channel.close() }
+            for door in doors { await close(door.listener) }
             guard let error = error as? IOError else { throw error }
             throw HookFileProblem(path: socket.path, reason: String(cString: strerror(error.errnoCode)))
         }
@@ -103,6 +105,9 @@ final class HookServer: Sendable {
             .bind(host: "127.0.0.1", port: port, childChannelInitializer: connection)
     }
 
+    /// Closes a listener at which nobody has accepted anything.
+    private static func close(_ listener: Listener) async { try? await listener.executeThenClose { _ in } }
+
     private static var bootstrap: ServerBootstrap {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).serverChannelOption(.backlog, value: 512)
     }
@@ -116,11 +121,11 @@ final class HookServer: Sendable {
         return limits
     }()
 
-    @Sendable private static func connection(_ channel: any Channel) -> EventLoopFuture<Connection> {
+    @Sendable private static func connection(_ channel: any Channel) -> EventLoopFuture<HookConnection> {
         channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.configureHTTPServerPipeline(
                 withErrorHandling: true, withEncoderConfiguration: .init(), withDecoderLimitConfiguration: heads)
-            return try Connection(wrappingChannelSynchronously: channel)
+            return HookConnection(try .init(wrappingChannelSynchronously: channel))
         }
     }
 
@@ -150,7 +155,7 @@ final class HookServer: Sendable {
         }
     }
 
-    private func serve(_ connection: Connection, at door: Door) async {
+    private func serve(_ connection: HookConnection, at door: Door) async {
         let channel = connection.channel
         let guest = door.guests.enter(channel)
         let deadline = channel.eventLoop.scheduleTask(in: Self.arrival) { channel.close(promise: nil) }

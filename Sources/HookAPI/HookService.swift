@@ -111,14 +111,18 @@ struct HookService: Sendable {
         if let problem = KeyValue.problem(ofValue: text) {
             throw HookAnswer.Refusal(.badRequest, "the value of \(key) \(problem)")
         }
-        // Also where it cannot be kept: the hook has it, and may print it.
-        if isSecret { seen.note(text, identity.job) }
         let content: KeyValueWrite.Content =
             isSecret
             ? .sealed { [vault, text] version in
                 try vault.seal(text, for: .init(namespace: namespace.text, key: key, version: version))
             } : .text(text)
-        try await catalog.keep(KeyValueWrite(namespace, key, content), of: identity.attempt, at: now())
+        do {
+            try await catalog.keep(KeyValueWrite(namespace, key, content), of: identity.attempt, at: now())
+        } catch {
+            if isSecret { seen.note(refused: text, identity.job) }
+            throw error
+        }
+        if isSecret { seen.note(text, identity.job) }
         return .done
     }
 

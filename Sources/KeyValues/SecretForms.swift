@@ -1,104 +1,106 @@
-internal import Foundation
-
 /// How a program may print a secret: as it is, without the blanks at its ends, single lines of it, and escaped for JSON,
 /// a URL or a Python text, or in base64.
 enum SecretForms {
+    /// A part of a secret in one spelling.
     struct Form {
-        let bytes: [UInt8]
+        let text: ArraySlice<UInt8>
+        let spelling: Spelling
         /// How much of its end counts as a part of it where an output begins. Bytes.
         let shortestEnd: Int
+
+        /// Puts the form into the place of what `out` holds.
+        func write(to out: inout [UInt8]) {
+            out.removeAll(keepingCapacity: true)
+            spelling.write(text, to: &out)
+        }
+
+        /// Does so with its end, or with all of it where it is short.
+        ///
+        /// - Parameter count: of so many bytes of the text; where there are 12, four are written at least.
+        /// - Returns: whether it is all of it.
+        func writeEnd(of count: Int, to out: inout [UInt8]) -> Bool {
+            // Where the text is cut there, what follows is spelled as in the whole.
+            var start = max(text.startIndex, text.endIndex - count)
+            switch spelling {
+            case .plain: break
+            case .escaped: while start > text.startIndex, text[start] & 0xc0 == 0x80 { start -= 1 }
+            case .base64: start -= (start - text.startIndex) % 3
+            }
+            out.removeAll(keepingCapacity: true)
+            spelling.write(text[start...], to: &out)
+            return start == text.startIndex
+        }
+    }
+
+    enum Spelling {
+        case plain
+        case escaped(Escapes)
+        case base64(Base64)
+
+        func write(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
+            switch self {
+            case .plain: out += text
+            case .escaped(let escapes): escapes.write(text, to: &out)
+            case .base64(let base64): base64.write(text, to: &out)
+            }
+        }
     }
 
     /// Shorter lines of a secret, such as `}` or `true`, are no secrets. Bytes.
     private static let shortestLine = 8
 
-    static func of(_ value: [UInt8]) -> [Form] {
-        var wholes = [value]
+    /// - Parameter body: called with every form; it says whether it wants to hear of others.
+    static func forEach(of value: [UInt8], _ body: (Form) -> Bool) {
         let trimmed = trim(value[...])
-        if trimmed.count < value.count, trimmed.count >= Redaction.shortest { wholes.append(Array(trimmed)) }
-        var forms = wholes.flatMap { whole in
-            ([whole] + escaped(whole) + base64(whole)).map { Form(bytes: $0, shortestEnd: Redaction.shortest) }
+        guard spellings(value[...], Redaction.shortest, isWhole: true, body) else { return }
+        if trimmed.count < value.count, trimmed.count >= Redaction.shortest {
+            guard spellings(trimmed, Redaction.shortest, isWhole: true, body) else { return }
         }
-        guard trimmed.contains(where: isLineEnd) else { return forms }
-        for line in trimmed.split(whereSeparator: isLineEnd).map(trim) where line.count >= shortestLine {
-            let line = Array(line)
-            forms += ([line] + escaped(line)).map { Form(bytes: $0, shortestEnd: shortestLine) }
+        guard let firstEnd = trimmed.firstIndex(where: isLineEnd) else { return }
+        var lines: Set<ArraySlice<UInt8>> = []
+        var start = trimmed.startIndex
+        var end = firstEnd
+        while start < trimmed.endIndex {
+            let line = trim(trimmed[start..<end])
+            if line.count >= shortestLine, lines.insert(line).inserted {
+                guard spellings(line, shortestLine, isWhole: false, body) else { return }
+            }
+            start = min(end + 1, trimmed.endIndex)
+            end = trimmed[start...].firstIndex(where: isLineEnd) ?? trimmed.endIndex
         }
-        return forms
+    }
+
+    private static func spellings(
+        _ text: ArraySlice<UInt8>, _ shortestEnd: Int, isWhole: Bool, _ body: (Form) -> Bool
+    ) -> Bool {
+        func tell(_ spelling: Spelling) -> Bool {
+            body(Form(text: text, spelling: spelling, shortestEnd: shortestEnd))
+        }
+        guard tell(.plain) else { return false }
+        // Most secrets have nothing to be escaped.
+        var changing: UInt16 = 0
+        for byte in text { changing |= Escapes.changing[Int(byte)] }
+        while changing != 0 {
+            guard tell(.escaped(Escapes.all[changing.trailingZeroBitCount])) else { return false }
+            changing &= changing - 1
+        }
+        if !isWhole { return true }
+        for ending in Base64.endings(of: text.count) {
+            for alphabet in Base64.alphabets {
+                guard tell(.base64(Base64(alphabet: alphabet, ending: ending))) else { return false }
+            }
+        }
+        return true
     }
 
     private static func isLineEnd(_ byte: UInt8) -> Bool { byte == 0x0a || byte == 0x0d }
 
     private static func trim(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
-        let rest = bytes.drop(while: isBlank)
-        return rest[..<(rest.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? rest.startIndex)]
-    }
-
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        case _: false
-        }
-    }
-
-    /// Forms other than the bytes themselves; most secrets have none.
-    private static func escaped(_ bytes: [UInt8]) -> [[UInt8]] {
-        if bytes.allSatisfy(isUnreserved) { return [] }
-        let text = String(decoding: bytes, as: UTF8.self)
-        return [
-            json(text, escaping: "\""), json(text, escaping: "\"", isASCII: true), json(text, escaping: "\"<>&"),
-            json(text, escaping: ""), json(text, escaping: "'"),
-            percent(bytes, keeping: ""), percent(bytes, keeping: "/"), percent(bytes, keeping: "", blank: "+"),
-            percent(bytes, keeping: "!*'()"),
-        ].filter { $0 != bytes }
-    }
-
-    /// - Parameters:
-    ///   - escaping: what is escaped beside backslashes and control characters: quotes by a backslash, the rest by number.
-    ///   - isASCII: whether everything else is, too, as Python does.
-    private static func json(_ text: String, escaping: String, isASCII: Bool = false) -> [UInt8] {
-        var out: [UInt8] = []
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\\": out += Array("\\\\".utf8)
-            case "\n": out += Array("\\n".utf8)
-            case "\r": out += Array("\\r".utf8)
-            case "\t": out += Array("\\t".utf8)
-            case "\"" where escaping.unicodeScalars.contains(scalar),
-                "'" where escaping.unicodeScalars.contains(scalar):
-                out += [UInt8(ascii: "\\"), UInt8(scalar.value)]
-            case _
-            where scalar.value < 0x20 || escaping.unicodeScalars.contains(scalar) || isASCII && scalar.value > 0x7e:
-                for unit in String(scalar).utf16 {
-                    let digits = String(unit, radix: 16)
-                    out += Array(("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
-                }
-            case _: out += Array(String(scalar).utf8)
-            }
-        }
-        return out
-    }
-
-    private static func percent(_ bytes: [UInt8], keeping: String, blank: String = "%20") -> [UInt8] {
-        let digits = Array("0123456789ABCDEF".utf8)
-        return bytes.flatMap { byte -> [UInt8] in
-            if isUnreserved(byte) || keeping.utf8.contains(byte) { return [byte] }
-            if byte == 0x20 { return Array(blank.utf8) }
-            return [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-
-    /// In base64 as a whole, also with something behind it, such as a line feed.
-    private static func base64(_ bytes: [UInt8]) -> [[UInt8]] {
-        let whole = Data(bytes).base64EncodedString()
-        let unpadded = String(whole.prefix { $0 != "=" })
-        var forms = [whole, unpadded, Data(bytes + [0x0a]).base64EncodedString()]
-        if bytes.count >= 9 { forms.append(String(whole.prefix(bytes.count / 3 * 4))) }
-        let urlSafe = forms.map { String($0.map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 }) }
-        return (forms + urlSafe).map { Array($0.utf8) }
+        var start = bytes.startIndex
+        var end = bytes.endIndex
+        while start < end, isBlank(bytes[start]) { start += 1 }
+        while start < end, isBlank(bytes[end - 1]) { end -= 1 }
+        return bytes[start..<end]
     }
 }

@@ -127,7 +127,7 @@ import Testing
             { _ = try catalog.keyValues(in: .variables(api.job)) },
             { _ = try catalog.keyValues(in: .secrets(api.job)) },
             { _ = try catalog.keyValueNamespaces() },
-            { _ = try catalog.storedSecrets(in: [.secrets(api.job)], run: run) },
+            { _ = try catalog.storedSecrets(in: [.secrets(api.job)], run: run, within: .max) },
             { _ = try catalog.durations(of: api.job) },
         ]
         let writes: [() async throws -> Void] = [

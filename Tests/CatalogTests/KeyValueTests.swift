@@ -193,4 +193,18 @@ import Testing
         #expect(try catalog.hookPort(of: run.id) == nil)
         #expect(try catalog.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM kv_pending") } == 0)
     }
+
+    @Test func soManySecretsAreReadAndNoMore() async throws {
+        let (run, a, _) = try await hooks()
+        let write = { (count: Int) in
+            KeyValueWrite(self.secrets, "s", .sealed { _ in [UInt8](repeating: 1, count: count) })
+        }
+        try catalog.write(write(30), at: at(0), by: "ann@control")
+        try await catalog.keep(write(20), of: a, at: at(1))
+        try await catalog.keep(write(10), of: a, at: at(1))
+        #expect(try catalog.storedSecrets(in: [secrets], run: run.id, within: 60)?.count == 3)
+        #expect(try catalog.storedSecrets(in: [secrets], run: run.id, within: 59)?.count == nil)
+        #expect(try catalog.storedSecrets(in: [secrets, secrets], run: run.id, within: 60)?.count == nil)
+        #expect(try catalog.storedSecrets(in: [], run: run.id, within: 0)?.isEmpty == true)
+    }
 }

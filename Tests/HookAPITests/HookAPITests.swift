@@ -285,4 +285,44 @@ import Testing
         }
         await hooks.api.close()
     }
+
+    @Test func writesThatCountAndThoseThatAreRefusedAreStruckOutWithinBounds() async throws {
+        let hooks = try await Hooks()
+        let identity = try hooks.identity()
+        let write = { (first: String, count: Int) in
+            try await hooks.python(
+                """
+                r = [maand.put_job_secret("k", t).status_code for t in ["\(first)"] + ["%064000d" % n for n in range(\(count))]]
+                print(sorted(set(r)), len(r))
+                """, identity)
+        }
+        func struck(_ text: String) -> String {
+            let secrets = hooks.api.secrets(seenBy: identity.job)
+            return String(decoding: Redaction.strike(secrets, from: Array(text.utf8)), as: UTF8.self)
+        }
+        #expect(try await write("taken-1", 1) == "[200] 2")
+        #expect(struck("taken-1") == "***")
+        try await hooks.catalog.commit(
+            Checkpoint(
+                run: hooks.run.id, at: Timestamp(milliseconds: 1),
+                steps: [.outcome(step: StepID("a"), attempt: 1, state: .succeeded)]))
+        #expect(try await write("refused-1", 300) == "[400] 301")
+        #expect(struck("taken-1 refused-1 neither") == "*** *** neither")
+        await hooks.api.close()
+    }
+
+    @Test func ofAJobThatHasSeenTooManySecretsNothingIsShown() async throws {
+        let hooks = try await Hooks()
+        let identity = try hooks.identity()
+        let output = try await hooks.python(
+            """
+            for n in range(270): maand.put_job_secret("k", "%064000d" % n).raise_for_status()
+            """, identity)
+        #expect(output == "")
+        let shown = Redaction.strike(hooks.api.secrets(seenBy: identity.job), from: Array("harmless".utf8))
+        #expect(String(decoding: shown, as: UTF8.self).hasPrefix("[this output is left out: hooks of its job may have"))
+        let other = try hooks.identity(job: "web")
+        #expect(Redaction.strike(hooks.api.secrets(seenBy: other.job), from: [0x61]) == [0x61])
+        await hooks.api.close()
+    }
 }

@@ -1,11 +1,9 @@
+import Foundation
 import KeyValues
 import Testing
 
 @Suite struct RedactionTests {
     @Test func whatIsStruckOut() {
-        func struck(_ text: String, _ secrets: String...) -> String {
-            String(decoding: Redaction.strike(secrets, from: Array(text.utf8)), as: UTF8.self)
-        }
         #expect(struck("a hunter2, a hunter22", "hunter2", "hunter22") == "a ***, a ***")
         // The beginning may have been cut off with a part of it.
         #expect(struck("unter2 it was", "hunter2") == "*** it was")
@@ -15,7 +13,17 @@ import Testing
     }
 
     private func struck(_ text: String, _ secrets: String...) -> String {
+        struck(text, stored(secrets))
+    }
+
+    private func struck(_ text: String, _ secrets: StruckSecrets) -> String {
         String(decoding: Redaction.strike(secrets, from: Array(text.utf8)), as: UTF8.self)
+    }
+
+    private func stored(_ values: [String]) -> StruckSecrets {
+        var secrets = StruckSecrets()
+        for value in values { secrets.insert(value) }
+        return secrets
     }
 
     @Test func blanksAtTheEndsOfASecretDoNotSaveIt() {
@@ -64,5 +72,60 @@ import Testing
         let line = (0..<7000).map { "line-\($0)" }.joined(separator: "\n")
         let output = String(repeating: "line-x", count: 10_000)
         #expect(struck(output, line, String(repeating: "a", count: 60_000)) == output)
+    }
+
+    @Test func longSecretsAreStruckOutInEachForm() {
+        let secret = (0..<4000).map { "\($0)\"\u{e9}<&" }.joined(separator: ";")
+        let json = secret.replacing("\"", with: "\\\"")
+        let ascii = json.replacing("\u{e9}", with: "\\u00e9")
+        let base64 = Data(secret.utf8).base64EncodedString()
+        for form in [secret, json, ascii, base64, base64.replacing("+", with: "-").replacing("/", with: "_")] {
+            #expect(struck("a \(form) b", secret) == "a *** b")
+            #expect(struck("\(form.suffix(30_000)) b", secret) == "*** b")
+            #expect(struck("\(form.suffix(9)) b", secret) == "*** b")
+            #expect(struck("a \(form.dropLast(9))b", secret) == "a \(form.dropLast(9))b")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func asManySecretsAsThereMayBeTakeNoLongTime() {
+        let line = (0..<4000).map { "\"a\\b<\($0)&e\n" }.joined()
+        let secrets = stored((0..<255).map { "\($0) \(line)" })
+        #expect(struck(String(repeating: "x", count: 60_000), secrets).allSatisfy { $0 == "x" })
+    }
+
+    @Test(.timeLimit(.minutes(2))) func nothingIsShownThatCannotBeSearchedInTime() {
+        let half = String(repeating: "x", count: 20_000)
+        let secrets = stored((0..<255).map { half + String(repeating: "x", count: $0) + "y" + half })
+        let output = struck(half + half + half, secrets)
+        #expect(output.hasPrefix("[this output is left out: too much in it is similar to secrets of its job"))
+        #expect(output.hasSuffix("]\n"))
+    }
+
+    @Test func whereThereAreTooManySecretsNothingIsShown() {
+        var secrets = StruckSecrets()
+        let fill = String(repeating: "x", count: 65_500)
+        for number in 0..<256 { secrets.insert("\(number)\(fill)") }
+        #expect(struck("nothing", secrets) == "nothing")
+        // The same again is no other.
+        for number in 0..<256 { secrets.insert("\(number)\(fill)") }
+        #expect(struck("nothing", secrets) == "nothing")
+        secrets.insert("one\(fill)")
+        let note =
+            "[this output is left out: hooks of its job may have seen more than 16 MiB of secrets, earlier values "
+            + "included, and no more than that can be struck out]\n"
+        #expect(struck("nothing", secrets) == note)
+        #expect(struck("", secrets) == "")
+        var others = stored(["hunter2"])
+        others.formUnion(secrets)
+        #expect(struck("hunter2", others) == note && !others.isEmpty)
+        #expect(struck("x", .unreadable).contains("the secrets that are to be struck out of it could not be read"))
+    }
+
+    @Test func valuesThatWereRefusedAreBoundedAndTakeNothingFromTheOthers() {
+        var secrets = stored(["hunter2"])
+        secrets.insert(refused: "refused")
+        let fill = String(repeating: "x", count: 65_500)
+        for number in 0..<1000 { secrets.insert(refused: "\(number)\(fill)") }
+        #expect(struck("hunter2 was refused", secrets) == "*** was ***")
     }
 }

@@ -134,7 +134,7 @@ struct HookRunner: Sendable {
         unlink(environmentFile(call))
         let receipt = "\(session.bucketRoot)/receipts/\(call.id.prefix { $0 != "-" })/\(call.id)"
         // What is kept of the output is in the catalog, without secrets.
-        let removes = !services.secrets(visibleTo: call).isEmpty
+        let removes = services.mayShowSecrets(call)
         for kind in [".out", ".err"] { Self.bound(receipt + kind, removing: removes) }
     }
 

@@ -68,18 +68,37 @@ struct RunHookServices: Sendable {
 
     /// The values of the secrets that the hook may read, and those that it may have read or written before; those that
     /// cannot be decrypted are left out.
-    func secrets(visibleTo call: HookCall) -> [String] {
-        stored(visibleTo: call) + api.secrets(seenBy: call.job)
+    func secrets(visibleTo call: HookCall) -> StruckSecrets {
+        var secrets = api.secrets(seenBy: call.job)
+        secrets.formUnion(stored(visibleTo: call))
+        return secrets
     }
 
-    private func stored(visibleTo call: HookCall) -> [String] {
-        let jobs = [call.job] + facts.upstreams(of: call.job).sorted()
-        let stored = (try? catalog.storedSecrets(in: jobs.map(KVNamespace.secrets), run: run)) ?? []
-        return stored.compactMap { secret in
-            try? vault.open(
-                secret.sealed,
-                for: .init(namespace: secret.namespace.text, key: secret.key, version: secret.version))
+    /// Whether there may be any such secret.
+    func mayShowSecrets(_ call: HookCall) -> Bool {
+        if !api.secrets(seenBy: call.job).isEmpty { return true }
+        let stored = try? catalog.storedSecrets(in: namespaces(visibleTo: call), run: run, within: 0)
+        return stored?.isEmpty != true
+    }
+
+    private func stored(visibleTo call: HookCall) -> StruckSecrets {
+        do {
+            let found = try catalog.storedSecrets(
+                in: namespaces(visibleTo: call), run: run, within: StruckSecrets.limit)
+            guard let found else { return .tooMany }
+            var secrets = StruckSecrets()
+            for secret in found {
+                let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
+                if let text = try? vault.open(secret.sealed, for: place) { secrets.insert(text) }
+            }
+            return secrets
+        } catch {
+            return .unreadable
         }
+    }
+
+    private func namespaces(visibleTo call: HookCall) -> [KVNamespace] {
+        ([call.job] + facts.upstreams(of: call.job).sorted()).map(KVNamespace.secrets)
     }
 
     /// No hook will ask any more.
