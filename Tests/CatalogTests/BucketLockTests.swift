@@ -39,7 +39,7 @@ import Testing
         let error = #expect(throws: LockError.held(by: nil, path: folder.path)) {
             try BucketLock.acquire(in: folder.path, plan: nil, at: at(1))
         }
-        #expect("\(try #require(error))".contains("held by another process"))
+        #expect("\(try #require(error))".contains("locked by another process"))
         withExtendedLifetime(first) {}
         first = nil
         _ = try BucketLock.acquire(in: folder.path, plan: nil, at: at(2))

@@ -10,7 +10,7 @@ import Testing
         let text = TextReview.text(PlanFile(try Hooked.plan()), color: false)
         let short = Hooked.digest.short
         let start = try #require(text.range(of: "Stops, before"))
-        let end = try #require(text.range(of: "\nNot bound"))
+        let end = try #require(text.range(of: "\nNot pinned"))
         #expect(
             String(text[start.lowerBound..<end.lowerBound]) == """
                 Stops, before the first wave
@@ -80,7 +80,7 @@ import Testing
                   vars.toml of api: level = `debug`
                   demand of api, command_user, for db, command_users: `{"a":1}`
 
-                Not bound
+                Not pinned
                 """), "\(text)")
         for page in [
             MarkdownReview.text(file, showsSteps: false), HTMLReview.page(file, showsSteps: false),
