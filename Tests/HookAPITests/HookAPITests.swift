@@ -306,7 +306,7 @@ import Testing
             Checkpoint(
                 run: hooks.run.id, at: Timestamp(milliseconds: 1),
                 steps: [.outcome(step: StepID("a"), attempt: 1, state: .succeeded)]))
-        #expect(try await write("refused-1", 300) == "[400] 301")
+        #expect(try await write("refused-1", 20) == "[400] 21")
         #expect(struck("taken-1 refused-1 neither") == "*** *** neither")
         await hooks.api.close()
     }
