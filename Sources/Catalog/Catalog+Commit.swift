@@ -112,10 +112,12 @@ extension Catalog {
             throw CatalogError.illegalRunTransition(run: run, from: from, to: change.state)
         }
         let ends = !change.state.isUnfinished
-        try db.cachedStatement(sql: "UPDATE run SET state = ?, detail = ?, cause = ?, ended_at = ? WHERE number = ?").execute(
-            arguments: [
-                change.state.rawValue, change.detail.map(bounded), change.cause?.rawValue, ends ? now.milliseconds : nil, run.number,
-            ])
+        try db.cachedStatement(sql: "UPDATE run SET state = ?, detail = ?, cause = ?, ended_at = ? WHERE number = ?")
+            .execute(
+                arguments: [
+                    change.state.rawValue, change.detail.map(bounded), change.cause?.rawValue,
+                    ends ? now.milliseconds : nil, run.number,
+                ])
         if ends {
             try forgetHooks(of: run, db)
             try advanceRevision(db)
@@ -159,7 +161,9 @@ extension Catalog {
             ])
             try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
             try insert(
-                Decision(at: now, by: who, run: run, step: step, what: state == .succeeded ? .resolveSucceeded : .resolveFailed, reason: reason), db)
+                Decision(
+                    at: now, by: who, run: run, step: step,
+                    what: state == .succeeded ? .resolveSucceeded : .resolveFailed, reason: reason), db)
         case .reopen(let step, let reason):
             try db.cachedStatement(
                 sql: """

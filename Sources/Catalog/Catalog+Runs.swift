@@ -78,7 +78,8 @@ extension Catalog {
     /// - Parameter drifts: where somebody has changed what the run depends on, and what it was to bring there; in the place
     ///   of what was recorded of it before.
     public func finish(
-        _ run: RunID, state: RunState, detail: String?, cause: RunCause? = nil, drifts: [AllocationID: Release] = [:], at now: Timestamp
+        _ run: RunID, state: RunState, detail: String?, cause: RunCause? = nil, drifts: [AllocationID: Release] = [:],
+        at now: Timestamp
     ) throws(CatalogError) {
         try write { db in
             try self.apply(Checkpoint(run: run, at: now, runState: .init(state, detail: detail, cause: cause)), db)

@@ -113,7 +113,10 @@ enum Hostile {
         for row in TextReview.text(file, contents: contents, color: true, width: 60).split(separator: "\n") {
             let plain = row.replacing(/\u{1b}\[[0-9]*m/, with: "")
             #expect(plain.count <= 60, "\(row)")
-            let own = ["Plan", "deploy", "planned", "after", "1 worker", "2 workers", "Stops", "Wave 1", "Not pinned", "Values for hooks"]
+            let own = [
+                "Plan", "deploy", "planned", "after", "1 worker", "2 workers", "Stops", "Wave 1", "Not pinned",
+                "Values for hooks",
+            ]
             #expect(plain.hasPrefix(" ") || own.contains { plain.hasPrefix($0) }, "\(row)")
         }
     }

@@ -28,7 +28,8 @@ extension Rollout {
     func endStale(_ run: Run, _ recorder: Recorder, _ facts: [StaleFact]) throws -> Ending {
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), cause: .stale, drifts: recorder.drifts(facts),
+            run.id, state: Self.state(of: .stale), detail: Self.staleDetail(facts), cause: .stale,
+            drifts: recorder.drifts(facts),
             at: clock.now())
         FaultPoint.reach("after the run ended")
         return .ended(
