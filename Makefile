@@ -14,16 +14,27 @@ STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check
 # The system's Python is the one that the packages serve; another one is used only where it has the modules.
 PYTHON = $$(if python3 -c 'import jsonschema, yaml' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi)
 
+# The release build with test hooks: places to die, and a clock that can be moved. Nobody but tests gets it.
+HOOKED := -c release --traits TestHooks $(STRICT)
+SWIFT_TEST := swift test --skip-build $(HOOKED)
+# Acceptance tests run those programs, and some of them those that users get.
+ACCEPTANCE = MAAND_BIN=.build/hooks MAAND_USERS_BIN=.build/users "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS)
+
 # How many acceptance tests run side by side.
 JOBS ?= 4
 
-# How long `make fuzz` looks for crashes, over all targets: each folder of a corpus is one.
+# How long `make fuzz` looks for crashes, over all targets: each folder of a corpus is one. FUZZ_JOBS of them side by
+# side, so that an hour of fuzzing takes half of one on two processors.
 SECONDS ?= 3600
+FUZZ_JOBS ?= $(shell nproc)
 # `make fuzz-short` builds where `make unit` has built what others wrote.
 FUZZ_BUILD ?= .build/fuzz
 FUZZ_TARGETS := $(sort $(notdir $(wildcard Tests/fuzz/corpus/*)))
 
-.PHONY: help demo build test unit lint acceptance kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+.PHONY: help demo build users hooked test unit lint acceptance kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+
+# They build in the same folder.
+.NOTPARALLEL:
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -37,44 +48,53 @@ build: packages toolchain ## release build; the programs are in .build/release
 
 test: lint unit acceptance fuzz-short ## everything that CI checks
 
-unit: test-packages toolchain ## debug build with warnings as errors, then the unit tests
-	swift build --build-tests $(STRICT)
-	swift test --skip-build $(STRICT) --skip SSHTests --skip HookAPITests \
-	    --skip OwnFilesConformanceTests --skip OutputConformanceTests
+users: packages toolchain # the programs that users get, kept in .build/users
+	swift build -c release $(STRICT) --product maand-plan
+	swift build -c release $(STRICT) --product maand-apply
+	@mkdir -p .build/users && cp --remove-destination .build/release/maand-{plan,apply} .build/users/
+
+hooked: users test-packages # programs with test hooks, in .build/hooks, and the unit tests
+	@# What others wrote is built once for both. In .build/release there are the users' programs again, whatever happens.
+	@trap 'cp --remove-destination .build/users/maand-{plan,apply} .build/release/' EXIT; set -x; swift build --build-tests $(HOOKED); \
+	    mkdir -p .build/hooks && cp --remove-destination .build/release/maand-{plan,apply} .build/hooks/
+
+unit: hooked ## release build with test hooks and warnings as errors, then the unit tests
+	$(SWIFT_TEST) --skip SSHTests --skip HookAPITests --skip OwnFilesConformanceTests --skip OutputConformanceTests
 	@# By themselves: silent servers are waited for, a server of this process is asked, both processors are kept busy.
-	swift test --skip-build $(STRICT) --filter SSHTests
-	swift test --skip-build $(STRICT) --filter HookAPITests
-	swift test --skip-build $(STRICT) --filter 'OwnFilesConformanceTests|OutputConformanceTests'
+	$(SWIFT_TEST) --filter SSHTests
+	$(SWIFT_TEST) --filter HookAPITests
+	$(SWIFT_TEST) --filter 'OwnFilesConformanceTests|OutputConformanceTests'
 
 lint: toolchain ## formatting and lint rules of .swift-format
 	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
+	@! grep -rn --include='*.swift' '#if.*DEBUG' Sources || { echo 'what only tests need is under `#if TestHooks`' >&2; exit 1; }
 
-acceptance: unit ## the programs as a user runs them; JOBS=N side by side
-	@MAAND_BIN=.build/debug "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS)
+acceptance: hooked ## the programs as a user runs them; JOBS=N side by side
+	@$(ACCEPTANCE)
 
 kill: build test-packages ## 20 rollouts killed at different moments and resumed, and 200 kills over ssh
 	@MAAND_BIN=.build/release MAAND_KILLS=20 MAAND_SSH_KILLS=200 "$(PYTHON)" \
 	    Tests/acceptance/run.py --jobs $(JOBS) test_kill test_kill_ssh
 
-crash: unit ## a rollout killed at every place around checkpoints and words to workers, and resumed
-	@MAAND_BIN=.build/debug MAAND_CRASH=all "$(PYTHON)" Tests/acceptance/run.py --jobs $(JOBS) test_crash \
-	    test_left_behind_kill test_own_files
+crash: hooked ## a rollout killed at every place around checkpoints and words to workers, and resumed
+	@MAAND_CRASH=all $(ACCEPTANCE) test_crash test_left_behind_kill test_own_files
 
 storm: build test-packages ## 200 random faults in 40 rollouts over ssh, against an undisturbed twin; MAAND_SEED=N for others
 	@MAAND_BIN=.build/release MAAND_STORM_FAULTS=200 MAAND_STORM_ROLLOUTS=40 "$(PYTHON)" \
 	    Tests/acceptance/run.py --jobs 1 test_storm
 
 fuzz: packages toolchain ## damaged inputs for every reader, SECONDS (an hour) in all, in libFuzzer; stops at the first crash
-	MAAND_FUZZ=1 swift build --scratch-path $(FUZZ_BUILD) --product fuzz
-	@for target in $(FUZZ_TARGETS); do \
-	    mkdir -p .build/fuzz/corpus/$$target; \
-	    echo "fuzz: $$target"; \
-	    MAAND_FUZZ_TARGET=$$target $(FUZZ_BUILD)/debug/fuzz -max_total_time=$$(($(SECONDS) / $(words $(FUZZ_TARGETS)))) \
+	MAAND_FUZZ=1 swift build -c release --scratch-path $(FUZZ_BUILD) --product fuzz
+	@mkdir -p $(FUZZ_TARGETS:%=.build/fuzz/corpus/%)
+	@# With 255, xargs begins no other one.
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P $(FUZZ_JOBS) -I {} env MAAND_FUZZ_TARGET={} sh -c 'echo "fuzz: {}"; \
+	    $(FUZZ_BUILD)/release/fuzz -max_total_time=$$(($(SECONDS) / $(words $(FUZZ_TARGETS)))) \
 	        -rss_limit_mb=500 -timeout=10 -max_len=16384 -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=.build/fuzz/$$target- .build/fuzz/corpus/$$target Tests/fuzz/corpus/$$target; \
-	done
+	        -artifact_prefix=.build/fuzz/{}- .build/fuzz/corpus/{} Tests/fuzz/corpus/{} \
+	        >.build/fuzz/{}.log 2>&1 || { cat .build/fuzz/{}.log; exit 255; }; \
+	    grep -H number_of_executed_units .build/fuzz/{}.log'
 
-fuzz-short: unit ## the same for 3 minutes, as CI does it
+fuzz-short: packages toolchain ## the same for 3 minutes, as CI does it
 	@$(MAKE) --no-print-directory fuzz SECONDS=180 FUZZ_BUILD=.build
 
 sanitize: test-packages toolchain ## the unit tests under AddressSanitizer and under ThreadSanitizer; takes long

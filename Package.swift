@@ -10,7 +10,12 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),
         .enableUpcomingFeature("InternalImportsByDefault"),
-    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer", "-O"])] : [])
+        // `@testable` in the release configuration, for our own code only: what others wrote is built once for both.
+        .unsafeFlags(["-enable-testing"], .when(configuration: .release, traits: ["TestHooks"])),
+    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])] : [])
+
+// What is under test is optimized, as users get it; the tests are not, which saves half of the time to build them.
+let testSettings = settings + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -27,6 +32,13 @@ let package = Package(
     products: [
         .executable(name: "maand-plan", targets: ["maand-plan"]),
         .executable(name: "maand-apply", targets: ["maand-apply"]),
+    ],
+    traits: [
+        .trait(
+            name: "TestHooks",
+            description:
+                "For tests only: places where the process dies, a clock that can be moved (MAAND_FAULT_*, MAAND_TIME_OFFSET)"
+        )
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -79,27 +91,29 @@ let package = Package(
         .executableTarget(
             name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
-        .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: settings),
+        .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
             name: "ModelTests", dependencies: ["Model", "YAML"],
             exclude: ["Window/cases.json", "Window/make-cases.py"],
-            swiftSettings: settings),
+            swiftSettings: testSettings),
         .testTarget(
             name: "PlannerTests", dependencies: ["Planner", "Model", "YAML"],
             exclude: ["golden.plan.yaml", "golden-hooks.plan.yaml"],
-            swiftSettings: settings),
-        .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: settings),
-        .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: settings),
-        .testTarget(name: "KeyValuesTests", dependencies: ["KeyValues", "Catalog", "Model"], swiftSettings: settings),
+            swiftSettings: testSettings),
+        .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "YAML"], swiftSettings: testSettings),
+        .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", grdb], swiftSettings: testSettings),
         .testTarget(
-            name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"], swiftSettings: settings),
-        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: settings),
-        .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: settings),
-        .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: settings),
+            name: "KeyValuesTests", dependencies: ["KeyValues", "Catalog", "Model"], swiftSettings: testSettings),
+        .testTarget(
+            name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model"],
+            swiftSettings: testSettings),
+        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: testSettings),
+        .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
+        .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(
             name: "ExecutorTests",
             dependencies: ["Executor", "Catalog", "Model", "FleetScript", "SimulatedWorkers", "YAML"],
-            swiftSettings: settings),
+            swiftSettings: testSettings),
     ]
 )
 

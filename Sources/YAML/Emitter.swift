@@ -94,13 +94,13 @@ public struct Emitter: Sendable {
     }
 
     private mutating func beginItem() {
-        assert(inside == .sequence, "an item belongs into a list")
+        precondition(inside == .sequence, "an item belongs into a list")
         beginEntry()
         if !isFlow { output.append(contentsOf: "- ".utf8) }
     }
 
     private mutating func beginField(_ key: String) {
-        assert(inside == .mapping, "a field belongs into a mapping")
+        precondition(inside == .mapping, "a field belongs into a mapping")
         beginEntry()
         let start = output.count
         write(key)

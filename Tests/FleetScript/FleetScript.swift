@@ -4,12 +4,14 @@ public import Foundation
 public struct FleetScript: Sendable {
     public let directory: String
     public let port: UInt16
+    private let place: Place
     private static let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "fleet/fleet").path
 
     public init() throws {
         directory = NSTemporaryDirectory() + "sshd-\(UUID().uuidString.prefix(8))"
-        port = try Self.freePort()
+        place = try Place()
+        port = place.port
     }
 
     /// The program and arguments of one of the script's commands.
@@ -17,18 +19,29 @@ public struct FleetScript: Sendable {
         [Self.path, "-d", directory, "-p", "\(port)"] + arguments
     }
 
-    private static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutableBytes(of: &address) { bytes in
-            let pointer = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
-            return bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
+    /// A port of 127.0.0.1 that nobody else is given as long as this lives. The servers have addresses of their own, so
+    /// that it is free for them.
+    private final class Place: Sendable {
+        let port: UInt16
+        private let descriptor: CInt
+
+        init() throws {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            self.descriptor = descriptor
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let result = withUnsafeMutableBytes(of: &address) { bytes in
+                let pointer = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
+                return bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
+            }
+            let failure = errno
+            port = UInt16(bigEndian: address.sin_port)
+            if result != 0 { throw POSIXError(POSIXErrorCode(rawValue: failure) ?? .EIO) }
         }
-        guard result == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        return UInt16(bigEndian: address.sin_port)
+
+        deinit { close(descriptor) }
     }
 }
 

@@ -5,7 +5,7 @@ import KeyValues
 import Model
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct HookAPITests {
+@Suite(.timeLimit(.minutes(15))) struct HookAPITests {
     @Test func aHookReadsAndWrites() async throws {
         let hooks = try await Hooks()
         let output = try await hooks.python(
@@ -220,7 +220,7 @@ import Testing
             print(maand.semaphore_status("s").json()["available"], maand.get_kv_value("vars/job/api", "before"))
             """
         let (process, pipe) = try first.start(script, first.environment(try first.identity()))
-        while !FileManager.default.fileExists(atPath: first.folder + "/ready") { await Task.yield() }
+        try await Hooks.exists(first.folder + "/ready")
         await first.api.close()
         try first.catalog.close()
         _ = FileManager.default.createFile(atPath: first.folder + "/go", contents: nil)

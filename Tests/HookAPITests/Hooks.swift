@@ -113,6 +113,11 @@ final class Hooks: Sendable {
         return (process, pipe)
     }
 
+    /// Waits until a process has made a file. Not by asking without a pause: all servers of the tests share two threads.
+    static func exists(_ path: String) async throws {
+        while !FileManager.default.fileExists(atPath: path) { try await Task.sleep(for: .milliseconds(5)) }
+    }
+
     /// Waits on a thread of its own, since the server needs those of the tasks.
     static func output(of process: Process, _ pipe: Pipe) async -> String {
         await withCheckedContinuation { ended in

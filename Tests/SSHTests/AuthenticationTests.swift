@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: ["ed25519", "ecdsa"])
+    @Test(.timeLimit(.minutes(15)), arguments: ["ed25519", "ecdsa"])
     func anEncryptedKeyNeedsItsPassphrase(_ type: String) async throws {
         try await Fleet.with { fleet in
             // One round, because tests are not optimised.

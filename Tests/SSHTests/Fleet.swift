@@ -50,7 +50,7 @@ final class Fleet: Sendable {
 
     /// Connects to a server with the fleet's key.
     func connect(
-        _ index: Int = 1, on reactor: SSHReactor, timeout: Duration = .seconds(20), through jump: SSHConnection? = nil
+        _ index: Int = 1, on reactor: SSHReactor, timeout: Duration = .seconds(180), through jump: SSHConnection? = nil
     ) async throws -> SSHConnection {
         try await SSHConnection.connect(
             to: endpoint(index), credentials: [.key(SSHPrivateKey.load(path: key()))], hostKeys: .known(knownHosts()),
@@ -113,9 +113,9 @@ func refusal(_ body: () async throws -> Void) async -> SSHError? {
     }
 }
 
-/// Waits until a condition holds, for at most a minute.
+/// Waits until a condition holds, for at most five minutes: machines may be busy.
 func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < end {
         if try await condition() { return true }
         try await Task.sleep(for: .milliseconds(10))

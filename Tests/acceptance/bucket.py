@@ -10,11 +10,13 @@ Every target that begins or ends leaves a line in the job's data/ on its worker;
 read them.
 """
 import collections
+import contextlib
 import glob
 import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -27,9 +29,13 @@ import unittest
 
 import yaml
 
-BIN = os.path.abspath(os.environ.get("MAAND_BIN", os.path.join(os.path.dirname(__file__), "../../.build/debug")))
-# No single command of a test may take longer, in seconds.
-LIMIT = 120
+# The programs under test: with test hooks (places to die, a clock that can be moved), or those that users get.
+BIN = os.path.abspath(os.environ.get("MAAND_BIN", os.path.join(os.path.dirname(__file__), "../../.build/hooks")))
+USERS_BIN = os.environ.get("MAAND_USERS_BIN")
+# No single command of a test may take longer, in seconds: much more than any needs, on machines that are busy, too.
+LIMIT = 300
+# Below those that the kernel gives to connections and to servers without a wish.
+FREE_PORTS = (20000, 32000)
 BUCKET_ID = "0d9a1f52-6f0e-4a58-8f0b-6f7f1d3b2c11"
 
 CONF = """\
@@ -68,7 +74,7 @@ def alone(test):
     return test
 
 
-def until(condition, what, limit=30):
+def until(condition, what, limit=120):
     """Waits for a condition, never for a time; returns its value."""
     deadline = time.monotonic() + limit
     while True:
@@ -80,11 +86,42 @@ def until(condition, what, limit=30):
         time.sleep(0.01)
 
 
+def running_in(top):
+    """{pid: command line} of the living processes that work in a folder, or name it in their arguments or environment."""
+    word, found = os.fsencode(str(top)), {}
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            command = pathlib.Path(folder, "cmdline").read_bytes()
+            if not command:
+                continue  # a zombie, or the kernel's
+            if (word in command or os.fsencode(os.readlink(f"{folder}/cwd")).startswith(word)
+                    or word in pathlib.Path(folder, "environ").read_bytes()):
+                found[int(folder.split("/")[2])] = os.fsdecode(command).replace("\0", " ").strip()[:300]
+        except OSError:
+            pass
+    found.pop(os.getpid(), None)
+    return found
+
+
+def nothing_runs(top):
+    """That no process of a test is left; one that is ends here, and the test fails."""
+    try:
+        until(lambda: not running_in(top), "all processes of the test ended", LIMIT)
+    except AssertionError:
+        left = running_in(top)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if left:
+            raise AssertionError(f"processes of the test are left: {left}") from None
+
+
 class Bucket:
     def __init__(self, test, bucket_id=BUCKET_ID):
         self.top = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="maand-test-")))
         self.path = self.top / "bucket"
         self.id = bucket_id
+        self.bin = BIN
         self.children = []
         self.workspace = self.path / "workspace"
         self.knobs = self.top / "knobs"
@@ -101,12 +138,16 @@ class Bucket:
             child.communicate()
         shutil.rmtree(self.knobs / "hold", ignore_errors=True)
         try:
-            until(lambda: not self.processes(), "all processes of the bucket ended", 20)
-        except AssertionError:
-            for pid in self.processes():
+            nothing_runs(self.top)
+        finally:
+            if not os.environ.get("MAAND_KEEP"):
+                shutil.rmtree(self.top, ignore_errors=True)
+
+    def end_processes(self):
+        """Ends what works inside the bucket's workers, for a test that leaves something there on purpose."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if not os.environ.get("MAAND_KEEP"):
-            shutil.rmtree(self.top, ignore_errors=True)
 
     def processes(self):
         """Pids of what works inside the bucket's workers."""
@@ -157,6 +198,12 @@ class Bucket:
 
     # -- the programs
 
+    def as_users(self):
+        """From here on with the programs that users get."""
+        if not USERS_BIN:
+            raise unittest.SkipTest("MAAND_USERS_BIN names no folder with programs without test hooks")
+        self.bin = os.path.abspath(USERS_BIN)
+
     @staticmethod
     def environment(**more):
         return {**os.environ, **more}
@@ -165,7 +212,7 @@ class Bucket:
         return self.run_in(self.path, program, *arguments, **options)
 
     def run_in(self, folder, program, *arguments, **options):
-        return self.run_program(os.path.join(BIN, program), *arguments, cwd=folder, **options)
+        return self.run_program(os.path.join(self.bin, program), *arguments, cwd=folder, **options)
 
     def run_program(self, *argv, **options):
         done = subprocess.run(
@@ -188,7 +235,7 @@ class Bucket:
 
     def start_apply(self, *flags, plan="a.plan.yaml"):
         child = subprocess.Popen(
-            [os.path.join(BIN, "maand-apply"), str(self.top / plan), "--bucket", str(self.path), *flags],
+            [os.path.join(self.bin, "maand-apply"), str(self.top / plan), "--bucket", str(self.path), *flags],
             cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace")
         self.children.append(child)
@@ -298,11 +345,17 @@ class Health:
             daemon_threads = True
             request_queue_size = 64
 
-        self.port = 0
-        for worker in workers:
-            server = Server((worker, self.port), Handler)
-            self.port = server.server_address[1]
-            self._servers.append(server)
+        # The same port everywhere, of those that nobody is given.
+        for self.port in random.sample(range(*FREE_PORTS), 100):
+            try:
+                for worker in workers:
+                    self._servers.append(Server((worker, self.port), Handler))
+                break
+            except OSError:
+                for server in self._servers:
+                    server.server_close()
+                self._servers.clear()
+        for server in self._servers:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):

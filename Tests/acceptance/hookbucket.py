@@ -122,7 +122,7 @@ class Hooks:
 
     def start_apply(self, *flags, plan="a.plan.yaml", **more):
         child = subprocess.Popen(
-            [os.path.join(bucket.BIN, "maand-apply"), str(self.top / plan), "--bucket", str(self.path), *flags],
+            [os.path.join(self.bin, "maand-apply"), str(self.top / plan), "--bucket", str(self.path), *flags],
             cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace", env=self.environment(**more))
         self.children.append(child)

@@ -49,6 +49,11 @@ class Again(bucket.Case):
         self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
         self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml"))
 
+    def pending(self, child):
+        """Whether a signal waits for the process."""
+        with open(f"/proc/{child.pid}/status") as file:
+            return any(int(line.split()[1], 16) for line in file if line.startswith(("SigPnd", "ShdPnd")))
+
     # -- interrupted, parked, paused
 
     def park(self, *signals):
@@ -58,11 +63,12 @@ class Again(bucket.Case):
         bucket.until(lambda: b.began(), "the first target begun")
         for number in signals:
             child.send_signal(number)
-        time.sleep(0.3)
-        self.assertIsNone(child.poll(), "it did not wait for what is in flight")
+        self.assertTrue(any("parking" in line for line in child.stdout), "it is told")
+        bucket.until(lambda: not self.pending(child), "all signals taken")
         b.release("api", WORKERS[0])
         text = self.ended(child, 75)
         self.assertIn("parked", text)
+        self.assertNotIn("left to its worker", text, "it did not wait for what is in flight")
         self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
         self.succeed(b.apply())
         self.finished(b)
@@ -82,7 +88,7 @@ class Again(bucket.Case):
         child = b.start_apply()
         bucket.until(lambda: b.began(), "the first target begun")
         child.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+        self.assertTrue(any("parking" in line for line in child.stdout), "it is told")
         child.send_signal(signal.SIGINT)
         self.ended(child, 75)
         self.assertEqual(b.targets(), [], "the target on the worker goes on, and nobody waits for it")
@@ -108,9 +114,10 @@ class Again(bucket.Case):
         child = b.start_apply()
         bucket.until(lambda: b.began(), "the first target begun")
         child.send_signal(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{child.pid}/stat")
+        bucket.until(lambda: stat.read_text().rsplit(") ", 1)[1].startswith("T"), "stopped")
         b.release("api", WORKERS[0])
         bucket.until(lambda: b.targets(), "the first target ended")
-        time.sleep(0.3)
         self.assertEqual(len(b.began()), 1)
         child.send_signal(signal.SIGCONT)
         self.ended(child, 0)
@@ -149,7 +156,7 @@ class Again(bucket.Case):
         child = b.start_apply()
         bucket.until(lambda: b.began(), "the first target begun")
         self.succeed(b.run("maand-apply", "pause", "2", "--reason", "lunch", "--bucket", b.path))
-        time.sleep(1.2)
+        self.assertTrue(any("parking after pause by" in line for line in child.stdout), "it is told")
         b.release("api", WORKERS[0])
         self.assertIn("lunch", self.ended(child, 75))
         self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
@@ -200,7 +207,7 @@ class Again(bucket.Case):
         self.assertIn(f"{WORKERS[0]}/restart", json.dumps(status["steps"]))
         b.release("api", WORKERS[0])
         self.ended(child, 0)
-        out, _ = watch.communicate(timeout=30)
+        out, _ = watch.communicate(timeout=bucket.LIMIT)
         self.assertEqual(watch.returncode, 0)
         self.assertIn("succeeded", out)
 
@@ -471,8 +478,7 @@ class Again(bucket.Case):
         self.assertIn(left.read_text().strip(), told.err)
         self.succeed(b.plan())
         self.succeed(b.apply())
-        for pid in b.processes():
-            os.kill(pid, signal.SIGKILL)
+        b.end_processes()
 
     def test_a_repeatable_target_is_not_repeated_beside_what_lives(self):
         make = bucket.makefile() + "\t@if [ -e ../../../../../../../../knobs/fork ]; then sleep 60 & echo $$! > data/left; sleep 60; fi\n"
@@ -494,8 +500,7 @@ class Again(bucket.Case):
         # Time enough to repeat it at once, as it was done where nothing lives.
         time.sleep(2)
         self.assertEqual(len(b.began()), 1)
-        for pid in b.processes():
-            os.kill(pid, signal.SIGKILL)
+        b.end_processes()
         self.ended(child, 0)
         self.assertEqual(len(b.began()), 2)
 

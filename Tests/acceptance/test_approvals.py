@@ -162,6 +162,18 @@ class Attacks(Approved):
         self.not_approved("alice.sig: the key SHA256:", "is not valid now", env={"MAAND_TIME_OFFSET": "7200", "TZ": "Asia/Tokyo"})
         self.succeed(self.apply(env={"TZ": "Asia/Tokyo"}))
 
+    def test_no_moved_clock_brings_an_expired_key_back_for_users(self):
+        self.b.as_users()
+        begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + away)) for away in (-9000, -3600))
+        self.signers(f'alice valid-after="{begin}",valid-before="{end}" {self.public("alice")}', bob="bob")
+        self.sign("alice")
+        self.sign("bob")
+        moved = {"MAAND_TIME_OFFSET": "-7200"}
+        self.not_approved("alice.sig: the key SHA256:", "is not valid now", env=moved)
+        # The same words to a program with test hooks count: the variable is the right one.
+        self.b.bin = bucket.BIN
+        self.succeed(self.apply(env=moved))
+
     def test_a_key_for_another_purpose_only(self):
         self.signers(f'alice namespaces="git" {self.public("alice")}', bob="bob")
         self.sign("alice")
@@ -275,7 +287,7 @@ class Attacks(Approved):
         def piped(*flags):
             with open(self.b.file()) as plan:
                 done = subprocess.run([os.path.join(bucket.BIN, "maand-apply"), "-", "--bucket", self.b.path, *flags],
-                                      stdin=plan, capture_output=True, text=True, env=self.environment, timeout=60)
+                                      stdin=plan, capture_output=True, text=True, env=self.environment, timeout=bucket.LIMIT)
             return bucket.Result(done.returncode, done.stdout, done.stderr)
         self.refuse(piped(), 77, "none that counts")
         self.succeed(piped("--signatures", self.b.file("a.plan.yaml.sig.d")))

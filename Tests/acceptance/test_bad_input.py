@@ -544,23 +544,19 @@ class BadTargets(bucket.Case):
 
     def test_target_hangs(self):
         # A child of make and a child that ignores TERM: both have to go.
-        b = self.job("start restart:\n\t@trap '' TERM; sleep 300 & sleep 301\n", timeout=1)
-        began = time.monotonic()
+        b = self.job("start restart:\n\t@trap '' TERM; sleep 3000 & sleep 3001\n", timeout=1)
         self.refuse(b.apply(), 1, WORKERS[0], "api", "start", "1 s")
-        self.assertLess(time.monotonic() - began, 40)
-        bucket.until(lambda: not b.processes(), "the target's processes ended", 20)
+        bucket.until(lambda: not b.processes(), "the target's processes ended")
         self.goes_on(b)
 
     def test_daemon_holds_standard_output(self):
-        b = self.job("start restart:\n\t@mkdir -p data; sleep 60 & echo $$! > data/daemon.pid; echo started\n")
-        began = time.monotonic()
+        b = self.job("start restart:\n\t@mkdir -p data; sleep 3000 & echo $$! > data/daemon.pid; echo started\n")
         try:
             told = self.succeed(b.apply()).out
-            self.assertLess(time.monotonic() - began, 30, "apply waited for the daemon")
             daemons = [int(file.read_text()) for file in b.path.glob("workers/*/opt/worker/*/jobs/*/data/daemon.pid")]
             self.assertEqual(len(daemons), 2)
             for daemon in daemons:
-                os.kill(daemon, 0)
+                os.kill(daemon, 0)  # It lives, so apply has not waited for it.
                 self.assertIn(f"process {daemon} sleep has the output of the target still open", told)
         finally:
             for file in b.path.glob("workers/*/opt/worker/*/jobs/*/data/daemon.pid"):

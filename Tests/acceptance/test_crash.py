@@ -53,7 +53,7 @@ class Crash(bucket.Case):
                 log = undisturbed.top / "places"
                 self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))))
                 if not log.exists():
-                    self.skipTest("only a debug build can be told where to die")
+                    self.skipTest("only a build with test hooks can be told where to die")
                 places = log.read_text().splitlines()
                 _templates[type(self)] = first, undisturbed, places
                 print(f"crash: {len(places)} places where {self.what} may die", flush=True)

@@ -70,15 +70,15 @@ class Durability(bucket.Case):
         b.path.rename(real)
         b.path.mkdir()
         self.mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", b.path)
-        subprocess.run(["sh", "-c", f"cd {real} && tar c --exclude=./workers . | tar x -C {b.path}"], check=True, timeout=30)
+        subprocess.run(["sh", "-c", f"cd {real} && tar c --exclude=./workers . | tar x -C {b.path}"], check=True, timeout=bucket.LIMIT)
         (b.path / "workers").mkdir()
         self.mount("--bind", real / "workers", b.path / "workers")
         return b.path / "ballast"
 
     def mount(self, *arguments):
-        if subprocess.run(["mount", *map(str, arguments)], capture_output=True, timeout=30).returncode:
+        if subprocess.run(["mount", *map(str, arguments)], capture_output=True, timeout=bucket.LIMIT).returncode:
             self.skipTest("nothing can be mounted here")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(arguments[-1])], timeout=30)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(arguments[-1])], timeout=bucket.LIMIT)
 
     def fill(self, ballast, free=0):
         """Fills the disk but for so many bytes."""

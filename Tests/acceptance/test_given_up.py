@@ -36,7 +36,7 @@ class GivenUp(bucket.Case):
         log = twin.top / "places"
         twin.apply(env=b.environment(MAAND_FAULT_LOG=str(log)))
         if not log.exists():
-            self.skipTest("only a debug build can be told where to die")
+            self.skipTest("only a build with test hooks can be told where to die")
         places = log.read_text().splitlines()
         twin.remove()
         number = next(number for number, line in enumerate(places, 1) if place in line)
@@ -158,7 +158,7 @@ class GivenUp(bucket.Case):
             child = b.start_apply("--wait")
             time.sleep(delay)
             child.send_signal(signal.SIGTERM)
-            child.communicate(timeout=30)
+            child.communicate(timeout=bucket.LIMIT)
             self.assertIn(child.returncode, (75, -signal.SIGTERM), "it has no handler yet, or parks")
 
     # -- receipts

@@ -294,7 +294,7 @@ print("it was", old)""")},
         copy = b.copy(self)
         self.succeed(copy.apply(env=copy.environment(MAAND_FAULT_LOG=str(log))))
         if not log.exists():
-            self.skipTest("only a debug build can be told where to die")
+            self.skipTest("only a build with test hooks can be told where to die")
         ended = f"after the checkpoint of api/pre_deploy/{WORKERS[1]}/command_leak"
         place = max(number for number, name in enumerate(log.read_text().splitlines(), 1) if name.endswith(ended))
         self.assertEqual(b.apply(env=b.environment(MAAND_FAULT_AT=str(place))).code, -9)

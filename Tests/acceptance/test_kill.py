@@ -72,7 +72,7 @@ class Kill(bucket.Case):
         for _ in range(dice.randint(1, 3)):
             reached, pause = self.moment(dice, b, health, probes=8)
             child = b.start_apply()
-            bucket.until(lambda: reached() or child.poll() is not None, "the moment of the kill", 60)
+            bucket.until(lambda: reached() or child.poll() is not None, "the moment of the kill")
             time.sleep(pause)
             story.append((f"{len(b.began())} begun", f"{len(b.rows())} ended", f"{len(health.probes)} probes"))
             child.kill()

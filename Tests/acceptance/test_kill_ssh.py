@@ -6,6 +6,7 @@ import os
 import random
 import time
 
+import bucket
 import test_ssh
 
 KILLS = int(os.environ.get("MAAND_SSH_KILLS", "8"))
@@ -32,7 +33,7 @@ class KillOverSSH(test_ssh.SSHCase):
                 child = b.start_apply()
                 time.sleep(dice.uniform(0, LONGEST))
                 child.kill()
-                out, err = child.communicate(timeout=60)
+                out, err = child.communicate(timeout=bucket.LIMIT)
                 # One that had ended by itself is no kill.
                 if child.returncode == 0:
                     break

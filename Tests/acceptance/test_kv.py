@@ -164,7 +164,7 @@ class KeyValues(bucket.Case):
                 break
             seen += part
         os.close(leader)
-        self.assertEqual(0, process.wait(timeout=60), seen)
+        self.assertEqual(0, process.wait(timeout=bucket.LIMIT), seen)
         self.assertNotIn(SECRET.encode(), seen)
         self.assertEqual(SECRET + "\n", self.kv("get", "--reveal", "secrets/job/api", "password").stdout)
 
@@ -179,7 +179,7 @@ class KeyValues(bucket.Case):
             [os.path.join(bucket.BIN, "maand-plan"), "kv", "get", "vars/job/api", "k", "--bucket", str(self.b.path)],
             stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
         os.close(follower)
-        self.assertEqual(0, process.wait(timeout=60))
+        self.assertEqual(0, process.wait(timeout=bucket.LIMIT))
         seen = os.read(leader, 10_000).decode()
         os.close(leader)
         self.assertEqual(["one     tab", "\\u{1b}]0;owned\\u{7}two"], seen.expandtabs().split("\r\n")[:2])

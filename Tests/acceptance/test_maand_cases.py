@@ -19,6 +19,16 @@ DIFFERENCES = json.loads((HERE / "maand-differences.json").read_text())
 # The recorded Makefiles write to /tmp of their worker; our workers share one, so each job logs beside its own data.
 WORKER_LOG, OWN_LOG = "/tmp/oracle.log", "data/oracle.log"
 
+# And they sleep for a moment, so that targets of a batch overlap. Ours wait until all of their batch have begun, however
+# busy this machine is: where those do not run side by side, it shows after a minute.
+MOMENT = "sleep 0.2;"
+MEET = """\
+k=$(abspath $(CURDIR)/../../../../../../../../knobs); me=$(notdir $(CURDIR)).$@; \\
+\tw=$(notdir $(abspath $(CURDIR)/../../../../..)); : > $$k/here/$$me.$$w; n=0; \\
+\tfor other in $$(cat $$k/with/$$me.$$w 2>/dev/null); do \\
+\twhile [ ! -e $$k/here/$$me.$$other ] && [ $$n -lt 1200 ]; do sleep 0.05; n=$$((n+1)); done; done; \\
+\t"""
+
 
 class MaandCases(bucket.Case):
     def hold_case(self, name):
@@ -30,12 +40,17 @@ class MaandCases(bucket.Case):
         b = bucket.Bucket(self)
         shutil.rmtree(b.path)
         self.succeed(b.run_in(b.top, "maand-plan", "init", b.path, "--transport", "local"))
+        for name in ("here", "with"):
+            (b.knobs / name).mkdir()
         for state in before:
             self.lay(b, state)
             self.succeed(b.plan())
             self.succeed(b.apply())
-        for file in self.logs(b):
+        for file in [*self.logs(b), *(b.knobs / "here").iterdir()]:
             os.remove(file)
+        for job, target, *_, workers in want.get("effects") or []:
+            for worker in workers if target != "stop" else []:
+                (b.knobs / "with" / f"{job}.{target}.{worker}").write_text(" ".join(workers))
         self.lay(b, last)
         b.file().unlink(missing_ok=True)
 
@@ -64,6 +79,7 @@ class MaandCases(bucket.Case):
         for path, text in state.items():
             if WORKER_LOG in text:
                 text = text.replace(WORKER_LOG, OWN_LOG).replace("\t@s=", "\t@mkdir -p data; s=")
+                text = text.replace(MOMENT, MEET)
             b.write(path, text)
 
     # -- plans

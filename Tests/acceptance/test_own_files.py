@@ -119,7 +119,7 @@ class Own(bucket.Case):
         twin = b.copy(self)
         self.succeed(twin.apply(env=b.environment(MAAND_FAULT_LOG=str(log))))
         if not log.exists():
-            self.skipTest("only a debug build can be told where to die")
+            self.skipTest("only a build with test hooks can be told where to die")
         places = log.read_text().splitlines()
         place = max(index for index, name in enumerate(places, 1)
                     if name.partition(" ")[2] == f"after the checkpoint of api/upgrade/1/{WORKERS[0]}/push")

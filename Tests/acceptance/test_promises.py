@@ -228,7 +228,7 @@ class Promises(bucket.Case):
         os.mkfifo(pipe)
         reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
         self.succeed(b.plan(out="pipe"))
-        self.assertEqual(reader.communicate(timeout=30)[0], link.read_bytes())
+        self.assertEqual(reader.communicate(timeout=bucket.LIMIT)[0], link.read_bytes())
         self.assertTrue(pipe.is_fifo())
         self.refuse(b.plan(out="."), 1, "Is a directory")
 
@@ -320,7 +320,7 @@ class Promises(bucket.Case):
             b = bucket.Bucket(self)
             # cp writes with the umask, as git does at a checkout.
             subprocess.run(["sh", "-c", f"umask {umask:o}; rm -r bucket; cp -R {source.path} bucket"],
-                           cwd=b.top, check=True, timeout=30)
+                           cwd=b.top, check=True, timeout=bucket.LIMIT)
             self.succeed(b.plan(umask=umask))
             plans.append(b.file().read_bytes())
             if len(plans) == 2:
@@ -332,7 +332,7 @@ class Promises(bucket.Case):
     def test_quickstart_gives_its_committed_plan(self):
         quickstart = ROOT / "plans/quickstart"
         b = bucket.Bucket(self)
-        subprocess.run(["sh", "-c", f"rm -r bucket; cp -R {quickstart} bucket"], cwd=b.top, check=True, timeout=30)
+        subprocess.run(["sh", "-c", f"rm -r bucket; cp -R {quickstart} bucket"], cwd=b.top, check=True, timeout=bucket.LIMIT)
         self.succeed(b.plan())
         self.assertEqual(b.file().read_text(), (quickstart / "first-deploy.plan.yaml").read_text())
         # Its commands need no rollout.
@@ -396,7 +396,7 @@ class Promises(bucket.Case):
         b = bucket.Bucket(self)
         b.workers(*WORKERS)
         # Everything that it inherits stays open: exactly what a careless Makefile does.
-        make = bucket.makefile() + "\t@if [ $@ = start ]; then sleep 40 & echo $$! > data/daemon.pid; fi\n"
+        make = bucket.makefile() + "\t@if [ $@ = start ]; then sleep 3000 & echo $$! > data/daemon.pid; fi\n"
         b.job("api", make=make)
         self.succeed(b.plan())
         self.succeed(b.apply())

@@ -341,7 +341,7 @@ class Renames(SSHCase):
         lay(0)
         self.succeed(b.apply(env=b.environment(MAAND_FAULT_LOG=str(log))))
         if not log.exists():
-            self.skipTest("only a debug build can be told where to die")
+            self.skipTest("only a build with test hooks can be told where to die")
         places = log.read_text().splitlines()
         # Where the names change hands, and some of what comes after.
         chosen = {number for number, line in enumerate(places, 1) if "@preflight" in line or "the run" in line}

@@ -1,5 +1,6 @@
 """The block `rollout` of a manifest while a rollout runs: bake time and tolerated failures, and parking in a wait."""
 import json
+import re
 import signal
 import time
 import unittest
@@ -44,17 +45,16 @@ class RolloutBlock(bucket.Case):
         child = b.start_apply()
         bucket.until(lambda: "bake" in b.status().out, "baking")
         health.sick.add(WORKERS[0])
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=bucket.LIMIT)
         self.assertEqual(child.returncode, 1, out + err)
         self.assertIn("api/upgrade/1/bake", err)
         self.assertIn("503", err)
         self.assertEqual(b.targets(), [("api", WORKERS[0], "restart")])
         # What baked is baked: the same command asks once more and goes on.
         health.sick.clear()
-        began = time.monotonic()
-        b.start_apply("--until", "wave:1")
-        bucket.until(lambda: len(b.began()) == 2, "the next batch", 2.9)
-        self.assertLess(time.monotonic() - began, 2.9)
+        out = self.succeed(b.apply()).out
+        self.assertNotRegex(out, r"upgrade/1/bake.* s to go")
+        self.assertRegex(out, r"upgrade/2/bake.* s to go")
 
     def test_a_kill_in_the_middle_of_a_bake_costs_no_second_bake(self):
         b = self.deployed(rollout={"bake_seconds": 4})
@@ -64,35 +64,31 @@ class RolloutBlock(bucket.Case):
         child.wait()
         time.sleep(2)  # the time that is measured, not a wait for something
         self.assertEqual(len(b.began()), 1)
-        second = b.start_apply()
-        bucket.until(lambda: len(b.began()) == 2, "the next batch", 3.9)
-        second.send_signal(signal.SIGINT)
-        second.communicate(timeout=60)
+        out = self.succeed(b.apply()).out
+        left = re.search(r"upgrade/1/bake.* (\d+) s to go", out)
+        self.assertLessEqual(int(left[1]) if left else 0, 2, "what has baked already counts")
+        self.assertRegex(out, r"upgrade/2/bake.* 4 s to go")
         self.assertGreaterEqual(self.gaps(b)[0], 4.0)
 
     def test_sigint_during_a_bake_parks_at_once(self):
         b = self.deployed(rollout={"bake_seconds": 600})
         child = b.start_apply()
         bucket.until(lambda: "bake" in b.status().out, "baking")
-        began = time.monotonic()
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=bucket.LIMIT)
         self.assertEqual(child.returncode, 75, out + err)
-        self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(b.began(), [("api", WORKERS[0], "restart")])
 
     def test_sigint_during_a_gate_parks_at_once_and_the_gate_is_asked_again(self):
         health = bucket.Health(self, *WORKERS)
-        b = self.deployed(**health.manifest(attempts=1000, interval=60))
+        b = self.deployed(**health.manifest(attempts=1000, interval=600))
         health.sick.add(WORKERS[0])
         health.probes.clear()
         child = b.start_apply()
         bucket.until(lambda: health.probes, "the gate was asked")
-        began = time.monotonic()
         child.send_signal(signal.SIGTERM)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=bucket.LIMIT)
         self.assertEqual(child.returncode, 75, out + err)
-        self.assertLess(time.monotonic() - began, 5)
         health.sick.clear()
         self.succeed(b.apply())
         self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])

@@ -149,7 +149,7 @@ class Executing(bucket.Case):
             opening = instant(re.search(r"Next opening: .*\((.*?)\)", result.err).group(1))
         self.assertEqual(result.code, 0, result.err)
         self.assertGreaterEqual(parked, 2)
-        self.assertRegex(result.out, r"expected to take \d s as before, until 20")
+        self.assertRegex(result.out, r"expected to take \d+ s as before, until 20")
         self.within(b, openings, offsets)
         self.assertIn("2026-04-16", "".join(utc(begin) for begin, _ in openings), "the hour is that of summer time")
         self.assertEqual(openings[1][0], 1776369600)
@@ -164,11 +164,13 @@ class Executing(bucket.Case):
         b.forget()
         b.job("api", "1.2.0", files={"app.conf": "newer\n"})
         self.succeed(b.plan("--window", "third thu 22:00 for 10s in Europe/Berlin"))
-        for _ in range(3):
-            # The moved clock keeps the fraction of the second.
+        for number in range(30):
+            # The moved clock keeps the fraction of the second. On a busy machine the opening may be over before it counts.
             bucket.until(lambda: time.time() % 1 < 0.1, "the beginning of a second")
             result, _ = self.apply_at(b, 1773954000 + 9)
             self.refuse(result, 75, "Next opening: Thu 2026-04-16 22:00:00 +02:00")
+            if number >= 2 and "too soon for a worker to begin anything" in result.err:
+                break
         self.assertEqual(b.began(), [])
         self.assertIn("too soon for a worker to begin anything", result.err)
         again, _ = self.apply_at(b, instant("2026-04-16T20:00:00Z"))
@@ -179,7 +181,7 @@ class Executing(bucket.Case):
     def test_the_same_in_real_time_with_wait(self):
         b = self.deployed(is_known=True, timeouts={"action": 3})
         first = int(time.time()) + 3
-        openings = [(first + 7 * n, first + 7 * n + 4) for n in range(14)]
+        openings = [(first + 7 * n, first + 7 * n + 4) for n in range(40)]
         self.succeed(b.plan("--window", " and ".join(f"{utc(begin)} to {utc(end)}" for begin, end in openings)))
         result = self.succeed(b.apply("--wait"))
         self.assertIn("Waiting for the next opening", result.out)

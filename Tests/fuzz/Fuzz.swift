@@ -30,7 +30,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// libFuzzer, with its own options. It has a `main` of its own, and a debug build of the package wants one, too.
+/// libFuzzer, with its own options. It has a `main` of its own, and the package's build wants one, too.
 @main
 struct Fuzz {
     static func main() {

@@ -32,7 +32,7 @@ struct HookRunner: Sendable {
     /// The receipts of hooks of a run.
     static func session(_ bucketFolder: String, bucket: String, owner: Owner) -> WorkerSession {
         let local = LocalTransport(folder: "\(bucketFolder)/\(folder)/")
-        #if DEBUG
+        #if TestHooks
             let transport: any Transport = FaultTransport(base: local)
         #else
             let transport: any Transport = local

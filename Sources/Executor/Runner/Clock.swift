@@ -40,8 +40,8 @@ public struct Clock: Sendable {
         self.uptime = uptime
     }
 
-    #if DEBUG
-        /// Tests move the wall clock by `MAAND_TIME_OFFSET` seconds; release builds do not look.
+    #if TestHooks
+        /// Tests move the wall clock by `MAAND_TIME_OFFSET` seconds; builds without the trait do not look.
         private static let offset =
             ProcessInfo.processInfo.environment["MAAND_TIME_OFFSET"].flatMap { Int64($0) }.map { $0 * 1000 } ?? 0
     #else

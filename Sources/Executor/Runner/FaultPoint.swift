@@ -3,11 +3,11 @@ internal import Synchronization
 
 /// Places where a test may end the process, as a power cut would: around every checkpoint and every word to a worker.
 ///
-/// Debug builds read two variables of the environment; release builds hold none of this.
+/// Builds with the trait `TestHooks` read two variables of the environment; others hold none of this.
 /// - `MAAND_FAULT_LOG`: a file to which the name of each place is appended when it is reached.
 /// - `MAAND_FAULT_AT`: the number of the place, from 1, at which the process kills itself with SIGKILL.
 enum FaultPoint {
-    #if DEBUG
+    #if TestHooks
         private static let reached = Mutex(0)
         private static let log = getenv("MAAND_FAULT_LOG").map { String(cString: $0) }
         private static let fatal = getenv("MAAND_FAULT_AT").flatMap { Int(String(cString: $0)) }

@@ -1,4 +1,4 @@
-#if DEBUG
+#if TestHooks
     /// Any transport, with a `FaultPoint` before and after each word to a worker.
     struct FaultTransport: Transport {
         let base: any Transport

@@ -336,7 +336,7 @@ public struct Rollout: Sendable {
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
             passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
         let transport = try await factory.transport(for: plan)
-        #if DEBUG
+        #if TestHooks
             return FaultTransport(base: transport)
         #else
             return transport

@@ -59,7 +59,7 @@ struct Files: Hashable, ExpressibleByDictionaryLiteral {
 
 extension Lab {
     func request(_ target: Files, over base: Files?) -> PushRequest {
-        PushRequest(job: "api", target: target.entries, base: base?.entries, timeout: .seconds(120)) { entry in
+        PushRequest(job: "api", target: target.entries, base: base?.entries, timeout: .seconds(600)) { entry in
             switch target[Files.Key(entry.path)] {
             case .file(let text), .script(let text): .bytes(Array(text.utf8))
             case .link, .folder, nil: .empty

@@ -36,6 +36,7 @@ final class Lab: Sendable {
     let transport: any Transport
     let session: WorkerSession
     private let server: SSHServer?
+    private let workerRoot: String
 
     init(_ shell: Shell = .dash) async throws {
         // A name that a careless script would break on.
@@ -44,8 +45,10 @@ final class Lab: Sendable {
         let transport: any Transport =
             try await server?.transport(to: Self.worker, bucket: bucket)
             ?? LocalTransport(bucket: bucket, shell: shell.command)
-        self.transport = transport
-        var session = Self.session("run1", 1, "controller", transport, bucket)
+        self.transport = PatientTransport(base: transport)
+        // Over ssh a path is what it is; a local transport puts the worker's folder before it.
+        workerRoot = (server == nil ? "" : "\(bucket)/workers/\(Self.worker)") + "/opt/worker"
+        var session = Self.session("run1", 1, "controller", self.transport, workerRoot)
         let preflight = try await session.preflight()
         #expect(preflight.faults == [])
         #expect(preflight.otherOwner == nil)
@@ -78,16 +81,14 @@ final class Lab: Sendable {
     }
 
     func session(of run: String, sequence: Int, controller: String = "controller") -> WorkerSession {
-        Self.session(run, sequence, controller, transport, bucket)
+        Self.session(run, sequence, controller, transport, workerRoot)
     }
 
     private static func session(
-        _ run: String, _ sequence: Int, _ controller: String, _ transport: any Transport, _ bucket: String
+        _ run: String, _ sequence: Int, _ controller: String, _ transport: any Transport, _ workerRoot: String
     ) -> WorkerSession {
-        // Over ssh a path is what it is; a local transport puts the worker's folder before it.
-        let folder = transport is LocalTransport ? "" : "\(bucket)/workers/\(worker)"
-        return WorkerSession(
-            worker: worker, bucket: "bucket-1", workerRoot: folder + "/opt/worker",
+        WorkerSession(
+            worker: worker, bucket: "bucket-1", workerRoot: workerRoot,
             owner: Owner(controller: controller, sequence: sequence, run: run), transport: transport)
     }
 
@@ -123,11 +124,26 @@ final class Lab: Sendable {
     }
 }
 
-/// Waits until something has come about; a minute is for machines that are busy.
+/// Any transport, for machines that are busy: no answer comes too late.
+private struct PatientTransport: Transport {
+    let base: any Transport
+
+    var endsSessions: Bool { base.endsSessions }
+    var reconnectWindow: Duration? { base.reconnectWindow }
+    var answerLimit: Duration { .seconds(1200) }
+
+    func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }
+    func close() async { await base.close() }
+    func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult {
+        try await base.run(command, on: worker)
+    }
+}
+
+/// Waits until something has come about; five minutes are for machines that are busy.
 func eventually(
     _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(300)
     while try !condition() {
         guard ContinuousClock.now < deadline else {
             Issue.record(what, sourceLocation: sourceLocation)

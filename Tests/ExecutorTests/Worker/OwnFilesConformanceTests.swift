@@ -137,7 +137,7 @@ struct OwnFilesConformanceTests {
                 try await eventually("the target has begun") { !lab.exists(lab.job("gone")) }
                 if let runner = lab.runner(of: id) { kill(-runner, SIGKILL) }
             }
-            let report = try await lab.session.run(.make(name, id: id, timeout: .seconds(target == "late" ? 1 : 60)))
+            let report = try await lab.session.run(.make(name, id: id, timeout: .seconds(target == "late" ? 1 : 600)))
             try await killer.value
             #expect(report.result?.isSuccess != true, "\(target)")
             try lab.write("edited", lab.job("same"))
