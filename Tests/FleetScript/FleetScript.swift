@@ -19,8 +19,8 @@ public struct FleetScript: Sendable {
         [Self.path, "-d", directory, "-p", "\(port)"] + arguments
     }
 
-    /// A port of 127.0.0.1 that nobody else is given as long as this lives. The servers have addresses of their own, so
-    /// that it is free for them.
+    /// A port that no other fleet is given as long as this lives: it is bound at 127.255.255.254. The servers have other
+    /// addresses, so that it is free for them.
     private final class Place: Sendable {
         let port: UInt16
         private let descriptor: CInt
@@ -30,7 +30,7 @@ public struct FleetScript: Sendable {
             self.descriptor = descriptor
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            address.sin_addr.s_addr = UInt32(0x7FFF_FFFE).bigEndian
             var length = socklen_t(MemoryLayout<sockaddr_in>.size)
             let result = withUnsafeMutableBytes(of: &address) { bytes in
                 let pointer = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
