@@ -124,7 +124,7 @@ class Texts(bucket.Case):
         words = [line.partition(" => ")[0] for line in lines if not line.startswith("#")]
         pattern = re.compile(r"\b(" + "|".join(map(re.escape, words)) + r")\b", re.IGNORECASE)
         found = []
-        for path in sorted(path for folder in ("Sources", "plans", "scripts") for path in (ROOT / folder).rglob("*")):
+        for path in sorted(path for folder in ("Sources", "plans/schema", "scripts") for path in (ROOT / folder).rglob("*")):
             if path.is_file():
                 found += [f"{path.relative_to(ROOT)}:{number}: {match.group()}"
                           for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)

@@ -758,7 +758,9 @@ if [ "$verb" = preflight ]; then
         refused=1
         say owner "$o1" "$o2" "$o3"
     elif [ "$faults" = 0 ]; then
-        # What an earlier run has staged and not brought in, nobody will.
+        { echo "$owner" >"$W/.owner.$$" && sync "$W/.owner.$$" && mv "$W/.owner.$$" "$W/owner"; } || fault write "$W"
+        # What an earlier run has staged and not brought in, nobody will. Not before it is known who owns
+        # the worker: a push from which the files are taken asks that.
         for old in "$W"/staging/*; do
             [ ! -d "$old" ] || [ -e "$old/commit" ] || rm -rf "$old"
         done
@@ -767,7 +769,6 @@ if [ "$verb" = preflight ]; then
             [ ! -e "$old" ] || find "$R" -name '*-probe-*' -mmin +1440 -exec rm -f {} +
             break
         done
-        { echo "$owner" >"$W/.owner.$$" && sync "$W/.owner.$$" && mv "$W/.owner.$$" "$W/owner"; } || fault write "$W"
         set -- "$W"
     fi
     if [ -z "$refused" ] && [ "$faults" = 0 ]; then
