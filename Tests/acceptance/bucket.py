@@ -104,18 +104,21 @@ def running_in(top):
 
 
 def nothing_runs(top):
-    """That no process of a test is left; one that is ends here, and the test fails."""
+    """That no process of a test is left; one that is ends here, and the test fails. What ran a target or a hook outlives a
+    killed one up to its limit of time: that is by design, and only ends here."""
+    def others():
+        return {pid: command for pid, command in running_in(top).items()
+                if " _runner " not in command and not command.startswith("sleep ")}
+    left = {}
     try:
-        until(lambda: not running_in(top), "all processes of the test ended", LIMIT)
+        until(lambda: not others(), "all processes of the test ended", LIMIT)
     except AssertionError:
-        left = running_in(top)
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # What ran a target or a hook outlives a killed one up to its limit of time: that is by design, and ends here.
-        left = {pid: command for pid, command in left.items() if " _runner " not in command and not command.startswith("sleep ")}
-        if left:
-            raise AssertionError(f"processes of the test are left: {left}") from None
+        left = others()
+    for pid in running_in(top):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if left:
+        raise AssertionError(f"processes of the test are left: {left}")
 
 
 class Bucket:
