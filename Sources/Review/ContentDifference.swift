@@ -1,6 +1,6 @@
 /// Two contents of a file, side by side for a person at a terminal.
 public struct ContentDifference {
-    /// A unified diff without its head, or a remark on why there is none. Escaping on a terminal; each line is cut.
+    /// A unified diff without its head, or a remark on why there is none. Escaped for a terminal; each line is cut.
     public let lines: [String]
 
     /// - Parameter limit: most lines of the diff.

@@ -1,6 +1,6 @@
 internal import YAML
 
-/// Makes texts from plans, files and workers inert where they are shown. Every format goes through here.
+/// Escapes texts from plans, files and workers where they are shown. Every format goes through here.
 ///
 /// Characters that a reader cannot see become `\u{…}` in all of them, and so does a pile of combining marks, which would
 /// be drawn over the lines around it.
@@ -23,8 +23,7 @@ enum Escaping {
     /// Cut after `limit` characters.
     static func line(_ text: Substring, limit: Int) -> String {
         let (shown, rest) = cut(text, to: limit)
-        return shown.split(separator: "\t", omittingEmptySubsequences: false).map { visible(String($0)) }
-            .joined(separator: "\t") + rest
+        return limitMarks(VisibleText.escape(shown, for: .fileLine)) + rest
     }
 
     private static func visible(_ text: String) -> String { limitMarks(VisibleText.escape(text, for: .terminal)) }

@@ -28,7 +28,7 @@ enum FileDiff: Equatable {
         let text: Substring
     }
 
-    /// The line as one of a unified diff, inert on a terminal, cut.
+    /// The line as one of a unified diff, escaped for a terminal, cut.
     static func text(_ line: Line) -> String { line.kind.prefix + Escaping.line(line.text, limit: 300) }
 
     /// Lines that are shown.

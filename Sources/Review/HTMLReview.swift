@@ -79,14 +79,22 @@ public struct HTMLReview {
 
     private mutating func outlineFiles() {
         var diffs = DiffReader(contents, whole: .all, perFile: 400, total: 10_000)
-        for hooks in plan.stopHooks { stopFiles[hooks.modules] = FileOutline.modules(hooks.modules, &diffs) }
+        for hooks in plan.stopHooks {
+            guard let files = FileOutline.modules(hooks.modules, &diffs) else { continue }
+            stopFiles[hooks.modules] = files
+            noteShown([files])
+        }
         for job in plan.waves.lazy.flatMap(\.jobs) {
             let outline = FileOutline(job, &diffs)
             outlines[job.job] = outline
-            for item in outline.sections.lazy.flatMap({ $0.items.prefix(Self.manyRows) }) {
-                for sample in item.samples where sample.diff.lineCount > 0 {
-                    if let digest = sample.change.to { shown.insert(digest) }
-                }
+            noteShown(outline.sections)
+        }
+    }
+
+    private mutating func noteShown(_ sections: [FileOutline.Section]) {
+        for item in sections.lazy.flatMap({ $0.items.prefix(Self.manyRows) }) {
+            for sample in item.samples where sample.diff.lineCount > 0 {
+                if let digest = sample.change.to { shown.insert(digest) }
             }
         }
     }

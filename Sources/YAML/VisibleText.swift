@@ -4,6 +4,8 @@ public enum VisibleText {
     public enum Place: Sendable {
         /// One line of a terminal.
         case terminal
+        /// One line of a file, or of a value, on a terminal: tabs stay.
+        case fileLine
     }
 
     /// Replaces every character that does something rather than being seen (controls, escape sequences, bidirectional
@@ -11,6 +13,9 @@ public enum VisibleText {
     /// what it holds. A backslash stays as it is: escaping twice changes nothing.
     public static func escape(_ text: String, for place: Place) -> String {
         switch place {
+        case .fileLine:
+            return text.split(separator: "\t", omittingEmptySubsequences: false)
+                .map { escape(String($0), for: .terminal) }.joined(separator: "\t")
         case .terminal:
             if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
             var result = ""

@@ -1,3 +1,4 @@
+import Executor
 import Model
 import Planner
 import SSH
@@ -8,14 +9,12 @@ extension BucketOptions {
         guard configuration.transport == .ssh else { return { _, _, _ in [] } }
         let known: KnownHosts
         do throws(SSHError) {
-            known = try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: folder)])
+            known = try KnownHosts(of: configuration, in: folder)
         } catch {
             throw Failure(
                 .invalidInput, "\(error)",
                 "`known_hosts` in maand.conf names the file of the workers' host keys, below secrets/ unless absolute")
         }
-        return { address, port, user in
-            known.fingerprints(for: SSHEndpoint(host: address, port: UInt16(clamping: port), user: user))
-        }
+        return { known.fingerprints(address: $0, port: $1, user: $2) }
     }
 }

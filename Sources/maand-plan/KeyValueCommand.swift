@@ -52,10 +52,8 @@ struct GetKeyValue: ParsableCommand {
 
     /// For a terminal: hooks write values, and a value may hold what a terminal obeys. Line feeds and tabs stay.
     private func visible(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.split(separator: "\t", omittingEmptySubsequences: false)
-                .map { VisibleText.escape(String($0), for: .terminal) }.joined(separator: "\t")
-        }.joined(separator: "\n")
+        text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { VisibleText.escape(String($0), for: .fileLine) }.joined(separator: "\n")
     }
 }
 

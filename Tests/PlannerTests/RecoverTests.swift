@@ -47,7 +47,7 @@ import Testing
         try bucket.workers(6)
         let graph = StepGraph(try bucket.plan().plan)
         var coverage: [String: [String]] = [:]
-        for (index, step) in zip(graph.steps.indices, graph.steps) {
+        for (index, step) in graph.steps.indexed {
             guard case .gate = step.task else { continue }
             coverage[step.id.text] = graph.coverage(of: index).map(\.text)
         }

@@ -11,7 +11,7 @@ public struct KnownTags: Sendable {
     /// As the catalog last recorded them.
     private let recorded: [WorkerName: PlanWorker]
     /// The same machine may be recorded under another name.
-    private let names: [Trait: [WorkerName]]
+    private var names: [Trait: [WorkerName]] = [:]
     /// The keys of `known_hosts` for a worker's address: those by which it is taken if the plan names none.
     private let knownKeys: @Sendable (PlanWorker) -> [String]
 
@@ -34,19 +34,15 @@ public struct KnownTags: Sendable {
         self.knownKeys = knownKeys
         self.workspace = workspace
         self.recorded = Dictionary(recorded.map { ($0.worker, $0) }) { first, _ in first }
-        var names: [Trait: [WorkerName]] = [:]
-        for worker in recorded {
-            for trait in Self.traits(worker, knownKeys) { names[trait, default: []].append(worker.worker) }
-        }
-        self.names = names
+        for worker in recorded { for trait in traits(worker) { names[trait, default: []].append(worker.worker) } }
     }
 
-    private static func traits(_ worker: PlanWorker, _ knownKeys: (PlanWorker) -> [String]) -> [Trait] {
-        [place(of: worker)] + keys(of: worker, knownKeys).map(Trait.hostKey)
+    private func traits(_ worker: PlanWorker) -> [Trait] {
+        [Self.place(of: worker)] + keys(of: worker).map(Trait.hostKey)
     }
 
     /// The keys that a plan or the catalog names, and those of `known_hosts`: the author of a plan may leave keys out.
-    private static func keys(of worker: PlanWorker, _ knownKeys: (PlanWorker) -> [String]) -> Set<String> {
+    private func keys(of worker: PlanWorker) -> Set<String> {
         guard let ssh = worker.ssh else { return [] }
         return Set(ssh.hostKeys).union(knownKeys(worker))
     }
@@ -60,12 +56,12 @@ public struct KnownTags: Sendable {
     /// the plan takes it by. A name alone says nothing of a machine, and neither does one key among others.
     func tags(of worker: PlanWorker, in plan: Plan) -> (values: [String: Set<String>], isKnown: Bool) {
         var known = [worker.worker] + plan.renames.filter { $0.to == worker.worker }.map(\.from)
-        for trait in Self.traits(worker, knownKeys) { known += names[trait] ?? [] }
+        for trait in traits(worker) { known += names[trait] ?? [] }
         let records = known.compactMap { recorded[$0] }
-        let keys = Self.keys(of: worker, knownKeys)
+        let keys = keys(of: worker)
         let isKnown = records.contains { record in
             Self.place(of: record) == Self.place(of: worker)
-                || (!keys.isEmpty && keys.isSubset(of: Self.keys(of: record, knownKeys)))
+                || (!keys.isEmpty && keys.isSubset(of: self.keys(of: record)))
         }
         var values: [String: Set<String>] = [:]
         for tags in [worker.allTags, workspace[worker.worker] ?? [:]] + records.map(\.allTags) {
@@ -108,8 +104,7 @@ extension KnownTags {
         let hosts = try knownHosts(bucketFolder, configuration)
         return KnownTags(workspace: try workspaceTags("\(bucketFolder)/workspace"), recorded: recorded) { worker in
             guard let hosts, let ssh = worker.ssh else { return [] }
-            return hosts.fingerprints(
-                for: SSHEndpoint(host: worker.address, port: UInt16(clamping: ssh.port), user: ssh.user))
+            return hosts.fingerprints(address: worker.address, port: ssh.port, user: ssh.user)
         }
     }
 
@@ -118,7 +113,7 @@ extension KnownTags {
     ) throws(ApprovalProblem) -> KnownHosts? {
         guard let configuration, configuration.transport == .ssh else { return nil }
         do throws(SSHError) {
-            return try KnownHosts(paths: [configuration.secretPath(configuration.knownHosts, in: bucketFolder)])
+            return try KnownHosts(of: configuration, in: bucketFolder)
         } catch {
             throw ApprovalProblem("\(error)\nIt says which workers are the same machine. Correct it.")
         }

@@ -35,11 +35,11 @@ struct Admission: Sendable {
         let units = graph.units
         levelOfUnit = Table(units.map(\.level))
         var unitsOfJob: [JobName: [UnitIndex]] = [:]
-        for (index, unit) in zip(units.indices, units) {
+        for (index, unit) in units.indexed {
             if let job = unit.job { unitsOfJob[job, default: []].append(index) }
         }
         var dependents = Table<UnitIndex, [UnitIndex]>(repeating: [], count: units.count)
-        for (index, unit) in zip(units.indices, units) {
+        for (index, unit) in units.indexed {
             for demanded in unit.demands.lazy.flatMap({ unitsOfJob[$0] ?? [] }) where units[demanded].level < unit.level
             {
                 dependents[demanded].append(index)

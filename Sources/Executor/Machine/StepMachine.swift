@@ -57,7 +57,7 @@ public struct StepMachine: Sendable {
     /// are what they are.
     init(whileNothingRuns graph: StepGraph, recorded: [StepID: Recorded]) {
         self.init(graph, recorded: recorded)
-        for (index, step) in zip(graph.steps.indices, graph.steps) where recorded[step.id]?.state == .failed {
+        for (index, step) in graph.steps.indexed where recorded[step.id]?.state == .failed {
             if step.task.rules.isProbe { steps.keepFailed(index) }
         }
         isParking = true

@@ -49,12 +49,10 @@ extension StepRunner {
             if isStaging, error.kind != .refused { silences.note(step, error.reason) }
             return []
         }
-        switch graph.steps[step].task {
-        case .push(let task): return await driftOfFiles(task, step, allocation, session, isStaging: isStaging)
-        case .target(let task):
-            guard let stop = task.stop else { return [] }
-            return await driftOfMakefile(stop, step, session, isStaging: isStaging)
-        case .remove, .hook, .order, .promote, .gate, .bake, .complete: return []
+        switch graph.rules(step).precondition {
+        case .files(let push): return await driftOfFiles(push, step, allocation, session, isStaging: isStaging)
+        case .makefile(let stop): return await driftOfMakefile(stop, step, session, isStaging: isStaging)
+        case nil: return []
         }
     }
 

@@ -67,8 +67,7 @@ extension Rollout {
         var shortest: Int64?
         for unit in graph.units.indices {
             var isNext = true
-            let stages = graph.units[unit].stages
-            for (stage, content) in zip(stages.indices, stages) {
+            for (stage, content) in graph.units[unit].stages.indexed {
                 guard case .batch(let batch) = content, !batch.chains.flatMap(\.allSteps).allSatisfy(isDone) else {
                     continue
                 }

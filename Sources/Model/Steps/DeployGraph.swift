@@ -78,7 +78,7 @@ extension GraphBuilder {
         var steps = [add(.push(Push(deployment: deployment)), own, subject)]
         var hooks: [StepIndex] = []
         func task(_ hook: HookWork) -> StepTask {
-            .hook(HookTask(work: hook, purpose: .deployment(deployment), worker: entry.worker))
+            .hook(HookTask(work: hook, purpose: .deployment(deployment)))
         }
         if deployment.job.isJobControl {
             hooks = (deployment.work.hooks[.jobControl] ?? []).map { add(task($0), own, subject) }

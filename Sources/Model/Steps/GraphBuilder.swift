@@ -53,7 +53,7 @@ struct GraphBuilder {
                 StepGraph.Chain(
                     steps: [
                         add(
-                            .hook(HookTask(work: hook, purpose: .job(work), worker: worker)),
+                            .hook(HookTask(work: hook, purpose: .job(work, worker))),
                             "\(job.job)/\(event.rawValue)/\(worker)",
                             .allocation(AllocationID(job: job.job, worker: worker)))
                     ], promote: nil)
@@ -92,7 +92,7 @@ struct GraphBuilder {
         let subject = Subject.allocation(allocation)
         var steps = [add(.target(Target(purpose: .stop(work))), prefix, subject)]
         for hook in work.hooks {
-            let task = HookTask(work: hook, purpose: .stop(work), worker: allocation.worker)
+            let task = HookTask(work: hook, purpose: .stop(work))
             steps.append(add(.hook(task), "\(prefix)/\(hook.event.rawValue)", subject))
         }
         if work.stop.reason == .removed { steps.append(add(.remove(Remove(work: work)), prefix, subject)) }

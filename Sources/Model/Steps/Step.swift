@@ -83,8 +83,8 @@ public protocol TaskRules: Sendable {
     /// Whether the allocation's worker is asked for anything.
     var contactsWorker: Bool { get }
 
-    /// Whether it only looks: a failure is tried again by the same command without `--retry-failed`.
-    var isProbe: Bool { get }
+    /// About what a task asks that only looks; nil for all others.
+    var probeScope: ProbeScope? { get }
 
     /// Who keeps the receipt of its attempts.
     var receipt: ReceiptKeeper? { get }
@@ -118,10 +118,10 @@ public enum ReceiptKeeper: Sendable {
 
 /// What has to be true on a worker before an allocation's first step.
 public enum Precondition: Sendable {
-    /// Each path is as the plan's `from` or as its target.
-    case files
-    /// The Makefile is that of what was promoted: a stop runs it.
-    case makefile
+    /// Each path is as the plan's `from` or as the target of the push.
+    case files(Push)
+    /// The Makefile is that of what was promoted: the stop runs it.
+    case makefile(Plan.Stop)
 }
 
 /// By what a worker proves that it is the one on which a task ran.
@@ -133,10 +133,15 @@ public enum Proof: Sendable {
 }
 
 extension TaskRules {
+    /// Whether it only looks: a failure is tried again by the same command without `--retry-failed`.
+    public var isProbe: Bool { probeScope != nil }
+}
+
+extension TaskRules {
     public var from: FromState? { nil }
     public var release: Release? { nil }
     public var contactsWorker: Bool { false }
-    public var isProbe: Bool { false }
+    public var probeScope: ProbeScope? { nil }
     public var receipt: ReceiptKeeper? { nil }
     public var precondition: Precondition? { nil }
     public var proof: Proof? { nil }

@@ -4,7 +4,7 @@ extension StepGraph {
 
     /// The indices of all steps by their ids.
     public var indices: [StepID: StepIndex] {
-        Dictionary(zip(steps.lazy.map(\.id), steps.indices), uniquingKeysWith: { first, _ in first })
+        Dictionary(steps.indexed.lazy.map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The active allocations of a job, in the order in which it is rolled out.
@@ -52,12 +52,8 @@ extension StepGraph {
     /// The allocations that a gate or a bake asks about: what runs at that moment. A later batch still starts or repairs
     /// the others.
     public func coverage(of probe: StepIndex) -> [WorkerName] {
-        let (job, scope): (Plan.Job, ProbeScope)
-        switch steps[probe].task {
-        case .gate(let gate): (job, scope) = (gate.work.job, gate.scope)
-        case .bake(let bake): (job, scope) = (bake.work.job, bake.scope)
-        case .push, .target, .hook, .order, .promote, .remove, .complete: return []
-        }
+        let task = rules(probe)
+        guard let scope = task.probeScope, let job = task.job else { return [] }
         let place = places[probe]
         let stages = units[place.unit].stages
         if scope == .batch {

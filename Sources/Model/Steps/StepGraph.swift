@@ -140,11 +140,11 @@ public struct StepGraph: Sendable {
     private mutating func place(_ unit: UnitIndex) {
         let missing = steps.count - places.count
         if missing > 0 { places.append(contentsOf: repeatElement(Place(), count: missing)) }
-        for (index, stage) in zip(units[unit].stages.indices, units[unit].stages) {
+        for (index, stage) in units[unit].stages.indexed {
             switch stage {
             case .single(let step): places[step] = Place(unit: unit, stage: index)
             case .batch(let batch):
-                for (chain, content) in zip(batch.chains.indices, batch.chains) {
+                for (chain, content) in batch.chains.indexed {
                     for step in content.allSteps { places[step] = Place(unit: unit, stage: index, chain: chain) }
                     for (round, hook) in content.hooks.enumerated() { places[hook].round = round + 1 }
                 }

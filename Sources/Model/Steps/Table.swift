@@ -35,6 +35,9 @@ public struct Table<Index: TableIndex, Element>: RandomAccessCollection, Mutable
         _modify { yield &elements[index.position] }
     }
 
+    /// The elements, each with its index.
+    @inlinable public var indexed: Zip2Sequence<Range<Index>, Self> { zip(indices, self) }
+
     /// Adds an element at the end, and returns its index.
     @inlinable @discardableResult public mutating func append(_ element: Element) -> Index {
         elements.append(element)

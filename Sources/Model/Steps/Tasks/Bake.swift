@@ -5,7 +5,7 @@ public struct BakeTask: TaskRules {
 
     public var verb: String { "bake" }
     public var job: Plan.Job? { work.job }
-    public var isProbe: Bool { true }
+    public var probeScope: ProbeScope? { scope }
     public var leastMilliseconds: Int64 { bakeMilliseconds + GateTask.leastMilliseconds(work.job) }
     public var limitMilliseconds: Int64 { bakeMilliseconds + GateTask.limitMilliseconds(work.job) }
 

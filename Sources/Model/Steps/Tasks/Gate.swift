@@ -16,7 +16,7 @@ public struct GateTask: TaskRules {
 
     public var verb: String { "gate" }
     public var job: Plan.Job? { work.job }
-    public var isProbe: Bool { true }
+    public var probeScope: ProbeScope? { scope }
     public var leastMilliseconds: Int64 { Self.leastMilliseconds(work.job) }
     public var limitMilliseconds: Int64 { Self.limitMilliseconds(work.job) }
 

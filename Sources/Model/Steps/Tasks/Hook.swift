@@ -5,14 +5,21 @@ public struct HookTask: TaskRules {
     public enum Purpose: Sendable {
         case deployment(Deployment)
         case stop(StopWork)
-        /// For an active allocation, whatever the plan does with it.
-        case job(JobWork)
+        /// For an active allocation on this worker, whatever the plan does with it.
+        case job(JobWork, WorkerName)
     }
 
     public let work: HookWork
     public let purpose: Purpose
+
     /// The allocation's worker.
-    public let worker: WorkerName
+    public var worker: WorkerName {
+        switch purpose {
+        case .deployment(let deployment): deployment.entry.worker
+        case .stop(let work): work.stop.allocation.worker
+        case .job(_, let worker): worker
+        }
+    }
 
     public var event: HookEvent { work.event }
     public var hook: Plan.Hook { work.hook }
@@ -25,7 +32,7 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.job
         case .stop: nil
-        case .job(let work): work.job
+        case .job(let work, _): work.job
         }
     }
 
@@ -41,7 +48,7 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.release
         case .stop(let work): work.release
-        case .job(let work): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
+        case .job(let work, let worker): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
         }
     }
 
@@ -58,7 +65,7 @@ public struct HookTask: TaskRules {
             values["DISABLED"] = work.stop.reason == .disabled ? "1" : "0"
             values["CURRENT_VERSION"] = work.stop.from.version
             values["NEW_VERSION"] = work.stop.from.version
-        case .job(let work):
+        case .job(let work, let worker):
             values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : work.job.version
             values["NEW_VERSION"] = work.job.version
         }

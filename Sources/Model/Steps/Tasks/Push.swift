@@ -7,7 +7,7 @@ public struct Push: TaskRules {
     public var from: FromState? { deployment.from }
     public var release: Release? { deployment.release }
     public var contactsWorker: Bool { true }
-    public var precondition: Precondition? { .files }
+    public var precondition: Precondition? { .files(self) }
     public var proof: Proof? { .files }
     public var limitMilliseconds: Int64 { Int64(deployment.job.timeouts.push) * 1000 }
 

@@ -35,14 +35,6 @@ public struct Target: TaskRules {
     /// Whether it may be run again when it is unknown whether it ran.
     public var isRepeatable: Bool { job?.repeatable.contains(action) == true }
 
-    /// The stop that it carries out; nil for others.
-    public var stop: Plan.Stop? {
-        switch purpose {
-        case .deployment: nil
-        case .stop(let work): work.stop
-        }
-    }
-
     public var verb: String { action.rawValue }
 
     public var job: Plan.Job? {
@@ -74,7 +66,7 @@ public struct Target: TaskRules {
     public var precondition: Precondition? {
         switch purpose {
         case .deployment: nil
-        case .stop: .makefile
+        case .stop(let work): .makefile(work.stop)
         }
     }
 
