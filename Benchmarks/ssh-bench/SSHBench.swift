@@ -37,7 +37,7 @@ struct SSHBench {
 
     private func measure(_ rounds: Int) async throws -> [String: Double] {
         var numbers: [String: Double] = [:]
-        let workers = plan.workers.map(\.worker.text)
+        let workers = plan.fleet.workers.map(\.worker.text)
         let cpu = Self.cpu()
         numbers["connect"] = try await Self.time { try await onAll(workers) { try await self.plain($0) } }
         numbers["connect_cpu"] = Self.cpu() - cpu
@@ -54,7 +54,7 @@ struct SSHBench {
                 (
                     worker,
                     WorkerSession(
-                        worker: worker, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
+                        worker: worker, bucket: plan.fleet.bucket, workerRoot: plan.fleet.workerRoot, owner: owner,
                         transport: transport)
                 )
             })

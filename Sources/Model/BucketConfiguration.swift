@@ -44,6 +44,11 @@ public struct BucketConfiguration: Equatable, Sendable {
 
     public init(bucketID: String) { self.bucketID = bucketID }
 
+    /// Workers that are reached as the bucket says.
+    public func fleet(_ workers: [PlanWorker]) -> Fleet {
+        Fleet(bucket: bucketID, transport: transport, workerRoot: workerRoot, workers: workers)
+    }
+
     /// Reads `maand.conf`.
     ///
     /// - Throws: `InputFailure` with every error found.

@@ -22,70 +22,7 @@ public struct CatalogExport: Equatable, Sendable {
 
     /// Canonical YAML.
     public var bytes: [UInt8] {
-        var out = Emitter()
-        out.field("catalog_format", .int(Self.format))
-        out.field("bucket", .string(bucket))
-        out.field("revision", .int(snapshot.revision))
-        out.sequence("allocations") { out in
-            for (id, record) in snapshot.allocations.sorted(by: { $0.key < $1.key }) {
-                out.mappingItem(.flow) { out in
-                    out.field("job", .string(id.job.text))
-                    out.field("worker", .string(id.worker.text))
-                    out.field("standing", .string(record.standing.rawValue))
-                    for (name, release) in [
-                        ("promoted", record.promoted), ("unfinished", record.unfinished), ("drifted", record.drifted),
-                    ] {
-                        guard let release else { continue }
-                        out.mapping(name, .flow) { out in
-                            out.field("version", .string(release.version))
-                            out.field("content", .string(release.content.description))
-                            if release.treeRules != 1 { out.field("tree_rules", .int(release.treeRules)) }
-                        }
-                    }
-                    if record.owesGate { out.field("owes_gate", .bool(true)) }
-                    if record.failedGate { out.field("failed_gate", .bool(true)) }
-                }
-            }
-        }
-        out.sequence("jobs") { out in
-            for (name, record) in snapshot.jobs.sorted(by: { $0.key < $1.key }) {
-                out.mappingItem(.flow) { out in
-                    out.field("job", .string(name.text))
-                    out.field("gate_pending", .bool(record.gatePending))
-                    out.field("incomplete", .bool(record.incomplete))
-                    out.mapping("assigned_ports", .flow) { out in
-                        for (port, number) in record.assignedPorts.sorted(by: { $0.key < $1.key }) {
-                            out.field(port, .int(number))
-                        }
-                    }
-                    if !record.variables.isEmpty {
-                        out.mapping("variables", .flow) { out in
-                            let sorted = record.variables.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-                            for (key, value) in sorted { out.field(key, .string(value)) }
-                        }
-                    }
-                }
-            }
-        }
-        out.sequence("workers") { out in
-            for (_, worker) in snapshot.workers.sorted(by: { $0.key < $1.key }) { worker.emit(into: &out) }
-        }
-        if !snapshot.machines.isEmpty {
-            out.sequence("machines") { out in
-                for (worker, machine) in snapshot.machines.sorted(by: { $0.key < $1.key }) {
-                    machine.emit(of: worker, into: &out)
-                }
-            }
-        }
-        out.sequence("trees") { out in
-            for (digest, tree) in trees.sorted(by: { $0.key.hex < $1.key.hex }) {
-                out.mappingItem { out in
-                    out.field("content", .string(digest.description))
-                    out.sequence("entries") { out in for line in tree.lines { out.item(.string(line)) } }
-                }
-            }
-        }
-        return out.finish()
+        RecordFile.write(Contents(self))
     }
 
     /// Reads what `bytes` wrote.
@@ -93,113 +30,171 @@ public struct CatalogExport: Equatable, Sendable {
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> CatalogExport {
         try CanonicalForm.require(bytes, beginWith: "catalog_format", file: file, what: "an export of a catalog")
-        let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
-        let reader = Reader(root: root, source: bytes, file: file)
-        let export = CatalogExportReader(reader: reader).export(root)
-        try reader.check()
-        guard let export else {
-            throw InputFailure(Diagnostic(file: file, mark: root.mark, message: "this is no export of a catalog"))
-        }
+        let export = try RecordFile.read(
+            Contents.self, bytes, file: file,
+            .init(
+                field: "catalog_format", number: Self.format, noun: "catalog",
+                remedy: "export it again with this release")
+        ).export
         try CanonicalForm.require(bytes, equals: export.bytes, file: file)
         return export
     }
 }
 
-private struct CatalogExportReader: NodeReading {
-    let reader: Reader
+extension CatalogExport {
+    /// The export as it is in the file: everything sorted, and with its name.
+    private struct Contents: Record, FieldValue {
+        var bucket: String
+        var revision: Int
+        var allocations: [Allocation]
+        var jobs: [Job]
+        var workers: [PlanWorker]
+        var machines: [NamedMachine]
+        var trees: [NamedTree]
 
-    func export(_ root: Node) -> CatalogExport? {
-        fields(root) { map in
-            guard let formatNode = map.required("catalog_format"), let format = integer(formatNode, 0...Int.max)
-            else { return nil }
-            if format != CatalogExport.format {
-                reader.error(
-                    formatNode, "this is catalog format \(format), and this program reads \(CatalogExport.format)",
-                    note: "export it again with this release")
-                return nil
+        static let title = "catalog"
+        static let meaning = "What planning needs to know of a bucket."
+        static let style = Emitter.Style.block
+        static let blank = Contents(CatalogExport(bucket: "", snapshot: .empty))
+
+        init(_ export: CatalogExport) {
+            let snapshot = export.snapshot
+            bucket = export.bucket
+            revision = snapshot.revision
+            allocations = snapshot.allocations.sorted { $0.key < $1.key }.map { Allocation(id: $0.key, record: $0.value) }
+            jobs = snapshot.jobs.sorted { $0.key < $1.key }.map { Job(job: $0.key, record: $0.value) }
+            workers = snapshot.workers.sorted { $0.key < $1.key }.map(\.value)
+            machines = snapshot.machines.sorted { $0.key < $1.key }.map {
+                NamedMachine(worker: $0.key, machine: $0.value)
             }
-            let bucket = string(map.required("bucket"))
-            let revision = integer(map.required("revision"), 0...Int.max)
-            let allocations = list(map.required("allocations"), allocation)
-            let jobs = list(map.required("jobs"), job)
-            let workers = list(map.required("workers")) { node in
-                worker(node, isSSH: reader.mapping(node)?.entries.contains { $0.name == "port" } == true)
+            trees = export.trees.sorted { $0.key.hex < $1.key.hex }.map {
+                NamedTree(content: $0.key, entries: $0.value.lines)
             }
-            let machines = map.optional("machines").map { list($0, machine) } ?? []
-            let trees = list(map.required("trees"), tree)
-            guard let bucket, let revision, let allocations, let jobs, let workers, let machines, let trees else {
-                return nil
-            }
-            // Where something is listed twice, the canonical form of what remains is another one.
-            return CatalogExport(
+        }
+
+        /// If something is listed twice, the canonical form of what remains is another one.
+        var export: CatalogExport {
+            CatalogExport(
                 bucket: bucket,
                 snapshot: CatalogSnapshot(
-                    revision: revision, allocations: Dictionary(allocations) { $1 }, jobs: Dictionary(jobs) { $1 },
+                    revision: revision, allocations: Dictionary(allocations.map { ($0.id, $0.record) }) { $1 },
+                    jobs: Dictionary(jobs.map { ($0.job, $0.record) }) { $1 },
                     workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
-                    machines: Dictionary(machines) { $1 }),
-                trees: Dictionary(trees.map { ($0.digest, $0) }) { $1 })
+                    machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
+                trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) { $1 })
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.constant("catalog_format", .int(CatalogExport.format), "the version of this format")
+            fields.required("bucket", &bucket, "the bucket's id")
+            fields.required("revision", &revision, .count, "the revision of the catalog")
+            fields.required("allocations", &allocations, "what is known of allocations")
+            fields.required("jobs", &jobs, "what is known of jobs")
+            fields.required("workers", &workers, "workers as they were last used")
+            fields.optional("machines", &machines, default: [], "machines of workers over ssh")
+            fields.required("trees", &trees, "lists of files")
         }
     }
 
-    private func allocation(_ node: Node) -> (AllocationID, AllocationRecord)? {
-        fields(node) { map in
-            let job: JobName? = name(map.required("job"))
-            let worker: WorkerName? = name(map.required("worker"))
-            let standing: AllocationRecord.Standing? = word(map.required("standing"))
-            let promoted = map.optional("promoted").map(release)
-            let unfinished = map.optional("unfinished").map(release)
-            let drifted = map.optional("drifted").map(release)
-            let owesGate = map.optional("owes_gate").flatMap(boolean) ?? false
-            let failedGate = map.optional("failed_gate").flatMap(boolean) ?? false
-            guard let job, let worker, let standing, promoted != .some(nil), unfinished != .some(nil),
-                drifted != .some(nil)
-            else { return nil }
-            var record = AllocationRecord(
-                promoted: promoted ?? nil, unfinished: unfinished ?? nil, standing: standing, owesGate: owesGate,
-                failedGate: failedGate)
-            record.drifted = drifted ?? nil
-            return (AllocationID(job: job, worker: worker), record)
+    private struct Allocation: Record, FieldValue {
+        var id: AllocationID
+        var record: AllocationRecord
+
+        static let title = "allocation"
+        static let meaning = "What is known of an allocation."
+        static var blank: Allocation {
+            Allocation(id: .init(job: .blank, worker: .blank), record: AllocationRecord(promoted: nil))
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            var (job, worker) = (id.job, id.worker)
+            fields.required("job", &job, "the job")
+            fields.required("worker", &worker, "the worker")
+            id = AllocationID(job: job, worker: worker)
+            fields.required("standing", &record.standing, "whether it runs")
+            fields.optional("promoted", &record.promoted, "what was promoted")
+            fields.optional("unfinished", &record.unfinished, "what was started and not promoted")
+            fields.optional("drifted", &record.drifted, "what was found instead")
+            fields.flag("owes_gate", &record.owesGate, "it has passed no gate since its promote")
+            fields.flag("failed_gate", &record.failedGate, "the last gate named it")
         }
     }
 
-    private func release(_ node: Node) -> Release? {
-        fields(node) { map in
-            let version = self.version(map.required("version"))
-            let content = map.required("content").flatMap { node in string(node).flatMap { digest(node, $0) } }
-            let rules = map.optional("tree_rules").flatMap { integer($0, 1...Tree.rules) } ?? 1
-            return all(version, content).map { Release(version: $0.0, content: $0.1, treeRules: rules) }
+    private struct Job: Record, FieldValue {
+        var job: JobName
+        var record: JobRecord
+
+        static let title = "catalog_job"
+        static let meaning = "What is known of a job."
+        static var blank: Job { Job(job: .blank, record: JobRecord()) }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("job", &job, "the name")
+            fields.required("gate_pending", &record.gatePending, "its last gate failed or never ran")
+            fields.required("incomplete", &record.incomplete, "a rollout of it has not ended")
+            // A dictionary has no order: names are sorted as everywhere.
+            var ports = record.assignedPorts.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
+            fields.required(
+                "assigned_ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "its ports")
+            record.assignedPorts = Dictionary(ports.map { ($0.name, $0.value) }) { $1 }
+            fields.optional(
+                "variables", &record.variables, TextMapType(key: "key", text: .init(.plain)), default: [:],
+                "its variables")
         }
     }
 
-    private func job(_ node: Node) -> (JobName, JobRecord)? {
-        fields(node) { map in
-            let job: JobName? = name(map.required("job"))
-            let gatePending = boolean(map.required("gate_pending"))
-            let incomplete = boolean(map.required("incomplete"))
-            let ports = named(map.required("assigned_ports")) { integer($0, Plan.portRange) }
-            let variables = map.optional("variables").map { named($0, string) } ?? []
-            guard let job, let gatePending, let incomplete, let ports, let variables else { return nil }
-            return (
-                job,
-                JobRecord(
-                    gatePending: gatePending, incomplete: incomplete,
-                    assignedPorts: Dictionary(ports.map { ($0.name, $0.value.value) }) { $1 },
-                    variables: Dictionary(variables.map { ($0.name, $0.value.value) }) { $1 })
-            )
+    private struct NamedMachine: Record, FieldValue {
+        var worker: WorkerName
+        var machine: Machine
+
+        static let title = "machine"
+        static let meaning = "The machine of a worker."
+        static var blank: NamedMachine {
+            NamedMachine(worker: .blank, machine: Machine(address: "", port: 22, hostKeys: [], generation: ""))
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("worker", &worker, "the name")
+            fields.required("address", &machine.address, "as connections used it")
+            fields.required("port", &machine.port, .integer(Plan.portRange), "of sshd")
+            fields.required("host_keys", &machine.hostKeys, "fingerprints")
+            fields.required("generation", &machine.generation, .text(.generation), "id of the receipts there")
         }
     }
 
-    private func tree(_ node: Node) -> Tree? {
-        fields(node) { map in
-            let contentNode = map.required("content")
-            let content = contentNode.flatMap { node in string(node).flatMap { digest(node, $0) } }
-            let lines = list(map.required("entries"), string)
-            guard let contentNode, let content, let lines else { return nil }
-            guard let tree = Tree(lines: lines), tree.digest == content else {
-                reader.error(contentNode, "the entries are not those of this content")
-                return nil
+    private struct NamedTree: Record, FieldValue {
+        var content: Digest
+        /// Lines of the tree.
+        var entries: [String]
+
+        static let title = "tree"
+        static let meaning = "The files of one content."
+        static let style = Emitter.Style.block
+        static let blank = NamedTree(content: .blank, entries: [])
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("content", &content, "its digest")
+            fields.required(
+                "entries", &entries, ListType(element: TextType(.plain), style: .block), "a line for each entry")
+        }
+
+        func check(_ report: RecordReport) {
+            if Tree(lines: entries)?.digest != content {
+                report.error("content", "the entries are not those of this content")
             }
-            return tree
         }
+    }
+}
+
+extension Release: Record, FieldValue {
+    static let title = "release"
+    static let meaning = "A version with its files."
+    static var blank: Release { Release(version: "", content: .blank, treeRules: 1) }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("version", &version, .text(.version), "the version")
+        fields.required("content", &content, "the digest of the files")
+        fields.optional(
+            "tree_rules", &treeRules, .integer(1...Tree.rules), default: 1, "by which rules the digest was made")
     }
 }

@@ -51,5 +51,14 @@ public struct HealthCheck: Equatable, Sendable {
         public enum Kind: String, Sendable, CaseIterable {
             case tcp, http, ssh
         }
+
+        /// The word for the check.
+        public var kind: Kind {
+            switch self {
+            case .tcp: .tcp
+            case .http: .http
+            case .ssh: .ssh
+            }
+        }
     }
 }

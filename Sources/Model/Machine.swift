@@ -1,5 +1,3 @@
-internal import YAML
-
 /// What a worker was when a rollout last saw it: where it was reached, the keys that it was known by, and the receipts that
 /// were there. By this a worker that goes by another name is recognised.
 public struct Machine: Equatable, Sendable {
@@ -36,39 +34,5 @@ public struct Machine: Equatable, Sendable {
             && parts.allSatisfy { part in
                 !part.isEmpty && part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
             }
-    }
-
-    func emit(of worker: WorkerName, into out: inout Emitter) {
-        out.mappingItem(.flow) { out in
-            out.field("worker", .string(worker.text))
-            out.field("address", .string(address))
-            out.field("port", .int(port))
-            out.sequence("host_keys", .flow) { out in for key in hostKeys { out.item(.string(key)) } }
-            out.field("generation", .string(generation))
-        }
-    }
-}
-
-extension NodeReading {
-    /// A generation of receipts.
-    func generation(_ node: Node?) -> String? {
-        guard let node, let text = string(node) else { return nil }
-        guard Machine.isGeneration(text) else {
-            reader.error(node, "a generation of receipts is letters and digits, with dots between")
-            return nil
-        }
-        return text
-    }
-
-    func machine(_ node: Node) -> (WorkerName, Machine)? {
-        fields(node) { map in
-            let worker: WorkerName? = name(map.required("worker"))
-            let address = string(map.required("address"))
-            let port = integer(map.required("port"), Plan.portRange)
-            let keys = list(map.required("host_keys"), string)
-            let generation = generation(map.required("generation"))
-            guard let worker, let address, let port, let keys, let generation else { return nil }
-            return (worker, Machine(address: address, port: port, hostKeys: keys, generation: generation))
-        }
     }
 }

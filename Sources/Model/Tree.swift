@@ -141,12 +141,12 @@ public enum TreePath {
 /// What happens to one path.
 public struct FileChange: Hashable, Sendable {
     /// Relative to the job's folder.
-    public let path: String
-    public let kind: ChangeKind
+    public internal(set) var path: String
+    public internal(set) var kind: ChangeKind
     /// Digest before; nil where the path is added.
-    public let from: Digest?
+    public internal(set) var from: Digest?
     /// Digest after; nil where the path is removed.
-    public let to: Digest?
+    public internal(set) var to: Digest?
 
     public init(path: String, kind: ChangeKind, from: Digest?, to: Digest?) {
         self.path = path

@@ -26,12 +26,11 @@ extension Planner {
             changes: [], hooks: Plan.Hooks(modules: job.hooks.modules.digest, commands: [.cli: [hook]]),
             rolloutOrder: .workers, batching: job.manifest.batching(active: active.count), repeatable: [],
             timeouts: job.manifest.timeouts, gateFirst: false, phases: [], healthCheck: nil)
-        let waves = [Plan.Wave(deploymentSequence: job.deploymentSequence, jobs: [content])]
+        let work = Work.jobCommand(JobCommand(job: content, sequence: job.deploymentSequence))
         var plan = Plan(
-            kind: .jobCommand, bucket: configuration.bucketID, transport: configuration.transport,
-            workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: .init(),
-            policy: configuration.policy, summary: .init(reconcile: [], waves: waves, unchanged: active.count),
-            workers: workers([], [], waves, workspace, configuration, catalog, hostKeys), reconcile: [], waves: waves)
+            fleet: configuration.fleet(
+                workers([], [], work.waves, workspace, configuration, catalog, hostKeys)),
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy, work: work)
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])
         return PlanningResult(plan: plan, capture: capture, trees: trees, warnings: workspace.warnings)

@@ -84,13 +84,13 @@ public enum Planner {
         allowMissingMakefiles(of: &stops, trees: oldTrees)
         let reconcile = inOrder(stops, workspace)
         var plan = Plan(
-            kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
-            workerRoot: configuration.workerRoot, base: .init(catalogRevision: catalog.revision), options: options,
-            policy: configuration.policy, summary: .init(reconcile: reconcile, waves: ordered, unchanged: unchanged),
-            workers: workers(renames, reconcile, ordered, workspace, configuration, catalog, hostKeys),
-            reconcile: reconcile, waves: ordered)
-        plan.renames = renames
-        plan.stopHooks = stopHooks(reconcile, workspace)
+            fleet: configuration.fleet(
+                workers(renames, reconcile, ordered, workspace, configuration, catalog, hostKeys)),
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy,
+            work: .deploy(
+                Deploy(
+                    options: options, unchanged: unchanged, renames: renames, reconcile: reconcile,
+                    stopHooks: stopHooks(reconcile, workspace), waves: ordered)))
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
         }

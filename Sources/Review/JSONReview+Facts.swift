@@ -1,4 +1,5 @@
 internal import Model
+internal import YAML
 
 extension Facts {
     /// As the plan file has them.

@@ -1,4 +1,5 @@
 public import Model
+public import YAML
 
 /// A plan as JSON, for other programs: everything a plan file says, with names resolved, so that nobody has to parse the
 /// plan's YAML. `plans/schema/review.schema.json` describes it. Fields are added under the same `review_format`; when one
@@ -21,18 +22,11 @@ public enum JSONReview {
             ("plan", .string(file.id.description)),
             ("plan_format", .int(Plan.format)),
             ("kind", .string(plan.kind.rawValue)),
-            ("bucket", .string(plan.bucket)),
-            ("transport", .string(plan.transport.rawValue)),
-            ("worker_root", .string(plan.workerRoot)),
+            ("bucket", .string(plan.fleet.bucket)),
+            ("transport", .string(plan.fleet.transport.rawValue)),
+            ("worker_root", .string(plan.fleet.workerRoot)),
             ("catalog_revision", .int(plan.base.catalogRevision)),
-            (
-                "options",
-                .object([
-                    ("jobs", names(plan.options.jobs)), ("force", .bool(plan.options.force)),
-                    ("sync_only", .bool(plan.options.syncOnly)), ("recover", names(plan.options.recover)),
-                    ("max_unreachable", .optional(plan.options.maxUnreachable?.text)),
-                ])
-            ),
+            ("options", options(plan.work.body.options)),
             (
                 "policy",
                 .object([
@@ -43,9 +37,9 @@ public enum JSONReview {
             ),
             ("window", plan.window?.json ?? .null),
             ("next_openings", outlook?.json ?? .null),
-            ("summary", summary(plan.summary)),
+            ("summary", summary(plan.work.summary)),
             ("changes_something", .bool(!plan.isEmpty)),
-            ("workers", .array(plan.workers.map(worker))),
+            ("workers", .array(plan.fleet.workers.map(worker))),
             ("renames", .array(plan.renames.map(rename))),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
@@ -73,6 +67,13 @@ public enum JSONReview {
     }
 
     private static func names<Kind>(_ names: [Name<Kind>]) -> JSON { .array(names.map { .string($0.text) }) }
+
+    private static func options(_ options: Plan.Options) -> JSON {
+        .object([
+            ("jobs", names(options.jobs)), ("force", .bool(options.force)), ("sync_only", .bool(options.syncOnly)),
+            ("recover", names(options.recover)), ("max_unreachable", .optional(options.maxUnreachable?.text)),
+        ])
+    }
 
     private static func summary(_ summary: Plan.Summary) -> JSON {
         .object([

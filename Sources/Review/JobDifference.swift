@@ -27,39 +27,9 @@ struct JobDifference {
     }
 
     private mutating func compareFields(_ waves: (old: Int, new: Int)) {
-        func names<Kind>(_ names: [Name<Kind>]) -> Phrase { names.isEmpty ? "none" : names.map { "\($0)" }.list() }
         var fields = FieldComparison()
         fields.compare("wave", waves.old, waves.new) { "\($0)" }
-        fields.compare("version", old.version, new.version) { "\($0)" }
-        fields.compare("demands", old.demands, new.demands) { names($0) }
-        fields.compare("gate first", old.gateFirst, new.gateFirst) { $0 ? "yes" : "no" }
-        fields.compare("rollout order", old.rolloutOrder, new.rolloutOrder) { "\(own: $0.rawValue)" }
-        fields.compare("order may be replaced by", old.orderingCommands, new.orderingCommands) {
-            $0.isEmpty ? "nothing" : $0.map { "\($0)" }.list()
-        }
-        fields.compare("batching.starts", old.batching.starts, new.batching.starts) { "\($0)" }
-        fields.compare("batching.upgrades", old.batching.upgrades, new.batching.upgrades) { "\($0)" }
-        fields.compare("batching.first", old.batching.first, new.batching.first) {
-            $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
-        }
-        fields.compare("batching.spread", old.batching.spread, new.batching.spread) { $0.map { "\($0)" } ?? "none" }
-        fields.compare("batching.bake_seconds", old.batching.bakeSeconds, new.batching.bakeSeconds) { "\($0) s" }
-        fields.compare("batching.max_failures", old.batching.maxFailures, new.batching.maxFailures) { "\($0)" }
-        fields.compare("batching.max_unreachable", old.batching.maxUnreachable, new.batching.maxUnreachable) {
-            "\($0)"
-        }
-        fields.compare("repeatable", old.repeatable, new.repeatable) {
-            $0.isEmpty ? "none" : "\(own: $0.map(\.rawValue).joined(separator: ", "))"
-        }
-        fields.compare("changed by service", old.changedByService, new.changedByService) {
-            $0.isEmpty ? "nothing" : $0.map { "\($0)" }.list()
-        }
-        fields.compare("timeouts.action", old.timeouts.action, new.timeouts.action) { "\($0) s" }
-        fields.compare("timeouts.hook", old.timeouts.hook, new.timeouts.hook) { "\($0) s" }
-        fields.compare("timeouts.push", old.timeouts.push, new.timeouts.push) { "\($0) s" }
-        fields.compare("ports", old.ports, new.ports) { ports in
-            ports.isEmpty ? "none" : ports.map { "\($0.name) \($0.value)" }.list()
-        }
+        fields.add(old.ruleChanges(to: new))
         fields.compare("health check", old.healthCheck, new.healthCheck) { $0?.phrase ?? "none" }
         for kind in PhaseKind.allCases {
             let gates = [old, new].map { job in job.phases.first { $0.kind == kind }?.gate }

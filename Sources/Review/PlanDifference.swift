@@ -43,7 +43,6 @@ public struct PlanDifference {
             onlyAddsJobs = false
             var other = new
             other.base = old.base
-            other.summary = old.summary
             if other != old {
                 add(
                     "Order",
@@ -101,26 +100,7 @@ public struct PlanDifference {
 
     private mutating func compareHeads(_ old: Plan, _ new: Plan) {
         var fields = FieldComparison()
-        fields.compare("kind", old.kind, new.kind) { "\(own: $0.rawValue)" }
-        fields.compare("bucket", old.bucket, new.bucket) { "\($0)" }
-        fields.compare("transport", old.transport, new.transport) { "\(own: $0.rawValue)" }
-        fields.compare("worker_root", old.workerRoot, new.workerRoot) { "\($0)" }
-        fields.compare("options.jobs", old.options.jobs, new.options.jobs) {
-            $0.isEmpty ? "all" : $0.map { "\($0)" }.list()
-        }
-        fields.compare("options.force", old.options.force, new.options.force) { "\(own: "\($0)")" }
-        fields.compare("options.sync_only", old.options.syncOnly, new.options.syncOnly) { "\(own: "\($0)")" }
-        fields.compare("options.recover", old.options.recover, new.options.recover) {
-            $0.isEmpty ? "none" : $0.map { "\($0)" }.list()
-        }
-        fields.compare("options.max_unreachable", old.options.maxUnreachable, new.options.maxUnreachable) {
-            "\(own: $0?.text ?? "none")"
-        }
-        fields.compare("policy.on_failure", old.policy.onFailure, new.policy.onFailure) { "\(own: $0.rawValue)" }
-        fields.compare("policy.job_parallelism", old.policy.jobParallelism, new.policy.jobParallelism) { "\($0)" }
-        fields.compare("policy.start_before", old.policy.startBefore, new.policy.startBefore) {
-            "\(own: $0?.utcText ?? "none")"
-        }
+        fields.add(old.headChanges(to: new))
         fields.compare("window", old.window, new.window) { $0?.phrase ?? "none" }
         fields.compare("window.freezes", old.window?.freezes, new.window?.freezes) {
             "\(own: Wording.count($0?.count ?? 0, "freeze"))"
@@ -132,31 +112,21 @@ public struct PlanDifference {
     // MARK: Workers
 
     private mutating func compareWorkers(_ old: Plan, _ new: Plan) {
-        let before = Dictionary(uniqueKeysWithValues: old.workers.map { ($0.worker, $0) })
-        let after = Dictionary(uniqueKeysWithValues: new.workers.map { ($0.worker, $0) })
+        let before = Dictionary(uniqueKeysWithValues: old.fleet.workers.map { ($0.worker, $0) })
+        let after = Dictionary(uniqueKeysWithValues: new.fleet.workers.map { ($0.worker, $0) })
         var groups = WorkerGroups()
-        for worker in old.workers {
+        for worker in old.fleet.workers {
             guard let other = after[worker.worker] else {
                 groups.add(.removed, "no longer needed:", worker.worker)
                 continue
             }
             if other == worker { continue }
             var fields = FieldComparison()
-            fields.compare("address", worker.address, other.address) { "\($0)" }
-            fields.compare("port", worker.ssh?.port, other.ssh?.port) { $0.map { "\($0)" } ?? "none" }
-            fields.compare("user", worker.ssh?.user, other.ssh?.user) { $0.map { "\($0)" } ?? "none" }
-            fields.compare("host_keys", worker.ssh?.hostKeys, other.ssh?.hostKeys) { keys in
-                keys.map { $0.isEmpty ? "none" : $0.map { "\($0)" }.list() } ?? "none"
-            }
-            fields.compare("zone", worker.zone, other.zone) { $0.map { "\($0)" } ?? "none" }
-            fields.compare("tags", worker.tags, other.tags) { tags in
-                tags.isEmpty ? "none" : tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.list()
-            }
-            fields.compare("removed", worker.isRemoved, other.isRemoved) { $0 ? "yes" : "no" }
+            fields.add(worker.changes(to: other))
             for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
         }
         if !groups.items.isEmpty { onlyAddsJobs = false }
-        for worker in new.workers where before[worker.worker] == nil { groups.add(.added, "needed:", worker.worker) }
+        for worker in new.fleet.workers where before[worker.worker] == nil { groups.add(.added, "needed:", worker.worker) }
         add("Workers", groups.items)
     }
 
@@ -183,12 +153,8 @@ public struct PlanDifference {
             }
             if other == stop { continue }
             var fields = FieldComparison()
-            fields.compare("reason", stop.reason, other.reason) { "\(own: Wording.reason($0))" }
+            fields.add(stop.changes(to: other))
             fields.compare("from", stop.from, other.from) { $0.phrase }
-            fields.compare("timeout", stop.timeout, other.timeout) { "\($0) s" }
-            fields.compare("Makefile", stop.isMakefileOptional, other.isMakefileOptional) {
-                $0 ? "where it has one" : "needed"
-            }
             for item in fields.items { groups.add(.changed, "stop \(job): \(item.phrase) on", worker) }
         }
         for stop in new.reconcile where before[stop.allocation] == nil {
@@ -296,6 +262,15 @@ struct FieldComparison {
     ) {
         if old == new { return }
         items.append(.init(sign: .changed, phrase: "\(own: field): \(show(old)) -> \(show(new))"))
+    }
+
+    /// Fields of a plan, as the plan has them.
+    mutating func add(_ changes: [FieldChange]) {
+        for change in changes {
+            let (old, new) = (change.old.map { "\($0)" as Phrase }, change.new.map { "\($0)" as Phrase })
+            items.append(
+                .init(sign: .changed, phrase: "\(own: change.field): \(old ?? "none") -> \(new ?? "none")"))
+        }
     }
 }
 

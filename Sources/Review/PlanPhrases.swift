@@ -14,14 +14,9 @@ extension Plan {
     /// - Parameter outlook: when it may run next.
     func headFacts(_ outlook: WindowOutlook?) -> [HeadFact] {
         var phrases: [Phrase] = [
-            "\(own: kind.rawValue) in bucket \(bucket), made at catalog revision \(base.catalogRevision)"
+            "\(own: kind.rawValue) in bucket \(fleet.bucket), made at catalog revision \(base.catalogRevision)"
         ]
-        var flags: [Phrase] = []
-        if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.list(",")) }
-        if options.force { flags.append("--force") }
-        if options.syncOnly { flags.append("--sync-only") }
-        if !options.recover.isEmpty { flags.append("--recover " + options.recover.map { "\($0)" }.list(",")) }
-        if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
+        let flags = work.request.flags
         if !flags.isEmpty { phrases.append("planned with " + flags.list(" ")) }
         let failure =
             switch policy.onFailure {
@@ -33,8 +28,8 @@ extension Plan {
             phrases.append("begins before \(own: startBefore.utcText), or never")
         }
         var facts =
-            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + reachPhrases.map { HeadFact(phrase: $0) }
-        facts[facts.count - 1].details += addressPhrases
+            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + fleet.reachPhrases.map { HeadFact(phrase: $0) }
+        facts[facts.count - 1].details += fleet.addressPhrases
         if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
         return facts
     }
@@ -53,9 +48,11 @@ extension Plan {
     }
 
     private static let shownRenames = 100
+}
 
+extension Fleet {
     /// Where workers are reached: a stranger's plan must not lead elsewhere unseen.
-    private var reachPhrases: [Phrase] {
+    fileprivate var reachPhrases: [Phrase] {
         if workers.isEmpty { return [] }
         var phrases: [Phrase] = []
         switch transport {
@@ -83,7 +80,7 @@ extension Plan {
     }
 
     /// Workers that are reached at another address than their name; the first ones, then how many more there are.
-    private var addressPhrases: [Phrase] {
+    fileprivate var addressPhrases: [Phrase] {
         let renamed = workers.filter { $0.address != $0.worker.text }
         var phrases: [Phrase] = renamed.prefix(10).map { "\($0.worker) at \($0.address)" }
         if renamed.count > 10 { phrases.append("and \(renamed.count - 10) more at another address than their name") }
@@ -93,6 +90,23 @@ extension Plan {
                 "no longer among the workers, so given up where they cannot be reached: \(WorkerList.phrase(removed))")
         }
         return phrases
+    }
+}
+
+extension PlanRequest {
+    /// The flags of the command that asked.
+    fileprivate var flags: [Phrase] {
+        switch self {
+        case .deploy(let options):
+            var flags: [Phrase] = []
+            if !options.jobs.isEmpty { flags.append("--jobs " + options.jobs.map { "\($0)" }.list(",")) }
+            if options.force { flags.append("--force") }
+            if options.syncOnly { flags.append("--sync-only") }
+            if !options.recover.isEmpty { flags.append("--recover " + options.recover.map { "\($0)" }.list(",")) }
+            if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
+            return flags
+        case .jobCommand: return []
+        }
     }
 }
 

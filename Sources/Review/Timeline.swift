@@ -97,7 +97,7 @@ struct Timeline {
         columnWidth = (total <= 80 ? 20 : total <= 240 ? 12 : 7) + hookWidth
 
         let touched = Set(sources.lazy.flatMap(\.batches).flatMap(\.entries).map(\.worker))
-        let all = plan.workers.map(\.worker).filter(touched.contains)
+        let all = plan.fleet.workers.map(\.worker).filter(touched.contains)
         rowHeight = all.count <= 200 ? 20 : 15
         var counts: [WorkerName: Int] = [:]
         for entry in sources.lazy.flatMap(\.batches).flatMap(\.entries) { counts[entry.worker, default: 0] += 1 }

@@ -67,7 +67,7 @@ extension Plan {
                     "\(FreezeFile.path) is not in the plan; as it is then, it may hold any run, also one that has begun."
             ))
         if hasHooks { list += unpinnedOfHooks }
-        switch transport {
+        switch fleet.transport {
         case .local where kind.touchesWorkers:
             list.append(
                 UnpinnedInput(
@@ -75,7 +75,7 @@ extension Plan {
                     detail: "Its own programs run the targets: workers are folders there."))
         case .local: break
         case .ssh:
-            let unknown = workers.filter { $0.ssh?.hostKeys.isEmpty != false }
+            let unknown = fleet.workers.filter { $0.ssh?.hostKeys.isEmpty != false }
             if !unknown.isEmpty {
                 list.append(
                     UnpinnedInput(
@@ -84,7 +84,7 @@ extension Plan {
                             "The plan names none for \(WorkerList.phrase(unknown.map(\.worker))): known_hosts of the "
                             + "controller decides who answers."))
             }
-            let named = workers.filter { !Self.isNumeric($0.address) }
+            let named = fleet.workers.filter { !Self.isNumeric($0.address) }
             if !named.isEmpty {
                 list.append(
                     UnpinnedInput(

@@ -1,4 +1,5 @@
 public import Model
+internal import YAML
 
 // A plan's window in words, and when it opens next.
 

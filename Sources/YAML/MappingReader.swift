@@ -39,6 +39,9 @@ public struct MappingReader {
         return nil
     }
 
+    /// Whether there is such a field; this does not ask for it.
+    public func contains(_ name: String) -> Bool { entries.contains { $0.name == name } }
+
     /// Reports every field that was not asked for.
     public func finish() {
         guard askedCount < entries.count else { return }

@@ -22,6 +22,9 @@ public final class Reader {
         self.source = SourceText(bytes: source, file: file)
     }
 
+    /// How many errors were recorded so far.
+    public var errorCount: Int { errors.count + omitted }
+
     /// Whether ``check()`` throws.
     public var hasErrors: Bool { !errors.isEmpty }
 

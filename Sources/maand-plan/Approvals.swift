@@ -42,7 +42,7 @@ struct Approvals: AsyncParsableCommand {
             operatorPath: environment("MAAND_POLICY"), bucketFolder: bucket.folder, plan: file == "-" ? nil : file,
             signatures: signatures)
         let assessment = try await check.assess(plan, recorded: nil, isStart: true, at: Clock.system.now()) {
-            let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: plan.plan.bucket)
+            let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: plan.plan.fleet.bucket)
             let run = try catalog?.latestRun(of: plan.id).flatMap { $0.state.isUnfinished ? $0.id : nil }
             // Reviewers may have the plan alone.
             let configuration = access(bucket.path("maand.conf"), F_OK) == 0 ? try bucket.configuration() : nil

@@ -2,6 +2,7 @@ import ArgumentParser
 import Catalog
 import Model
 import Review
+import YAML
 
 struct CatalogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -48,7 +48,7 @@ struct Deploy: ParsableCommand {
             jobs: try names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
             recover: try names(recover, "--recover"), maxUnreachable: try limit())
         let (result, store) = try Planning.plan(
-            bucket, .rollout(options), try output.timing(), catalog: output.catalog)
+            bucket, .deploy(options), try output.timing(), catalog: output.catalog)
         try output.write(result, keepingContentIn: store)
         if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }

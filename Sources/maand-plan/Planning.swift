@@ -10,29 +10,9 @@ enum Planning {
         var startBefore: Timestamp?
     }
 
-    /// What is asked for.
-    enum Request {
-        case rollout(Plan.Options)
-        case jobCommand(JobName, command: String)
-
-        /// That which gave the plan.
-        init(of plan: Plan) {
-            switch plan.kind {
-            case .deploy: self = .rollout(plan.options)
-            case .jobCommand:
-                let job = plan.waves.first?.jobs.first
-                guard let job, let command = job.hooks(.cli).first?.command else {
-                    self = .rollout(plan.options)
-                    return
-                }
-                self = .jobCommand(job.job, command: command)
-            }
-        }
-    }
-
     /// - Parameter export: plan against this file in place of the bucket's own catalog.
     static func plan(
-        _ bucket: BucketOptions, _ request: Request, _ timing: Timing, catalog export: String? = nil
+        _ bucket: BucketOptions, _ request: PlanRequest, _ timing: Timing, catalog export: String? = nil
     ) throws -> (result: PlanningResult, store: ContentStore) {
         let configuration = try bucket.configuration()
         let workspace = try Workspace.read(bucket.path("workspace"), configuration)
@@ -44,7 +24,7 @@ enum Planning {
         let hostKeys = try bucket.hostKeys(configuration)
         var result =
             switch request {
-            case .rollout(let options):
+            case .deploy(let options):
                 try Planner.plan(
                     workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },

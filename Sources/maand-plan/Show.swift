@@ -3,6 +3,7 @@ import Catalog
 import Glibc
 import Model
 import Review
+import YAML
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(

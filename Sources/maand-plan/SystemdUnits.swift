@@ -79,7 +79,7 @@ struct SystemdUnits {
 
     /// What targets have started on workers that are folders of this machine lives on when the run ends.
     private var killMode: String {
-        switch plan.plan.transport {
+        switch plan.plan.fleet.transport {
         case .local: "process"
         case .ssh: "mixed"
         }

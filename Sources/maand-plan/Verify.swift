@@ -32,17 +32,17 @@ struct Verify: ParsableCommand {
     func run() throws {
         let planned = try PlanInput.read(file)
         let configuration = try bucket.configuration()
-        guard planned.plan.bucket == configuration.bucketID else {
+        guard planned.plan.fleet.bucket == configuration.bucketID else {
             throw Failure(
                 .invalidInput,
-                "\(file) is a plan for the bucket \(planned.plan.bucket), and this is \(configuration.bucketID)",
+                "\(file) is a plan for the bucket \(planned.plan.fleet.bucket), and this is \(configuration.bucketID)",
                 "name the plan's bucket with --bucket")
         }
         let now: Plan
         do {
             let timing = Planning.Timing(
                 window: planned.plan.window, startBefore: planned.plan.policy.startBefore)
-            now = try Planning.plan(bucket, .init(of: planned.plan), timing, catalog: catalog).result.plan
+            now = try Planning.plan(bucket, planned.plan.work.request, timing, catalog: catalog).result.plan
         } catch let error as PlanningError {
             for line in error.description.split(separator: "\n") {
                 printNotice(VisibleText.escape(String(line), for: .terminal))

@@ -88,12 +88,11 @@ enum Samples {
                 checks: [.tcp(port: 80), .http(port: 8080, path: "/healthz", expectStatus: 200)]))
         let waves = [Plan.Wave(deploymentSequence: 0, jobs: [job])]
         return Plan(
-            kind: .deploy, bucket: "b-1", transport: .local, workerRoot: "/opt/worker",
-            base: .init(catalogRevision: 3), options: .init(), policy: .init(),
-            summary: .init(reconcile: [], waves: waves, unchanged: 0),
-            workers: [
-                .init(worker: first, address: "10.0.0.1", zone: "a"), .init(worker: second, address: "10.0.0.2"),
-            ],
-            reconcile: [], waves: waves)
+            fleet: Fleet(
+                bucket: "b-1", transport: .local, workerRoot: "/opt/worker",
+                workers: [
+                    .init(worker: first, address: "10.0.0.1", zone: "a"), .init(worker: second, address: "10.0.0.2"),
+                ]),
+            base: .init(catalogRevision: 3), policy: .init(), work: .deploy(Deploy(waves: waves)))
     }
 }

@@ -5,11 +5,11 @@ import YAML
 @Suite struct RenameFileTests {
     private func plan(_ renames: [(String, String, String)]) throws -> Plan {
         var plan = try Samples.plan()
-        plan.transport = .ssh
-        for index in plan.workers.indices {
-            plan.workers[index].ssh = .init(port: 22, user: "agent", hostKeys: ["SHA256:k"])
+        plan.fleet.transport = .ssh
+        for index in plan.fleet.workers.indices {
+            plan.fleet.workers[index].ssh = .init(port: 22, user: "agent", hostKeys: ["SHA256:k"])
         }
-        plan.renames = try renames.map {
+        plan.work.body.renames = try renames.map {
             Plan.Rename(from: try #require(WorkerName($0)), to: try #require(WorkerName($1)), generation: $2)
         }
         return plan
@@ -37,7 +37,7 @@ import YAML
         ([("a", "10.0.0.1", "x.1"), ("a", "10.0.0.2", "y.1")], "a is renamed twice"),
         ([("a", "10.0.0.1", "x.1"), ("b", "10.0.0.1", "y.1")], "two workers are renamed to 10.0.0.1"),
         ([("a", "10.0.0.1", "x.1"), ("b", "10.0.0.2", "x.1")], "the same receipts"),
-        ([("a", "c", "x.1")], "c does not stand under `workers`"),
+        ([("a", "c", "x.1")], "c is missing under `workers`"),
         ([("a", "10.0.0.1", "x")], "a generation of receipts is"),
         ([("a", "10.0.0.1", "x.1\u{1b}")], "a generation of receipts is"),
     ])
@@ -48,11 +48,11 @@ import YAML
 
     @Test func onlyRolloutsOverSSHRename() throws {
         var local = try plan([("a", "10.0.0.1", "x.1")])
-        local.transport = .local
-        for index in local.workers.indices { local.workers[index].ssh = nil }
+        local.fleet.transport = .local
+        for index in local.fleet.workers.indices { local.fleet.workers[index].ssh = nil }
         #expect(try refusal(local).contains("only workers over ssh are renamed"))
         var removed = try plan([("a", "10.0.0.1", "x.1")])
-        removed.workers[0].isRemoved = true
+        removed.fleet.workers[0].isRemoved = true
         #expect(try refusal(removed).contains("or is removed there"))
     }
 }

@@ -88,7 +88,7 @@ import Testing
         for name in ["a", "b", "c"] { try bucket.job(name) }
         let plan = try bucket.plan(jobs: ["c", "a", "c"]).plan
         #expect(plan.actions.keys.sorted() == ["a", "c"])
-        #expect(plan.options.jobs.map(\.text) == ["a", "c"])
+        #expect(plan.work.body.options.jobs.map(\.text) == ["a", "c"])
         try bucket.deploy()
         try bucket.remove("jobs/b")
         #expect(try bucket.plan(jobs: ["a"]).plan.isEmpty)

@@ -62,7 +62,7 @@ import Testing
         #expect(plan.decision("api", "w2") == nil)
         let changes = try #require(plan.waves.first?.jobs.first?.changes.first?.value)
         #expect(changes.map { "\($0.kind.rawValue) \($0.path)" } == ["modified app.conf", "removed extra/x"])
-        #expect(plan.summary.unchanged == 1)
+        #expect(plan.work.body.summary.unchanged == 1)
     }
 
     @Test func unfinishedThatWasNeverPromotedStarts() throws {
@@ -137,7 +137,7 @@ import Testing
         let plan = try bucket.deploy()
         #expect(plan.actions == ["api": ["w3": "stop"], "web": ["w1": "stop", "w2": "stop", "w3": "stop"]])
         #expect(plan.reconcile.allSatisfy { $0.reason == .removed })
-        #expect(plan.workers.map(\.worker.text) == ["w1", "w2", "w3"])
+        #expect(plan.fleet.workers.map(\.worker.text) == ["w1", "w2", "w3"])
         #expect(try bucket.plan().plan.isEmpty)
         try bucket.workers(3)
         #expect(try bucket.plan().plan.decision("api", "w3") == "start/first_deploy")
@@ -183,7 +183,7 @@ import Testing
         let alone = try bucket.plan().plan
         #expect(alone.waves.first?.jobs.first?.gateFirst == true)
         #expect(alone.waves.first?.jobs.first?.phases.isEmpty == true)
-        #expect(alone.workers.map(\.worker.text) == ["w1"])
+        #expect(alone.fleet.workers.map(\.worker.text) == ["w1"])
         try bucket.job("api", health, content: "b\n")
         let both = try bucket.plan().plan
         // A gate that failed never stands in the way of what changes what failed it.
@@ -203,7 +203,7 @@ import Testing
         try bucket.deploy()
         bucket.catalog.jobs[try #require(JobName("api"))] = JobRecord(incomplete: true)
         let plan = try bucket.plan().plan
-        #expect(plan.waves.count == 1 && plan.summary.actions == 0)
+        #expect(plan.waves.count == 1 && plan.work.body.summary.actions == 0)
         #expect(!plan.isEmpty)
         try bucket.write("disabled.json", #"{"jobs": {"api": {}}}"#)
         #expect(try bucket.plan().plan.waves.isEmpty)

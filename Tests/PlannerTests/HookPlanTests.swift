@@ -126,7 +126,7 @@ import YAML
             #expect(error?.description.contains(expected) == true, "\(String(describing: error))")
         }
         var rollout = try bucket.plan().plan
-        rollout.waves[0].jobs[0].hooks?.commands[.cli] = try api(made).hooks(.cli)
+        rollout.work.body.waves[0].jobs[0].hooks?.commands[.cli] = try api(made).hooks(.cli)
         let failure = #expect(throws: InputFailure.self) { try PlanFile.read(PlanFile(rollout).bytes, file: "p") }
         #expect(failure?.description.contains("a rollout runs no hooks of the event `cli`") == true)
     }
@@ -372,15 +372,15 @@ import YAML
             }?.description ?? ""
         }
         let words = "the tags of w1 are others under `workers` than in the facts"
-        #expect(refused { $0.workers[0].tags = ["environment": "production"] }.contains(words))
-        #expect(refused { $0.workers[0].zone = "a" }.contains(words))
+        #expect(refused { $0.fleet.workers[0].tags = ["environment": "production"] }.contains(words))
+        #expect(refused { $0.fleet.workers[0].zone = "a" }.contains(words))
         let told = refused { $0.facts?.workers[0].tags = ["environment": "production"] }
         #expect(told.contains(words))
         let untold = refused { $0.facts?.workers.removeFirst() }
-        #expect(untold.contains("the worker w1 does not stand in the facts"))
+        #expect(untold.contains("the worker w1 is missing in the facts"))
         var agreeing = plan
-        agreeing.workers[0].zone = "a"
-        agreeing.workers[0].tags = ["environment": "production"]
+        agreeing.fleet.workers[0].zone = "a"
+        agreeing.fleet.workers[0].tags = ["environment": "production"]
         agreeing.facts?.workers[0].tags = ["environment": "production", "zone": "a"]
         _ = try PlanFile.read(PlanFile(agreeing).bytes, file: "p.yaml")
     }

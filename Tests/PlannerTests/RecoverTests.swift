@@ -88,7 +88,7 @@ import Testing
         try bucket.job("api", health, content: "fixed\n")
         let plan = try bucket.plan(recover: ["api"]).plan
         #expect(plan.batches(of: "api") == ["recover w1 | w2 | w3 | w4 | w5 (after_each_batch_and_phase)"])
-        #expect(plan.options.recover.map(\.text) == ["api"])
+        #expect(plan.work.body.options.recover.map(\.text) == ["api"])
     }
 
     @Test func recoverNamesJobsOfThePlan() throws {

@@ -32,9 +32,9 @@ import Testing
         try name(["db1": 1, "b": 2], in: bucket)
         let plan = try bucket.plan().plan
         #expect(renames(plan) == ["a -> db1 g1.7"])
-        #expect(plan.actions.isEmpty && plan.summary.unchanged == 2)
+        #expect(plan.actions.isEmpty && plan.work.body.summary.unchanged == 2)
         #expect(!plan.isEmpty)
-        #expect(plan.workers.map(\.worker.text) == ["db1"])
+        #expect(plan.fleet.workers.map(\.worker.text) == ["db1"])
         // Also where other jobs are planned: the catalog has every job of a worker under one name.
         try bucket.job("web")
         #expect(try renames(bucket.plan(jobs: ["web"]).plan) == ["a -> db1 g1.7"])
@@ -120,7 +120,7 @@ import Testing
         bucket.catalog.workers[old] = PlanWorker(
             worker: old, address: "10.0.0.9", ssh: .init(port: 23, user: "me", hostKeys: ["SHA256:k9"]))
         try name(["b": 2], in: bucket)
-        let gone = try bucket.plan().plan.workers.first { $0.worker == old }
+        let gone = try bucket.plan().plan.fleet.workers.first { $0.worker == old }
         #expect(gone?.address == "10.0.0.1")
         #expect(gone?.ssh == .init(port: 22, user: "me", hostKeys: ["SHA256:k1"]))
         #expect(gone?.isRemoved == true)

@@ -9,7 +9,7 @@ import Testing
             path: "a", kind: old == nil ? .added : new == nil ? .removed : .modified, from: old.map { Digest.of($0) },
             to: new.map { Digest.of($0) })
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.waves[0].jobs[0].changes = [.init("a", [change])]
+        plan.work.body.waves[0].jobs[0].changes = [.init("a", [change])]
         let objects = [old, new].compactMap(\.self)
         let contents = FileContents(of: plan, whole: .all) { digest, limit in
             guard let bytes = objects.first(where: { Digest.of($0) == digest }) else { return .missing }
@@ -75,7 +75,7 @@ import Testing
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
         let (here, gone) = (Digest.of([0x61]), Digest.of([0x62]))
         let change = FileChange(path: "a", kind: .modified, from: gone, to: here)
-        plan.waves[0].jobs[0].changes = [.init("a", [change])]
+        plan.work.body.waves[0].jobs[0].changes = [.init("a", [change])]
         let some = FileContents(of: plan, whole: .all) { digest, _ in
             digest == here ? .bytes([0x61]) : .missing
         }
@@ -90,7 +90,7 @@ import Testing
         let changes = (0..<3000).map {
             FileChange(path: "f\($0)", kind: .added, from: nil, to: Digest.of("\($0)".utf8))
         }
-        plan.waves[0].jobs[0].changes = [.init("a", changes)]
+        plan.work.body.waves[0].jobs[0].changes = [.init("a", changes)]
         var asked = 0
         let contents = FileContents(of: plan, whole: .all) { _, _ in
             asked += 1

@@ -1,5 +1,6 @@
 import Model
 import Testing
+import YAML
 
 @testable import Review
 
@@ -12,7 +13,7 @@ import Testing
     private func plan(_ old: [String?], batch: Int = 1) throws -> Plan {
         let names = old.indices.map { "w\($0 + 1)" }
         var plan = try Samples.plan(workers: names, batch: batch)
-        var job = plan.waves[0].jobs[0]
+        var job = plan.work.body.waves[0].jobs[0]
         let entries = Array(job.phases[0].batches.joined())
         job.from = old.enumerated().map { index, version in
             .init(
@@ -40,7 +41,7 @@ import Testing
                 entry.matched = []
                 return entry
             }, in: .upgrade)
-        plan.waves[0].jobs = [job]
+        plan.work.body.waves[0].jobs = [job]
         return plan
     }
 
@@ -89,8 +90,8 @@ import Testing
 
     @Test func aFewContentsAreAllShownWithTheirWorkers() throws {
         var plan = try plan(["1.0.0", "1.0.0", "1.0.0"])
-        let second = plan.waves[0].jobs[0].changes[1].value[1]
-        plan.waves[0].jobs[0].changes[2].value[1] = second
+        let second = plan.work.body.waves[0].jobs[0].changes[1].value[1]
+        plan.work.body.waves[0].jobs[0].changes[2].value[1] = second
         #expect(
             files(plan).hasSuffix(
                 """
@@ -123,9 +124,9 @@ import Testing
 
     @Test func whatChangesOnSomeWorkersIsNotHiddenAmongTheOthers() throws {
         var plan = try plan(Array(repeating: "1.0.0", count: 5))
-        plan.waves[0].jobs[0].changes[3].value[1] = FileChange(
+        plan.work.body.waves[0].jobs[0].changes[3].value[1] = FileChange(
             path: "own.conf", kind: .removed, from: digest("o3"), to: nil)
-        plan.waves[0].jobs[0].changes[4].value.append(
+        plan.work.body.waves[0].jobs[0].changes[4].value.append(
             FileChange(path: "odd.sh", kind: .added, from: nil, to: digest("m")))
         let text = files(plan)
         #expect(text.contains("  + odd.sh  (on w5)"))
@@ -135,7 +136,7 @@ import Testing
 
     @Test func anUnfinishedRolloutIsTold() throws {
         var plan = try plan(["1.0.0", "1.0.0"])
-        plan.waves[0].jobs[0].from[1].value.unfinished = digest("m")
+        plan.work.body.waves[0].jobs[0].from[1].value.unfinished = digest("m")
         let text = files(plan)
         #expect(text.contains("files (from 1.0.0), on w1\n"))
         #expect(text.contains("files (from 1.0.0, with an unfinished rollout on top), on w2\n"))
@@ -173,10 +174,10 @@ import Testing
 
     @Test func aJobWithManyStatesLeavesRoomForTheOthers() throws {
         var plan = try plan(Array(repeating: "1.0.0", count: 300))
-        var other = plan.waves[0].jobs[0]
+        var other = plan.work.body.waves[0].jobs[0]
         other.job = try #require(JobName("zzz"))
         other.changes[0].value = [FileChange(path: "a", kind: .modified, from: digest("m"), to: digest("script"))]
-        plan.waves[0].jobs.append(other)
+        plan.work.body.waves[0].jobs.append(other)
         var asked: [Digest] = []
         _ = FileContents(of: plan, whole: .newModules) { digest, _ in
             asked.append(digest)

@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Testing
+import YAML
 
 @testable import Review
 
@@ -8,13 +9,13 @@ import Testing
     /// A plan of many jobs on many workers.
     private func large(jobs: Int, workers: Int, batch: Int) throws -> PlanFile {
         var plan = try Samples.plan(workers: (0..<workers).map { "w\($0)" }, batch: batch)
-        let job = plan.waves[0].jobs[0]
-        plan.waves[0].jobs = try (0..<jobs).map {
+        let job = plan.work.body.waves[0].jobs[0]
+        plan.work.body.waves[0].jobs = try (0..<jobs).map {
             var copy = job
             copy.job = try #require(JobName("job-\($0)"))
             return copy
         }
-        plan.summary = .init(reconcile: plan.reconcile, waves: plan.waves, unchanged: 0)
+        plan.work.body.summary = .init(reconcile: plan.work.body.reconcile, waves: plan.work.body.waves, unchanged: 0)
         return PlanFile(plan)
     }
 
@@ -44,7 +45,7 @@ import Testing
         throws
     {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.waves[0].jobs[0].version = version
+        plan.work.body.waves[0].jobs[0].version = version
         let text = MarkdownReview.text(PlanFile(plan), showsSteps: false)
         #expect(text.contains("| 1 | `api` | see below |  | 1 |  |  |"))
     }
@@ -116,8 +117,8 @@ import Testing
 
     @Test func nothingIsUnboundInAPlanThatDoesNothing() throws {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.reconcile = []
-        plan.waves = []
+        plan.work.body.reconcile = []
+        plan.work.body.waves = []
         #expect(plan.unpinned.isEmpty)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Testing
+import YAML
 
 @testable import Review
 
@@ -114,10 +115,10 @@ import Testing
 
     @Test func aJobThatIsOnlyCompletedHasNoGate() throws {
         var plan = try Hooked.plan()
-        plan.waves[0].jobs[0].phases = []
-        plan.waves[0].jobs[0].gateFirst = false
-        plan.waves[0].jobs[0].hooks?.commands[.preDeploy] = nil
-        plan.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted] = nil
+        plan.work.body.waves[0].jobs[0].phases = []
+        plan.work.body.waves[0].jobs[0].gateFirst = false
+        plan.work.body.waves[0].jobs[0].hooks?.commands[.preDeploy] = nil
+        plan.work.body.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted] = nil
         let text = TextReview.text(PlanFile(plan), color: false)
         #expect(text.contains("only completes the rollout that was not completed\n"))
         #expect(text.contains("health_check, at gates, of which this plan has none\n"))
@@ -127,15 +128,13 @@ import Testing
 
     @Test func aPlanOfACommandSaysThatItIsAll() throws {
         var plan = try Hooked.plan()
-        plan.kind = .jobCommand
-        plan.reconcile = []
-        plan.stopHooks = []
-        plan.waves[0].jobs[0].phases = []
-        plan.waves[0].jobs[0].changes = []
-        plan.waves[0].jobs[0].gateFirst = false
-        plan.waves[0].jobs[0].healthCheck = nil
-        plan.waves[0].jobs[0].hooks = .init(modules: Hooked.digest, commands: [.cli: [Hooked.order]])
-        plan.summary = .init(reconcile: [], waves: plan.waves, unchanged: 3)
+        var job = plan.waves[0].jobs[0]
+        job.phases = []
+        job.changes = []
+        job.gateFirst = false
+        job.healthCheck = nil
+        job.hooks = .init(modules: Hooked.digest, commands: [.cli: [Hooked.order]])
+        plan.work = .jobCommand(JobCommand(job: job, sequence: 1))
         let file = PlanFile(plan)
         let text = TextReview.text(file, color: false)
         #expect(text.contains("job_command in bucket b-1"))
@@ -155,7 +154,7 @@ import Testing
             TextReview.text(file, color: false), MarkdownReview.text(file, showsSteps: false),
             HTMLReview.page(file, showsSteps: false), JSONReview.json(file, showsSteps: false).text,
         ]
-        let job = plan.waves[0].jobs[0]
+        let job = plan.work.body.waves[0].jobs[0]
         for text in texts {
             var rest = Substring(text)
             for event in HookEvent.allCases where !job.hooks(event).isEmpty {
@@ -167,7 +166,7 @@ import Testing
             }
             #expect(text.contains(Hooked.digest.short))
             #expect(text.contains("Programs on the controller"))
-            for hook in plan.stopHooks.flatMap(\.commands) { #expect(text.contains(hook.script)) }
+            for hook in plan.work.body.stopHooks.flatMap(\.commands) { #expect(text.contains(hook.script)) }
         }
     }
 
@@ -182,7 +181,7 @@ import Testing
         let alone = HTMLReview.page(PlanFile(plan), showsSteps: false)
         #expect(!alone.contains("its text") && !alone.contains("not in the store"))
         var changed = plan
-        changed.waves[0].jobs[0].changes[0].value.append(
+        changed.work.body.waves[0].jobs[0].changes[0].value.append(
             FileChange(path: "_modules/command_join.sh", kind: .added, from: nil, to: Hooked.digest))
         let other = HTMLReview.page(PlanFile(changed), contents: contents, showsSteps: false)
         #expect(other.ranges(of: "+echo &lt;b&gt;joined").count == 1 && !other.contains("its text"))
@@ -301,8 +300,8 @@ enum Hooked {
     /// A hook for every event but `job_control`.
     static func plan() throws -> Plan {
         var plan = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)
-        plan.waves[0].jobs[0].hooks = hooks
-        plan.stopHooks = [try stopHooks()]
+        plan.work.body.waves[0].jobs[0].hooks = hooks
+        plan.work.body.stopHooks = [try stopHooks()]
         plan.facts = Facts()
         return plan
     }
@@ -310,7 +309,7 @@ enum Hooked {
     /// A job whose own command rolls it out, and whose health only a hook knows.
     static func jobControl(jobs: [String] = ["canary"], stops: Bool = true) throws -> Plan {
         var plan = try Samples.plan(workers: ["w1", "w2", "w3", "w4"], batch: 2)
-        var job = plan.waves[0].jobs[0]
+        var job = plan.work.body.waves[0].jobs[0]
         job.job = try #require(JobName("canary"))
         job.gateFirst = false
         job.rolloutOrder = .keyValue
@@ -333,16 +332,16 @@ enum Hooked {
         job.phases[0].batches[0][0].action = .start
         job.phases[0].batches[0][0].reason = .firstDeploy
         job.phases[0].batches[0][0].from = "new"
-        plan.waves[0].jobs = [job]
-        plan.reconcile = stops ? [plan.reconcile[3]] : []
+        plan.work.body.waves[0].jobs = [job]
+        plan.work.body.reconcile = stops ? [plan.work.body.reconcile[3]] : []
         if stops {
-            plan.reconcile[0] = .init(
-                allocation: AllocationID(job: job.job, worker: plan.reconcile[0].allocation.worker), reason: .disabled,
+            plan.work.body.reconcile[0] = .init(
+                allocation: AllocationID(job: job.job, worker: plan.work.body.reconcile[0].allocation.worker), reason: .disabled,
                 from: FromState(version: "1.0.0", content: digest), timeout: 600)
-            plan.reconcile[0].isMakefileOptional = true
+            plan.work.body.reconcile[0].isMakefileOptional = true
         }
         plan.facts = Facts()
-        plan.summary = .init(reconcile: plan.reconcile, waves: plan.waves, unchanged: 0)
+        plan.work.body.summary = .init(reconcile: plan.work.body.reconcile, waves: plan.work.body.waves, unchanged: 0)
         return plan
     }
 }

@@ -17,15 +17,15 @@ enum Hostile {
     /// Every field that is free text holds `evil`.
     static func plan(_ evil: String) throws -> Plan {
         var plan = try Samples.plan(workers: ["w1", "w2"], batch: 1)
-        plan.bucket = evil
-        plan.workerRoot = "/" + evil
-        for index in plan.workers.indices {
-            plan.workers[index].address = evil
-            plan.workers[index].zone = evil
-            plan.workers[index].ssh = .init(port: 22, user: evil, hostKeys: [evil])
+        plan.fleet.bucket = evil
+        plan.fleet.workerRoot = "/" + evil
+        for index in plan.fleet.workers.indices {
+            plan.fleet.workers[index].address = evil
+            plan.fleet.workers[index].zone = evil
+            plan.fleet.workers[index].ssh = .init(port: 22, user: evil, hostKeys: [evil])
         }
-        for index in plan.reconcile.indices { plan.reconcile[index].from.version = evil }
-        var job = plan.waves[0].jobs[0]
+        for index in plan.work.body.reconcile.indices { plan.work.body.reconcile[index].from.version = evil }
+        var job = plan.work.body.waves[0].jobs[0]
         job.version = evil
         job.from[0].name = evil
         job.from[0].value.version = evil + "2"
@@ -54,9 +54,9 @@ enum Hostile {
         for event in HookEvent.allCases where event != .jobControl { canary.hooks?.commands[event] = nil }
         canary.changes[0].value = []
         for batch in canary.phases[0].batches.indices { canary.phases[0].batches[batch][0].matched = [] }
-        plan.waves[0].jobs = [job, canary]
-        plan.stopHooks = [try Hooked.stopHooks()]
-        plan.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
+        plan.work.body.waves[0].jobs = [job, canary]
+        plan.work.body.stopHooks = [try Hooked.stopHooks()]
+        plan.work.body.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
         return plan
     }
 

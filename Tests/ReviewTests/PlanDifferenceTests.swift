@@ -18,7 +18,7 @@ import Testing
         #expect(
             try text {
                 $0.base.catalogRevision = 9
-                $0.summary.unchanged = 40
+                $0.work.body.summary.unchanged = 40
             } == "The plans do the same. They were made at the catalog revisions 3 and 9.\n")
     }
 
@@ -26,8 +26,8 @@ import Testing
         #expect(
             try text {
                 $0.policy = .init(onFailure: .continue, jobParallelism: 2)
-                $0.options.jobs = []
-                $0.options.force = true
+                $0.work.body.options.jobs = []
+                $0.work.body.options.force = true
             } == """
                 Plan
                   ~ options.jobs: api -> all
@@ -41,8 +41,8 @@ import Testing
     @Test func workersTogether() throws {
         #expect(
             try text {
-                for index in $0.workers.indices { $0.workers[index].ssh?.user = "root" }
-                $0.workers[0].address = "10.9.9.9"
+                for index in $0.fleet.workers.indices { $0.fleet.workers[index].ssh?.user = "root" }
+                $0.fleet.workers[0].address = "10.9.9.9"
             } == """
                 Workers
                   ~ address: 10.0.0.1 -> 10.9.9.9 of w1
@@ -54,8 +54,8 @@ import Testing
     @Test func stops() throws {
         #expect(
             try text {
-                $0.reconcile.removeFirst()
-                $0.reconcile[0].reason = .disabled
+                $0.work.body.reconcile.removeFirst()
+                $0.work.body.reconcile[0].reason = .disabled
             } == """
                 Stops
                   - stop old (removed) on w1
@@ -67,12 +67,12 @@ import Testing
     @Test func batchesActionsAndReasons() throws {
         #expect(
             try text {
-                let entries = Array($0.waves[0].jobs[0].phases[0].batches.joined())
-                $0.waves[0].jobs[0].batching.upgrades = 2
-                $0.waves[0].jobs[0].phases[0].batches = [Array(entries[0...1]), [entries[2]]]
-                $0.waves[0].jobs[0].phases[0].batches[0][0].action = .reload
-                $0.waves[0].jobs[0].phases[0].batches[0][0].reason = .contentChanged
-                $0.waves[0].jobs[0].phases[0].batches[0][0].matched = []
+                let entries = Array($0.work.body.waves[0].jobs[0].phases[0].batches.joined())
+                $0.work.body.waves[0].jobs[0].batching.upgrades = 2
+                $0.work.body.waves[0].jobs[0].phases[0].batches = [Array(entries[0...1]), [entries[2]]]
+                $0.work.body.waves[0].jobs[0].phases[0].batches[0][0].action = .reload
+                $0.work.body.waves[0].jobs[0].phases[0].batches[0][0].reason = .contentChanged
+                $0.work.body.waves[0].jobs[0].phases[0].batches[0][0].matched = []
             } == """
                 api
                   ~ batching.upgrades: 1 -> 2
@@ -88,12 +88,12 @@ import Testing
     @Test func filesByPath() throws {
         let other = Digest.of("other".utf8)
         let text = try text {
-            let changes = $0.waves[0].jobs[0].changes[0].value
-            $0.waves[0].jobs[0].changes[0].value = [
+            let changes = $0.work.body.waves[0].jobs[0].changes[0].value
+            $0.work.body.waves[0].jobs[0].changes[0].value = [
                 FileChange(path: "conf/a.yml", kind: .modified, from: changes[0].from, to: other), changes[2],
                 FileChange(path: "new.txt", kind: .added, from: nil, to: other),
             ]
-            $0.waves[0].jobs[0].content[0].tree = other
+            $0.work.body.waves[0].jobs[0].content[0].tree = other
         }
         #expect(text.hasPrefix("api\n  ~ conf/a.yml: other content, sha256:"))
         #expect(text.contains("\n  - removes conf/old.yml\n  + adds new.txt\n"))
@@ -107,9 +107,9 @@ import Testing
     @Test func statesAreComparedByWhatTheySay() throws {
         // Another name for the same state is not a difference of meaning, but the files are not the same either.
         let text = try text {
-            $0.waves[0].jobs[0].from[0].name = "b"
-            $0.waves[0].jobs[0].changes[0].name = "b"
-            for batch in 0..<3 { $0.waves[0].jobs[0].phases[0].batches[batch][0].from = "b" }
+            $0.work.body.waves[0].jobs[0].from[0].name = "b"
+            $0.work.body.waves[0].jobs[0].changes[0].name = "b"
+            for batch in 0..<3 { $0.work.body.waves[0].jobs[0].phases[0].batches[batch][0].from = "b" }
         }
         #expect(text == "Order\n  ~ the same, listed in another order or under other names of states\n")
     }
@@ -117,10 +117,10 @@ import Testing
     @Test func gatesAndHealthChecks() throws {
         #expect(
             try text {
-                $0.waves[0].jobs[0].gateFirst = false
-                $0.waves[0].jobs[0].healthCheck?.attempts = 9
-                $0.waves[0].jobs[0].phases[0].gate = .afterPhase
-                $0.waves[0].jobs[0].active.removeLast()
+                $0.work.body.waves[0].jobs[0].gateFirst = false
+                $0.work.body.waves[0].jobs[0].healthCheck?.attempts = 9
+                $0.work.body.waves[0].jobs[0].phases[0].gate = .afterPhase
+                $0.work.body.waves[0].jobs[0].active.removeLast()
             } == """
                 api
                   ~ gate first: yes -> no
@@ -136,15 +136,15 @@ import Testing
         let old = try Hooked.plan()
         var new = old
         let other = Digest.of("other".utf8)
-        new.waves[0].jobs[0].hooks?.modules = other
-        new.waves[0].jobs[0].hooks?.commands[.preDeploy]?[0].digest = other
-        new.waves[0].jobs[0].hooks?.commands[.preDeploy]?[1].isRepeatable = false
-        new.waves[0].jobs[0].hooks?.commands[.healthCheck] = nil
-        new.waves[0].jobs[0].hooks?.commands[.postDeploy]?.reverse()
-        new.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted]?.append(
+        new.work.body.waves[0].jobs[0].hooks?.modules = other
+        new.work.body.waves[0].jobs[0].hooks?.commands[.preDeploy]?[0].digest = other
+        new.work.body.waves[0].jobs[0].hooks?.commands[.preDeploy]?[1].isRepeatable = false
+        new.work.body.waves[0].jobs[0].hooks?.commands[.healthCheck] = nil
+        new.work.body.waves[0].jobs[0].hooks?.commands[.postDeploy]?.reverse()
+        new.work.body.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted]?.append(
             .init(command: "command_more", script: "command_more", digest: other))
-        new.stopHooks[0].modules = other
-        new.stopHooks[0].commands[0].script = "command_leave.py"
+        new.work.body.stopHooks[0].modules = other
+        new.work.body.stopHooks[0].commands[0].script = "command_leave.py"
         let (plain, changed) = (Hooked.digest.short, other.short)
         #expect(
             PlanDifference(old, new).text(color: false) == """
@@ -168,8 +168,8 @@ import Testing
     @Test func hooksThatOnlyOnePlanHas() throws {
         let old = try Samples.plan(workers: ["w1"], batch: 1)
         var new = old
-        new.waves[0].jobs[0].hooks = .init(modules: Hooked.digest, commands: [.preDeploy: [Hooked.order]])
-        new.stopHooks = [try Hooked.stopHooks()]
+        new.work.body.waves[0].jobs[0].hooks = .init(modules: Hooked.digest, commands: [.preDeploy: [Hooked.order]])
+        new.work.body.stopHooks = [try Hooked.stopHooks()]
         let plain = Hooked.digest.short
         #expect(
             PlanDifference(old, new).text(color: false) == """
@@ -182,7 +182,7 @@ import Testing
                 """)
         #expect(PlanDifference(new, old).text(color: false).contains("  - pre_deploy: command_order"))
         var without = new
-        without.waves = []
+        without.work.body.waves = []
         #expect(
             PlanDifference(without, new).text(color: false)
                 == "api\n  + in wave 1, 2.0.0 -> 2.1.0: 1 to restart; hooks pre_deploy command_order\n")
@@ -191,10 +191,10 @@ import Testing
     @Test func wholeJobs() throws {
         let old = try Samples.plan(workers: ["w1"], batch: 1)
         var new = old
-        new.waves[0].deploymentSequence = 2
-        var job = new.waves[0].jobs[0]
+        new.work.body.waves[0].deploymentSequence = 2
+        var job = new.work.body.waves[0].jobs[0]
         job.job = try #require(JobName("web"))
-        new.waves[0].jobs.append(job)
+        new.work.body.waves[0].jobs.append(job)
         #expect(
             PlanDifference(old, new).text(color: false) == """
                 api
@@ -204,7 +204,7 @@ import Testing
 
                 """)
         #expect(!PlanDifference(old, new).onlyAddsJobs)
-        new.waves[0].deploymentSequence = 1
+        new.work.body.waves[0].deploymentSequence = 1
         #expect(PlanDifference(old, new).onlyAddsJobs)
         #expect(!PlanDifference(new, old).onlyAddsJobs)
         #expect(PlanDifference(new, old).text(color: false) == "web\n  - in wave 1, 2.0.0 -> 2.1.0: 1 to restart\n")
@@ -213,28 +213,28 @@ import Testing
     @Test func everyOtherFieldIsSeen() throws {
         let stopHooks = try Hooked.stopHooks()
         let changes: [(inout Plan) -> Void] = [
-            { $0.bucket = "c" }, { $0.transport = .local }, { $0.workerRoot = "/x" }, { $0.options.syncOnly = true },
+            { $0.fleet.bucket = "c" }, { $0.fleet.transport = .local }, { $0.fleet.workerRoot = "/x" }, { $0.work.body.options.syncOnly = true },
             { $0.window = MaintenanceWindow(zone: "UTC", openings: []) }, { $0.policy.startBefore = .distantPast },
-            { $0.workers[0].zone = "z" }, { $0.workers[0].ssh?.port = 23 }, { $0.workers[0].ssh?.hostKeys = ["k"] },
-            { $0.workers[0].isRemoved = true }, { $0.waves[0].jobs[0].batching.first = [1] },
-            { $0.waves[0].jobs[0].batching.spread = "zone" },
-            { $0.waves[0].jobs[0].batching.bakeSeconds = 5 }, { $0.waves[0].jobs[0].batching.maxFailures = 5 },
-            { $0.workers.swapAt(0, 1) },
-            { $0.reconcile[0].timeout = 1 }, { $0.reconcile[0].from.version = "9" },
-            { $0.reconcile.swapAt(0, 1) }, { $0.waves[0].jobs[0].version = "9" },
-            { $0.waves[0].jobs[0].demands = [] }, { $0.waves[0].jobs[0].active.swapAt(0, 1) },
-            { $0.waves[0].jobs[0].from[0].value.stopped = true }, { $0.waves[0].jobs[0].rolloutOrder = .keyValue },
-            { $0.waves[0].jobs[0].batching.starts = 7 }, { $0.waves[0].jobs[0].repeatable = [.reload] },
-            { $0.waves[0].jobs[0].timeouts.action = 1 }, { $0.waves[0].jobs[0].timeouts.hook = 1 },
-            { $0.waves[0].jobs[0].timeouts.push = 1 }, { $0.waves[0].jobs[0].ports = [] },
-            { $0.waves[0].jobs[0].healthCheck = nil },
-            { $0.waves[0].jobs[0].phases[0].batches[0][0].matched[0].value = ["x"] },
-            { $0.waves[0].jobs[0].content[0].workers.swapAt(0, 1) },
-            { $0.reconcile[0].isMakefileOptional = true }, { $0.waves[0].jobs[0].hooks = Hooked.hooks },
-            { $0.stopHooks = [stopHooks] },
+            { $0.fleet.workers[0].zone = "z" }, { $0.fleet.workers[0].ssh?.port = 23 }, { $0.fleet.workers[0].ssh?.hostKeys = ["k"] },
+            { $0.fleet.workers[0].isRemoved = true }, { $0.work.body.waves[0].jobs[0].batching.first = [1] },
+            { $0.work.body.waves[0].jobs[0].batching.spread = "zone" },
+            { $0.work.body.waves[0].jobs[0].batching.bakeSeconds = 5 }, { $0.work.body.waves[0].jobs[0].batching.maxFailures = 5 },
+            { $0.fleet.workers.swapAt(0, 1) },
+            { $0.work.body.reconcile[0].timeout = 1 }, { $0.work.body.reconcile[0].from.version = "9" },
+            { $0.work.body.reconcile.swapAt(0, 1) }, { $0.work.body.waves[0].jobs[0].version = "9" },
+            { $0.work.body.waves[0].jobs[0].demands = [] }, { $0.work.body.waves[0].jobs[0].active.swapAt(0, 1) },
+            { $0.work.body.waves[0].jobs[0].from[0].value.stopped = true }, { $0.work.body.waves[0].jobs[0].rolloutOrder = .keyValue },
+            { $0.work.body.waves[0].jobs[0].batching.starts = 7 }, { $0.work.body.waves[0].jobs[0].repeatable = [.reload] },
+            { $0.work.body.waves[0].jobs[0].timeouts.action = 1 }, { $0.work.body.waves[0].jobs[0].timeouts.hook = 1 },
+            { $0.work.body.waves[0].jobs[0].timeouts.push = 1 }, { $0.work.body.waves[0].jobs[0].ports = [] },
+            { $0.work.body.waves[0].jobs[0].healthCheck = nil },
+            { $0.work.body.waves[0].jobs[0].phases[0].batches[0][0].matched[0].value = ["x"] },
+            { $0.work.body.waves[0].jobs[0].content[0].workers.swapAt(0, 1) },
+            { $0.work.body.reconcile[0].isMakefileOptional = true }, { $0.work.body.waves[0].jobs[0].hooks = Hooked.hooks },
+            { $0.work.body.stopHooks = [stopHooks] },
             {
-                $0.stopHooks = [stopHooks]
-                $0.stopHooks[0].timeout = 9
+                $0.work.body.stopHooks = [stopHooks]
+                $0.work.body.stopHooks[0].timeout = 9
             },
             { $0.facts = Facts() }, { $0.facts = Facts(variables: ["a": "b"]) },
         ]

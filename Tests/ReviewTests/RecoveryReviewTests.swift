@@ -7,14 +7,14 @@ import Testing
     /// Three workers; the first two have not passed their gate, or the plan does not know why they come first.
     private func plan(gates: [GateDebt?], action: LifecycleAction = .restart) throws -> Plan {
         var plan = try Samples.plan(workers: ["w1", "w2", "w3"], batch: 1)
-        var entries = plan.waves[0].jobs[0].phases[0].batches.flatMap(\.self)
+        var entries = plan.work.body.waves[0].jobs[0].phases[0].batches.flatMap(\.self)
         for index in entries.indices {
             entries[index].action = action
             entries[index].matched = []
             entries[index].reason = .contentChanged
             if index < gates.count { entries[index].gate = gates[index] }
         }
-        plan.waves[0].jobs[0].phases = [
+        plan.work.body.waves[0].jobs[0].phases = [
             Plan.Phase(
                 kind: .recover, batches: entries.prefix(gates.count).map { [$0] }, gate: .afterEachBatchAndPhase),
             Plan.Phase(kind: .upgrade, batches: [Array(entries.dropFirst(gates.count))], gate: .afterEachBatch),
@@ -51,10 +51,10 @@ import Testing
         for text in texts(plan) { #expect(text.contains(warning)) }
         for hold in [\HealthCheck.successes, \HealthCheck.initialDelaySeconds] {
             var held = plan
-            held.waves[0].jobs[0].healthCheck?[keyPath: hold] = 2
+            held.work.body.waves[0].jobs[0].healthCheck?[keyPath: hold] = 2
             #expect(!TextReview.text(PlanFile(held), color: false).contains(warning))
         }
-        plan.waves[0].jobs[0].batching.bakeSeconds = 1
+        plan.work.body.waves[0].jobs[0].batching.bakeSeconds = 1
         #expect(!TextReview.text(PlanFile(plan), color: false).contains(warning))
         let restarts = TextReview.text(PlanFile(try self.plan(gates: [.failed])), color: false)
         #expect(!restarts.contains(warning))
@@ -62,8 +62,8 @@ import Testing
 
     @Test func everyFormSaysHowManyHostsMayBeLeftBehind() throws {
         var plan = try plan(gates: [.failed])
-        plan.options.maxUnreachable = .percent(50)
-        plan.waves[0].jobs[0].batching.maxUnreachable = 2
+        plan.work.body.options.maxUnreachable = .percent(50)
+        plan.work.body.waves[0].jobs[0].batching.maxUnreachable = 2
         for text in texts(plan) {
             #expect(text.contains("goes on without up to 2 allocations"))
             #expect(text.contains("--max-unreachable 50%"))

@@ -1,12 +1,13 @@
 import Model
 import Testing
+import YAML
 
 @testable import Review
 
 @Suite struct RenameReviewTests {
     private func plan(_ renames: [(String, String)]) throws -> Plan {
         var plan = try Samples.plan(workers: ["w1", "w2"], batch: 1)
-        plan.renames = try renames.map {
+        plan.work.body.renames = try renames.map {
             Plan.Rename(from: try #require(WorkerName($0)), to: try #require(WorkerName($1)), generation: "g.1")
         }
         return plan

@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Testing
+import YAML
 
 @testable import Review
 
@@ -68,17 +69,17 @@ import Testing
     @Test func nothingInAPlanCanForgeALine() throws {
         let evil = "x\u{1b}[2J\n  Wave 9\u{202e}\u{2028}\u{9b}m"
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.workers[0].address = evil
-        plan.workers[0].ssh?.user = evil
-        plan.workerRoot = "/" + evil
-        plan.bucket = evil
-        plan.waves[0].jobs[0].version = evil
-        plan.waves[0].jobs[0].healthCheck?.checks = [
+        plan.fleet.workers[0].address = evil
+        plan.fleet.workers[0].ssh?.user = evil
+        plan.fleet.workerRoot = "/" + evil
+        plan.fleet.bucket = evil
+        plan.work.body.waves[0].jobs[0].version = evil
+        plan.work.body.waves[0].jobs[0].healthCheck?.checks = [
             .ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200),
         ]
-        plan.waves[0].jobs[0].changes[0].value = [FileChange(path: evil, kind: .added, from: nil, to: Digest.of([]))]
-        plan.waves[0].jobs[0].phases[0].batches[0][0].matched = [.init(evil, [evil])]
-        plan.reconcile[0].from.version = evil
+        plan.work.body.waves[0].jobs[0].changes[0].value = [FileChange(path: evil, kind: .added, from: nil, to: Digest.of([]))]
+        plan.work.body.waves[0].jobs[0].phases[0].batches[0][0].matched = [.init(evil, [evil])]
+        plan.work.body.reconcile[0].from.version = evil
         let text = TextReview.text(PlanFile(plan), color: false)
         #expect(
             text.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 && $0.value != 0x7f && $0.value != 0x9b })
@@ -88,12 +89,12 @@ import Testing
 
     @Test func anEmptyPlanSaysSo() throws {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.waves = []
-        plan.reconcile = []
-        plan.workers = []
-        plan.summary = .init(reconcile: [], waves: [], unchanged: 5)
+        plan.work.body.waves = []
+        plan.work.body.reconcile = []
+        plan.fleet.workers = []
+        plan.work.body.summary = .init(reconcile: [], waves: [], unchanged: 5)
         #expect(plan.summaryLine == "Plan: nothing to do; 5 unchanged.")
-        plan.transport = .local
+        plan.fleet.transport = .local
         let text = TextReview.text(PlanFile(plan), color: false)
         #expect(text.hasSuffix("Plan: nothing to do; 5 unchanged.\n"))
         #expect(!text.contains("0 workers"))
@@ -101,9 +102,9 @@ import Testing
 
     @Test func limitsThatAreNotUsualAreTold() throws {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.waves[0].jobs[0].repeatable = [.reload, .start]
-        plan.waves[0].jobs[0].timeouts = .init(action: 20, push: 60)
-        plan.reconcile[0].timeout = 20
+        plan.work.body.waves[0].jobs[0].repeatable = [.reload, .start]
+        plan.work.body.waves[0].jobs[0].timeouts = .init(action: 20, push: 60)
+        plan.work.body.reconcile[0].timeout = 20
         let file = PlanFile(plan)
         for text in [
             TextReview.text(file, color: false), MarkdownReview.text(file, showsSteps: false),
@@ -164,10 +165,10 @@ import Testing
 
     @Test func versionsOfAJobAscend() throws {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.waves[0].jobs[0].from = ["other", "1.10.0", "v1.2", "1.9.0", "1.10.0"].enumerated().map { index, version in
+        plan.work.body.waves[0].jobs[0].from = ["other", "1.10.0", "v1.2", "1.9.0", "1.10.0"].enumerated().map { index, version in
             .init("s\(index)", FromState(version: version, content: Digest.of("\(index)".utf8)))
         }
-        #expect(plan.waves[0].jobs[0].versionsPhrase.terminal == "v1.2, 1.9.0, 1.10.0, other -> 2.1.0")
+        #expect(plan.work.body.waves[0].jobs[0].versionsPhrase.terminal == "v1.2, 1.9.0, 1.10.0, other -> 2.1.0")
     }
 }
 
@@ -240,13 +241,14 @@ enum Samples {
         }
         let waves = [Plan.Wave(deploymentSequence: 1, jobs: [job])]
         return Plan(
-            kind: .deploy, bucket: "b-1", transport: .ssh, workerRoot: "/opt/worker", base: .init(catalogRevision: 3),
-            options: .init(jobs: [api]), policy: .init(),
-            summary: .init(reconcile: stops, waves: waves, unchanged: 2),
-            workers: workers.enumerated().map { index, worker in
-                PlanWorker(
-                    worker: worker, address: index == 0 ? "10.0.0.1" : worker.text,
-                    ssh: .init(port: 22, user: "agent", hostKeys: []))
-            }, reconcile: stops, waves: waves)
+            fleet: Fleet(
+                bucket: "b-1", transport: .ssh, workerRoot: "/opt/worker",
+                workers: workers.enumerated().map { index, worker in
+                    PlanWorker(
+                        worker: worker, address: index == 0 ? "10.0.0.1" : worker.text,
+                        ssh: .init(port: 22, user: "agent", hostKeys: []))
+                }),
+            base: .init(catalogRevision: 3), policy: .init(),
+            work: .deploy(Deploy(options: .init(jobs: [api]), unchanged: 2, reconcile: stops, waves: waves)))
     }
 }

@@ -127,7 +127,7 @@ extension KnownTags {
             let bytes = try? store.read(plan, limit: PlanFile.maximumSize),
             let file = try? PlanFile.read(bytes, file: "the plan of run \(run)")
         else { return [:] }
-        return Dictionary(file.plan.workers.map { ($0.worker, $0) }) { first, _ in first }
+        return Dictionary(file.plan.fleet.workers.map { ($0.worker, $0) }) { first, _ in first }
     }
 
     /// What is no tag in `workers.json` is the planner's to complain about.

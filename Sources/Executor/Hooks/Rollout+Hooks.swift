@@ -55,7 +55,7 @@ extension Rollout {
         let interpreters = try interpreters(for: plan)
         let folder = PrivateFolder.hooks(of: bucketFolder)
         try HookFileProblem.explaining(folder) { try PrivateFolder.make(folder) }
-        var session = HookRunner.session(bucketFolder, bucket: plan.bucket, owner: owner(of: run))
+        var session = HookRunner.session(bucketFolder, bucket: plan.fleet.bucket, owner: owner(of: run))
         let faults: [String]
         let seen: String
         do {

@@ -167,7 +167,7 @@ struct Recorder: Sendable {
     private func machines(_ seen: [StepID: String]) -> [CatalogChange] {
         let plan = graph.plan
         guard plan.kind == .deploy else { return [] }
-        return plan.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
+        return plan.fleet.workers.lazy.filter { !$0.isRemoved }.compactMap { worker in
             seen[StepID.preflight(worker.worker)].flatMap { Machine(worker, generation: $0) }.map {
                 .seen(worker.worker, $0)
             }

@@ -53,7 +53,7 @@ extension Rollout {
         case .worker:
             step.worker.map {
                 WorkerSession(
-                    worker: $0.text, bucket: configuration.bucketID, workerRoot: plan.workerRoot,
+                    worker: $0.text, bucket: configuration.bucketID, workerRoot: plan.fleet.workerRoot,
                     owner: owner(of: run), transport: transport)
             }
         case .controller: HookRunner.session(bucketFolder, bucket: configuration.bucketID, owner: owner(of: run))

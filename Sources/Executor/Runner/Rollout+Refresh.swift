@@ -101,10 +101,8 @@ extension Rollout {
     /// A plan of nothing: stands in the history for what a refresh recorded, and says how workers are reached.
     func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
         Plan(
-            kind: .deploy, bucket: configuration.bucketID, transport: configuration.transport,
-            workerRoot: configuration.workerRoot, base: .init(catalogRevision: revision), options: .init(),
-            policy: .init(), summary: .init(reconcile: [], waves: [], unchanged: 0), workers: workers, reconcile: [],
-            waves: [])
+            fleet: configuration.fleet(workers), base: .init(catalogRevision: revision), policy: .init(),
+            work: .deploy(Deploy()))
     }
 
     private func inventories(
@@ -135,7 +133,7 @@ extension Rollout {
         let file = PlanFile(plan)
         try store.put(file.bytes)
         let run = try catalog.beginRun(
-            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: plan.workers, after: seen)
+            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: plan.fleet.workers, after: seen)
         var changes: [CatalogChange] = []
         for difference in refresh.differences {
             changes += difference.changes

@@ -159,14 +159,14 @@ public struct Rollout: Sendable {
     /// - Parameter isPreview: nothing may be written.
     private func opening(_ file: PlanFile, _ options: Options, isPreview: Bool = false) async throws -> Opening {
         let plan = file.plan
-        guard plan.bucket == configuration.bucketID else {
-            throw RolloutError.otherBucket(planned: plan.bucket, actual: configuration.bucketID)
+        guard plan.fleet.bucket == configuration.bucketID else {
+            throw RolloutError.otherBucket(planned: plan.fleet.bucket, actual: configuration.bucketID)
         }
-        guard plan.transport == configuration.transport else {
-            throw RolloutError.otherTransport(planned: plan.transport, actual: configuration.transport)
+        guard plan.fleet.transport == configuration.transport else {
+            throw RolloutError.otherTransport(planned: plan.fleet.transport, actual: configuration.transport)
         }
-        guard plan.workerRoot == configuration.workerRoot else {
-            throw RolloutError.otherWorkerRoot(planned: plan.workerRoot, actual: configuration.workerRoot)
+        guard plan.fleet.workerRoot == configuration.workerRoot else {
+            throw RolloutError.otherWorkerRoot(planned: plan.fleet.workerRoot, actual: configuration.workerRoot)
         }
         let permit = try await permit(file, options)
         if let run = try catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
@@ -250,7 +250,7 @@ public struct Rollout: Sendable {
                 at: clock.now())
         }
         let run = try catalog.beginRun(
-            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.workers,
+            plan: file.id, nonce: nonce(), at: clock.now(), by: who, workers: file.plan.fleet.workers,
             approval: permit.record)
         FaultPoint.reach("after the run began")
         return run

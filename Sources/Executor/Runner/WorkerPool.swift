@@ -58,9 +58,9 @@ struct WorkerPool: Sendable {
         // A worker on which nothing is left to do need not answer any more.
         let renames = plan.renames(leftBy: records)
         let workers = Set(needed.lazy.map(\.worker)).union(renames.map(\.to))
-        var answers = await ask(plan.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
+        var answers = await ask(plan.fleet.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
             let session = WorkerSession(
-                worker: worker.text, bucket: plan.bucket, workerRoot: plan.workerRoot, owner: owner,
+                worker: worker.text, bucket: plan.fleet.bucket, workerRoot: plan.fleet.workerRoot, owner: owner,
                 transport: transport)
             let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
                 await Readiness(
@@ -76,7 +76,7 @@ struct WorkerPool: Sendable {
         }
         let machines = try recorder.catalog.machines()
         answers.dismissStrangers(machines)
-        let leaving = Set(plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
+        let leaving = Set(plan.fleet.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
         let seen = Set(answers.reports.values.lazy.map(\.generation))
         let others = machines.filter {
             seen.contains($0.value.generation) && answers.reports[$0.key] == nil && !leaving.contains($0.key)
@@ -105,7 +105,7 @@ struct WorkerPool: Sendable {
                 waiting: waited.mapValues(\.session), takeOver: takeOver, lineage: lineage, recorder: recorder,
                 generations: known),
             addresses: Dictionary(
-                plan.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
+                plan.fleet.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first }),
             absent: answers.absent)
     }
 
@@ -223,7 +223,7 @@ struct WorkerPool: Sendable {
             guard faults.isEmpty else {
                 throw RolloutError.preflight(
                     hasBegun ? run : nil,
-                    plan.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } },
+                    plan.fleet.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } },
                     excess: hasBegun ? [] : absences.excess.map(\.description))
             }
             return waited

@@ -25,7 +25,7 @@ public struct TransportFactory: Sendable {
 
     /// - Throws: `TransportFailure` where the keys or the known hosts cannot be read.
     public func transport(for plan: Plan) async throws(TransportFailure) -> any Transport {
-        switch plan.transport {
+        switch plan.fleet.transport {
         case .local: return LocalTransport(bucket: bucketFolder)
         case .ssh:
             do {
@@ -53,7 +53,7 @@ public struct TransportFactory: Sendable {
         let known = try KnownHosts(paths: [knownHostsPath])
         let open: SSHHostKeyPolicy = acceptsNewHosts ? .acceptNew(known, record: knownHostsPath) : .known(known)
         var targets: [String: SSHTransport.Target] = [:]
-        for worker in plan.workers {
+        for worker in plan.fleet.workers {
             let port = worker.ssh?.port ?? configuration.sshPort
             let pinned = Set(worker.ssh?.hostKeys ?? [])
             targets[worker.worker.text] = SSHTransport.Target(

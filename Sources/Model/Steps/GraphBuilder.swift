@@ -29,7 +29,7 @@ struct GraphBuilder {
     /// - Parameter order: the one that hooks have set; nil for the plan's.
     mutating func unit(of work: JobWork, level: Int, _ order: [WorkerName]?) -> StepGraph.Unit {
         var unit = StepGraph.Unit(work: work, level: level)
-        switch plan.kind {
+        switch plan.work {
         case .deploy: addDeploy(of: work, order, to: &unit)
         case .jobCommand: addHooks(.cli, of: work, order, to: &unit)
         }

@@ -45,14 +45,15 @@ public enum FreezeFile {
     }
 }
 
-private struct FreezeReader: NodeReading {
+private struct FreezeReader {
     let reader: Reader
     let database: ZoneDatabase
 
     func contents(_ root: Node) -> FreezeFile.Contents? {
         fields(root) { map in
-            let zoneNode = map.required("zone")
-            guard let zoneNode, let zone = string(zoneNode) else { return nil }
+            guard let zoneNode = map.required("zone"), let zone = TextType(.plain).read(zoneNode, reader) else {
+                return nil
+            }
             guard let rules = database.rules(zone) else {
                 reader.error(
                     zoneNode, "this is no zone of this machine's time-zone data",
@@ -60,7 +61,7 @@ private struct FreezeReader: NodeReading {
                 return nil
             }
             let node = map.required("freezes")
-            let freezes = list(node) { freeze($0, rules) }
+            let freezes = node.flatMap(reader.sequence)?.compactMap { freeze($0, rules) }
             if let node, let freezes, freezes.count > MaintenanceWindow.maximumFreezes {
                 reader.error(node, "at most \(MaintenanceWindow.maximumFreezes) freezes are read")
             }
@@ -73,7 +74,7 @@ private struct FreezeReader: NodeReading {
             let from = moment(map.required("from"), rules)
             let untilNode = map.optional("until")
             let until = untilNode.map { moment($0, rules) } ?? .distantFuture
-            let reason = map.optional("reason").map(string)
+            let reason = map.optional("reason").flatMap { TextType(.plain).read($0, reader) } ?? ""
             guard let from, let until else { return nil }
             if from >= until {
                 let isSkipped = untilNode.map { isInGap(map.required("from"), $0) } ?? false
@@ -83,7 +84,7 @@ private struct FreezeReader: NodeReading {
                         ? "the clocks are set forward over the freeze: its times do not exist that day"
                         : "the freeze ends before it begins")
             }
-            return Freeze(FixedInterval(from: from, until: until), reason: (reason ?? nil) ?? "")
+            return Freeze(FixedInterval(from: from, until: until), reason: reason)
         }
     }
 
@@ -95,8 +96,15 @@ private struct FreezeReader: NodeReading {
     }
 
     private func moment(_ node: Node?, _ rules: ZoneRules) -> Timestamp? {
-        guard let node, let text = string(node) else { return nil }
+        guard let node, let text = reader.string(node) else { return nil }
         if let instant = Timestamp(utcText: text) { return instant }
-        return localTime(node).map { rules.instant(of: $0).instant }
+        return ParsedType<CivilTime>().read(node, reader).map { rules.instant(of: $0).instant }
+    }
+
+    private func fields<Value>(_ node: Node, _ body: (inout MappingReader) -> Value?) -> Value? {
+        guard var map = reader.mapping(node) else { return nil }
+        let value = body(&map)
+        map.finish()
+        return value
     }
 }

@@ -80,8 +80,8 @@ import YAML
         _ worker: PlanWorker, _ known: KnownTags, untagged: [[String]] = [[]], renames: [Plan.Rename] = []
     ) throws -> Int {
         var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"]])]])
-        plan.workers = [worker]
-        plan.renames = renames
+        plan.fleet.workers = [worker]
+        plan.work.body.renames = renames
         var policy = ApprovalPolicy(
             approvalsRequired: 1, allowedSigners: "", mayOverride: [], jobs: [:],
             tags: [try #require(ApprovalPolicy.Tag("environment=production")): 3])

@@ -121,9 +121,9 @@ enum PlanSample {
         let waves = waves.enumerated().map { Plan.Wave(deploymentSequence: $0, jobs: $1) }
         let workers = Set(waves.flatMap(\.jobs).flatMap(\.active)).sorted()
         return Plan(
-            kind: .deploy, bucket: "b-1", transport: .local, workerRoot: "/opt/worker",
-            base: .init(catalogRevision: 0), options: .init(), policy: .init(onFailure: onFailure),
-            summary: .init(reconcile: [], waves: waves, unchanged: 0),
-            workers: workers.map { PlanWorker(worker: $0, address: $0.text) }, reconcile: [], waves: waves)
+            fleet: Fleet(
+                bucket: "b-1", transport: .local, workerRoot: "/opt/worker",
+                workers: workers.map { PlanWorker(worker: $0, address: $0.text) }),
+            base: .init(catalogRevision: 0), policy: .init(onFailure: onFailure), work: .deploy(Deploy(waves: waves)))
     }
 }

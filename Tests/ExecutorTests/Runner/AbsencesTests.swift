@@ -11,7 +11,7 @@ import Testing
         var job = try PlanSample.job("api", starts: starts, upgrades: [["w1"], ["w2"], ["w3"]])
         job.batching.maxUnreachable = limit
         var plan = try PlanSample.plan(waves: [[job]])
-        plan.reconcile = try stops.map { worker in
+        plan.work.body.reconcile = try stops.map { worker in
             Plan.Stop(
                 allocation: try allocation(worker), reason: .disabled,
                 from: FromState(version: "0.9.0", content: Digest.of("old".utf8)), timeout: 1)

@@ -62,10 +62,10 @@ import Testing
         let allocation = AllocationID(job: try #require(JobName("j0")), worker: try #require(WorkerName("w1")))
         let record = try bench.catalog().records(of: [allocation])[allocation]
         var plan = try PlanSample.plan(waves: [])
-        plan.reconcile = [
+        plan.work.body.reconcile = [
             Plan.Stop(allocation: allocation, reason: .removed, from: try #require(record).fromState, timeout: 5)
         ]
-        plan.workers = [PlanWorker(worker: allocation.worker, address: "w1")]
+        plan.fleet.workers = [PlanWorker(worker: allocation.worker, address: "w1")]
         transport.setAbsent(["w1"], kind)
         // A worker that is still in the workspace has to be who it was; where it does not answer, its stop waits for it.
         if kind == .unreachable {
@@ -76,7 +76,7 @@ import Testing
         }
         #expect(try bench.catalog().unfinishedRun() == nil)
         #expect(try bench.catalog().records(of: [allocation])[allocation] == record)
-        plan.workers[0].isRemoved = true
+        plan.fleet.workers[0].isRemoved = true
         let second = try await bench.apply(PlanFile(plan))
         #expect(second == .succeeded)
         #expect(try bench.catalog().records(of: [allocation])[allocation]?.standing == .removed)

@@ -22,7 +22,7 @@ import Testing
         let transport = SimulatedTransport()
         let bench = try Bench(transport, isVirtual: true)
         var plan = try bench.plan(workers: workers, jobs: 1, batch: 1).plan
-        plan.waves[0].jobs[0].timeouts = .init(action: action, hook: 1, push: 1)
+        plan.work.body.waves[0].jobs[0].timeouts = .init(action: action, hook: 1, push: 1)
         plan.window = try WindowText.parse(window, database: .system)
         let log = Log()
         bench.whenDone { verb, worker in
@@ -208,7 +208,7 @@ import Testing
         var plan = try PlanSample.plan(waves: [
             [PlanSample.job("a", upgrades: [["w1", "w2"], ["w3"]], bakeSeconds: 5)]
         ])
-        plan.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
+        plan.work.body.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
         let graph = StepGraph(plan)
         let name = try #require(JobName("a"))
         func seconds(_ recorded: [String: [Int64]]) -> Estimate {
@@ -228,7 +228,7 @@ import Testing
 
     @Test func whatIsLeftBehindTakesNoTime() throws {
         var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"], ["w2"]])]])
-        plan.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
+        plan.work.body.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
         let left = AllocationID(job: try #require(JobName("a")), worker: try #require(WorkerName("w1")))
         let graph = StepGraph(plan, leftBehind: [left])
         let estimate = Estimator(graph, recorded: [:]).batch(unit: 0, stage: 0, isDone: graph.isDone(by: []))

@@ -33,10 +33,10 @@ final class SSHServer: Sendable {
             """
         let configuration = try BucketConfiguration.read(Array(text.utf8), file: "maand.conf")
         let plan = Plan(
-            kind: .deploy, bucket: "bucket-1", transport: .ssh, workerRoot: "/opt/worker",
-            base: .init(catalogRevision: 0), options: .init(), policy: .init(), summary: .init(),
-            workers: [PlanWorker(worker: try #require(WorkerName(worker)), address: "127.0.1.1")], reconcile: [],
-            waves: [])
+            fleet: configuration.fleet([
+                PlanWorker(worker: try #require(WorkerName(worker)), address: "127.0.1.1")
+            ]),
+            base: .init(catalogRevision: 0), policy: .init(), work: .deploy(Deploy()))
         return try await TransportFactory(
             bucketFolder: bucket, configuration: configuration, acceptsNewHosts: false, passphrase: { _ in nil },
             report: { _ in }

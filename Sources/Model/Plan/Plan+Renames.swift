@@ -1,5 +1,3 @@
-internal import YAML
-
 extension Plan {
     /// A machine whose worker goes by another name from now on. Nothing is stopped or started for it: what the catalog knows
     /// of the old name it knows of the new one, once the machine has shown the receipts that are recorded of it.
@@ -57,49 +55,42 @@ extension CatalogSnapshot {
     }
 }
 
-extension Plan.Rename {
-    func emit(into out: inout Emitter) {
-        out.mappingItem(.flow) { out in
-            out.field("from", .string(from.text))
-            out.field("to", .string(to.text))
-            out.field("generation", .string(generation))
-        }
+extension Plan.Rename: Record, FieldValue {
+    static let title = "rename"
+    static let meaning = "One machine whose worker has a new name."
+    static var blank: Plan.Rename { Plan.Rename(from: .blank, to: .blank, generation: "") }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("from", &from, "the old name")
+        fields.required("to", &to, "the new name")
+        fields.required(
+            "generation", &generation, .text(.generation), "the id of the receipts that the machine must show")
     }
 }
 
-extension PlanReader {
-    func rename(_ node: Node) -> Plan.Rename? {
-        fields(node) { map in
-            let from: WorkerName? = name(map.required("from"))
-            let to: WorkerName? = name(map.required("to"))
-            let generation = generation(map.required("generation"))
-            return all(from, to, generation).map(Plan.Rename.init)
-        }
-    }
-
+extension [Plan.Rename] {
     /// Whether each machine has one old name and one new one, and can be asked under the new one.
-    func checkRenames(_ plan: Plan, root: Node) {
-        if plan.renames.isEmpty { return }
-        if plan.kind != .deploy { reader.error(root, "only a rollout renames workers") }
-        if plan.transport != .ssh { reader.error(root, "only workers over ssh are renamed: others are their folders") }
-        let there = Set(plan.workers.lazy.filter { !$0.isRemoved }.map(\.worker))
-        let gone = Set(plan.workers.lazy.filter(\.isRemoved).map(\.worker))
+    func check(_ fleet: Fleet, _ report: RecordReport) {
+        if isEmpty { return }
+        func error(_ message: String) { report.error("renames", message) }
+        if fleet.transport != .ssh { error("only workers over ssh are renamed: others are their folders") }
+        let there = Set(fleet.workers.lazy.filter { !$0.isRemoved }.map(\.worker))
+        let gone = Set(fleet.workers.lazy.filter(\.isRemoved).map(\.worker))
         var old = Set<WorkerName>()
         var new = Set<WorkerName>()
         var generations = Set<String>()
-        for rename in plan.renames {
-            if rename.from == rename.to { reader.error(root, "\(rename.from) is renamed to itself") }
-            if !old.insert(rename.from).inserted { reader.error(root, "\(rename.from) is renamed twice") }
-            if !new.insert(rename.to).inserted { reader.error(root, "two workers are renamed to \(rename.to)") }
+        for rename in self {
+            if rename.from == rename.to { error("\(rename.from) is renamed to itself") }
+            if !old.insert(rename.from).inserted { error("\(rename.from) is renamed twice") }
+            if !new.insert(rename.to).inserted { error("two workers are renamed to \(rename.to)") }
             if !generations.insert(rename.generation).inserted {
-                reader.error(root, "two workers that are renamed have the same receipts")
+                error("two workers that are renamed have the same receipts")
             }
             if !there.contains(rename.to) {
-                reader.error(
-                    root, "the renamed worker \(rename.to) does not stand under `workers`, or is removed there")
+                error("the renamed worker \(rename.to) is missing under `workers`, or is removed there")
             }
             if gone.contains(rename.from) {
-                reader.error(root, "\(rename.from) is renamed, and stands under `workers` as removed")
+                error("\(rename.from) is renamed, and stands under `workers` as removed")
             }
         }
     }

@@ -18,9 +18,11 @@ public struct PlanFile: Sendable {
     /// Writes `plan` in its one canonical form.
     public init(_ plan: Plan) {
         self.plan = plan
-        bytes = plan.emitted()
+        bytes = RecordFile.write(plan)
         id = Digest.of(bytes)
     }
+
+    private static let remedy = "apply it with the release that wrote it, or plan again"
 
     /// Reads a plan.
     ///
@@ -28,13 +30,9 @@ public struct PlanFile: Sendable {
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> PlanFile {
         try CanonicalForm.require(bytes, beginWith: "plan_format", file: file, what: "a plan")
-        let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
-        let reader = Reader(root: root, source: bytes, file: file)
-        let plan = PlanReader(reader).plan(root)
-        try reader.check()
-        guard let plan else {
-            throw InputFailure(Diagnostic(file: file, mark: root.mark, message: "this is not a plan"))
-        }
+        let plan = try RecordFile.read(
+            Plan.self, bytes, file: file,
+            .init(field: "plan_format", number: Plan.format, noun: "plan", remedy: Self.remedy))
         let result = PlanFile(plan)
         try CanonicalForm.require(bytes, equals: result.bytes, file: file)
         return result

@@ -1,5 +1,3 @@
-internal import YAML
-
 /// A JSON value for machine output; objects keep the order of their fields.
 public enum JSON {
     case null

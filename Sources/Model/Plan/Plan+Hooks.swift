@@ -105,106 +105,6 @@ extension Plan.Job {
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
 }
 
-// MARK: YAML
-
-extension Plan.Hook {
-    fileprivate func emit(into out: inout Emitter) {
-        out.mappingItem(.flow) { out in
-            out.field("command", .string(command))
-            out.field("script", .string(script))
-            out.field("digest", .string(digest.description))
-            if isRepeatable { out.field("repeatable", .bool(true)) }
-        }
-    }
-}
-
-extension Plan.Hooks {
-    func emit(into out: inout Emitter) {
-        out.mapping("hooks") { out in
-            out.field("modules", .string(modules.description))
-            for event in HookEvent.allCases where !self[event].isEmpty {
-                out.sequence(event.rawValue) { out in for hook in self[event] { hook.emit(into: &out) } }
-            }
-        }
-    }
-}
-
-extension Plan.StopHooks {
-    func emit(into out: inout Emitter) {
-        out.mappingItem { out in
-            out.field("job", .string(job.text))
-            out.field("timeout", .int(timeout))
-            out.field("modules", .string(modules.description))
-            out.sequence("commands") { out in for hook in commands { hook.emit(into: &out) } }
-        }
-    }
-}
-
-extension PlanReader {
-    func hooks(_ node: Node) -> Plan.Hooks? {
-        fields(node) { map in
-            let modules = modules(&map)
-            var commands: [HookEvent: [Plan.Hook]] = [:]
-            for event in HookEvent.allCases {
-                guard let node = map.optional(event.rawValue) else { continue }
-                guard let hooks = hookList(node) else { return nil }
-                commands[event] = hooks
-            }
-            guard let modules else { return nil }
-            if commands.isEmpty { reader.error(node, "`hooks` names no event") }
-            return Plan.Hooks(modules: modules, commands: commands)
-        }
-    }
-
-    func stopHooks(_ node: Node) -> Plan.StopHooks? {
-        fields(node) { map in
-            let job: JobName? = name(map.required("job"))
-            let timeout = integer(map.required("timeout"), Plan.Timeouts.range)
-            let modules = modules(&map)
-            let commands = map.required("commands").flatMap(hookList)
-            return all(job, timeout, modules, commands).map(Plan.StopHooks.init)
-        }
-    }
-
-    private func modules(_ map: inout MappingReader) -> Digest? {
-        guard let node = map.required("modules"), let text = string(node) else { return nil }
-        return digest(node, text)
-    }
-
-    private func hookList(_ node: Node) -> [Plan.Hook]? {
-        guard let hooks = list(node, hook) else { return nil }
-        if hooks.isEmpty { reader.error(node, "a list of hooks has at least one") }
-        if Set(hooks.map(\.command)).count < hooks.count { reader.error(node, "a command is listed twice") }
-        return hooks
-    }
-
-    private func hook(_ node: Node) -> Plan.Hook? {
-        fields(node) { map in
-            let command = command(map.required("command"))
-            let scriptNode = map.required("script")
-            let script = string(scriptNode)
-            let digestNode = map.required("digest")
-            let digest = digestNode.flatMap { node in string(node).flatMap { self.digest(node, $0) } }
-            let isRepeatable = map.optional("repeatable").flatMap(boolean) ?? false
-            guard let command, let script, let digest else { return nil }
-            if let scriptNode, script != command, !HookScript.suffixes.contains(where: { script == command + $0 }) {
-                reader.error(scriptNode, "`script` is the command's name, with one of the endings that scripts have")
-            }
-            return Plan.Hook(command: command, script: script, digest: digest, isRepeatable: isRepeatable)
-        }
-    }
-
-    /// A command's name; it becomes part of step ids and of paths.
-    func command(_ node: Node?) -> String? {
-        guard let node, let text = string(node) else { return nil }
-        guard text.hasPrefix(HookScript.prefix), Name<Never>(text) != nil else {
-            reader.error(node, "a command is called command_<name>, of letters, digits and `._:-`")
-            return nil
-        }
-        return text
-    }
-}
-
 /// Which files of `_modules` are commands.
 public enum HookScript {
     /// Where a job's scripts are, in its folder.
@@ -213,4 +113,85 @@ public enum HookScript {
     public static let prefix = "command_"
     /// Endings of scripts whose interpreter is known; a file without one is executed itself.
     public static let suffixes = [".py", ".ts", ".js", ".sh"]
+}
+
+// MARK: Fields
+
+extension Plan.Hook: Record, FieldValue {
+    static let title = "hook"
+    static let meaning = "A command of the job, which runs on the controller."
+    static var blank: Plan.Hook { Plan.Hook(command: "", script: "", digest: .blank) }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("command", &command, .text(.command), "the name")
+        fields.required("script", &script, "the file in `_modules`")
+        fields.required("digest", &digest, "the SHA-256 of that file")
+        fields.flag("repeatable", &isRepeatable, "the hook may run again when its outcome is unknown")
+    }
+
+    func check(_ report: RecordReport) {
+        if script != command, !HookScript.suffixes.contains(where: { script == command + $0 }) {
+            report.error("script", "`script` is the command's name, with one of the endings that scripts have")
+        }
+    }
+}
+
+extension Plan.Hooks: Record, FieldValue {
+    static let title = "hooks"
+    static let meaning = "Hooks of the rollout: for each event what runs, in this order."
+    static let style = Emitter.Style.block
+    static var blank: Plan.Hooks { Plan.Hooks(modules: .blank, commands: [:]) }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
+        for event in HookEvent.allCases {
+            fields.optional(event.rawValue, &commands[event, default: []], default: [], event.meaning)
+        }
+        commands = commands.filter { !$0.value.isEmpty }
+    }
+
+    func check(_ report: RecordReport) {
+        if commands.isEmpty { report.error("`hooks` names no event") }
+        for (event, hooks) in commands { hooks.check(event.rawValue, report) }
+    }
+}
+
+extension Plan.StopHooks: Record, FieldValue {
+    static let title = "stop_hooks"
+    static let meaning = "Hooks that run when allocations of a job were stopped."
+    static let style = Emitter.Style.block
+    static var blank: Plan.StopHooks { Plan.StopHooks(job: .blank, timeout: 1, modules: .blank, commands: []) }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("job", &job, "a job with stops in `reconcile`")
+        fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
+        fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
+        fields.required("commands", &commands, "hooks, in the order in which they run")
+    }
+
+    func check(_ report: RecordReport) {
+        if commands.isEmpty { report.error("commands", "a list of hooks has at least one") }
+        commands.check("commands", report)
+    }
+}
+
+extension [Plan.Hook] {
+    fileprivate func check(_ field: String, _ report: RecordReport) {
+        if Set(map(\.command)).count < count { report.error(field, "a command is listed twice") }
+    }
+}
+
+extension HookEvent {
+    /// When hooks of the event run, for the reference.
+    fileprivate var meaning: String {
+        switch self {
+        case .preDeploy: "before anything of the job is touched"
+        case .jobControl: "in place of Makefile targets, batch by batch"
+        case .afterAllocationStarted: "when the targets of a batch have ended, before promoting"
+        case .afterAllocationStopped: "when an allocation was stopped"
+        case .healthCheck: "at each gate, after the checks"
+        case .postDeploy: "after all batches and gates"
+        case .cli: "the command of a plan of the kind `job_command`"
+        }
+    }
 }
