@@ -31,7 +31,7 @@ FUZZ_JOBS ?= $(shell nproc)
 FUZZ_BUILD ?= .build/fuzz
 FUZZ_TARGETS := $(sort $(notdir $(wildcard Tests/fuzz/corpus/*)))
 
-.PHONY: help demo build users hooked test unit lint acceptance kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+.PHONY: help demo build users hooked test unit lint acceptance generated kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
 
 # They build in the same folder.
 .NOTPARALLEL:
@@ -71,6 +71,10 @@ lint: toolchain ## formatting and lint rules of .swift-format
 
 acceptance: hooked ## the programs as a user runs them; JOBS=N side by side
 	@$(ACCEPTANCE)
+
+generated: packages toolchain ## write anew what is made from code: the schema of plans, its reference, the list of commands
+	MAAND_WRITE_GENERATED=1 swift test --filter PlanFormatTests
+	scripts/commands-reference .build/debug >docs/commands.md
 
 kill: build test-packages ## 20 rollouts killed at different moments and resumed, and 200 kills over ssh
 	@MAAND_BIN=.build/release MAAND_KILLS=20 MAAND_SSH_KILLS=200 "$(PYTHON)" \

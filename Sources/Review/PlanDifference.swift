@@ -43,6 +43,7 @@ public struct PlanDifference {
             onlyAddsJobs = false
             var other = new
             other.base = old.base
+            other.work.body.summary = old.work.summary
             if other != old {
                 add(
                     "Order",

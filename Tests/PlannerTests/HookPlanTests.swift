@@ -333,16 +333,16 @@ import YAML
         ),
         (
             "may_be_replaced_by: [command_pre_deploy, command_second]", "may_be_replaced_by: [command_second]",
-            "has to name the commands of `pre_deploy`"
+            "the file is not in the form that the program writes"
         ),
-        (", may_be_replaced_by: [command_pre_deploy, command_second]", "", "has to name the commands of `pre_deploy`"),
+        (", may_be_replaced_by: [command_pre_deploy, command_second]", "", "the file is not in the form that the program writes"),
         ("repeatable: true", "repeatable: false", "error:"),
         ("pre_deploy:\n", "before_deploy:\n", "unknown field \"before_deploy\""),
         (
             "          after_allocation_started:\n", "          after_allocation_stopped:\n",
             "nothing of the job's rollout runs hooks of after_allocation_stopped"
         ),
-        ("makefile: optional", "makefile: needed", "`makefile` of a stop is `optional`"),
+        ("makefile: optional", "makefile: needed", "the only value here is `optional`"),
         ("phase: job_control", "phase: upgrade", "error:"),
         (
             "  - job: api\n    timeout: 60\n", "  - job: web\n    timeout: 60\n",

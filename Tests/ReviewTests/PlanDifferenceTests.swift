@@ -30,7 +30,7 @@ import Testing
                 $0.work.body.options.force = true
             } == """
                 Plan
-                  ~ options.jobs: api -> all
+                  ~ options.jobs: [api] -> []
                   ~ options.force: false -> true
                   ~ policy.on_failure: stop -> continue
                   ~ policy.job_parallelism: 4 -> 2
@@ -123,7 +123,7 @@ import Testing
                 $0.work.body.waves[0].jobs[0].active.removeLast()
             } == """
                 api
-                  ~ gate first: yes -> no
+                  ~ gate_first: unfinished -> null
                   ~ health check: tcp :80 and `true` on the worker; 3 attempts, 1 s apart, 2 s each -> \
                 tcp :80 and `true` on the worker; 9 attempts, 1 s apart, 2 s each
                   ~ gate of the upgrade phase: after each batch -> after phase
@@ -176,7 +176,7 @@ import Testing
                 Stops
                   + after_allocation_stopped of old: command_leave (command_leave.sh, \(plain))
                 api
-                  ~ order may be replaced by: nothing -> command_order
+                  ~ rollout_order.may_be_replaced_by: none -> [command_order]
                   + pre_deploy: command_order (command_order.py, \(plain))
 
                 """)

@@ -30,6 +30,8 @@ struct TextType: FieldType {
     }
 
     var words: String { format.words }
+
+    func collect(_ name: String, _ value: String, into texts: inout FieldTexts) { texts.add(name, value) }
 }
 
 extension FieldType where Self == TextType {
@@ -124,6 +126,8 @@ struct ParsedType<Value: FieldText>: FieldType {
     }
 
     var words: String { Value.format.words }
+
+    func collect(_ name: String, _ value: Value, into texts: inout FieldTexts) { texts.add(name, value.fieldText) }
 }
 
 extension FieldValue where Self: FieldText, FieldKind == ParsedType<Self> {
