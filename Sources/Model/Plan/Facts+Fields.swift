@@ -49,7 +49,8 @@ extension Facts.Job: Record, FieldValue {
         fields.optional("memory", &memory, default: .init(), "megabytes")
         fields.optional("cpu", &cpu, default: .init(), "megahertz")
         fields.optional(
-            "ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), default: [], "")
+            "ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), default: [],
+            "the job's ports")
         fields.optional(
             "settings", &settings, TextMapType(key: "key"), default: [:], "the job's section of `bucket.jobs.conf`")
         fields.optional("variables", &variables, TextMapType(key: "key"), default: [:], "the job's `vars.toml`")

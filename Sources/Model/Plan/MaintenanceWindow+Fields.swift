@@ -42,7 +42,8 @@ extension MaintenanceWindow: Record, FieldValue {
         fields.required("zone", &zone, .text(.zone), "the IANA name of the time zone of all local times")
         fields.required(
             "openings", &openings,
-            ListType(element: RecordType(), style: .block, minimum: 1, maximum: Self.maximumOpenings), "")
+            ListType(element: RecordType(), style: .block, minimum: 1, maximum: Self.maximumOpenings),
+            "what they have in common is one opening")
         fields.required(
             "cutoff_seconds", &cutoff, .integer(0...Self.durations.upperBound),
             "all work must end this long before the end of an opening")
