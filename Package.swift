@@ -64,32 +64,34 @@ let package = Package(
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         .target(
+            name: "Workers", dependencies: ["Model", "SSH", "YAML", crypto, subprocess],
+            resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
+        .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "YAML", crypto, nioCore, nioHTTP1,
-                nioPosix,
-                subprocess,
+                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "Workers", "YAML", nioCore, nioHTTP1,
+                nioPosix, subprocess,
             ],
-            resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-plan",
             dependencies: [
-                "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH", "YAML",
+                "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH", "Workers", "YAML",
                 argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "Review", "YAML", argumentParser],
+            name: "maand-apply",
+            dependencies: ["Executor", "Catalog", "Model", "Review", "Workers", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
-            name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
+            name: "ssh-bench", dependencies: ["Model", "Workers"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
         .target(
-            name: "SimulatedWorkers", dependencies: ["Executor"], path: "Tests/SimulatedWorkers",
+            name: "SimulatedWorkers", dependencies: ["Workers"], path: "Tests/SimulatedWorkers",
             swiftSettings: settings),
         .executableTarget(
-            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "Workers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
@@ -111,8 +113,11 @@ let package = Package(
         .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
         .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(
+            name: "WorkersTests", dependencies: ["Workers", "Model", "FleetScript", crypto],
+            swiftSettings: testSettings),
+        .testTarget(
             name: "ExecutorTests",
-            dependencies: ["Executor", "Catalog", "Model", "FleetScript", "SimulatedWorkers", "YAML"],
+            dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "Workers", "YAML"],
             swiftSettings: testSettings),
     ]
 )
@@ -121,7 +126,8 @@ let package = Package(
 if isFuzzing {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "YAML"],
+            name: "fuzz",
+            dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "Workers", "YAML"],
             path: "Tests/fuzz", exclude: ["corpus"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))

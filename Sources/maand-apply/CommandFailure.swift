@@ -2,6 +2,7 @@ import ArgumentParser
 import Catalog
 import Executor
 import Foundation
+import Workers
 import YAML
 
 /// The exit codes of the command line, besides 0 and those of the argument parser.

@@ -1,7 +1,7 @@
-import Executor
 import Model
 import Planner
 import SSH
+import Workers
 
 extension BucketOptions {
     /// The host keys in the bucket's known_hosts file; nothing else is asked, so that planning gives the same everywhere.

@@ -4,6 +4,7 @@ import Executor
 import Model
 import Planner
 import Review
+import Workers
 import YAML
 
 struct RefreshCatalog: AsyncParsableCommand {

@@ -2,6 +2,7 @@ public import Catalog
 internal import JobFiles
 public import Model
 internal import SSH
+internal import Workers
 internal import YAML
 
 /// What is known of workers' tags beside what a plan says of them: the author of the plan may leave a tag out there.

@@ -2,6 +2,7 @@ import Foundation
 import Model
 import SimulatedWorkers
 import Testing
+import Workers
 import YAML
 
 @testable import Executor

@@ -68,7 +68,7 @@ public struct AttemptRequest: Sendable, Hashable {
     }
 
     /// Whether it is nothing to do where there is no Makefile.
-    var isMakefileOptional: Bool {
+    package var isMakefileOptional: Bool {
         switch action {
         case .target(_, let isMakefileOptional): isMakefileOptional
         case .shell: false
@@ -111,7 +111,7 @@ public struct AttemptRequest: Sendable, Hashable {
     }
 
     /// SHA-256, in lower-case hex, over all that decides what the command is and where it runs.
-    var digest: String {
+    package var digest: String {
         var hash = SHA256()
         hash.update(data: Array("\(job ?? "-") \(lock == .job)\n".utf8))
         hash.update(data: Array(script.utf8))

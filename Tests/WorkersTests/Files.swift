@@ -1,6 +1,6 @@
 import Crypto
-import Executor
 import Foundation
+import Workers
 
 /// A tree as tests write it, compared by the bytes of its names.
 struct Files: Hashable, ExpressibleByDictionaryLiteral {
@@ -42,16 +42,16 @@ struct Files: Hashable, ExpressibleByDictionaryLiteral {
         SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
     }
 
-    var entries: [WorkerEntry] {
+    var entries: [PushEntry] {
         contents.map { key, content in
             switch content {
             case .file(let text), .script(let text):
-                WorkerEntry(
+                PushEntry(
                     path: key.path,
                     kind: .file(
                         digest: Self.digest(text), size: text.utf8.count, isExecutable: content == .script(text)))
-            case .link(let target): WorkerEntry(path: key.path, kind: .symbolicLink(target: target))
-            case .folder: WorkerEntry(path: key.path, kind: .directory)
+            case .link(let target): PushEntry(path: key.path, kind: .symbolicLink(target: target))
+            case .folder: PushEntry(path: key.path, kind: .directory)
             }
         }
     }

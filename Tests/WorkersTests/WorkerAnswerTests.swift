@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Executor
+@testable import Workers
 
 struct WorkerAnswerTests {
     private func parse(_ text: String) -> WorkerAnswer? { WorkerAnswer(Array(text.utf8), nonce: "abc") }

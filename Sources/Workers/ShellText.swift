@@ -1,12 +1,12 @@
 /// Text that a POSIX shell reads as itself.
-enum ShellText {
+package enum ShellText {
     /// In single quotes, where nothing is special but the quote.
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
     /// Whether the text can stand on a command line, and in a record of the worker script, as one word.
-    static func isWord(_ text: String) -> Bool {
+    package static func isWord(_ text: String) -> Bool {
         !text.isEmpty
             && text.utf8.allSatisfy { byte in
                 switch byte {
@@ -20,7 +20,7 @@ enum ShellText {
     }
 
     /// Whether the text can be an environment variable's name.
-    static func isVariable(_ name: String) -> Bool {
+    package static func isVariable(_ name: String) -> Bool {
         guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
             return false
         }

@@ -14,7 +14,7 @@ public struct PreflightReport: Sendable, Hashable {
     public var freeKiB: Int?
 
     /// The random part of `generation`: the same after a copy of the directory.
-    var receipts: Substring { generation.prefix { $0 != "." } }
+    package var receipts: Substring { generation.prefix { $0 != "." } }
 
     /// Whether steps may be sent there.
     public var isReady: Bool { faults.isEmpty && otherOwner == nil }

@@ -37,7 +37,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// The same on behalf of another run.
-    func owned(by owner: Owner) -> WorkerSession {
+    package func owned(by owner: Owner) -> WorkerSession {
         WorkerSession(
             worker: worker, root: root, owner: owner, generation: nil, transport: transport, nonce: nonce)
     }
@@ -60,7 +60,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// The bucket's directory on the worker, as commands of the transport see it.
-    var bucketRoot: String { root }
+    package var bucketRoot: String { root }
 
     // MARK: Attempts
 
@@ -93,12 +93,12 @@ public struct WorkerSession: Sendable {
 
     /// After how long an attempt has to be over, whatever its worker says: its limit, what is left of it ended, and the
     /// worker has answered. Nil where it has no limit.
-    func patience(for request: AttemptRequest) -> Duration? {
+    package func patience(for request: AttemptRequest) -> Duration? {
         request.timeout.map { $0 + request.grace + transport.answerLimit }
     }
 
     /// From now on the worker's clock is taken to show what it did when it was asked this moment.
-    mutating func noteClock(of report: PreflightReport) { clock = (report.clock, .now) }
+    package mutating func noteClock(of report: PreflightReport) { clock = (report.clock, .now) }
 
     /// By the worker's clock, which is taken to run as fast as this one.
     private var latestStart: Int? {
@@ -108,7 +108,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// What the worker's clock will show, in seconds since 1970, when so much time has passed; nil where it is not known.
-    func time(after duration: Duration) -> Int? {
+    package func time(after duration: Duration) -> Int? {
         guard let clock else { return nil }
         return clock.seconds + Int((clock.at.duration(to: .now) + duration).components.seconds)
     }
@@ -184,7 +184,7 @@ public struct WorkerSession: Sendable {
     /// Asks whether this is still the worker on which something was done last for a job.
     ///
     /// - Returns: nil where it is.
-    func doubt(_ claim: Claim, of job: String) async throws(TransportError) -> Doubt? {
+    package func doubt(_ claim: Claim, of job: String) async throws(TransportError) -> Doubt? {
         let fields =
             switch claim {
             case .attempt(let id): [id, "-"]

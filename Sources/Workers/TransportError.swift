@@ -58,7 +58,7 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     public var description: String { "worker \(worker): \(message)" }
 
     /// Without the worker's name, for where it stands already.
-    var message: String {
+    package var message: String {
         let what =
             switch kind {
             case .unreachable: "unreachable"

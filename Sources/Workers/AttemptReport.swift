@@ -56,7 +56,7 @@ public struct AttemptResult: Sendable, Hashable {
     static let outputLimit = 64 << 20
 
     /// What a person should know of its output.
-    var remarks: [String] {
+    package var remarks: [String] {
         var remarks: [String] = []
         if max(output.total, errorOutput.total) > Self.outputLimit {
             remarks.append(
@@ -127,7 +127,7 @@ public struct Interruption: Sendable, Hashable {
     }
 
     /// Some of their numbers, for people; empty where none lives.
-    var orphansText: String { orphans.prefix(10).map(String.init).joined(separator: ", ") }
+    package var orphansText: String { orphans.prefix(10).map(String.init).joined(separator: ", ") }
 
     public init(cause: Cause, output: Tail, errorOutput: Tail) {
         self.cause = cause
@@ -143,7 +143,7 @@ public struct Owner: Sendable, Hashable {
     /// Grows with each run of the controller.
     public var sequence: Int
     /// No controller comes so far: a worker that says so, or says no number, names no run that there was.
-    static let implausible = 1 << 40
+    package static let implausible = 1 << 40
 
     /// The run's nonce, so that two runs of one number (an old copy of the catalog) are told apart.
     public var run: String

@@ -3,16 +3,16 @@ internal import YAML
 /// Why a whole answer is not one that the worker script gives: the worker may be damaged, or in other hands.
 ///
 /// Whatever a worker says goes through here before anything is done with it or recorded.
-struct InvalidAnswer: Error, Sendable {
+package struct InvalidAnswer: Error, Sendable {
     /// For people; what the worker said is escaped and cut.
-    let reason: String
+    package let reason: String
 
     /// - Parameter said: what the worker says there.
-    init(_ what: String, said: some StringProtocol) {
+    package init(_ what: String, said: some StringProtocol) {
         reason = "\(what): \(Self.cut(said))"
     }
 
-    init(_ reason: String) { self.reason = reason }
+    package init(_ reason: String) { self.reason = reason }
 
     /// At most 80 characters, none of which does anything to a terminal.
     static func cut(_ text: some StringProtocol) -> String {

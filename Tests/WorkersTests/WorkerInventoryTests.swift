@@ -1,7 +1,7 @@
 import Model
 import Testing
 
-@testable import Executor
+@testable import Workers
 
 struct WorkerInventoryTests {
     private static let digest = Digest.of(Array("x".utf8)).hex

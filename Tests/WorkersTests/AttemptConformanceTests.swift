@@ -1,6 +1,6 @@
-import Executor
 import Foundation
 import Testing
+import Workers
 
 /// What a worker promises of attempts, whatever its shell.
 @Suite(.serialized)

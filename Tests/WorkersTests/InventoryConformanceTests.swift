@@ -1,7 +1,7 @@
-import Executor
 import Foundation
 import Model
 import Testing
+import Workers
 
 /// What a worker says of itself to somebody who has lost the catalog.
 @Suite(.serialized)

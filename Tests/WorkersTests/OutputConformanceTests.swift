@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Executor
+@testable import Workers
 
 /// What a worker promises of the output of attempts, of their time limits, and of what it proves, whatever its shell.
 @Suite(.serialized)

@@ -1,6 +1,6 @@
-import Executor
 import Foundation
 import Testing
+import Workers
 
 /// What a worker promises of pushes, whatever its shell.
 @Suite(.serialized)
@@ -333,7 +333,7 @@ struct PushConformanceTests {
             await #expect(throws: TransportError.self) { try await lab.push([Files.Key(path): .file("x")], over: [:]) }
         }
         // Bytes that are not those of the plan.
-        let entry = WorkerEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, isExecutable: false))
+        let entry = PushEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, isExecutable: false))
         let request = PushRequest(job: "api", target: [entry], base: [], timeout: .seconds(600)) { _ in
             .bytes(Array("wrong".utf8))
         }

@@ -16,7 +16,7 @@ public struct LocalTransport: Transport {
     }
 
     /// - Parameter folder: where the workers' directories are; absolute, with a slash at its end.
-    init(folder: String, shell: [String] = ["sh"]) {
+    package init(folder: String, shell: [String] = ["sh"]) {
         workers = folder
         self.shell = shell
         // Otherwise a worker's shell that ends before it has read everything would end this process.

@@ -1,15 +1,15 @@
 internal import Crypto
 
 /// What was done last for a job on a worker, as the controller knows it.
-enum Claim: Sendable {
+package enum Claim: Sendable {
     /// The attempt of this name ended with success.
     case attempt(String)
     /// These files were pushed, and nothing was run.
-    case files([WorkerEntry])
+    case files([PushEntry])
 }
 
 /// Why a worker does not prove a claim.
-enum Doubt: Equatable, Sendable {
+package enum Doubt: Equatable, Sendable {
     /// Its receipts are not those that the run saw first.
     case otherReceipts
     /// It belongs to another run.
@@ -41,7 +41,7 @@ enum Doubt: Equatable, Sendable {
     }
 
     /// For people.
-    var text: String {
+    package var text: String {
         switch self {
         case .otherReceipts: "its receipts are not those that this run saw first"
         case .otherOwner: "it does not know that this run has taken it"
@@ -53,7 +53,7 @@ enum Doubt: Equatable, Sendable {
     }
 }
 
-extension [WorkerEntry] {
+extension [PushEntry] {
     /// SHA-256 of the list that a worker keeps of these files once they are pushed.
     var deployedDigest: String {
         let lines = completed().map { "\($0.fields) ./\($0.path)/\n" }.joined()

@@ -1,6 +1,6 @@
-import Executor
 import Foundation
 import Testing
+import Workers
 
 /// Workers for one test: a bucket in a temporary directory, with a local transport of one shell, or over ssh.
 final class Lab: Sendable {

@@ -2,7 +2,7 @@ internal import Crypto
 internal import Model
 
 /// One path of a job's tree, as it is to be on a worker.
-public struct WorkerEntry: Sendable, Hashable {
+public struct PushEntry: Sendable, Hashable {
     /// What stands at a path.
     public enum Kind: Sendable, Hashable {
         /// SHA-256 in lower-case hex, size in bytes, owner's execute bit.
@@ -40,7 +40,7 @@ public struct WorkerEntry: Sendable, Hashable {
     }
 
     /// A digest with or without the name of its algorithm.
-    static func bare(_ digest: String) -> String {
+    package static func bare(_ digest: String) -> String {
         digest.hasPrefix("sha256:") ? String(digest.dropFirst("sha256:".count)) : digest
     }
 
@@ -68,15 +68,15 @@ public struct WorkerEntry: Sendable, Hashable {
     }
 }
 
-extension [WorkerEntry] {
+extension [PushEntry] {
     /// With every folder on the way, a folder before what is in it, and what is in one folder together.
-    func completed() -> [WorkerEntry] {
-        var entries: [PathBytes: WorkerEntry] = [:]
+    func completed() -> [PushEntry] {
+        var entries: [PathBytes: PushEntry] = [:]
         for entry in self {
             entries[PathBytes(entry.path)] = entry
             var folder = PathBytes(entry.path).folder
             while !folder.bytes.isEmpty, entries[folder] == nil {
-                entries[folder] = WorkerEntry(path: folder.text, kind: .directory)
+                entries[folder] = PushEntry(path: folder.text, kind: .directory)
                 folder = folder.folder
             }
         }

@@ -1,5 +1,5 @@
 internal import Crypto
-internal import Model
+package import Model
 internal import YAML
 
 /// A job's files for one worker.
@@ -7,10 +7,10 @@ public struct PushRequest: Sendable {
     /// The job's name, and that of its folder.
     public var job: String
     /// All that is to be there, deployed files of the job only. Folders on the way need not be named.
-    public var target: [WorkerEntry]
+    public var target: [PushEntry]
     /// What the plan says is there now; `nil` if that is unknown (an unfinished allocation): then whatever differs is
     /// replaced, and nothing is drift.
-    public var base: [WorkerEntry]?
+    public var base: [PushEntry]?
     /// Whether a target of the job's Makefile runs once the files are there. Then what an earlier target has made of a
     /// pushed file is replaced by what was pushed, also where the plan does not change it.
     public var isFollowedByTarget: Bool
@@ -18,16 +18,16 @@ public struct PushRequest: Sendable {
     /// plan changes the path.
     public var changedByService: [String]
     /// The bytes of a file of `target`; asked for once per file that is sent.
-    public var content: @Sendable (WorkerEntry) throws -> ByteSource
+    public var content: @Sendable (PushEntry) throws -> ByteSource
     /// After this long the push is given up; nil for never.
     public var timeout: Duration?
     /// Paths that the plan does not change and that are sent all the same, since the worker has said that it needs them.
-    var restored: Set<PathBytes> = []
+    package var restored: Set<PathBytes> = []
 
     public init(
-        job: String, target: [WorkerEntry], base: [WorkerEntry]?, isFollowedByTarget: Bool = false,
+        job: String, target: [PushEntry], base: [PushEntry]?, isFollowedByTarget: Bool = false,
         changedByService: [String] = [], timeout: Duration?,
-        content: @escaping @Sendable (WorkerEntry) throws -> ByteSource
+        content: @escaping @Sendable (PushEntry) throws -> ByteSource
     ) {
         self.job = job
         self.target = target
@@ -128,7 +128,7 @@ extension PushRequest {
     /// - Throws: what `content` throws.
     func plan(needed: Set<PathBytes>?, sending: Bool) throws -> Plan {
         let target = target.completed()
-        var before: [PathBytes: WorkerEntry] = [:]
+        var before: [PathBytes: PushEntry] = [:]
         for entry in (base ?? self.target).completed() { before[PathBytes(entry.path)] = entry }
         var lines = ""
         var members: [TarArchive.Member] = []
@@ -169,7 +169,7 @@ extension PushRequest {
         return own.intersection(paths.map { PathBytes($0.hasPrefix("./") ? String($0.dropFirst(2)) : $0) })
     }
 
-    private func member(_ entry: WorkerEntry) throws -> TarArchive.Member? {
+    private func member(_ entry: PushEntry) throws -> TarArchive.Member? {
         switch entry.kind {
         case .file(let digest, let size, let isExecutable):
             // Opened when its turn comes: a large tree must not hold a descriptor per file.
@@ -177,7 +177,7 @@ extension PushRequest {
             return TarArchive.Member(
                 path: "tree/" + entry.path,
                 content: .file(
-                    size: size, isExecutable: isExecutable, digest: WorkerEntry.bare(digest), source))
+                    size: size, isExecutable: isExecutable, digest: PushEntry.bare(digest), source))
         case .symbolicLink(let target):
             return TarArchive.Member(path: "tree/" + entry.path, content: .symbolicLink(target: target))
         case .directory: return nil
@@ -193,8 +193,8 @@ extension PushRequest {
     }
 
     /// A path that is a folder for one entry and something else for another.
-    private static func flaw(of entries: [WorkerEntry]) -> String? {
-        var kinds: [PathBytes: WorkerEntry.Kind] = [:]
+    private static func flaw(of entries: [PushEntry]) -> String? {
+        var kinds: [PathBytes: PushEntry.Kind] = [:]
         for entry in entries.completed() { kinds[PathBytes(entry.path)] = entry.kind }
         for path in kinds.keys {
             if let kind = kinds[path.folder], kind != .directory {

@@ -1,8 +1,8 @@
-import Executor
 import FleetScript
 import Foundation
 import Model
 import Testing
+import Workers
 
 /// A real sshd that shows this machine's own files, so that a worker behind it is the directory that a local one would
 /// be. From `Tests/fleet/fleet`; it ends with the last reference.

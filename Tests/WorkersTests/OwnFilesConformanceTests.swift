@@ -1,6 +1,6 @@
-import Executor
 import Foundation
 import Testing
+import Workers
 
 /// What targets of a job do to its own files, and what others do to them.
 @Suite(.serialized)
