@@ -66,23 +66,24 @@ let package = Package(
         .target(
             name: "Workers", dependencies: ["Model", "SSH", "YAML", crypto, subprocess],
             resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
+        .target(name: "Approvals", dependencies: ["Model", "YAML", subprocess], swiftSettings: settings),
         .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "Workers", "YAML", nioCore, nioHTTP1,
-                nioPosix, subprocess,
+                "Approvals", "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "Workers", "YAML", nioCore,
+                nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-plan",
             dependencies: [
-                "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH", "Workers", "YAML",
-                argumentParser,
+                "Approvals", "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH",
+                "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "maand-apply",
-            dependencies: ["Executor", "Catalog", "Model", "Review", "Workers", "YAML", argumentParser],
+            dependencies: ["Approvals", "Executor", "Catalog", "Model", "Review", "Workers", "YAML", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "ssh-bench", dependencies: ["Model", "Workers"], path: "Benchmarks/ssh-bench",
@@ -115,9 +116,10 @@ let package = Package(
         .testTarget(
             name: "WorkersTests", dependencies: ["Workers", "Model", "FleetScript", crypto],
             swiftSettings: testSettings),
+        .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "YAML"], swiftSettings: testSettings),
         .testTarget(
             name: "ExecutorTests",
-            dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "Workers", "YAML"],
+            dependencies: ["Approvals", "Executor", "Catalog", "Model", "SimulatedWorkers", "Workers", "YAML"],
             swiftSettings: testSettings),
     ]
 )
@@ -127,7 +129,7 @@ if isFuzzing {
     package.targets.append(
         .executableTarget(
             name: "fuzz",
-            dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "Workers", "YAML"],
+            dependencies: ["Approvals", "Model", "Planner", "SSH", "Templates", "Workers", "YAML"],
             path: "Tests/fuzz", exclude: ["corpus"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import Catalog
 import Executor
@@ -23,7 +24,8 @@ struct MaandPlan: AsyncParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, Approvals.self, Schedule.self,
+            Init.self, Deploy.self, JobCommand.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
+            Schedule.self,
             KeyValueCommand.self, CatalogCommand.self,
         ])
 

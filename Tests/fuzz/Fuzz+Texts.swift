@@ -2,6 +2,7 @@ import Glibc
 import Model
 import YAML
 
+@testable import Approvals
 @testable import SSH
 @testable import Templates
 @testable import Workers

@@ -1,3 +1,4 @@
+public import Approvals
 public import Catalog
 public import Model
 package import Workers

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import Catalog
 import Executor
@@ -6,8 +7,9 @@ import Model
 import Review
 import YAML
 
-struct Approvals: AsyncParsableCommand {
+struct ApprovalsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "approvals",
         abstract: "Shows who has approved a plan, and what is missing.",
         discussion: """
             Reviewers sign the plan with `ssh-keygen -Y sign -n maand-plan -f KEY < FILE > FILE.sig.d/NAME.sig`. What has to \

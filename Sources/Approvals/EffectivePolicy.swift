@@ -7,7 +7,7 @@ public struct ApprovalProblem: Error, Equatable, Sendable, CustomStringConvertib
     /// What is in the way, and what to do: whole sentences.
     public let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// The policy that holds on this host, with the lists of keys that it names; read once, so that what was checked is what
@@ -19,7 +19,7 @@ public struct EffectivePolicy: Sendable {
     public let policy: ApprovalPolicy
     /// Of the policy file's bytes.
     public let digest: Digest
-    let text: [UInt8]
+    package let text: [UInt8]
     let allowedSigners: [UInt8]
     let revocations: [UInt8]?
     private let revocationsPath: String?

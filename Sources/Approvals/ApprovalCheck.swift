@@ -120,7 +120,7 @@ public struct ApprovalCheck: Sendable {
     ///   - what: what it is wanted for, such as `resolve`.
     ///   - recorded: the policy that the run began under, which has to give the right, too.
     /// - Throws: `ApprovalProblem` where there is a policy and it does not name the user.
-    func requireOverrideRight(for what: String, recorded: [UInt8]?) throws(ApprovalProblem) {
+    package func requireOverrideRight(for what: String, recorded: [UInt8]?) throws(ApprovalProblem) {
         guard let standing = try policy() else {
             if recorded == nil { return }
             throw Self.policyIsGone
