@@ -26,7 +26,8 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
-// The arrows are the design: the executor cannot plan, because it cannot see the planner.
+// The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor, nor what its
+// commands are made of, can see the planner.
 let package = Package(
     name: "maand-rollout",
     products: [
@@ -63,10 +64,13 @@ let package = Package(
             resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
+        // What can be asked of a worker. It sees no run and no catalog.
         .target(
             name: "Workers", dependencies: ["Model", "SSH", "YAML", crypto, subprocess],
             resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
+        // It decides by what it is given; the catalog and the workspace are read by those who use it.
         .target(name: "Approvals", dependencies: ["Model", "YAML", subprocess], swiftSettings: settings),
+        // Runs: it sees everything that acts, and no planner.
         .target(
             name: "Executor",
             dependencies: [
@@ -74,17 +78,26 @@ let package = Package(
                 nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
-        .executableTarget(
-            name: "maand-plan",
+        // Under both programs, so without the planner.
+        .target(
+            name: "Commands", dependencies: ["Approvals", "Catalog", "Executor", "Model", "YAML", argumentParser],
+            swiftSettings: settings),
+        // The one place where the planner and the executor meet.
+        .target(
+            name: "PlanCommands",
             dependencies: [
-                "Approvals", "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH",
-                "Workers", "YAML", argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Review",
+                "SSH", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
-        .executableTarget(
-            name: "maand-apply",
-            dependencies: ["Approvals", "Executor", "Catalog", "Model", "Review", "Workers", "YAML", argumentParser],
+        .target(
+            name: "ApplyCommands",
+            dependencies: [
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Review", "Workers", "YAML", argumentParser,
+            ],
             swiftSettings: settings),
+        .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
+        .executableTarget(name: "maand-apply", dependencies: ["ApplyCommands"], swiftSettings: settings),
         .executableTarget(
             name: "ssh-bench", dependencies: ["Model", "Workers"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
@@ -117,6 +130,10 @@ let package = Package(
             name: "WorkersTests", dependencies: ["Workers", "Model", "FleetScript", crypto],
             swiftSettings: testSettings),
         .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "YAML"], swiftSettings: testSettings),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: ["Approvals", "Catalog", "Commands", "Model", "YAML", argumentParser],
+            swiftSettings: testSettings),
         .testTarget(
             name: "ExecutorTests",
             dependencies: ["Approvals", "Executor", "Catalog", "Model", "SimulatedWorkers", "Workers", "YAML"],
