@@ -26,7 +26,8 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
-// The arrows are the design: the executor cannot plan, because it cannot see the planner.
+// The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor, nor what its
+// commands are made of, can see the planner.
 let package = Package(
     name: "maand-rollout",
     products: [
@@ -63,33 +64,48 @@ let package = Package(
             resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
+        // What can be asked of a worker. It sees no run and no catalog.
+        .target(
+            name: "Workers", dependencies: ["Model", "SSH", "YAML", crypto, subprocess],
+            resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
+        // It decides by what it is given; the catalog and the workspace are read by those who use it.
+        .target(name: "Approvals", dependencies: ["Model", "YAML", subprocess], swiftSettings: settings),
+        // Runs: it sees everything that acts, and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "YAML", crypto, nioCore, nioHTTP1,
-                nioPosix,
-                subprocess,
+                "Approvals", "JobFiles", "Model", "Catalog", "HookAPI", "KeyValues", "SSH", "Workers", "YAML", nioCore,
+                nioHTTP1, nioPosix,
             ],
-            resources: [.embedInCode("Resources/worker.sh")],
             swiftSettings: settings),
-        .executableTarget(
-            name: "maand-plan",
+        // Under both programs, so without the planner.
+        .target(
+            name: "Commands", dependencies: ["Approvals", "Catalog", "Executor", "Model", "YAML", argumentParser],
+            swiftSettings: settings),
+        // The one place where the planner and the executor meet.
+        .target(
+            name: "PlanCommands",
             dependencies: [
-                "Planner", "Review", "Executor", "Catalog", "JobFiles", "KeyValues", "Model", "SSH", "YAML",
-                argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Review",
+                "SSH", "Workers", "YAML", argumentParser,
             ],
-            swiftSettings: settings),
-        .executableTarget(
-            name: "maand-apply", dependencies: ["Executor", "Catalog", "Model", "Review", "YAML", argumentParser],
-            swiftSettings: settings),
-        .executableTarget(
-            name: "ssh-bench", dependencies: ["Executor", "Model"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
         .target(
-            name: "SimulatedWorkers", dependencies: ["Executor"], path: "Tests/SimulatedWorkers",
+            name: "ApplyCommands",
+            dependencies: [
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Review", "Workers", "YAML", argumentParser,
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
+        .executableTarget(name: "maand-apply", dependencies: ["ApplyCommands"], swiftSettings: settings),
+        .executableTarget(
+            name: "ssh-bench", dependencies: ["Model", "Workers"], path: "Benchmarks/ssh-bench",
+            swiftSettings: settings),
+        .target(
+            name: "SimulatedWorkers", dependencies: ["Workers"], path: "Tests/SimulatedWorkers",
             swiftSettings: settings),
         .executableTarget(
-            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers"],
+            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "SimulatedWorkers", "Workers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
@@ -111,8 +127,16 @@ let package = Package(
         .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
         .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(
+            name: "WorkersTests", dependencies: ["Workers", "Model", "FleetScript", crypto],
+            swiftSettings: testSettings),
+        .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "YAML"], swiftSettings: testSettings),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: ["Approvals", "Catalog", "Commands", "Model", "YAML", argumentParser],
+            swiftSettings: testSettings),
+        .testTarget(
             name: "ExecutorTests",
-            dependencies: ["Executor", "Catalog", "Model", "FleetScript", "SimulatedWorkers", "YAML"],
+            dependencies: ["Approvals", "Executor", "Catalog", "Model", "SimulatedWorkers", "Workers", "YAML"],
             swiftSettings: testSettings),
     ]
 )
@@ -121,7 +145,8 @@ let package = Package(
 if isFuzzing {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Executor", "Model", "Planner", "SSH", "Templates", "YAML"],
+            name: "fuzz",
+            dependencies: ["Approvals", "Model", "Planner", "SSH", "Templates", "Workers", "YAML"],
             path: "Tests/fuzz", exclude: ["corpus"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))

@@ -3,6 +3,7 @@ import Executor
 import Foundation
 import Model
 import SimulatedWorkers
+import Workers
 
 /// `rollout-bench BUCKET PLAN SEED LOSS FAILURES LAST`: one process of a rollout on simulated workers, as far as it goes.
 ///

@@ -1,6 +1,6 @@
-import Executor
 import Foundation
 import Model
+import Workers
 
 /// `ssh-bench BUCKET PLAN ROUNDS`: times of the ssh transport alone, over the workers of a plan. Prints one JSON object;
 /// seconds are medians of the rounds, memory is in MB.

@@ -1,6 +1,6 @@
-public import Executor
 internal import Glibc
 internal import Synchronization
+public import Workers
 
 /// Workers that exist only as what they remember: the answers of the worker script, without a process or a file.
 ///

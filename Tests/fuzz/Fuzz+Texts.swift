@@ -2,9 +2,10 @@ import Glibc
 import Model
 import YAML
 
-@testable import Executor
+@testable import Approvals
 @testable import SSH
 @testable import Templates
+@testable import Workers
 
 // Readers of texts that have a grammar of their own.
 

@@ -2,7 +2,7 @@ import Glibc
 import Model
 import YAML
 
-@testable import Executor
+@testable import Approvals
 @testable import Planner
 @testable import SSH
 @testable import Templates

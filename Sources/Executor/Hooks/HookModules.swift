@@ -3,6 +3,7 @@ internal import Foundation
 internal import HookAPI
 internal import JobFiles
 internal import Model
+internal import Workers
 
 /// The `_modules` folders that a plan binds, laid out as files: hooks run from these and not from the workspace, so that
 /// an approved plan runs the approved bytes whatever has become of the workspace.

@@ -2,6 +2,7 @@ internal import Catalog
 internal import HookAPI
 internal import KeyValues
 internal import Model
+internal import Workers
 
 extension Rollout {
     /// Makes sure that hooks can run here: that the bucket's key, from which they get tokens and secrets, is there or can be

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Workers
 
 extension Catalog {
     /// Runs whose receipts stay on the workers, the newest ones.
@@ -25,17 +26,4 @@ extension Catalog {
 
     /// More than settle between two applies of a worker; a kilobyte for each worker's preflight.
     private static let rememberedRuns = 64
-}
-
-/// The runs of a catalog from a certain one on. A copy of the catalog that was put back, or lives on beside the original,
-/// lacks those that the workers have seen meanwhile.
-public struct RunLineage: Sendable {
-    let first: Int
-    let nonces: [String]
-
-    /// As the worker script takes it.
-    var word: String { ([String(first)] + nonces).joined(separator: ".") }
-
-    /// Whether an owner of this catalog's own controller is one of its runs, as far as can be told.
-    func knows(_ owner: Owner) -> Bool { owner.sequence < first || nonces.contains(owner.run) }
 }

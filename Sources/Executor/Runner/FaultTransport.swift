@@ -1,3 +1,5 @@
+internal import Workers
+
 #if TestHooks
     /// Any transport, with a `FaultPoint` before and after each word to a worker.
     struct FaultTransport: Transport {

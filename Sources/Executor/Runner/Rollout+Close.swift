@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Workers
 
 extension Rollout {
     /// Closes attempts on their workers, best effort: what has not begun never will; what has died holds nobody up.

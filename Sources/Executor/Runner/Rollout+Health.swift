@@ -1,5 +1,6 @@
 internal import Catalog
 public import Model
+internal import Workers
 
 /// The gates of what runs now, on demand.
 extension Rollout {

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Workers
 
 /// What is found out before a process does the first step of a run.
 extension Rollout {

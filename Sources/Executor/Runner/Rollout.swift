@@ -1,5 +1,7 @@
+public import Approvals
 public import Catalog
 public import Model
+package import Workers
 
 /// Executes a plan against a bucket: decides whether it may begin or continue, and brings it as far as it goes.
 public struct Rollout: Sendable {

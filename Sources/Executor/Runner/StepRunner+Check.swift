@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Synchronization
+internal import Workers
 
 extension StepRunner {
     /// Workers that are compared at the same time.
@@ -159,17 +160,17 @@ extension StepRunner {
         return files.filter { path, bytes in digests[path] == Digest.of(bytes).hex }
     }
 
-    private func shown(_ entry: WorkerEntry) -> [UInt8]? {
+    private func shown(_ entry: PushEntry) -> [UInt8]? {
         guard case .file(let hex, let size, _) = entry.kind, size <= Self.shownBytes,
             let digest = Digest(hex: hex.utf8)
         else { return nil }
         return try? store.read(digest, limit: Self.shownBytes)
     }
 
-    private static func text(_ entry: WorkerEntry?) -> String {
+    private static func text(_ entry: PushEntry?) -> String {
         switch entry?.kind {
         case nil: "nothing"
-        case .file(let digest, _, _)?: "content \(WorkerEntry.bare(digest).prefix(12))"
+        case .file(let digest, _, _)?: "content \(PushEntry.bare(digest).prefix(12))"
         case .symbolicLink?: "a symbolic link"
         case .directory?: "a folder"
         }

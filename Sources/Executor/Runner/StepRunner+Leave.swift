@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Synchronization
+internal import Workers
 
 /// Goes on without allocations whose workers cannot be used when their turn comes.
 extension StepRunner {

@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Synchronization
+internal import Workers
 
 /// Promotes what a batch has done, where its workers prove that they are those that did it.
 extension StepRunner {

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Workers
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.
 struct StepRunner: Sendable {
@@ -185,20 +186,20 @@ struct StepRunner: Sendable {
         return request
     }
 
-    func workerEntries(_ tree: Tree) throws -> [WorkerEntry] {
+    func workerEntries(_ tree: Tree) throws -> [PushEntry] {
         try tree.entries.map { entry in
             switch entry.kind {
             case .file, .executable:
-                WorkerEntry(
+                PushEntry(
                     path: entry.path,
                     kind: .file(digest: entry.digest.hex, size: entry.size, isExecutable: entry.kind == .executable))
             case .symlink:
-                WorkerEntry(
+                PushEntry(
                     path: entry.path,
                     kind: .symbolicLink(
                         target: String(
                             decoding: try store.read(entry.digest, limit: TreePath.maximumLength), as: UTF8.self)))
-            case .emptyDirectory: WorkerEntry(path: entry.path, kind: .directory)
+            case .emptyDirectory: PushEntry(path: entry.path, kind: .directory)
             }
         }
     }
@@ -281,7 +282,7 @@ struct StepRunner: Sendable {
 
 extension ContentStore {
     /// The bytes of a file, pulled as they are sent and hashed again on the way.
-    func source(of entry: WorkerEntry) throws -> ByteSource {
+    func source(of entry: PushEntry) throws -> ByteSource {
         guard case .file(let hex, _, _) = entry.kind, let digest = Digest(hex: hex.utf8) else { return .empty }
         return .file(path(of: digest))
     }

@@ -1,4 +1,5 @@
 internal import Model
+internal import Workers
 
 /// Finds workers that are not machines of their own: one machine under two names, a copy of another, or a shared folder.
 /// A step on one of them would be a second step on the other.

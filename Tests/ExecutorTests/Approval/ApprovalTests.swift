@@ -4,68 +4,8 @@ import SimulatedWorkers
 import Testing
 import YAML
 
+@testable import Approvals
 @testable import Executor
-
-@Suite struct ApprovalPolicyTests {
-    private static func policy(_ text: String) throws -> ApprovalPolicy {
-        try ApprovalPolicy.read(
-            Array("approvals_required = 2\nallowed_signers = \"a\"\n\(text)".utf8), file: "policy.toml")
-    }
-
-    @Test func everySettingIsRead() throws {
-        let policy = try Self.policy(
-            """
-            revocations = "/etc/r"
-            max_age = "2w"
-            untagged_hosts = ["web-*"]
-            may_override = ["root", "anna"]
-            [jobs]
-            payments = 3
-            [tags]
-            "environment=production" = 4
-            """)
-        let tag = try #require(ApprovalPolicy.Tag("environment=production"))
-        #expect(
-            policy
-                == ApprovalPolicy(
-                    approvalsRequired: 2, allowedSigners: "a", revocations: "/etc/r", maximumAge: 14 * 86400,
-                    mayOverride: ["root", "anna"], jobs: [try #require(JobName("payments")): 3], tags: [tag: 4],
-                    untaggedHosts: [["web-*"]]))
-    }
-
-    @Test func whatIsWrongIsNamedWithItsPlace() {
-        for (text, place) in [
-            ("max_age = \"1y\"", "policy.toml:3:1"), ("max_age = \"-1d\"", "policy.toml:3:1"),
-            ("max_age = \"99999w\"", "3:1"),
-            ("max_age = \"+1d\"", "3:1"), ("revocations = \"\"", "3:1"), ("may_override = [\"\"]", "3:1"),
-            ("may_override = [1]", "3:1"),
-            ("untagged_hosts = [\"\"]", "3:1"), ("\n[jobs]\n  \"no name\" = 3", "5:3"), ("[jobs]\nx = 2", "4:1"),
-            ("[jobs]\nx = 33", "4:1"), ("[jobs.x]\ny = 3", "3:7"), ("[tags]\n\"=x\" = 3", "4:1"),
-            ("[tag]\nx = 3", "3:2"),
-            ("approvals_needed = 2", "3:1"), ("max_age = 3", "3:1"),
-        ] {
-            let failure = #expect(throws: InputFailure.self, "\(text)") { try Self.policy(text) }
-            #expect(failure?.description.contains(place) == true, "\(text): \(String(describing: failure))")
-        }
-    }
-
-    @Test func ofTwoPoliciesTheStricterHolds() throws {
-        let old = try Self.policy(
-            "max_age = \"1h\"\nmay_override = [\"a\", \"b\"]\n[jobs]\nx = 4\ny = 3\n[tags]\n\"t=1\" = 3\n")
-        let new = try ApprovalPolicy.read(
-            Array(
-                "approvals_required = 1\nallowed_signers = \"new\"\nmay_override = [\"b\", \"c\"]\n[jobs]\nx = 2\nz = 5\n"
-                    .utf8), file: "p")
-        for policy in [new.tightened(by: old), old.tightened(by: new)] {
-            #expect(policy.approvalsRequired == 2)
-            #expect(policy.maximumAge == 3600)
-            #expect(policy.mayOverride == ["b"])
-            #expect(policy.jobs.values.sorted() == [3, 4, 5])
-            #expect(policy.tags.count == 1)
-        }
-        #expect(new.tightened(by: old).allowedSigners == "new")
-    }
-}
 
 @Suite struct TagTests {
     private let production = ["environment": "production"]
@@ -230,43 +170,6 @@ import YAML
     }
 }
 
-@Suite struct RevocationListTests {
-    private static let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN3uJb54YHU1s6YolHYO6XyoKJTJkWBeGlVfdP/p3zY/"
-
-    private func problem(_ text: String) -> String? { RevocationList.problem(Array(text.utf8)) }
-
-    @Test func keysAndCommentsAreRead() {
-        let key = Self.key
-        for text in ["", "\n", "# x\n\n", key, key + "\n", "\t \(key) a comment\r\n# y\r\n\(key)\n"] {
-            #expect(problem(text) == nil, "\(text)")
-        }
-    }
-
-    @Test func whatIsNotUnderstoodIsNamedWithItsLine() {
-        let key = Self.key
-        for (text, line) in [
-            ("bob \(key)", 1), ("\(key)\nSHA256:abc\n", 2), ("hash: SHA256:abc", 1), ("namespaces=\"x\" \(key)", 1),
-            ("\0\(key)", 1), ("\u{feff}\(key)", 1), ("# list\r\(key)\r", 1), (String(key.dropLast(8)), 1),
-            ("\n\n" + key.replacing("ssh-ed25519 ", with: "ssh-rsa "), 3), ("ssh-ed25519", 1), ("ssh-ed25519 !!!!", 1),
-        ] {
-            #expect(problem(text)?.hasPrefix(":\(line): ") == true, "\(text): \(problem(text) ?? "nil")")
-        }
-    }
-
-    @Test func aKRLThatWasCutOffIsRefused() {
-        let header = Array("SSHKRL\n\0".utf8) + [0, 0, 0, 1] + [UInt8](repeating: 0, count: 24 + 8)
-        let section: [UInt8] = [2, 0, 0, 0, 3, 1, 2, 3]
-        #expect(RevocationList.problem(header) == nil)
-        #expect(RevocationList.problem(header + section) == nil)
-        for count in 8..<header.count {
-            #expect(RevocationList.problem(Array(header.prefix(count)))?.contains("cut off") == true, "\(count)")
-        }
-        for count in 1..<section.count {
-            #expect(RevocationList.problem(header + section.prefix(count))?.contains("cut off") == true, "\(count)")
-        }
-    }
-}
-
 /// With keys and signatures of `ssh-keygen`.
 @Suite struct ApprovalRunTests {
     /// Not below a folder with links, as the bucket's own temporary folder may be.
@@ -336,39 +239,6 @@ import YAML
         let second = try await bench.apply(file, approval: check)
         #expect(second == .succeeded)
         #expect(transport.executions.count == 3)
-    }
-
-    @Test func theHostsPolicyBelongsToRootAndHolds() throws {
-        let folder = try Self.folder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try write("a ssh-ed25519 AAAA\n", folder + "/a")
-        for name in ["host", "mine"] {
-            try write("approvals_required = 2\nallowed_signers = \"a\"\n", "\(folder)/\(name)")
-        }
-        func find(_ host: String, _ mine: String?) throws -> EffectivePolicy? {
-            try EffectivePolicy.find(
-                hostPath: folder + "/" + host, operatorPath: mine.map { folder + "/" + $0 }, bucketFolder: "/nowhere")
-        }
-        #expect(try find("absent", nil) == nil)
-        #expect(try find("absent", "mine")?.path == folder + "/mine")
-        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: folder + "/nowhere")
-        let link = #expect(throws: ApprovalProblem.self) { try find("link", nil) }
-        #expect(link?.description.contains("is a symbolic link") == true)
-        guard getuid() == 0 else {
-            let problem = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
-            #expect(problem?.description.contains("has to belong to root") == true)
-            return
-        }
-        #expect(try find("host", nil)?.path == folder + "/host")
-        let both = #expect(throws: ApprovalProblem.self) { try find("host", "mine") }
-        #expect(both?.description.contains("which holds") == true)
-        chown(folder + "/host", 12345, 12345)
-        let other = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
-        #expect(other?.description.contains("belongs to the user 12345") == true)
-        chown(folder + "/host", 0, 0)
-        chown(folder + "/a", 12345, 12345)
-        let list = #expect(throws: ApprovalProblem.self) { try find("host", nil) }
-        #expect(list?.description.contains("/a belongs to the user 12345") == true)
     }
 }
 

@@ -1,9 +1,11 @@
+import Approvals
 import Catalog
 import Foundation
 import Model
 import SimulatedWorkers
 import Synchronization
 import Testing
+import Workers
 
 @testable import Executor
 

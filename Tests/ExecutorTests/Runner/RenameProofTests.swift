@@ -2,6 +2,7 @@ import Model
 import Testing
 
 @testable import Executor
+@testable import Workers
 
 @Suite struct RenameProofTests {
     private func report(_ generation: String) -> PreflightReport {

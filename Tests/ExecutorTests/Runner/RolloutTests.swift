@@ -3,6 +3,7 @@ import Foundation
 import Model
 import SimulatedWorkers
 import Testing
+import Workers
 
 @testable import Executor
 

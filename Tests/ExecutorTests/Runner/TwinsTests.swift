@@ -2,6 +2,7 @@ import Model
 import Testing
 
 @testable import Executor
+@testable import Workers
 
 @Suite struct TwinsTests {
     private func report(_ generation: String, boot: String) -> PreflightReport {

@@ -1,5 +1,5 @@
-import Executor
 import Synchronization
+import Workers
 
 /// Any transport, and a word about what its workers have done before they answer.
 struct ObservedTransport: Transport {

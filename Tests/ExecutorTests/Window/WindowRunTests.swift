@@ -4,6 +4,7 @@ import Model
 import SimulatedWorkers
 import Synchronization
 import Testing
+import Workers
 
 @testable import Executor
 

@@ -1,0 +1,58 @@
+import Approvals
+import ArgumentParser
+import Catalog
+import Commands
+import Executor
+import Foundation
+import Model
+
+/// Which bucket a command of `maand-apply` is about, and how it prints.
+struct ApplyOptions: ParsableArguments {
+    @OptionGroup var bucket: BucketOptions
+
+    @OptionGroup var color: ColorOptions
+
+    var folder: String { bucket.folder }
+
+    var terminal: Terminal { Terminal(color) }
+
+    func configuration() throws -> BucketConfiguration { try bucket.configuration() }
+
+    /// Whether plans have to be approved here, and which are.
+    ///
+    /// - Parameters:
+    ///   - plan: the plan's file; nil where there is none.
+    ///   - signatures: the folder of its signatures, where it is not the usual one.
+    func approval(plan: String? = nil, signatures: String? = nil) -> ApprovalCheck {
+        ApprovalCheck(
+            operatorPath: ProcessInfo.processInfo.environment["MAAND_POLICY"], bucketFolder: folder, plan: plan,
+            signatures: signatures)
+    }
+
+    /// The bucket's parts, opened for writing.
+    ///
+    /// - Parameters:
+    ///   - approval: nil asks for whatever concerns no single plan.
+    ///   - isReadOnly: nothing may be written, nor is.
+    func rollout(
+        _ approval: ApprovalCheck? = nil, isReadOnly: Bool = false,
+        _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
+    ) throws -> Rollout {
+        let configuration = try configuration()
+        let catalog =
+            isReadOnly
+            ? try Catalog.openReadOnly(in: folder, bucket: configuration.bucketID)
+                ?? Catalog.inMemory(bucket: configuration.bucketID)
+            : try Catalog.open(in: folder, bucket: configuration.bucketID)
+        var rollout = bucket.rollout(configuration, catalog, observe: observe)
+        rollout.approval = approval ?? self.approval()
+        return rollout
+    }
+
+    /// The catalog for reading; nil before the first apply.
+    func catalog() throws -> Catalog? {
+        try Catalog.openReadOnly(in: folder, bucket: configuration().bucketID)
+    }
+
+    func lock(plan: Digest?) throws -> BucketLock { try bucket.lock(plan: plan) }
+}

@@ -1,0 +1,243 @@
+import Approvals
+import ArgumentParser
+import Catalog
+import Commands
+import Executor
+import Foundation
+import Model
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Begins or continues the run of a plan file (the default command).")
+
+    @OptionGroup var options: ApplyOptions
+
+    @Argument(help: "The plan file, or `-` for standard input.", completion: .file())
+    var plan: String
+
+    @Flag(help: "Make a new attempt of what failed or was unreachable; recorded.")
+    var retryFailed = false
+
+    @Flag(help: "Take workers from another controller, or from a later run than this; recorded.")
+    var takeOver = false
+
+    @Option(
+        help: ArgumentHelp("Park after the wave with this `deployment_seq`, such as `wave:0`.", valueName: "wave:N"))
+    var until: WaveLimit?
+
+    @Flag(help: "Accept and record the host key of a worker of which none is known (ssh).")
+    var acceptNew = false
+
+    @Option(
+        help: ArgumentHelp(
+            "The folder with the plan's signatures; without it the plan's name with `.sig.d`.", valueName: "folder"),
+        completion: .directory)
+    var signatures: String?
+
+    @Flag(help: "Run without the approvals that are missing; where the policy lets you, with --reason, recorded.")
+    var overrideApproval = false
+
+    @Option(help: "Why --override-approval; recorded.")
+    var reason: String?
+
+    @Flag(
+        help: """
+            Where the plan's window is closed, or has no room for what comes next, wait for its next opening; and where \
+            another command holds the bucket, for its end.
+            """)
+    var wait = false
+
+    @Flag(help: "Print the steps that the command would do, and do nothing.")
+    var dryRun = false
+
+    @Option(
+        help: ArgumentHelp("Append what happens to this file, one JSON object a line.", valueName: "file"),
+        completion: .file())
+    var events: String?
+
+    func validate() throws {
+        guard overrideApproval == (reason != nil) else {
+            throw ValidationError("--override-approval and --reason TEXT go together.")
+        }
+        if let reason { try requireReason(reason) }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            _ = try options.configuration()
+            let file = try PlanFile.read(readPlan(), file: planName)
+            if dryRun { return try await preview(file) }
+            while let hold = try await applyOnce(file) {
+                guard wait, let next = hold.next else {
+                    throw Failure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+                }
+                say("\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)")
+                try await sleep(until: next, file)
+            }
+        }
+    }
+
+    private func say(_ text: String) { options.terminal.print(options.terminal.escape(text)) }
+
+    private func sleep(until instant: Timestamp, _ file: PlanFile) async throws {
+        let since = Clock.system.now()
+        try await Waiting.until(instant, .system, Signals.parkRequests()) { try paused(file, since: since) }
+    }
+
+    /// The bucket, with `--wait` as soon as nobody else holds it.
+    private func lock(_ file: PlanFile) async throws -> BucketLock {
+        var isTold = false
+        while true {
+            do {
+                return try options.lock(plan: file.id)
+            } catch let failure as Failure where wait && failure.code == .tryLater {
+                if !isTold { say("\(failure) Waiting for it.") }
+                isTold = true
+                try await sleep(until: Timestamp(milliseconds: Clock.system.now().milliseconds + 1000), file)
+            }
+        }
+    }
+
+    /// What somebody has asked for while this process waits: `pause` means it, too.
+    private func paused(_ file: PlanFile, since: Timestamp) throws -> String? {
+        guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
+        return try catalog.decisions(run.id).last { $0.what == .pause && $0.at >= since }.map {
+            "pause by \($0.by): \($0.reason)"
+        }
+    }
+
+    /// The bucket is locked only meanwhile, so that somebody else can use it while this process waits.
+    ///
+    /// - Returns: why nothing goes on now; nil where the run came to an end.
+    private func applyOnce(_ file: PlanFile) async throws -> WindowHold? {
+        let lock = try await lock(file)
+        defer { withExtendedLifetime(lock) {} }
+        do {
+            return try await apply(file)
+        } catch let hold as WindowHold {
+            return hold
+        } catch let refusal as RolloutError {
+            throw Failure(refusal, plan: planName)
+        }
+    }
+
+    /// For messages.
+    private var planName: String { plan == "-" ? "standard input" : plan }
+
+    private func apply(_ file: PlanFile) async throws -> WindowHold? {
+        let terminal = options.terminal
+        let progress = ProgressPrinter(terminal)
+        let log = try events.map { events in
+            try options.bucket.checkIsNoFileOfTheBucket(events, plan: plan == "-" ? nil : plan)
+            return try EventLog(appendingTo: events)
+        }
+        let rollout = try options.rollout(approval) { event in
+            progress.show(event)
+            log?.write(event)
+        }
+        defer { rollout.close() }
+        if !file.plan.isEmpty, isWithoutPolicy {
+            say("Nobody's approval was asked for: this host has no approval policy.")
+        }
+        let ending = try await rollout.apply(
+            file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
+        switch ending {
+        case .nothingToDo: sayNothingToDo()
+        case .alreadyDone(let run): sayDone(run)
+        case .ended(let run, let result, let problems, let stale, let leftBehind):
+            progress.conclude(
+                run, result, problems, stale, leftBehind, Advice(run, result, problems, isLimited: until != nil))
+            if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
+        case .reachedLimit(let run, let leftBehind):
+            progress.concludeLimit(run, leftBehind)
+        case .held(let run, let hold):
+            terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
+            return hold
+        }
+        return nil
+    }
+
+    private var approval: ApprovalCheck {
+        options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
+    }
+
+    /// Where there is one that cannot be read, the rollout says so.
+    private var isWithoutPolicy: Bool { do { return try approval.policy() == nil } catch { return false } }
+
+    private func choices(for plan: Plan) -> Rollout.Options {
+        Rollout.Options(
+            retryFailed: retryFailed,
+            lastWave: until.map { limit in plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1 },
+            takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)
+    }
+
+    private func sayNothingToDo() { options.terminal.print("Nothing to do: the plan holds no action.") }
+
+    private func sayDone(_ run: Run) {
+        options.terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
+    }
+
+    private func preview(_ file: PlanFile) async throws {
+        do {
+            let rollout = try options.rollout(approval, isReadOnly: true)
+            switch try await rollout.preview(file, options: choices(for: file.plan)) {
+            case .nothingToDo: sayNothingToDo()
+            case .alreadyDone(let run): sayDone(run)
+            case .steps(let steps):
+                for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
+                options.terminal.print("\(steps.count) steps; nothing was touched.")
+                if steps.isEmpty, let why = try reasonForNothing(file) {
+                    options.terminal.print(options.terminal.escape(why))
+                }
+            }
+        } catch let refusal as RolloutError {
+            throw Failure(refusal, plan: planName)
+        } catch let hold as WindowHold {
+            throw Failure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+        }
+    }
+
+    /// Why a run that has not succeeded would do nothing, and what to do about it.
+    private func reasonForNothing(_ file: PlanFile) throws -> String? {
+        guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
+        return try RunReport(catalog, bucket: options.folder, run.id)?.advice.map {
+            "Run \(run.id) \(run.state.phrase). \($0)"
+        }
+    }
+
+    private static func status(of result: StepMachine.Result) -> Exit? {
+        switch result {
+        case .succeeded: nil
+        case .failed: .failed
+        case .stale: .stale
+        case .unknown: .decisionNeeded
+        case .parked: .tryLater
+        }
+    }
+
+    private func readPlan() throws -> [UInt8] {
+        // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
+        // reported when the plan is known.
+        let isStrict: Bool
+        do { isStrict = try options.approval().policy() != nil } catch { isStrict = true }
+        do throws(InputFile.Problem) {
+            return try InputFile.read(plan, limit: PlanFile.maximumSize, followsLink: !isStrict)
+        } catch {
+            if isStrict, error.isLink {
+                throw Failure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
+            }
+            let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
+            throw Failure(.invalidInput, "\(plan) cannot be read: \(error.message)\(advice)")
+        }
+    }
+}
+
+/// `wave:N`, where N is a `deployment_seq`.
+struct WaveLimit: ExpressibleByArgument {
+    let sequence: Int
+
+    init?(argument: String) {
+        guard argument.hasPrefix("wave:"), let sequence = Int(argument.dropFirst(5)), sequence >= 0 else { return nil }
+        self.sequence = sequence
+    }
+}

@@ -1,0 +1,260 @@
+import ArgumentParser
+import Catalog
+import Commands
+import Executor
+import Foundation
+import Model
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Shows where a run stands; works while it runs, from another terminal too.")
+
+    @OptionGroup var options: ApplyOptions
+
+    @Argument(help: "The run's number; without it the latest.") var run: RunID?
+
+    @Option(help: "How to print.") var format = OutputFormat.text
+
+    @Flag(help: "Print again whenever it changes, until no process executes the run any more.") var watch = false
+
+    func run() async throws {
+        try await reportingFailures {
+            guard var report = try report() else {
+                if let run { throw RolloutError.noSuchRun(run) }
+                options.terminal.print(format == .json ? "null" : "There is no run yet.")
+                return
+            }
+            var last = try text(of: report)
+            options.terminal.print(last)
+            while watch, report.isExecuted {
+                try await Clock.system.sleep(.seconds(1))
+                guard let next = try self.report() else { return }
+                report = next
+                let text = try text(of: report)
+                if text != last { options.terminal.print(format == .text ? "\n" + text : text) }
+                last = text
+            }
+        }
+    }
+
+    private func report() throws -> RunReport? {
+        try options.catalog().flatMap { try RunReport($0, bucket: options.folder, run) }
+    }
+
+    private func text(of report: RunReport) throws -> String {
+        switch format {
+        case .text: report.lines(options.terminal).joined(separator: "\n")
+        case .json: try report.json()
+        }
+    }
+}
+
+/// Where a run stands, from what is recorded alone.
+struct RunReport {
+    private let run: Run
+    private let rows: [JobRow]
+    /// Steps that are neither pending nor succeeded, in the plan's order; of the plan's steps nil where it cannot be read.
+    private let open: [(step: Step?, record: StepRecord)]
+    /// Why the run's plan cannot be read; then what is recorded is all.
+    private let planProblem: String?
+    private let holder: LockHolder?
+    /// What the run goes on without.
+    private let leftBehind: [LeftBehind]
+
+    private struct JobRow: Encodable {
+        var job: String
+        var state: String
+        /// Jobs that it waits for; nil where it is not blocked. Empty where `on_failure` is what blocks it.
+        var blocked_by: [String]?
+        var done: Int
+        var steps: Int
+        /// Nil where no batches are cut.
+        var rollout_order: Order?
+    }
+
+    /// In which order a job's batches are cut.
+    private struct Order: Encodable {
+        enum Source: String, Encodable {
+            /// The order of `workers.json`.
+            case workers
+            /// The job's `rollout_order` key, when the plan was made.
+            case keyValue = "kv"
+            /// A hook of the run has put another in the place of the plan's.
+            case hook
+        }
+
+        var source: Source
+        var workers: [String]
+        /// What was decided about an order that hooks might put; nil where none may, or none has yet.
+        var detail: String?
+    }
+
+    /// Nil where there is no such run.
+    init?(_ catalog: Catalog, bucket: String, _ id: RunID?) throws {
+        guard let run = try id.map(catalog.run) ?? catalog.runs(limit: 1).first else { return nil }
+        self.run = run
+        if case .held(let by) = try BucketLock.state(in: bucket), by?.plan == run.plan {
+            holder = by
+        } else {
+            holder = nil
+        }
+        let steps = try catalog.steps(of: run.id)
+        leftBehind = try catalog.leftBehind(by: run.id)
+        func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
+        let graph: StepGraph
+        do {
+            let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
+            graph = try StepGraph(
+                PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
+            planProblem = nil
+        } catch let error as StoreError {
+            planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
+            open = steps.filter(isOpen).map { (nil, $0) }
+            rows = []
+            return
+        }
+        let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
+        open = graph.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
+        let states = StepMachine.states(
+            graph, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+        let undone = Set(zip(graph.units, states).compactMap { $1 == .succeeded ? nil : $0.job })
+        rows = zip(graph.units, states).map { unit, state in
+            let steps = unit.steps.filter { !graph.isLeftBehind($0) }
+            let done = steps.count { records[graph.steps[$0].id]?.state == .succeeded }
+            return JobRow(
+                job: unit.job?.text ?? "stops", state: Self.word(state),
+                blocked_by: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
+                steps: steps.count,
+                rollout_order: Self.order(of: unit, graph, records))
+        }
+    }
+
+    private static func order(
+        of unit: StepGraph.Unit, _ graph: StepGraph, _ records: [StepID: StepRecord]
+    ) -> Order? {
+        guard let job = unit.work?.job, !job.phases.isEmpty else { return nil }
+        let decision = unit.steps.first { if case .order = graph.steps[$0].task { true } else { false } }
+        let planned: Order.Source =
+            switch job.rolloutOrder {
+            case .workers: .workers
+            case .keyValue: .keyValue
+            }
+        return Order(
+            source: graph.orders[job.job] != nil ? .hook : planned,
+            workers: graph.activeWorkers(of: job).map(\.text),
+            detail: decision.flatMap { records[graph.steps[$0].id]?.detail })
+    }
+
+    private static func word(_ state: StepMachine.UnitState) -> String {
+        switch state {
+        case .waiting: "waiting"
+        case .running: "begun"
+        case .succeeded: "done"
+        case .failed: "failed"
+        case .unknown: "unknown"
+        case .blocked: "blocked"
+        }
+    }
+
+    /// Whether a process is at work on the run.
+    var isExecuted: Bool { holder != nil }
+
+    /// `running` is only true while a process holds the lock.
+    private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
+
+    static func headline(_ run: Run, _ terminal: Terminal) -> String {
+        terminal.escape(
+            "run \(run.id)  \(run.state.rawValue)  plan \(run.plan.hex.prefix(12))  started \(run.startedAt.utcText) by "
+                + run.startedBy + (run.endedAt.map { ", ended \($0.utcText)" } ?? ""))
+    }
+
+    func lines(_ terminal: Terminal) -> [String] {
+        var lines = [Self.headline(run, terminal)]
+        if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
+        if let detail = run.detail { lines.append(terminal.escape(detail)) }
+        if let holder { lines.append(terminal.escape("executed by \(holder)")) }
+        if let planProblem { lines.append(terminal.escape(planProblem)) }
+        for row in rows {
+            let blockers = row.blocked_by.map { " by " + ($0.isEmpty ? "a failure" : $0.joined(separator: ", ")) } ?? ""
+            lines.append("  \(row.job): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
+            if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
+        }
+        for (_, record) in open {
+            let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
+            lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
+        }
+        for item in leftBehind {
+            lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)"))
+        }
+        if let advice { lines.append(terminal.escape(advice)) }
+        return lines
+    }
+
+    /// What to do now; nil where nothing is to be done, or a process is at it.
+    var advice: String? {
+        guard holder == nil, state != "interrupted" else { return nil }
+        return Advice(run, open: open)?.text
+    }
+
+    /// Workers of an order that a line names.
+    private static let named = 20
+
+    /// Nil where nobody has chosen an order.
+    private static func text(_ order: Order) -> String? {
+        let origin: String
+        switch order.source {
+        case .workers: return order.detail.map { "    rollout order: that of workers.json, \($0)" }
+        case .keyValue: origin = "set by `rollout_order`" + (order.detail.map { ", \($0)" } ?? "")
+        case .hook: origin = "put by a hook"
+        }
+        return "    rollout order, \(origin): \(order.workers.listed(first: named))"
+    }
+
+    /// Stable keys, for programs.
+    func json() throws -> String {
+        struct Document: Encodable {
+            var run: Int
+            var state: String
+            var plan: String
+            var started_at: String
+            var started_by: String
+            var ended_at: String?
+            var detail: String?
+            var pid: Int?
+            /// Only where the plan cannot be read.
+            var plan_problem: String?
+            var jobs: [JobRow]
+            var steps: [StepRow]
+            var left_behind: [LeftBehindRow]
+        }
+        struct StepRow: Encodable {
+            var step: String
+            var attempt: Int
+            var state: String
+            var detail: String?
+        }
+        let document = Document(
+            run: run.id.number, state: state, plan: run.plan.description, started_at: run.startedAt.utcText,
+            started_by: run.startedBy, ended_at: run.endedAt?.utcText, detail: run.detail,
+            pid: holder?.pid, plan_problem: planProblem, jobs: rows,
+            steps: open.map {
+                StepRow(
+                    step: $0.record.step.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
+                    detail: $0.record.detail)
+            }, left_behind: leftBehind.map(LeftBehindRow.init))
+        return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)
+    }
+}
+
+/// What a run has gone on without, for programs.
+struct LeftBehindRow: Encodable {
+    var job: String
+    var worker: String
+    var reason: String
+
+    init(_ item: LeftBehind) {
+        job = item.allocation.job.text
+        worker = item.allocation.worker.text
+        reason = item.reason
+    }
+}

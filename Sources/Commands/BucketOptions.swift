@@ -1,0 +1,59 @@
+package import ArgumentParser
+package import Catalog
+package import Executor
+internal import Foundation
+package import Model
+
+/// Which bucket a command is about.
+package struct BucketOptions: ParsableArguments {
+    @Option(help: "The bucket's directory; else $MAAND_BUCKET, else the current directory.")
+    package var bucket: String?
+
+    package init() {}
+
+    private var named: String {
+        let given = bucket.flatMap { $0.isEmpty ? nil : $0 }
+        return given ?? environment("MAAND_BUCKET") ?? "."
+    }
+
+    /// Absolute: what runs for a local worker does not stay in the current directory.
+    package var folder: String { URL(fileURLWithPath: named).standardizedFileURL.path }
+
+    /// A path inside the bucket as messages name it, short where the bucket is the current directory.
+    package func path(_ name: String) -> String { named == "." ? name : named + "/" + name }
+
+    /// Reads the bucket's `maand.conf`.
+    ///
+    /// - Throws: `Failure` if the file cannot be read; `InputFailure` if it is wrong.
+    package func configuration() throws -> BucketConfiguration {
+        let file = path("maand.conf")
+        let bytes = try HostFiles.read(
+            file, limit: 1 << 20, note: "name a bucket with --bucket, or make one with `maand-plan init`")
+        return try BucketConfiguration.read(bytes, file: file)
+    }
+
+    /// Locks the bucket until the value is released.
+    ///
+    /// - Parameter plan: the plan that is applied meanwhile; nil for none.
+    /// - Throws: `Failure` with exit code 75 while another process holds it.
+    package func lock(plan: Digest?) throws -> BucketLock {
+        do {
+            return try BucketLock.acquire(in: folder, plan: plan, at: Clock.system.now())
+        } catch LockError.held(let holder, let path) {
+            throw Failure(.tryLater, "\(LockError.held(by: holder, path: path))")
+        }
+    }
+
+    /// The bucket's parts, for work on its workers.
+    ///
+    /// - Parameter observe: gets what happens, from several tasks at a time.
+    package func rollout(
+        _ configuration: BucketConfiguration, _ catalog: Catalog,
+        observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
+    ) -> Rollout {
+        Rollout(
+            bucketFolder: folder, configuration: configuration, catalog: catalog, store: ContentStore(in: folder),
+            who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
+            passphrase: ControlHost.askPassphrase, observe: observe)
+    }
+}

@@ -1,0 +1,39 @@
+internal import Glibc
+internal import YAML
+
+/// Text for people on standard output: one line at a time, whatever comes from outside escaped, colour where wanted.
+package struct Terminal: Sendable {
+    private let isColored: Bool
+
+    package enum Style: String {
+        case plain = ""
+        case bold = "1"
+        case green = "32"
+        case yellow = "33"
+        case red = "31"
+        case faint = "2"
+    }
+
+    /// - Parameter color: whether `styled` has an effect.
+    package init(_ color: ColorOptions) { isColored = color.isOn }
+
+    package func styled(_ text: String, _ style: Style) -> String {
+        isColored && style != .plain ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
+    }
+
+    /// Makes text from a worker, a file or a user safe for one line.
+    package func escape(_ text: String) -> String { VisibleText.escape(text, for: .terminal) }
+
+    /// Written at once, so that a reader of a pipe sees it when it happens. Gives up where nobody reads any more, or the
+    /// disk is full: a rollout must not end for want of a reader.
+    package func print(_ line: String) { try? HostFiles.writeAll(Array((line + "\n").utf8), to: STDOUT_FILENO) }
+
+    /// For what went wrong, so that it is seen where standard output goes to a file.
+    package func printError(_ line: String) { printNotice(line) }
+
+    /// The last lines of what a command printed, indented, at most `count`.
+    package func tail(_ bytes: [UInt8], count: Int) -> [String] {
+        String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(count)
+            .map { escape(String($0.prefix(400))) }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Catalog
+import Commands
+import Model
+import Planner
+import Review
+import YAML
+
+struct Deploy: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plans the rollout that brings the workers to the workspace.",
+        discussion: """
+            Reads the workspace and the catalog, and writes the plan. The files that the plan pushes are kept in store/, \
+            so that the plan can be applied when the workspace has moved on. No worker is contacted and nothing of the \
+            workspace is run. A plan with nothing to do is written, too.
+            """)
+
+    @OptionGroup var bucket: BucketOptions
+
+    @OptionGroup var output: PlanOutput
+
+    @Option(help: ArgumentHelp("Only these jobs, separated by commas.", valueName: "a,b"))
+    var jobs: String?
+
+    @Flag(help: "Let every active allocation act; its restart policy decides how.")
+    var force = false
+
+    @Flag(help: "Only push files and run no target; an error where an allocation has to be started.")
+    var syncOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Treat every acting allocation of these jobs as not well: they act in the phase `recover`, and no gate comes "
+                + "before them.", valueName: "a,b"))
+    var recover: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many allocations of each job may be left behind because their workers cannot be used, in place of "
+                + "`rollout.max_unreachable` in the manifests: a number, or a share of the job's active allocations.",
+            valueName: "N|N%"))
+    var maxUnreachable: String?
+
+    @Flag(help: "Exit with 2 where the plan changes something.")
+    var detailedExitcode = false
+
+    func run() throws {
+        let options = Plan.Options(
+            jobs: try names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
+            recover: try names(recover, "--recover"), maxUnreachable: try limit())
+        let (result, store) = try Planning.plan(
+            bucket, .deploy(options), try output.timing(), catalog: output.catalog)
+        try output.write(result, keepingContentIn: store)
+        if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
+    }
+
+    private func limit() throws -> HostCount? {
+        guard let maxUnreachable else { return nil }
+        guard let limit = HostCount(maxUnreachable) else {
+            throw Failure(
+                .usage, "--max-unreachable: \"\(maxUnreachable)\" is no number of hosts", "such as 2, or 2% of each job"
+            )
+        }
+        return limit
+    }
+
+    private func names(_ list: String?, _ option: String) throws -> [JobName] {
+        guard let list else { return [] }
+        return try JobName.list(list) { part in
+            Failure(.usage, "\(option): \"\(part)\" is not the name of a job", "separate names by commas")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+public import ArgumentParser
+import Commands
+import Glibc
+public import Model
+
+struct Init: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Creates a bucket with a commented maand.conf, a sample worker and a sample job.",
+        discussion: """
+            What is in the directory already is left as it is; a directory that is no bucket has to be empty, but for a \
+            `.git`. A .gitignore and a .gitattributes make a bucket ready for git: they keep keys and what is only of this \
+            machine out of it, and line endings as they are.
+            """)
+
+    @Argument(help: "The directory; it is created where it does not exist.")
+    var directory: String
+
+    @Option(help: "How workers are reached: ssh, or local for folders of this machine.")
+    var transport: TransportKind = .ssh
+
+    func run() throws {
+        do throws(HostFiles.Problem) {
+            let isNew = access(directory, F_OK) != 0
+            if isNew { try HostFiles.createFolder(directory, mode: 0o755) }
+            let isBucket = access(directory + "/maand.conf", F_OK) == 0
+            if !isNew, !isBucket, try !HostFiles.isEmpty(directory, besides: ".git") {
+                throw HostFiles.Problem("it is neither empty nor a bucket; choose another directory")
+            }
+            let files = BucketTemplate(transport: transport)
+            // Before there is anything that must not be published.
+            for (path, text) in files.git { try write(text, path) }
+            try folder("secrets", mode: 0o700)
+            try folder("store", mode: 0o700)
+            if try folder("workspace", mode: 0o755) {
+                try folder("workspace/jobs", mode: 0o755)
+                try folder("workspace/jobs/hello", mode: 0o755)
+                for (path, text) in files.workspace { try write(text, "workspace/" + path) }
+            }
+            // Last, so that an interrupted `init` leaves no bucket that is half there.
+            if !isBucket { try write(files.configuration(bucketID: Self.freshID()), "maand.conf") }
+            printNotice(
+                isBucket
+                    ? "\(directory) is a bucket already; what is in it was not changed."
+                    : "Created the bucket \(directory). Next: edit \(directory)/workspace, then "
+                        + "`maand-plan deploy --bucket \(directory) -o plan.yaml`.")
+        } catch {
+            throw Failure(.failed, "\(directory) cannot become a bucket: \(error.message)")
+        }
+    }
+
+    /// Creates a folder of the bucket; false where it is there already.
+    @discardableResult
+    private func folder(_ name: String, mode: mode_t) throws(HostFiles.Problem) -> Bool {
+        if access(directory + "/" + name, F_OK) == 0 { return false }
+        try HostFiles.createFolder(directory + "/" + name, mode: mode)
+        return true
+    }
+
+    /// Writes a file of the bucket; one that is there already stays.
+    private func write(_ text: String, _ name: String) throws(HostFiles.Problem) {
+        _ = try HostFiles.write(Array(text.utf8), to: directory + "/" + name, overwrite: false)
+    }
+
+    /// A random UUID (RFC 9562, version 4).
+    private static func freshID() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return UUIDText.text((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }, version: 4)
+    }
+}
+
+extension TransportKind: ExpressibleByArgument {}

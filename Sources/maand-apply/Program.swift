@@ -1,0 +1,9 @@
+import ApplyCommands
+
+@main
+enum Program {
+    static func main() async {
+        MaandApply.makePrivate()
+        await MaandApply.main()
+    }
+}
