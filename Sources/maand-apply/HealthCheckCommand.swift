@@ -29,13 +29,14 @@ struct HealthCheckCommand: AsyncParsableCommand {
                 return show([])
             }
             let terminal = options.terminal
-            let rollout = try options.rollout { event in
+            let context = try options.context { event in
                 if case .warning(let text) = event { terminal.printError("warning: \(terminal.escape(text))") }
             }
+            let health = CheckHealth(in: context)
             // Hooks have their receipts in the bucket, as those of a rollout.
-            let lock = try rollout.healthNeedsHooks(of: names) ? try options.lock(plan: nil) : nil
+            let lock = try health.needsHooks(names) ? try options.lock(plan: nil) : nil
             defer { withExtendedLifetime(lock) {} }
-            let found = try await rollout.health(of: names, waits: wait) { job, tries, problem in
+            let found = try await health.check(names, waits: wait) { job, tries, problem in
                 terminal.printError("… \(job)  try \(tries): \(terminal.escape(problem))")
             }
             show(found)
@@ -53,14 +54,14 @@ struct HealthCheckCommand: AsyncParsableCommand {
         }
     }
 
-    private func show(_ found: [Rollout.Health]) {
+    private func show(_ found: [CheckHealth.Health]) {
         switch format {
         case .text: showText(found)
         case .json: showJSON(found)
         }
     }
 
-    private func showText(_ found: [Rollout.Health]) {
+    private func showText(_ found: [CheckHealth.Health]) {
         let terminal = options.terminal
         if found.isEmpty { terminal.print("Nothing is deployed.") }
         for health in found {
@@ -78,7 +79,7 @@ struct HealthCheckCommand: AsyncParsableCommand {
     }
 
     /// Stable keys, for programs.
-    private func showJSON(_ found: [Rollout.Health]) {
+    private func showJSON(_ found: [CheckHealth.Health]) {
         struct Row: Encodable {
             var job: String
             var version: String

@@ -62,7 +62,7 @@ final class ProgressPrinter: Sendable {
 
     /// The last lines: how it ended, why, and what to do now.
     func conclude(
-        _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact],
+        _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ stale: [StaleFact],
         _ leftBehind: [LeftBehind], _ advice: Advice
     ) {
         for fact in stale.prefix(20) {

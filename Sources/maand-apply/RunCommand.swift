@@ -129,16 +129,16 @@ struct RunCommand: AsyncParsableCommand {
             try options.checkIsNoFileOfTheBucket(events, plan: plan == "-" ? nil : plan)
             return try EventLog(appendingTo: events)
         }
-        let rollout = try options.rollout(approval) { event in
+        let context = try options.context(approval) { event in
             progress.show(event)
             log?.write(event)
         }
-        defer { rollout.close() }
+        defer { context.close() }
         if !file.plan.isEmpty, isWithoutPolicy {
             say("Nobody's approval was asked for: this host has no approval policy.")
         }
-        let ending = try await rollout.apply(
-            file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
+        let ending = try await ApplyRun(file, options: choices(for: file.plan), in: context)
+            .apply(parkRequests: Signals.parkRequests())
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
@@ -162,8 +162,8 @@ struct RunCommand: AsyncParsableCommand {
     /// Where there is one that cannot be read, the rollout says so.
     private var isWithoutPolicy: Bool { do { return try approval.policy() == nil } catch { return false } }
 
-    private func choices(for plan: Plan) -> Rollout.Options {
-        Rollout.Options(
+    private func choices(for plan: Plan) -> ApplyRun.Options {
+        ApplyRun.Options(
             retryFailed: retryFailed,
             lastWave: until.map { limit in plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1 },
             takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)
@@ -177,8 +177,8 @@ struct RunCommand: AsyncParsableCommand {
 
     private func preview(_ file: PlanFile) async throws {
         do {
-            let rollout = try options.rollout(approval, isReadOnly: true)
-            switch try await rollout.preview(file, options: choices(for: file.plan)) {
+            let context = try options.context(approval, isReadOnly: true)
+            switch try await ApplyRun(file, options: choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
             case .steps(let steps):

@@ -9,7 +9,7 @@ struct CatalogCommand: AsyncParsableCommand {
         abstract: "Shows what is recorded of jobs, allocations, workers and deployments, and takes care of it.",
         subcommands: [
             CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, ExportCatalog.self,
-            BackUpCatalog.self, RefreshCatalog.self, CollectStore.self,
+            BackUpCatalog.self, RefreshCommand.self, CollectStore.self,
         ])
 }
 

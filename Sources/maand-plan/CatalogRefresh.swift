@@ -6,7 +6,7 @@ import Planner
 import Review
 import YAML
 
-struct RefreshCatalog: AsyncParsableCommand {
+struct RefreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh",
         abstract: "Compares the catalog with what the workers say, and records what differs.",
@@ -33,14 +33,14 @@ struct RefreshCatalog: AsyncParsableCommand {
         }
         defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
-        let rollout = Rollout(
+        let context = ExecutionContext(
             bucketFolder: bucket.folder, configuration: configuration, catalog: catalog,
             store: ContentStore(in: bucket.folder), who: ControlHost.who, controller: ControlHost.controller,
             clock: .system, nonce: ControlHost.nonce, passphrase: ControlHost.askPassphrase, observe: { _ in })
         let workers = try workers(workspace, configuration, try catalog.snapshot())
-        let refresh: Rollout.Refresh
+        let refresh: RefreshCatalog.Findings
         do {
-            refresh = try await rollout.refresh(workers, isDryRun: dryRun)
+            refresh = try await RefreshCatalog(in: context).refresh(workers, isDryRun: dryRun)
         } catch let error as RolloutError {
             throw Failure(.unfinishedRun, "\(error)")
         } catch let error as TransportFailure {
@@ -67,7 +67,7 @@ struct RefreshCatalog: AsyncParsableCommand {
         return Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
     }
 
-    private func show(_ refresh: Rollout.Refresh) throws {
+    private func show(_ refresh: RefreshCatalog.Findings) throws {
         if !refresh.differences.isEmpty {
             var table = TextTable(["job", "worker", "recorded", dryRun ? "would be" : "now"])
             for difference in refresh.differences {

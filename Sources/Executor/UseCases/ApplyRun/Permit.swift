@@ -1,24 +1,24 @@
 internal import Catalog
 internal import Model
-internal import Synchronization
 internal import YAML
 
-extension Rollout {
-    /// What lets a plan run.
-    struct Permit: Sendable {
-        /// For the catalog; nil where no policy asks for anything.
-        var record: ApprovalRecord?
-        /// A person decided in place of reviewers, for this reason.
-        var override: String?
-        /// Nil where nothing can lapse.
-        var watch: ApprovalWatch?
-    }
+/// What lets a plan run.
+struct Permit: Sendable {
+    /// For the catalog; nil if no policy asks for anything.
+    var record: ApprovalRecord?
+    /// A person decided in place of reviewers, for this reason.
+    var override: String?
+    /// Nil if nothing can lapse.
+    var watch: ApprovalWatch?
 
     /// Refuses what is not approved, before anything is touched.
     ///
     /// - Throws: `RolloutError.notApproved`.
-    func permit(_ file: PlanFile, _ options: Options) async throws -> Permit {
-        guard let approval else { return Permit() }
+    static func find(
+        _ file: PlanFile, _ options: ApplyRun.Options, _ context: ExecutionContext
+    ) async throws -> Permit {
+        guard let approval = context.approval else { return Permit() }
+        let catalog = context.catalog
         let run = try catalog.latestRun(of: file.id)
         // Neither touches anything.
         if file.plan.isEmpty || run?.state == .succeeded { return Permit() }
@@ -26,9 +26,9 @@ extension Rollout {
         do {
             let recorded = try resumed.flatMap { try catalog.approvals(of: $0.id)?.policy }
             let found = try await approval.assess(
-                file, recorded: recorded, isStart: try resumed.map(hasBegun) != true, at: clock.now()
+                file, recorded: recorded, isStart: try resumed.map(catalog.hasBegun) != true, at: context.clock.now()
             ) {
-                try KnownTags.read(bucketFolder, configuration, catalog, resumed: resumed?.id)
+                try KnownTags.read(context.bucketFolder, context.configuration, catalog, resumed: resumed?.id)
             }
             guard let found else { return Permit() }
             for (isWanted, name) in [(options.takeOver, "--take-over"), (options.acceptsNewHosts, "--accept-new")] {
@@ -41,7 +41,7 @@ extension Rollout {
                     .init(principal: $0.principal, key: $0.key, writtenAt: $0.writtenAt)
                 })
             if found.tally.isApproved {
-                permit.watch = watch(approval, file, recorded: recorded ?? found.standing.text)
+                permit.watch = watch(approval, file, recorded: recorded ?? found.standing.text, context)
                 return permit
             }
             guard let reason = options.overrideReason else {
@@ -57,22 +57,17 @@ extension Rollout {
     }
 
     /// Keeps what let the run begin or go on.
-    func record(_ permit: Permit, of run: Run, isResumed: Bool) throws {
-        if isResumed, let record = permit.record { try catalog.record(record, of: run.id, at: clock.now()) }
-        if let reason = permit.override { try catalog.record(decision(run.id, .overrideApproval, reason)) }
+    func record(of run: Run, isResumed: Bool, _ context: ExecutionContext) throws {
+        if isResumed, let record { try context.catalog.record(record, of: run.id, at: context.clock.now()) }
+        if let override { try context.catalog.record(context.decision(run.id, .overrideApproval, override)) }
     }
 
-    /// - Throws: `RolloutError.notApproved` where there is a policy and it does not let the user decide.
-    func requireOverrideRight(for what: String, _ run: Run) throws {
-        do {
-            try approval?.requireOverrideRight(for: what, recorded: try catalog.approvals(of: run.id)?.policy)
-        } catch let problem as ApprovalProblem {
-            throw RolloutError.notApproved(problem.description, mixed: [])
-        }
-    }
-
-    private func watch(_ approval: ApprovalCheck, _ file: PlanFile, recorded: [UInt8]) -> ApprovalWatch {
-        ApprovalWatch(since: clock.now()) { [bucketFolder, configuration, catalog] now in
+    private static func watch(
+        _ approval: ApprovalCheck, _ file: PlanFile, recorded: [UInt8], _ context: ExecutionContext
+    ) -> ApprovalWatch {
+        ApprovalWatch(since: context.clock.now()) {
+            [bucketFolder = context.bucketFolder, configuration = context.configuration, catalog = context.catalog] now
+            in
             do {
                 let found = try await approval.assess(file, recorded: recorded, isStart: false, at: now) {
                     // The run is this plan's by now.
@@ -85,46 +80,6 @@ extension Rollout {
                 return "whether the plan is still approved cannot be found out: \(problem)"
             }
         }
-    }
-}
-
-/// Looks again from time to time whether a plan is approved while it is executed. Safe from any task.
-final class ApprovalWatch: Sendable {
-    /// Milliseconds after which what was found is looked for again.
-    static let interval: Int64 = 30_000
-
-    private let look: @Sendable (Timestamp) async throws -> String?
-    private let state: Mutex<State>
-
-    private struct State {
-        var lookedAt: Timestamp
-        /// It does not come back by itself within one process.
-        var lapse: String?
-    }
-
-    /// - Parameters:
-    ///   - now: when it was found to be approved.
-    ///   - look: nil where it is, else why it is not.
-    init(since now: Timestamp, look: @escaping @Sendable (Timestamp) async throws -> String?) {
-        self.look = look
-        state = Mutex(State(lookedAt: now))
-    }
-
-    /// Why the plan is not approved any more; nil where it is.
-    func lapse(at now: Timestamp) async -> String? {
-        let isDue = state.withLock { state -> Bool in
-            guard state.lapse == nil, abs(now.milliseconds - state.lookedAt.milliseconds) >= Self.interval else {
-                return false
-            }
-            state.lookedAt = now
-            return true
-        }
-        if isDue {
-            let found: String?
-            do { found = try await look(now) } catch { found = "whether the plan is still approved was not found out" }
-            state.withLock { $0.lapse = $0.lapse ?? found }
-        }
-        return state.withLock { $0.lapse }
     }
 }
 
