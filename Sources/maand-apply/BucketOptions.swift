@@ -27,7 +27,7 @@ struct BucketOptions: ParsableArguments {
             bytes = try InputFile.read(path, limit: 1 << 20)
         } catch {
             throw CommandFailure(
-                .invalid,
+                .invalid, .fileUnreadable,
                 "\(path) cannot be read: \(error.message). Name a bucket with `--bucket`, or make one: maand-plan init DIR"
             )
         }
@@ -75,11 +75,7 @@ struct BucketOptions: ParsableArguments {
     }
 
     func lock(plan: Digest?) throws -> BucketLock {
-        do {
-            return try BucketLock.acquire(in: folder, plan: plan, at: Clock.system.now())
-        } catch LockError.held(let holder, let path) {
-            throw CommandFailure(.tryLater, "\(LockError.held(by: holder, path: path))")
-        }
+        try BucketLock.acquire(in: folder, plan: plan, at: Clock.system.now())
     }
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Catalog
 import Executor
 import Foundation
+import Review
 import YAML
 
 /// The exit codes of the command line, besides 0 and those of the argument parser.
@@ -18,32 +19,41 @@ enum ExitStatus: Int32 {
 }
 
 /// An error with its exit code.
-struct CommandFailure: Error, CustomStringConvertible {
+struct CommandFailure: CodedError {
     let status: ExitStatus
+    let code: ErrorCode
     let description: String
 
-    init(_ status: ExitStatus, _ description: String) {
+    init(_ status: ExitStatus, _ code: ErrorCode, _ description: String) {
         self.status = status
+        self.code = code
         self.description = description
     }
 
     /// Finds the exit code of an error of any of the modules.
     init(_ error: any Error) {
-        switch error {
-        case let failure as CommandFailure: self = failure
-        case let failure as InputFailure: self.init(.invalid, failure.description)
-        case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
-        case let hold as WindowHold: self.init(hold.isUnapproved ? .notApproved : .tryLater, "\(hold)")
-        case let problem as ApprovalProblem: self.init(.notApproved, "\(problem)")
-        case let failure as TransportFailure: self.init(.invalid, failure.description)
-        case CatalogError.otherBucket: self.init(.invalid, "\(error)")
-        default: self.init(.failed, "\(error)")
+        if let failure = error as? CommandFailure {
+            self = failure
+        } else {
+            self.init(Self.status(of: error), (error as? any CodedError)?.code ?? .failed, "\(error)")
         }
     }
 
-    /// A refusal, with the plan that it is about.
-    init(_ refusal: RolloutError, plan: String) {
-        self.init(Self.status(of: refusal), "\(plan): \(refusal)")
+    /// An error that is about a plan.
+    init(_ error: any Error, plan: String) {
+        self.init(error)
+        self.init(status, code, "\(plan): \(description)")
+    }
+
+    private static func status(of error: any Error) -> ExitStatus {
+        switch error {
+        case let refusal as RolloutError: status(of: refusal)
+        case let hold as WindowHold: hold.isUnapproved ? .notApproved : .tryLater
+        case is ApprovalProblem: .notApproved
+        case is InputFailure, is TransportFailure, CatalogError.otherBucket: .invalid
+        case LockError.held: .tryLater
+        default: .failed
+        }
     }
 
     private static func status(of refusal: RolloutError) -> ExitStatus {
@@ -66,7 +76,10 @@ struct CommandFailure: Error, CustomStringConvertible {
 }
 
 /// Runs a command's body; prints an error for people and leaves with its exit code.
-func reportingFailures(_ body: () async throws -> Void) async throws {
+///
+/// - Parameter isJSON: the command prints JSON: an error is also an object on standard output,
+///   `{"error": {"code": ..., "message": ...}}`.
+func reportingFailures(isJSON: Bool = false, _ body: () async throws -> Void) async throws {
     Signals.surviveClosedPipes()
     do {
         try await body()
@@ -77,6 +90,13 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         let lines = "maand-apply: \(failure.description)".split(separator: "\n", omittingEmptySubsequences: false)
         let text = lines.map { VisibleText.escape(String($0), for: .terminal) + "\n" }.joined()
         Terminal.write(text, to: STDERR_FILENO)
+        if isJSON { Terminal.write(failure.document.text, to: STDOUT_FILENO) }
         throw ExitCode(failure.status.rawValue)
+    }
+}
+
+extension CommandFailure {
+    fileprivate var document: JSON {
+        .object([("error", .object([("code", .string(code.rawValue)), ("message", .string(description))]))])
     }
 }

@@ -1,3 +1,4 @@
+import Executor
 import Foundation
 
 extension BucketOptions {
@@ -7,7 +8,9 @@ extension BucketOptions {
     /// - Throws: `CommandFailure` where it is the plan or lies among the bucket's own files.
     func checkIsNoFileOfTheBucket(_ events: String, plan: String?) throws {
         func refuse(_ what: String) -> CommandFailure {
-            CommandFailure(.invalid, "--events: \(events) \(what), and nothing was appended. Name a file of its own.")
+            CommandFailure(
+                .invalid, .fileNotWritten,
+                "--events: \(events) \(what), and nothing was appended. Name a file of its own.")
         }
         if let plan, Self.isSame(events, plan) { throw refuse("is the plan") }
         var status = stat()

@@ -22,7 +22,7 @@ struct HealthCheckCommand: AsyncParsableCommand {
     @Option(help: "How to print.") var format = StatusCommand.Format.text
 
     func run() async throws {
-        try await reportingFailures {
+        try await reportingFailures(isJSON: format == .json) {
             let names = try jobs.map(Self.names) ?? []
             guard try options.catalog() != nil else {
                 if !names.isEmpty { throw RolloutError.notDeployed(names) }
@@ -30,7 +30,9 @@ struct HealthCheckCommand: AsyncParsableCommand {
             }
             let terminal = options.terminal
             let context = try options.context { event in
-                if case .warning(let text) = event { terminal.printError("warning: \(terminal.escape(text))") }
+                if case .warning(let warning) = event {
+                    terminal.printError("warning: \(terminal.escape("\(warning)"))")
+                }
             }
             let health = CheckHealth(in: context)
             // Hooks have their receipts in the bucket, as those of a rollout.
@@ -48,7 +50,7 @@ struct HealthCheckCommand: AsyncParsableCommand {
         try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
             guard let name = JobName(String(part)) else {
                 throw CommandFailure(
-                    .invalid, "--jobs: \"\(part)\" cannot be the name of a job. Separate names by commas.")
+                    .invalid, .usage, "--jobs: \"\(part)\" cannot be the name of a job. Separate names by commas.")
             }
             return name
         }

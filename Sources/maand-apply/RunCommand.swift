@@ -67,7 +67,7 @@ struct RunCommand: AsyncParsableCommand {
             if dryRun { return try await preview(file) }
             while let hold = try await applyOnce(file) {
                 guard wait, let next = hold.next else {
-                    throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+                    throw CommandFailure(hold, plan: planName)
                 }
                 say("\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)")
                 try await sleep(until: next, file)
@@ -88,8 +88,8 @@ struct RunCommand: AsyncParsableCommand {
         while true {
             do {
                 return try options.lock(plan: file.id)
-            } catch let failure as CommandFailure where wait && failure.status == .tryLater {
-                if !isTold { say("\(failure) Waiting for it.") }
+            } catch let error as LockError where wait && error.code == .bucketLocked {
+                if !isTold { say("\(error) Waiting for it.") }
                 isTold = true
                 try await sleep(until: Timestamp(milliseconds: Clock.system.now().milliseconds + 1000), file)
             }
@@ -97,10 +97,10 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// What somebody has asked for while this process waits: `pause` means it, too.
-    private func paused(_ file: PlanFile, since: Timestamp) throws -> String? {
+    private func paused(_ file: PlanFile, since: Timestamp) throws -> ParkRequest? {
         guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
         return try catalog.decisions(run.id).last { $0.what == .pause && $0.at >= since }.map {
-            "pause by \($0.by): \($0.reason)"
+            ParkRequest(.pause(by: $0.by, reason: $0.reason))
         }
     }
 
@@ -137,8 +137,14 @@ struct RunCommand: AsyncParsableCommand {
         if !file.plan.isEmpty, isWithoutPolicy {
             say("Nobody's approval was asked for: this host has no approval policy.")
         }
-        let ending = try await ApplyRun(file, options: choices(for: file.plan), in: context)
-            .apply(parkRequests: Signals.parkRequests())
+        let ending: ApplyRun.Ending
+        do {
+            ending = try await ApplyRun(file, options: choices(for: file.plan), in: context)
+                .apply(parkRequests: Signals.parkRequests())
+        } catch {
+            log?.write(CommandFailure(error))
+            throw error
+        }
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
@@ -191,7 +197,7 @@ struct RunCommand: AsyncParsableCommand {
         } catch let refusal as RolloutError {
             throw CommandFailure(refusal, plan: planName)
         } catch let hold as WindowHold {
-            throw CommandFailure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+            throw CommandFailure(hold, plan: planName)
         }
     }
 
@@ -222,10 +228,10 @@ struct RunCommand: AsyncParsableCommand {
             return try InputFile.read(plan, limit: PlanFile.maximumSize, followsLink: !isStrict)
         } catch {
             if isStrict, error.isLink {
-                throw CommandFailure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
+                throw CommandFailure(.notApproved, .symbolicLink, "\(plan) is a symbolic link. Name the plan itself.")
             }
             let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
-            throw CommandFailure(.invalid, "\(plan) cannot be read: \(error.message)\(advice)")
+            throw CommandFailure(.invalid, .fileUnreadable, "\(plan) cannot be read: \(error.message)\(advice)")
         }
     }
 }

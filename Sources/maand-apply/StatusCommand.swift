@@ -22,7 +22,7 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "Print again whenever it changes, until no process executes the run any more.") var watch = false
 
     func run() async throws {
-        try await reportingFailures {
+        try await reportingFailures(isJSON: format == .json) {
             guard var report = try report() else {
                 if let run { throw RolloutError.noSuchRun(run) }
                 options.terminal.print(format == .json ? "null" : "There is no run yet.")
@@ -223,6 +223,8 @@ struct RunReport {
             var started_at: String
             var started_by: String
             var ended_at: String?
+            /// Why it is in its state, as a word beside `detail`.
+            var code: String?
             var detail: String?
             var pid: Int?
             /// Only where the plan cannot be read.
@@ -239,7 +241,7 @@ struct RunReport {
         }
         let document = Document(
             run: run.id.number, state: state, plan: run.plan.description, started_at: run.startedAt.utcText,
-            started_by: run.startedBy, ended_at: run.endedAt?.utcText, detail: run.detail,
+            started_by: run.startedBy, ended_at: run.endedAt?.utcText, code: run.cause?.rawValue, detail: run.detail,
             pid: holder?.pid, plan_problem: planProblem, jobs: rows,
             steps: open.map {
                 StepRow(

@@ -6,7 +6,7 @@ import Model
 import Review
 import YAML
 
-struct Approvals: AsyncParsableCommand {
+struct Approvals: AsyncParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows who has approved a plan, and what is missing.",
         discussion: """
@@ -17,6 +17,8 @@ struct Approvals: AsyncParsableCommand {
             Exit codes: 0 approved, or this host has no policy; 65 the plan cannot be read; 77 approvals are missing, or the \
             policy or the signatures cannot be read.
             """)
+
+    var printsJSON: Bool { format == .json }
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case text, json

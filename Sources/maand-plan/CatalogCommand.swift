@@ -43,11 +43,13 @@ struct CatalogListOptions: ParsableArguments {
     }
 }
 
-struct CatalogJobs: ParsableCommand {
+struct CatalogJobs: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Lists jobs with the versions that run, and whether a rollout is incomplete.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(
@@ -80,11 +82,13 @@ struct CatalogJobs: ParsableCommand {
     }
 }
 
-struct CatalogAllocations: ParsableCommand {
+struct CatalogAllocations: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "allocations", abstract: "Lists allocations with what was promoted and what was only begun.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(
@@ -117,11 +121,13 @@ struct CatalogAllocations: ParsableCommand {
     }
 }
 
-struct CatalogDeployments: ParsableCommand {
+struct CatalogDeployments: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "deployments", abstract: "Lists what runs have promoted, the newest first.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     @Option(help: "How many rows to show at most.")
     var limit = 50
@@ -151,11 +157,13 @@ struct CatalogDeployments: ParsableCommand {
     }
 }
 
-struct CatalogWorkers: ParsableCommand {
+struct CatalogWorkers: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers", abstract: "Lists workers as they were last reached.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(

@@ -25,12 +25,7 @@ struct RefreshCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try bucket.configuration()
         let workspace = try Workspace.read(bucket.path("workspace"), configuration)
-        let lock: BucketLock
-        do {
-            lock = try BucketLock.acquire(in: bucket.folder, plan: nil, at: Clock.system.now())
-        } catch LockError.held(let holder, let path) {
-            throw Failure(.tryLater, "\(LockError.held(by: holder, path: path))")
-        }
+        let lock = try BucketLock.acquire(in: bucket.folder, plan: nil, at: Clock.system.now())
         defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let context = ExecutionContext(
@@ -38,14 +33,7 @@ struct RefreshCommand: AsyncParsableCommand {
             store: ContentStore(in: bucket.folder), who: ControlHost.who, controller: ControlHost.controller,
             clock: .system, nonce: ControlHost.nonce, passphrase: ControlHost.askPassphrase, observe: { _ in })
         let workers = try workers(workspace, configuration, try catalog.snapshot())
-        let refresh: RefreshCatalog.Findings
-        do {
-            refresh = try await RefreshCatalog(in: context).refresh(workers, isDryRun: dryRun)
-        } catch let error as RolloutError {
-            throw Failure(.unfinishedRun, "\(error)")
-        } catch let error as TransportFailure {
-            throw Failure(.invalidInput, "\(error)")
-        }
+        let refresh = try await RefreshCatalog(in: context).refresh(workers, isDryRun: dryRun)
         try show(refresh)
         if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Executor
 import Foundation
 import Model
 
@@ -20,7 +21,7 @@ struct BucketOptions: ParsableArguments {
             bytes = try InputFile.read(file, limit: 1 << 20)
         } catch {
             throw Failure(
-                .invalidInput, "\(file) cannot be read: \(error.message)",
+                .invalidInput, code: .fileUnreadable, "\(file) cannot be read: \(error.message)",
                 "name a bucket with --bucket, or make one with `maand-plan init`")
         }
         return try BucketConfiguration.read(bytes, file: file)

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Executor
 import Glibc
+import Review
 import YAML
 
 /// An exit code with a meaning of its own.
@@ -23,15 +25,48 @@ enum Exit: Int32 {
 }
 
 /// Why a command ends: what happened, and what to do now.
-struct Failure: Error {
-    let code: Exit
+struct Failure: CodedError {
+    let status: Exit
+    let code: ErrorCode
     let message: String
     let note: String?
 
-    init(_ code: Exit, _ message: String, _ note: String? = nil) {
-        self.code = code
+    /// - Parameter code: nil for the general one of the exit code.
+    init(_ status: Exit, code: ErrorCode? = nil, _ message: String, _ note: String? = nil) {
+        self.status = status
+        self.code = code ?? status.code
         self.message = message
         self.note = note
+    }
+
+    var description: String { [message, note].compactMap(\.self).joined(separator: "\n") }
+}
+
+extension Exit {
+    /// Of errors that have no code of their own.
+    fileprivate var code: ErrorCode {
+        switch self {
+        case .changes, .failed: .failed
+        case .stale: .stalePlan
+        case .unfinishedRun: .unfinishedRun
+        case .usage: .usage
+        case .invalidInput: .invalidInput
+        case .unreachable: .workerUnreachable
+        case .tryLater: .tryLater
+        case .notApproved: .notApproved
+        }
+    }
+}
+
+/// A command that prints JSON if it is asked to; its errors are then also objects on standard output.
+protocol JSONCommand {
+    var printsJSON: Bool { get }
+}
+
+extension CodedError {
+    /// `{"error": {"code": ..., "message": ...}}`
+    var document: JSON {
+        .object([("error", .object([("code", .string(code.rawValue)), ("message", .string(description))]))])
     }
 }
 
@@ -46,6 +81,6 @@ func printResult(_ bytes: [UInt8]) throws {
     do throws(HostFiles.Problem) {
         try HostFiles.writeAll(bytes, to: STDOUT_FILENO)
     } catch {
-        throw Failure(.failed, "standard output cannot be written: \(error.message)")
+        throw Failure(.failed, code: .fileNotWritten, "standard output cannot be written: \(error.message)")
     }
 }

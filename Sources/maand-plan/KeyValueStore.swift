@@ -107,7 +107,7 @@ enum KeyValueInput {
         do throws(InputFile.Problem) {
             bytes = try InputFile.read("-", limit: KeyValue.maximumValue + 2)
         } catch {
-            throw Failure(.invalidInput, "the value cannot be read: \(error.message)")
+            throw Failure(.invalidInput, code: .fileUnreadable, "the value cannot be read: \(error.message)")
         }
         guard var text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(.invalidInput, "the value is not UTF-8", "encode it, for example with base64")
@@ -124,7 +124,7 @@ enum KeyValueInput {
         if isHidden { tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) }
         defer { if isHidden { tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings) } }
         do throws(HostFiles.Problem) { try HostFiles.writeAll(Array(prompt.utf8), to: STDERR_FILENO) } catch {
-            throw Failure(.failed, "standard error cannot be written: \(error.message)")
+            throw Failure(.failed, code: .fileNotWritten, "standard error cannot be written: \(error.message)")
         }
         let line = readLine(strippingNewline: true)
         if isHidden { printNotice("") }

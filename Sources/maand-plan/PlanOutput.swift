@@ -1,5 +1,6 @@
 import ArgumentParser
 import Catalog
+import Executor
 import Model
 import Planner
 import Review
@@ -81,7 +82,7 @@ struct PlanOutput: ParsableArguments {
             case .refused: isRefused = true
             }
         } catch {
-            throw Failure(.failed, "\(path) was not written: \(error.message)")
+            throw Failure(.failed, code: .fileNotWritten, "\(path) was not written: \(error.message)")
         }
         if isRefused {
             throw Failure(

@@ -1,4 +1,5 @@
 import Catalog
+import Executor
 import Model
 import Planner
 
@@ -88,7 +89,7 @@ enum CatalogInput {
             bytes = try InputFile.read(path, limit: PlanFile.maximumSize)
         } catch {
             throw Failure(
-                .invalidInput, "\(path) cannot be read: \(error.message)",
+                .invalidInput, code: .fileUnreadable, "\(path) cannot be read: \(error.message)",
                 "`maand-plan catalog export` writes such a file on the host that applies")
         }
         let export = try CatalogExport.read(bytes, file: path)

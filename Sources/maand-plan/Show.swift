@@ -1,16 +1,19 @@
 import ArgumentParser
 import Catalog
+import Executor
 import Glibc
 import Model
 import Review
 
-struct Show: ParsableCommand {
+struct Show: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows a plan to people: what happens where, in which order, and why.",
         discussion: """
             The plan is checked as maand-apply checks it. No bucket is needed; where there is one with the plan's contents in \
             its store/, the changes of files are shown line by line.
             """)
+
+    var printsJSON: Bool { format == .json }
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case text, markdown, json, html
@@ -112,7 +115,7 @@ enum PlanInput {
         do throws(InputFile.Problem) {
             bytes = try InputFile.read(path, limit: PlanFile.maximumSize)
         } catch {
-            throw Failure(.invalidInput, "\(path) cannot be read: \(error.message)")
+            throw Failure(.invalidInput, code: .fileUnreadable, "\(path) cannot be read: \(error.message)")
         }
         return try PlanFile.read(bytes, file: path == "-" ? "standard input" : path)
     }

@@ -1,3 +1,4 @@
+import Executor
 import Glibc
 import JobFiles
 import Model
@@ -31,7 +32,7 @@ enum WindowInput {
             return String(decoding: try InputFile.read(path, limit: 1 << 20), as: UTF8.self)
         } catch {
             throw Failure(
-                .usage, "--window: \(path) cannot be read: \(error.message)",
+                .usage, code: .fileUnreadable, "--window: \(path) cannot be read: \(error.message)",
                 "a window of several words is taken as it is, one word as the name of a file")
         }
     }
@@ -47,7 +48,9 @@ enum FreezeInput {
         do {
             return try FreezeFile.read(in: bucket.path("workspace"), database: .system)
         } catch let error as Files.Problem {
-            throw Failure(.invalidInput, "\(bucket.path(FreezeFile.path)) cannot be read: \(error.message)")
+            throw Failure(
+                .invalidInput, code: .fileUnreadable, "\(bucket.path(FreezeFile.path)) cannot be read: \(error.message)"
+            )
         }
     }
 }

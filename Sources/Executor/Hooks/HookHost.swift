@@ -67,7 +67,7 @@ struct HookHost: Sendable {
             services = try await RunHookServices.open(
                 bucketFolder: bucketFolder, catalog: context.catalog, clock: context.clock, run: run, plan: plan,
                 keepsAddress: keepsAddress, port: context.configuration.hookAPIPort, leftBehind: leftBehind,
-                living: living, report: { [observe = context.observe] in observe(.warning($0)) })
+                living: living, report: { [observe = context.observe] in observe(.warning(.hook($0))) })
         } catch let taken as HookPortTaken {
             throw RolloutError.hookPort(run.id, taken.port, living.map(\.attempt.step))
         }

@@ -76,11 +76,7 @@ struct WorkerPool: Sendable {
         }
         let machines = try recorder.catalog.machines()
         answers.dismissStrangers(machines)
-        let leaving = Set(plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
-        let seen = Set(answers.reports.values.lazy.map(\.generation))
-        let others = machines.filter {
-            seen.contains($0.value.generation) && answers.reports[$0.key] == nil && !leaving.contains($0.key)
-        }
+        let others = answers.otherNames(in: machines, of: plan)
         if !others.isEmpty {
             let there = try recorder.catalog.snapshot().allocations.filter { $0.value.isThere }
             let carrying = Set(there.keys.lazy.map(\.worker))
@@ -97,7 +93,7 @@ struct WorkerPool: Sendable {
                 .map { (StepID.preflight($0.key), $0.value.generation) }, renaming: renames)
         try await recorder.leave(absences.leaving)
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
-            recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
+            recorder.observe(.warning(.workerSilent(worker, silence.reason)))
         }
         return WorkerPool(
             sessions: answers.sessions,
@@ -169,6 +165,15 @@ struct WorkerPool: Sendable {
                 absent[worker] = "another machine has its address"
                 sessions[worker] = nil
                 reports[worker] = nil
+            }
+        }
+
+        /// Machines that have answered and that the catalog knows by names which were not asked.
+        func otherNames(in machines: [WorkerName: Machine], of plan: Plan) -> [WorkerName: Machine] {
+            let leaving = Set(plan.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
+            let seen = Set(reports.values.lazy.map(\.generation))
+            return machines.filter {
+                seen.contains($0.value.generation) && reports[$0.key] == nil && !leaving.contains($0.key)
             }
         }
 
@@ -352,7 +357,7 @@ extension Recorder {
         guard let shows = session.time(after: .zero) else { return }
         let ahead = shows - Int(clock.now().milliseconds / 1000)
         guard abs(ahead) > Self.tolerableSkew else { return }
-        observe(.warning("\(worker): its clock is \(abs(ahead)) s \(ahead > 0 ? "ahead of" : "behind") this host's"))
+        observe(.warning(.clockSkew(worker, ahead: ahead)))
     }
 
     /// Seconds.

@@ -52,7 +52,7 @@ public struct ExecutionContext: Sendable {
         if let simulated { return simulated }
         let factory = TransportFactory(
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
-            passphrase: passphrase, report: { [observe] in observe(.warning($0)) })
+            passphrase: passphrase, report: { [observe] in observe(.warning(.connection($0))) })
         let transport = try await factory.transport(for: plan)
         #if TestHooks
             return FaultTransport(base: transport)

@@ -122,7 +122,8 @@ final class Bench: Sendable {
             nonce: { String(UInt64.random(in: .min ... .max), radix: 16) }, passphrase: { _ in nil },
             observe: { [self] event in
                 switch event {
-                case .warning(let text), .held(_, let text): events.withLock { $0.append(text) }
+                case .warning(let warning): events.withLock { $0.append("\(warning)") }
+                case .held(_, let hold): events.withLock { $0.append(hold.reason) }
                 default: break
                 }
             })

@@ -22,7 +22,7 @@ struct PauseListener: Sendable {
                             if let decisions = try? context.catalog.pauses(of: run), decisions.count > known,
                                 let last = decisions.last
                             {
-                                continuation.yield(.init("pause by \(last.by): \(last.reason)", isUrgent: false))
+                                continuation.yield(ParkRequest(.pause(by: last.by, reason: last.reason)))
                                 return
                             }
                             try? await context.clock.sleep(.milliseconds(500))

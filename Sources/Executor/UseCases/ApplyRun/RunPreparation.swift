@@ -76,8 +76,7 @@ extension StepRunner {
                 index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output)
             recorder.observe(
-                .stepEnded(
-                    graph.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
+                .stepEnded(graph.steps[index], ending, milliseconds: 0))
         }
         return true
     }
@@ -87,7 +86,7 @@ extension StepRunner {
         guard let session = try? await pool.session(graph.steps[index].worker),
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
             case .finished = report,
-            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), "the worker")
+            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), .worker)
         else { return nil }
         return ending
     }

@@ -20,7 +20,7 @@ public struct DecideRun: Sendable {
         try await catalog.commit(
             Checkpoint(
                 run: id, at: context.clock.now(), decisions: [decision],
-                runState: .init(.parked, detail: "pause by \(context.who): \(reason)")))
+                runState: .init(.parked, detail: ParkRequest(.pause(by: context.who, reason: reason)).reason)))
     }
 
     /// Gives an unfinished run up. What it began stays unfinished, so that the next plan deploys it again; so is what somebody had
