@@ -164,7 +164,9 @@ struct RunReport {
     var isExecuted: Bool { holder != nil }
 
     /// `running` is only true while a process holds the lock.
-    private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
+    private var isInterrupted: Bool { run.state == .running && holder == nil }
+
+    private var state: String { isInterrupted ? "interrupted" : run.state.rawValue }
 
     static func headline(_ run: Run, _ terminal: Terminal) -> String {
         terminal.escape(
@@ -174,7 +176,7 @@ struct RunReport {
 
     func lines(_ terminal: Terminal) -> [String] {
         var lines = [Self.headline(run, terminal)]
-        if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
+        if isInterrupted { lines.append("interrupted: no process executes it; the same command continues it") }
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
         if let planProblem { lines.append(terminal.escape(planProblem)) }
@@ -196,7 +198,7 @@ struct RunReport {
 
     /// What to do now; nil where nothing is to be done, or a process is at it.
     var advice: String? {
-        guard holder == nil, state != "interrupted" else { return nil }
+        guard holder == nil, !isInterrupted else { return nil }
         return Advice(run, open: open)?.text
     }
 

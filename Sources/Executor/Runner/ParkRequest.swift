@@ -1,3 +1,5 @@
+internal import Catalog
+
 /// Asks a run to bring what is in flight to its end and to begin nothing new.
 public struct ParkRequest: Equatable, Sendable {
     /// Who asks.
@@ -25,6 +27,14 @@ public struct ParkRequest: Equatable, Sendable {
     }
 
     public var code: ErrorCode {
+        switch source {
+        case .signal: .signal
+        case .pause: .paused
+        }
+    }
+
+    /// For the catalog.
+    var cause: RunReason {
         switch source {
         case .signal: .signal
         case .pause: .paused

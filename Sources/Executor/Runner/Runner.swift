@@ -42,8 +42,8 @@ struct Runner: Sendable {
     struct End: Sendable {
         var machine: StepMachine
         var staleFacts: [StaleFact] = []
-        /// Nil where nobody asked to park.
-        var parkReason: String?
+        /// Nil if nobody asked to park.
+        var parkRequest: ParkRequest?
     }
 
     /// Runs until nothing can be done any more.
@@ -93,7 +93,7 @@ struct Runner: Sendable {
         case .promoted(let steps, let refused): return end.machine.promoted(steps, refused: refused)
         case .parkRequested(let request):
             observe(.parking(request))
-            end.parkReason = request.reason
+            end.parkRequest = request
             end.machine.park()
             stepRunner.parking.raise()
         case .patienceEnded: stepRunner.leaving.raise()

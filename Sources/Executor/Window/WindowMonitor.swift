@@ -1,3 +1,4 @@
+internal import Catalog
 public import Model
 internal import Synchronization
 
@@ -12,6 +13,17 @@ public struct WindowHold: Error, Equatable, Sendable {
         case freezesUnreadable
         /// Approvals have lapsed; no opening helps.
         case unapproved
+
+        /// For the catalog.
+        var reason: RunReason {
+            switch self {
+            case .closed: .windowClosed
+            case .tooShort: .windowTooShort
+            case .frozen: .frozen
+            case .freezesUnreadable: .freezesUnreadable
+            case .unapproved: .approvalLapsed
+            }
+        }
     }
 
     public var cause: Cause

@@ -82,7 +82,9 @@ public struct ApplyRun: Sendable {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             let before = resumed?.state == .failed ? RunState.failed : .parked
             let state = try context.catalog.hasBegun(run) ? before : .abandoned
-            try context.catalog.finish(run.id, state: state, detail: "workers were not ready", at: context.clock.now())
+            try context.catalog.finish(
+                run.id, state: state, detail: "workers were not ready", cause: .workersNotReady, at: context.clock.now()
+            )
             throw refusal
         }
     }
@@ -95,6 +97,7 @@ public struct ApplyRun: Sendable {
         if let idle = try catalog.unfinishedRun() {
             try catalog.finish(
                 idle.id, state: .abandoned, detail: "nothing of it had begun when another plan was applied",
+                cause: .superseded,
                 at: context.clock.now())
         }
         let run = try catalog.beginRun(

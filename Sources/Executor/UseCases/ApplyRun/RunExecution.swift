@@ -66,16 +66,16 @@ extension RunExecution {
     private func conclude(_ end: Runner.End, _ recorder: Recorder) throws -> ApplyRun.Ending {
         let catalog = context.catalog
         let result = end.machine.result ?? .parked
-        let hold = result == .parked && end.parkReason == nil ? monitor.hold : nil
+        let hold = result == .parked && end.parkRequest == nil ? monitor.hold : nil
+        let (cause, detail) = reason(of: result, end, hold)
         FaultPoint.reach("before the run ends")
         try catalog.finish(
-            run.id, state: result.runState, detail: detail(of: result, end, hold),
-            cause: result == .stale ? .stale : nil,
+            run.id, state: result.runState, detail: detail, cause: cause,
             drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: context.clock.now())
         FaultPoint.reach("after the run ended")
         let now = try catalog.run(run.id) ?? run
         let leftBehind = try catalog.leftBehind(by: run.id)
-        if result == .parked, end.parkReason == nil, hold == nil, options.lastWave != nil {
+        if result == .parked, end.parkRequest == nil, hold == nil, options.lastWave != nil {
             return .reachedLimit(now, leftBehind: leftBehind)
         }
         if var hold {
@@ -90,7 +90,8 @@ extension RunExecution {
     private func endUnprepared(_ reason: String) throws -> ApplyRun.Ending {
         let catalog = context.catalog
         try catalog.finish(
-            run.id, state: try catalog.hasBegun(run) ? .parked : .abandoned, detail: reason, at: context.clock.now())
+            run.id, state: try catalog.hasBegun(run) ? .parked : .abandoned, detail: reason, cause: .signal,
+            at: context.clock.now())
         return .ended(
             try catalog.run(run.id) ?? run, .parked, problems: [], stale: [],
             leftBehind: try catalog.leftBehind(by: run.id))
@@ -110,11 +111,16 @@ extension RunExecution {
     }
 
     /// Why the run goes no further, for who comes later; nil if its steps say it.
-    private func detail(of result: StepMachine.Result, _ end: Runner.End, _ hold: WindowHold?) -> String? {
+    private func reason(
+        of result: StepMachine.Result, _ end: Runner.End, _ hold: WindowHold?
+    ) -> (cause: RunReason?, detail: String?) {
         switch result {
-        case .parked: end.parkReason ?? hold.map { "\($0)" } ?? options.lastWave.map { _ in "as far as --until says" }
-        case .stale: Self.staleDetail(end.staleFacts)
-        case .succeeded, .failed, .unknown: nil
+        case .parked:
+            if let request = end.parkRequest { return (request.cause, request.reason) }
+            if let hold { return (hold.cause.reason, "\(hold)") }
+            return options.lastWave == nil ? (nil, nil) : (.limitReached, "as far as --until says")
+        case .stale: return (.stale, Self.staleDetail(end.staleFacts))
+        case .succeeded, .failed, .unknown: return (nil, nil)
         }
     }
 

@@ -17,10 +17,11 @@ public struct DecideRun: Sendable {
         _ = try unfinished(id)
         let decision = context.decision(id, .pause, reason)
         if isExecuted { return try catalog.record(decision) }
+        let request = ParkRequest(.pause(by: context.who, reason: reason))
         try await catalog.commit(
             Checkpoint(
                 run: id, at: context.clock.now(), decisions: [decision],
-                runState: .init(.parked, detail: ParkRequest(.pause(by: context.who, reason: reason)).reason)))
+                runState: .init(.parked, detail: request.reason, cause: request.cause)))
     }
 
     /// Gives an unfinished run up. What it began stays unfinished, so that the next plan deploys it again; so is what somebody had

@@ -42,7 +42,8 @@ public struct RefreshCatalog: Sendable {
             guard (try? context.plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
             if !isDryRun {
                 try catalog.finish(
-                    run.id, state: .abandoned, detail: "a refresh that was interrupted", at: context.clock.now())
+                    run.id, state: .abandoned, detail: "a refresh that was interrupted", cause: .refreshInterrupted,
+                    at: context.clock.now())
             }
         }
         let plan = context.emptyPlan(workers, revision: try catalog.snapshot().revision)
