@@ -24,15 +24,15 @@ struct RolloutBench {
             lastWord: numbers[3] == 0 ? nil : Int(numbers[3]))
         let remembered = ContinuousClock.now - began
         let configuration = try BucketConfiguration.read(contents(folder + "/maand.conf"), file: "maand.conf")
-        var rollout = Rollout(
+        var context = ExecutionContext(
             bucketFolder: folder, configuration: configuration,
             catalog: try Catalog.open(in: folder, bucket: configuration.bucketID), store: ContentStore(in: folder),
             who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
             passphrase: { _ in nil }, observe: { _ in })
-        rollout.simulated = transport
+        context.simulated = transport
         let plan = try PlanFile.read(contents(words[2]), file: words[2])
-        let ending = try await rollout.apply(
-            plan, options: .init(retryFailed: true), parkRequests: AsyncStream { _ in })
+        let ending = try await ApplyRun(plan, options: .init(retryFailed: true), in: context)
+            .apply(parkRequests: AsyncStream { _ in })
         let result: [String: Any] = [
             "ended": name(of: ending), "steps": StepGraph(plan.plan).steps.count,
             "seconds": seconds(ContinuousClock.now - began - remembered),
@@ -55,7 +55,7 @@ struct RolloutBench {
 
     private static func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
 
-    private static func name(of ending: Rollout.Ending) -> String {
+    private static func name(of ending: ApplyRun.Ending) -> String {
         switch ending {
         case .nothingToDo: "nothing to do"
         case .alreadyDone: "done already"

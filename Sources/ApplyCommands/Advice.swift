@@ -62,7 +62,7 @@ struct Advice {
     }
 
     /// Of a run that this process has brought so far.
-    init(_ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], isLimited: Bool) {
+    init(_ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], isLimited: Bool) {
         self.run = run.id
         self.result = result
         failed = problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step)

@@ -29,24 +29,24 @@ struct ApplyOptions: ParsableArguments {
             signatures: signatures)
     }
 
-    /// The bucket's parts, opened for writing.
+    /// What the executor works on, opened for writing.
     ///
     /// - Parameters:
     ///   - approval: nil asks for whatever concerns no single plan.
     ///   - isReadOnly: nothing may be written, nor is.
-    func rollout(
+    func context(
         _ approval: ApprovalCheck? = nil, isReadOnly: Bool = false,
         _ observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
-    ) throws -> Rollout {
+    ) throws -> ExecutionContext {
         let configuration = try configuration()
         let catalog =
             isReadOnly
             ? try Catalog.openReadOnly(in: folder, bucket: configuration.bucketID)
                 ?? Catalog.inMemory(bucket: configuration.bucketID)
             : try Catalog.open(in: folder, bucket: configuration.bucketID)
-        var rollout = bucket.rollout(configuration, catalog, observe: observe)
-        rollout.approval = approval ?? self.approval()
-        return rollout
+        var context = bucket.context(configuration, catalog, observe: observe)
+        context.approval = approval ?? self.approval()
+        return context
     }
 
     /// The catalog for reading; nil before the first apply.

@@ -26,7 +26,7 @@ struct PauseCommand: AsyncParsableCommand {
                 lock = nil
             }
             defer { withExtendedLifetime(lock) {} }
-            try await options.rollout().pause(run, isExecuted: lock == nil, reason: reason)
+            try await DecideRun(in: options.context()).pause(run, isExecuted: lock == nil, reason: reason)
             options.terminal.print(
                 lock == nil
                     ? "Run \(run) is asked to park: what is in flight finishes." : "Run \(run) is paused.")
@@ -52,7 +52,7 @@ struct AbandonCommand: AsyncParsableCommand {
             let lock = try options.lock(plan: nil)
             defer { withExtendedLifetime(lock) {} }
             let terminal = options.terminal
-            for note in try await options.rollout().abandon(run, reason: reason) {
+            for note in try await DecideRun(in: options.context()).abandon(run, reason: reason) {
                 terminal.printError(terminal.styled("warning", .yellow) + ": " + terminal.escape(note))
             }
             terminal.print("Run \(run) is abandoned. Plan again: what it began, if anything, will act.")
@@ -85,7 +85,7 @@ struct ResolveCommand: AsyncParsableCommand {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
             defer { withExtendedLifetime(lock) {} }
-            try await options.rollout().resolve(
+            try await DecideRun(in: options.context()).resolve(
                 run, step: StepID(step), succeeded: verdict == .succeeded, reason: reason)
             options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
         }

@@ -1,4 +1,5 @@
 import Commands
+import Executor
 import Foundation
 
 extension BucketOptions {
@@ -8,7 +9,9 @@ extension BucketOptions {
     /// - Throws: `Failure` where it is the plan or lies among the bucket's own files.
     func checkIsNoFileOfTheBucket(_ events: String, plan: String?) throws {
         func refuse(_ what: String) -> Failure {
-            Failure(.invalidInput, "--events: \(events) \(what), and nothing was appended. Name a file of its own.")
+            Failure(
+                .invalidInput, code: .fileNotWritten,
+                "--events: \(events) \(what), and nothing was appended. Name a file of its own.")
         }
         if let plan, Self.isSame(events, plan) { throw refuse("is the plan") }
         var status = stat()

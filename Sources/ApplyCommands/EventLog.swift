@@ -14,20 +14,85 @@ final class EventLog: Sendable {
         do throws(HostFiles.Problem) {
             descriptor = try HostFiles.openForAppending(path)
         } catch {
-            throw Failure(.invalidInput, "\(path) cannot be written: \(error.message)")
+            throw Failure(.invalidInput, code: .fileNotWritten, "\(path) cannot be written: \(error.message)")
         }
         file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
     }
 
-    private struct Line: Encodable {
+    fileprivate struct Line: Encodable {
         var at: Int64
         var event: String
         var step: String?
         var attempt: Int?
+        /// A stable word for why, beside the sentence in `detail`.
+        var code: String?
         var outcome: String?
         var milliseconds: Int64?
         var allocations: [String]?
         var detail: String?
+    }
+
+    func write(_ event: RunEvent) { write(Line(event)) }
+
+    /// The command ends for this reason, with nothing done or nothing more.
+    func write(_ failure: Failure) {
+        write(Line("refused", failure.description, code: failure.code.rawValue))
+    }
+
+    private func write(_ line: Line) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Losing a line of this log is no reason to stop a rollout; what counts is in the database.
+        guard let bytes = try? encoder.encode(line) else { return }
+        file.withLock { try? $0.write(contentsOf: bytes + Data([0x0a])) }
+    }
+}
+
+extension EventLog.Line {
+    fileprivate init(_ event: RunEvent) {
+        switch event {
+        case .stepStarted(let step, let attempt):
+            self.init("step_started", step: step, attempt: attempt)
+        case .stepResumed(let step, let attempt):
+            self.init("step_resumed", step: step, attempt: attempt)
+        case .stepEnded(let step, let outcome, let code, let detail, let milliseconds):
+            self.init("step_ended", detail, step: step, code: code)
+            self.outcome = Self.word(outcome)
+            self.milliseconds = milliseconds
+        case .promoted(let allocations, let version):
+            self.init("promoted", version)
+            self.allocations = allocations.map(\.description)
+        case .renamed(let rename):
+            self.init("renamed", rename.description)
+            step = StepID.renames.text
+        case .leftBehind(let allocation, let reason):
+            self.init("left_behind", reason)
+            allocations = [allocation.description]
+        case .gateWaiting(let step, let tries, _, let problem):
+            self.init("gate_waiting", problem, step: step, attempt: tries)
+        case .baking(let step, let seconds):
+            self.init("baking", step: step)
+            milliseconds = Int64(seconds) * 1000
+        case .parking(let request): self.init("parking", request.reason, code: request.code.rawValue)
+        case .waiting(let waits, let more):
+            let text = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
+            self.init("waiting", more > 0 ? "\(text) and \(more) more" : text)
+        case .admitted(let batch, let seconds, _, let end, let cutoff):
+            self.init("batch_admitted", "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
+            milliseconds = Int64(seconds) * 1000
+        case .held(let batch, let hold):
+            let text = [batch, hold.reason].compactMap(\.self).joined(separator: ": ")
+            self.init("batch_held", text, code: hold.code.rawValue)
+        case .warning(let warning): self.init("warning", "\(warning)", code: warning.code.rawValue)
+        }
+    }
+
+    fileprivate init(
+        _ event: String, _ detail: String? = nil, step: Step? = nil, attempt: Int? = nil, code: String? = nil
+    ) {
+        self.init(
+            at: Clock.system.now().milliseconds, event: event, step: step?.id.text, attempt: attempt, code: code,
+            detail: detail)
     }
 
     private static func word(_ outcome: StepMachine.Outcome) -> String {
@@ -39,68 +104,5 @@ final class EventLog: Sendable {
         case .stale: "stale"
         case .interrupted: "interrupted"
         }
-    }
-
-    func write(_ event: RunEvent) {
-        var line = Line(at: Clock.system.now().milliseconds, event: "")
-        switch event {
-        case .stepStarted(let step, let attempt):
-            line.event = "step_started"
-            line.step = step.id.text
-            line.attempt = attempt
-        case .stepResumed(let step, let attempt):
-            line.event = "step_resumed"
-            line.step = step.id.text
-            line.attempt = attempt
-        case .stepEnded(let step, let outcome, let detail, let milliseconds):
-            line.event = "step_ended"
-            line.step = step.id.text
-            line.outcome = Self.word(outcome)
-            line.detail = detail
-            line.milliseconds = milliseconds
-        case .promoted(let allocations, let version):
-            line.event = "promoted"
-            line.allocations = allocations.map(\.description)
-            line.detail = version
-        case .renamed(let rename):
-            line.event = "renamed"
-            line.step = StepID.renames.text
-            line.detail = rename.description
-        case .leftBehind(let allocation, let reason):
-            line.event = "left_behind"
-            line.allocations = [allocation.description]
-            line.detail = reason
-        case .gateWaiting(let step, let tries, _, let problem):
-            line.event = "gate_waiting"
-            line.step = step.id.text
-            line.attempt = tries
-            line.detail = problem
-        case .waiting(let waits, let more):
-            line.event = "waiting"
-            line.detail = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
-            if more > 0 { line.detail? += " and \(more) more" }
-        case .baking(let step, let seconds):
-            line.event = "baking"
-            line.step = step.id.text
-            line.milliseconds = Int64(seconds) * 1000
-        case .parking(let reason):
-            line.event = "parking"
-            line.detail = reason
-        case .admitted(let batch, let seconds, _, let end, let cutoff):
-            line.event = "batch_admitted"
-            line.detail = "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)"
-            line.milliseconds = Int64(seconds) * 1000
-        case .held(let batch, let reason):
-            line.event = "batch_held"
-            line.detail = [batch, reason].compactMap(\.self).joined(separator: ": ")
-        case .warning(let text):
-            line.event = "warning"
-            line.detail = text
-        }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Losing a line of this log is no reason to stop a rollout; what counts is in the database.
-        guard let bytes = try? encoder.encode(line) else { return }
-        file.withLock { try? $0.write(contentsOf: bytes + Data([0x0a])) }
     }
 }

@@ -1,46 +1,24 @@
 import ArgumentParser
 import Commands
 import Executor
-import Workers
 import YAML
 
 extension Failure {
-    /// Finds the exit code of an error of any of the modules.
-    init(of error: any Error) {
-        switch error {
-        case let refusal as RolloutError: self.init(Self.status(of: refusal), refusal.description)
-        case let hold as WindowHold: self.init(hold.isUnapproved ? .notApproved : .tryLater, "\(hold)")
-        case let failure as TransportFailure: self.init(.invalidInput, failure.description)
-        default: self = Failure(error) ?? Failure(.failed, "\(error)")
-        }
-    }
+    /// Finds the exit code of any error.
+    init(of error: any Error) { self = Failure(error) ?? Failure(.failed, "\(error)") }
 
-    /// A refusal, with the plan that it is about.
-    init(_ refusal: RolloutError, plan: String) {
-        self.init(Self.status(of: refusal), "\(plan): \(refusal)")
-    }
-
-    private static func status(of refusal: RolloutError) -> Exit {
-        switch refusal {
-        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .hooks, .notDeployed,
-            .noSuchRun, .notUnfinished,
-            .noSuchStep,
-            .notUnknown,
-            .freezes, .neverFits:
-            .invalidInput
-        case .unfinishedRun: .unfinishedRun
-        case .abandoned, .stale, .knownOtherwise, .renamedSince, .otherMachines, .zone, .tooLate, .opensTooLate,
-            .windowIsOver:
-            .stale
-        case .preflight: .unreachable
-        case .hookPort: .tryLater
-        case .notApproved: .notApproved
-        }
+    /// An error that is about a plan.
+    init(_ error: any Error, plan: String) {
+        let failure = Failure(of: error)
+        self.init(failure.status, code: failure.code, "\(plan): \(failure.message)", failure.note)
     }
 }
 
 /// Runs a command's body; prints an error for people and leaves with its exit code.
-func reportingFailures(_ body: () async throws -> Void) async throws {
+///
+/// - Parameter isJSON: the command prints JSON: an error is also an object on standard output,
+///   `{"error": {"code": ..., "message": ...}}`.
+func reportingFailures(isJSON: Bool = false, _ body: () async throws -> Void) async throws {
     Signals.surviveClosedPipes()
     do {
         try await body()
@@ -51,6 +29,8 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         let lines = "maand-apply: \(failure.message)".split(separator: "\n", omittingEmptySubsequences: false)
         printNotice(lines.map { VisibleText.escape(String($0), for: .terminal) }.joined(separator: "\n"))
         if let note = failure.note { printNotice("  \(VisibleText.escape(note, for: .terminal))") }
-        throw ExitCode(failure.code.rawValue)
+        // The sentence is on standard error already, if nobody reads this one.
+        if isJSON { try? printResult(Array(failure.document.text.utf8)) }
+        throw ExitCode(failure.status.rawValue)
     }
 }

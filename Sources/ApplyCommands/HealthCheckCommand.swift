@@ -23,20 +23,23 @@ struct HealthCheckCommand: AsyncParsableCommand {
     @Option(help: "How to print.") var format = OutputFormat.text
 
     func run() async throws {
-        try await reportingFailures {
+        try await reportingFailures(isJSON: format == .json) {
             let names = try jobs.map(Self.names) ?? []
             guard try options.catalog() != nil else {
                 if !names.isEmpty { throw RolloutError.notDeployed(names) }
                 return show([])
             }
             let terminal = options.terminal
-            let rollout = try options.rollout { event in
-                if case .warning(let text) = event { terminal.printError("warning: \(terminal.escape(text))") }
+            let context = try options.context { event in
+                if case .warning(let warning) = event {
+                    terminal.printError("warning: \(terminal.escape("\(warning)"))")
+                }
             }
+            let health = CheckHealth(in: context)
             // Hooks have their receipts in the bucket, as those of a rollout.
-            let lock = try rollout.healthNeedsHooks(of: names) ? try options.lock(plan: nil) : nil
+            let lock = try health.needsHooks(names) ? try options.lock(plan: nil) : nil
             defer { withExtendedLifetime(lock) {} }
-            let found = try await rollout.health(of: names, waits: wait) { job, tries, problem in
+            let found = try await health.check(names, waits: wait) { job, tries, problem in
                 terminal.printError("… \(job)  try \(tries): \(terminal.escape(problem))")
             }
             show(found)
@@ -46,18 +49,20 @@ struct HealthCheckCommand: AsyncParsableCommand {
 
     private static func names(_ text: String) throws -> [JobName] {
         try JobName.list(text) { part in
-            Failure(.invalidInput, "--jobs: \"\(part)\" cannot be the name of a job. Separate names by commas.")
+            Failure(
+                .invalidInput, code: .usage,
+                "--jobs: \"\(part)\" cannot be the name of a job. Separate names by commas.")
         }
     }
 
-    private func show(_ found: [Rollout.Health]) {
+    private func show(_ found: [CheckHealth.Health]) {
         switch format {
         case .text: showText(found)
         case .json: showJSON(found)
         }
     }
 
-    private func showText(_ found: [Rollout.Health]) {
+    private func showText(_ found: [CheckHealth.Health]) {
         let terminal = options.terminal
         if found.isEmpty { terminal.print("Nothing is deployed.") }
         for health in found {
@@ -75,7 +80,7 @@ struct HealthCheckCommand: AsyncParsableCommand {
     }
 
     /// Stable keys, for programs.
-    private func showJSON(_ found: [Rollout.Health]) {
+    private func showJSON(_ found: [CheckHealth.Health]) {
         struct Row: Encodable {
             var job: String
             var version: String

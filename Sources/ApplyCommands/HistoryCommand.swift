@@ -15,7 +15,7 @@ struct HistoryCommand: AsyncParsableCommand {
     @Option(help: "How to print.") var format = OutputFormat.text
 
     func run() async throws {
-        try await reportingFailures {
+        try await reportingFailures(isJSON: format == .json) {
             let catalog = try options.catalog()
             let entries = try catalog?.runs(limit: limit).map { try Entry($0, catalog) } ?? []
             switch format {
@@ -65,7 +65,8 @@ struct HistoryCommand: AsyncParsableCommand {
             Row(
                 run: run.id.number, state: run.state.rawValue, plan: run.plan.description,
                 started_at: run.startedAt.utcText, started_by: run.startedBy,
-                ended_at: run.endedAt?.utcText, detail: run.detail, policy: approvals?.digest.description,
+                ended_at: run.endedAt?.utcText, code: run.cause?.rawValue, detail: run.detail,
+                policy: approvals?.digest.description,
                 approvals: approvals?.approvals.map { .init(principal: $0.principal, key: $0.key) },
                 decisions: decisions.map {
                     .init(
@@ -92,6 +93,8 @@ struct HistoryCommand: AsyncParsableCommand {
         var started_at: String
         var started_by: String
         var ended_at: String?
+        /// Why it is in its state, as a word beside `detail`.
+        var code: String?
         var detail: String?
         var policy: String?
         /// Nil where the run needed none.

@@ -21,7 +21,7 @@ final class ProgressPrinter: Sendable {
                 line("▸", .faint, step, attempt > 1 ? "attempt \(attempt)" : nil)
             case .stepResumed(let step, _):
                 line("↻", .yellow, step, "begun before the interruption; asking what became of it")
-            case .stepEnded(let step, let outcome, let detail, let milliseconds):
+            case .stepEnded(let step, let outcome, _, let detail, let milliseconds):
                 let seconds = String(format: "%.1f s", Double(milliseconds) / 1000)
                 let (mark, style) = Self.mark(of: outcome)
                 line(mark, style, step, [seconds, detail].compactMap { $0 }.joined(separator: ": "))
@@ -43,27 +43,27 @@ final class ProgressPrinter: Sendable {
                         + (more > 0 ? " and \(more) more" : ""))
             case .baking(let step, let seconds):
                 line("…", .faint, step, "\(seconds) s to go; Ctrl-C parks the run")
-            case .parking(let reason):
+            case .parking(let request):
                 terminal.print(
                     terminal.styled("parking", .yellow)
-                        + " after \(reason): what is in flight finishes, nothing new begins")
+                        + " after \(request.reason): what is in flight finishes, nothing new begins")
             case .admitted(let batch, let seconds, let isRecorded, let end, let cutoff):
                 let basis = isRecorded ? "as before" : "by its timeouts"
                 terminal.print(
                     "\(terminal.styled("…", .faint)) \(terminal.escape(batch))  expected to take \(seconds) s \(basis), "
                         + "until \(end.utcText); cutoff \(cutoff.utcText)")
-            case .held(let batch, let reason):
+            case .held(let batch, let hold):
                 let what = batch.map { "\(terminal.escape($0)) does not begin: " } ?? ""
-                terminal.print("\(terminal.styled("holding", .yellow))  \(what)\(terminal.escape(reason))")
-            case .warning(let text):
-                terminal.print("\(terminal.styled("warning", .yellow)): \(terminal.escape(text))")
+                terminal.print("\(terminal.styled("holding", .yellow))  \(what)\(terminal.escape(hold.reason))")
+            case .warning(let warning):
+                terminal.print("\(terminal.styled("warning", .yellow)): \(terminal.escape("\(warning)"))")
             }
         }
     }
 
     /// The last lines: how it ended, why, and what to do now.
     func conclude(
-        _ run: Run, _ result: StepMachine.Result, _ problems: [Rollout.Problem], _ stale: [StaleFact],
+        _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ stale: [StaleFact],
         _ leftBehind: [LeftBehind], _ advice: Advice
     ) {
         for fact in stale.prefix(20) {

@@ -69,7 +69,7 @@ struct RunCommand: AsyncParsableCommand {
             if dryRun { return try await preview(file) }
             while let hold = try await applyOnce(file) {
                 guard wait, let next = hold.next else {
-                    throw Failure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+                    throw Failure(hold, plan: planName)
                 }
                 say("\(hold.reason). Waiting for the next opening: \(hold.nextText ?? next.utcText)")
                 try await sleep(until: next, file)
@@ -90,8 +90,8 @@ struct RunCommand: AsyncParsableCommand {
         while true {
             do {
                 return try options.lock(plan: file.id)
-            } catch let failure as Failure where wait && failure.code == .tryLater {
-                if !isTold { say("\(failure) Waiting for it.") }
+            } catch let error as LockError where wait && error.code == .bucketLocked {
+                if !isTold { say("\(error) Waiting for it.") }
                 isTold = true
                 try await sleep(until: Timestamp(milliseconds: Clock.system.now().milliseconds + 1000), file)
             }
@@ -99,10 +99,10 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// What somebody has asked for while this process waits: `pause` means it, too.
-    private func paused(_ file: PlanFile, since: Timestamp) throws -> String? {
+    private func paused(_ file: PlanFile, since: Timestamp) throws -> ParkRequest? {
         guard let catalog = try options.catalog(), let run = try catalog.latestRun(of: file.id) else { return nil }
         return try catalog.decisions(run.id).last { $0.what == .pause && $0.at >= since }.map {
-            "pause by \($0.by): \($0.reason)"
+            ParkRequest(.pause(by: $0.by, reason: $0.reason))
         }
     }
 
@@ -131,16 +131,22 @@ struct RunCommand: AsyncParsableCommand {
             try options.bucket.checkIsNoFileOfTheBucket(events, plan: plan == "-" ? nil : plan)
             return try EventLog(appendingTo: events)
         }
-        let rollout = try options.rollout(approval) { event in
+        let context = try options.context(approval) { event in
             progress.show(event)
             log?.write(event)
         }
-        defer { rollout.close() }
+        defer { context.close() }
         if !file.plan.isEmpty, isWithoutPolicy {
             say("Nobody's approval was asked for: this host has no approval policy.")
         }
-        let ending = try await rollout.apply(
-            file, options: choices(for: file.plan), parkRequests: Signals.parkRequests())
+        let ending: ApplyRun.Ending
+        do {
+            ending = try await ApplyRun(file, options: choices(for: file.plan), in: context)
+                .apply(parkRequests: Signals.parkRequests())
+        } catch {
+            log?.write(Failure(of: error))
+            throw error
+        }
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
@@ -164,8 +170,8 @@ struct RunCommand: AsyncParsableCommand {
     /// Where there is one that cannot be read, the rollout says so.
     private var isWithoutPolicy: Bool { do { return try approval.policy() == nil } catch { return false } }
 
-    private func choices(for plan: Plan) -> Rollout.Options {
-        Rollout.Options(
+    private func choices(for plan: Plan) -> ApplyRun.Options {
+        ApplyRun.Options(
             retryFailed: retryFailed,
             lastWave: until.map { limit in plan.waves.lastIndex { $0.deploymentSequence <= limit.sequence } ?? -1 },
             takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)
@@ -179,8 +185,8 @@ struct RunCommand: AsyncParsableCommand {
 
     private func preview(_ file: PlanFile) async throws {
         do {
-            let rollout = try options.rollout(approval, isReadOnly: true)
-            switch try await rollout.preview(file, options: choices(for: file.plan)) {
+            let context = try options.context(approval, isReadOnly: true)
+            switch try await ApplyRun(file, options: choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
             case .steps(let steps):
@@ -193,7 +199,7 @@ struct RunCommand: AsyncParsableCommand {
         } catch let refusal as RolloutError {
             throw Failure(refusal, plan: planName)
         } catch let hold as WindowHold {
-            throw Failure(hold.isUnapproved ? .notApproved : .tryLater, "\(planName): \(hold)")
+            throw Failure(hold, plan: planName)
         }
     }
 
@@ -224,10 +230,10 @@ struct RunCommand: AsyncParsableCommand {
             return try InputFile.read(plan, limit: PlanFile.maximumSize, followsLink: !isStrict)
         } catch {
             if isStrict, error.isLink {
-                throw Failure(.notApproved, "\(plan) is a symbolic link. Name the plan itself.")
+                throw Failure(.notApproved, code: .symbolicLink, "\(plan) is a symbolic link. Name the plan itself.")
             }
             let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
-            throw Failure(.invalidInput, "\(plan) cannot be read: \(error.message)\(advice)")
+            throw Failure(.invalidInput, code: .fileUnreadable, "\(plan) cannot be read: \(error.message)\(advice)")
         }
     }
 }

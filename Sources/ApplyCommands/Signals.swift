@@ -62,7 +62,7 @@ enum Signals {
                 if Int32(byte) != SIGHUP { count += 1 }
                 // Everything that matters is in the database: leaving here is a kill in good order.
                 if count > 1 { _exit(Exit.tryLater.rawValue) }
-                let request = ParkRequest(name(Int32(byte)), isUrgent: true)
+                let request = ParkRequest(.signal(name(Int32(byte))))
                 received.withLock { received in
                     received.requests.append(request)
                     received.listener?.yield(request)

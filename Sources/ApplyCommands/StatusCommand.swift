@@ -18,7 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "Print again whenever it changes, until no process executes the run any more.") var watch = false
 
     func run() async throws {
-        try await reportingFailures {
+        try await reportingFailures(isJSON: format == .json) {
             guard var report = try report() else {
                 if let run { throw RolloutError.noSuchRun(run) }
                 options.terminal.print(format == .json ? "null" : "There is no run yet.")
@@ -160,7 +160,9 @@ struct RunReport {
     var isExecuted: Bool { holder != nil }
 
     /// `running` is only true while a process holds the lock.
-    private var state: String { run.state == .running && holder == nil ? "interrupted" : run.state.rawValue }
+    private var isInterrupted: Bool { run.state == .running && holder == nil }
+
+    private var state: String { isInterrupted ? "interrupted" : run.state.rawValue }
 
     static func headline(_ run: Run, _ terminal: Terminal) -> String {
         terminal.escape(
@@ -170,7 +172,7 @@ struct RunReport {
 
     func lines(_ terminal: Terminal) -> [String] {
         var lines = [Self.headline(run, terminal)]
-        if state == "interrupted" { lines.append("interrupted: no process executes it; the same command continues it") }
+        if isInterrupted { lines.append("interrupted: no process executes it; the same command continues it") }
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
         if let planProblem { lines.append(terminal.escape(planProblem)) }
@@ -192,7 +194,7 @@ struct RunReport {
 
     /// What to do now; nil where nothing is to be done, or a process is at it.
     var advice: String? {
-        guard holder == nil, state != "interrupted" else { return nil }
+        guard holder == nil, !isInterrupted else { return nil }
         return Advice(run, open: open)?.text
     }
 
@@ -219,6 +221,8 @@ struct RunReport {
             var started_at: String
             var started_by: String
             var ended_at: String?
+            /// Why it is in its state, as a word beside `detail`.
+            var code: String?
             var detail: String?
             var pid: Int?
             /// Only where the plan cannot be read.
@@ -235,7 +239,7 @@ struct RunReport {
         }
         let document = Document(
             run: run.id.number, state: state, plan: run.plan.description, started_at: run.startedAt.utcText,
-            started_by: run.startedBy, ended_at: run.endedAt?.utcText, detail: run.detail,
+            started_by: run.startedBy, ended_at: run.endedAt?.utcText, code: run.cause?.rawValue, detail: run.detail,
             pid: holder?.pid, plan_problem: planProblem, jobs: rows,
             steps: open.map {
                 StepRow(

@@ -12,11 +12,11 @@ struct Waiting {
     /// - Parameter isEnded: looked at between the pieces; says why nobody waits any more.
     static func until(
         _ instant: Timestamp, _ clock: Clock, _ requests: AsyncStream<ParkRequest>,
-        isEnded: @escaping @Sendable () throws -> String?
+        isEnded: @escaping @Sendable () throws -> ParkRequest?
     ) async throws {
-        try await withThrowingTaskGroup(of: String?.self) { group in
+        try await withThrowingTaskGroup(of: ParkRequest?.self) { group in
             group.addTask {
-                for await request in requests { return request.reason }
+                for await request in requests { return request }
                 return nil
             }
             group.addTask {
@@ -24,13 +24,14 @@ struct Waiting {
                     let rest = instant.milliseconds - clock.now().milliseconds
                     // Also where it has come already, so that nobody can turn in circles without a pause.
                     try await clock.sleep(.milliseconds(min(max(rest, 200), Self.piece)))
-                    if let reason = try isEnded() { return reason }
+                    if let request = try isEnded() { return request }
                 } while clock.now() < instant
                 return nil
             }
             defer { group.cancelAll() }
-            if let reason = try await group.next() ?? nil {
-                throw Failure(.tryLater, "\(reason) ended the waiting. Run the same command again.")
+            if let request = try await group.next() ?? nil {
+                throw Failure(
+                    .tryLater, code: request.code, "\(request.reason) ended the waiting. Run the same command again.")
             }
         }
     }

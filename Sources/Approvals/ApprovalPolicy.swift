@@ -153,7 +153,8 @@ extension ApprovalPolicy {
         for job in plan.touchedJobs.sorted() {
             if let number = jobs[job] { found.append((number, "job \(job)")) }
         }
-        let workers = tags.isEmpty ? [] : plan.fleet.workers.map { (name: $0.worker, tags: known.tags(of: $0, in: plan)) }
+        let workers =
+            tags.isEmpty ? [] : plan.fleet.workers.map { (name: $0.worker, tags: known.tags(of: $0, in: plan)) }
         let isStranger = { (name: WorkerName, isKnown: Bool) in !isKnown && !isUntagged(name) }
         let removed = plan.fleet.workers.first(where: \.isRemoved)?.worker
         let stranger = workers.first { isStranger($0.name, $0.tags.isKnown) }?.name

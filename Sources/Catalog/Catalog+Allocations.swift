@@ -5,41 +5,14 @@ extension Catalog {
     /// Writes one change of what runs where, within the transaction that is open.
     func apply(_ change: CatalogChange, run: RunID, at now: Timestamp, _ db: Database) throws {
         switch change {
-        case .began(let allocation, let release):
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO allocation (
-                        job, worker, run, changed_at, standing, unfinished_version, unfinished_content, unfinished_rules)
-                    VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
-                    ON CONFLICT (job, worker) DO UPDATE SET
-                        run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
-                        unfinished_version = excluded.unfinished_version,
-                        unfinished_content = excluded.unfinished_content,
-                        unfinished_rules = excluded.unfinished_rules
-                    """
-            ).execute(arguments: Self.arguments(allocation, run, now, release))
-            try forgetDrift(of: allocation, db)
+        case .began(let allocation, let release): try begin(allocation, release, run, now, db)
         case .drifted(let allocation, let release):
             try db.cachedStatement(
                 sql: "INSERT OR REPLACE INTO drifted (job, worker, version, content, run) VALUES (?, ?, ?, ?, ?)"
             ).execute(arguments: [
                 allocation.job.text, allocation.worker.text, release.version, release.content.hex, run.number,
             ])
-        case .promoted(let allocation, let release):
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO allocation (
-                        job, worker, run, changed_at, standing, promoted_version, promoted_content, promoted_rules)
-                    VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
-                    ON CONFLICT (job, worker) DO UPDATE SET
-                        run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
-                        promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
-                        promoted_rules = excluded.promoted_rules,
-                        unfinished_version = NULL, unfinished_content = NULL
-                    """
-            ).execute(arguments: Self.arguments(allocation, run, now, release))
-            try forgetDrift(of: allocation, db)
-            try count(release, of: allocation.job, run, now, db)
+        case .promoted(let allocation, let release): try promote(allocation, release, run, now, db)
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
             try stop(
@@ -72,6 +45,43 @@ extension Catalog {
         case .renamed(let renames): try rename(renames, db)
         case .seen(let worker, let machine): try remember(machine, of: worker, db)
         }
+    }
+
+    private func begin(
+        _ allocation: AllocationID, _ release: Release, _ run: RunID, _ now: Timestamp, _ db: Database
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO allocation (
+                    job, worker, run, changed_at, standing, unfinished_version, unfinished_content, unfinished_rules)
+                VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
+                ON CONFLICT (job, worker) DO UPDATE SET
+                    run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                    unfinished_version = excluded.unfinished_version,
+                    unfinished_content = excluded.unfinished_content,
+                    unfinished_rules = excluded.unfinished_rules
+                """
+        ).execute(arguments: Self.arguments(allocation, run, now, release))
+        try forgetDrift(of: allocation, db)
+    }
+
+    private func promote(
+        _ allocation: AllocationID, _ release: Release, _ run: RunID, _ now: Timestamp, _ db: Database
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO allocation (
+                    job, worker, run, changed_at, standing, promoted_version, promoted_content, promoted_rules)
+                VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
+                ON CONFLICT (job, worker) DO UPDATE SET
+                    run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                    promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
+                    promoted_rules = excluded.promoted_rules,
+                    unfinished_version = NULL, unfinished_content = NULL
+                """
+        ).execute(arguments: Self.arguments(allocation, run, now, release))
+        try forgetDrift(of: allocation, db)
+        try count(release, of: allocation.job, run, now, db)
     }
 
     /// What is unfinished is the stop itself, and not a rollout that has left files of its own there.

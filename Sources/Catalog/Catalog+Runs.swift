@@ -78,7 +78,7 @@ extension Catalog {
     /// - Parameter drifts: where somebody has changed what the run depends on, and what it was to bring there; in the place
     ///   of what was recorded of it before.
     public func finish(
-        _ run: RunID, state: RunState, detail: String?, cause: RunCause? = nil, drifts: [AllocationID: Release] = [:],
+        _ run: RunID, state: RunState, detail: String?, cause: RunReason? = nil, drifts: [AllocationID: Release] = [:],
         at now: Timestamp
     ) throws(CatalogError) {
         try write { db in

@@ -38,9 +38,9 @@ public struct Checkpoint: Equatable, Sendable {
         /// Why, for people.
         public var detail: String?
         /// Why, for programs.
-        public var cause: RunCause?
+        public var cause: RunReason?
 
-        public init(_ state: RunState, detail: String? = nil, cause: RunCause? = nil) {
+        public init(_ state: RunState, detail: String? = nil, cause: RunReason? = nil) {
             self.state = state
             self.detail = detail
             self.cause = cause

@@ -21,11 +21,11 @@ public struct Run: Equatable, Sendable {
     /// Why it is in this state, for people.
     public let detail: String?
     /// The same for programs; nil if the state says all.
-    public let cause: RunCause?
+    public let cause: RunReason?
 
     public init(
         id: RunID, nonce: String, plan: Digest, state: RunState, startedAt: Timestamp, endedAt: Timestamp? = nil,
-        startedBy: String, baseRevision: Int, detail: String? = nil, cause: RunCause? = nil
+        startedBy: String, baseRevision: Int, detail: String? = nil, cause: RunReason? = nil
     ) {
         self.cause = cause
         self.id = id

@@ -35,23 +35,19 @@ package struct BucketOptions: ParsableArguments {
     /// Locks the bucket until the value is released.
     ///
     /// - Parameter plan: the plan that is applied meanwhile; nil for none.
-    /// - Throws: `Failure` with exit code 75 while another process holds it.
-    package func lock(plan: Digest?) throws -> BucketLock {
-        do {
-            return try BucketLock.acquire(in: folder, plan: plan, at: Clock.system.now())
-        } catch LockError.held(let holder, let path) {
-            throw Failure(.tryLater, "\(LockError.held(by: holder, path: path))")
-        }
+    /// - Throws: `LockError`; while another process holds it, `LockError.held`.
+    package func lock(plan: Digest?) throws(LockError) -> BucketLock {
+        try BucketLock.acquire(in: folder, plan: plan, at: Clock.system.now())
     }
 
-    /// The bucket's parts, for work on its workers.
+    /// What the executor works on.
     ///
     /// - Parameter observe: gets what happens, from several tasks at a time.
-    package func rollout(
+    package func context(
         _ configuration: BucketConfiguration, _ catalog: Catalog,
         observe: @escaping @Sendable (RunEvent) -> Void = { _ in }
-    ) -> Rollout {
-        Rollout(
+    ) -> ExecutionContext {
+        ExecutionContext(
             bucketFolder: folder, configuration: configuration, catalog: catalog, store: ContentStore(in: folder),
             who: ControlHost.who, controller: ControlHost.controller, clock: .system, nonce: ControlHost.nonce,
             passphrase: ControlHost.askPassphrase, observe: observe)

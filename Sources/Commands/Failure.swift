@@ -1,33 +1,45 @@
-internal import Approvals
-internal import Catalog
-internal import YAML
+package import Executor
+package import YAML
 
 /// Why a command ends: its exit code, what happened, and what to do now.
-package struct Failure: Error, CustomStringConvertible {
-    package let code: Exit
+package struct Failure: CodedError {
+    package let status: Exit
+    package let code: ErrorCode
     /// May have several lines; not escaped.
     package let message: String
     /// What to do now, if the message does not say it; one line, not escaped.
     package let note: String?
 
-    package var description: String { message }
-
-    package init(_ code: Exit, _ message: String, _ note: String? = nil) {
-        self.code = code
+    /// - Parameter code: nil for the general one of the exit code.
+    package init(_ status: Exit, code: ErrorCode? = nil, _ message: String, _ note: String? = nil) {
+        self.status = status
+        self.code = code ?? status.code
         self.message = message
         self.note = note
     }
 
-    /// Finds the exit code of an error of the modules that both programs use; nil for other errors.
+    /// Finds the exit code of an error of any of the modules; nil for errors of the argument parser and of the system.
     package init?(_ error: any Error) {
-        switch error {
-        case let failure as Failure: self = failure
-        case let failure as InputFailure: self.init(.invalidInput, failure.description)
-        case let problem as ApprovalProblem: self.init(.notApproved, problem.description)
-        case CatalogError.otherBucket: self.init(.invalidInput, "\(error)")
-        case let error as CatalogError: self.init(.failed, error.description)
-        case let error as StoreError: self.init(.failed, error.description)
-        default: return nil
+        if let failure = error as? Failure {
+            self = failure
+        } else if let status = Exit(of: error), let error = error as? any CodedError {
+            self.init(status, code: error.code, error.description)
+        } else {
+            return nil
         }
+    }
+
+    package var description: String { [message, note].compactMap(\.self).joined(separator: "\n") }
+}
+
+/// A command that prints JSON if it is asked to; its errors are then also objects on standard output.
+package protocol JSONCommand {
+    var printsJSON: Bool { get }
+}
+
+extension CodedError {
+    /// `{"error": {"code": ..., "message": ...}}`
+    package var document: JSON {
+        .object([("error", .object([("code", .string(code.rawValue)), ("message", .string(description))]))])
     }
 }

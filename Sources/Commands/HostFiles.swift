@@ -34,16 +34,16 @@ package enum HostFiles {
     ///   - path: `-` is standard input.
     ///   - limit: most bytes to accept.
     ///   - name: begins the message in place of the path.
-    ///   - code: the exit code if it cannot be read.
+    ///   - status: the exit code if it cannot be read.
     ///   - note: what to do then.
     /// - Throws: `Failure`.
     package static func read(
-        _ path: String, limit: Int, as name: String? = nil, _ code: Exit = .invalidInput, note: String? = nil
+        _ path: String, limit: Int, as name: String? = nil, _ status: Exit = .invalidInput, note: String? = nil
     ) throws -> [UInt8] {
         do throws(InputFile.Problem) {
             return try InputFile.read(path, limit: limit)
         } catch {
-            throw Failure(code, "\(name ?? path) cannot be read: \(error.message)", note)
+            throw Failure(status, code: .fileUnreadable, "\(name ?? path) cannot be read: \(error.message)", note)
         }
     }
 

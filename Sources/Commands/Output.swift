@@ -1,3 +1,4 @@
+internal import Executor
 internal import Glibc
 
 /// Text for people, on standard error.
@@ -11,6 +12,6 @@ package func printResult(_ bytes: [UInt8]) throws {
     do throws(HostFiles.Problem) {
         try HostFiles.writeAll(bytes, to: STDOUT_FILENO)
     } catch {
-        throw Failure(.failed, "standard output cannot be written: \(error.message)")
+        throw Failure(.failed, code: .fileNotWritten, "standard output cannot be written: \(error.message)")
     }
 }

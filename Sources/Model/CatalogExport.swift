@@ -61,7 +61,9 @@ extension CatalogExport {
             let snapshot = export.snapshot
             bucket = export.bucket
             revision = snapshot.revision
-            allocations = snapshot.allocations.sorted { $0.key < $1.key }.map { Allocation(id: $0.key, record: $0.value) }
+            allocations = snapshot.allocations.sorted { $0.key < $1.key }.map {
+                Allocation(id: $0.key, record: $0.value)
+            }
             jobs = snapshot.jobs.sorted { $0.key < $1.key }.map { Job(job: $0.key, record: $0.value) }
             workers = snapshot.workers.sorted { $0.key < $1.key }.map(\.value)
             machines = snapshot.machines.sorted { $0.key < $1.key }.map {
@@ -81,7 +83,9 @@ extension CatalogExport {
                     jobs: Dictionary(jobs.map { ($0.job, $0.record) }) { $1 },
                     workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
                     machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
-                trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) { $1 })
+                trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
+                    $1
+                })
         }
 
         mutating func visit(_ fields: inout some Fields) {
@@ -135,7 +139,8 @@ extension CatalogExport {
             // A dictionary has no order: names are sorted as everywhere.
             var ports = record.assignedPorts.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
             fields.required(
-                "assigned_ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "its ports")
+                "assigned_ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "its ports"
+            )
             record.assignedPorts = Dictionary(ports.map { ($0.name, $0.value) }) { $1 }
             fields.optional(
                 "variables", &record.variables, TextMapType(key: "key", text: .init(.plain)), default: [:],

@@ -8,7 +8,7 @@ import Model
 import Review
 import YAML
 
-struct ApprovalsCommand: AsyncParsableCommand {
+struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "approvals",
         abstract: "Shows who has approved a plan, and what is missing.",
@@ -20,6 +20,8 @@ struct ApprovalsCommand: AsyncParsableCommand {
             Exit codes: 0 approved, or this host has no policy; 65 the plan cannot be read; 77 approvals are missing, or the \
             policy or the signatures cannot be read.
             """)
+
+    var printsJSON: Bool { format == .json }
 
     @Argument(help: "The plan file.", completion: .file())
     var file: String

@@ -11,7 +11,7 @@ struct CatalogCommand: AsyncParsableCommand {
         abstract: "Shows what is recorded of jobs, allocations, workers and deployments, and takes care of it.",
         subcommands: [
             CatalogJobs.self, CatalogAllocations.self, CatalogDeployments.self, CatalogWorkers.self, ExportCatalog.self,
-            BackUpCatalog.self, RefreshCatalog.self, CollectStore.self,
+            BackUpCatalog.self, RefreshCommand.self, CollectStore.self,
         ])
 }
 
@@ -41,11 +41,13 @@ struct CatalogListOptions: ParsableArguments {
     }
 }
 
-struct CatalogJobs: ParsableCommand {
+struct CatalogJobs: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Lists jobs with the versions that run, and whether a rollout is incomplete.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(
@@ -78,11 +80,13 @@ struct CatalogJobs: ParsableCommand {
     }
 }
 
-struct CatalogAllocations: ParsableCommand {
+struct CatalogAllocations: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "allocations", abstract: "Lists allocations with what was promoted and what was only begun.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(
@@ -115,11 +119,13 @@ struct CatalogAllocations: ParsableCommand {
     }
 }
 
-struct CatalogDeployments: ParsableCommand {
+struct CatalogDeployments: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "deployments", abstract: "Lists what runs have promoted, the newest first.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     @Option(help: "How many rows to show at most.")
     var limit = 50
@@ -149,11 +155,13 @@ struct CatalogDeployments: ParsableCommand {
     }
 }
 
-struct CatalogWorkers: ParsableCommand {
+struct CatalogWorkers: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers", abstract: "Lists workers as they were last reached.")
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         try options.printList(

@@ -8,7 +8,7 @@ import Review
 import Workers
 import YAML
 
-struct RefreshCatalog: AsyncParsableCommand {
+struct RefreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh",
         abstract: "Compares the catalog with what the workers say, and records what differs.",
@@ -30,16 +30,9 @@ struct RefreshCatalog: AsyncParsableCommand {
         let lock = try bucket.lock(plan: nil)
         defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
-        let rollout = bucket.rollout(configuration, catalog)
+        let context = bucket.context(configuration, catalog)
         let workers = try workers(workspace, configuration, try catalog.snapshot())
-        let refresh: Rollout.Refresh
-        do {
-            refresh = try await rollout.refresh(workers, isDryRun: dryRun)
-        } catch let error as RolloutError {
-            throw Failure(.unfinishedRun, "\(error)")
-        } catch let error as TransportFailure {
-            throw Failure(.invalidInput, "\(error)")
-        }
+        let refresh = try await RefreshCatalog(in: context).refresh(workers, isDryRun: dryRun)
         try show(refresh)
         if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }
     }
@@ -61,7 +54,7 @@ struct RefreshCatalog: AsyncParsableCommand {
         return Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
     }
 
-    private func show(_ refresh: Rollout.Refresh) throws {
+    private func show(_ refresh: RefreshCatalog.Findings) throws {
         if !refresh.differences.isEmpty {
             var table = TextTable(["job", "worker", "recorded", dryRun ? "would be" : "now"])
             for difference in refresh.differences {

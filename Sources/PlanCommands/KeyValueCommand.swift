@@ -58,7 +58,7 @@ struct GetKeyValue: ParsableCommand {
     }
 }
 
-struct ListKeyValues: ParsableCommand {
+struct ListKeyValues: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists keys and values; of secrets the keys alone.")
 
@@ -66,6 +66,8 @@ struct ListKeyValues: ParsableCommand {
     var namespace: KVNamespace?
 
     @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
 
     func run() throws {
         let store = try KeyValueStore(options.bucket)

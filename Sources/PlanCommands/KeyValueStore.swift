@@ -120,7 +120,7 @@ enum KeyValueInput {
         if isHidden { tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) }
         defer { if isHidden { tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings) } }
         do throws(HostFiles.Problem) { try HostFiles.writeAll(Array(prompt.utf8), to: STDERR_FILENO) } catch {
-            throw Failure(.failed, "standard error cannot be written: \(error.message)")
+            throw Failure(.failed, code: .fileNotWritten, "standard error cannot be written: \(error.message)")
         }
         let line = readLine(strippingNewline: true)
         if isHidden { printNotice("") }

@@ -7,6 +7,8 @@ import Glibc
 import KeyValues
 import Model
 import Planner
+import Review
+import Workers
 import YAML
 
 /// The program `maand-plan`: its commands, and how their errors end it.
@@ -36,35 +38,54 @@ package struct MaandPlan: AsyncParsableCommand {
     package static func makePrivate() { Umask.makePrivate() }
 
     package static func main() async {
+        var printsJSON = false
         do {
             var command = try parseAsRoot()
+            printsJSON = Self.printsJSON(command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
-        } catch let failure as Failure {
-            printNotice("maand-plan: \(VisibleText.escape(failure.message, for: .terminal))")
-            if let note = failure.note { printNotice("  \(VisibleText.escape(note, for: .terminal))") }
-            Glibc.exit(failure.code.rawValue)
-        } catch let failure as InputFailure {
-            printNotice(failure.description)
-            Glibc.exit(Exit.invalidInput.rawValue)
         } catch {
-            guard let failure = Self.refusal(error) else { exit(withError: error) }
-            for line in failure.message.split(separator: "\n") {
-                printNotice("maand-plan: " + VisibleText.escape(String(line), for: .terminal))
+            guard let status = Self.status(of: error) else { exit(withError: error) }
+            Self.notice(error).forEach(printNotice)
+            if printsJSON, let error = error as? any CodedError {
+                // The sentence is on standard error already, if nobody reads this one.
+                try? printResult(Array(error.document.text.utf8))
             }
-            Glibc.exit(failure.code.rawValue)
+            Glibc.exit(status.rawValue)
         }
     }
 
-    /// What an error of any of the modules means; nil where the argument parser knows.
-    private static func refusal(_ error: any Error) -> Failure? {
+    private static func printsJSON(_ command: any ParsableCommand) -> Bool {
+        (command as? any JSONCommand)?.printsJSON ?? false
+    }
+
+    private static func notice(_ error: any Error) -> [String] {
         switch error {
-        case let error as PlanningError: Failure(.invalidInput, error.description)
-        case let error as VaultError: Failure(.invalidInput, error.description)
-        default: Failure(error)
+        case let failure as Failure:
+            return ["maand-plan: \(VisibleText.escape(failure.message, for: .terminal))"]
+                + (failure.note.map { ["  \(VisibleText.escape($0, for: .terminal))"] } ?? [])
+        case let failure as InputFailure: return [failure.description]
+        case _:
+            return "\(error)".split(separator: "\n").map {
+                "maand-plan: " + VisibleText.escape(String($0), for: .terminal)
+            }
+        }
+    }
+
+    /// What an error of any of the modules means; nil if the argument parser knows.
+    private static func status(of error: any Error) -> Exit? {
+        switch error {
+        case let failure as Failure: failure.status
+        case is InputFailure, is PlanningError, is VaultError, CatalogError.otherBucket: .invalidInput
+        case is ApprovalProblem: .notApproved
+        case LockError.held: .tryLater
+        case is TransportFailure: .invalidInput
+        case RolloutError.unfinishedRun: .unfinishedRun
+        case is any CodedError: .failed
+        default: nil
         }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Commands
+import Executor
 import Model
 import Planner
 import Review
@@ -82,7 +83,7 @@ struct PlanOutput: ParsableArguments {
             case .refused: isRefused = true
             }
         } catch {
-            throw Failure(.failed, "\(path) was not written: \(error.message)")
+            throw Failure(.failed, code: .fileNotWritten, "\(path) was not written: \(error.message)")
         }
         if isRefused {
             throw Failure(

@@ -1,5 +1,6 @@
 import Catalog
 import Commands
+import Executor
 import Model
 import Planner
 

@@ -78,7 +78,7 @@ struct Schedule: ParsableCommand {
             do throws(HostFiles.Problem) {
                 _ = try HostFiles.write(Array(text.utf8), to: path, overwrite: true)
             } catch {
-                throw Failure(.failed, "\(path) was not written: \(error.message)")
+                throw Failure(.failed, code: .fileNotWritten, "\(path) was not written: \(error.message)")
             }
         }
         printNotice("Wrote \(output)/\(name).service and \(name).timer.")
@@ -145,7 +145,8 @@ struct Schedule: ParsableCommand {
         let isFolder = ["", ".", ".."].contains(last)
         let folder = isFolder ? path : slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         guard let resolved = realpath(folder, nil) else {
-            throw Failure(.invalidInput, "\(path) cannot be found: \(String(cString: strerror(errno)))")
+            throw Failure(
+                .invalidInput, code: .fileUnreadable, "\(path) cannot be found: \(String(cString: strerror(errno)))")
         }
         defer { free(resolved) }
         let base = String(cString: resolved)

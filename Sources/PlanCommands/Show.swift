@@ -1,18 +1,21 @@
 import ArgumentParser
 import Catalog
 import Commands
+import Executor
 import Glibc
 import Model
 import Review
 import YAML
 
-struct Show: ParsableCommand {
+struct Show: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows a plan to people: what happens where, in which order, and why.",
         discussion: """
             The plan is checked as maand-apply checks it. No bucket is needed; where there is one with the plan's contents in \
             its store/, the changes of files are shown line by line.
             """)
+
+    var printsJSON: Bool { format == .json }
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case text, markdown, json, html

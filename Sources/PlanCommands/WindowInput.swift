@@ -1,4 +1,5 @@
 import Commands
+import Executor
 import Glibc
 import JobFiles
 import Model
@@ -45,7 +46,9 @@ enum FreezeInput {
         do {
             return try FreezeFile.read(in: bucket.path("workspace"), database: .system)
         } catch let error as Files.Problem {
-            throw Failure(.invalidInput, "\(bucket.path(FreezeFile.path)) cannot be read: \(error.message)")
+            throw Failure(
+                .invalidInput, code: .fileUnreadable, "\(bucket.path(FreezeFile.path)) cannot be read: \(error.message)"
+            )
         }
     }
 }

@@ -127,7 +127,9 @@ public struct PlanDifference {
             for item in fields.items { groups.add(.changed, "\(item.phrase) of", worker.worker) }
         }
         if !groups.items.isEmpty { onlyAddsJobs = false }
-        for worker in new.fleet.workers where before[worker.worker] == nil { groups.add(.added, "needed:", worker.worker) }
+        for worker in new.fleet.workers where before[worker.worker] == nil {
+            groups.add(.added, "needed:", worker.worker)
+        }
         add("Workers", groups.items)
     }
 

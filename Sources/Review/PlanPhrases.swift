@@ -28,7 +28,8 @@ extension Plan {
             phrases.append("begins before \(own: startBefore.utcText), or never")
         }
         var facts =
-            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook) + fleet.reachPhrases.map { HeadFact(phrase: $0) }
+            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook)
+            + fleet.reachPhrases.map { HeadFact(phrase: $0) }
         facts[facts.count - 1].details += fleet.addressPhrases
         if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
         return facts

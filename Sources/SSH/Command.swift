@@ -175,10 +175,13 @@ final class Command {
 /// Takes up one stream: keeps its end, or passes it on.
 private struct Sink {
     private let destination: CommandRequest.Output
-    private var kept: [UInt8] = []
+    private var end: TailBuffer
     private(set) var count = 0
 
-    init(_ destination: CommandRequest.Output) { self.destination = destination }
+    init(_ destination: CommandRequest.Output) {
+        self.destination = destination
+        end = TailBuffer(limit: destination.tailLimit)
+    }
 
     /// Whether reading may go on.
     var hasRoom: Bool { destination.pipe?.hasRoom ?? true }
@@ -188,17 +191,9 @@ private struct Sink {
         switch destination {
         case .pipe(let pipe):
             _ = pipe.offer(bytes)
-        case .tail(let limit):
-            kept.append(contentsOf: bytes.suffix(limit))
-            // Cut at twice the size, so that each byte is moved once on average.
-            if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
+        case .tail: end.append(bytes)
         }
     }
 
-    var stream: SSHExecution.Stream {
-        switch destination {
-        case .pipe: .init(tail: [], count: count)
-        case .tail(let limit): .init(tail: kept.suffix(limit), count: count)
-        }
-    }
+    var stream: SSHExecution.Stream { .init(tail: end.bytes, count: count) }
 }

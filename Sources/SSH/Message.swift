@@ -51,6 +51,14 @@ struct CommandRequest: Sendable {
         case tail(Int)
         case pipe(BytePipe)
 
+        /// Bytes at the end of the stream that are kept.
+        var tailLimit: Int {
+            switch self {
+            case .tail(let limit): limit
+            case .pipe: 0
+            }
+        }
+
         var pipe: BytePipe? {
             switch self {
             case .tail: nil

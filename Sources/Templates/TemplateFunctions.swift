@@ -33,41 +33,7 @@ struct TemplateFunctions {
         case "index": return try call.element()
         case "not": return .boolean(!(try call.argument(0, of: 1)).isTrue)
         case "eq": return .boolean(try call.isEqualToAny())
-        case "ne":
-            return .boolean(
-                try call.compare {
-                    $0 != $1
-                } numbers: {
-                    $0 != $1
-                })
-        case "lt":
-            return .boolean(
-                try call.compare {
-                    $0 < $1
-                } numbers: {
-                    $0 < $1
-                })
-        case "le":
-            return .boolean(
-                try call.compare {
-                    $0 <= $1
-                } numbers: {
-                    $0 <= $1
-                })
-        case "gt":
-            return .boolean(
-                try call.compare {
-                    $0 > $1
-                } numbers: {
-                    $0 > $1
-                })
-        case "ge":
-            return .boolean(
-                try call.compare {
-                    $0 >= $1
-                } numbers: {
-                    $0 >= $1
-                })
+        case "ne", "lt", "le", "gt", "ge": return .boolean(try compared(call))
         case "print": return .text(try call.joined(arguments, separator: ""))
         case "println": return .text(try call.joined(arguments, separator: " ") + "\n")
         case "printf": return .text(try call.formatted())
@@ -76,6 +42,16 @@ struct TemplateFunctions {
             throw TemplateProblem(
                 mark, "there is no function `\(name)`",
                 note: nearest.map { "did you mean `\($0)`?" } ?? "there are " + Self.names.joined(separator: ", "))
+        }
+    }
+
+    private func compared(_ call: TemplateCall) throws(TemplateProblem) -> Bool {
+        switch call.name {
+        case "ne": try call.compare({ $0 != $1 }, numbers: { $0 != $1 })
+        case "lt": try call.compare({ $0 < $1 }, numbers: { $0 < $1 })
+        case "le": try call.compare({ $0 <= $1 }, numbers: { $0 <= $1 })
+        case "gt": try call.compare({ $0 > $1 }, numbers: { $0 > $1 })
+        case _: try call.compare({ $0 >= $1 }, numbers: { $0 >= $1 })
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import SSH
 internal import Subprocess
 
 /// Workers that are directories of this machine: `<bucket>/workers/<worker>/` stands for the worker's `/`.

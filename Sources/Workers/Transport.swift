@@ -70,23 +70,3 @@ public struct CommandResult: Sendable, Hashable {
         self.errorOutput = errorOutput
     }
 }
-
-/// Keeps the last bytes of a stream, in bounded memory.
-public struct TailBuffer: Sendable {
-    private var kept: [UInt8] = []
-    private let limit: Int
-
-    public init(limit: Int) {
-        self.limit = limit
-    }
-
-    /// Takes in more of the stream.
-    public mutating func append(_ bytes: some Collection<UInt8>) {
-        kept.append(contentsOf: bytes)
-        // Twice the limit, so that each byte is moved at most once on average.
-        if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
-    }
-
-    /// The last bytes of the stream, at most `limit`.
-    public var bytes: [UInt8] { Array(kept.suffix(limit)) }
-}

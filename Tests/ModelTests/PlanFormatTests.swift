@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import Model
+import Testing
 
 /// What is made from the tables of the plan's records and kept in files. `make generated` writes them.
 @Suite struct PlanFormatTests {

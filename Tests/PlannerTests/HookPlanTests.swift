@@ -335,7 +335,10 @@ import YAML
             "may_be_replaced_by: [command_pre_deploy, command_second]", "may_be_replaced_by: [command_second]",
             "the file is not in the form that the program writes"
         ),
-        (", may_be_replaced_by: [command_pre_deploy, command_second]", "", "the file is not in the form that the program writes"),
+        (
+            ", may_be_replaced_by: [command_pre_deploy, command_second]", "",
+            "the file is not in the form that the program writes"
+        ),
         ("repeatable: true", "repeatable: false", "error:"),
         ("pre_deploy:\n", "before_deploy:\n", "unknown field \"before_deploy\""),
         (

@@ -336,7 +336,8 @@ enum Hooked {
         plan.work.body.reconcile = stops ? [plan.work.body.reconcile[3]] : []
         if stops {
             plan.work.body.reconcile[0] = .init(
-                allocation: AllocationID(job: job.job, worker: plan.work.body.reconcile[0].allocation.worker), reason: .disabled,
+                allocation: AllocationID(job: job.job, worker: plan.work.body.reconcile[0].allocation.worker),
+                reason: .disabled,
                 from: FromState(version: "1.0.0", content: digest), timeout: 600)
             plan.work.body.reconcile[0].isMakefileOptional = true
         }

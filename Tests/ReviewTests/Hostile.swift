@@ -56,7 +56,9 @@ enum Hostile {
         for batch in canary.phases[0].batches.indices { canary.phases[0].batches[batch][0].matched = [] }
         plan.work.body.waves[0].jobs = [job, canary]
         plan.work.body.stopHooks = [try Hooked.stopHooks()]
-        plan.work.body.stopHooks[0].commands = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
+        plan.work.body.stopHooks[0].commands = [
+            .init(command: evil, script: evil, digest: digests[0], isRepeatable: true)
+        ]
         return plan
     }
 

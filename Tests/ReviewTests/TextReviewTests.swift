@@ -77,7 +77,9 @@ import YAML
         plan.work.body.waves[0].jobs[0].healthCheck?.checks = [
             .ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200),
         ]
-        plan.work.body.waves[0].jobs[0].changes[0].value = [FileChange(path: evil, kind: .added, from: nil, to: Digest.of([]))]
+        plan.work.body.waves[0].jobs[0].changes[0].value = [
+            FileChange(path: evil, kind: .added, from: nil, to: Digest.of([]))
+        ]
         plan.work.body.waves[0].jobs[0].phases[0].batches[0][0].matched = [.init(evil, [evil])]
         plan.work.body.reconcile[0].from.version = evil
         let text = TextReview.text(PlanFile(plan), color: false)
@@ -165,7 +167,8 @@ import YAML
 
     @Test func versionsOfAJobAscend() throws {
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
-        plan.work.body.waves[0].jobs[0].from = ["other", "1.10.0", "v1.2", "1.9.0", "1.10.0"].enumerated().map { index, version in
+        plan.work.body.waves[0].jobs[0].from = ["other", "1.10.0", "v1.2", "1.9.0", "1.10.0"].enumerated().map {
+            index, version in
             .init("s\(index)", FromState(version: version, content: Digest.of("\(index)".utf8)))
         }
         #expect(plan.work.body.waves[0].jobs[0].versionsPhrase.terminal == "v1.2, 1.9.0, 1.10.0, other -> 2.1.0")

@@ -31,7 +31,8 @@ struct RunHookServices: Sendable {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
         let api = try await HookAPI.open(
-            bucketFolder: bucketFolder, bucket: plan.fleet.bucket, facts: facts, leftBehind: leftBehind, catalog: catalog,
+            bucketFolder: bucketFolder, bucket: plan.fleet.bucket, facts: facts, leftBehind: leftBehind,
+            catalog: catalog,
             vault: vault, run: run,
             keepsAddress: keepsAddress, port: port, living: living, now: clock.now, report: report)
         return RunHookServices(

@@ -115,7 +115,7 @@ struct Recorder: Sendable {
         for attempt in attempts {
             guard let ending = refused[attempt.step] else { continue }
             let step = graph.steps[attempt.step]
-            observe(.stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
+            observe(.stepEnded(step, ending, milliseconds: 0))
         }
     }
 
@@ -129,7 +129,7 @@ struct Recorder: Sendable {
             Checkpoint(
                 run: run.id, at: clock.now(), steps: instant(step, detail: detail),
                 changes: order.map { [.rolloutOrder(content.job, $0)] } ?? []))
-        observe(.stepEnded(content, outcome: .succeeded, detail: detail, milliseconds: 0))
+        observe(.stepEnded(content, outcome: .succeeded, code: nil, detail: detail, milliseconds: 0))
     }
 
     /// The order that a step has put in the place of the plan's; nil where it is no step of that kind, or has put none.
@@ -198,7 +198,7 @@ struct Recorder: Sendable {
         }
         guard !checkpoint.steps.isEmpty else { return }
         try await commit(checkpoint)
-        observe(.warning("\(worker): \(detail)"))
+        observe(.warning(.givenUp(worker, detail)))
     }
 
     /// Where somebody has changed files on a worker, and what the run was to bring there.

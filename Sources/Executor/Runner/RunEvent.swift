@@ -5,7 +5,9 @@ public enum RunEvent: Sendable {
     case stepStarted(Step, attempt: Int)
     /// An earlier process recorded the intent; the worker is asked what became of it.
     case stepResumed(Step, attempt: Int)
-    case stepEnded(Step, outcome: StepMachine.Outcome, detail: String?, milliseconds: Int64)
+    /// `code`: why it has not succeeded, a word of `StepFault.Code`.
+    case stepEnded(
+        Step, outcome: StepMachine.Outcome, code: String?, detail: String?, milliseconds: Int64)
     case promoted([AllocationID], version: String)
     /// The machine has shown that it is the one that it was, and goes by its new name.
     case renamed(Plan.Rename)
@@ -17,10 +19,18 @@ public enum RunEvent: Sendable {
     case waiting([(what: String, seconds: Int)], more: Int)
     /// A batch is left alone for this many seconds before the rollout goes on.
     case baking(Step, seconds: Int)
-    case parking(reason: String)
+    case parking(ParkRequest)
     /// The batch begins: so long it is expected to take, by records of such steps or else by their timeouts.
     case admitted(batch: String, seconds: Int, isRecorded: Bool, end: Timestamp, cutoff: Timestamp)
     /// Neither this batch nor, where it is nil, anything else begins in the present opening of the window.
-    case held(batch: String?, reason: String)
-    case warning(String)
+    case held(batch: String?, WindowHold)
+    case warning(RunWarning)
+}
+
+extension RunEvent {
+    static func stepEnded(_ step: Step, _ ending: StepRunner.Ending, milliseconds: Int64) -> RunEvent {
+        .stepEnded(
+            step, outcome: ending.outcome, code: ending.fault?.code.rawValue, detail: ending.detail,
+            milliseconds: milliseconds)
+    }
 }

@@ -28,14 +28,22 @@ struct Runner: Sendable {
         case parkRequested(ParkRequest)
         case patienceEnded
         case listenerEnded
+
+        /// Whether a command was carried out.
+        var endsCommand: Bool {
+            switch self {
+            case .checked, .held, .ended, .promoted: true
+            case .parkRequested, .patienceEnded, .listenerEnded: false
+            }
+        }
     }
 
     /// How far a process came.
     struct End: Sendable {
         var machine: StepMachine
         var staleFacts: [StaleFact] = []
-        /// Nil where nobody asked to park.
-        var parkReason: String?
+        /// Nil if nobody asked to park.
+        var parkRequest: ParkRequest?
     }
 
     /// Runs until nothing can be done any more.
@@ -59,50 +67,55 @@ struct Runner: Sendable {
                 }
                 if inFlight == 0 { break }
                 guard let event = try await group.next() else { break }
-                switch event {
-                case .checked(let steps, let stale):
-                    inFlight -= 1
-                    end.staleFacts += stale
-                    end.machine.leave(stepRunner.graph.leftBehind)
-                    waiting += end.machine.checked(steps, isStale: !stale.isEmpty)
-                case .held(let steps):
-                    inFlight -= 1
-                    waiting += end.machine.checked(steps, isStale: false, isHeld: true)
-                case .ended(let step, let outcome):
-                    inFlight -= 1
-                    stepRunner.monitor.noteEnd(of: stepRunner.graph.steps[step])
-                    if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
-                        end.machine.reorder(end.machine.graph.places[step].unit, order)
-                        recorder.follow(end.machine.graph)
-                    }
-                    if stepRunner.graph.rules(step).isProbe {
-                        end.machine.leave(stepRunner.graph.leftBehind)
-                    }
-                    let unit = end.machine.graph.places[step].unit
-                    let before = end.machine.toleratedFailures(of: unit)
-                    waiting += end.machine.finished(step, outcome)
-                    noteTolerated(unit, before, end.machine)
-                case .promoted(let steps, let refused):
-                    inFlight -= 1
-                    waiting += end.machine.promoted(steps, refused: refused)
-                case .parkRequested(let request):
-                    observe(.parking(reason: request.reason))
-                    end.parkReason = request.reason
-                    end.machine.park()
-                    stepRunner.parking.raise()
-                    guard request.isUrgent else { break }
+                if event.endsCommand { inFlight -= 1 }
+                if case .parkRequested(let request) = event, request.isUrgent {
                     group.addTask {
                         try? await Task.sleep(for: ParkRequest.patience)
                         return .patienceEnded
                     }
-                case .patienceEnded: stepRunner.leaving.raise()
-                case .listenerEnded:
-                    break
                 }
+                waiting += try feed(event, to: &end)
             }
             group.cancelAll()
         }
         return end
+    }
+
+    /// Tells the machine what happened. Returns what it commands then.
+    private func feed(_ event: Event, to end: inout End) throws -> [StepMachine.Command] {
+        switch event {
+        case .checked(let steps, let stale):
+            end.staleFacts += stale
+            end.machine.leave(stepRunner.graph.leftBehind)
+            return end.machine.checked(steps, isStale: !stale.isEmpty)
+        case .held(let steps): return end.machine.checked(steps, isStale: false, isHeld: true)
+        case .ended(let step, let outcome): return try feed(outcome, of: step, to: &end)
+        case .promoted(let steps, let refused): return end.machine.promoted(steps, refused: refused)
+        case .parkRequested(let request):
+            observe(.parking(request))
+            end.parkRequest = request
+            end.machine.park()
+            stepRunner.parking.raise()
+        case .patienceEnded: stepRunner.leaving.raise()
+        case .listenerEnded: break
+        }
+        return []
+    }
+
+    private func feed(
+        _ outcome: StepMachine.Outcome, of step: StepIndex, to end: inout End
+    ) throws -> [StepMachine.Command] {
+        stepRunner.monitor.noteEnd(of: stepRunner.graph.steps[step])
+        if outcome == .succeeded, let order = try recorder.order(decidedBy: step) {
+            end.machine.reorder(end.machine.graph.places[step].unit, order)
+            recorder.follow(end.machine.graph)
+        }
+        if stepRunner.graph.rules(step).isProbe { end.machine.leave(stepRunner.graph.leftBehind) }
+        let unit = end.machine.graph.places[step].unit
+        let before = end.machine.toleratedFailures(of: unit)
+        let commands = end.machine.finished(step, outcome)
+        noteTolerated(unit, before, end.machine)
+        return commands
     }
 
     /// Tells where a job goes on although allocations of it failed.
@@ -110,7 +123,7 @@ struct Runner: Sendable {
         let failures = machine.toleratedFailures(of: unit)
         guard failures > before, let job = machine.graph.units[unit].job else { return }
         let limit = machine.maxFailures(of: unit)
-        observe(.warning("\(job): \(failures) of its allocations failed, and it goes on up to \(limit) (max_failures)"))
+        observe(.warning(.failuresTolerated(job, count: failures, limit: limit)))
     }
 
     private func carryOut(_ command: StepMachine.Command) async throws -> Event {

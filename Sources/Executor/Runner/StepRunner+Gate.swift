@@ -33,7 +33,7 @@ extension StepRunner {
             ending.changes = [.gatePassed(job.job, workers)]
             return ending
         }
-        var ending = Ending(outcome: .failed, detail: failure.problem)
+        var ending = Ending.failed(.unhealthy(failure.problem))
         ending.changes = [.gateFailed(job.job, covered: workers, failing: failure.failing)]
         ending.failing = failure.failing
         return ending
@@ -72,7 +72,7 @@ extension StepRunner {
 
     /// `body`, unless the run parks before it ends: a probe changes nothing and is begun again by the next process.
     func untilParked(_ body: @escaping @Sendable () async throws -> Ending) async throws -> Ending {
-        try await parking.race(body) ?? Ending(outcome: .interrupted, isOpen: true)
+        try await parking.race(body) ?? Ending(outcome: .interrupted, isOpen: true, fault: .parked)
     }
 
     /// Allocations that a job with `max_failures` goes on without: they cannot be asked to be healthy.

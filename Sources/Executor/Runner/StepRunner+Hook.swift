@@ -8,7 +8,7 @@ extension StepRunner {
         _ hook: HookTask, _ index: StepIndex, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
         guard let hooks else {
-            return (Ending(outcome: .failed, detail: "this process has made nothing ready for hooks"), attempt)
+            return (.failed(.hooksNotReady), attempt)
         }
         let call = try call(hook, index, attempt: attempt)
         let first = call.attempt
@@ -55,7 +55,7 @@ extension StepRunner {
                 detail = "put by a hook: " + found.map(\.text).joined(separator: ",")
             case .failure(let stale):
                 detail = "as planned, since the order that a hook has put \(stale)"
-                recorder.observe(.warning("\(step.id): \(detail)"))
+                recorder.observe(.warning(.orderNotUsed(step.id, detail)))
             }
         }
         try await recorder.decide(index, order: order, detail: detail)

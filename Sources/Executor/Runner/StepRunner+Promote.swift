@@ -57,17 +57,11 @@ extension StepRunner {
                 }
             }
             guard let doubt else { return .succeeded }
-            return Ending(
-                outcome: .unknown,
-                detail:
-                    "not promoted, since the worker does not prove that it is the one that acted: \(doubt.text). It may "
-                    + "have been emptied, reinstalled or restored from a snapshot since. The next plan acts there again"
-            )
+            return Ending(outcome: .unknown, fault: .unproven(doubt))
         } catch {
             var ending = Self.ending(of: error)
             if ending.isOpen { return ending }
-            ending.detail =
-                "not promoted, since its worker was not there to prove that it acted: \(ending.detail ?? "")"
+            ending.fault = .unasked(because: ending.detail ?? "")
             return ending
         }
     }

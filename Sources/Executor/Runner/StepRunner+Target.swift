@@ -14,7 +14,7 @@ extension StepRunner {
         } catch {
             // What an earlier process began may be running there.
             let ending = Ending(
-                outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, detail: error.reason)
+                outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, fault: .notReady(error))
             return (ending, attempt)
         }
         let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: target.isRepeatable) {
@@ -33,7 +33,7 @@ extension StepRunner {
     /// Something that is run once under a receipt.
     struct AttemptTask {
         /// Where the receipt is kept.
-        let session: WorkerSession
+        var session: WorkerSession
         let isOnControlHost: Bool
         /// Whether it is run again if the outcome is unknown.
         let isRepeatable: Bool
@@ -57,84 +57,114 @@ extension StepRunner {
         return ending.outcome == .succeeded ? nil : ending
     }
 
-    /// Runs the task, or finds out what became of it. Returns the attempt that the ending is of: where an attempt is known
-    /// never to have begun, or may be repeated, it is ended and the next one made.
+    /// Runs the task, or finds out what became of it. Returns the attempt that the ending is of: an attempt that is known
+    /// never to have begun, or that may be repeated, is ended and the next one made.
     func run(_ task: AttemptTask, _ index: StepIndex, attempt: Int, isResumed: Bool) async throws -> (Ending, Int) {
-        var session = task.session
-        let place = task.isOnControlHost ? "this host" : "the worker"
-        var attempt = attempt
-        var isKnown = isResumed
+        var pursuit = Pursuit(task: task, index: index, attempt: attempt, isKnown: isResumed)
+        while true {
+            if let ending = try await runOnce(&pursuit) { return (ending, pursuit.attempt) }
+            pursuit.renewals += 1
+            pursuit.attempt += 1
+            pursuit.isKnown = false
+        }
+    }
+
+    /// A task and the attempt of it that is next.
+    private struct Pursuit {
+        var task: AttemptTask
+        let index: StepIndex
+        var attempt: Int
+        /// Whether the attempt may have begun.
+        var isKnown: Bool
         var renewals = 0
         let began = ContinuousClock.now
-        while true {
-            let prepared: AttemptRequest?
-            do {
-                prepared = try await task.request(attempt)
-            } catch {
-                let detail = "it was not begun: \(error)"
-                return (Ending(outcome: .failed, isOpen: isKnown, detail: detail), attempt)
-            }
-            guard var request = prepared else {
-                return (Ending(outcome: .failed, detail: "the plan does not say what to run"), attempt)
-            }
-            if !isKnown, let ending = await task.prepare(attempt) { return (ending, attempt) }
-            request.latestStart = monitor.remaining().flatMap(session.time(after:))
-            var verdict = await verdict(request, session, place, isKnown: isKnown)
-            if case .blocked(let other) = verdict {
-                // Asked again by the same id: where somebody is in the way, nothing has begun.
-                let earlier = (1..<max(1, attempt)).map { recorder.attemptID(index, $0) }
-                if try await clear(other, decided: earlier, session) {
-                    verdict = await self.verdict(request, session, place, isKnown: false)
-                }
-            }
-            switch verdict {
-            case .ended(let ending): return (ending, attempt)
-            case .blocked(let other):
-                return (Ending(outcome: .failed, detail: Self.busy(other)), attempt)
-            case .neverBegan(let why, let isFenced):
-                // Closed for good by the worker; the next process finds it so and makes another attempt.
-                // So is what this process sent when the opening was all but over.
-                if !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
-                    return (Ending(outcome: .interrupted, isOpen: true, detail: why), attempt)
-                }
-                // Of an attempt that this process made, the worker says why it will not have it.
-                // One that was waited for in vain as long as it may take is not tried again at once.
-                let isOverdue = session.patience(for: request).map { began.duration(to: .now) >= $0 } ?? false
-                guard isKnown || isFenced, renewals < Self.renewals, !isOverdue else {
-                    return (Ending(outcome: .failed, detail: why), attempt)
-                }
-                // Its clock may have been set meanwhile.
-                if isFenced, !isKnown, let report = try? await session.preflight(isSeen: true), report.isReady {
-                    session.noteClock(of: report)
-                }
-                try await recorder.renew(index, attempt: attempt, digest: try digest(of: index), detail: why)
-            case .lost(let ending, let isAlive):
-                guard task.isRepeatable, renewals < Self.renewals else { return (ending, attempt) }
-                // Not beside itself.
-                if isAlive {
-                    let known = request
-                    let asked = session
-                    guard let isGone = try await parking.race({ try await isGone(known, asked) }) else {
-                        return (Ending(outcome: .interrupted, isOpen: true, detail: ending.detail), attempt)
-                    }
-                    guard isGone else { return (ending, attempt) }
-                }
-                try? await session.settle(request.id)
-                try await recorder.renew(
-                    index, attempt: attempt, digest: try digest(of: index),
-                    detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
-            }
-            renewals += 1
-            attempt += 1
-            isKnown = false
+
+        var place: StepFault.Place { task.isOnControlHost ? .controlHost : .worker }
+    }
+
+    /// Makes one attempt, or finds out what became of it. Returns nil if the next one is to be made.
+    private func runOnce(_ pursuit: inout Pursuit) async throws -> Ending? {
+        let (task, attempt, isKnown, place) = (pursuit.task, pursuit.attempt, pursuit.isKnown, pursuit.place)
+        let prepared: AttemptRequest?
+        do {
+            prepared = try await task.request(attempt)
+        } catch {
+            return Ending(outcome: .failed, isOpen: isKnown, fault: .notPrepared(error))
         }
+        guard var request = prepared else {
+            return .failed(.nothingPlanned)
+        }
+        if !isKnown, let ending = await task.prepare(attempt) { return ending }
+        request.latestStart = monitor.remaining().flatMap(task.session.time(after:))
+        var verdict = await verdict(request, task.session, place, isKnown: isKnown)
+        if case .blocked(let other) = verdict {
+            // Asked again by the same id: if somebody is in the way, nothing has begun.
+            let earlier = (1..<max(1, attempt)).map { recorder.attemptID(pursuit.index, $0) }
+            if try await clear(other, decided: earlier, task.session) {
+                verdict = await self.verdict(request, task.session, place, isKnown: false)
+            }
+        }
+        switch verdict {
+        case .ended(let ending): return ending
+        case .blocked(let other): return .failed(.busy(other))
+        case .neverBegan(let why, let isFenced): return try await renew(&pursuit, request, why, isFenced: isFenced)
+        case .lost(let ending, let isAlive):
+            return try await runAgain(pursuit, request, after: ending, isAlive: isAlive)
+        }
+    }
+
+    /// Ends an attempt that never began and never will. Returns nil if the next one is to be made.
+    private func renew(
+        _ pursuit: inout Pursuit, _ request: AttemptRequest, _ why: StepFault, isFenced: Bool
+    ) async throws -> Ending? {
+        let isKnown = pursuit.isKnown
+        // Closed for good by the worker; the next process finds it so and makes another attempt.
+        // So is what this process sent when the opening was all but over.
+        if !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
+            return Ending(outcome: .interrupted, isOpen: true, fault: why)
+        }
+        // Of an attempt that this process made, the worker says why it will not have it.
+        // One that was waited for in vain as long as it may take is not tried again at once.
+        let patience = pursuit.task.session.patience(for: request)
+        let isOverdue = patience.map { pursuit.began.duration(to: .now) >= $0 } ?? false
+        guard isKnown || isFenced, pursuit.renewals < Self.renewals, !isOverdue else {
+            return .failed(why)
+        }
+        // Its clock may have been set meanwhile.
+        if isFenced, !isKnown, let report = try? await pursuit.task.session.preflight(isSeen: true), report.isReady {
+            pursuit.task.session.noteClock(of: report)
+        }
+        try await recorder.renew(
+            pursuit.index, attempt: pursuit.attempt, digest: try digest(of: pursuit.index), detail: why.description)
+        return nil
+    }
+
+    /// Ends an attempt of which nobody knows how it ended, if its task may be repeated. Returns nil if the next one is to be
+    /// made.
+    private func runAgain(
+        _ pursuit: Pursuit, _ request: AttemptRequest, after ending: Ending, isAlive: Bool
+    ) async throws -> Ending? {
+        guard pursuit.task.isRepeatable, pursuit.renewals < Self.renewals else { return ending }
+        let session = pursuit.task.session
+        // Not beside itself.
+        if isAlive {
+            guard let isGone = try await parking.race({ try await isGone(request, session) }) else {
+                return Ending(outcome: .interrupted, isOpen: true, fault: ending.fault)
+            }
+            guard isGone else { return ending }
+        }
+        try? await session.settle(request.id)
+        try await recorder.renew(
+            pursuit.index, attempt: pursuit.attempt, digest: try digest(of: pursuit.index),
+            detail: "\(ending.detail ?? ""); repeated, since the manifest says that it may be")
+        return nil
     }
 
     /// What is known of an attempt after asking its worker.
     enum Verdict {
         case ended(Ending)
         /// The id is closed: it did not begin and never will.
-        case neverBegan(String, isFenced: Bool)
+        case neverBegan(StepFault, isFenced: Bool)
         /// It began, and nobody knows how it ended, or whether it will: processes of it may live.
         case lost(Ending, isAlive: Bool)
         /// It has not begun: another attempt, or what a dead one left, is in the way.
@@ -177,12 +207,8 @@ extension StepRunner {
         }
     }
 
-    static func busy(_ other: String) -> String {
-        "another attempt is at work on the job there, or what it left: \(other)"
-    }
-
     private func verdict(
-        _ request: AttemptRequest, _ session: WorkerSession, _ place: String, isKnown: Bool
+        _ request: AttemptRequest, _ session: WorkerSession, _ place: StepFault.Place, isKnown: Bool
     ) async -> Verdict {
         let due = session.patience(for: request).map { ContinuousClock.now + $0 }
         do {
@@ -197,7 +223,7 @@ extension StepRunner {
     ///
     /// - Parameter due: by when it has to be over.
     private func asked(
-        _ request: AttemptRequest, _ session: WorkerSession, _ place: String, due: ContinuousClock.Instant?
+        _ request: AttemptRequest, _ session: WorkerSession, _ place: StepFault.Place, due: ContinuousClock.Instant?
     ) async throws(TransportError) -> Verdict {
         switch try await session.inquire(request.id, tailLimit: Self.outputLimit) {
         case .absent:
@@ -221,24 +247,18 @@ extension StepRunner {
     }
 
     /// The worker itself ends what has taken too long; where it does not, what does that is stopped or hangs.
-    private static func hung(_ request: AttemptRequest, _ place: String) -> Verdict {
-        .ended(
-            Ending(
-                outcome: .unknown,
-                detail:
-                    "its limit of \(request.timeout?.components.seconds ?? 0) s was up long ago, and \(place) neither ended "
-                    + "it nor says how it ended: what runs it is stopped or hangs. Once that goes on or is killed, the same "
-                    + "command asks again"))
+    private static func hung(_ request: AttemptRequest, _ place: StepFault.Place) -> Verdict {
+        .ended(Ending(outcome: .unknown, fault: .hung(place, seconds: request.timeout?.components.seconds ?? 0)))
     }
 
     /// The connection failed. Connecting is tried again, the command never: only asking by the same id tells whether
     /// it began.
     private func afterError(
-        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession, _ place: String,
+        _ error: TransportError, _ request: AttemptRequest, _ session: WorkerSession, _ place: StepFault.Place,
         due: ContinuousClock.Instant?
     ) async -> Verdict {
         guard error.mayHaveReachedWorker else {
-            return .ended(Ending(outcome: .unreachable, detail: error.description))
+            return .ended(Ending(outcome: .unreachable, fault: .unreachable(error)))
         }
         var silences = 0
         for pause in [0, 1, 2, 5, 10] {
@@ -253,13 +273,10 @@ extension StepRunner {
                 guard error.mayHaveReachedWorker, silences < 2 else { break }
             }
         }
-        return .ended(
-            Ending(
-                outcome: .unreachable, isOpen: true, detail: "\(error); it may be running: the same command asks again")
-        )
+        return .ended(Ending(outcome: .unreachable, isOpen: true, fault: .maybeRunning(error)))
     }
 
-    static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: String) -> Verdict {
+    static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: StepFault.Place) -> Verdict {
         switch report {
         case .finished(let result):
             let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
@@ -267,67 +284,36 @@ extension StepRunner {
             ending.remarks = result.remarks
             if !result.isSuccess {
                 ending.outcome = .failed
-                ending.detail =
+                ending.fault =
                     result.timedOut
-                    ? "ended on \(place), its limit of \(request.timeout?.components.seconds ?? 0) s was up"
-                    : text(exitStatus: result.exitStatus)
+                    ? .timedOut(place, seconds: request.timeout?.components.seconds ?? 0)
+                    : .exit(status: result.exitStatus)
             }
             return .ended(ending)
         case .running, .absent:
-            return .ended(Ending(outcome: .unreachable, isOpen: true, detail: "\(place) still runs it"))
-        case .fenced: return .neverBegan("closed before it began", isFenced: true)
+            return .ended(Ending(outcome: .unreachable, isOpen: true, fault: .stillRunning(place)))
+        case .fenced: return .neverBegan(.unbegun(.closed), isFenced: true)
         case .notStarted(.noJobDirectory) where request.isMakefileOptional:
-            return .ended(Ending(outcome: .succeeded, detail: "nothing of the job is there that could be stopped"))
+            return .ended(Ending(outcome: .succeeded, fault: .nothingToStop))
         case .notStarted(let reason):
             // What was sent before a connection broke may arrive too late; nobody has to be asked to send it again.
-            return .neverBegan("it did not begin: \(text(reason))", isFenced: reason == .tooLate)
+            return .neverBegan(.unbegun(.refused(reason)), isFenced: reason == .tooLate)
         case .interrupted(let interruption):
             return .lost(
                 Ending(
-                    outcome: .unknown, detail: text(interruption, place),
+                    outcome: .unknown, fault: .interrupted(interruption, place),
                     output: StepOutput(
                         stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)),
                 isAlive: !interruption.orphans.isEmpty)
         case .conflict:
-            return .ended(Ending(outcome: .failed, detail: "another command was run under the id of this attempt"))
+            return .ended(.failed(.otherCommand))
         case .busy(let other): return .blocked(by: other)
         case .generationChanged:
             return .lost(
-                Ending(
-                    outcome: .unknown,
-                    detail: "the receipts on \(place) are not those that this run saw first, so that they prove nothing"
-                ), isAlive: false)
+                Ending(outcome: .unknown, fault: .unprovable(place)), isAlive: false)
         case .notOwner(let owner):
-            return .ended(
-                Ending(
-                    outcome: .failed,
-                    detail: "\(place) was taken over"
-                        + (owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")))
-        case .refused(let reason): return .ended(Ending(outcome: .failed, detail: "\(place) refused: \(reason)"))
-        }
-    }
-
-    /// As the shell gives it: a program that a signal ended has 128 and the signal's number.
-    private static func text(exitStatus: Int) -> String {
-        "exit status \(exitStatus)" + (129...192 ~= exitStatus ? ", as of signal \(exitStatus - 128)" : "")
-    }
-
-    private static func text(_ reason: NotStarted) -> String {
-        switch reason {
-        case .tooLate: "the time for it was over"
-        case .noJobDirectory: "the job's folder is not on the worker; abandon the run and plan again"
-        case .generationChanged: "the worker's receipts were replaced meanwhile"
-        case .runIsCleanedUp: "the run's receipts have been removed from the worker"
-        case .other(let reason): reason
-        }
-    }
-
-    private static func text(_ interruption: Interruption, _ place: String) -> String {
-        switch interruption.cause {
-        case .rebooted: "\(place) was rebooted while it ran"
-        case .died(let orphans):
-            "what ran it was killed on \(place)"
-                + (orphans.isEmpty ? "" : ", and processes of it still live: \(interruption.orphansText)")
+            return .ended(.failed(.takenOver(place, by: owner)))
+        case .refused(let reason): return .ended(.failed(.refused(place, reason)))
         }
     }
 

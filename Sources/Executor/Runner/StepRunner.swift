@@ -38,7 +38,8 @@ struct StepRunner: Sendable {
         /// The attempt stays `started`: it may be running, and its worker has to be asked again.
         var isOpen = false
         var exitStatus: Int?
-        var detail: String?
+        /// Why it did not succeed; nil if the outcome says it all.
+        var fault: StepFault?
         var output: StepOutput?
         /// What follows for the catalog from what was found, beside what follows from the plan.
         var changes: [CatalogChange] = []
@@ -50,8 +51,12 @@ struct StepRunner: Sendable {
         static let succeeded = Ending(outcome: .succeeded)
 
         /// Nobody waited for its end: the next process asks.
-        static let left = Ending(
-            outcome: .interrupted, isOpen: true, detail: "left to its worker; the same command asks what became of it")
+        static let left = Ending(outcome: .interrupted, isOpen: true, fault: .left)
+
+        static func failed(_ fault: StepFault) -> Ending { Ending(outcome: .failed, fault: fault) }
+
+        /// For people.
+        var detail: String? { fault?.text }
 
         /// As which the attempt is recorded.
         var state: StepState {
@@ -111,9 +116,9 @@ struct StepRunner: Sendable {
             try await hookEnded(index, attempt: attempt)
         }
         if ending.outcome == .succeeded { endings.note(index) }
-        for remark in ending.remarks { recorder.observe(.warning("\(step.id): \(remark)")) }
+        for remark in ending.remarks { recorder.observe(.warning(.attempt(step.id, remark))) }
         recorder.observe(
-            .stepEnded(step, outcome: ending.outcome, detail: ending.detail, milliseconds: milliseconds))
+            .stepEnded(step, ending, milliseconds: milliseconds))
         return ending.outcome
     }
 
@@ -146,7 +151,7 @@ struct StepRunner: Sendable {
         do {
             let session = try await pool.session(graph.steps[index].worker)
             guard let request = try pushRequest(task, index) else {
-                return Ending(outcome: .failed, detail: "the plan names no content for it")
+                return .failed(.noContent)
             }
             let isStaged = compared.takeStaged(index)
             var report = try await repeating { () async throws(TransportError) in
@@ -159,13 +164,9 @@ struct StepRunner: Sendable {
             if ending.outcome == .succeeded { compared.notePushed(index) }
             return ending
         } catch let error as StoreError {
-            return Ending(outcome: .failed, detail: "\(error)")
+            return .failed(.storedContent(error))
         } catch let error as TransportError where error.kind == .timedOut {
-            let limit = task.deployment.work.job.timeouts.push
-            return Ending(
-                outcome: .failed,
-                detail: "timed out: not every file was in place within \(limit) s. `timeouts.push` of the job's "
-                    + "manifest.json sets this limit, for the next plan; --retry-failed tries again with the same one")
+            return .failed(.pushTimedOut(seconds: task.deployment.work.job.timeouts.push))
         } catch {
             return Self.ending(of: error)
         }
@@ -240,23 +241,12 @@ struct StepRunner: Sendable {
         case .pushed, .unchanged, .asPlanned: .succeeded
         case .drift(let paths, let total):
             // It did nothing, and does so again when somebody has put the paths back: that needs no decision.
-            Ending(
-                outcome: .stale, isOpen: true,
-                detail: "\(total) paths on the worker are not as the plan has them, nothing was touched: "
-                    + paths.prefix(namedPaths).map { "\($0.path) (\(text($0.actual)))" }.joined(separator: ", ")
-                    + ". Put them back, or abandon the run and plan again")
-        case .altered(let reason):
-            Ending(
-                outcome: .stale, isOpen: true,
-                detail: "\(reason). Nothing was touched. Or abandon the run and plan again, once that is done")
-        case .busy(let other): Ending(outcome: .failed, detail: busy(other))
-        case .generationChanged:
-            Ending(outcome: .failed, detail: "the worker's receipts are not those that this run saw first")
-        case .notOwner(let owner):
-            Ending(
-                outcome: .failed,
-                detail: "the worker was taken over\(owner.map { " by run \($0.sequence) of \($0.controller)" } ?? "")")
-        case .failed(let reason): Ending(outcome: .failed, detail: reason)
+            Ending(outcome: .stale, isOpen: true, fault: .drift(paths, total: total))
+        case .altered(let reason): Ending(outcome: .stale, isOpen: true, fault: .altered(reason))
+        case .busy(let other): .failed(.busy(other))
+        case .generationChanged: .failed(.receiptsReplaced)
+        case .notOwner(let owner): .failed(.takenOver(.worker, by: owner))
+        case .failed(let reason): .failed(.pushFailed(reason))
         }
     }
 
@@ -264,19 +254,14 @@ struct StepRunner: Sendable {
 
     static func ending(of error: any Error) -> Ending {
         if let error = error as? NotReady {
-            return Ending(outcome: error.isUnreachable ? .unreachable : .failed, detail: error.reason)
+            return Ending(outcome: error.isUnreachable ? .unreachable : .failed, fault: .notReady(error))
         }
         if let error = error as? TransportError, error.kind == .cancelled { return .left }
         if let error = error as? TransportError, error.kind == .source {
-            return Ending(
-                outcome: .failed,
-                detail:
-                    "\(error.message). What the plan pushes has to lie in the bucket's store/ as it was planned. Put "
-                    + "store/ back from a backup, or the workspace as it was, and run the same command with --retry-failed"
-            )
+            return .failed(.sentContent(error))
         }
         // Files that were sent in part are sent again; nothing is lost by calling it unreachable.
-        return Ending(outcome: .unreachable, detail: "\(error)")
+        return Ending(outcome: .unreachable, fault: .unreachable(error))
     }
 }
 

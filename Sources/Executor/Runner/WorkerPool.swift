@@ -77,11 +77,7 @@ struct WorkerPool: Sendable {
         }
         let machines = try recorder.catalog.machines()
         answers.dismissStrangers(machines)
-        let leaving = Set(plan.fleet.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
-        let seen = Set(answers.reports.values.lazy.map(\.generation))
-        let others = machines.filter {
-            seen.contains($0.value.generation) && answers.reports[$0.key] == nil && !leaving.contains($0.key)
-        }
+        let others = answers.otherNames(in: machines, of: plan)
         if !others.isEmpty {
             let there = try recorder.catalog.snapshot().allocations.filter { $0.value.isThere }
             let carrying = Set(there.keys.lazy.map(\.worker))
@@ -98,7 +94,7 @@ struct WorkerPool: Sendable {
                 .map { (StepID.preflight($0.key), $0.value.generation) }, renaming: renames)
         try await recorder.leave(absences.leaving)
         for (worker, silence) in waited.sorted(by: { $0.key < $1.key }) {
-            recorder.observe(.warning("\(worker): \(silence.reason). It is asked again when its turn comes"))
+            recorder.observe(.warning(.workerSilent(worker, silence.reason)))
         }
         return WorkerPool(
             sessions: answers.sessions,
@@ -173,6 +169,15 @@ struct WorkerPool: Sendable {
             }
         }
 
+        /// Machines that have answered and that the catalog knows by names which were not asked.
+        func otherNames(in machines: [WorkerName: Machine], of plan: Plan) -> [WorkerName: Machine] {
+            let leaving = Set(plan.fleet.workers.filter(\.isRemoved).map(\.worker) + plan.renames.map(\.from))
+            let seen = Set(reports.values.lazy.map(\.generation))
+            return machines.filter {
+                seen.contains($0.value.generation) && reports[$0.key] == nil && !leaving.contains($0.key)
+            }
+        }
+
         /// Refuses workers that are machines which carry jobs by other names, which were not asked.
         mutating func refuseKnown(_ machines: [WorkerName: Machine]) {
             let names = Dictionary(machines.map { ($0.value.generation, $0.key) }, uniquingKeysWith: { min($0, $1) })
@@ -224,7 +229,9 @@ struct WorkerPool: Sendable {
             guard faults.isEmpty else {
                 throw RolloutError.preflight(
                     hasBegun ? run : nil,
-                    plan.fleet.workers.flatMap { worker in (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" } },
+                    plan.fleet.workers.flatMap { worker in
+                        (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" }
+                    },
                     excess: hasBegun ? [] : absences.excess.map(\.description))
             }
             return waited
@@ -353,7 +360,7 @@ extension Recorder {
         guard let shows = session.time(after: .zero) else { return }
         let ahead = shows - Int(clock.now().milliseconds / 1000)
         guard abs(ahead) > Self.tolerableSkew else { return }
-        observe(.warning("\(worker): its clock is \(abs(ahead)) s \(ahead > 0 ? "ahead of" : "behind") this host's"))
+        observe(.warning(.clockSkew(worker, ahead: ahead)))
     }
 
     /// Seconds.

@@ -1,20 +1,45 @@
+internal import Catalog
 public import Model
 internal import Synchronization
 
 /// Why a run is held, and when it may go on.
 public struct WindowHold: Error, Equatable, Sendable {
+    /// What is in the way.
+    public enum Cause: Sendable {
+        case closed
+        /// What comes next does not fit into what is left of the opening.
+        case tooShort
+        case frozen
+        case freezesUnreadable
+        /// Approvals have lapsed; no opening helps.
+        case unapproved
+
+        /// For the catalog.
+        var reason: RunReason {
+            switch self {
+            case .closed: .windowClosed
+            case .tooShort: .windowTooShort
+            case .frozen: .frozen
+            case .freezesUnreadable: .freezesUnreadable
+            case .unapproved: .approvalLapsed
+            }
+        }
+    }
+
+    public var cause: Cause
     /// What is in the way, as a sentence without an end.
     public var reason: String
     /// When the next opening begins; nil where none follows.
     public var next: Timestamp?
     /// The same for people: in local time and UTC.
     public var nextText: String?
-    /// A freeze is in the way, and not the window.
-    public var isFrozen = false
-    /// Approvals have lapsed; no opening helps.
-    public var isUnapproved = false
     /// Jobs of which some hosts run the new version and some do not.
     public var mixed: [String] = []
+
+    /// A freeze is in the way, and not the window.
+    var isFrozen: Bool { cause == .frozen }
+    /// Approvals have lapsed; no opening helps.
+    public var isUnapproved: Bool { cause == .unapproved }
 }
 
 extension WindowHold: CustomStringConvertible {
@@ -95,15 +120,13 @@ final class WindowMonitor: Sendable {
                 } else {
                     "the maintenance window is closed"
                 }
-            var hold = hold(reason, next)
-            hold.isFrozen = frozen != nil
-            return (nil, hold)
+            return (nil, hold(frozen == nil ? .closed : .frozen, reason, next))
         case .tooLong(let opening, let next):
             let end = opening.endsInFreeze ? "the freeze begins" : "the window ends"
             let reason =
                 "what comes next is expected to take \(Estimate(duration: duration).seconds) s, and everything has to "
                 + "have ended at \(rules.text(opening.cutoff)) (\(opening.cutoff.utcText)), before \(end)"
-            return (opening, hold(reason, next))
+            return (opening, hold(.tooShort, reason, next))
         }
     }
 
@@ -113,9 +136,7 @@ final class WindowMonitor: Sendable {
     /// Whether the plan is still approved; where not, the run is held before this batch.
     func isApproved(_ batch: String) async -> Bool {
         guard let lapse = await approvals?.lapse(at: clock.now()) else { return true }
-        var hold = WindowHold(reason: lapse)
-        hold.isUnapproved = true
-        keep(hold, before: batch)
+        keep(WindowHold(cause: .unapproved, reason: lapse), before: batch)
         return false
     }
 
@@ -127,7 +148,7 @@ final class WindowMonitor: Sendable {
             defer { state.hold = state.hold ?? hold }
             return state.hold == nil
         }
-        if isFirst { observe(.held(batch: batch, reason: hold.reason)) }
+        if isFirst { observe(.held(batch: batch, hold)) }
     }
 
     /// Decides about one batch, and tells what was decided.
@@ -147,9 +168,9 @@ final class WindowMonitor: Sendable {
                     cutoff: opening.cutoff))
             return true
         } catch {
-            let hold = WindowHold(reason: "what is frozen cannot be found out: \(error)", next: nil, nextText: nil)
+            let hold = WindowHold(cause: .freezesUnreadable, reason: "what is frozen cannot be found out: \(error)")
             state.withLock { $0.hold = $0.hold ?? hold }
-            observe(.held(batch: batch, reason: hold.reason))
+            observe(.held(batch: batch, hold))
             return false
         }
     }
@@ -168,7 +189,7 @@ final class WindowMonitor: Sendable {
     func isOpen(margin: Duration = .zero) -> Bool {
         guard let rest = remaining(), rest <= margin else { return true }
         let hold = rest == .zero ? try? check(0).hold : nearEnd()
-        keep(hold ?? WindowHold(reason: "what is frozen cannot be found out"), before: nil)
+        keep(hold ?? WindowHold(cause: .freezesUnreadable, reason: "what is frozen cannot be found out"), before: nil)
         return false
     }
 
@@ -178,6 +199,7 @@ final class WindowMonitor: Sendable {
         let openings = calendar.openings(from: clock.now(), limit: 2)
         guard let opening = openings.first else { return nil }
         return hold(
+            .tooShort,
             "\(opening.endsInFreeze ? "a freeze begins" : "the window ends") at \(rules.text(opening.until)) "
                 + "(\(opening.until.utcText)), too soon for a worker to begin anything",
             openings.dropFirst().first)
@@ -194,8 +216,7 @@ final class WindowMonitor: Sendable {
         guard let late else { return }
         observe(
             .warning(
-                "\(step.id) ended \((now.milliseconds - late.milliseconds + 999) / 1000) s after the cutoff "
-                    + "(\(late.utcText)): it took longer than was expected"))
+                .lateEnd(step.id, seconds: (now.milliseconds - late.milliseconds + 999) / 1000, cutoff: late)))
     }
 
     /// What it may be now: by the wall clock, and by the wall clock at the beginning and the time since, which a changed
@@ -214,18 +235,16 @@ final class WindowMonitor: Sendable {
             if newSleep != nil { state.toldSleep = slept }
             return (steady, newDrift, newSleep)
         }
-        if let drift {
-            observe(
-                .warning(
-                    "the wall clock was set \(drift > 0 ? "forward" : "back") by \(abs(drift) / 1000) s while this runs; "
-                        + "from now on batches have to fit the window by the old and by the new time"))
-        }
-        if let slept { observe(.warning("this machine was suspended for \(slept / 1000) s")) }
+        if let drift { observe(.warning(.clockSet(seconds: drift / 1000))) }
+        if let slept { observe(.warning(.suspended(seconds: slept / 1000))) }
         return abs(wall.milliseconds - steady.milliseconds) > Self.tolerance ? [wall, steady] : [wall]
     }
 
-    private func hold(_ reason: String, _ next: WindowCalendar.Opening?) -> WindowHold {
+    private func hold(
+        _ cause: WindowHold.Cause, _ reason: String, _ next: WindowCalendar.Opening?
+    ) -> WindowHold {
         WindowHold(
-            reason: reason, next: next?.from, nextText: next.map { "\(rules.text($0.from)) (\($0.from.utcText))" })
+            cause: cause, reason: reason, next: next?.from,
+            nextText: next.map { "\(rules.text($0.from)) (\($0.from.utcText))" })
     }
 }

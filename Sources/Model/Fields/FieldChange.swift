@@ -37,7 +37,9 @@ extension Plan {
 }
 
 extension PlanWorker {
-    package func changes(to other: PlanWorker) -> [FieldChange] { FieldChange.between(self, other, without: ["worker"]) }
+    package func changes(to other: PlanWorker) -> [FieldChange] {
+        FieldChange.between(self, other, without: ["worker"])
+    }
 }
 
 extension Plan.Stop {

@@ -107,7 +107,8 @@ extension PlanWorker: Record, FieldValue {
         fields.required("address", &address, .text(.address), "the address for connections and checks")
         fields.group(&ssh)
         fields.optional("zone", &zone, "the tag `zone`")
-        fields.optional("tags", &tags, TextMapType(key: "name of a tag", text: .init(.plain)), default: [:],
+        fields.optional(
+            "tags", &tags, TextMapType(key: "name of a tag", text: .init(.plain)), default: [:],
             "the other tags. An approval policy may use them")
         fields.flag(
             "removed", &isRemoved,

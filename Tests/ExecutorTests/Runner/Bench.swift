@@ -117,21 +117,23 @@ final class Bench: Sendable {
     ) async throws -> StepMachine.Result? {
         var configuration = BucketConfiguration(bucketID: Self.bucket)
         configuration.transport = .local
-        var rollout = Rollout(
+        var context = ExecutionContext(
             bucketFolder: folder, configuration: configuration, catalog: try catalog(),
             store: ContentStore(in: folder), who: "me@here", controller: "c1",
             clock: clock,
             nonce: { String(UInt64.random(in: .min ... .max), radix: 16) }, passphrase: { _ in nil },
             observe: { [self] event in
                 switch event {
-                case .warning(let text), .held(_, let text): events.withLock { $0.append(text) }
+                case .warning(let warning): events.withLock { $0.append("\(warning)") }
+                case .held(_, let hold): events.withLock { $0.append(hold.reason) }
                 default: break
                 }
             })
-        rollout.approval = approval
-        rollout.simulated = observed.withLock { $0 } ?? transport
-        let ending = try await rollout.apply(
-            file, options: .init(retryFailed: retryFailed, lastWave: lastWave), parkRequests: AsyncStream { _ in })
+        context.approval = approval
+        context.simulated = observed.withLock { $0 } ?? transport
+        let ending = try await ApplyRun(
+            file, options: .init(retryFailed: retryFailed, lastWave: lastWave), in: context
+        ).apply(parkRequests: AsyncStream { _ in })
         switch ending {
         case .nothingToDo: return nil
         case .alreadyDone: return .succeeded

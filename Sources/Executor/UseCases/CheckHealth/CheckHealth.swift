@@ -2,8 +2,13 @@ internal import Catalog
 public import Model
 internal import Workers
 
-/// The gates of what runs now, on demand.
-extension Rollout {
+/// Asks the health checks of what runs now, on demand. Changes nothing.
+public struct CheckHealth: Sendable {
+    let context: ExecutionContext
+    private var catalog: Catalog { context.catalog }
+
+    public init(in context: ExecutionContext) { self.context = context }
+
     /// How healthy a job is.
     public struct Health: Sendable {
         public let job: JobName
@@ -26,8 +31,8 @@ extension Rollout {
     ///   - waiting: called after each try that did not pass.
     /// - Returns: sorted by job.
     /// - Throws: `RolloutError.notDeployed`, `.preflight` where this host lacks something that hooks need.
-    public func health(
-        of jobs: [JobName], waits: Bool, waiting: @escaping @Sendable (JobName, _ tries: Int, _ problem: String) -> Void
+    public func check(
+        _ jobs: [JobName], waits: Bool, waiting: @escaping @Sendable (JobName, _ tries: Int, _ problem: String) -> Void
     ) async throws -> [Health] {
         let deployed = try deployedJobs()
         let unknown = jobs.filter { deployed[$0] == nil }
@@ -35,8 +40,7 @@ extension Rollout {
         let chosen = (jobs.isEmpty ? Array(deployed.keys) : jobs).sorted()
         let known = try catalog.workers().map { Known(worker: $0.worker, run: $0.run) }
         let workers = Dictionary(known.map { ($0.worker.worker, $0) }, uniquingKeysWith: { first, _ in first })
-        let transport = try await transport(
-            for: emptyPlan(known.map(\.worker), revision: 0), acceptsNewHosts: false)
+        let transport = try await context.transport(for: context.emptyPlan(known.map(\.worker), revision: 0))
         var found: [Health] = []
         do {
             for job in chosen {
@@ -55,7 +59,7 @@ extension Rollout {
     }
 
     /// Whether asking these jobs runs hooks, so that the bucket has to be held.
-    public func healthNeedsHooks(of jobs: [JobName]) throws -> Bool {
+    public func needsHooks(_ jobs: [JobName]) throws -> Bool {
         try deployedJobs().contains { name, deployment in
             (jobs.isEmpty || jobs.contains(name)) && !deployment.job.hooks(.healthCheck).isEmpty
         }
@@ -86,7 +90,7 @@ extension Rollout {
         let active = Dictionary(grouping: allocations, by: \.allocation.job)
         for (name, id) in try catalog.latestDeployments() {
             guard let entries = active[name], let run = try catalog.run(id) else { continue }
-            let plan = try plans[id] ?? self.plan(of: run)
+            let plan = try plans[id] ?? context.plan(of: run)
             plans[id] = plan
             guard let job = plan.waves.lazy.flatMap(\.jobs).first(where: { $0.job == name }) else { continue }
             found[name] = Deployment(
@@ -111,14 +115,17 @@ extension Rollout {
         var owners: [WorkerName: Owner] = [:]
         for worker in deployment.active.keys {
             guard let id = workers[worker]?.run, let run = try catalog.run(id) else { continue }
-            owners[worker] = owner(of: run)
+            owners[worker] = context.owner(of: run)
         }
         let hooks =
             job.hooks(.healthCheck).isEmpty
-            ? nil : try await hookRunner(for: deployment.plan, latest, generation: nil, keepsAddress: false).runner
+            ? nil
+            : try await HookHost(context: context).runner(
+                for: deployment.plan, latest, generation: nil, keepsAddress: false
+            ).runner
         let probe = HealthProbe(
             job: job, health: health, run: latest,
-            session: { [owners, configuration] worker in
+            session: { [owners, configuration = context.configuration] worker in
                 guard let owner = owners[worker] else {
                     throw NotReady(.refused, "no run has ever reached it")
                 }
@@ -131,7 +138,7 @@ extension Rollout {
         let gate = probe.gate(over: targets, isSingle: !waits)
         let problem: String?
         do {
-            problem = try await gate.pass(clock: clock, waiting: waiting)?.problem
+            problem = try await gate.pass(clock: context.clock, waiting: waiting)?.problem
         } catch {
             await hooks?.services.close()
             throw error

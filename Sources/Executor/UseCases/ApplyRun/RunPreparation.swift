@@ -2,35 +2,39 @@ internal import Catalog
 internal import Model
 internal import Workers
 
-/// What is found out before a process does the first step of a run.
-extension Rollout {
+/// Finds out what a process has to know before it does the first step of a run.
+struct RunPreparation: Sendable {
+    let execution: RunExecution
+    let recorder: Recorder
+    /// The recorded steps of the run.
+    let records: [StepRecord]
+
     /// A run whose workers were asked, as this process executes it.
     struct Prepared: Sendable {
         var stepRunner: StepRunner
         var machine: StepMachine
-        /// What somebody has changed on its workers, where nothing of the run has begun.
+        /// What somebody has changed on its workers, if nothing of the run has begun.
         var drift: [StaleFact]
     }
 
     /// Asks all workers whether they are ready, and those of steps of which nothing is known what became of them.
     ///
-    /// - Throws: `RolloutError` where the run cannot go on; `CancellationError`.
-    func prepare(
-        _ plan: Plan, _ recorder: Recorder, _ records: [StepRecord], _ monitor: WindowMonitor, options: Options,
-        over transport: any Transport
-    ) async throws -> Prepared {
+    /// - Throws: `RolloutError` if the run cannot go on; `CancellationError`.
+    func prepare() async throws -> Prepared {
+        let context = execution.context
         do {
             let pool = try await WorkerPool.assemble(
-                plan, owner: owner(of: recorder.run), takeOver: options.takeOver, transport: transport,
-                recorder: recorder, records: records)
-            let stepRunner = StepRunner(recorder: recorder, store: store, pool: pool, monitor: monitor)
+                execution.plan, owner: context.owner(of: recorder.run), takeOver: execution.options.takeOver,
+                transport: execution.transport, recorder: recorder, records: records)
+            let stepRunner = StepRunner(
+                recorder: recorder, store: context.store, pool: pool, monitor: execution.monitor)
             var records = records
-            let isGivenUp = try await giveUpAbsent(of: pool, recorder, records)
+            let isGivenUp = try await giveUpAbsent(of: pool)
             if try await stepRunner.settleUnknown(records) || isGivenUp {
-                records = try catalog.steps(of: recorder.run.id)
+                records = try context.catalog.steps(of: recorder.run.id)
             }
-            let machine = Self.machine(recorder.graph, records, options)
-            let drift = await driftAtStart(stepRunner, machine, records)
+            let machine = StepMachine(recorder.graph, records, execution.options)
+            let drift = await stepRunner.driftAtStart(machine, records)
             try Task.checkCancellation()
             return Prepared(stepRunner: stepRunner, machine: machine, drift: drift)
         } catch {
@@ -40,24 +44,13 @@ extension Rollout {
         }
     }
 
-    /// Gives up what absent workers run; false where there are none.
-    private func giveUpAbsent(
-        of pool: WorkerPool, _ recorder: Recorder, _ records: [StepRecord]
-    ) async throws -> Bool {
+    /// Gives up what absent workers run; false if there are none.
+    private func giveUpAbsent(of pool: WorkerPool) async throws -> Bool {
         let latest = Dictionary(records.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
         for (worker, reason) in pool.absent.sorted(by: { $0.key < $1.key }) {
             try await recorder.giveUp(worker, latest: latest, reason: reason)
         }
         return !pool.absent.isEmpty
-    }
-
-    /// Somebody has asked to park while the workers were asked: this process has begun nothing.
-    func endUnprepared(_ run: Run, _ reason: String) throws -> Ending {
-        try catalog.finish(
-            run.id, state: try hasBegun(run) ? .parked : .abandoned, detail: reason, at: clock.now())
-        return .ended(
-            try catalog.run(run.id) ?? run, .parked, problems: [], stale: [],
-            leftBehind: try catalog.leftBehind(by: run.id))
     }
 }
 
@@ -84,8 +77,7 @@ extension StepRunner {
                 index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
                 detail: ending.detail, output: ending.output)
             recorder.observe(
-                .stepEnded(
-                    graph.steps[index], outcome: ending.outcome, detail: ending.detail, milliseconds: 0))
+                .stepEnded(graph.steps[index], ending, milliseconds: 0))
         }
         return true
     }
@@ -95,7 +87,7 @@ extension StepRunner {
         guard let session = try? await pool.session(graph.steps[index].worker),
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
             case .finished = report,
-            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), "the worker")
+            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), .worker)
         else { return nil }
         return ending
     }

@@ -2,27 +2,36 @@ internal import Catalog
 internal import Model
 internal import Workers
 
-extension Rollout {
-    /// Closes attempts on their workers, best effort: what has not begun never will; what has died holds nobody up.
+/// The attempts of a run that have no outcome.
+struct OpenAttempts: Sendable {
+    private let open: [StepRecord]
+    private let run: Run
+    private let context: ExecutionContext
+
+    init(_ open: [StepRecord], of run: Run, _ context: ExecutionContext) {
+        self.open = open
+        self.run = run
+        self.context = context
+    }
+
+    /// Closes the attempts on their workers, best effort: what has not begun never will; what has died blocks nothing.
     ///
     /// - Returns: what is known of the attempts now, what follows for the catalog, and what a person should know.
-    func close(
-        _ open: [StepRecord], of run: Run
-    ) async throws -> (writes: [StepWrite], changes: [CatalogChange], notes: [String]) {
+    func close() async throws -> (writes: [StepWrite], changes: [CatalogChange], notes: [String]) {
         let plan: Plan
-        do { plan = try self.plan(of: run) } catch let error as StoreError {
+        do { plan = try context.plan(of: run) } catch let error as StoreError {
             let note = "the workers were not asked what runs there, since the run's plan cannot be read: \(error)"
             return ([], [], [note])
         }
-        let transport = try await transport(for: plan, acceptsNewHosts: false)
-        let graph = try graph(of: run, plan)
+        let transport = try await context.transport(for: plan)
+        let graph = try StepGraph(plan, context.catalog, of: run.id)
         let steps = graph.indices
         var writes: [StepWrite] = []
         var changes: [CatalogChange] = []
         var notes: [String] = []
         let attempts = open.compactMap { record -> (record: StepRecord, index: StepIndex, session: WorkerSession)? in
             guard let index = steps[record.step],
-                let session = session(of: graph.steps[index], plan, run, transport)
+                let session = session(of: graph.steps[index], plan, transport)
             else { return nil }
             return (record, index, session)
         }
@@ -47,23 +56,19 @@ extension Rollout {
 
     /// Where the receipt of a step's attempts is kept; nil where it has none: the next plan compares files and asks probes
     /// for itself.
-    private func session(
-        of step: Step, _ plan: Plan, _ run: Run, _ transport: any Transport
-    ) -> WorkerSession? {
-        switch step.task.rules.receipt {
+    private func session(of step: Step, _ plan: Plan, _ transport: any Transport) -> WorkerSession? {
+        let bucket = context.configuration.bucketID
+        let owner = context.owner(of: run)
+        return switch step.task.rules.receipt {
         case .worker:
             step.worker.map {
                 WorkerSession(
-                    worker: $0.text, bucket: configuration.bucketID, workerRoot: plan.fleet.workerRoot,
-                    owner: owner(of: run), transport: transport)
+                    worker: $0.text, bucket: bucket, workerRoot: plan.fleet.workerRoot, owner: owner,
+                    transport: transport)
             }
-        case .controller: HookRunner.session(bucketFolder, bucket: configuration.bucketID, owner: owner(of: run))
+        case .controller: HookRunner.session(context.bucketFolder, bucket: bucket, owner: owner)
         case nil: nil
         }
-    }
-
-    func owner(of run: Run) -> Owner {
-        Owner(controller: controller, sequence: run.id.number, run: run.nonce)
     }
 
     /// What is known of an attempt after an attempt to close it.

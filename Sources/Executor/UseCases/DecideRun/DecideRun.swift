@@ -1,8 +1,14 @@
+internal import Approvals
 internal import Catalog
 public import Model
 
-/// What a person decides about a run; each is recorded with who, when and why.
-extension Rollout {
+/// Carries out what a person decides about a run; each decision is recorded with who, when and why.
+public struct DecideRun: Sendable {
+    let context: ExecutionContext
+    private var catalog: Catalog { context.catalog }
+
+    public init(in context: ExecutionContext) { self.context = context }
+
     /// Asks the process that executes the run to bring what is in flight to its end and to begin nothing new. The same
     /// command continues.
     ///
@@ -10,12 +16,13 @@ extension Rollout {
     /// - Throws: `RolloutError.noSuchRun`, `.notUnfinished`.
     public func pause(_ id: RunID, isExecuted: Bool, reason: String) async throws {
         _ = try unfinished(id)
-        let decision = decision(id, .pause, reason)
+        let decision = context.decision(id, .pause, reason)
         if isExecuted { return try catalog.record(decision) }
+        let request = ParkRequest(.pause(by: context.who, reason: reason))
         try await catalog.commit(
             Checkpoint(
-                run: id, at: clock.now(), decisions: [decision],
-                runState: .init(.parked, detail: "pause by \(who): \(reason)")))
+                run: id, at: context.clock.now(), decisions: [decision],
+                runState: .init(.parked, detail: request.reason, cause: request.cause)))
     }
 
     /// Gives an unfinished run up. What it began stays unfinished, so that the next plan deploys it again; so is what somebody had
@@ -34,7 +41,7 @@ extension Rollout {
         var changes: [CatalogChange] = []
         if !open.isEmpty {
             do {
-                (writes, changes, notes) = try await close(open, of: run)
+                (writes, changes, notes) = try await OpenAttempts(open, of: run, context).close()
             } catch {
                 notes = ["\(open.count) steps that were in flight could not be asked about: \(error)"]
             }
@@ -42,8 +49,8 @@ extension Rollout {
         changes += try catalog.drifts(of: id).map { .drifted($0, $1) }
         try await catalog.commit(
             Checkpoint(
-                run: id, at: clock.now(), steps: writes, changes: changes,
-                decisions: [decision(id, .abandon, reason)],
+                run: id, at: context.clock.now(), steps: writes, changes: changes,
+                decisions: [context.decision(id, .abandon, reason)],
                 runState: .init(.abandoned, detail: reason)))
         return notes
     }
@@ -54,7 +61,7 @@ extension Rollout {
     public func resolve(_ id: RunID, step: StepID, succeeded: Bool, reason: String) async throws {
         let run = try unfinished(id)
         try requireOverrideRight(for: "`resolve`", run)
-        let graph = try graph(of: run, try plan(of: run))
+        let graph = try StepGraph(try context.plan(of: run), catalog, of: run.id)
         guard let task = graph.steps.first(where: { $0.id == step })?.task else {
             let unknown = try catalog.steps(of: id).filter { $0.state == .unknown }.map(\.step)
             throw RolloutError.noSuchStep(id, step, unknown: unknown)
@@ -65,23 +72,21 @@ extension Rollout {
         }
         try await catalog.commit(
             Checkpoint(
-                run: id, at: clock.now(),
+                run: id, at: context.clock.now(),
                 steps: [
                     .settle(
-                        step: step, attempt: record.attempt, state: succeeded ? .succeeded : .failed, by: who,
+                        step: step, attempt: record.attempt, state: succeeded ? .succeeded : .failed, by: context.who,
                         reason: reason)
                 ], changes: succeeded ? task.rules.changesAtSuccess : []))
     }
 
-    func decision(_ run: RunID, _ what: Decision.Kind, _ reason: String) -> Decision {
-        Decision(at: clock.now(), by: who, run: run, what: what, reason: reason)
-    }
-
-    /// The plan that a run executes, as it was kept when it began.
-    func plan(of run: Run) throws -> Plan {
-        try PlanFile.read(
-            store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(run.id)"
-        ).plan
+    /// - Throws: `RolloutError.notApproved` if there is a policy and it does not let the user decide.
+    private func requireOverrideRight(for what: String, _ run: Run) throws {
+        do {
+            try context.approval?.requireOverrideRight(for: what, recorded: try catalog.approvals(of: run.id)?.policy)
+        } catch let problem as ApprovalProblem {
+            throw RolloutError.notApproved(problem.description, mixed: [])
+        }
     }
 
     private func unfinished(_ id: RunID) throws -> Run {

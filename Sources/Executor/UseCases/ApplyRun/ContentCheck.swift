@@ -3,7 +3,18 @@ internal import JobFiles
 internal import Model
 internal import YAML
 
-extension Rollout {
+/// Compares what a plan pushes and runs with the store and the workspace.
+struct ContentCheck {
+    let store: ContentStore
+    let catalog: Catalog
+    let bucketFolder: String
+
+    init(_ context: ExecutionContext) {
+        store = context.store
+        catalog = context.catalog
+        bucketFolder = context.bucketFolder
+    }
+
     /// Makes sure, before anything is touched, that everything the plan pushes is at hand.
     ///
     /// Where the store lacks something or holds it altered, the workspace serves if its digests match: so a plan can be
@@ -11,7 +22,7 @@ extension Rollout {
     ///
     /// - Throws: `RolloutError.content` naming what is missing, `RolloutError.contradictory` where a job's version is not
     ///   that of the manifest which comes with it, or a hook's script is not that of its `_modules`.
-    func checkContent(of plan: Plan) throws {
+    func check(_ plan: Plan) throws {
         var problems: [String] = []
         var seen = Set<Digest>()
         for job in plan.waves.lazy.flatMap(\.jobs) {

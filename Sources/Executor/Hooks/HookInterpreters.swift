@@ -2,14 +2,15 @@ internal import Glibc
 internal import JobFiles
 internal import Model
 
-extension Rollout {
+extension HookHost {
     /// The interpreters with which hooks in Python run, of jobs for which `maand.conf` names a virtual environment.
     ///
     /// - Throws: `RolloutError.hooks` where one might be another's, and where a job has one in the workspace instead: earlier
     ///   releases ran that.
     func interpreters(for plan: Plan) throws -> [JobName: String] {
         let jobs = plan.jobsWithPython
-        let workspace = "\(bucketFolder)/workspace"
+        let configuration = context.configuration
+        let workspace = "\(context.bucketFolder)/workspace"
         let stray = jobs.filter {
             configuration.hookVenvs[$0] == nil && !JobFolder.venvs(of: $0, in: workspace).isEmpty
         }

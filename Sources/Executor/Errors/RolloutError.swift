@@ -54,7 +54,38 @@ public enum RolloutError: Error, Sendable {
     case notUnknown(RunID, StepID, StepState)
 }
 
-extension RolloutError: CustomStringConvertible {
+extension RolloutError: CodedError {
+    public var code: ErrorCode {
+        switch self {
+        case .otherBucket: .otherBucket
+        case .otherTransport: .otherTransport
+        case .otherWorkerRoot: .otherWorkerRoot
+        case .unfinishedRun: .unfinishedRun
+        case .abandoned: .runAbandoned
+        case .stale: .stalePlan
+        case .knownOtherwise: .renamesOutdated
+        case .renamedSince: .workersRenamed
+        case .otherMachines: .otherMachines
+        case .content: .contentMissing
+        case .contradictory: .planContradictsFiles
+        case .hooks: .hooksUnavailable
+        case .hookPort: .hookPortTaken
+        case .preflight: .workersNotReady
+        case .zone: .timeZone
+        case .tooLate: .startBeforePassed
+        case .opensTooLate: .opensAfterStartBefore
+        case .windowIsOver: .windowOver
+        case .freezes: .freezesUnreadable
+        case .neverFits: .batchNeverFits
+        case .notApproved: .notApproved
+        case .notDeployed: .notDeployed
+        case .noSuchRun: .noSuchRun
+        case .notUnfinished: .runEnded
+        case .noSuchStep: .noSuchStep
+        case .notUnknown: .stepNotUnknown
+        }
+    }
+
     /// For the terminal: what happened, and what to do now.
     public var description: String {
         switch self {
@@ -65,75 +96,27 @@ extension RolloutError: CustomStringConvertible {
         case .otherWorkerRoot(let planned, let actual):
             "the plan has its files on the workers below \(planned), and `worker_root` in `maand.conf` is \(actual). Put that back "
                 + "for this plan, or plan again."
-        case .unfinishedRun(let run):
-            """
-            run \(run.id), of the plan \(run.plan), \(run.state.phrase) and holds the bucket. Bring it to its end \
-            with its own plan file, or give it up: maand-apply abandon \(run.id) --reason '...'
-            """
+        case .unfinishedRun(let run): Self.unfinished(run)
         case .abandoned(let run):
             "run \(run.id) of this plan was abandoned. Plan again: the next plan deploys again what it began."
-        case .stale(let facts):
-            Self.list(
-                "the plan is stale, nothing was touched. Plan again, or restore the expected state:",
-                facts.map(\.description))
-        case .knownOtherwise(let renames):
-            Self.list(
-                "the plan is stale, nothing was touched. Plan again: the catalog does not have these workers any more as the "
-                    + "plan renames them:", renames.map(\.description))
-        case .renamedSince:
-            "the plan is stale, nothing was touched: workers got other names since it was made. Plan again"
+        case .stale, .knownOtherwise, .renamedSince: Self.stale(self)
         case .otherMachines(let renames):
             Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))
-        case .content(let problems):
-            Self.list(
-                "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:",
-                problems)
-        case .contradictory(let problems):
-            Self.list(
-                "the plan contradicts the files that it brings, so maand-plan did not write it so. Nothing was touched. "
-                    + "Plan again:", problems)
+        case .content(let problems): Self.list(Self.missing, problems)
+        case .contradictory(let problems): Self.list(Self.contradiction, problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
-        case .hookPort(_, let port, let steps) where steps.isEmpty:
-            "port \(port) of 127.0.0.1, which `hook_api_port` of maand.conf names, is not to be had, and nothing new was "
-                + "begun. `ss -ltnp 'sport = :\(port)'` names the program that listens there: end it, or let maand.conf name "
-                + "another port, and run the same command again."
-        case .hookPort(let run, let port, let steps):
-            "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
-                + steps.map(\.text).listed(first: 5)
-                + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: "
-                + "end it, or wait until these hooks have ended, and run the same command again."
-        case .preflight(let run?, let faults, _):
-            Self.list(
-                "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
-                    + "(maand-apply abandon \(run) --reason '...'):", faults)
-        case .preflight(nil, let faults, let excess):
-            ([Self.list("workers are not ready, and nothing was begun. Run the same command when they are:", faults)]
-                + (excess.isEmpty
-                    ? []
-                    : [
-                        Self.list(
-                            "To go on without them, set `rollout.max_unreachable` in the manifest or plan again with "
-                                + "--max-unreachable:", excess)
-                    ]))
-                .joined(separator: "\n")
+        case .hookPort(let run, let port, let steps): Self.taken(port, run, steps)
+        case .preflight(let run, let faults, let excess): Self.notReady(run, faults, excess)
         case .zone(let problem): "\(problem)."
         case .tooLate(let limit):
             "the plan had to begin before \(limit.utcText) (`start_before`), and nothing was touched. Plan again."
         case .opensTooLate(let opening, let limit):
             "the plan has to begin before \(limit.utcText) (`start_before`), and its next opening comes later: \(opening). "
                 + "Nothing was touched. Plan again with a later --start-before or another --window."
-        case .windowIsOver(let problem, let mixed):
-            ([
-                "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is "
-                    + "unfinished of it, and plan again with another --window."
-            ] + mixed.map { "  " + $0 }).joined(separator: "\n")
+        case .windowIsOver(let problem, let mixed): Self.over(problem, mixed)
         case .freezes(let problem):
             "what is frozen cannot be found out, and nothing was touched. Mend the file, or take it away: \(problem)"
-        case .neverFits(let batch, let seconds, let isRecorded):
-            "\(batch) is expected to take \(seconds) s, gate and bake included "
-                + (isRecorded
-                    ? "(as such steps took before)" : "(by its timeouts, since nothing is recorded of such steps)")
-                + ", and no opening of the window is so long. Plan again with a longer window or shorter timeouts."
+        case .neverFits(let batch, let seconds, let isRecorded): Self.tooLong(batch, seconds, isRecorded)
         case .notApproved(let problem, let mixed):
             (["not approved, nothing was touched. \(problem)"] + mixed.map { "  " + $0 }).joined(separator: "\n")
         case .notDeployed(let jobs):
@@ -147,6 +130,80 @@ extension RolloutError: CustomStringConvertible {
                 + (unknown.isEmpty
                     ? "Nothing of it is unknown." : "Unknown is: \(unknown.map(\.text).joined(separator: ", ")).")
         }
+    }
+}
+
+/// The longer sentences.
+extension RolloutError {
+    private static let missing =
+        "content that the plan needs is missing or altered, nothing was touched. Plan again where the workspace is:"
+    private static let contradiction =
+        "the plan contradicts the files that it brings, so maand-plan did not write it so. Nothing was touched. Plan again:"
+
+    private static func unfinished(_ run: Run) -> String {
+        """
+        run \(run.id), of the plan \(run.plan), \(run.state.phrase) and holds the bucket. Bring it to its end \
+        with its own plan file, or give it up: maand-apply abandon \(run.id) --reason '...'
+        """
+    }
+
+    private static func stale(_ error: RolloutError) -> String {
+        let head = "the plan is stale, nothing was touched"
+        return switch error {
+        case .stale(let facts):
+            list("\(head). Plan again, or restore the expected state:", facts.map(\.description))
+        case .knownOtherwise(let renames):
+            list(
+                "\(head). Plan again: the catalog does not have these workers any more as the plan renames them:",
+                renames.map(\.description))
+        case _: "\(head): workers got other names since it was made. Plan again"
+        }
+    }
+
+    private static func taken(_ port: Int, _ run: RunID, _ steps: [StepID]) -> String {
+        if steps.isEmpty {
+            return
+                "port \(port) of 127.0.0.1, which `hook_api_port` of maand.conf names, is not to be had, and nothing new was "
+                + "begun. `ss -ltnp 'sport = :\(port)'` names the program that listens there: end it, or let maand.conf name "
+                + "another port, and run the same command again."
+        }
+        return "another program listens on port \(port) of 127.0.0.1, where hooks of run \(run) that live on ask: "
+            + steps.map(\.text).listed(first: 5)
+            + ". Nothing new was begun. `ss -ltnp 'sport = :\(port)'` names that program: end it, or wait until these hooks have ended, and run the same command again."
+    }
+
+    private static func notReady(_ run: RunID?, _ faults: [String], _ excess: [String]) -> String {
+        if let run {
+            return list(
+                "workers are not ready, and nothing new was begun. Run the same command when they are, or give it up "
+                    + "(maand-apply abandon \(run) --reason '...'):", faults)
+        }
+        var lists = [
+            list("workers are not ready, and nothing was begun. Run the same command when they are:", faults)
+        ]
+        if !excess.isEmpty {
+            lists.append(
+                list(
+                    "To go on without them, set `rollout.max_unreachable` in the manifest or plan again with "
+                        + "--max-unreachable:", excess))
+        }
+        return lists.joined(separator: "\n")
+    }
+
+    private static func over(_ problem: String, _ mixed: [String]) -> String {
+        ([
+            "\(problem), and the plan's window does not open any more. Nothing was touched. Abandon what is "
+                + "unfinished of it, and plan again with another --window."
+        ] + mixed.map { "  " + $0 }).joined(separator: "\n")
+    }
+
+    private static func tooLong(_ batch: String, _ seconds: Int, _ isRecorded: Bool) -> String {
+        let basis =
+            isRecorded
+            ? "as such steps took before" : "by its timeouts, since nothing is recorded of such steps"
+        return
+            "\(batch) is expected to take \(seconds) s, gate and bake included (\(basis)), and no opening of the window is so "
+            + "long. Plan again with a longer window or shorter timeouts."
     }
 
     private static func stranger(_ rename: Plan.Rename) -> String {

@@ -2,14 +2,18 @@ internal import Catalog
 internal import JobFiles
 internal import Model
 
-extension Rollout {
+/// Says when a plan may run, by its window and the bucket's freezes.
+struct WindowCheck {
+    let plan: Plan
+    let context: ExecutionContext
+
     /// - Parameter approvals: says when the plan's approvals lapse; nil where it needs none.
     /// - Throws: `RolloutError` where this machine does not know the plan's zone or knows it otherwise.
-    func windowMonitor(_ plan: Plan, _ approvals: ApprovalWatch?) throws -> WindowMonitor {
+    func monitor(_ approvals: ApprovalWatch?) throws -> WindowMonitor {
         // What is wrong with the freezes is found when they are asked for.
         let zone =
-            plan.window?.zone ?? (try? Self.freezes(in: bucketFolder, zones).zone) ?? FreezeFile.Contents.none.zone
-        guard let rules = zones.rules(zone) else {
+            plan.window?.zone ?? (try? Self.freezes(context).zone) ?? FreezeFile.Contents.none.zone
+        guard let rules = context.zones.rules(zone) else {
             throw RolloutError.zone("this machine's time-zone data has no \(zone): install or update tzdata")
         }
         if let stale = plan.window?.staleInstants(rules).first {
@@ -17,14 +21,15 @@ extension Rollout {
         }
         return WindowMonitor(
             plan.window, rules: rules,
-            freezes: { [bucketFolder, zones] in try Self.freezes(in: bucketFolder, zones).freezes },
-            clock: clock, approvals: approvals, observe: observe)
+            freezes: { [context] in try Self.freezes(context).freezes },
+            clock: context.clock, approvals: approvals, observe: context.observe)
     }
 
     /// The bucket's freezes; none where there is no file of them.
-    private static func freezes(in bucketFolder: String, _ zones: ZoneDatabase) throws -> FreezeFile.Contents {
+    private static func freezes(_ context: ExecutionContext) throws -> FreezeFile.Contents {
+        let bucketFolder = context.bucketFolder
         do {
-            return try FreezeFile.read(in: "\(bucketFolder)/workspace", database: zones)
+            return try FreezeFile.read(in: "\(bucketFolder)/workspace", database: context.zones)
         } catch let error as Files.Problem {
             throw RolloutError.freezes("\(bucketFolder)/\(FreezeFile.path): \(error.message)")
         }
@@ -34,15 +39,14 @@ extension Rollout {
     ///
     /// - Throws: `WindowHold` outside of the window and where nothing fits into what is left of it, `RolloutError` where
     ///   it will never fit.
-    func checkWindow(_ file: PlanFile, _ resumed: Run?, hasBegun: Bool, _ monitor: WindowMonitor) throws {
-        let plan = file.plan
-        if !hasBegun, let limit = plan.policy.startBefore, clock.now() >= limit {
+    func check(_ resumed: Run?, hasBegun: Bool, _ monitor: WindowMonitor) throws {
+        if !hasBegun, let limit = plan.policy.startBefore, context.clock.now() >= limit {
             throw RolloutError.tooLate(limit)
         }
         let calendar = try monitor.calendar()
         if calendar.isAlwaysOpen { return }
-        let graph = try resumed.map { try self.graph(of: $0, plan) } ?? StepGraph(plan)
-        let records = try resumed.map { try catalog.steps(of: $0.id) } ?? []
+        let graph = try resumed.map { try StepGraph(plan, context.catalog, of: $0.id) } ?? StepGraph(plan)
+        let records = try resumed.map { try context.catalog.steps(of: $0.id) } ?? []
         do {
             try checkOpening(calendar, graph, records, monitor)
         } catch var hold as WindowHold {
@@ -62,7 +66,7 @@ extension Rollout {
     ) throws {
         let estimator = try estimator(graph)
         let isDone = graph.isDone(by: records)
-        let now = clock.now()
+        let now = context.clock.now()
         if calendar.freeze(at: now) != nil, let hold = try monitor.check(0).hold { throw hold }
         var shortest: Int64?
         for unit in graph.units.indices {
@@ -92,57 +96,9 @@ extension Rollout {
         if let hold = try monitor.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
     }
 
-    func estimator(_ graph: StepGraph) throws -> Estimator {
+    private func estimator(_ graph: StepGraph) throws -> Estimator {
         var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(graph.steps.map(\.job)) { recorded[job] = try catalog.durations(of: job) }
+        for job in Set(graph.steps.map(\.job)) { recorded[job] = try context.catalog.durations(of: job) }
         return Estimator(graph, recorded: recorded)
-    }
-}
-
-extension StepGraph.Stage {
-    fileprivate var chainCount: Int {
-        switch self {
-        case .single: 0
-        case .batch(let batch): batch.chains.count
-        }
-    }
-}
-
-extension StepGraph {
-    /// Says of a step, by what is recorded, whether the run has nothing to do for it any more: also where it goes on without
-    /// the step's allocation.
-    func isDone(by records: [StepRecord]) -> (StepIndex) -> Bool {
-        let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
-        return { done.contains(steps[$0].id) || isLeftBehind($0) }
-    }
-
-    /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
-    func batchName(unit: UnitIndex, stage: StageIndex) -> String {
-        guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {
-            return ""
-        }
-        let parts = batch.position == nil ? 2 : 3
-        return steps[step].id.text.split(separator: "/").prefix(parts).joined(separator: "/")
-    }
-}
-
-extension StepRunner {
-    /// Whether the batch of these first steps may begin now, or go on.
-    ///
-    /// - Parameter isResumed: parts of it may be done.
-    func isAdmitted(_ steps: [StepIndex], isResumed: Bool) async throws -> Bool {
-        guard let first = steps.first else { return true }
-        let (unit, stage) = (graph.places[first].unit, graph.places[first].stage)
-        guard await monitor.isApproved(graph.batchName(unit: unit, stage: stage)) else { return false }
-        if monitor.isUnrestricted { return true }
-        var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(steps.map { graph.steps[$0].job }) {
-            recorded[job] = try recorder.catalog.durations(of: job)
-        }
-        let isPartial = isResumed || graph.units[unit].stages[stage].chainCount > steps.count
-        let records = isPartial ? try recorder.catalog.steps(of: recorder.run.id) : []
-        let estimate = Estimator(graph, recorded: recorded)
-            .batch(unit: unit, stage: stage, isDone: graph.isDone(by: records))
-        return monitor.admit(graph.batchName(unit: unit, stage: stage), estimate)
     }
 }

@@ -1,0 +1,22 @@
+/// Why a run is in its state or what it stands for, for programs; people read its detail. Without one, the state says all.
+public enum RunReason: String, Sendable, CaseIterable {
+    /// The facts of its plan did not hold any more.
+    case stale
+    /// It stands for a refresh of the catalog.
+    case refresh
+    /// It stands for a refresh that was interrupted.
+    case refreshInterrupted = "refresh_interrupted"
+    case paused
+    case signal
+    /// Every wave that was asked for is complete.
+    case limitReached = "limit_reached"
+    case windowClosed = "window_closed"
+    /// What comes next does not fit into the rest of the opening.
+    case windowTooShort = "window_too_short"
+    case frozen
+    case freezesUnreadable = "freezes_unreadable"
+    case approvalLapsed = "approval_lapsed"
+    case workersNotReady = "workers_not_ready"
+    /// Nothing of it had begun when another plan was applied.
+    case superseded
+}

@@ -1,0 +1,91 @@
+internal import Catalog
+internal import Model
+
+/// Finds out about a plan and its run before anything is touched, and refuses what may not run.
+struct RunOpening: Sendable {
+    private let file: PlanFile
+    private let options: ApplyRun.Options
+    private let context: ExecutionContext
+
+    init(_ file: PlanFile, _ options: ApplyRun.Options, _ context: ExecutionContext) {
+        self.file = file
+        self.options = options
+        self.context = context
+    }
+
+    enum Finding {
+        case alreadyDone(Run)
+        case nothingToDo
+        case ready(Ready)
+    }
+
+    /// What a run that may begin or continue needs.
+    struct Ready {
+        /// Nil if the run is to begin.
+        var resumed: Run?
+        var monitor: WindowMonitor
+        var permit: Permit
+    }
+
+    /// - Parameter isPreview: nothing may be written.
+    /// - Throws: `RolloutError` if nothing may run, `WindowHold` if nothing may run now.
+    func find(isPreview: Bool = false) async throws -> Finding {
+        try checkBucket()
+        let plan = file.plan
+        let permit = try await Permit.find(file, options, context)
+        if let run = try context.catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
+        if plan.isEmpty { return .nothingToDo }
+        let resumed = try existingRun()
+        let hasBegun = try resumed.map(context.catalog.hasBegun) ?? false
+        let window = WindowCheck(plan: plan, context: context)
+        let monitor = try window.monitor(permit.watch)
+        try window.check(resumed, hasBegun: hasBegun, monitor)
+        if !hasBegun { try checkBase() }
+        try ContentCheck(context).check(plan)
+        // Before the run begins: for a key that cannot be read nothing has to be given up.
+        if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
+        return .ready(Ready(resumed: resumed, monitor: monitor, permit: permit))
+    }
+
+    private func checkBucket() throws {
+        let plan = file.plan
+        let configuration = context.configuration
+        guard plan.fleet.bucket == configuration.bucketID else {
+            throw RolloutError.otherBucket(planned: plan.fleet.bucket, actual: configuration.bucketID)
+        }
+        guard plan.fleet.transport == configuration.transport else {
+            throw RolloutError.otherTransport(planned: plan.fleet.transport, actual: configuration.transport)
+        }
+        guard plan.fleet.workerRoot == configuration.workerRoot else {
+            throw RolloutError.otherWorkerRoot(planned: plan.fleet.workerRoot, actual: configuration.workerRoot)
+        }
+    }
+
+    /// Compares the catalog with what the plan was made from.
+    private func checkBase() throws {
+        let plan = file.plan
+        let snapshot = try context.catalog.snapshot()
+        let contradicted = snapshot.contradicted(plan.renames)
+        guard contradicted.isEmpty else { throw RolloutError.knownOtherwise(contradicted) }
+        guard try !context.catalog.hasRenamed(since: plan.base.catalogRevision, but: file.id) else {
+            throw RolloutError.renamedSince
+        }
+        let facts = plan.staleFacts(in: snapshot.renamed(plan.renames))
+        guard facts.isEmpty else { throw RolloutError.stale(facts) }
+    }
+
+    /// The run that this plan has already, if it may be continued.
+    private func existingRun() throws -> Run? {
+        let catalog = context.catalog
+        if let run = try catalog.unfinishedRun() {
+            if run.plan == file.id { return run }
+            if try catalog.hasBegun(run) { throw RolloutError.unfinishedRun(run) }
+        }
+        guard let run = try catalog.latestRun(of: file.id) else { return nil }
+        guard run.state == .abandoned else { return run }
+        // If nobody has given it up, and nothing of it has begun, the plan may be tried again.
+        let isGivenUp = try catalog.decisions(run.id).contains { $0.what == .abandon }
+        guard try !isGivenUp && !catalog.hasBegun(run) else { throw RolloutError.abandoned(run) }
+        return nil
+    }
+}

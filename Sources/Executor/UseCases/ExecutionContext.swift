@@ -1,0 +1,99 @@
+public import Approvals
+public import Catalog
+public import Model
+package import Workers
+
+/// The bucket that a use case of the executor works on, and everything outside of it that it needs: its catalog and store, the
+/// way to workers, clock, randomness, people, and who is told what happens.
+///
+/// A value; several use cases may share one, from any task.
+public struct ExecutionContext: Sendable {
+    let bucketFolder: String
+    let configuration: BucketConfiguration
+    let catalog: Catalog
+    let store: ContentStore
+    /// `user@host`, for the record.
+    let who: String
+    /// Names this controller on the workers: letters and digits, the same for all its runs.
+    let controller: String
+    let clock: Clock
+    /// Random text for a new run; 16 hexadecimal digits.
+    let nonce: @Sendable () -> String
+    /// Asks a person for the passphrase of a key; nil if nobody can be asked.
+    let passphrase: @Sendable (_ path: String) -> String?
+    let observe: @Sendable (RunEvent) -> Void
+    /// Says whether plans are approved; nil asks for no approval.
+    public var approval: ApprovalCheck?
+    /// The rules of local times.
+    var zones = ZoneDatabase.system
+    /// Stands for the plan's transport in tests and benchmarks.
+    package var simulated: (any Transport)?
+
+    public init(
+        bucketFolder: String, configuration: BucketConfiguration, catalog: Catalog, store: ContentStore, who: String,
+        controller: String, clock: Clock, nonce: @escaping @Sendable () -> String,
+        passphrase: @escaping @Sendable (_ path: String) -> String?, observe: @escaping @Sendable (RunEvent) -> Void
+    ) {
+        self.bucketFolder = bucketFolder
+        self.configuration = configuration
+        self.catalog = catalog
+        self.store = store
+        self.who = who
+        self.controller = controller
+        self.clock = clock
+        self.nonce = nonce
+        self.passphrase = passphrase
+        self.observe = observe
+    }
+
+    /// Closes the catalog, so that its log is merged into it; nothing may use the context afterwards. A task that still
+    /// listens for requests to park would keep the catalog open for a moment more.
+    public func close() { try? catalog.close() }
+
+    func transport(for plan: Plan, acceptsNewHosts: Bool = false) async throws -> any Transport {
+        if let simulated { return simulated }
+        let factory = TransportFactory(
+            bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
+            passphrase: passphrase, report: { [observe] in observe(.warning(.connection($0))) })
+        let transport = try await factory.transport(for: plan)
+        #if TestHooks
+            return FaultTransport(base: transport)
+        #else
+            return transport
+        #endif
+    }
+
+    /// The name of a run on the workers.
+    func owner(of run: Run) -> Owner {
+        Owner(controller: controller, sequence: run.id.number, run: run.nonce)
+    }
+
+    func decision(_ run: RunID, _ what: Decision.Kind, _ reason: String) -> Decision {
+        Decision(at: clock.now(), by: who, run: run, what: what, reason: reason)
+    }
+
+    /// The plan that a run executes, as it was kept when it began.
+    func plan(of run: Run) throws -> Plan {
+        try PlanFile.read(
+            store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(run.id)"
+        ).plan
+    }
+
+    /// Returns a plan of nothing: it stands in the history for a refresh, and says how workers are reached.
+    func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
+        Plan(
+            fleet: configuration.fleet(workers), base: .init(catalogRevision: revision), policy: .init(),
+            work: .deploy(Deploy()))
+    }
+}
+
+extension Catalog {
+    /// Returns true if any step of a run was begun. If its workers were never all ready, none was, and the run blocks no other.
+    func hasBegun(_ run: Run) throws -> Bool {
+        try steps(of: run.id).contains { !$0.step.isPreflight }
+    }
+
+    func pauses(of run: RunID) throws -> [Decision] {
+        try decisions(run).filter { $0.what == .pause }
+    }
+}

@@ -1,0 +1,159 @@
+internal import Catalog
+public import Model
+internal import Workers
+
+/// Brings the catalog to what the workers say, for one that was lost or put back from an old copy.
+public struct RefreshCatalog: Sendable {
+    let context: ExecutionContext
+    private var catalog: Catalog { context.catalog }
+    private var store: ContentStore { context.store }
+
+    public init(in context: ExecutionContext) { self.context = context }
+
+    /// What a refresh found.
+    public struct Findings: Sendable {
+        /// An allocation of which the catalog and its worker say different things.
+        public struct Difference: Sendable, Equatable {
+            public let allocation: AllocationID
+            public let recorded: AllocationRecord
+            /// What is recorded from now on.
+            public let found: AllocationRecord
+        }
+
+        /// Allocations in which the catalog and the workers agree.
+        public var agreeing = 0
+        public var differences: [Difference] = []
+        /// Workers that could not be asked, and why; what is recorded of them stays.
+        public var silent: [(worker: WorkerName, reason: String)] = []
+        /// The run under which the differences were recorded; nil where nothing was.
+        public var run: RunID?
+    }
+
+    /// Asks the workers what is deployed on them, compares, and records what differs. The caller holds the bucket's lock.
+    ///
+    /// What the worker knows to have ended well with the files that are there counts as promoted; everything else that is
+    /// there counts as unfinished, so that the next plan acts on it. A job of which anything is recorded has its gate and
+    /// its completion before it.
+    ///
+    /// - Parameter isDryRun: only compare.
+    /// - Throws: `RolloutError.unfinishedRun`: its own command asks the workers about what it began.
+    public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Findings {
+        if let run = try catalog.unfinishedRun() {
+            // One of nothing is that of a refresh that was killed, and would only do this.
+            guard (try? context.plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
+            if !isDryRun {
+                try catalog.finish(
+                    run.id, state: .abandoned, detail: "a refresh that was interrupted", cause: .refreshInterrupted,
+                    at: context.clock.now())
+            }
+        }
+        let plan = context.emptyPlan(workers, revision: try catalog.snapshot().revision)
+        let transport = try await context.transport(for: plan)
+        let answers = await inventories(of: workers, over: transport)
+        await transport.close()
+
+        var refresh = Findings()
+        var inventories: [(worker: WorkerName, WorkerInventory)] = []
+        var seen = 0
+        var isStrange = false
+        let recorded = try catalog.snapshot().allocations
+        let lineage = try catalog.lineage()
+        let last = try catalog.runs(limit: 1).first?.id.number ?? 0
+        for worker in workers.map(\.worker) {
+            switch answers[worker] {
+            case .failure(let error)?: refresh.silent.append((worker, error.message))
+            case .success(let inventory)?:
+                var inventory = inventory
+                for index in inventory.jobs.indices { showPushedManifest(&inventory.jobs[index]) }
+                if let flaw = inventory.flaw(to: context.controller, after: last) {
+                    refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))
+                    continue
+                }
+                if let owner = inventory.owner, owner.controller == context.controller,
+                    owner.sequence < Owner.implausible
+                {
+                    seen = max(seen, owner.sequence)
+                    isStrange = isStrange || lineage?.knows(owner) == false
+                }
+                inventories.append((worker, inventory))
+            case nil: continue
+            }
+        }
+        let trees = inventories.flatMap { $0.1.jobs.map(\.tree) }
+        let there = Set(trees.map(\.digest))
+        for (worker, inventory) in inventories {
+            refresh.compare(inventory, worker, recorded) { there.contains($0) || (try? store.tree($0)) != nil }
+        }
+        // Also where the catalog is right: the store may have lost what planning compares with.
+        if !isDryRun { try keep(trees) }
+        // Workers that have seen later runs than the catalog, or other ones, would refuse the next one.
+        let isBehind = seen > last
+        if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
+        refresh.run = try await record(refresh, plan, after: seen)
+        return refresh
+    }
+
+    /// Where a target has changed the manifest, the one that was pushed says the version, as long as it is at hand.
+    private func showPushedManifest(_ job: inout WorkerInventory.Job) {
+        guard let pushed = job.tree.entries.first(where: { $0.path == "manifest.json" }),
+            pushed.digest != Digest.of(job.manifest), let bytes = try? store.read(pushed.digest, limit: 1 << 16)
+        else { return }
+        job.manifest = bytes
+    }
+
+    private func keep(_ trees: [Tree]) throws {
+        var kept = Set<Digest>()
+        for tree in trees where kept.insert(tree.digest).inserted && (try? store.tree(tree.digest)) == nil {
+            try store.discard(tree.digest)
+            try store.put(tree)
+        }
+    }
+
+    private func inventories(
+        of workers: [PlanWorker], over transport: any Transport
+    ) async -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
+        let names = workers.map(\.worker)
+        // Asking for what is there needs no ownership.
+        let owner = Owner(controller: context.controller, sequence: 0, run: "-")
+        let answers = await names.sideBySide(width: WorkerPool.width) {
+            [configuration = context.configuration] worker in
+            await Self.answer(
+                of: WorkerSession(
+                    worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
+                    owner: owner, transport: transport))
+        }
+        return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.
+    private static func answer(of session: WorkerSession) async -> Swift.Result<WorkerInventory, TransportError> {
+        do {
+            return .success(try await session.inventory())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func record(_ refresh: Findings, _ plan: Plan, after seen: Int) async throws -> RunID {
+        let file = PlanFile(plan)
+        try store.put(file.bytes)
+        let run = try catalog.beginRun(
+            plan: file.id, nonce: context.nonce(), at: context.clock.now(), by: context.who,
+            workers: plan.fleet.workers,
+            after: seen)
+        var changes: [CatalogChange] = []
+        for difference in refresh.differences {
+            changes += difference.changes
+            guard difference.found.standing == .active else { continue }
+            changes += [.incomplete(difference.allocation.job, true), .gateOwed([difference.allocation])]
+        }
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: context.clock.now(), changes: changes,
+                decisions: [
+                    context.decision(run.id, .refresh, "\(refresh.differences.count) allocations as their workers say")
+                ],
+                runState: .init(.succeeded, detail: "catalog refresh", cause: .refresh)))
+        return run.id
+    }
+}

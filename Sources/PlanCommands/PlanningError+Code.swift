@@ -1,0 +1,16 @@
+public import Executor
+public import Planner
+
+extension PlanningError: CodedError {
+    public var code: ErrorCode {
+        switch self {
+        case .unknownJobs: .unknownJob
+        case .recoversOthers: .recoversOthers
+        case .startsNeeded: .startsNeeded
+        case .unknownCommand: .unknownCommand
+        case .noActiveAllocation: .noActiveAllocation
+        case .namesTaken: .namesTaken
+        case .portsExhausted: .portsExhausted
+        }
+    }
+}
