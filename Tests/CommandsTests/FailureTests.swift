@@ -1,6 +1,7 @@
 import Approvals
 import Catalog
 import Commands
+import Executor
 import Model
 import Testing
 import YAML

@@ -1,4 +1,5 @@
 import Commands
+import Executor
 import Foundation
 import Testing
 

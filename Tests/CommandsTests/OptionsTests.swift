@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Commands
+import Executor
 import Foundation
 import Model
 import Testing

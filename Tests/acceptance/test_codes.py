@@ -32,7 +32,7 @@ class Codes(bucket.Case):
         self.error(b.run("maand-apply", "status", "99", "--format", "json"), "no_such_run", 65)
         self.error(b.run("maand-apply", "health-check", "--jobs", "web", "--format", "json"), "not_deployed", 65)
         self.error(b.run("maand-plan", "show", "none.plan.yaml", "--format", "json"), "file_unreadable", 65)
-        b.write("bad.plan.yaml", "a: [\n")
+        (b.path / "bad.plan.yaml").write_text("a: [\n")
         self.error(b.run("maand-plan", "show", "bad.plan.yaml", "--format", "json"), "invalid_input", 65)
 
     def test_an_error_of_a_command_that_prints_text_leaves_standard_output_empty(self):
