@@ -2,6 +2,7 @@ import Catalog
 import Executor
 import Foundation
 import Model
+import Plans
 import SimulatedWorkers
 import Workers
 

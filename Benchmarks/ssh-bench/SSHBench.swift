@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Plans
 import Workers
 
 /// `ssh-bench BUCKET PLAN ROUNDS`: times of the ssh transport alone, over the workers of a plan. Prints one JSON object;

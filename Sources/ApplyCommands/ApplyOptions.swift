@@ -5,6 +5,7 @@ import Commands
 import Executor
 import Foundation
 import Model
+import Plans
 
 /// Which bucket a command of `maand-apply` is about, and how it prints.
 struct ApplyOptions: ParsableArguments {

@@ -3,6 +3,7 @@ import Catalog
 import Commands
 import Executor
 import Model
+import Plans
 
 struct PauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

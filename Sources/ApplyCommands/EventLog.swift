@@ -2,7 +2,9 @@ import Commands
 import Executor
 import Foundation
 import Model
+import Plans
 import Synchronization
+import Windows
 
 /// Appends what happens to a file, one JSON object a line, for programs that follow a run.
 final class EventLog: Sendable {

@@ -3,6 +3,8 @@ import Catalog
 import Commands
 import Foundation
 import Model
+import Plans
+import Windows
 
 struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,8 +3,10 @@ import Commands
 import Executor
 import Foundation
 import Model
+import Plans
 import Review
 import Synchronization
+import Windows
 
 /// Prints a run as it goes, a line for each thing that happens.
 final class ProgressPrinter: Sendable {

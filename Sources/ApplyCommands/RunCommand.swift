@@ -5,6 +5,8 @@ import Commands
 import Executor
 import Foundation
 import Model
+import Plans
+import Windows
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

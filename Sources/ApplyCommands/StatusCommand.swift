@@ -4,6 +4,8 @@ import Commands
 import Executor
 import Foundation
 import Model
+import Plans
+import Windows
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

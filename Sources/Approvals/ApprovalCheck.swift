@@ -1,5 +1,7 @@
 internal import Glibc
 public import Model
+public import Plans
+internal import Windows
 
 /// Says whether a plan is approved: policy and signatures as they are now, over the bytes that will run.
 public struct ApprovalCheck: Sendable {

@@ -1,5 +1,6 @@
 internal import Glibc
 public import Model
+public import Plans
 public import YAML
 
 /// Who has to approve plans, as an administrator wrote it down where authors of plans cannot write.

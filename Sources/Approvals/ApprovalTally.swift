@@ -1,4 +1,6 @@
 public import Model
+public import Plans
+internal import Windows
 
 /// What is known of one signature file, after `ssh-keygen` has looked at it.
 public struct SignatureFinding: Equatable, Sendable {

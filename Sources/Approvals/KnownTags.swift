@@ -1,4 +1,5 @@
 package import Model
+package import Plans
 
 /// What is known of workers' tags beside what a plan says of them: the author of the plan may leave a tag out there.
 public struct KnownTags: Sendable {

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Model
 internal import Subprocess
+internal import Windows
 
 /// Asks `ssh-keygen` about signatures. Whatever it is given is a copy in a folder of our own, and the signed bytes come
 /// through a pipe: nothing is read again that somebody could have changed meanwhile.

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import Model
+internal import Plans
 
 extension Catalog {
     /// Writes one change of what runs where, within the transaction that is open.

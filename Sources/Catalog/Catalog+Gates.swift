@@ -1,5 +1,6 @@
 internal import GRDB
 internal import Model
+internal import Plans
 
 extension Catalog {
     /// Writes what became known of a job's gate, within the transaction that is open; nothing where the change is of another

@@ -1,5 +1,6 @@
 internal import GRDB
 public import Model
+internal import Plans
 
 /// A slot of a semaphore that hooks of one job and event share.
 public struct SemaphoreSlot: Hashable, Sendable {

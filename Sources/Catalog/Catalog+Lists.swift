@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 public import Model
+public import Plans
 
 /// One allocation, as `catalog allocations` lists it.
 public struct AllocationEntry: Equatable, Sendable {

@@ -1,5 +1,6 @@
 internal import GRDB
 public import Model
+public import Plans
 
 extension Catalog {
     /// What workers were when a rollout last saw them.

@@ -1,5 +1,6 @@
 internal import GRDB
 public import Model
+public import Plans
 
 extension Catalog {
     /// Begins a run of the plan with this digest, advances the catalog's revision, and remembers how the plan's workers

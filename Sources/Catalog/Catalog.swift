@@ -1,5 +1,6 @@
 internal import GRDB
-public import Model
+internal import Model
+public import Plans
 internal import Synchronization
 
 /// The bucket's memory: what runs where, and how far every run has come (`maand.db`).

@@ -1,4 +1,5 @@
 public import Model
+internal import Plans
 
 /// Why the catalog could not do what was asked. `description` says what happened, where, and what to do.
 public enum CatalogError: Error, Equatable, Sendable {

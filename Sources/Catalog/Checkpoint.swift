@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 /// Everything that becomes true together: written in one transaction, or not at all.
 public struct Checkpoint: Equatable, Sendable {

@@ -1,4 +1,5 @@
 public import Model
+internal import Plans
 
 /// A value as it is stored.
 public enum StoredValue: Equatable, Sendable {

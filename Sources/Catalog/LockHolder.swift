@@ -1,5 +1,6 @@
 internal import Glibc
 public import Model
+internal import Windows
 
 /// The process that holds a bucket, as it described itself in the lock's file.
 public struct LockHolder: Equatable, Sendable {

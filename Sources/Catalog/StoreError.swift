@@ -1,4 +1,5 @@
 public import Model
+internal import Plans
 
 /// Why the content store could not do what was asked. `description` says what happened, where, and what to do.
 public enum StoreError: Error, Equatable, Sendable {

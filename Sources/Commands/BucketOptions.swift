@@ -3,6 +3,7 @@ package import Catalog
 package import Executor
 internal import Foundation
 package import Model
+package import Plans
 
 /// Which bucket a command is about.
 package struct BucketOptions: ParsableArguments {

@@ -1,6 +1,7 @@
 public import Catalog
 public import KeyValues
 public import Model
+public import Plans
 
 /// What hooks of one run can ask of the process that runs them: variables, secrets, demands and semaphores, over HTTP on a
 /// Unix socket that only this user can reach, with a token for each attempt.

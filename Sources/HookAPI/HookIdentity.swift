@@ -1,5 +1,6 @@
 public import Catalog
 public import Model
+internal import Plans
 
 /// Which hook asks, as the process that started it knows: nothing of it is taken from what the hook says.
 public struct HookIdentity: Hashable, Sendable {

@@ -4,6 +4,7 @@ internal import Model
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Plans
 internal import Synchronization
 
 /// The port of 127.0.0.1 at which hooks are to ask cannot be had.

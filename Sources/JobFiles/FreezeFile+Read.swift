@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Windows
 internal import YAML
 
 extension FreezeFile {

@@ -1,4 +1,5 @@
 public import Model
+internal import Windows
 
 /// A file of a job that is rendered for each allocation.
 public struct JobTemplate: Sendable {

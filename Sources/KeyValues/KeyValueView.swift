@@ -1,5 +1,6 @@
 public import Catalog
 public import Model
+public import Plans
 
 /// The values of every namespace as somebody sees them: what follows from the workspace, what is stored, and for hooks
 /// what hooks of the same run wrote.

@@ -4,6 +4,9 @@ public enum HostCount: Hashable, Sendable {
     /// 0...100.
     case percent(Int)
 
+    /// What a number of hosts may be.
+    public static let range = 0...1_000_000
+
     /// Reads `3` or `2%`; nil where the text is neither.
     public init?(_ text: String) {
         let isShare = text.hasSuffix("%")
@@ -15,7 +18,7 @@ public enum HostCount: Hashable, Sendable {
             guard number <= 100 else { return nil }
             self = .percent(number)
         } else {
-            guard Plan.Batching.unreachableRange.contains(number) else { return nil }
+            guard Self.range.contains(number) else { return nil }
             self = .hosts(number)
         }
     }

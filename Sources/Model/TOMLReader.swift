@@ -102,7 +102,7 @@ public struct TOMLReader {
     }
 
     /// Marks keys as known without reading them.
-    mutating func ignore(_ keys: [String]) { asked.formUnion(keys) }
+    package mutating func ignore(_ keys: [String]) { asked.formUnion(keys) }
 
     /// - Throws: `InputFailure` where any error was recorded or a key was not asked for.
     public mutating func finish() throws(InputFailure) {

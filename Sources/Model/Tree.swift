@@ -48,12 +48,12 @@ public struct Tree: Hashable, Sendable {
     public var text: [UInt8] { Tree.render(entries) }
 
     /// The lines of `text` without the first one.
-    var lines: [String] {
+    package var lines: [String] {
         text.split(separator: 0x0a).dropFirst().map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Reads `lines` back; nil where they are not exactly those.
-    init?(lines: [String]) {
+    package init?(lines: [String]) {
         self.init(text: Array((["maand-tree 1"] + lines).map { $0 + "\n" }.joined().utf8))
     }
 
@@ -141,12 +141,12 @@ public enum TreePath {
 /// What happens to one path.
 public struct FileChange: Hashable, Sendable {
     /// Relative to the job's folder.
-    public internal(set) var path: String
-    public internal(set) var kind: ChangeKind
+    public package(set) var path: String
+    public package(set) var kind: ChangeKind
     /// Digest before; nil where the path is added.
-    public internal(set) var from: Digest?
+    public package(set) var from: Digest?
     /// Digest after; nil where the path is removed.
-    public internal(set) var to: Digest?
+    public package(set) var to: Digest?
 
     public init(path: String, kind: ChangeKind, from: Digest?, to: Digest?) {
         self.path = path

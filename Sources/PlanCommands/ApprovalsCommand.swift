@@ -5,7 +5,9 @@ import Commands
 import Executor
 import Glibc
 import Model
+import Plans
 import Review
+import Windows
 import YAML
 
 struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {

@@ -1,6 +1,7 @@
 import Commands
 import Model
 import Planner
+import Plans
 import SSH
 import Workers
 

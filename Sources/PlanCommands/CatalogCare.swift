@@ -2,6 +2,8 @@ import ArgumentParser
 import Catalog
 import Commands
 import Model
+import Plans
+import Windows
 
 struct BackUpCatalog: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,7 +2,9 @@ import ArgumentParser
 import Catalog
 import Commands
 import Model
+import Plans
 import Review
+import Windows
 import YAML
 
 struct CatalogCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Commands
 import Executor
 import Model
 import Planner
+import Plans
 import Review
 import Workers
 import YAML

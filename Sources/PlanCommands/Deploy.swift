@@ -3,6 +3,7 @@ import Catalog
 import Commands
 import Model
 import Planner
+import Plans
 import Review
 import YAML
 

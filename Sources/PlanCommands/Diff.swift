@@ -1,6 +1,7 @@
 import ArgumentParser
 import Commands
 import Model
+import Plans
 import Review
 
 struct Diff: ParsableCommand {

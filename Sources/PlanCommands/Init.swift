@@ -2,6 +2,7 @@ public import ArgumentParser
 import Commands
 import Glibc
 public import Model
+internal import Windows
 
 struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Commands
 import Model
+import Plans
 
 struct JobCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

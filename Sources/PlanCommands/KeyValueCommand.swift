@@ -5,6 +5,7 @@ import Glibc
 import KeyValues
 public import Model
 import Review
+import Windows
 import YAML
 
 struct KeyValueCommand: ParsableCommand {

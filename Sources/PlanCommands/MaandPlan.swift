@@ -7,6 +7,7 @@ import Glibc
 import KeyValues
 import Model
 import Planner
+import Plans
 import Review
 import Workers
 import YAML

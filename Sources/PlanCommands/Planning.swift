@@ -3,6 +3,8 @@ import Commands
 import Executor
 import Model
 import Planner
+import Plans
+import Windows
 
 /// Planning from a bucket's files, as `deploy` and `verify` both do it. Nothing is written.
 enum Planning {

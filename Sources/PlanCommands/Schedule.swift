@@ -4,7 +4,9 @@ import Commands
 import Executor
 import Glibc
 import Model
+import Plans
 import Review
+import Windows
 
 struct Schedule: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,6 @@
 import Model
+import Plans
+import Windows
 
 /// A service that applies a plan, and the timer that starts it at the openings of the plan's window.
 struct SystemdUnits {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Commands
 import Model
 import Planner
+import Plans
 import Review
 import YAML
 

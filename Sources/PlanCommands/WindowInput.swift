@@ -3,6 +3,7 @@ import Executor
 import Glibc
 import JobFiles
 import Model
+import Windows
 import YAML
 
 /// Windows and instants that are given on the command line.

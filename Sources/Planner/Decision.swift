@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// What happens to one active allocation, and why.
 ///

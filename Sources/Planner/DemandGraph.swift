@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 /// The demands between the commands of jobs, and the level of each job that follows from them.

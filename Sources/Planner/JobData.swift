@@ -1,5 +1,7 @@
 internal import JobFiles
 public import Model
+internal import Plans
+internal import Windows
 public import YAML
 
 /// What a workspace says of a job for its hooks and templates.

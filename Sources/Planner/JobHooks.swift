@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 /// The commands of a job, with their scripts.

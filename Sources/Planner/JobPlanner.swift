@@ -1,5 +1,6 @@
 internal import JobFiles
 internal import Model
+internal import Plans
 
 /// Plans one job. What allocations have in common is worked out once for all of them.
 struct JobPlanner {

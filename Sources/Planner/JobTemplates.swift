@@ -1,5 +1,6 @@
 internal import JobFiles
 internal import Model
+internal import Plans
 internal import Templates
 internal import YAML
 

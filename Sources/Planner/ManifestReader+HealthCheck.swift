@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 /// The block `health_check` of a manifest.

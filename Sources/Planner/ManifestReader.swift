@@ -1,4 +1,6 @@
 internal import Model
+internal import Plans
+internal import Windows
 internal import YAML
 
 /// Decodes a `manifest.json`, recording every error.

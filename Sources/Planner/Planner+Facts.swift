@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 extension Planner {
     /// What hooks, templates and people are told about a workspace.

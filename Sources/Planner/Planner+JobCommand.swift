@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 extension Planner {
     /// Plans to run one command of a job, once for each of its active allocations.

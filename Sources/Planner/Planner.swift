@@ -1,5 +1,6 @@
 internal import JobFiles
 public import Model
+public import Plans
 public import YAML
 
 /// What planning gives: the plan, and what has to be kept so that it can be applied later.

@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 internal import YAML
 
 /// Why there is no plan for a workspace that is sound in itself.

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Gives every port of a workspace its number.
 ///

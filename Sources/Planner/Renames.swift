@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 extension Planner {
     /// Workers of the workspace that the catalog knows by another name.

@@ -1,5 +1,6 @@
 internal import JobFiles
 internal import Model
+internal import Plans
 internal import YAML
 
 /// `bucket.jobs.conf` or `bucket.jobs.<selector>.conf`: what jobs reserve in this environment.

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 /// Decodes `workers.json`, recording every error.

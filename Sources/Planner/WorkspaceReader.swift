@@ -1,5 +1,7 @@
 internal import JobFiles
-public import Model
+internal import Model
+public import Plans
+internal import Windows
 public import YAML
 
 extension Workspace {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// The batches of a phase as a reviewer reads them: equal batches told as one, equal entries of a batch as one group.
 struct BatchOutline {

@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 /// The bytes behind a plan's file changes, as far as they are at hand and small enough to show.
 public struct FileContents: Sendable {

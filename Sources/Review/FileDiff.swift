@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// What a reviewer sees of one file change beneath its path: lines, or a word on why there are none.
 enum FileDiff: Equatable {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// The file changes of a job as a reviewer reads them: what workers have in common is told once, and of what a template
 /// made for each of many workers one is shown and the others are counted.

@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 /// A plan as one HTML page that needs nothing else: no script, no font, no request. Its own policy forbids all of them.
 public struct HTMLReview {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Compares the hooks of one event in two plans.
 struct HookDifference {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 extension Plan {
     /// The values that the plan gives to hooks, one phrase each, in the order of files and names; those of workers.json and

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 // Users' code that a plan runs, as a reviewer reads it.
 

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 extension Facts {

@@ -1,4 +1,6 @@
-public import Model
+internal import Model
+public import Plans
+internal import Windows
 public import YAML
 
 /// A plan as JSON, for other programs: everything a plan file says, with names resolved, so that nobody has to parse the

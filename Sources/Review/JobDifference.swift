@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// What differs in one job of two plans.
 struct JobDifference {

@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 /// A plan as Markdown, for the comment on a pull request: the summary first, then one folded part a wave.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Compares what hooks are told.
 struct FactsDifference {

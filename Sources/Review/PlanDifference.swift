@@ -1,4 +1,6 @@
-public import Model
+internal import Model
+public import Plans
+internal import Windows
 
 /// What differs between two plans, by meaning: what would be done otherwise, and where.
 ///

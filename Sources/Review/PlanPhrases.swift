@@ -1,4 +1,6 @@
 internal import Model
+internal import Plans
+internal import Windows
 
 // What a plan says, sentence by sentence, for every format.
 

@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 /// The steps of a plan, one a line, in the order in which they run when nothing is side by side, with the ids under
 /// which maand-apply records them.

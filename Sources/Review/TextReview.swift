@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 /// A plan as a text for people: what happens where, in which order, and why.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Who is touched when: a row for each worker, a column for each batch, jobs and waves side by side.
 ///

@@ -1,4 +1,6 @@
-public import Model
+internal import Model
+public import Plans
+internal import Windows
 
 /// Something that a rollout depends on and that the plan neither holds nor binds by a digest.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Which files that only one side of a change has are shown whole; of the others a review shows what differs.
 public enum WholeFiles: Sendable {

@@ -1,4 +1,6 @@
 public import Model
+public import Plans
+public import Windows
 internal import YAML
 
 // A plan's window in words, and when it opens next.

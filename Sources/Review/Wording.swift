@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 
 /// The words in which a plan is told, for every format.
 enum Wording {

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import Model
+internal import Plans
 
 /// One try of one step on one worker, as the worker is to know it.
 public struct AttemptRequest: Sendable, Hashable {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// What was pushed to a worker, with what it says that targets of ours have left, and that the service may rewrite.
 struct DeployedList {

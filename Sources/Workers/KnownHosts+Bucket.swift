@@ -1,4 +1,5 @@
-public import Model
+internal import Model
+public import Plans
 public import SSH
 
 extension KnownHosts {

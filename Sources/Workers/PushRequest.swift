@@ -1,5 +1,6 @@
 internal import Crypto
 package import Model
+internal import Plans
 internal import YAML
 
 /// A job's files for one worker.

@@ -1,6 +1,8 @@
 internal import Glibc
-public import Model
+internal import Model
+public import Plans
 internal import SSH
+internal import Windows
 
 /// Makes the transport of a plan from the bucket's configuration.
 public struct TransportFactory: Sendable {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// One worker, as one run sees it: asks the worker script, and understands its answers.
 ///

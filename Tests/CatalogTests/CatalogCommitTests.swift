@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Plans
 import Synchronization
 import Testing
 

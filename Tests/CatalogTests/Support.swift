@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Model
+import Plans
 import Testing
 
 @testable import Catalog

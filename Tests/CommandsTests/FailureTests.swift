@@ -3,6 +3,7 @@ import Catalog
 import Commands
 import Executor
 import Model
+import Plans
 import Testing
 import YAML
 

@@ -3,6 +3,7 @@ import Foundation
 import HookAPI
 import KeyValues
 import Model
+import Plans
 import Testing
 
 @Suite(.timeLimit(.minutes(15))) struct HookAPITests {

@@ -3,6 +3,7 @@ import Foundation
 import HookAPI
 import KeyValues
 import Model
+import Plans
 import Testing
 
 /// Where hooks ask: the socket, and the port that `hook_api_port` asks for.

@@ -3,6 +3,7 @@ import Foundation
 import HookAPI
 import KeyValues
 import Model
+import Plans
 import Testing
 
 /// A run with hooks under way, and what serves them.

@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import Plans
 import Testing
 
 @testable import KeyValues

@@ -1,5 +1,6 @@
 import Model
 import Planner
+import Plans
 import Testing
 
 /// The table of situations and actions, one after the other.

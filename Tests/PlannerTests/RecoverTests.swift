@@ -1,5 +1,6 @@
 import Model
 import Planner
+import Plans
 import Testing
 
 /// What was never seen healthy acts first, and its gate comes before any healthy allocation is touched.

@@ -1,5 +1,7 @@
 import Model
+import Plans
 import Testing
+import Windows
 
 @testable import Review
 

@@ -1,6 +1,7 @@
 import FleetScript
 import Foundation
 import Model
+import Plans
 import Testing
 import Workers
 

@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Windows
 import YAML
 
 @testable import Approvals

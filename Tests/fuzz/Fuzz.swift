@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Plans
 import YAML
 
 @testable import Approvals

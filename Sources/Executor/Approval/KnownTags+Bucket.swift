@@ -2,7 +2,9 @@ public import Approvals
 public import Catalog
 internal import JobFiles
 public import Model
+public import Plans
 internal import SSH
+internal import Windows
 internal import Workers
 internal import YAML
 

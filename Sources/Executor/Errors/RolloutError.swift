@@ -1,5 +1,7 @@
 public import Catalog
 public import Model
+public import Plans
+internal import Windows
 
 /// Why a plan is not executed, or not further. Nothing was touched on any worker.
 public enum RolloutError: Error, Sendable {

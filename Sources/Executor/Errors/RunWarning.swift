@@ -1,4 +1,5 @@
 public import Model
+internal import Windows
 
 /// Something that a person should know of a run, and that stops nothing: a code for programs, with its context. The sentence is
 /// `description`.

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Probes one health check on allocations of a job, again and again until all pass, as often in a row as the check asks
 /// for, or the tries are used up.

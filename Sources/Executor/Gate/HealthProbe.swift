@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Asks whether the allocations of a job are healthy: the checks of its manifest, then its hooks.

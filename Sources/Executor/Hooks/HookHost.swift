@@ -2,6 +2,7 @@ internal import Catalog
 internal import HookAPI
 internal import KeyValues
 internal import Model
+internal import Plans
 internal import Workers
 
 /// This host, as the one on which hooks run.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import JobFiles
 internal import Model
+internal import Plans
 
 extension HookHost {
     /// The interpreters with which hooks in Python run, of jobs for which `maand.conf` names a virtual environment.

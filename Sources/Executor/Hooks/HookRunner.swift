@@ -4,6 +4,7 @@ internal import Glibc
 internal import HookAPI
 internal import KeyValues
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Runs hooks on the controller, each under a receipt there like that of a remote step on its worker: a

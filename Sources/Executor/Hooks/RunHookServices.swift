@@ -2,6 +2,7 @@ internal import Catalog
 internal import HookAPI
 internal import KeyValues
 internal import Model
+internal import Plans
 
 /// What hooks of a run can ask, over HTTP on this host: variables, secrets, demands and semaphores.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// Which units of a graph may begin: what the others' ends decide for those that have not begun.
 ///

@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 extension StepMachine {
     /// What the runner is to do.

@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 /// Decides what a run does next. A pure value: events go in, commands come out, and nothing else happens.
 ///

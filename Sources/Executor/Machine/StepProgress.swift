@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// The state of every step in this process. Changed by its transitions alone. A pure value.
 struct StepProgress: Sendable {

@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// How far a unit is in this process. Changed by its transitions alone. A pure value.
 struct UnitProgress: Sendable {

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Decides which allocations a run goes on without, because their workers cannot be used: here alone
 /// `rollout.max_unreachable` is counted. A pure value.

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Model
+internal import Plans
 internal import Workers
 
 /// This machine and its user, as runs and workers know them.

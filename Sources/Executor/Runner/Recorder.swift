@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Turns what happens to steps into checkpoints: which catalog change belongs to which transition, in one place.
 struct Recorder: Sendable {

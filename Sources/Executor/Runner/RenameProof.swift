@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Machines that go by another name have to show the receipts that are recorded of them, before anything that ran under

@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 /// What happens during a run, for a terminal or a log; nothing depends on it.
 public enum RunEvent: Sendable {

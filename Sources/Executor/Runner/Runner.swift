@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Carries out what the step machine commands, records it, and feeds back what came of it.
 ///

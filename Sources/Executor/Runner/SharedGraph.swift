@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import Synchronization
 
 /// The graph that a run follows, for all of its tasks. Only the order of a job's batches may change, before any of them

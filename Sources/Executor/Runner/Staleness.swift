@@ -1,4 +1,5 @@
 public import Model
+internal import Plans
 
 /// A fact that a plan was made on and that no longer holds.
 public struct StaleFact: Equatable, Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 public import Catalog
 public import Model
+public import Plans
 
 extension StepGraph {
     /// A plan's steps, as the run cuts its batches and with what it has left behind.

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// What a rollout waits for between its batches.
 extension StepRunner {

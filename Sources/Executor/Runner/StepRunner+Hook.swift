@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Runs hooks, and decides the order that they may have put.
 extension StepRunner {

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Runs Makefile targets, and finds out what became of those that were begun.

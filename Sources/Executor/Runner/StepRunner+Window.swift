@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 extension StepGraph.Stage {
     fileprivate var chainCount: Int {

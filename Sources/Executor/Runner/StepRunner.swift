@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// The workers of one plan, ready for one run.

@@ -1,6 +1,8 @@
 public import Approvals
 public import Catalog
-public import Model
+internal import Model
+public import Plans
+internal import Windows
 package import Workers
 
 /// The bucket that a use case of the executor works on, and everything outside of it that it needs: its catalog and store, the

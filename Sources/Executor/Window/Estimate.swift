@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 
 /// How long something is expected to take.
 struct Estimate: Equatable, Sendable {

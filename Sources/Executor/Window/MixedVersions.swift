@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 extension StepGraph {
     /// Jobs that a run has begun and not brought to all of their hosts, each as a sentence.

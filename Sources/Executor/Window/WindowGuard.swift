@@ -1,4 +1,5 @@
 internal import Model
+internal import Windows
 
 /// Whether something may begin now: a function of the calendar, the time and what it is expected to take.
 enum WindowGuard {

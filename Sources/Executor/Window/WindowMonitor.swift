@@ -1,6 +1,8 @@
 internal import Catalog
 public import Model
+internal import Plans
 internal import Synchronization
+internal import Windows
 
 /// Why a run is held, and when it may go on.
 public struct WindowHold: Error, Equatable, Sendable {

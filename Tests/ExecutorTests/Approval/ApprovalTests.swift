@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Plans
 import SimulatedWorkers
 import Testing
 import YAML

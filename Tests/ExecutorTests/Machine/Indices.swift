@@ -1,4 +1,5 @@
 public import Model
+public import Plans
 
 // Tests write indices as numbers.
 extension StepIndex: ExpressibleByIntegerLiteral {

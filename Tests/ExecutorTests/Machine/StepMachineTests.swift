@@ -1,7 +1,9 @@
 import Executor
 import Model
+import Plans
 import SimulatedWorkers
 import Testing
+import Windows
 
 /// The machine's rules, held under seeded random interleavings of outcomes, crashes and resumes.
 @Suite struct StepMachineTests {

@@ -1,5 +1,6 @@
 import Catalog
 import Model
+import Plans
 import Testing
 
 @testable import Executor

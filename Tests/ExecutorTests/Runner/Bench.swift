@@ -2,6 +2,7 @@ import Approvals
 import Catalog
 import Foundation
 import Model
+import Plans
 import SimulatedWorkers
 import Synchronization
 import Testing

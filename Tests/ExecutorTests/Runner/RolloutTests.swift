@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import Plans
 import SimulatedWorkers
 import Testing
 import Workers

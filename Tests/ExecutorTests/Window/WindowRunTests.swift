@@ -1,9 +1,11 @@
 import Catalog
 import Foundation
 import Model
+import Plans
 import SimulatedWorkers
 import Synchronization
 import Testing
+import Windows
 import Workers
 
 @testable import Executor

@@ -1,5 +1,7 @@
 public import Catalog
 public import Model
+public import Plans
+internal import Windows
 internal import Workers
 
 /// Executes a plan against a bucket: decides if its run may begin or continue, and brings it as far as it goes.

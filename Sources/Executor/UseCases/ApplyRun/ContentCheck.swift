@@ -1,6 +1,7 @@
 internal import Catalog
 internal import JobFiles
 internal import Model
+internal import Plans
 internal import YAML
 
 /// Compares what a plan pushes and runs with the store and the workspace.

@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Looks for drift before a run begins.
 extension StepRunner {

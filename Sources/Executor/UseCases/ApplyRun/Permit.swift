@@ -1,6 +1,7 @@
 internal import Approvals
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// What lets a plan run.
 struct Permit: Sendable {

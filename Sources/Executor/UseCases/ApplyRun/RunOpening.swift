@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 
 /// Finds out about a plan and its run before anything is touched, and refuses what may not run.
 struct RunOpening: Sendable {

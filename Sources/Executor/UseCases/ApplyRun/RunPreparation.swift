@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Model
+internal import Plans
 internal import Workers
 
 /// Finds out what a process has to know before it does the first step of a run.

@@ -1,6 +1,8 @@
 internal import Catalog
 internal import JobFiles
 internal import Model
+internal import Plans
+internal import Windows
 
 /// Says when a plan may run, by its window and the bucket's freezes.
 struct WindowCheck {

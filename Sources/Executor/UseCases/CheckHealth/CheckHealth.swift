@@ -1,5 +1,6 @@
 internal import Catalog
 public import Model
+internal import Plans
 internal import Workers
 
 /// Asks the health checks of what runs now, on demand. Changes nothing.

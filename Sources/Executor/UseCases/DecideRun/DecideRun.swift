@@ -1,6 +1,7 @@
 internal import Approvals
 internal import Catalog
 public import Model
+internal import Plans
 
 /// Carries out what a person decides about a run; each decision is recorded with who, when and why.
 public struct DecideRun: Sendable {

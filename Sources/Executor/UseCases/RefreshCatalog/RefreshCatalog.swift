@@ -1,5 +1,6 @@
 internal import Catalog
 public import Model
+public import Plans
 internal import Workers
 
 /// Brings the catalog to what the workers say, for one that was lost or put back from an old copy.

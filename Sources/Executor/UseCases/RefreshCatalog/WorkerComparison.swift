@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import Workers
 
 extension RefreshCatalog.Findings {

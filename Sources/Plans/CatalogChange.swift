@@ -1,0 +1,32 @@
+public import Model
+
+/// A change of what is known of allocations and jobs.
+public enum CatalogChange: Equatable, Sendable {
+    /// Something is about to be pushed or run there: unfinished until it is promoted or stopped.
+    case began(AllocationID, Release)
+    /// Somebody has changed its files, and the run that was to bring the release is given up without having begun anything
+    /// there: the next plan replaces what is there. What runs there, and whether anything does, stays as it was.
+    case drifted(AllocationID, Release)
+    case promoted(AllocationID, Release)
+    /// `removed`: its files are gone (or given up with its worker), and a later return is a new start. Otherwise it
+    /// was disabled, and what was begun or promoted last counts as what last ran there. What was begun stays unfinished:
+    /// its files may be there in part.
+    case stopped(AllocationID, removed: Bool)
+    /// They were promoted, or baked, under a plan with a gate for them that has not passed yet.
+    case gateOwed([AllocationID])
+    /// The job's gate has passed on these workers.
+    case gatePassed(JobName, [WorkerName])
+    /// The job's gate has asked on `covered` and has not passed; on `failing` it was not well.
+    case gateFailed(JobName, covered: [WorkerName], failing: [WorkerName])
+    /// The job has no gate any more that could pass.
+    case gateForgotten(JobName)
+    case incomplete(JobName, Bool)
+    /// The order in which the run's batches of the job are cut, where hooks have put another one than the plan's.
+    case rolloutOrder(JobName, [WorkerName])
+    /// Replaces all ports of the job.
+    case assignedPorts(JobName, [String: Int])
+    /// Machines go by other names: what is known of the old names is known of the new ones.
+    case renamed([Plan.Rename])
+    /// A rollout has seen the worker.
+    case seen(WorkerName, Machine)
+}

@@ -1,0 +1,206 @@
+public import Model
+public import YAML
+
+/// What planning needs to know of a bucket, as a file: for planning on another machine, and for looking at.
+///
+/// It holds no times, runs or secrets, and the same facts give the same bytes.
+public struct CatalogExport: Equatable, Sendable {
+    /// The format that `bytes` writes and `read` reads.
+    public static let format = 1
+
+    /// Id of the bucket that it is of.
+    public var bucket: String
+    /// What the catalog knows of allocations and jobs.
+    public var snapshot: CatalogSnapshot
+    /// What allocations run or have begun, as far as it is known: a plan says which files change from there.
+    public var trees: [Digest: Tree]
+
+    public init(bucket: String, snapshot: CatalogSnapshot, trees: [Digest: Tree] = [:]) {
+        self.bucket = bucket
+        self.snapshot = snapshot
+        self.trees = trees
+    }
+
+    /// Canonical YAML.
+    public var bytes: [UInt8] {
+        RecordFile.write(Contents(self))
+    }
+
+    /// Reads what `bytes` wrote.
+    ///
+    /// - Throws: `InputFailure` with every error found, each with file, line and column.
+    public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> CatalogExport {
+        try CanonicalForm.require(bytes, beginWith: "catalog_format", file: file, what: "an export of a catalog")
+        let export = try RecordFile.read(
+            Contents.self, bytes, file: file,
+            .init(
+                field: "catalog_format", number: Self.format, noun: "catalog",
+                remedy: "export it again with this release")
+        ).export
+        try CanonicalForm.require(bytes, equals: export.bytes, file: file)
+        return export
+    }
+}
+
+extension CatalogExport {
+    /// The export as it is in the file: everything sorted, and with its name.
+    private struct Contents: Record, FieldValue {
+        var bucket: String
+        var revision: Int
+        var allocations: [Allocation]
+        var jobs: [Job]
+        var workers: [PlanWorker]
+        var machines: [NamedMachine]
+        var trees: [NamedTree]
+
+        static let title = "catalog"
+        static let meaning = "What planning needs to know of a bucket."
+        static let style = Emitter.Style.block
+        static let blank = Contents(CatalogExport(bucket: "", snapshot: .empty))
+
+        init(_ export: CatalogExport) {
+            let snapshot = export.snapshot
+            bucket = export.bucket
+            revision = snapshot.revision
+            allocations = snapshot.allocations.sorted { $0.key < $1.key }.map {
+                Allocation(id: $0.key, record: $0.value)
+            }
+            jobs = snapshot.jobs.sorted { $0.key < $1.key }.map { Job(job: $0.key, record: $0.value) }
+            workers = snapshot.workers.sorted { $0.key < $1.key }.map(\.value)
+            machines = snapshot.machines.sorted { $0.key < $1.key }.map {
+                NamedMachine(worker: $0.key, machine: $0.value)
+            }
+            trees = export.trees.sorted { $0.key.hex < $1.key.hex }.map {
+                NamedTree(content: $0.key, entries: $0.value.lines)
+            }
+        }
+
+        /// If something is listed twice, the canonical form of what remains is another one.
+        var export: CatalogExport {
+            CatalogExport(
+                bucket: bucket,
+                snapshot: CatalogSnapshot(
+                    revision: revision, allocations: Dictionary(allocations.map { ($0.id, $0.record) }) { $1 },
+                    jobs: Dictionary(jobs.map { ($0.job, $0.record) }) { $1 },
+                    workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
+                    machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
+                trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
+                    $1
+                })
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.constant("catalog_format", .int(CatalogExport.format), "the version of this format")
+            fields.required("bucket", &bucket, "the bucket's id")
+            fields.required("revision", &revision, .count, "the revision of the catalog")
+            fields.required("allocations", &allocations, "what is known of allocations")
+            fields.required("jobs", &jobs, "what is known of jobs")
+            fields.required("workers", &workers, "workers as they were last used")
+            fields.optional("machines", &machines, default: [], "machines of workers over ssh")
+            fields.required("trees", &trees, "lists of files")
+        }
+    }
+
+    private struct Allocation: Record, FieldValue {
+        var id: AllocationID
+        var record: AllocationRecord
+
+        static let title = "allocation"
+        static let meaning = "What is known of an allocation."
+        static var blank: Allocation {
+            Allocation(id: .init(job: .blank, worker: .blank), record: AllocationRecord(promoted: nil))
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            var (job, worker) = (id.job, id.worker)
+            fields.required("job", &job, "the job")
+            fields.required("worker", &worker, "the worker")
+            id = AllocationID(job: job, worker: worker)
+            fields.required("standing", &record.standing, "whether it runs")
+            fields.optional("promoted", &record.promoted, "what was promoted")
+            fields.optional("unfinished", &record.unfinished, "what was started and not promoted")
+            fields.optional("drifted", &record.drifted, "what was found instead")
+            fields.flag("owes_gate", &record.owesGate, "it has passed no gate since its promote")
+            fields.flag("failed_gate", &record.failedGate, "the last gate named it")
+        }
+    }
+
+    private struct Job: Record, FieldValue {
+        var job: JobName
+        var record: JobRecord
+
+        static let title = "catalog_job"
+        static let meaning = "What is known of a job."
+        static var blank: Job { Job(job: .blank, record: JobRecord()) }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("job", &job, "the name")
+            fields.required("gate_pending", &record.gatePending, "its last gate failed or never ran")
+            fields.required("incomplete", &record.incomplete, "a rollout of it has not ended")
+            // A dictionary has no order: names are sorted as everywhere.
+            var ports = record.assignedPorts.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
+            fields.required(
+                "assigned_ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "its ports"
+            )
+            record.assignedPorts = Dictionary(ports.map { ($0.name, $0.value) }) { $1 }
+            fields.optional(
+                "variables", &record.variables, TextMapType(key: "key", text: .init(.plain)), default: [:],
+                "its variables")
+        }
+    }
+
+    private struct NamedMachine: Record, FieldValue {
+        var worker: WorkerName
+        var machine: Machine
+
+        static let title = "machine"
+        static let meaning = "The machine of a worker."
+        static var blank: NamedMachine {
+            NamedMachine(worker: .blank, machine: Machine(address: "", port: 22, hostKeys: [], generation: ""))
+        }
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("worker", &worker, "the name")
+            fields.required("address", &machine.address, "as connections used it")
+            fields.required("port", &machine.port, .integer(Plan.portRange), "of sshd")
+            fields.required("host_keys", &machine.hostKeys, "fingerprints")
+            fields.required("generation", &machine.generation, .text(.generation), "id of the receipts there")
+        }
+    }
+
+    private struct NamedTree: Record, FieldValue {
+        var content: Digest
+        /// Lines of the tree.
+        var entries: [String]
+
+        static let title = "tree"
+        static let meaning = "The files of one content."
+        static let style = Emitter.Style.block
+        static let blank = NamedTree(content: .blank, entries: [])
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("content", &content, "its digest")
+            fields.required(
+                "entries", &entries, ListType(element: TextType(.plain), style: .block), "a line for each entry")
+        }
+
+        func check(_ report: RecordReport) {
+            if Tree(lines: entries)?.digest != content {
+                report.error("content", "the entries are not those of this content")
+            }
+        }
+    }
+}
+
+extension Release: Record, FieldValue {
+    static let title = "release"
+    static let meaning = "A version with its files."
+    static var blank: Release { Release(version: "", content: .blank, treeRules: 1) }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("version", &version, .text(.version), "the version")
+        fields.required("content", &content, "the digest of the files")
+        fields.optional(
+            "tree_rules", &treeRules, .integer(1...Tree.rules), default: 1, "by which rules the digest was made")
+    }
+}

@@ -1,0 +1,141 @@
+public import Model
+
+/// What an allocation was made to run: a version and a tree.
+public struct Release: Hashable, Sendable {
+    /// As the manifest spells it.
+    public var version: String
+    /// Digest of the tree.
+    public var content: Digest
+    /// The rules by which the tree was made out, such as which files belong to it; see `Tree.rules`.
+    public var treeRules: Int
+
+    public init(version: String, content: Digest, treeRules: Int = Tree.rules) {
+        self.version = version
+        self.content = content
+        self.treeRules = treeRules
+    }
+}
+
+/// What is recorded of one allocation.
+public struct AllocationRecord: Equatable, Sendable {
+    /// Whether an allocation is meant to run.
+    public enum Standing: String, Sendable, CaseIterable {
+        /// Something was begun or promoted there, and it was not stopped since.
+        case active
+        /// Stopped because it was disabled; its files are still there.
+        case stopped
+        /// Stopped and its deployed files removed, or given up because its worker is gone.
+        case removed
+    }
+
+    /// What last was promoted; nil where nothing ever was, or since a removal.
+    public var promoted: Release?
+    /// What was begun and never promoted: its files may be there in part, also where it was stopped since.
+    public var unfinished: Release?
+    /// Somebody had changed its files when a run was to bring this, and the run was given up without having begun anything
+    /// there: a plan may replace whatever is there.
+    public var drifted: Release?
+    /// What was last done to it.
+    public var standing: Standing
+    /// It was promoted under a plan with a gate for it, and that gate has not passed since.
+    public var owesGate: Bool
+    /// The job's last gate that asked it named it as failing.
+    public var failedGate: Bool
+
+    public init(
+        promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active, owesGate: Bool = false,
+        failedGate: Bool = false
+    ) {
+        self.promoted = promoted
+        self.unfinished = unfinished
+        self.standing = standing
+        self.owesGate = owesGate
+        self.failedGate = failedGate
+    }
+
+    /// What its gate still waits for; nil where nothing is known against it.
+    public var gateDebt: GateDebt? { failedGate ? .failed : owesGate ? .owed : nil }
+
+    /// Something was begun or promoted there and not stopped since.
+    public var isRunning: Bool {
+        switch standing {
+        case .active: promoted != nil || unfinished != nil
+        case .stopped, .removed: false
+        }
+    }
+
+    /// Something of the job may still be on the worker, running or not.
+    public var isThere: Bool {
+        switch standing {
+        case .active: isRunning
+        case .stopped: true
+        case .removed: false
+        }
+    }
+
+    /// The record of an allocation that the catalog does not know.
+    public static let none = AllocationRecord()
+
+    /// The facts that a plan names and an apply checks again.
+    public var fromState: FromState {
+        FromState(
+            version: promoted?.version ?? Version.none.text, content: promoted?.content,
+            unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped)
+    }
+}
+
+/// What is recorded of one job as a whole.
+public struct JobRecord: Equatable, Sendable {
+    /// An allocation of the job has not passed its gate. Where no record of an allocation says which, it may be any: an
+    /// export of an earlier release knows no more.
+    public var gatePending: Bool
+    /// A rollout of the job began and did not complete.
+    public var incomplete: Bool
+    /// Port name -> number that was assigned from the bucket's range.
+    public var assignedPorts: [String: Int]
+    /// The values of `vars/job/<job>` that are stored, of which none is a secret.
+    public var variables: [String: String]
+
+    public init(
+        gatePending: Bool = false, incomplete: Bool = false, assignedPorts: [String: Int] = [:],
+        variables: [String: String] = [:]
+    ) {
+        self.gatePending = gatePending
+        self.incomplete = incomplete
+        self.assignedPorts = assignedPorts
+        self.variables = variables
+    }
+}
+
+/// The catalog as the planner sees it: a value without secrets, the same wherever it is read.
+public struct CatalogSnapshot: Equatable, Sendable {
+    /// Advances whenever a run starts, ends or is abandoned; 0 before the first.
+    public var revision: Int
+    /// What is recorded of each; of others nothing is known.
+    public var allocations: [AllocationID: AllocationRecord]
+    /// What is recorded of each job as a whole.
+    public var jobs: [JobName: JobRecord]
+    /// How workers were last reached, for stopping what runs on those that left `workers.json`.
+    public var workers: [WorkerName: PlanWorker]
+    /// What workers were when a rollout last saw them; unknown where none has since that is recorded.
+    public var machines: [WorkerName: Machine]
+
+    public init(
+        revision: Int = 0, allocations: [AllocationID: AllocationRecord] = [:], jobs: [JobName: JobRecord] = [:],
+        workers: [WorkerName: PlanWorker] = [:], machines: [WorkerName: Machine] = [:]
+    ) {
+        self.revision = revision
+        self.allocations = allocations
+        self.jobs = jobs
+        self.workers = workers
+        self.machines = machines
+    }
+
+    /// Whether it is known of any allocation of the job, active or not, that it has not passed its gate.
+    public func hasGateDebts(of job: JobName) -> Bool {
+        allocations.contains { $0.key.job == job && $0.value.gateDebt != nil }
+    }
+
+    /// Nothing was ever promoted.
+    public static let empty = CatalogSnapshot()
+}

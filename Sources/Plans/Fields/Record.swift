@@ -1,0 +1,140 @@
+internal import Model
+internal import YAML
+
+/// A value that is a mapping with known fields in a file.
+///
+/// Its table is ``visit(_:)``: each field with its name, its type, its default and its meaning. Reading, writing, the
+/// JSON Schema, the reference in the documents and the comparison of two values come from it.
+protocol Record: Equatable {
+    /// Names the record in the schema and in the reference: a word of the format.
+    static var title: String { get }
+    /// One sentence on what the record is.
+    static var meaning: String { get }
+    /// How it is laid out in a file.
+    static var style: Emitter.Style { get }
+    /// What reading begins with.
+    static var blank: Self { get }
+    /// One value of each form that the record has, if its fields depend on one of them.
+    static var forms: [Self] { get }
+
+    /// Goes through all fields, in the order of the file.
+    mutating func visit(_ fields: inout some Fields)
+
+    /// Reports what no single field can be blamed for. It is called when all fields could be read.
+    func check(_ report: RecordReport)
+}
+
+extension Record {
+    static var style: Emitter.Style { .flow }
+    static var forms: [Self] { [blank] }
+    func check(_ report: RecordReport) {}
+}
+
+extension FieldValue where Self: Record {
+    static var fieldType: RecordType<Self> { RecordType() }
+}
+
+/// A record as the value of a field, as an item of a list, or as a whole file.
+struct RecordType<Value: Record>: FieldType {
+    func read(_ node: Node, _ reader: Reader) -> Value? {
+        guard let map = reader.mapping(node) else { return nil }
+        let errors = reader.errorCount
+        var fields = RecordReading(map: map, reader: reader)
+        var record = Value.blank
+        record.visit(&fields)
+        fields.map.finish()
+        guard reader.errorCount == errors else { return nil }
+        record.check(RecordReport(map: map, reader: reader))
+        return reader.errorCount == errors ? record : nil
+    }
+
+    func write(_ value: Value, as place: Place, to out: inout Emitter) {
+        out.mapping(place, Value.style) { out in
+            var value = value
+            value.visit(&out)
+        }
+    }
+
+    func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON { book.reference(to: Value.self) }
+
+    var words: String { "[\(Value.title)](#\(Value.title))" }
+
+    func collect(_ name: String, _ value: Value, into texts: inout FieldTexts) {
+        var value = value
+        texts.inside(name) { value.visit(&$0) }
+    }
+}
+
+/// Reads the fields of one mapping.
+private struct RecordReading: Fields {
+    var map: MappingReader
+    let reader: Reader
+
+    mutating func required<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
+    ) {
+        if let node = map.required(name), let read = type.read(node, reader) { value = read }
+    }
+
+    mutating func optional<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
+        _ meaning: String
+    ) {
+        guard let node = map.optional(name) else { return value = `default` }
+        guard let read = type.read(node, reader) else { return }
+        if read == `default` { reader.error(node, "the field `\(name)` is left out if it has this value") }
+        value = read
+    }
+
+    mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {
+        if let node = map.required(name) { _ = FlagType(value).read(node, reader) }
+    }
+
+    mutating func group<Group: Record>(_ value: inout Group?) {
+        var names = FirstName()
+        var group = Group.blank
+        group.visit(&names)
+        guard let first = names.name, map.contains(first) else { return value = nil }
+        group.visit(&self)
+        value = group
+    }
+
+    func isThere(_ name: String) -> Bool? { map.contains(name) }
+}
+
+/// The first field of a record.
+private struct FirstName: Fields {
+    var name: String?
+
+    mutating func required<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
+    ) { self.name = self.name ?? name }
+
+    mutating func optional<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
+        _ meaning: String
+    ) {}
+
+    mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {
+        self.name = self.name ?? name
+    }
+
+    mutating func group<Group: Record>(_ value: inout Group?) {}
+
+    func isThere(_ name: String) -> Bool? { nil }
+}
+
+/// Records errors of a record at its fields.
+struct RecordReport {
+    fileprivate let map: MappingReader
+    fileprivate let reader: Reader
+
+    /// Records an error at the record.
+    func error(_ message: String, note: String? = nil) { reader.error(map.node, message, note: note) }
+
+    /// Records an error at a field, or at the record if the field is not there.
+    func error(_ field: String, _ message: String, note: String? = nil) {
+        let node = map.entries.first { $0.name == field }?.value
+        reader.error(node ?? map.node, message, note: note)
+    }
+}

@@ -1,0 +1,175 @@
+internal import Model
+internal import YAML
+
+/// Collects what a format consists of: the records with their fields, and the JSON Schema of each.
+struct SchemaBook {
+    /// A field, as the reference shows it.
+    struct Field {
+        var name: String
+        /// What its values are.
+        var type: String
+        var meaning: String
+        var isOptional: Bool
+    }
+
+    /// A record, as the reference shows it.
+    struct Section {
+        var title: String
+        var meaning: String
+        /// For each form of the record.
+        var forms: [[Field]]
+    }
+
+    /// The records, in the order in which they are met.
+    private(set) var sections: [Section] = []
+    private var definitions: [(name: String, schema: JSON)] = []
+    private var known: Set<String> = []
+
+    /// The JSON Schema of a whole file.
+    ///
+    /// - Parameters:
+    ///   - title: what the file is.
+    ///   - description: what a schema cannot say of it.
+    static func schema<Root: Record>(of root: Root.Type, title: String, description: String) -> JSON {
+        var book = SchemaBook()
+        guard case .object(let fields) = book.describe(root) else { return .null }
+        return .object(
+            [
+                ("$schema", .string("https://json-schema.org/draft/2020-12/schema")), ("title", .string(title)),
+                ("description", .string(description)),
+            ] + fields.filter { $0.0 != "description" }
+                + [("$defs", .object(book.definitions.map { ($0.name, $0.schema) }))])
+    }
+
+    /// All records of a file, the file itself first.
+    static func sections<Root: Record>(of root: Root.Type) -> [Section] {
+        var book = SchemaBook()
+        _ = book.describe(root)
+        return book.sections
+    }
+
+    /// Refers to a record, and describes it the first time.
+    mutating func reference<Value: Record>(to record: Value.Type) -> JSON {
+        if known.insert(Value.title).inserted {
+            let place = definitions.endIndex
+            definitions.append((Value.title, .null))
+            definitions[place].schema = describe(record)
+        }
+        return Self.reference(Value.title)
+    }
+
+    /// Refers to a text that has a name in the schema.
+    mutating func reference(to name: String, _ type: TextType) -> JSON {
+        if known.insert(name).inserted {
+            definitions.append((name, type.schema(&self, isLowestLeftOut: false)))
+        }
+        return Self.reference(name)
+    }
+
+    private static func reference(_ name: String) -> JSON { .object([("$ref", .string("#/$defs/\(name)"))]) }
+
+    private mutating func describe<Value: Record>(_ record: Value.Type) -> JSON {
+        let place = sections.endIndex
+        sections.append(Section(title: Value.title, meaning: Value.meaning, forms: []))
+        var schemas: [JSON] = []
+        var forms: [[Field]] = []
+        for form in Value.forms {
+            var fields = FieldDescription(book: self, areFormsMany: Value.forms.count > 1)
+            var form = form
+            form.visit(&fields)
+            self = fields.book
+            forms.append(fields.fields)
+            schemas.append(fields.schema)
+        }
+        sections[place].forms = forms
+        guard schemas.count == 1, case .object(let fields) = schemas[0] else {
+            return .object([("description", .string(Value.meaning)), ("oneOf", .array(schemas))])
+        }
+        return .object([("description", .string(Value.meaning))] + fields)
+    }
+}
+
+/// Describes the fields of one form of a record.
+private struct FieldDescription: Fields {
+    var book: SchemaBook
+    /// Whether the value of a word decides which fields there are.
+    let areFormsMany: Bool
+    var fields: [SchemaBook.Field] = []
+    private var properties: [(String, JSON)] = []
+    private var required: [String] = []
+    private var groups: [[String]] = []
+
+    init(book: SchemaBook, areFormsMany: Bool) {
+        self.book = book
+        self.areFormsMany = areFormsMany
+    }
+
+    mutating func required<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
+    ) {
+        required.append(name)
+        if areFormsMany, let word = value as? any RawRepresentable<String> {
+            return add(name, .object([("const", .string(word.rawValue))]), "`\(word.rawValue)`", meaning)
+        }
+        add(name, type.schema(&book, isLowestLeftOut: false), type.words, meaning)
+    }
+
+    mutating func optional<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
+        _ meaning: String
+    ) {
+        add(name, type.schema(&book, isLowestLeftOut: true), type.words, meaning, isOptional: true)
+    }
+
+    mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {
+        required.append(name)
+        let type = FlagType(value)
+        add(name, type.schema(&book, isLowestLeftOut: false), type.words, meaning)
+    }
+
+    mutating func group<Group: Record>(_ value: inout Group?) {
+        let (before, first) = (required, fields.endIndex)
+        required = []
+        var group = Group.blank
+        group.visit(&self)
+        groups.append(required)
+        required = before
+        for index in fields[first...].indices { fields[index].isOptional = true }
+    }
+
+    func isThere(_ name: String) -> Bool? { nil }
+
+    private mutating func add(
+        _ name: String, _ schema: JSON, _ type: String, _ meaning: String, isOptional: Bool = false
+    ) {
+        guard case .object(let members) = schema else { return }
+        properties.append((name, .object(members + (meaning.isEmpty ? [] : [("description", .string(meaning))]))))
+        fields.append(.init(name: name, type: type, meaning: meaning, isOptional: isOptional))
+    }
+
+    var schema: JSON {
+        var members: [(String, JSON)] = [
+            ("type", .string("object")), ("properties", .object(properties)),
+            ("required", .array(required.map(JSON.string))), ("additionalProperties", .bool(false)),
+        ]
+        if !groups.isEmpty {
+            let needs = groups.flatMap { group in
+                group.map { name in (name, JSON.array(group.filter { $0 != name }.map(JSON.string))) }
+            }
+            members.append(("dependentRequired", .object(needs)))
+        }
+        return .object(members)
+    }
+}
+
+extension JSON {
+    init(_ scalar: Scalar) {
+        self =
+            switch scalar {
+            case .null: .null
+            case .bool(let value): .bool(value)
+            case .int(let value): .int(value)
+            case .string(let value): .string(value)
+            }
+    }
+}

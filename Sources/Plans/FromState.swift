@@ -1,0 +1,36 @@
+public import Model
+
+/// What the catalog said of an allocation when the plan was made, and must still say when its batch starts.
+public struct FromState: Hashable, Sendable {
+    /// The version that last ran there; `0.0.0` where none did.
+    public var version: String
+    /// The promoted tree; nil where nothing was ever promoted.
+    public var content: Digest?
+    /// The tree that was begun there and neither promoted nor stopped.
+    public var unfinished: Digest?
+    /// Stopped because it was disabled.
+    public var stopped: Bool
+
+    public init(version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false) {
+        self.version = version
+        self.content = content
+        self.unfinished = unfinished
+        self.stopped = stopped
+    }
+}
+
+extension FromState: Record, FieldValue {
+    static let title = "from"
+    static let meaning = "What the catalog recorded of an allocation. It must still be so before its batch starts."
+    static let blank = FromState(version: "", content: nil)
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required(
+            "version", &version, .text(.version), "the version that ran there last; `0.0.0` if none did")
+        fields.required(
+            "content", &content, .or("none", ParsedType()), "the digest of the promoted files, or `none`")
+        fields.optional(
+            "unfinished", &unfinished, "the digest of files that were started there and neither promoted nor stopped")
+        fields.flag("stopped", &stopped, "the allocation was stopped because it was disabled")
+    }
+}

@@ -1,0 +1,153 @@
+internal import Model
+
+/// Whether the work says one thing: every reference resolves, every allocation acts at most once, actions stand in the phase
+/// where they belong, and the summary counts what is there. So nothing that uses a plan has to check it again.
+extension Deploy {
+    func check(_ fleet: Fleet, _ report: RecordReport) {
+        renames.check(fleet, report)
+        var soundness = Soundness(fleet, report)
+        for stop in reconcile { soundness.act(stop.allocation, "reconcile") }
+        checkStopHooks(report)
+        soundness.check(waves)
+        if summary != Plan.Summary(reconcile: reconcile, waves: waves, unchanged: summary.unchanged) {
+            report.error("summary", "the summary does not count what the plan holds")
+        }
+    }
+
+    /// What belongs to other kinds of plans.
+    func checkKind(_ report: RecordReport) {
+        for job in waves.lazy.flatMap(\.jobs) where !job.hooks(.cli).isEmpty {
+            report.error("waves", "\(job.job): a rollout runs no hooks of the event `cli`")
+        }
+    }
+
+    private func checkStopHooks(_ report: RecordReport) {
+        let stopped = Set(reconcile.map(\.allocation.job))
+        let hooked = stopHooks.map(\.job)
+        if Set(hooked).count < hooked.count { report.error("stop_hooks", "a job is listed twice under `stop_hooks`") }
+        for job in hooked where !stopped.contains(job) {
+            report.error("stop_hooks", "`stop_hooks` names \(job), and nothing of it is stopped")
+        }
+    }
+}
+
+private struct Soundness {
+    private let report: RecordReport
+    private let known: Set<WorkerName>
+    private let removed: Set<WorkerName>
+    private var acting: Set<AllocationID> = []
+
+    init(_ fleet: Fleet, _ report: RecordReport) {
+        self.report = report
+        known = Set(fleet.workers.map(\.worker))
+        removed = Set(fleet.workers.lazy.filter(\.isRemoved).map(\.worker))
+    }
+
+    /// An allocation acts once, on a worker that is known.
+    mutating func act(_ allocation: AllocationID, _ field: String) {
+        if !known.contains(allocation.worker) {
+            report.error(field, "\(allocation): the worker is missing under `workers`")
+        }
+        if !acting.insert(allocation).inserted { report.error(field, "\(allocation) acts twice") }
+    }
+
+    mutating func check(_ waves: [Plan.Wave]) {
+        let planned = Set(waves.flatMap(\.jobs).map(\.job))
+        var jobs = Set<JobName>()
+        var lastSequence = -1
+        for wave in waves {
+            if wave.deploymentSequence <= lastSequence { error("the waves do not ascend by `deployment_seq`") }
+            lastSequence = wave.deploymentSequence
+            let lower = jobs
+            for job in wave.jobs {
+                for demanded in job.demands where planned.contains(demanded) && !lower.contains(demanded) {
+                    error("\(job.job) demands \(demanded), which is not in a wave before it")
+                }
+                if !jobs.insert(job.job).inserted { error("the job \(job.job) is listed twice") }
+                check(job)
+            }
+        }
+    }
+
+    private func error(_ message: String) { report.error("waves", message) }
+
+    // MARK: Jobs
+
+    private mutating func check(_ job: Plan.Job) {
+        for worker in job.active where !known.contains(worker) {
+            error("\(job.job): the active worker \(worker) is missing under `workers`")
+        }
+        let acting = job.phases.lazy.flatMap(\.batches).joined().map(\.worker)
+        if !removed.isEmpty {
+            for worker in Set(job.active).union(acting).intersection(removed).sorted() {
+                error("\(job.job) on \(worker): the worker is `removed`, and only stops belong there")
+            }
+        }
+        checkEntries(of: job)
+        checkPhases(of: job)
+        if job.gateFirst && job.healthCheck == nil {
+            error("\(job.job): `gate_first` is set, and the job has no health check")
+        }
+    }
+
+    private mutating func checkEntries(of job: Plan.Job) {
+        let states = Set(job.from.map(\.name))
+        var contents: [WorkerName: Int] = [:]
+        for content in job.content { for worker in content.workers { contents[worker, default: 0] += 1 } }
+        for phase in job.phases {
+            for entry in phase.batches.joined() {
+                act(AllocationID(job: job.job, worker: entry.worker), "waves")
+                if !states.contains(entry.from) {
+                    error("\(job.job) on \(entry.worker): the state `\(entry.from)` is not defined")
+                }
+                if contents.removeValue(forKey: entry.worker) != 1 {
+                    error("\(job.job) on \(entry.worker): `content` has to name its tree once")
+                }
+                if entry.gate != nil, phase.kind != .recover || job.healthCheck == nil {
+                    error(
+                        "\(job.job) on \(entry.worker): `gate` belongs to entries of the phase recover, of a job with a "
+                            + "health check")
+                }
+                if !phase.kind.holds(entry.action) {
+                    error(
+                        "\(job.job) on \(entry.worker): \(entry.action.rawValue) does not belong in the phase "
+                            + phase.kind.rawValue)
+                }
+            }
+        }
+        for worker in contents.keys.sorted() {
+            error("\(job.job): `content` names \(worker), which does not act")
+        }
+    }
+
+    private func checkPhases(of job: Plan.Job) {
+        var kinds = Set<PhaseKind>()
+        for phase in job.phases {
+            if !kinds.insert(phase.kind).inserted {
+                error("\(job.job): the phase \(phase.kind.rawValue) is listed twice")
+            }
+            if phase.gate != .none && job.healthCheck == nil {
+                error("\(job.job): a phase has a gate, and the job no health check")
+            }
+        }
+        if kinds.contains(.jobControl) ? !job.isJobControl : job.isJobControl && kinds != [.recover] {
+            error("\(job.job): the phase job_control and hooks of that event belong together")
+        }
+        if job.isJobControl, !kinds.isSubset(of: [.recover, .jobControl]) {
+            error("\(job.job): beside the phase job_control there is only recover")
+        }
+        if kinds.contains(.recover), job.phases.first?.kind != .recover {
+            error("\(job.job): the phase recover comes first")
+        }
+    }
+}
+
+extension PhaseKind {
+    /// Whether an action can be part of the phase.
+    fileprivate func holds(_ action: LifecycleAction) -> Bool {
+        switch self {
+        case .recover, .jobControl: action != .stop
+        case .start, .upgrade: action.phase == self
+        }
+    }
+}

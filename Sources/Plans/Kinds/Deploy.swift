@@ -1,0 +1,217 @@
+public import Model
+internal import YAML
+
+/// Brings workers to the workspace: the work of a plan of the kind `deploy`.
+public struct Deploy: Equatable, Sendable {
+    /// What was asked for.
+    public var options: Plan.Options
+    /// Counted from the rest.
+    public var summary: Plan.Summary
+    /// Workers that go by another name, before anything else; by the old name.
+    public var renames: [Plan.Rename]
+    /// Stops of disabled and removed allocations, before the first wave.
+    public var reconcile: [Plan.Stop]
+    /// For jobs with stops in `reconcile`, in its order.
+    public var stopHooks: [Plan.StopHooks]
+    /// Ascending by `deploymentSequence`.
+    public var waves: [Plan.Wave]
+
+    /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
+    public init(
+        options: Plan.Options = .init(), unchanged: Int = 0, renames: [Plan.Rename] = [], reconcile: [Plan.Stop] = [],
+        stopHooks: [Plan.StopHooks] = [], waves: [Plan.Wave] = []
+    ) {
+        self.options = options
+        self.summary = .init(reconcile: reconcile, waves: waves, unchanged: unchanged)
+        self.renames = renames
+        self.reconcile = reconcile
+        self.stopHooks = stopHooks
+        self.waves = waves
+    }
+}
+
+extension Plan {
+    /// The flags that the planner was given.
+    public struct Options: Equatable, Sendable {
+        /// Empty means every job.
+        public var jobs: [JobName]
+        /// Every active allocation acts, by its restart policy.
+        public var force: Bool
+        /// Files are pushed, and no target runs.
+        public var syncOnly: Bool
+        /// Jobs of which every acting allocation belongs to the phase `recover`.
+        public var recover: [JobName]
+        /// In the place of what the manifests say of `rollout.max_unreachable`.
+        public var maxUnreachable: HostCount?
+
+        public init(
+            jobs: [JobName] = [], force: Bool = false, syncOnly: Bool = false, recover: [JobName] = [],
+            maxUnreachable: HostCount? = nil
+        ) {
+            self.jobs = jobs
+            self.force = force
+            self.syncOnly = syncOnly
+            self.recover = recover
+            self.maxUnreachable = maxUnreachable
+        }
+    }
+
+    /// Counts of what the plan holds; always derivable from the rest, and checked when a plan is read.
+    public struct Summary: Equatable, Sendable {
+        /// Waves with anything to do, a gate alone included.
+        public var waves = 0
+        // Actions, by what they do to their allocations.
+        public var start = 0
+        public var restart = 0
+        public var reload = 0
+        public var sync = 0
+        public var stop = 0
+        /// Active allocations of the selected jobs that nothing happens to.
+        public var unchanged = 0
+
+        public init() {}
+
+        /// Counts what a plan holds.
+        public init(reconcile: [Stop], waves: [Wave], unchanged: Int) {
+            self.waves = waves.count
+            self.unchanged = unchanged
+            stop = reconcile.count
+            for phase in waves.lazy.flatMap(\.jobs).flatMap(\.phases) {
+                for entry in phase.batches.joined() { count(entry.action) }
+            }
+        }
+
+        /// Actions of every kind.
+        public var actions: Int { start + restart + reload + sync + stop }
+
+        private mutating func count(_ action: LifecycleAction) {
+            switch action {
+            case .start: start += 1
+            case .restart: restart += 1
+            case .reload: reload += 1
+            case .sync: sync += 1
+            case .stop: stop += 1
+            }
+        }
+    }
+
+    /// The stop of one allocation that is disabled or gone from the workspace.
+    public struct Stop: Equatable, Sendable {
+        public var allocation: AllocationID
+        /// `disabled` or `removed`.
+        public var reason: Reason
+        /// What runs there: what was promoted, or else what was begun.
+        public var from: FromState
+        /// Seconds that the `stop` target may take.
+        public var timeout: Int
+        /// Where the allocation has no Makefile, nothing is run: its job is rolled out by `job_control`.
+        public var isMakefileOptional = false
+
+        public init(allocation: AllocationID, reason: Reason, from: FromState, timeout: Int) {
+            self.allocation = allocation
+            self.reason = reason
+            self.from = from
+            self.timeout = timeout
+        }
+    }
+
+    /// The jobs of one level of the demand graph.
+    public struct Wave: Equatable, Sendable {
+        /// The longest way down the demand graph from a job of the wave; 0 where nothing is demanded.
+        public var deploymentSequence: Int
+        /// Sorted by name; independent of each other.
+        public var jobs: [Job]
+
+        public init(deploymentSequence: Int, jobs: [Job]) {
+            self.deploymentSequence = deploymentSequence
+            self.jobs = jobs
+        }
+    }
+}
+
+// MARK: Fields
+
+extension Deploy {
+    mutating func visitOptions(_ fields: inout some Fields) {
+        fields.required("options", &options, "the options of `maand-plan`")
+    }
+
+    mutating func visitSummary(_ fields: inout some Fields) {
+        fields.required("summary", &summary, "counts; they follow from the rest of the plan and are checked")
+    }
+
+    mutating func visitActions(_ fields: inout some Fields) {
+        fields.optional("renames", &renames, default: [], "workers with a new name; only if there are any")
+        fields.required("reconcile", &reconcile, "stops before the first wave")
+        fields.optional("stop_hooks", &stopHooks, default: [], "hooks that run after stops; only if there are any")
+        fields.required("waves", &waves, "waves in ascending order")
+    }
+}
+
+extension Plan.Options: Record, FieldValue {
+    static let title = "options"
+    static let meaning = "The options of `maand-plan`."
+    static let blank = Plan.Options()
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("jobs", &jobs, "the jobs of `--jobs`; empty means all")
+        fields.required("force", &force, "`--force`: every active allocation is deployed")
+        fields.required("sync_only", &syncOnly, "`--sync-only`: files are pushed and no target runs")
+        fields.optional("recover", &recover, default: [], "the jobs of `--recover`; only if it was given")
+        fields.optional(
+            "max_unreachable", &maxUnreachable, "the value of `--max-unreachable`; only if it was given")
+    }
+}
+
+extension Plan.Summary: Record, FieldValue {
+    static let title = "summary"
+    static let meaning = "Counts. They follow from the rest of the plan, and are checked."
+    static let blank = Plan.Summary()
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("waves", &waves, .count, "waves with anything to do")
+        fields.required("start", &start, .count, "actions that start an allocation")
+        fields.required("restart", &restart, .count, "actions that restart an allocation")
+        fields.required("reload", &reload, .count, "actions that reload an allocation")
+        fields.required("sync", &sync, .count, "actions that only push files")
+        fields.required("stop", &stop, .count, "actions that stop an allocation")
+        fields.required("unchanged", &unchanged, .count, "active allocations that the plan does not change")
+    }
+}
+
+extension Plan.Stop: Record, FieldValue {
+    static let title = "stop"
+    static let meaning = "Stops one allocation."
+    static var blank: Plan.Stop {
+        Plan.Stop(
+            allocation: .init(job: .blank, worker: .blank), reason: .removed, from: .blank, timeout: 1)
+    }
+    private static let reasons = [Reason.disabled, .removed]
+
+    mutating func visit(_ fields: inout some Fields) {
+        var (job, worker) = (allocation.job, allocation.worker)
+        fields.required("job", &job, "the job of the allocation")
+        fields.required("worker", &worker, "the worker of the allocation")
+        allocation = AllocationID(job: job, worker: worker)
+        fields.constant("action", .string(LifecycleAction.stop.rawValue), "always `stop`")
+        fields.required("reason", &reason, .word(Self.reasons), "why")
+        from.visit(&fields)
+        fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that the `stop` target may take")
+        fields.flag(
+            "makefile", &isMakefileOptional, as: .string("optional"),
+            "the job was rolled out by `job_control`: without a Makefile nothing runs")
+    }
+}
+
+extension Plan.Wave: Record, FieldValue {
+    static let title = "wave"
+    static let meaning = "The jobs of one level of the demand graph."
+    static let style = Emitter.Style.block
+    static let blank = Plan.Wave(deploymentSequence: 0, jobs: [])
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required(
+            "deployment_seq", &deploymentSequence, .count, "the level in the demand graph; 0 if nothing is demanded")
+        fields.required("jobs", &jobs, "the jobs of the wave, sorted by name")
+    }
+}

@@ -1,0 +1,34 @@
+internal import Model
+
+/// Runs one command of a job on the controller, once for each active allocation: the work of a plan of the kind
+/// `job_command`.
+public struct JobCommand: Equatable, Sendable {
+    /// As it is in the file: a deploy of one job that runs one hook of the event `cli` and does nothing else.
+    var body: Deploy
+
+    /// - Parameters:
+    ///   - job: with the command as its only hook, of the event `cli`.
+    ///   - sequence: the job's place in the demand graph.
+    public init(job: Plan.Job, sequence: Int) {
+        body = Deploy(unchanged: job.active.count, waves: [.init(deploymentSequence: sequence, jobs: [job])])
+    }
+
+    init(body: Deploy = .init()) { self.body = body }
+
+    /// The job, with its active allocations and its hook.
+    public var job: Plan.Job { body.waves.first?.jobs.first ?? .blank }
+
+    /// The command's name.
+    public var command: String { job.hooks(.cli).first?.command ?? "" }
+
+    func checkKind(_ report: RecordReport) {
+        let jobs = body.waves.flatMap(\.jobs)
+        guard body.reconcile.isEmpty, body.renames.isEmpty, body.options == .init(), jobs.count == 1,
+            let job = jobs.first, job.hooks(.cli).count == 1, job.hooks?.commands.count == 1, job.phases.isEmpty,
+            !job.gateFirst, !job.active.isEmpty
+        else {
+            report.error("a plan of the kind `job_command` runs one command of one job, and nothing else")
+            return
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import Model
+
+/// Builds the units of a plan's step graph. How a job's unit is built depends on the kind of the plan; each kind has a file.
+struct GraphBuilder {
+    let plan: Plan
+    private(set) var steps: Table<StepIndex, Step> = []
+    /// Steps of a unit that is built again, by id.
+    private var known: [StepID: StepIndex] = [:]
+
+    init(_ plan: Plan) { self.plan = plan }
+
+    /// - Parameter unit: the steps of the unit that is built again; those that it keeps keep their indices.
+    init(_ plan: Plan, steps: Table<StepIndex, Step>, of unit: [StepIndex]) {
+        self.plan = plan
+        self.steps = steps
+        for step in unit { known[steps[step].id] = step }
+    }
+
+    /// All units of the plan, with the orders that hooks have set.
+    mutating func units(_ orders: [JobName: [WorkerName]]) -> Table<UnitIndex, StepGraph.Unit> {
+        var units: Table<UnitIndex, StepGraph.Unit> = []
+        if !plan.reconcile.isEmpty { units.append(stops()) }
+        for (level, wave) in plan.waves.enumerated() {
+            for job in wave.jobs { units.append(unit(of: JobWork(job), level: level, orders[job.job])) }
+        }
+        return units
+    }
+
+    /// The unit of one job.
+    ///
+    /// - Parameter order: the one that hooks have set; nil for the plan's.
+    mutating func unit(of work: JobWork, level: Int, _ order: [WorkerName]?) -> StepGraph.Unit {
+        var unit = StepGraph.Unit(work: work, level: level)
+        switch plan.work {
+        case .deploy: addDeploy(of: work, order, to: &unit)
+        case .jobCommand: addHooks(.cli, of: work, order, to: &unit)
+        }
+        return unit
+    }
+
+    /// Adds a step, unless the unit that is built again has it.
+    mutating func add(_ task: StepTask, _ prefix: String, _ subject: Subject) -> StepIndex {
+        let id = StepID("\(prefix)/\(task.rules.verb)")
+        if let known = known[id] { return known }
+        return steps.append(Step(id: id, subject: subject, task: task))
+    }
+
+    /// A stage for each command of an event: it runs for every active allocation, side by side.
+    mutating func addHooks(
+        _ event: HookEvent, of work: JobWork, _ order: [WorkerName]?, to unit: inout StepGraph.Unit
+    ) {
+        let job = work.job
+        for hook in work.hooks[event] ?? [] {
+            let chains = (order ?? job.active).map { worker in
+                StepGraph.Chain(
+                    steps: [
+                        add(
+                            .hook(HookTask(work: hook, purpose: .job(work, worker))),
+                            "\(job.job)/\(event.rawValue)/\(worker)",
+                            .allocation(AllocationID(job: job.job, worker: worker)))
+                    ], promote: nil)
+            }
+            if !chains.isEmpty { unit.stages.append(.batch(.init(chains: Table(chains), position: nil))) }
+        }
+    }
+
+    // MARK: Stops
+
+    /// Consecutive stops of one job are carried out in parallel; another job's stops wait for them, since the planner lists
+    /// dependents before what they demand.
+    private mutating func stops() -> StepGraph.Unit {
+        var unit = StepGraph.Unit(work: nil, level: -1)
+        var rest = plan.reconcile[...]
+        while let job = rest.first?.allocation.job {
+            let stops = rest.prefix { $0.allocation.job == job }
+            rest = rest.dropFirst(stops.count)
+            let hooks =
+                plan.stopHooks(of: job).map { hooks in
+                    hooks.commands.map {
+                        HookWork(.afterAllocationStopped, $0, modules: hooks.modules, timeout: hooks.timeout)
+                    }
+                } ?? []
+            let chains = stops.map { chain(of: StopWork($0, hooks)) }
+            unit.stages.append(
+                .batch(.init(chains: Table(chains), position: .init(phase: nil, index: 0, count: 1))))
+        }
+        return unit
+    }
+
+    /// A removed allocation keeps its files until its hooks have seen it stopped.
+    private mutating func chain(of work: StopWork) -> StepGraph.Chain {
+        let allocation = work.stop.allocation
+        let prefix = "\(allocation.job)/stop/1/\(allocation.worker)"
+        let subject = Subject.allocation(allocation)
+        var steps = [add(.target(Target(purpose: .stop(work))), prefix, subject)]
+        for hook in work.hooks {
+            let task = HookTask(work: hook, purpose: .stop(work))
+            steps.append(add(.hook(task), "\(prefix)/\(hook.event.rawValue)", subject))
+        }
+        if work.stop.reason == .removed { steps.append(add(.remove(Remove(work: work)), prefix, subject)) }
+        return StepGraph.Chain(steps: steps, promote: nil)
+    }
+}

@@ -1,0 +1,118 @@
+public import Model
+
+/// What the steps of one job of a plan have in common. One value for all of them, whatever their number.
+public final class JobWork: Sendable {
+    public let job: Plan.Job
+    /// The hooks of each event, in the order in which they run.
+    let hooks: [HookEvent: [HookWork]]
+    private let states: [String: FromState]
+    private let trees: [WorkerName: Digest]
+
+    init(_ job: Plan.Job) {
+        self.job = job
+        states = Dictionary(job.from.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        trees = Dictionary(
+            job.content.lazy.flatMap { content in content.workers.lazy.map { ($0, content.tree) } },
+            uniquingKeysWith: { _, last in last })
+        guard let hooks = job.hooks else {
+            self.hooks = [:]
+            return
+        }
+        self.hooks = Dictionary(
+            uniqueKeysWithValues: HookEvent.allCases.map { event in
+                (
+                    event,
+                    hooks[event].map {
+                        HookWork(event, $0, modules: hooks.modules, timeout: job.timeouts.hook)
+                    }
+                )
+            })
+    }
+
+    /// The tree that an acting allocation ends with.
+    func tree(of worker: WorkerName) -> Digest? { trees[worker] }
+
+    /// What the plan takes an entry's allocation to run.
+    func from(of entry: Plan.Entry) -> FromState? { states[entry.from] }
+
+    /// What runs on a worker before the job is touched; one without an entry runs the planned version already.
+    func versionBefore(on worker: WorkerName) -> String {
+        let entry = job.phases.lazy.flatMap(\.batches).joined().first { $0.worker == worker }
+        return entry.flatMap(from)?.version ?? job.version
+    }
+}
+
+/// An allocation that the plan deploys, with what its steps need.
+public final class Deployment: Sendable {
+    public let work: JobWork
+    public let entry: Plan.Entry
+    /// What the plan takes it to run.
+    public let from: FromState?
+    /// What it is made to run.
+    public let release: Release?
+
+    init(_ work: JobWork, _ entry: Plan.Entry) {
+        self.work = work
+        self.entry = entry
+        from = work.from(of: entry)
+        release = work.tree(of: entry.worker).map { Release(version: work.job.version, content: $0) }
+    }
+
+    var job: Plan.Job { work.job }
+
+    var allocation: AllocationID { AllocationID(job: job.job, worker: entry.worker) }
+
+    /// Whether a target follows the push of its files.
+    public var runsTarget: Bool { entry.action.target != nil && !job.isJobControl }
+
+    /// From here on the allocation is unfinished, its job incomplete, and something on the worker may listen on the ports.
+    var changesAtStart: [CatalogChange] {
+        guard let release else { return [] }
+        var changes: [CatalogChange] = [.began(allocation, release), .incomplete(job.job, true)]
+        if !job.ports.isEmpty {
+            let ports = job.ports.map { ($0.name, $0.value) }
+            changes.append(.assignedPorts(job.job, Dictionary(ports, uniquingKeysWith: { _, last in last })))
+        }
+        return changes
+    }
+}
+
+/// An allocation that the plan stops, with what its steps need.
+public final class StopWork: Sendable {
+    public let stop: Plan.Stop
+    /// Hooks that run when it was stopped, in order.
+    let hooks: [HookWork]
+
+    init(_ stop: Plan.Stop, _ hooks: [HookWork]) {
+        self.stop = stop
+        self.hooks = hooks
+    }
+
+    /// What runs there.
+    var release: Release? {
+        (stop.from.content ?? stop.from.unfinished).map { Release(version: stop.from.version, content: $0) }
+    }
+
+    /// What a rollout has begun there stays what is unfinished.
+    var changesAtStart: [CatalogChange] {
+        guard stop.from.unfinished == nil, let release else { return [] }
+        return [.began(stop.allocation, release)]
+    }
+}
+
+/// A hook of a job, as all steps that run it have it in common.
+public final class HookWork: Sendable {
+    public let event: HookEvent
+    public let hook: Plan.Hook
+    /// The tree of the job's `_modules`.
+    public let modules: Digest
+    /// Seconds that an attempt may take.
+    public let timeout: Int
+
+    init(_ event: HookEvent, _ hook: Plan.Hook, modules: Digest, timeout: Int) {
+        self.event = event
+        self.hook = hook
+        self.modules = modules
+        self.timeout = timeout
+    }
+}

@@ -1,0 +1,128 @@
+public import Model
+
+extension StepGraph {
+    /// What a step's task says of itself.
+    public func rules(_ step: StepIndex) -> any TaskRules { steps[step].task.rules }
+
+    /// The indices of all steps by their ids.
+    public var indices: [StepID: StepIndex] {
+        Dictionary(steps.indexed.lazy.map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The active allocations of a job, in the order in which it is rolled out.
+    public func allWorkers(of job: Plan.Job) -> [WorkerName] { orders[job.job] ?? job.active }
+
+    /// The active allocations of a job that the run has not left behind, in the order in which it is rolled out.
+    public func activeWorkers(of job: Plan.Job) -> [WorkerName] {
+        let all = allWorkers(of: job)
+        if leftBehind.isEmpty { return all }
+        return all.filter { !leftBehind.contains(AllocationID(job: job.job, worker: $0)) }
+    }
+
+    /// Whether the run goes on without the step's allocation.
+    public func isLeftBehind(_ step: StepIndex) -> Bool {
+        if leftBehind.isEmpty { return false }
+        return steps[step].allocation.map(leftBehind.contains) ?? false
+    }
+
+    /// Whether the run goes on without the whole batch, so that nothing of it will ever begin.
+    public func isLeftBehind(_ stage: Stage) -> Bool {
+        guard case .batch(let batch) = stage, !leftBehind.isEmpty else { return false }
+        return batch.chains.allSatisfy { $0.steps.first.map(isLeftBehind) ?? false }
+    }
+
+    /// Whether the step's allocation was left behind once and is a part of the run again.
+    public func isTakenIn(_ step: StepIndex) -> Bool {
+        if takenIn.isEmpty { return false }
+        return steps[step].allocation.map(takenIn.contains) ?? false
+    }
+
+    /// The batch that a step is part of.
+    public func batch(of step: StepIndex) -> Batch? {
+        switch units[places[step].unit].stages[places[step].stage] {
+        case .batch(let batch): batch
+        case .single: nil
+        }
+    }
+
+    /// The steps of the same allocation in the same batch.
+    public func chain(of step: StepIndex) -> Chain? {
+        guard let chain = places[step].chain else { return nil }
+        return batch(of: step)?.chains[chain]
+    }
+
+    /// The allocations that a gate or a bake asks about: what runs at that moment. A later batch still starts or repairs
+    /// the others.
+    public func coverage(of probe: StepIndex) -> [WorkerName] {
+        let task = rules(probe)
+        guard let scope = task.probeScope, let job = task.job else { return [] }
+        let place = places[probe]
+        let stages = units[place.unit].stages
+        if scope == .batch {
+            let before = stages[..<place.stage].reversed().lazy.compactMap { stage -> Batch? in
+                if case .batch(let batch) = stage { batch } else { nil }
+            }
+            return workers(of: before.first).filter { !leftBehind.contains(AllocationID(job: job.job, worker: $0)) }
+        }
+        var later = Set<WorkerName>()
+        for case .batch(let batch) in stages[place.stage...].dropFirst() {
+            switch batch.position?.phase {
+            case .recover: later.formUnion(workers(of: batch))
+            case .start, .jobControl:
+                for case .push(let push)? in batch.chains.lazy.map({ $0.steps.first.map { steps[$0].task } })
+                where push.deployment.entry.action == .start {
+                    later.insert(push.deployment.entry.worker)
+                }
+            // What an upgrade has not reached yet runs as it did.
+            case .upgrade, nil: break
+            }
+        }
+        let active = activeWorkers(of: job)
+        return later.isEmpty ? active : active.filter { !later.contains($0) }
+    }
+
+    private func workers(of batch: Batch?) -> [WorkerName] {
+        batch?.chains.compactMap { chain in chain.steps.first.flatMap { steps[$0].worker } } ?? []
+    }
+
+    /// The allocations of the batches that a probe follows: back to the probe before it.
+    public func allocations(before probe: StepIndex) -> [AllocationID] {
+        let place = places[probe]
+        var found: [AllocationID] = []
+        for stage in units[place.unit].stages[..<place.stage].reversed() {
+            switch stage {
+            case .single(let step): if !found.isEmpty || !rules(step).isProbe { return found }
+            case .batch(let batch):
+                guard batch.position != nil else { return found }
+                found += batch.chains.compactMap { $0.steps.first.flatMap { steps[$0].allocation } }
+            }
+        }
+        return found
+    }
+
+    /// What has to be passed again because of a new attempt of a step: the gate and the bake that come after its batch and
+    /// before the next one. For an allocation that was taken in, all that follows for the job as a whole, since it may have
+    /// been passed without it.
+    public func reopened(by step: StepIndex) -> [StepIndex] {
+        let place = places[step]
+        let later = units[place.unit].stages[place.stage...].dropFirst()
+        guard isTakenIn(step) else { return place.chain == nil ? [] : probes(at: later) }
+        return later.compactMap { stage in
+            guard case .single(let next) = stage else { return nil }
+            switch steps[next].task {
+            case .gate, .bake, .complete: return next
+            case .push, .target, .hook, .order, .promote, .remove: return nil
+            }
+        }
+    }
+
+    /// The probes with which these stages begin.
+    private func probes(at stages: some Sequence<Stage>) -> [StepIndex] {
+        var probes: [StepIndex] = []
+        for stage in stages {
+            guard case .single(let next) = stage, rules(next).isProbe else { break }
+            probes.append(next)
+        }
+        return probes
+    }
+}

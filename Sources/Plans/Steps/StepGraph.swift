@@ -1,0 +1,156 @@
+public import Model
+
+/// The steps of a plan: what there is to do, in which order, named stably.
+///
+/// It follows from the plan alone, and from what is recorded of the run before any batch begins (orders that hooks have set,
+/// allocations that the run goes on without), so that every process sees the same steps. Indices are used between the step
+/// machine and the runner; ids are what is recorded.
+///
+/// ```swift
+/// let graph = StepGraph(plan)
+/// for unit in graph.units { for step in unit.steps { print(graph.steps[step].id) } }
+/// ```
+public struct StepGraph: Sendable {
+    public let plan: Plan
+    /// Every step that there ever was; after `reorder` some belong to no unit.
+    public private(set) var steps: Table<StepIndex, Step>
+    /// What is executed: the stops first, then the jobs, wave by wave.
+    public private(set) var units: Table<UnitIndex, Unit>
+    /// Where each step is in `units`, beside `steps`.
+    public private(set) var places: Table<StepIndex, Place> = []
+    /// Orders that hooks have set instead of the plan's.
+    public private(set) var orders: [JobName: [WorkerName]]
+    /// Allocations that the run goes on without: nothing more is done for them, and gates, hooks and lists leave them out.
+    public private(set) var leftBehind: Set<AllocationID>
+    /// Allocations that were left behind once and are a part of the run again.
+    public let takenIn: Set<AllocationID>
+
+    /// A sequence of stages that stands for a job, or for the stops of the plan.
+    public struct Unit: Sendable {
+        /// Nil for the stops.
+        public let work: JobWork?
+        /// Units of a lower level finish first; the stops have level -1, a job the index of its wave.
+        public let level: Int
+        /// In order; each stage needs the one before.
+        public internal(set) var stages: Table<StageIndex, Stage> = []
+        /// The first stage that comes only when every allocation of the job succeeded.
+        public internal(set) var closing = StageIndex(.max)
+
+        /// Nil for the stops.
+        public var job: JobName? { work?.job.job }
+
+        /// Jobs whose failure blocks this one.
+        public var demands: [JobName] { work?.job.demands ?? [] }
+
+        /// All steps, in order.
+        public var steps: [StepIndex] { stages.flatMap(\.steps) }
+    }
+
+    /// What of a unit happens at a time.
+    public enum Stage: Sendable {
+        /// Allocations that are worked on in parallel.
+        case batch(Batch)
+        /// One step of the job as a whole.
+        case single(StepIndex)
+
+        /// All steps of the stage; of a batch chain by chain.
+        public var steps: [StepIndex] {
+            switch self {
+            case .single(let step): [step]
+            case .batch(let batch): batch.chains.flatMap(\.allSteps)
+            }
+        }
+    }
+
+    /// Allocations that are worked on in parallel, or hooks that run side by side.
+    public struct Batch: Sendable {
+        /// One for each allocation, in the batch's order.
+        public let chains: Table<ChainIndex, Chain>
+        /// Nil for hooks of the job as a whole, such as `pre_deploy`.
+        public let position: Position?
+
+        /// Which batch it is.
+        public struct Position: Sendable {
+            /// Nil for stops.
+            public let phase: PhaseKind?
+            /// Counts from 0; with `job_control` over all phases of the job.
+            public let index: Int
+            /// How many there are.
+            public let count: Int
+        }
+
+        /// How many rounds of hooks there are: one for each command.
+        public var rounds: Int { chains.lazy.map(\.hooks.count).max() ?? 0 }
+    }
+
+    /// The steps of one allocation in one batch.
+    public struct Chain: Sendable {
+        /// In order; each needs the one before.
+        public let steps: [StepIndex]
+        /// They begin when all chains of the batch have ended, for those that succeeded: a round for each command, and no next
+        /// round before all of one have succeeded.
+        public var hooks: [StepIndex] = []
+        /// Recorded when all chains and hooks of the batch have ended; nil if the catalog learns of it with the
+        /// outcome of another step, or not at all.
+        public let promote: StepIndex?
+
+        /// The promote comes last.
+        public var allSteps: [StepIndex] { steps + hooks + (promote.map { [$0] } ?? []) }
+    }
+
+    /// Where a step is: its unit, its stage there, and its chain if it belongs to a batch.
+    public struct Place: Sendable {
+        public var unit = UnitIndex(0)
+        public var stage = StageIndex(0)
+        /// Nil if the stage is a single step.
+        public var chain: ChainIndex?
+        /// 0 for the chain's steps; n for its hook of the n-th round.
+        public var round = 0
+    }
+
+    /// - Parameters:
+    ///   - orders: what is recorded of the run; orders of jobs that the plan does not have are ignored.
+    ///   - leftBehind: what is recorded of the run; so is `takenIn`.
+    public init(
+        _ plan: Plan, orders: [JobName: [WorkerName]] = [:], leftBehind: Set<AllocationID> = [],
+        takenIn: Set<AllocationID> = []
+    ) {
+        self.plan = plan
+        self.orders = orders
+        self.leftBehind = leftBehind
+        self.takenIn = takenIn
+        var builder = GraphBuilder(plan)
+        units = builder.units(orders)
+        steps = builder.steps
+        for unit in units.indices { place(unit) }
+    }
+
+    /// Sets another order than the one by which a unit's batches are made. Nothing of them has begun. Steps keep
+    /// their indices; those that exist no more belong to no unit.
+    public mutating func reorder(_ unit: UnitIndex, _ order: [WorkerName]) {
+        guard let work = units[unit].work else { return }
+        orders[work.job.job] = order
+        var builder = GraphBuilder(plan, steps: steps, of: units[unit].steps)
+        units[unit] = builder.unit(of: work, level: units[unit].level, order)
+        steps = builder.steps
+        place(unit)
+    }
+
+    /// Goes on without these allocations. Nothing of them has begun; their steps keep their places.
+    public mutating func leave(_ allocations: some Sequence<AllocationID>) { leftBehind.formUnion(allocations) }
+
+    private mutating func place(_ unit: UnitIndex) {
+        let missing = steps.count - places.count
+        if missing > 0 { places.append(contentsOf: repeatElement(Place(), count: missing)) }
+        for (index, stage) in units[unit].stages.indexed {
+            switch stage {
+            case .single(let step): places[step] = Place(unit: unit, stage: index)
+            case .batch(let batch):
+                for (chain, content) in batch.chains.indexed {
+                    for step in content.allSteps { places[step] = Place(unit: unit, stage: index, chain: chain) }
+                    for (round, hook) in content.hooks.enumerated() { places[hook].round = round + 1 }
+                }
+            }
+        }
+    }
+}

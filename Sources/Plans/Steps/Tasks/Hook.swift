@@ -1,0 +1,106 @@
+public import Model
+
+/// Runs a command of the job on the controller, for one allocation. What is recorded of the job follows from the steps
+/// before and after it.
+public struct HookTask: TaskRules {
+    /// For what the hook runs.
+    public enum Purpose: Sendable {
+        case deployment(Deployment)
+        case stop(StopWork)
+        /// For an active allocation on this worker, whatever the plan does with it.
+        case job(JobWork, WorkerName)
+    }
+
+    public let work: HookWork
+    public let purpose: Purpose
+
+    /// The allocation's worker.
+    public var worker: WorkerName {
+        switch purpose {
+        case .deployment(let deployment): deployment.entry.worker
+        case .stop(let work): work.stop.allocation.worker
+        case .job(_, let worker): worker
+        }
+    }
+
+    public var event: HookEvent { work.event }
+    public var hook: Plan.Hook { work.hook }
+
+    public var verb: String { work.hook.command }
+    public var receipt: ReceiptKeeper? { .controller }
+    public var limitMilliseconds: Int64 { Int64(work.timeout + ExecutionLimits.grace) * 1000 }
+
+    public var job: Plan.Job? {
+        switch purpose {
+        case .deployment(let deployment): deployment.job
+        case .stop: nil
+        case .job(let work, _): work.job
+        }
+    }
+
+    public var from: FromState? {
+        switch purpose {
+        case .deployment(let deployment): deployment.from
+        case .stop(let work): work.stop.from
+        case .job: nil
+        }
+    }
+
+    public var release: Release? {
+        switch purpose {
+        case .deployment(let deployment): deployment.release
+        case .stop(let work): work.release
+        case .job(let work, let worker): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
+        }
+    }
+
+    /// The hook's variables about versions and its batch, by Maand's names.
+    ///
+    /// For the event `cli` the plan does not know what runs; `CURRENT_VERSION` is then to be taken from the catalog.
+    public func input(_ step: StepIndex, in graph: StepGraph) -> [String: String] {
+        var values = ["DISABLED": "0"]
+        switch purpose {
+        case .deployment(let deployment):
+            values["CURRENT_VERSION"] = deployment.from?.version ?? deployment.job.version
+            values["NEW_VERSION"] = deployment.job.version
+        case .stop(let work):
+            values["DISABLED"] = work.stop.reason == .disabled ? "1" : "0"
+            values["CURRENT_VERSION"] = work.stop.from.version
+            values["NEW_VERSION"] = work.stop.from.version
+        case .job(let work, let worker):
+            values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : work.job.version
+            values["NEW_VERSION"] = work.job.version
+        }
+        return values.merging(batchInput(step, in: graph)) { _, new in new }
+    }
+
+    private func batchInput(_ step: StepIndex, in graph: StepGraph) -> [String: String] {
+        guard let batch = graph.batch(of: step), let position = batch.position else { return [:] }
+        let workers = batch.chains.compactMap { chain in
+            chain.steps.first.flatMap { graph.isLeftBehind($0) ? nil : graph.steps[$0].worker }
+        }
+        let order = job.map(graph.activeWorkers) ?? workers
+        let isChosen = job.map { graph.orders[$0.job] != nil || $0.rolloutOrder == .keyValue } ?? false
+        var values = [
+            "BATCH_ALLOCATIONS": Self.list(workers), "BATCH_INDEX": String(position.index),
+            "BATCH_COUNT": String(position.count), "DEPLOY_PHASE": phase,
+            "ROLLOUT_ORDER": Self.list(order), "ROLLOUT_ORDER_SOURCE": isChosen ? "kv" : "default",
+        ]
+        guard let job, job.isJobControl else { return values }
+        let entries = job.phases.lazy.flatMap(\.batches).joined()
+        let new = Set(entries.lazy.filter { $0.action == .start }.map(\.worker))
+        let acting = Set(entries.map(\.worker))
+        values["NEW_ALLOCATIONS"] = Self.list(order.filter(new.contains))
+        values["UPDATED_ALLOCATIONS"] = Self.list(order.filter { acting.contains($0) && !new.contains($0) })
+        return values
+    }
+
+    private var phase: String {
+        switch purpose {
+        case .deployment(let deployment): deployment.job.deployPhase(of: deployment.entry)
+        case .stop, .job: "stop"
+        }
+    }
+
+    private static func list(_ workers: [WorkerName]) -> String { workers.map(\.text).joined(separator: ",") }
+}
