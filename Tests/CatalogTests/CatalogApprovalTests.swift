@@ -1,5 +1,6 @@
 import GRDB
 import Model
+import Plans
 import Testing
 
 @testable import Catalog

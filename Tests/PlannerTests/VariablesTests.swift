@@ -1,5 +1,6 @@
 import Model
 import Planner
+import Plans
 import Testing
 import YAML
 

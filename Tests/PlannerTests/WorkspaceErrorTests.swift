@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Planner
+import Plans
 import Testing
 import YAML
 

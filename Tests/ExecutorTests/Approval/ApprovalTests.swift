@@ -3,6 +3,7 @@ import Model
 import Plans
 import SimulatedWorkers
 import Testing
+import Windows
 import YAML
 
 @testable import Approvals
