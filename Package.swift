@@ -54,94 +54,112 @@ let package = Package(
         .target(name: "Model", dependencies: ["YAML", crypto], swiftSettings: settings),
         .target(name: "Windows", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Plans", dependencies: ["Model", "Windows", "YAML", crypto], swiftSettings: settings),
-        .target(name: "JobFiles", dependencies: ["Model", "Plans", "Windows", "YAML"], swiftSettings: settings),
+        .target(name: "JobFiles", dependencies: ["Model", "Windows", "YAML"], swiftSettings: settings),
         .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
-        .target(name: "Planner", dependencies: ["JobFiles", "Model", "Plans", "Windows", "Templates", "YAML"], swiftSettings: settings),
+        .target(
+            name: "Planner", dependencies: ["JobFiles", "Model", "Plans", "Templates", "Windows", "YAML"],
+            swiftSettings: settings),
         .target(name: "Review", dependencies: ["Model", "Plans", "Windows", "YAML"], swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", "Plans", "Windows", grdb], swiftSettings: settings),
-        .target(name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", "Windows", crypto], swiftSettings: settings),
+        .target(name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", crypto], swiftSettings: settings),
         .target(
             name: "HookAPI",
-            dependencies: ["Catalog", "KeyValues", "Model", "Plans", "Windows", "YAML", crypto, nioCore, nioHTTP1, nioPosix],
+            dependencies: [
+                "Catalog", "KeyValues", "Model", "Plans", "Windows", "YAML", crypto, nioCore, nioHTTP1, nioPosix,
+            ],
             resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
         // What can be asked of a worker. It sees no run and no catalog.
         .target(
-            name: "Workers", dependencies: ["Model", "Plans", "Windows", "SSH", "YAML", crypto, subprocess],
+            name: "Workers", dependencies: ["Model", "Plans", "SSH", "Windows", "YAML", crypto, subprocess],
             resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
         // It decides by what it is given; the catalog and the workspace are read by those who use it.
-        .target(name: "Approvals", dependencies: ["Model", "Plans", "Windows", "YAML", subprocess], swiftSettings: settings),
+        .target(
+            name: "Approvals", dependencies: ["Model", "Plans", "Windows", "YAML", subprocess], swiftSettings: settings),
         // Runs: it sees everything that acts, and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "Approvals", "JobFiles", "Model", "Plans", "Windows", "Catalog", "HookAPI", "KeyValues", "SSH", "Workers", "YAML", nioCore,
-                nioHTTP1, nioPosix,
+                "Approvals", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH", "Windows",
+                "Workers", "YAML", nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
         .target(
-            name: "Commands", dependencies: ["Approvals", "Catalog", "Executor", "Model", "Plans", "Windows", "YAML", argumentParser],
+            name: "Commands",
+            dependencies: [
+                "Approvals", "Catalog", "Executor", "Model", "Plans", "Windows", "Workers", "YAML", argumentParser,
+            ],
             swiftSettings: settings),
         // The one place where the planner and the executor meet.
         .target(
             name: "PlanCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Plans", "Windows", "Planner", "Review",
-                "SSH", "Workers", "YAML", argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
+                "Review", "SSH", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .target(
             name: "ApplyCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Windows", "Review", "Workers", "YAML", argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "Windows", "YAML",
+                argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
         .executableTarget(name: "maand-apply", dependencies: ["ApplyCommands"], swiftSettings: settings),
         .executableTarget(
-            name: "ssh-bench", dependencies: ["Model", "Plans", "Windows", "Workers"], path: "Benchmarks/ssh-bench",
+            name: "ssh-bench", dependencies: ["Model", "Plans", "Workers"], path: "Benchmarks/ssh-bench",
             swiftSettings: settings),
         .target(
             name: "SimulatedWorkers", dependencies: ["Workers"], path: "Tests/SimulatedWorkers",
             swiftSettings: settings),
         .executableTarget(
-            name: "rollout-bench", dependencies: ["Executor", "Catalog", "Model", "Plans", "Windows", "SimulatedWorkers", "Workers"],
+            name: "rollout-bench",
+            dependencies: ["Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "Workers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
-            name: "ModelTests", dependencies: ["Model", "YAML"], swiftSettings: testSettings),
+            name: "ModelTests", dependencies: ["Model"], swiftSettings: testSettings),
         .testTarget(
-            name: "WindowsTests", dependencies: ["Model", "Plans", "Windows", "YAML"], exclude: ["cases.json", "make-cases.py"],
+            name: "WindowsTests", dependencies: ["Model", "Plans", "Windows", "YAML"],
+            exclude: ["cases.json", "make-cases.py"],
             swiftSettings: testSettings),
         .testTarget(
             name: "PlansTests", dependencies: ["Model", "Plans", "Windows", "YAML"], swiftSettings: testSettings),
         .testTarget(
-            name: "PlannerTests", dependencies: ["Planner", "Model", "Plans", "Windows", "YAML"],
+            name: "PlannerTests", dependencies: ["Model", "Planner", "Plans", "YAML"],
             exclude: ["golden.plan.yaml", "golden-hooks.plan.yaml"],
             swiftSettings: testSettings),
-        .testTarget(name: "ReviewTests", dependencies: ["Review", "Model", "Plans", "Windows", "YAML"], swiftSettings: testSettings),
-        .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "Plans", "Windows", grdb], swiftSettings: testSettings),
         .testTarget(
-            name: "KeyValuesTests", dependencies: ["KeyValues", "Catalog", "Model", "Plans", "Windows"], swiftSettings: testSettings),
+            name: "ReviewTests", dependencies: ["Model", "Plans", "Review", "Windows", "YAML"],
+            swiftSettings: testSettings),
         .testTarget(
-            name: "HookAPITests", dependencies: ["HookAPI", "Catalog", "KeyValues", "Model", "Plans", "Windows"],
+            name: "CatalogTests", dependencies: ["Catalog", "Model", "Plans", "YAML", grdb], swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "KeyValuesTests", dependencies: ["Catalog", "KeyValues", "Model", "Plans"],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "HookAPITests", dependencies: ["Catalog", "HookAPI", "KeyValues", "Model", "Plans"],
             swiftSettings: testSettings),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: testSettings),
         .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
         .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(
-            name: "WorkersTests", dependencies: ["Workers", "Model", "Plans", "Windows", "FleetScript", crypto],
+            name: "WorkersTests", dependencies: ["FleetScript", "Model", "Plans", "Workers", crypto],
             swiftSettings: testSettings),
-        .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "Plans", "Windows", "YAML"], swiftSettings: testSettings),
+        .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "YAML"], swiftSettings: testSettings),
         .testTarget(
             name: "CommandsTests",
-            dependencies: ["Approvals", "Catalog", "Commands", "Model", "Plans", "Windows", "YAML", argumentParser],
+            dependencies: ["Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "YAML", argumentParser],
             swiftSettings: testSettings),
         .testTarget(
             name: "ExecutorTests",
-            dependencies: ["Approvals", "Executor", "Catalog", "Model", "Plans", "Windows", "SimulatedWorkers", "Workers", "YAML"],
+            dependencies: [
+                "Approvals", "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "Windows", "Workers", "YAML",
+            ],
             swiftSettings: testSettings),
     ]
 )
@@ -151,7 +169,7 @@ if isFuzzing {
     package.targets.append(
         .executableTarget(
             name: "fuzz",
-            dependencies: ["Approvals", "Model", "Plans", "Windows", "Planner", "SSH", "Templates", "Workers", "YAML"],
+            dependencies: ["Approvals", "Model", "Planner", "Plans", "SSH", "Templates", "Windows", "Workers", "YAML"],
             path: "Tests/fuzz", exclude: ["corpus"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))

@@ -2,7 +2,6 @@ import Catalog
 import Executor
 import Model
 import Plans
-import Windows
 
 /// What to do now about a run that has not succeeded.
 struct Advice {

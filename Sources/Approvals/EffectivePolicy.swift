@@ -1,6 +1,5 @@
 internal import Glibc
 public import Model
-internal import Windows
 internal import YAML
 
 /// Why nobody can say whether a plan is approved, so that it does not run.

@@ -1,6 +1,5 @@
 internal import Glibc
 internal import Model
-internal import Windows
 
 /// A file that is read at once, whole and bounded, by a path on which nothing is followed.
 struct TrustedFile: Sendable {

@@ -1,7 +1,6 @@
 internal import Executor
 package import Glibc
 internal import Model
-internal import Windows
 
 /// Files that commands are given by name: plans and `maand.conf`.
 package enum HostFiles {

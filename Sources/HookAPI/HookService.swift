@@ -2,7 +2,6 @@ internal import Catalog
 internal import KeyValues
 internal import Model
 internal import Plans
-internal import Windows
 internal import YAML
 
 /// Answers what hooks ask. Knows nothing of connections.

@@ -1,6 +1,5 @@
 internal import Catalog
 internal import Model
-internal import Windows
 
 /// Semaphores of one run, each shared by the hooks of one job and event. Who holds one is on disk before the hook hears of
 /// it, so that a process which continues a run knows what hooks hold that lived on.

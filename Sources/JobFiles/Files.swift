@@ -1,6 +1,5 @@
 internal import Glibc
 public import Model
-internal import Windows
 
 /// Reads what lies below one folder, and nothing through a symbolic link on the way there: what an author of the files may
 /// name must not become what somebody else has.

@@ -1,5 +1,4 @@
 public import Model
-internal import Windows
 
 /// A file of a job that is rendered for each allocation.
 public struct JobTemplate: Sendable {

@@ -30,14 +30,6 @@ public enum RunState: String, Sendable, CaseIterable {
     }
 }
 
-/// Why a run is in its state or what it stands for, for programs; people read its detail. Without one, the state says all.
-public enum RunCause: String, Sendable, CaseIterable {
-    /// The facts of its plan did not hold any more.
-    case stale
-    /// It stands for a refresh of the catalog.
-    case refresh
-}
-
 /// The stable name of a step within its plan, such as `api/upgrade/2/10.0.0.1/restart`.
 ///
 /// It is derived from the plan alone, so every process that reads the plan names its steps alike.

@@ -6,7 +6,6 @@ import KeyValues
 import Model
 import Planner
 import Plans
-import Windows
 
 /// A bucket's key-value store as the commands of `kv` use it.
 struct KeyValueStore {

@@ -1,7 +1,6 @@
 internal import JobFiles
 public import Model
 internal import Plans
-internal import Windows
 public import YAML
 
 /// What a workspace says of a job for its hooks and templates.

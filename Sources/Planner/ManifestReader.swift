@@ -1,6 +1,5 @@
 internal import Model
 internal import Plans
-internal import Windows
 internal import YAML
 
 /// Decodes a `manifest.json`, recording every error.

@@ -1,7 +1,6 @@
 internal import JobFiles
 internal import Model
 public import Plans
-internal import Windows
 public import YAML
 
 extension Workspace {

@@ -125,7 +125,7 @@ extension Plan.Hook: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("command", &command, .text(.command), "the name")
-        fields.required("script", &script, "the file in `_modules`")
+        fields.required("script", &script, .text(.script), "the file in `_modules`")
         fields.required("digest", &digest, "the SHA-256 of that file")
         fields.flag("repeatable", &isRepeatable, "the hook may run again when its outcome is unknown")
     }
@@ -142,10 +142,13 @@ extension Plan.Hooks: Record, FieldValue {
     static let meaning = "Hooks of the rollout: for each event what runs, in this order."
     static let style = Emitter.Style.block
     static var blank: Plan.Hooks { Plan.Hooks(modules: .blank, commands: [:]) }
+    static var fewestFields: Int? { 2 }
+    /// Those of a rollout; what runs after stops is under `stop_hooks`.
+    private static let events = HookEvent.allCases.filter { $0 != .afterAllocationStopped }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
-        for event in HookEvent.allCases {
+        for event in Self.events {
             fields.optional(event.rawValue, &commands[event, default: []], default: [], event.meaning)
         }
         commands = commands.filter { !$0.value.isEmpty }
@@ -167,11 +170,12 @@ extension Plan.StopHooks: Record, FieldValue {
         fields.required("job", &job, "a job with stops in `reconcile`")
         fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
         fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
-        fields.required("commands", &commands, "hooks, in the order in which they run")
+        fields.required(
+            "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1),
+            "hooks, in the order in which they run")
     }
 
     func check(_ report: RecordReport) {
-        if commands.isEmpty { report.error("commands", "a list of hooks has at least one") }
         commands.check("commands", report)
     }
 }

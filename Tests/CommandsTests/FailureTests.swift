@@ -19,17 +19,17 @@ import YAML
 
     @Test func errorsOfModulesHaveTheirCodes() throws {
         let input = #expect(throws: InputFailure.self) { try BucketConfiguration.read(Array("?".utf8), file: "f") }
-        #expect(Failure(try #require(input))?.code == .invalidInput)
-        #expect(Failure(CatalogError.otherBucket(path: "p", found: "a", expected: "b"))?.code == .invalidInput)
+        #expect(Failure(try #require(input))?.status == .invalidInput)
+        #expect(Failure(CatalogError.otherBucket(path: "p", found: "a", expected: "b"))?.status == .invalidInput)
         let policy = #expect(throws: ApprovalProblem.self) {
             try EffectivePolicy.find(hostPath: "/none", operatorPath: "/none/policy", bucketFolder: "/none")
         }
-        #expect(Failure(try #require(policy))?.code == .notApproved)
+        #expect(Failure(try #require(policy))?.status == .notApproved)
         let tree = Digest.of("x".utf8)
         let store = #expect(throws: StoreError.self) { try ContentStore(in: "/none").read(tree, limit: 1) }
-        #expect(Failure(try #require(store))?.code == .failed)
+        #expect(Failure(try #require(store))?.status == .failed)
         let failure = Failure(Failure(.tryLater, "what", "note"))
-        #expect(failure?.code == .tryLater && failure?.message == "what" && failure?.note == "note")
+        #expect(failure?.status == .tryLater && failure?.message == "what" && failure?.note == "note")
         #expect(Failure(CancellationError()) == nil)
     }
 }

@@ -35,7 +35,7 @@ import Testing
         let failure = #expect(throws: Failure.self) {
             try HostFiles.read(folder["none"], limit: 5, as: "--window: none", .usage, note: "make it")
         }
-        #expect(failure?.code == .usage)
+        #expect(failure?.status == .usage)
         #expect(failure?.message == "--window: none cannot be read: No such file or directory")
         #expect(failure?.note == "make it")
     }

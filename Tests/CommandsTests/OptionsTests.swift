@@ -23,7 +23,7 @@ import Testing
         let folder = try TestFolder()
         let bucket = try BucketOptions.parse(["--bucket", folder.path])
         let failure = #expect(throws: Failure.self) { try bucket.configuration() }
-        #expect(failure?.code == .invalidInput)
+        #expect(failure?.status == .invalidInput)
         #expect(failure?.message == folder["maand.conf"] + " cannot be read: No such file or directory")
         #expect(failure?.note?.contains("maand-plan init") == true)
     }
@@ -32,8 +32,8 @@ import Testing
         let folder = try TestFolder()
         let bucket = try BucketOptions.parse(["--bucket", folder.path])
         let lock = try bucket.lock(plan: nil)
-        let failure = withExtendedLifetime(lock) { #expect(throws: Failure.self) { try bucket.lock(plan: nil) } }
-        #expect(failure?.code == .tryLater)
+        let error = withExtendedLifetime(lock) { #expect(throws: LockError.self) { try bucket.lock(plan: nil) } }
+        #expect(Failure(try #require(error))?.status == .tryLater)
     }
 
     @Test func coloursAreAsAsked() throws {

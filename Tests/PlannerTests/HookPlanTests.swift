@@ -344,7 +344,7 @@ import YAML
         ("pre_deploy:\n", "before_deploy:\n", "unknown field \"before_deploy\""),
         (
             "          after_allocation_started:\n", "          after_allocation_stopped:\n",
-            "nothing of the job's rollout runs hooks of after_allocation_stopped"
+            "unknown field \"after_allocation_stopped\""
         ),
         ("makefile: optional", "makefile: needed", "the only value here is `optional`"),
         ("phase: job_control", "phase: upgrade", "error:"),

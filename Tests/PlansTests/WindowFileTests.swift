@@ -9,7 +9,9 @@ import YAML
 @Suite struct WindowFileTests {
     @Test func plansKeepEveryWindow() throws {
         for text in [
-            "daily 22:00 for 1h in UTC", "mon,third thu,last fri,day 15,last day 22:00:30 for 2h in Europe/Berlin",
+            "daily 22:00 for 1h in UTC", "mon,tue 22:00:30 for 2h in Europe/Berlin",
+            "third thu of mar,apr 01:00 for 1h in Asia/Tokyo",
+            "last fri 22:00 for 1h in UTC", "day 15,31 22:00 for 1h in UTC", "last day 22:00 for 1h in UTC",
             "day 29 of feb,mar 00:00 for 7d in America/New_York cutoff 15m",
             "2026-12-01T22:00 to 2026-12-02T02:00 in Europe/Berlin", "2026-12-01T22:00Z to 2026-12-02T02:00Z",
         ] {

@@ -97,6 +97,14 @@ struct TextFormat: Sendable {
                 ? nil : "a command is called command_<name>, of letters, digits and `._:-`"
         })
 
+    /// The file of a command: its name, with one of the endings that scripts have.
+    static let script = TextFormat(
+        words: "a file name", pattern: "^command_[A-Za-z0-9._:-]{0,123}$",
+        problem: {
+            $0.hasPrefix(HookScript.prefix) && !$0.contains("/")
+                ? nil : "`script` is the command's name, with one of the endings that scripts have"
+        })
+
     static let zone = TextFormat(
         words: "the name of a zone", pattern: "^[A-Za-z0-9_+/-]{1,64}$", note: "such as Europe/Berlin",
         problem: { ZoneDatabase.isName($0) ? nil : "this cannot be the name of a zone" })

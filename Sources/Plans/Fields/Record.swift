@@ -17,6 +17,9 @@ protocol Record: Equatable {
     /// One value of each form that the record has, if its fields depend on one of them.
     static var forms: [Self] { get }
 
+    /// How many fields there are at least, if those that may be left out cannot all be left out.
+    static var fewestFields: Int? { get }
+
     /// Goes through all fields, in the order of the file.
     mutating func visit(_ fields: inout some Fields)
 
@@ -27,6 +30,7 @@ protocol Record: Equatable {
 extension Record {
     static var style: Emitter.Style { .flow }
     static var forms: [Self] { [blank] }
+    static var fewestFields: Int? { nil }
     func check(_ report: RecordReport) {}
 }
 

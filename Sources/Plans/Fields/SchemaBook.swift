@@ -74,7 +74,8 @@ struct SchemaBook {
         var schemas: [JSON] = []
         var forms: [[Field]] = []
         for form in Value.forms {
-            var fields = FieldDescription(book: self, areFormsMany: Value.forms.count > 1)
+            var fields = FieldDescription(
+                book: self, areFormsMany: Value.forms.count > 1, fewest: Value.fewestFields)
             var form = form
             form.visit(&fields)
             self = fields.book
@@ -98,9 +99,11 @@ private struct FieldDescription: Fields {
     private var properties: [(String, JSON)] = []
     private var required: [String] = []
     private var groups: [[String]] = []
+    private let fewest: Int?
 
-    init(book: SchemaBook, areFormsMany: Bool) {
+    init(book: SchemaBook, areFormsMany: Bool, fewest: Int?) {
         self.book = book
+        self.fewest = fewest
         self.areFormsMany = areFormsMany
     }
 
@@ -152,6 +155,7 @@ private struct FieldDescription: Fields {
             ("type", .string("object")), ("properties", .object(properties)),
             ("required", .array(required.map(JSON.string))), ("additionalProperties", .bool(false)),
         ]
+        if let fewest { members.append(("minProperties", .int(fewest))) }
         if !groups.isEmpty {
             let needs = groups.flatMap { group in
                 group.map { name in (name, JSON.array(group.filter { $0 != name }.map(JSON.string))) }

@@ -1,7 +1,6 @@
 internal import Catalog
 internal import Model
 internal import Plans
-internal import Windows
 internal import Workers
 
 /// One process's part of a run that has begun: from asking its workers to how far it came.
