@@ -31,9 +31,9 @@ public struct StepMachine: Sendable {
     private var steps: StepProgress
     private var units: Table<UnitIndex, UnitProgress>
     private var admission: Admission
+    private var isParking = false
     /// Batches whose facts are being checked.
     private var checks = 0
-    private var isParking = false
     /// The highest level that may start, from `--until`.
     private let lastLevel: Int
     private let width: Int
@@ -393,8 +393,7 @@ public struct StepMachine: Sendable {
         }
     }
 
-    /// What a batch has passed without an allocation that is tried again or taken in, it has to pass again, as
-    /// `StepWrite.reopen` records it.
+    /// A batch passes again what it passed without this allocation, as `StepWrite.reopen` records it.
     private mutating func reopen(after step: StepIndex) {
         for later in graph.reopened(by: step) { steps.reopen(later) }
     }
