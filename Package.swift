@@ -89,7 +89,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "Model", "Plans", "Windows", "Workers", "YAML", argumentParser,
+                "Approvals", "Catalog", "Executor", "KeyValues", "Model", "Plans", "Windows", "Workers", "YAML",
+                argumentParser,
             ],
             swiftSettings: settings),
         // The one place where the planner and the executor meet.

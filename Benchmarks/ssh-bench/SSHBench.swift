@@ -20,7 +20,7 @@ struct SSHBench {
         let factory = TransportFactory(
             bucketFolder: words[1], configuration: configuration, acceptsNewHosts: false, passphrase: { _ in nil },
             report: { _ in })
-        let bench = SSHBench(transport: try await factory.transport(for: plan), plan: plan)
+        let bench = SSHBench(transport: try await factory.transport(for: plan.fleet), plan: plan)
         let numbers = try await bench.measure(rounds)
         await bench.transport.close()
         let data = try JSONSerialization.data(withJSONObject: numbers, options: [.sortedKeys])

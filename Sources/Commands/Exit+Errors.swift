@@ -1,6 +1,7 @@
 internal import Approvals
 internal import Catalog
 internal import Executor
+internal import KeyValues
 internal import Workers
 internal import YAML
 
@@ -12,7 +13,7 @@ extension Exit {
         case let refusal as RolloutError: self.init(refusal)
         case let hold as WindowHold: self = hold.isUnapproved ? .notApproved : .tryLater
         case is ApprovalProblem: self = .notApproved
-        case is InputFailure, is TransportFailure, CatalogError.otherBucket: self = .invalidInput
+        case is InputFailure, is TransportFailure, is VaultError, CatalogError.otherBucket: self = .invalidInput
         case LockError.held: self = .tryLater
         case is any CodedError: self = .failed
         default: return nil

@@ -78,15 +78,6 @@ package struct MaandPlan: AsyncParsableCommand {
 
     /// What an error of any of the modules means; nil if the argument parser knows.
     private static func status(of error: any Error) -> Exit? {
-        switch error {
-        case let failure as Failure: failure.status
-        case is InputFailure, is PlanningError, is VaultError, CatalogError.otherBucket: .invalidInput
-        case is ApprovalProblem: .notApproved
-        case LockError.held: .tryLater
-        case is TransportFailure: .invalidInput
-        case RolloutError.unfinishedRun: .unfinishedRun
-        case is any CodedError: .failed
-        default: nil
-        }
+        error is PlanningError ? .invalidInput : Exit(of: error)
     }
 }

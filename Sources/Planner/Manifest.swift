@@ -131,10 +131,10 @@ struct Manifest: Sendable {
         var successes = 1
         var checks: [Check] = []
 
-        enum Check: Sendable {
-            case tcp(PortReference)
-            case http(PortReference, path: String, expectStatus: Int)
-            case ssh(command: String)
+        struct Check: Sendable {
+            /// With any number for a port that has a name.
+            var check: HealthCheck.Check
+            var port: PortReference?
         }
 
         enum PortReference: Sendable {
@@ -153,13 +153,10 @@ struct Manifest: Sendable {
             }
             return HealthCheck(
                 timeoutSeconds: timeoutSeconds, attempts: attempts, intervalSeconds: intervalSeconds,
-                checks: checks.map { check in
-                    switch check {
-                    case .tcp(let port): .tcp(port: number(port))
-                    case .http(let port, let path, let status):
-                        .http(port: number(port), path: path, expectStatus: status)
-                    case .ssh(let command): .ssh(command: command)
-                    }
+                checks: checks.map { template in
+                    var check = template.check
+                    check.port = template.port.map(number)
+                    return check
                 }, initialDelaySeconds: initialDelaySeconds, successes: successes)
         }
     }

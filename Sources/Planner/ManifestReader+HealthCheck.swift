@@ -40,7 +40,7 @@ extension ManifestReader {
         else { return nil }
         defer { map.finish() }
         switch HealthCheck.Check.Kind(rawValue: type) {
-        case .tcp: return map.required("port").flatMap { port($0, ports) }.map { .tcp($0) }
+        case .tcp: return map.required("port").flatMap { port($0, ports) }.map { .init(check: .tcp(port: 0), port: $0) }
         case .http:
             let port = map.required("port").flatMap { self.port($0, ports) }
             let path = map.optional("path").map { self.path($0) } ?? "/"
@@ -49,13 +49,13 @@ extension ManifestReader {
                 reader.error(node, "job \(job): a check of the type http speaks `http` and not \"\(scheme)\"")
             }
             guard let port, let path, let status else { return nil }
-            return .http(port, path: path, expectStatus: status)
+            return .init(check: .http(port: 0, path: path, expectStatus: status), port: port)
         case .ssh:
             guard let node = map.required("command"), let command = reader.string(node) else { return nil }
             if command.isEmpty || command.utf8.contains(0) {
                 reader.error(node, "job \(job): the command of a check may not be empty or contain NUL")
             }
-            return .ssh(command: command)
+            return .init(check: .ssh(command: command))
         case nil:
             reader.error(
                 typeNode, "job \(job): a check has the type tcp, http or ssh, and not \"\(type)\"",

@@ -43,7 +43,7 @@ extension Facts.Job: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "the name")
-        fields.optional("version", &version, .text(.version), "with three numbers")
+        fields.optional("version", &version, .text(.version), "the version, as three numbers")
         fields.required(
             "selectors", &selectors, ListType(element: TextType(.any)), "labels that a worker needs for the job")
         fields.optional("disabled", &disabled, default: [], "workers on which the job is disabled")
@@ -65,7 +65,7 @@ extension Facts.Amount: Record, FieldValue {
     static let blank = Facts.Amount()
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("reserved", &reserved, TextType(.any), "what counts")
+        fields.required("reserved", &reserved, TextType(.any), "the amount that is reserved")
         fields.required("min", &minimum, TextType(.any), "`min` of the manifest")
         fields.required("max", &maximum, TextType(.any), "`max` of the manifest")
     }

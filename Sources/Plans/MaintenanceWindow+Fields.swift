@@ -13,7 +13,7 @@ extension MaintenanceWindow: Record, FieldValue {
         fields.required(
             "openings", &openings,
             ListType(element: RecordType(), style: .block, minimum: 1, maximum: Self.maximumOpenings),
-            "what they have in common is one opening")
+            "the window is open while at least one of these is open")
         fields.required(
             "cutoff_seconds", &cutoff, .integer(0...Self.durations.upperBound),
             "all work must end this long before the end of an opening")
@@ -68,8 +68,8 @@ extension FixedInterval {
     fileprivate static let blank = FixedInterval(from: .distantFuture, until: .distantFuture)
 
     fileprivate mutating func visit(_ first: String, _ last: String, _ fields: inout some Fields) {
-        fields.required(first, &from, "an instant in UTC")
-        fields.required(last, &until, "an instant in UTC; it is outside")
+        fields.required(first, &from, "the start, in UTC; it is included")
+        fields.required(last, &until, "the end, in UTC; it is not included")
         var times = local.map { [$0.from, $0.until] }
         fields.optional(
             "local", &times, ListType(element: ParsedType(), minimum: 2, maximum: 2),

@@ -105,15 +105,15 @@ extension Plan.Batching: Record, FieldValue {
         fields.optional(
             "first", &first, ListType(element: .integer(Self.sizeRange)), default: [],
             "sizes of the first upgrade batches, if they differ")
-        fields.optional("spread", &spread, "the tag of which no batch has two values")
+        fields.optional("spread", &spread, "all workers of a batch have the same value of this tag")
         fields.optional(
             "bake_seconds", &bakeSeconds, .integer(Self.bakeRange), default: 0,
-            "seconds to wait after each gate before the health check must pass once more")
+            "seconds to wait after each gate, or after a batch without one; then the health check must pass once more")
         fields.optional(
             "max_failures", &maxFailures, .integer(Self.failureRange), default: 0,
-            "up to N allocations may fail before no further batch starts")
+            "batches go on while at most N allocations of the job have failed")
         fields.optional(
             "max_unreachable", &maxUnreachable, .integer(Self.unreachableRange), default: 0,
-            "up to N allocations may be left behind")
+            "the job goes on without at most N allocations whose workers cannot be used")
     }
 }

@@ -162,7 +162,7 @@ extension Plan.Job: Record, FieldValue {
         fields.required(
             "from", &from, MapType(element: RecordType(), style: .block, key: "short name"),
             "recorded states. Batches refer to them by their names")
-        fields.required("content", &content, ContentType(), "which files the allocations will have")
+        fields.required("content", &content, ContentType(), "for each digest the workers that will have these files")
         fields.required(
             "changes", &changes,
             MapType(element: ListType(element: RecordType(), style: .block), style: .block, key: "name of a state"),
@@ -243,6 +243,10 @@ private struct ContentType: FieldType {
         }
     }
 
+    func json(_ value: [Plan.Content]) -> JSON? {
+        .object(value.map { ($0.tree.description, .array($0.workers.map { .string($0.text) })) })
+    }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         .object([
             ("type", .string("object")),
@@ -264,6 +268,8 @@ private struct GateFirstType: FieldType {
     func write(_ value: Bool, as place: Place, to out: inout Emitter) {
         type.write(value ? true : nil, as: place, to: &out)
     }
+
+    func json(_ value: Bool) -> JSON? { value ? .string(Self.unfinished) : .null }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         .object([("enum", .array([.string(Self.unfinished), .null]))])

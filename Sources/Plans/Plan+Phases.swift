@@ -50,7 +50,7 @@ extension Plan.Phase: Record, FieldValue {
     static let blank = Plan.Phase(kind: .upgrade, batches: [], gate: .none)
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("phase", &kind, "what kind of part it is")
+        fields.required("phase", &kind, "the kind of phase")
         fields.required("batches", &batches, "the entries of one batch run at the same time")
         fields.required("gate", &gate, "when the health check is asked")
     }
@@ -61,12 +61,13 @@ extension Plan.Entry: Record, FieldValue {
     static let meaning = "One allocation in one batch."
     static var blank: Plan.Entry { Plan.Entry(worker: .blank, action: .sync, reason: .forced, from: "") }
     private static let actions = LifecycleAction.allCases.filter { $0 != .stop }
+    private static let reasons = Reason.allCases.filter { $0 != .disabled && $0 != .removed }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("worker", &worker, "the worker")
         fields.required("action", &action, .word(Self.actions), "what is done")
-        fields.required("reason", &reason, "[why](concepts.md#actions-and-reasons)")
-        fields.required("from", &from, "the name of the recorded state")
+        fields.required("reason", &reason, .word(Self.reasons), "[why](concepts.md#actions-and-reasons)")
+        fields.required("from", &from, "a key of the job's `from`")
         fields.optional(
             "gate", &gate,
             "only in `recover`: `failed` if the last gate named this allocation, `owed` if it has not passed a gate since "

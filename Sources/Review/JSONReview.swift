@@ -229,22 +229,11 @@ public enum JSONReview {
     }
 
     private static func healthCheck(_ check: HealthCheck) -> JSON {
-        let checks = check.checks.map { check -> JSON in
-            switch check {
-            case .tcp(let port): .object([("type", .string("tcp")), ("port", .int(port))])
-            case .http(let port, let path, let status):
-                .object([
-                    ("type", .string("http")), ("port", .int(port)), ("path", .string(path)),
-                    ("expect_status", .int(status)),
-                ])
-            case .ssh(let command): .object([("type", .string("ssh")), ("command", .string(command))])
-            }
-        }
         return .object([
             ("timeout_seconds", .int(check.timeoutSeconds)), ("attempts", .int(check.attempts)),
             ("interval_seconds", .int(check.intervalSeconds)),
             ("initial_delay_seconds", .int(check.initialDelaySeconds)), ("successes", .int(check.successes)),
-            ("checks", .array(checks)),
+            ("checks", .array(check.checks.map(\.json))),
         ])
     }
 

@@ -31,7 +31,6 @@ struct JobDifference {
         var fields = FieldComparison()
         fields.compare("wave", waves.old, waves.new) { "\($0)" }
         fields.add(old.ruleChanges(to: new))
-        fields.compare("health check", old.healthCheck, new.healthCheck) { $0?.phrase ?? "none" }
         for kind in PhaseKind.allCases {
             let gates = [old, new].map { job in job.phases.first { $0.kind == kind }?.gate }
             // A phase that only one plan has shows in its workers.
@@ -130,17 +129,13 @@ struct JobDifference {
                 continue
             }
             var fields = FieldComparison()
-            fields.compare("action", facts.entry.action, other.entry.action) { "\(own: $0.rawValue)" }
-            fields.compare("reason", facts.entry.reason, other.entry.reason) { "\(own: Wording.reason($0))" }
+            fields.add(facts.entry.changes(to: other.entry))
+            fields.compare("matched", facts.entry.matched, other.entry.matched) { globs in
+                globs.isEmpty ? "none" : globs.map { "\($0.name)" }.list()
+            }
             fields.compare("batch", Place(facts), Place(other)) { "\(own: $0.phase.rawValue) \($0.batch)" }
             fields.compare("from", facts.state, other.state) { $0?.phrase ?? "none" }
             fields.compare("content", facts.tree, other.tree) { "\(own: $0?.short ?? "none")" }
-            fields.compare("gate that it has not passed", facts.entry.gate, other.entry.gate) {
-                "\(own: $0?.rawValue ?? "none")"
-            }
-            fields.compare("matching globs", facts.entry.matched, other.entry.matched) { globs in
-                globs.isEmpty ? "none" : globs.map { "\($0.name)" }.list()
-            }
             for item in fields.items { groups.add(.changed, "\(item.phrase) on", worker) }
         }
         for worker in after.order where before.facts[worker] == nil {

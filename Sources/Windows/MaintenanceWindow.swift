@@ -6,7 +6,7 @@ public import Model
 public struct MaintenanceWindow: Equatable, Sendable {
     /// IANA name of the zone of all local times.
     public var zone: String
-    /// 1...`maximumOpenings`; what they have in common is one opening.
+    /// 1...`maximumOpenings`; the window is open while at least one of them is, and overlapping ones count as one.
     public var openings: [OpeningRule]
     /// Seconds before the end of an opening by which everything has to have ended; less than every duration.
     public var cutoff: Int

@@ -4,7 +4,7 @@ public import Plans
 internal import SSH
 internal import Windows
 
-/// Makes the transport of a plan from the bucket's configuration.
+/// Makes the transport of a fleet from the bucket's configuration.
 public struct TransportFactory: Sendable {
     let bucketFolder: String
     let configuration: BucketConfiguration
@@ -26,12 +26,12 @@ public struct TransportFactory: Sendable {
     }
 
     /// - Throws: `TransportFailure` where the keys or the known hosts cannot be read.
-    public func transport(for plan: Plan) async throws(TransportFailure) -> any Transport {
-        switch plan.fleet.transport {
+    public func transport(for fleet: Fleet) async throws(TransportFailure) -> any Transport {
+        switch fleet.transport {
         case .local: return LocalTransport(bucket: bucketFolder)
         case .ssh:
             do {
-                return try await ssh(plan)
+                return try await ssh(fleet)
             } catch {
                 throw TransportFailure(reason: "\(error)" + setting(behind: error))
             }
@@ -50,12 +50,12 @@ public struct TransportFactory: Sendable {
         return ""
     }
 
-    private func ssh(_ plan: Plan) async throws -> any Transport {
+    private func ssh(_ fleet: Fleet) async throws -> any Transport {
         let knownHostsPath = configuration.secretPath(configuration.knownHosts, in: bucketFolder)
         let known = try KnownHosts(paths: [knownHostsPath])
         let open: SSHHostKeyPolicy = acceptsNewHosts ? .acceptNew(known, record: knownHostsPath) : .known(known)
         var targets: [String: SSHTransport.Target] = [:]
-        for worker in plan.fleet.workers {
+        for worker in fleet.workers {
             let port = worker.ssh?.port ?? configuration.sshPort
             let pinned = Set(worker.ssh?.hostKeys ?? [])
             targets[worker.worker.text] = SSHTransport.Target(

@@ -79,8 +79,8 @@ import Windows
                 api
                   ~ batching.upgrades: 1 -> 2
                   ~ action: restart -> reload on w1
-                  ~ reason: restart glob matched -> content changed on w1
-                  ~ matching globs: conf/*.yml -> none on w1
+                  ~ reason: glob_matched -> content_changed on w1
+                  ~ matched: conf/*.yml -> none on w1
                   ~ batch: upgrade 2 -> upgrade 1 on w2
                   ~ batch: upgrade 3 -> upgrade 2 on w3
 
@@ -126,8 +126,7 @@ import Windows
             } == """
                 api
                   ~ gate_first: unfinished -> null
-                  ~ health check: tcp :80 and `true` on the worker; 3 attempts, 1 s apart, 2 s each -> \
-                tcp :80 and `true` on the worker; 9 attempts, 1 s apart, 2 s each
+                  ~ health_check.attempts: 3 -> 9
                   ~ gate of the upgrade phase: after each batch -> after phase
                   - gates cover w3
 

@@ -33,15 +33,13 @@ final class SSHServer: Sendable {
             use_sudo = false
             """
         let configuration = try BucketConfiguration.read(Array(text.utf8), file: "maand.conf")
-        let plan = Plan(
-            fleet: configuration.fleet([
-                PlanWorker(worker: try #require(WorkerName(worker)), address: "127.0.1.1")
-            ]),
-            base: .init(catalogRevision: 0), policy: .init(), work: .deploy(Deploy()))
+        let fleet = configuration.fleet([
+            PlanWorker(worker: try #require(WorkerName(worker)), address: "127.0.1.1")
+        ])
         return try await TransportFactory(
             bucketFolder: bucket, configuration: configuration, acceptsNewHosts: false, passphrase: { _ in nil },
             report: { _ in }
-        ).transport(for: plan)
+        ).transport(for: fleet)
     }
 
     private func fleet(_ arguments: String...) throws {

@@ -63,14 +63,8 @@ struct Gate: Sendable {
 
     private func probe(_ worker: WorkerName, _ address: String) async -> String? {
         for check in health.checks {
-            let problem: String?
-            switch check {
-            case .tcp(let port):
-                problem = await Probe.tcp(address: address, port: port, timeout: health.timeoutSeconds)
-            case .http(let port, let path, let expected):
-                problem = await Probe.http(
-                    address: address, port: port, path: path, expected: expected, timeout: health.timeoutSeconds)
-            case .ssh(let line): problem = await command(worker, line, health.timeoutSeconds)
+            let problem = await Probe.ask(check, at: address, timeout: health.timeoutSeconds) { line, timeout in
+                await command(worker, line, timeout)
             }
             if let problem { return problem }
         }

@@ -2,11 +2,30 @@ internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Plans
 
 /// One look at one service, from the controller.
 ///
 /// Probes only ask: they may be repeated at will, and hold no state. Proxy settings of the environment play no part.
 enum Probe {
+    /// Makes a check.
+    ///
+    /// - Parameters:
+    ///   - timeout: seconds for the whole check.
+    ///   - command: runs a command on the worker; nil if it exits with 0.
+    /// - Returns: what is wrong, for people; nil if the check passes.
+    static func ask(
+        _ check: HealthCheck.Check, at address: String, timeout: Int,
+        command: (_ line: String, _ timeout: Int) async -> String?
+    ) async -> String? {
+        switch check {
+        case .tcp(let port): await tcp(address: address, port: port, timeout: timeout)
+        case .http(let port, let path, let expected):
+            await http(address: address, port: port, path: path, expected: expected, timeout: timeout)
+        case .ssh(let line): await command(line, timeout)
+        }
+    }
+
     /// What is wrong, written for people, or nil where the service answered as it should.
     ///
     /// - Parameter timeout: seconds for the whole probe.

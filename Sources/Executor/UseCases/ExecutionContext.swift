@@ -52,12 +52,12 @@ public struct ExecutionContext: Sendable {
     /// listens for requests to park would keep the catalog open for a moment more.
     public func close() { try? catalog.close() }
 
-    func transport(for plan: Plan, acceptsNewHosts: Bool = false) async throws -> any Transport {
+    func transport(for fleet: Fleet, acceptsNewHosts: Bool = false) async throws -> any Transport {
         if let simulated { return simulated }
         let factory = TransportFactory(
             bucketFolder: bucketFolder, configuration: configuration, acceptsNewHosts: acceptsNewHosts,
             passphrase: passphrase, report: { [observe] in observe(.warning(.connection($0))) })
-        let transport = try await factory.transport(for: plan)
+        let transport = try await factory.transport(for: fleet)
         #if TestHooks
             return FaultTransport(base: transport)
         #else
@@ -79,13 +79,6 @@ public struct ExecutionContext: Sendable {
         try PlanFile.read(
             store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(run.id)"
         ).plan
-    }
-
-    /// Returns a plan of nothing: it stands in the history for a refresh, and says how workers are reached.
-    func emptyPlan(_ workers: [PlanWorker], revision: Int) -> Plan {
-        Plan(
-            fleet: configuration.fleet(workers), base: .init(catalogRevision: revision), policy: .init(),
-            work: .deploy(Deploy()))
     }
 }
 

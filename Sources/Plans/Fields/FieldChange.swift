@@ -50,11 +50,18 @@ extension Plan.Stop {
     }
 }
 
+extension Plan.Entry {
+    /// Without the name of the state, which means nothing outside of its plan, and without the paths that match globs.
+    package func changes(to other: Plan.Entry) -> [FieldChange] {
+        FieldChange.between(self, other, without: ["worker", "from", "matched"])
+    }
+}
+
 extension Plan.Job {
-    /// What differs in the rules of the rollout: not in its allocations, files, hooks and checks.
+    /// What differs in the rules of the rollout: not in its allocations, files and hooks.
     package func ruleChanges(to other: Plan.Job) -> [FieldChange] {
         FieldChange.between(
-            self, other, without: ["job", "active", "from", "content", "changes", "hooks", "phases", "health_check"])
+            self, other, without: ["job", "active", "from", "content", "changes", "hooks", "phases"])
     }
 }
 

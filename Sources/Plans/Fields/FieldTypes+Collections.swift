@@ -25,6 +25,8 @@ struct ListType<Element: FieldType>: FieldType {
         out.sequence(place, style) { out in for item in value { element.write(item, as: .item, to: &out) } }
     }
 
+    func json(_ value: [Element.Value]) -> JSON? { .array(value.compactMap(element.json)) }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         var fields: [(String, JSON)] = [("type", .string("array"))]
         let fewest = max(minimum, isLowestLeftOut ? 1 : 0)
@@ -72,6 +74,10 @@ struct MapType<Element: FieldType>: FieldType where Element.Value: Sendable {
         }
     }
 
+    func json(_ value: [Plan.Named<Element.Value>]) -> JSON? {
+        .object(value.compactMap { item in element.json(item.value).map { (item.name, $0) } })
+    }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         var fields: [(String, JSON)] = [("type", .string("object"))]
         if isLowestLeftOut { fields.append(("minProperties", .int(1))) }
@@ -99,6 +105,10 @@ struct TextMapType: FieldType {
                 out.field(key, .string(value))
             }
         }
+    }
+
+    func json(_ value: [String: String]) -> JSON? {
+        .object(value.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, .string($0.value)) })
     }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {

@@ -24,6 +24,8 @@ struct TextType: FieldType {
 
     func write(_ value: String, as place: Place, to out: inout Emitter) { out.scalar(place, .string(value)) }
 
+    func json(_ value: String) -> JSON? { .string(value) }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         let json = format.pattern.map { JSON.object([("type", .string("string")), ("pattern", .string($0))]) }
         let text = json ?? .object([("type", .string("string"))])
@@ -130,6 +132,8 @@ struct ParsedType<Value: FieldText>: FieldType {
     }
 
     func write(_ value: Value, as place: Place, to out: inout Emitter) { out.scalar(place, .string(value.fieldText)) }
+
+    func json(_ value: Value) -> JSON? { .string(value.fieldText) }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         book.reference(to: Value.title, TextType(Value.format))

@@ -9,6 +9,8 @@ struct IntegerType: FieldType {
 
     func write(_ value: Int, as place: Place, to out: inout Emitter) { out.scalar(place, .int(value)) }
 
+    func json(_ value: Int) -> JSON? { .int(value) }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         var fields: [(String, JSON)] = [("type", .string("integer"))]
         fields.append(("minimum", .int(range.lowerBound + (isLowestLeftOut ? 1 : 0))))
@@ -35,6 +37,8 @@ struct BooleanType: FieldType {
     func read(_ node: Node, _ reader: Reader) -> Bool? { reader.boolean(node) }
 
     func write(_ value: Bool, as place: Place, to out: inout Emitter) { out.scalar(place, .bool(value)) }
+
+    func json(_ value: Bool) -> JSON? { .bool(value) }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON { .object([("type", .string("boolean"))]) }
 
@@ -65,6 +69,8 @@ struct FlagType: FieldType {
 
     func write(_ value: Bool, as place: Place, to out: inout Emitter) { out.scalar(place, scalar) }
 
+    func json(_ value: Bool) -> JSON? { value ? JSON(scalar) : nil }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON { .object([("const", JSON(scalar))]) }
 
     var words: String {
@@ -92,11 +98,15 @@ struct WordType<Word: RawRepresentable<String> & CaseIterable & Equatable>: Fiel
 
     func write(_ value: Word, as place: Place, to out: inout Emitter) { out.scalar(place, .string(value.rawValue)) }
 
+    func json(_ value: Word) -> JSON? { .string(value.rawValue) }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         .object([("enum", .array(names.map(JSON.string)))])
     }
 
     var words: String { names.map { "`\($0)`" }.joined(separator: ", ") }
+
+    func collect(_ name: String, _ value: Word, into texts: inout FieldTexts) { texts.add(name, value.rawValue) }
 
     private var names: [String] { (allowed ?? Array(Word.allCases)).map(\.rawValue) }
 }
@@ -130,6 +140,8 @@ struct NullableType<Wrapped: FieldType>: FieldType {
         if let value { wrapped.write(value, as: place, to: &out) } else { out.scalar(place, none) }
     }
 
+    func json(_ value: Wrapped.Value?) -> JSON? { value.flatMap(wrapped.json) ?? JSON(none) }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         .object([
             (
@@ -142,6 +154,10 @@ struct NullableType<Wrapped: FieldType>: FieldType {
     }
 
     var words: String { "\(wrapped.words), or \(FlagType(none).words)" }
+
+    func collect(_ name: String, _ value: Wrapped.Value?, into texts: inout FieldTexts) {
+        if let value { wrapped.collect(name, value, into: &texts) }
+    }
 }
 
 extension FieldType {
@@ -167,6 +183,8 @@ struct OptionalType<Wrapped: FieldType>: FieldType {
     func write(_ value: Wrapped.Value?, as place: Place, to out: inout Emitter) {
         if let value { wrapped.write(value, as: place, to: &out) }
     }
+
+    func json(_ value: Wrapped.Value?) -> JSON? { value.flatMap(wrapped.json) }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
         wrapped.schema(&book, isLowestLeftOut: false)

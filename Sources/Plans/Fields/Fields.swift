@@ -70,6 +70,9 @@ protocol FieldType<Value> {
     /// For the reference, such as `a name`.
     var words: String { get }
 
+    /// For other programs; nil if the field is left out.
+    func json(_ value: Value) -> JSON?
+
     /// Adds what a comparison shows of a field.
     func collect(_ name: String, _ value: Value, into texts: inout FieldTexts)
 }

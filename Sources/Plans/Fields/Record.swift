@@ -59,6 +59,13 @@ struct RecordType<Value: Record>: FieldType {
         }
     }
 
+    func json(_ value: Value) -> JSON? {
+        var fields = RecordJSON()
+        var value = value
+        value.visit(&fields)
+        return .object(fields.members)
+    }
+
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON { book.reference(to: Value.self) }
 
     var words: String { "[\(Value.title)](#\(Value.title))" }
@@ -104,6 +111,25 @@ private struct RecordReading: Fields {
     }
 
     func isThere(_ name: String) -> Bool? { map.contains(name) }
+}
+
+/// The fields of a record for other programs, as they are in the file.
+private struct RecordJSON: Fields {
+    var members: [(String, JSON)] = []
+
+    mutating func required<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
+    ) { if let json = type.json(value) { members.append((name, json)) } }
+
+    mutating func optional<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value, _ meaning: String
+    ) { if value != `default` { required(name, &value, type, meaning) } }
+
+    mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) { members.append((name, JSON(value))) }
+
+    mutating func group<Group: Record>(_ value: inout Group?) { value?.visit(&self) }
+
+    func isThere(_ name: String) -> Bool? { nil }
 }
 
 /// The first field of a record.

@@ -1,4 +1,5 @@
 import Model
+import Plans
 import Synchronization
 import Testing
 

@@ -41,7 +41,7 @@ public struct CheckHealth: Sendable {
         let chosen = (jobs.isEmpty ? Array(deployed.keys) : jobs).sorted()
         let known = try catalog.workers().map { Known(worker: $0.worker, run: $0.run) }
         let workers = Dictionary(known.map { ($0.worker.worker, $0) }, uniquingKeysWith: { first, _ in first })
-        let transport = try await context.transport(for: context.emptyPlan(known.map(\.worker), revision: 0))
+        let transport = try await context.transport(for: context.configuration.fleet(known.map(\.worker)))
         var found: [Health] = []
         do {
             for job in chosen {

@@ -24,7 +24,7 @@ struct OpenAttempts: Sendable {
             let note = "the workers were not asked what runs there, since the run's plan cannot be read: \(error)"
             return ([], [], [note])
         }
-        let transport = try await context.transport(for: plan)
+        let transport = try await context.transport(for: plan.fleet)
         let graph = try StepGraph(plan, context.catalog, of: run.id)
         let steps = graph.indices
         var writes: [StepWrite] = []

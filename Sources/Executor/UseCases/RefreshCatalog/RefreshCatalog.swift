@@ -48,8 +48,11 @@ public struct RefreshCatalog: Sendable {
                     at: context.clock.now())
             }
         }
-        let plan = context.emptyPlan(workers, revision: try catalog.snapshot().revision)
-        let transport = try await context.transport(for: plan)
+        // A plan of nothing: it stands in the history for the refresh.
+        let plan = Plan(
+            fleet: context.configuration.fleet(workers),
+            base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
+        let transport = try await context.transport(for: plan.fleet)
         let answers = await inventories(of: workers, over: transport)
         await transport.close()
 
