@@ -44,6 +44,13 @@ extension OpeningRule: Record, FieldValue {
             self = .once(interval)
         }
     }
+
+    func check(_ report: RecordReport) {
+        guard case .recurring(let recurrence) = self else { return }
+        if zip(recurrence.months, recurrence.months.dropFirst()).contains(where: { $0 >= $1 }) {
+            report.error("months", "the months do not ascend")
+        }
+    }
 }
 
 extension Recurrence {

@@ -14,9 +14,6 @@ extension MaintenanceWindow {
                 }
             case .recurring(let recurrence):
                 if recurrence.days.isEmpty { return "a recurring opening has at least one day" }
-                if zip(recurrence.months, recurrence.months.dropFirst()).contains(where: { $0 >= $1 }) {
-                    return "the months do not ascend"
-                }
                 if !Self.durations.contains(recurrence.duration) {
                     return "a recurring opening lasts 1 second to 7 days"
                 }

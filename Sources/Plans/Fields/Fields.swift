@@ -15,6 +15,13 @@ protocol Fields {
         _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
         _ meaning: String)
 
+    /// A word that decides which other fields there are.
+    ///
+    /// - Returns: false if it could not be read. Then nothing can be said of the others, and they are not visited.
+    mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
+        _ name: String, _ value: inout Word, _ meaning: String
+    ) -> Bool
+
     /// A field that always has this value.
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String)
 
@@ -26,6 +33,13 @@ protocol Fields {
 }
 
 extension Fields {
+    mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
+        _ name: String, _ value: inout Word, _ meaning: String
+    ) -> Bool {
+        required(name, &value, WordType(), meaning)
+        return true
+    }
+
     /// A field that is always there, with the usual type of its value.
     mutating func required<Value: FieldValue>(
         _ name: String, _ value: inout Value, _ meaning: String

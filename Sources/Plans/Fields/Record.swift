@@ -46,7 +46,7 @@ struct RecordType<Value: Record>: FieldType {
         var fields = RecordReading(map: map, reader: reader)
         var record = Value.blank
         record.visit(&fields)
-        fields.map.finish()
+        if !fields.isAbandoned { fields.map.finish() }
         guard reader.errorCount == errors else { return nil }
         record.check(RecordReport(map: map, reader: reader))
         return reader.errorCount == errors ? record : nil
@@ -80,6 +80,17 @@ struct RecordType<Value: Record>: FieldType {
 private struct RecordReading: Fields {
     var map: MappingReader
     let reader: Reader
+    /// The form of the record is unknown, and so are its other fields.
+    var isAbandoned = false
+
+    mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
+        _ name: String, _ value: inout Word, _ meaning: String
+    ) -> Bool {
+        let word = map.required(name).flatMap { WordType<Word>().read($0, reader) }
+        if let word { value = word }
+        isAbandoned = word == nil
+        return word != nil
+    }
 
     mutating func required<Kind: FieldType>(
         _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String

@@ -74,8 +74,7 @@ struct SchemaBook {
         var schemas: [JSON] = []
         var forms: [[Field]] = []
         for form in Value.forms {
-            var fields = FieldDescription(
-                book: self, areFormsMany: Value.forms.count > 1, fewest: Value.fewestFields)
+            var fields = FieldDescription(book: self, fewest: Value.fewestFields)
             var form = form
             form.visit(&fields)
             self = fields.book
@@ -93,27 +92,21 @@ struct SchemaBook {
 /// Describes the fields of one form of a record.
 private struct FieldDescription: Fields {
     var book: SchemaBook
-    /// Whether the value of a word decides which fields there are.
-    let areFormsMany: Bool
     var fields: [SchemaBook.Field] = []
     private var properties: [(String, JSON)] = []
     private var required: [String] = []
     private var groups: [[String]] = []
     private let fewest: Int?
 
-    init(book: SchemaBook, areFormsMany: Bool, fewest: Int?) {
+    init(book: SchemaBook, fewest: Int?) {
         self.book = book
         self.fewest = fewest
-        self.areFormsMany = areFormsMany
     }
 
     mutating func required<Kind: FieldType>(
         _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
     ) {
         required.append(name)
-        if areFormsMany, let word = value as? any RawRepresentable<String> {
-            return add(name, .object([("const", .string(word.rawValue))]), "`\(word.rawValue)`", meaning)
-        }
         add(name, type.schema(&book, isLowestLeftOut: false), type.words, meaning)
     }
 
@@ -122,6 +115,13 @@ private struct FieldDescription: Fields {
         _ meaning: String
     ) {
         add(name, type.schema(&book, isLowestLeftOut: true), type.words, meaning, isOptional: true)
+    }
+
+    mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
+        _ name: String, _ value: inout Word, _ meaning: String
+    ) -> Bool {
+        constant(name, .string(value.rawValue), meaning)
+        return true
     }
 
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {

@@ -22,12 +22,15 @@ public struct JobCommand: Equatable, Sendable {
     public var command: String { job.hooks(.cli).first?.command ?? "" }
 
     func checkKind(_ report: RecordReport) {
+        if body.options != .init() { report.error("options", "a plan of the kind `job_command` has no options") }
+        if !body.reconcile.isEmpty { report.error("reconcile", "a plan of the kind `job_command` stops nothing") }
+        if !body.renames.isEmpty { report.error("renames", "a plan of the kind `job_command` renames nothing") }
         let jobs = body.waves.flatMap(\.jobs)
-        guard body.reconcile.isEmpty, body.renames.isEmpty, body.options == .init(), jobs.count == 1,
-            let job = jobs.first, job.hooks(.cli).count == 1, job.hooks?.commands.count == 1, job.phases.isEmpty,
+        guard jobs.count == 1, let job = jobs.first, job.hooks(.cli).count == 1, job.hooks?.commands.count == 1,
+            job.phases.isEmpty,
             !job.gateFirst, !job.active.isEmpty
         else {
-            report.error("a plan of the kind `job_command` runs one command of one job, and nothing else")
+            report.error("waves", "a plan of the kind `job_command` runs one command of one job, and nothing else")
             return
         }
     }

@@ -1,0 +1,17 @@
+import Testing
+
+@testable import Catalog
+
+@Suite struct SchemaTests {
+    /// Earlier releases refuse a catalog with a newer version, and take a word that they do not know for damage. So a new
+    /// word comes with a new version.
+    @Test func aNewWordComesWithANewVersion() {
+        #expect(Schema.version == 12)
+        #expect(
+            RunReason.allCases.map(\.rawValue).sorted() == [
+                "approval_lapsed", "freezes_unreadable", "frozen", "limit_reached", "paused", "refresh",
+                "refresh_interrupted", "signal", "stale", "superseded", "window_closed", "window_too_short",
+                "workers_not_ready",
+            ])
+    }
+}
