@@ -152,7 +152,7 @@ extension Plan.Job: Record, FieldValue {
             batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(), gateFirst: false, phases: [],
             healthCheck: nil)
     }
-    private static let targets = [LifecycleAction.start, .restart, .reload, .stop]
+    private static let targets = LifecycleAction.allCases.filter { $0.target != nil }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "the name")

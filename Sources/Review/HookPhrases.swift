@@ -98,9 +98,6 @@ extension Plan.Job {
     /// What an entry of the job does, also where that is no action on the worker.
     func word(_ action: LifecycleAction) -> String {
         guard isJobControl else { return action.rawValue }
-        return switch action {
-        case .start: "new"
-        case .restart, .reload, .stop, .sync: "update"
-        }
+        return action == .start ? "new" : "update"
     }
 }

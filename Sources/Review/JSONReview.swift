@@ -78,11 +78,10 @@ public enum JSONReview {
     }
 
     private static func summary(_ summary: Plan.Summary) -> JSON {
-        .object([
-            ("waves", .int(summary.waves)), ("start", .int(summary.start)), ("restart", .int(summary.restart)),
-            ("reload", .int(summary.reload)), ("sync", .int(summary.sync)), ("stop", .int(summary.stop)),
-            ("unchanged", .int(summary.unchanged)),
-        ])
+        .object(
+            [("waves", .int(summary.waves))]
+                + Plan.Summary.order.map { ($0.rawValue, .int(summary[$0])) }
+                + [("unchanged", .int(summary.unchanged))])
     }
 
     private static func worker(_ worker: PlanWorker) -> JSON {

@@ -7,23 +7,12 @@ extension Timeline {
     /// Cells up to which each says what it is when it is pointed at; a browser takes long for more.
     private static let manyCells = 12_000
 
-    /// The letter of an action in a cell and in the legend.
-    private static func letter(_ action: LifecycleAction) -> String {
-        switch action {
-        case .start: "+"
-        case .restart: "R"
-        case .reload: "L"
-        case .sync: "S"
-        case .stop: "×"
-        }
-    }
-
     /// HTML: a frame that scrolls, in which the head and the workers' names stay in sight.
     var html: String {
         let nameWidth = min(190, (rows.map(\.text.count).max() ?? 0) * 7 + 20)
         var out = "<div class=\"legend\">"
         for action in LifecycleAction.allCases where cells.contains(where: { $0.action == action }) {
-            out += "<span><i class=\"a-\(action.rawValue)\">\(Self.letter(action))</i> \(action.rawValue)</span>"
+            out += "<span><i class=\"a-\(action.rawValue)\">\(Wording.letter(action))</i> \(action.rawValue)</span>"
         }
         if columns.contains(where: \.hasGate) { out += "<span><i class=\"gate\"></i> gate</span>" }
         if !hookLines.isEmpty { out += "<span><i class=\"calls\"></i> hooks</span>" }
@@ -122,7 +111,7 @@ extension Timeline {
                 }
                 if columnWidth >= 12, cells.count <= Self.fewCells {
                     out += "<text x=\"\(x + width / 2)\" y=\"\(y + height - (height - 8) / 2)\">"
-                    out += "\(Self.letter(action))</text>"
+                    out += "\(Wording.letter(action))</text>"
                 }
                 out += "\n"
             }

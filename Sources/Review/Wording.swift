@@ -41,6 +41,17 @@ enum Wording {
         }
     }
 
+    /// In a cell and in the legend of a timeline.
+    static func letter(_ action: LifecycleAction) -> String {
+        switch action {
+        case .start: "+"
+        case .restart: "R"
+        case .reload: "L"
+        case .sync: "S"
+        case .stop: "×"
+        }
+    }
+
     static func symbol(_ change: ChangeKind) -> (symbol: String, part: Style.Part) {
         switch change {
         case .added: ("+", .start)
@@ -70,11 +81,8 @@ extension Plan {
         let summary = work.summary
         var parts: [String] = []
         if !renames.isEmpty { parts.append("\(Wording.count(renames.count, "worker")) renamed") }
-        for (count, verb) in [
-            (summary.start, "start"), (summary.restart, "restart"), (summary.reload, "reload"),
-            (summary.sync, "sync"), (summary.stop, "stop"),
-        ] where count > 0 {
-            parts.append("\(count) to \(verb)")
+        for action in Plan.Summary.order where summary[action] > 0 {
+            parts.append("\(summary[action]) to \(action.rawValue)")
         }
         let gates = waves.lazy.flatMap(\.jobs).filter { $0.gateFirst && $0.phases.isEmpty }.count
         if gates > 0 { parts.append("\(Wording.count(gates, "gate")) to pass") }

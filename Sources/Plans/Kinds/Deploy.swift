@@ -60,12 +60,8 @@ extension Plan {
     public struct Summary: Equatable, Sendable {
         /// Waves with anything to do, a gate alone included.
         public var waves = 0
-        // Actions, by what they do to their allocations.
-        public var start = 0
-        public var restart = 0
-        public var reload = 0
-        public var sync = 0
-        public var stop = 0
+        /// How often the plan has each action; only those that it has.
+        private var counts: [LifecycleAction: Int] = [:]
         /// Active allocations of the selected jobs that nothing happens to.
         public var unchanged = 0
 
@@ -75,24 +71,23 @@ extension Plan {
         public init(reconcile: [Stop], waves: [Wave], unchanged: Int) {
             self.waves = waves.count
             self.unchanged = unchanged
-            stop = reconcile.count
+            self[.stop] = reconcile.count
             for phase in waves.lazy.flatMap(\.jobs).flatMap(\.phases) {
-                for entry in phase.batches.joined() { count(entry.action) }
+                for entry in phase.batches.joined() { self[entry.action] += 1 }
             }
         }
+
+        /// How often the plan has an action.
+        public subscript(_ action: LifecycleAction) -> Int {
+            get { counts[action] ?? 0 }
+            set { counts[action] = newValue == 0 ? nil : newValue }
+        }
+
+        /// In this order summaries count the actions.
+        public static let order: [LifecycleAction] = [.start, .restart, .reload, .sync, .stop]
 
         /// Actions of every kind.
-        public var actions: Int { start + restart + reload + sync + stop }
-
-        private mutating func count(_ action: LifecycleAction) {
-            switch action {
-            case .start: start += 1
-            case .restart: restart += 1
-            case .reload: reload += 1
-            case .sync: sync += 1
-            case .stop: stop += 1
-            }
-        }
+        public var actions: Int { counts.values.reduce(0, +) }
     }
 
     /// The stop of one allocation that is disabled or gone from the workspace.
@@ -170,11 +165,9 @@ extension Plan.Summary: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("waves", &waves, .count, "waves with anything to do")
-        fields.required("start", &start, .count, "actions that start an allocation")
-        fields.required("restart", &restart, .count, "actions that restart an allocation")
-        fields.required("reload", &reload, .count, "actions that reload an allocation")
-        fields.required("sync", &sync, .count, "actions that only push files")
-        fields.required("stop", &stop, .count, "actions that stop an allocation")
+        for action in Self.order {
+            fields.required(action.rawValue, &self[action], .count, "how many allocations have this action")
+        }
         fields.required("unchanged", &unchanged, .count, "active allocations that the plan does not change")
     }
 }
