@@ -8,6 +8,11 @@ internal import Synchronization
 /// SQLite in WAL mode with `synchronous=FULL`: what `commit` acknowledged survives `kill -9` and a power cut. Every
 /// method may be called from any task or thread; those that are not `async` block for the length of one query.
 /// One process at a time writes (`BucketLock`); any number may read beside it.
+///
+/// ```swift
+/// let catalog = try Catalog.open(in: folder, bucket: configuration.bucketID)
+/// try await catalog.commit(Checkpoint(run: run.id, at: now, steps: [write]))
+/// ```
 public final class Catalog: Sendable {
     /// Name of the database in the bucket's folder.
     public static let fileName = "maand.db"

@@ -29,6 +29,10 @@ public struct TreeEntry: Hashable, Sendable {
 ///
 /// `text` is its one canonical form and `digest` the SHA-256 of that text, so a tree can be kept in the content store
 /// like any other object and proves itself when it is read.
+///
+/// ```swift
+/// for change in new.changes(from: old) { print(change.kind.rawValue, change.path) }
+/// ```
 public struct Tree: Hashable, Sendable {
     /// The number of the rules that say which paths belong to a tree and how it is written down. Each promoted digest is
     /// kept with its number, so that a release with other rules does not take an unchanged job for a changed one.

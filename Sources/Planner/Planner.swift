@@ -30,6 +30,12 @@ public struct PlanningResult: Sendable {
 ///
 /// Planning is pure: the same workspace, configuration, catalog and options give the same plan. There is no clock, no
 /// randomness, no network, no write, and nothing of the workspace is run.
+///
+/// ```swift
+/// let workspace = try Workspace.read("workspace", configuration)
+/// let result = try Planner.plan(workspace, configuration, catalog, trees: store.tree)
+/// let file = PlanFile(result.plan)
+/// ```
 public enum Planner {
     /// Fingerprints (`SHA256:...`) of the host keys that are known for an address, a port and a user.
     public typealias HostKeys = (_ address: String, _ port: Int, _ user: String) -> [String]

@@ -1,6 +1,11 @@
 public import Model
 
 /// The openings of a window, less its freezes: a function of (window, freezes, instant, time-zone rules) and nothing else.
+///
+/// ```swift
+/// let calendar = WindowCalendar(plan.window, rules: rules, freezes: freezes)
+/// let next = calendar.openings(from: now, limit: 3)
+/// ```
 public struct WindowCalendar: Equatable, Sendable {
     /// Nil means always open, but for the freezes.
     private let window: MaintenanceWindow?

@@ -5,6 +5,11 @@ internal import Plans
 ///
 /// Every question may be asked again after an error; the worker answers from what it has recorded. Sessions hold no
 /// connection of their own and may be used from any number of tasks.
+///
+/// ```swift
+/// let report = try await session.run(request)  // throws if the connection was lost; then ask what became of it:
+/// let known = try await session.inquire(request.id)
+/// ```
 public struct WorkerSession: Sendable {
     /// The worker's name.
     public let worker: String
