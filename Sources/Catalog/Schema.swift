@@ -14,7 +14,7 @@ enum Schema {
     ]
 
     /// The tables stay as they are, but `run.cause` has words from here on that earlier releases take for damage: by the version
-    /// they know that a newer release wrote them. Whoever adds a word to a column adds such an entry.
+    /// they know that a newer release wrote them. A new word of a column needs such an entry.
     private static let reasons = "UPDATE run SET cause = cause WHERE FALSE;"
 
     /// Orders that hooks have put for one run, in the place of the plan's.
