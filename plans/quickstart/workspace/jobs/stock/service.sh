@@ -17,7 +17,7 @@ start() {
         return
     fi
     rm -f data/server.pid
-    # A session of its own and no inherited descriptors: it outlives this target and whoever called it.
+    # A session of its own and no inherited descriptors: it outlives this target and its caller.
     setsid -f python3 "$server" </dev/null >>logs/server.log 2>&1
     python3 "$server" --wait 20 || {
         echo "the server does not answer; the end of logs/server.log:" >&2
