@@ -198,10 +198,8 @@ struct RunCommand: AsyncParsableCommand {
                     options.terminal.print(options.terminal.escape(why))
                 }
             }
-        } catch let refusal as RolloutError {
-            throw Failure(refusal, plan: planName)
-        } catch let hold as WindowHold {
-            throw Failure(hold, plan: planName)
+        } catch  where error is RolloutError || error is WindowHold {
+            throw Failure(error, plan: planName)
         }
     }
 

@@ -30,7 +30,7 @@ extension Planner {
         let work = Work.jobCommand(JobCommand(job: content, sequence: job.deploymentSequence))
         var plan = Plan(
             fleet: configuration.fleet(
-                workers([], [], work.waves, workspace, configuration, catalog, hostKeys)),
+                workers([], [], work.body.waves, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy, work: work)
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])

@@ -30,11 +30,10 @@ public struct CatalogExport: Equatable, Sendable {
     ///
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> CatalogExport {
-        try CanonicalForm.require(bytes, beginWith: "catalog_format", file: file, what: "an export of a catalog")
         let export = try RecordFile.read(
             Contents.self, bytes, file: file,
             .init(
-                field: "catalog_format", number: Self.format, noun: "catalog",
+                field: "catalog_format", number: Self.format, noun: "catalog", what: "an export of a catalog",
                 remedy: "export it again with this release")
         ).export
         try CanonicalForm.require(bytes, equals: export.bytes, file: file)
@@ -144,7 +143,7 @@ extension CatalogExport {
             )
             record.assignedPorts = Dictionary(ports.map { ($0.name, $0.value) }) { $1 }
             fields.optional(
-                "variables", &record.variables, TextMapType(key: "key", text: .init(.plain)), default: [:],
+                "variables", &record.variables, TextMapType(key: "key", text: .plain), default: [:],
                 "its variables")
         }
     }

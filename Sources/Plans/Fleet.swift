@@ -106,10 +106,10 @@ extension PlanWorker: Record, FieldValue {
     mutating func visit(_ fields: inout some Fields) {
         fields.required("worker", &worker, "the name in `workers.json`")
         fields.required("address", &address, .text(.address), "the address for connections and checks")
-        fields.group(&ssh)
+        fields.group("port", &ssh)
         fields.optional("zone", &zone, "the tag `zone`")
         fields.optional(
-            "tags", &tags, TextMapType(key: "name of a tag", text: .init(.plain)), default: [:],
+            "tags", &tags, TextMapType(key: "name of a tag", text: .plain), default: [:],
             "the other tags. An approval policy may use them")
         fields.flag(
             "removed", &isRemoved,

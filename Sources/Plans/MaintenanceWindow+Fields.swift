@@ -100,8 +100,6 @@ extension Freeze: Record, FieldValue {
 
 /// Seconds since local midnight, 0...86399.
 private struct TimeOfDay: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     var seconds: Int
 
     init(seconds: Int) { self.seconds = seconds }
@@ -119,8 +117,6 @@ private struct TimeOfDay: FieldText, FieldValue {
 }
 
 extension Timestamp: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     init?(fieldText: String) { self.init(utcText: fieldText) }
     var fieldText: String { utcText }
     static let title = "instant"
@@ -130,8 +126,6 @@ extension Timestamp: FieldText, FieldValue {
 }
 
 extension CivilTime: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     init?(fieldText: String) { self.init(fieldText) }
     var fieldText: String { text }
     static let title = "local_time"
@@ -141,8 +135,6 @@ extension CivilTime: FieldText, FieldValue {
 }
 
 extension DaySelector: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     init?(fieldText: String) { self.init(fieldText) }
     var fieldText: String { text }
     static let title = "days"

@@ -23,17 +23,16 @@ public struct PlanFile: Sendable {
         id = Digest.of(bytes)
     }
 
-    private static let remedy = "apply it with the release that wrote it, or plan again"
-
     /// Reads a plan.
     ///
     /// - Parameter file: The name that errors show.
     /// - Throws: `InputFailure` with every error found, each with file, line and column.
     public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> PlanFile {
-        try CanonicalForm.require(bytes, beginWith: "plan_format", file: file, what: "a plan")
         let plan = try RecordFile.read(
             Plan.self, bytes, file: file,
-            .init(field: "plan_format", number: Plan.format, noun: "plan", remedy: Self.remedy))
+            .init(
+                field: "plan_format", number: Plan.format, noun: "plan", what: "a plan",
+                remedy: "apply it with the release that wrote it, or plan again"))
         let result = PlanFile(plan)
         try CanonicalForm.require(bytes, equals: result.bytes, file: file)
         return result

@@ -45,19 +45,6 @@ public enum Work: Equatable, Sendable {
         }
     }
 
-    /// Workers that go by another name, before anything else; by the old name.
-    public var renames: [Plan.Rename] { body.renames }
-    /// Stops of disabled and removed allocations, before the first wave.
-    public var reconcile: [Plan.Stop] { body.reconcile }
-    /// Hooks of jobs with stops, in the order of the stops.
-    public var stopHooks: [Plan.StopHooks] { body.stopHooks }
-    /// Ascending by `deploymentSequence`.
-    public var waves: [Plan.Wave] { body.waves }
-    /// Counted from the rest.
-    public var summary: Plan.Summary { body.summary }
-    /// Whether nothing is changed and nothing is probed.
-    public var isEmpty: Bool { renames.isEmpty && reconcile.isEmpty && waves.isEmpty }
-
     /// Whether the contents are sound, and belong to this kind.
     func check(_ plan: Plan, _ report: RecordReport) {
         body.check(plan.fleet, report)
@@ -80,13 +67,15 @@ extension Plan {
     /// What the plan is for.
     public var kind: PlanKind { work.kind }
     /// Workers that go by another name, before anything else; by the old name.
-    public var renames: [Rename] { work.renames }
+    public var renames: [Rename] { work.body.renames }
     /// Stops of disabled and removed allocations, before the first wave.
-    public var reconcile: [Stop] { work.reconcile }
+    public var reconcile: [Stop] { work.body.reconcile }
     /// Hooks of jobs with stops, in the order of the stops.
-    public var stopHooks: [StopHooks] { work.stopHooks }
+    public var stopHooks: [StopHooks] { work.body.stopHooks }
     /// Ascending by `deploymentSequence`.
-    public var waves: [Wave] { work.waves }
+    public var waves: [Wave] { work.body.waves }
+    /// Counted from the rest.
+    public var summary: Summary { work.body.summary }
     /// Whether the plan changes nothing and probes nothing.
-    public var isEmpty: Bool { work.isEmpty }
+    public var isEmpty: Bool { renames.isEmpty && reconcile.isEmpty && waves.isEmpty }
 }

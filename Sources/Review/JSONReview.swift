@@ -39,7 +39,7 @@ public enum JSONReview {
             ),
             ("window", plan.window?.json ?? .null),
             ("next_openings", outlook?.json ?? .null),
-            ("summary", summary(plan.work.summary)),
+            ("summary", summary(plan.summary)),
             ("changes_something", .bool(!plan.isEmpty)),
             ("workers", .array(plan.fleet.workers.map(worker))),
             ("renames", .array(plan.renames.map(rename))),

@@ -45,7 +45,7 @@ public struct PlanDifference {
             onlyAddsJobs = false
             var other = new
             other.base = old.base
-            other.work.body.summary = old.work.summary
+            other.work.body.summary = old.summary
             if other != old {
                 add(
                     "Order",

@@ -78,7 +78,6 @@ extension Plan {
             let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.allocations(of: .cli) }
             return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
         }
-        let summary = work.summary
         var parts: [String] = []
         if !renames.isEmpty { parts.append("\(Wording.count(renames.count, "worker")) renamed") }
         for action in Plan.Summary.order where summary[action] > 0 {

@@ -1,5 +1,5 @@
-internal import Model
-internal import Plans
+package import Model
+package import Plans
 
 /// One worker, as one run sees it: asks the worker script, and understands its answers.
 ///
@@ -40,6 +40,12 @@ public struct WorkerSession: Sendable {
         self.transport = transport
         self.nonce = nonce
         root = transport.path("\(workerRoot)/\(bucket)", on: worker)
+    }
+
+    /// A worker of a fleet.
+    package init(_ worker: WorkerName, of fleet: Fleet, owner: Owner, transport: any Transport) {
+        self.init(
+            worker: worker.text, bucket: fleet.bucket, workerRoot: fleet.workerRoot, owner: owner, transport: transport)
     }
 
     /// The same on behalf of another run.

@@ -61,9 +61,7 @@ struct WorkerPool: Sendable {
         let renames = plan.renames(leftBy: records)
         let workers = Set(needed.lazy.map(\.worker)).union(renames.map(\.to))
         var answers = await ask(plan.fleet.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
-            let session = WorkerSession(
-                worker: worker.text, bucket: plan.fleet.bucket, workerRoot: plan.fleet.workerRoot, owner: owner,
-                transport: transport)
+            let session = WorkerSession(worker, of: plan.fleet, owner: owner, transport: transport)
             let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
                 await Readiness(
                     of: session, takeOver: takeOver, lineage: lineage, isSeen: known[StepID.preflight(worker)] != nil,

@@ -16,6 +16,7 @@ package struct FieldChange: Equatable, Sendable {
     fileprivate static func between<Value: Record>(
         _ old: Value, _ new: Value, without: Set<String> = []
     ) -> [FieldChange] {
+        if old == new { return [] }
         let (before, after) = (FieldTexts(old, without: without), FieldTexts(new, without: without))
         let names = before.names + after.names.filter { before.texts[$0] == nil }
         return names.compactMap { name in
@@ -98,13 +99,5 @@ struct FieldTexts: Fields {
         type.collect(name, value, into: &self)
     }
 
-    mutating func optional<Kind: FieldType>(
-        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value, _ meaning: String
-    ) { if value != `default` { required(name, &value, type, meaning) } }
-
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {}
-
-    mutating func group<Group: Record>(_ value: inout Group?) { value?.visit(&self) }
-
-    func isThere(_ name: String) -> Bool? { nil }
 }

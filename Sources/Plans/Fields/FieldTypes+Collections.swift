@@ -90,30 +90,30 @@ struct MapType<Element: FieldType>: FieldType where Element.Value: Sendable {
 
 /// A mapping of texts that has no order: it is written sorted by the bytes of its keys.
 struct TextMapType: FieldType {
-    /// What the keys are, for the reference.
-    let key: String
-    var text = TextType(.any)
+    private let map: MapType<TextType>
 
-    func read(_ node: Node, _ reader: Reader) -> [String: String]? {
-        guard let items = MapType(element: text, key: key).read(node, reader) else { return nil }
-        return Dictionary(items.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
+    /// - Parameter key: what the keys are, for the reference.
+    init(key: String, text: TextFormat = .any) { map = MapType(element: TextType(text), key: key) }
+
+    private func sorted(_ value: [String: String]) -> [Plan.Named<String>] {
+        value.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { .init($0.key, $0.value) }
     }
 
-    func write(_ value: [String: String], as place: Place, to out: inout Emitter) {
-        out.mapping(place, .flow) { out in
-            for (key, value) in value.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-                out.field(key, .string(value))
-            }
+    func read(_ node: Node, _ reader: Reader) -> [String: String]? {
+        map.read(node, reader).map { items in
+            Dictionary(items.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
         }
     }
 
-    func json(_ value: [String: String]) -> JSON? {
-        .object(value.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, .string($0.value)) })
+    func write(_ value: [String: String], as place: Place, to out: inout Emitter) {
+        map.write(sorted(value), as: place, to: &out)
     }
+
+    func json(_ value: [String: String]) -> JSON? { map.json(sorted(value)) }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
-        MapType(element: text, key: key).schema(&book, isLowestLeftOut: isLowestLeftOut)
+        map.schema(&book, isLowestLeftOut: isLowestLeftOut)
     }
 
-    var words: String { "\(key) → \(text.words)" }
+    var words: String { map.words }
 }

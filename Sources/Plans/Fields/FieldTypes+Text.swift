@@ -144,13 +144,11 @@ struct ParsedType<Value: FieldText>: FieldType {
     func collect(_ name: String, _ value: Value, into texts: inout FieldTexts) { texts.add(name, value.fieldText) }
 }
 
-extension FieldValue where Self: FieldText, FieldKind == ParsedType<Self> {
+extension FieldValue where Self: FieldText {
     static var fieldType: ParsedType<Self> { ParsedType() }
 }
 
 extension Name: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     /// What all names match.
     static var pattern: String { #"^(?!-)(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$"# }
 
@@ -171,8 +169,6 @@ extension Name: FieldText, FieldValue {
 }
 
 extension Digest: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     init?(fieldText: String) { self.init(fieldText) }
     var fieldText: String { description }
     static var title: String { "digest" }
@@ -187,8 +183,6 @@ extension Digest: FieldText, FieldValue {
 }
 
 extension HostCount: FieldText, FieldValue {
-    typealias FieldKind = ParsedType<Self>
-
     init?(fieldText: String) { self.init(fieldText) }
     var fieldText: String { text }
     static var title: String { "hosts" }

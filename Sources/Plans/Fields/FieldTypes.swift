@@ -116,7 +116,7 @@ extension FieldType {
     static func word<Word>(_ allowed: [Word]) -> Self where Self == WordType<Word> { WordType(allowed: allowed) }
 }
 
-extension FieldValue where Self: RawRepresentable<String> & CaseIterable, FieldKind == WordType<Self> {
+extension FieldValue where Self: RawRepresentable<String> & CaseIterable {
     static var fieldType: WordType<Self> { WordType() }
 }
 

@@ -25,14 +25,23 @@ protocol Fields {
     /// A field that always has this value.
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String)
 
-    /// Fields that are there together or not at all.
-    mutating func group<Group: Record>(_ value: inout Group?)
+    /// Fields that are there together or not at all: if the file has `first`, it needs all of them.
+    mutating func group<Group: Record>(_ first: String, _ value: inout Group?)
 
     /// Whether the file that is read has a field; nil if nothing is read.
     func isThere(_ name: String) -> Bool?
 }
 
+/// What holds for everything that goes through a value: fields that the file leaves out are left out.
 extension Fields {
+    mutating func optional<Kind: FieldType>(
+        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value, _ meaning: String
+    ) { if value != `default` { required(name, &value, type, meaning) } }
+
+    mutating func group<Group: Record>(_ first: String, _ value: inout Group?) { value?.visit(&self) }
+
+    func isThere(_ name: String) -> Bool? { nil }
+
     mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
         _ name: String, _ value: inout Word, _ meaning: String
     ) -> Bool {
@@ -142,14 +151,5 @@ extension Emitter: Fields {
         _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
     ) { type.write(value, as: .field(name), to: &self) }
 
-    mutating func optional<Kind: FieldType>(
-        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
-        _ meaning: String
-    ) { if value != `default` { type.write(value, as: .field(name), to: &self) } }
-
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) { field(name, value) }
-
-    mutating func group<Group: Record>(_ value: inout Group?) { value?.visit(&self) }
-
-    func isThere(_ name: String) -> Bool? { nil }
 }

@@ -112,11 +112,9 @@ private struct RecordReading: Fields {
         if let node = map.required(name) { _ = FlagType(value).read(node, reader) }
     }
 
-    mutating func group<Group: Record>(_ value: inout Group?) {
-        var names = FirstName()
+    mutating func group<Group: Record>(_ first: String, _ value: inout Group?) {
+        guard map.contains(first) else { return value = nil }
         var group = Group.blank
-        group.visit(&names)
-        guard let first = names.name, map.contains(first) else { return value = nil }
         group.visit(&self)
         value = group
     }
@@ -132,37 +130,7 @@ private struct RecordJSON: Fields {
         _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
     ) { if let json = type.json(value) { members.append((name, json)) } }
 
-    mutating func optional<Kind: FieldType>(
-        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value, _ meaning: String
-    ) { if value != `default` { required(name, &value, type, meaning) } }
-
     mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) { members.append((name, JSON(value))) }
-
-    mutating func group<Group: Record>(_ value: inout Group?) { value?.visit(&self) }
-
-    func isThere(_ name: String) -> Bool? { nil }
-}
-
-/// The first field of a record.
-private struct FirstName: Fields {
-    var name: String?
-
-    mutating func required<Kind: FieldType>(
-        _ name: String, _ value: inout Kind.Value, _ type: Kind, _ meaning: String
-    ) { self.name = self.name ?? name }
-
-    mutating func optional<Kind: FieldType>(
-        _ name: String, _ value: inout Kind.Value, _ type: Kind, default: Kind.Value,
-        _ meaning: String
-    ) {}
-
-    mutating func constant(_ name: String, _ value: Scalar, _ meaning: String) {
-        self.name = self.name ?? name
-    }
-
-    mutating func group<Group: Record>(_ value: inout Group?) {}
-
-    func isThere(_ name: String) -> Bool? { nil }
 }
 
 /// Records errors of a record at its fields.

@@ -8,8 +8,10 @@ enum RecordFile {
         /// The field with the number.
         let field: String
         let number: Int
-        /// What the file is, without an article.
+        /// What the format is called.
         let noun: String
+        /// What the file is, such as `a plan`.
+        let what: String
         /// What to do with a file of another format.
         let remedy: String
     }
@@ -25,6 +27,7 @@ enum RecordFile {
     static func read<Root: Record>(
         _ type: Root.Type, _ bytes: [UInt8], file: String, _ format: Format
     ) throws(InputFailure) -> Root {
+        try CanonicalForm.require(bytes, beginWith: format.field, file: file, what: format.what)
         let root = try YAMLDocument.parse(bytes, file: file, limits: .plan)
         let reader = Reader(root: root, source: bytes, file: file)
         var record: Root?

@@ -130,17 +130,15 @@ private struct FieldDescription: Fields {
         add(name, type.schema(&book, isLowestLeftOut: false), type.words, meaning)
     }
 
-    mutating func group<Group: Record>(_ value: inout Group?) {
-        let (before, first) = (required, fields.endIndex)
+    mutating func group<Group: Record>(_ first: String, _ value: inout Group?) {
+        let (before, start) = (required, fields.endIndex)
         required = []
         var group = Group.blank
         group.visit(&self)
         groups.append(required)
         required = before
-        for index in fields[first...].indices { fields[index].isOptional = true }
+        for index in fields[start...].indices { fields[index].isOptional = true }
     }
-
-    func isThere(_ name: String) -> Bool? { nil }
 
     private mutating func add(
         _ name: String, _ schema: JSON, _ type: String, _ meaning: String, isOptional: Bool = false

@@ -73,7 +73,7 @@ extension Plan {
             self.unchanged = unchanged
             self[.stop] = reconcile.count
             for phase in waves.lazy.flatMap(\.jobs).flatMap(\.phases) {
-                for entry in phase.batches.joined() { self[entry.action] += 1 }
+                for entry in phase.batches.joined() { counts[entry.action, default: 0] += 1 }
             }
         }
 

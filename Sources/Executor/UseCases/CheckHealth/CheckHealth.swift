@@ -41,13 +41,14 @@ public struct CheckHealth: Sendable {
         let chosen = (jobs.isEmpty ? Array(deployed.keys) : jobs).sorted()
         let known = try catalog.workers().map { Known(worker: $0.worker, run: $0.run) }
         let workers = Dictionary(known.map { ($0.worker.worker, $0) }, uniquingKeysWith: { first, _ in first })
-        let transport = try await context.transport(for: context.configuration.fleet(known.map(\.worker)))
+        let fleet = context.configuration.fleet(known.map(\.worker))
+        let transport = try await context.transport(for: fleet)
         var found: [Health] = []
         do {
             for job in chosen {
                 guard let deployment = deployed[job] else { continue }
                 found.append(
-                    try await health(of: deployment, workers, over: transport, waits: waits) { tries, problem in
+                    try await health(of: deployment, workers, fleet, over: transport, waits: waits) { tries, problem in
                         waiting(job, tries, problem)
                     })
             }
@@ -104,7 +105,8 @@ public struct CheckHealth: Sendable {
     }
 
     private func health(
-        of deployment: Deployment, _ workers: [WorkerName: Known], over transport: any Transport, waits: Bool,
+        of deployment: Deployment, _ workers: [WorkerName: Known], _ fleet: Fleet, over transport: any Transport,
+        waits: Bool,
         waiting: @Sendable (_ tries: Int, _ problem: String) -> Void
     ) async throws -> Health {
         let job = deployment.job
@@ -126,13 +128,11 @@ public struct CheckHealth: Sendable {
             ).runner
         let probe = HealthProbe(
             job: job, health: health, run: latest,
-            session: { [owners, configuration = context.configuration] worker in
+            session: { [owners] worker in
                 guard let owner = owners[worker] else {
                     throw NotReady(.refused, "no run has ever reached it")
                 }
-                return WorkerSession(
-                    worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
-                    owner: owner, transport: transport)
+                return WorkerSession(worker, of: fleet, owner: owner, transport: transport)
             }, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version }, followsOwners: true
         )
         let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }

@@ -32,7 +32,7 @@ struct OpenAttempts: Sendable {
         var notes: [String] = []
         let attempts = open.compactMap { record -> (record: StepRecord, index: StepIndex, session: WorkerSession)? in
             guard let index = steps[record.step],
-                let session = session(of: graph.steps[index], plan, transport)
+                let session = session(of: graph.steps[index], plan.fleet, transport)
             else { return nil }
             return (record, index, session)
         }
@@ -57,17 +57,12 @@ struct OpenAttempts: Sendable {
 
     /// Where the receipt of a step's attempts is kept; nil where it has none: the next plan compares files and asks probes
     /// for itself.
-    private func session(of step: Step, _ plan: Plan, _ transport: any Transport) -> WorkerSession? {
-        let bucket = context.configuration.bucketID
+    private func session(of step: Step, _ fleet: Fleet, _ transport: any Transport) -> WorkerSession? {
         let owner = context.owner(of: run)
         return switch step.task.rules.receipt {
         case .worker:
-            step.worker.map {
-                WorkerSession(
-                    worker: $0.text, bucket: bucket, workerRoot: plan.fleet.workerRoot, owner: owner,
-                    transport: transport)
-            }
-        case .controller: HookRunner.session(context.bucketFolder, bucket: bucket, owner: owner)
+            step.worker.map { WorkerSession($0, of: fleet, owner: owner, transport: transport) }
+        case .controller: HookRunner.session(context.bucketFolder, bucket: fleet.bucket, owner: owner)
         case nil: nil
         }
     }

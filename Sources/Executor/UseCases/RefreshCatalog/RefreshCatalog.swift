@@ -53,7 +53,7 @@ public struct RefreshCatalog: Sendable {
             fleet: context.configuration.fleet(workers),
             base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
         let transport = try await context.transport(for: plan.fleet)
-        let answers = await inventories(of: workers, over: transport)
+        let answers = await inventories(of: plan.fleet, over: transport)
         await transport.close()
 
         var refresh = Findings()
@@ -114,17 +114,13 @@ public struct RefreshCatalog: Sendable {
     }
 
     private func inventories(
-        of workers: [PlanWorker], over transport: any Transport
+        of fleet: Fleet, over transport: any Transport
     ) async -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
-        let names = workers.map(\.worker)
+        let names = fleet.workers.map(\.worker)
         // Asking for what is there needs no ownership.
         let owner = Owner(controller: context.controller, sequence: 0, run: "-")
-        let answers = await names.sideBySide(width: WorkerPool.width) {
-            [configuration = context.configuration] worker in
-            await Self.answer(
-                of: WorkerSession(
-                    worker: worker.text, bucket: configuration.bucketID, workerRoot: configuration.workerRoot,
-                    owner: owner, transport: transport))
+        let answers = await names.sideBySide(width: WorkerPool.width) { worker in
+            await Self.answer(of: WorkerSession(worker, of: fleet, owner: owner, transport: transport))
         }
         return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
     }
