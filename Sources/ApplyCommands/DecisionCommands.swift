@@ -22,7 +22,7 @@ struct PauseCommand: AsyncParsableCommand {
         try await reportingFailures {
             let lock: BucketLock?
             do {
-                lock = try BucketLock.acquire(in: options.folder, plan: nil, at: Clock.system.now())
+                lock = try options.lock(plan: nil)
             } catch LockError.held {
                 lock = nil
             }
