@@ -26,8 +26,8 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
-// The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor, nor what its
-// commands are made of, can see the planner.
+// The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor and the
+// use cases, nor what its commands are made of, can see the planner.
 let package = Package(
     name: "maand-rollout",
     products: [
@@ -77,20 +77,30 @@ let package = Package(
         // It decides by what it is given; the catalog and the workspace are read by those who use it.
         .target(
             name: "Approvals", dependencies: ["Model", "Plans", "Windows", "YAML", subprocess], swiftSettings: settings),
-        // Runs: it sees everything that acts, and no planner.
+        // Decides what a run does next. It sees neither a catalog nor a worker.
+        .target(name: "StepMachinery", dependencies: ["Model", "Plans"], swiftSettings: settings),
+        // Carries out what the step machine commands, and records it. It sees no approvals and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "Approvals", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH", "Windows",
-                "Workers", "YAML", nioCore, nioHTTP1, nioPosix,
+                "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "StepMachinery", "Windows", "Workers",
+                nioCore, nioHTTP1, nioPosix,
+            ],
+            swiftSettings: settings),
+        // Where programs begin: whether a run may go on, and with what. It sees everything that acts, and no planner.
+        .target(
+            name: "UseCases",
+            dependencies: [
+                "Approvals", "Catalog", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH",
+                "StepMachinery", "Windows", "Workers", "YAML",
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
         .target(
             name: "Commands",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "KeyValues", "Model", "Plans", "Windows", "Workers", "YAML",
-                argumentParser,
+                "Approvals", "Catalog", "Executor", "KeyValues", "Model", "Plans", "UseCases", "Windows", "Workers",
+                "YAML", argumentParser,
             ],
             swiftSettings: settings),
         // The one place where the planner and the executor meet.
@@ -98,14 +108,14 @@ let package = Package(
             name: "PlanCommands",
             dependencies: [
                 "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
-                "Review", "SSH", "Windows", "Workers", "YAML", argumentParser,
+                "Review", "SSH", "UseCases", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .target(
             name: "ApplyCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "Windows", "YAML",
-                argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "StepMachinery", "UseCases",
+                "Windows", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
@@ -118,7 +128,7 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "rollout-bench",
-            dependencies: ["Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "Workers"],
+            dependencies: ["Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "UseCases", "Workers"],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
@@ -154,12 +164,15 @@ let package = Package(
         .testTarget(name: "ApprovalsTests", dependencies: ["Approvals", "Model", "YAML"], swiftSettings: testSettings),
         .testTarget(
             name: "CommandsTests",
-            dependencies: ["Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "YAML", argumentParser],
+            dependencies: [
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "UseCases", "YAML", argumentParser,
+            ],
             swiftSettings: testSettings),
         .testTarget(
             name: "ExecutorTests",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "Windows", "Workers", "YAML",
+                "Approvals", "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "StepMachinery", "UseCases",
+                "Windows", "Workers", "YAML",
             ],
             swiftSettings: testSettings),
     ]

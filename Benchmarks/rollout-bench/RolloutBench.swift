@@ -4,6 +4,7 @@ import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import UseCases
 import Workers
 
 /// `rollout-bench BUCKET PLAN SEED LOSS FAILURES LAST`: one process of a rollout on simulated workers, as far as it goes.

@@ -1,7 +1,8 @@
 import Catalog
-import Executor
 import Model
 import Plans
+import StepMachinery
+import UseCases
 
 /// What to do now about a run that has not succeeded.
 struct Advice {

@@ -6,6 +6,7 @@ import Executor
 import Foundation
 import Model
 import Plans
+import UseCases
 
 /// Which bucket a command of `maand-apply` is about, and how it prints.
 struct ApplyOptions: ParsableArguments {

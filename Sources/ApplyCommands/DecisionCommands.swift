@@ -1,9 +1,9 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Model
 import Plans
+import UseCases
 
 struct PauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import Commands
-import Executor
 import Foundation
+import UseCases
 
 extension BucketOptions {
     /// Makes sure that a log is not appended to something that is read for what it is.

@@ -3,7 +3,9 @@ import Executor
 import Foundation
 import Model
 import Plans
+import StepMachinery
 import Synchronization
+import UseCases
 import Windows
 
 /// Appends what happens to a file, one JSON object a line, for programs that follow a run.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Commands
-import Executor
+import UseCases
 import YAML
 
 extension Failure {

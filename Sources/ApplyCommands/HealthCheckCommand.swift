@@ -4,6 +4,7 @@ import Commands
 import Executor
 import Foundation
 import Model
+import UseCases
 
 struct HealthCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,7 +5,9 @@ import Foundation
 import Model
 import Plans
 import Review
+import StepMachinery
 import Synchronization
+import UseCases
 import Windows
 
 /// Prints a run as it goes, a line for each thing that happens.

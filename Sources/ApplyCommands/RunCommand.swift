@@ -6,6 +6,8 @@ import Executor
 import Foundation
 import Model
 import Plans
+import StepMachinery
+import UseCases
 import Windows
 
 struct RunCommand: AsyncParsableCommand {

@@ -5,6 +5,8 @@ import Executor
 import Foundation
 import Model
 import Plans
+import StepMachinery
+import UseCases
 import Windows
 
 struct StatusCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ package import Executor
 internal import Foundation
 package import Model
 package import Plans
+package import UseCases
 
 /// Which bucket a command is about.
 package struct BucketOptions: ParsableArguments {

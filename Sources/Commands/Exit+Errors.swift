@@ -2,6 +2,7 @@ internal import Approvals
 internal import Catalog
 internal import Executor
 internal import KeyValues
+internal import UseCases
 internal import Workers
 internal import YAML
 

@@ -1,4 +1,4 @@
-package import Executor
+package import UseCases
 package import YAML
 
 /// Why a command ends: its exit code, what happened, and what to do now.

@@ -1,6 +1,7 @@
 internal import Executor
 package import Glibc
 internal import Model
+internal import UseCases
 
 /// Files that commands are given by name: plans and `maand.conf`.
 package enum HostFiles {

@@ -1,5 +1,5 @@
-internal import Executor
 internal import Glibc
+internal import UseCases
 
 /// Text for people, on standard error.
 package func printNotice(_ text: String) {

@@ -7,6 +7,7 @@ import Glibc
 import Model
 import Plans
 import Review
+import UseCases
 import Windows
 import YAML
 

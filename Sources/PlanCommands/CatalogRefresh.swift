@@ -1,11 +1,11 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Model
 import Planner
 import Plans
 import Review
+import UseCases
 import Workers
 import YAML
 

@@ -6,6 +6,7 @@ import KeyValues
 import Model
 import Planner
 import Plans
+import UseCases
 
 /// A bucket's key-value store as the commands of `kv` use it.
 struct KeyValueStore {

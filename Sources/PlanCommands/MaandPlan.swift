@@ -9,6 +9,7 @@ import Model
 import Planner
 import Plans
 import Review
+import UseCases
 import Workers
 import YAML
 

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Model
 import Planner
 import Plans
 import Review
+import UseCases
 import YAML
 
 /// What all commands that make a plan have in common: against what it is made, when it may run, where it is written.

@@ -1,9 +1,9 @@
 import Catalog
 import Commands
-import Executor
 import Model
 import Planner
 import Plans
+import UseCases
 import Windows
 
 /// Planning from a bucket's files, as `deploy` and `verify` both do it. Nothing is written.

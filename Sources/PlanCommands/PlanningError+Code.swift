@@ -1,5 +1,5 @@
-public import Executor
 public import Planner
+public import UseCases
 
 extension PlanningError: CodedError {
     public var code: ErrorCode {

@@ -6,6 +6,7 @@ import Glibc
 import Model
 import Plans
 import Review
+import UseCases
 import Windows
 
 struct Schedule: ParsableCommand {

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Glibc
 import Model
 import Plans
 import Review
+import UseCases
 import Windows
 import YAML
 

@@ -1,8 +1,8 @@
 import Commands
-import Executor
 import Glibc
 import JobFiles
 import Model
+import UseCases
 import Windows
 import YAML
 

@@ -1,10 +1,10 @@
 import Approvals
 import Catalog
 import Commands
-import Executor
 import Model
 import Plans
 import Testing
+import UseCases
 import YAML
 
 @Suite struct FailureTests {

@@ -1,7 +1,7 @@
 import Commands
-import Executor
 import Foundation
 import Testing
+import UseCases
 
 @Suite struct HostFilesTests {
     private func problem(_ body: () throws -> Void) -> String? {

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Foundation
 import Model
 import Testing
+import UseCases
 
 @Suite struct OptionsTests {
     @Test func theBucketIsNamedAsItWasGiven() throws {

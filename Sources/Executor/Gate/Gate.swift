@@ -3,7 +3,7 @@ internal import Plans
 
 /// Probes one health check on allocations of a job, again and again until all pass, as often in a row as the check asks
 /// for, or the tries are used up.
-struct Gate: Sendable {
+package struct Gate: Sendable {
     /// Probes that are under way at the same time.
     static let width = ExecutionLimits.gateWidth
     /// Failing allocations that a report names.
@@ -18,9 +18,9 @@ struct Gate: Sendable {
     let hooks: @Sendable (WorkerName) async -> String?
 
     /// What did not hold at the last try.
-    struct Failure: Equatable, Sendable {
+    package struct Failure: Equatable, Sendable {
         /// For people.
-        var problem: String
+        package var problem: String
         /// In the order of `targets`.
         var failing: [WorkerName]
     }
@@ -30,7 +30,7 @@ struct Gate: Sendable {
     /// - Parameter waiting: called after each try that did not pass.
     /// - Returns: nil where the gate passes.
     /// - Throws: `CancellationError`.
-    func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> Failure? {
+    package func pass(clock: Clock, waiting: (_ tries: Int, _ problem: String) -> Void) async throws -> Failure? {
         if health.initialDelaySeconds > 0 { try await clock.sleep(.seconds(health.initialDelaySeconds)) }
         var tries = 0
         var passed = 0

@@ -1,10 +1,10 @@
-internal import Catalog
-internal import Model
-internal import Plans
-internal import Workers
+package import Catalog
+package import Model
+package import Plans
+package import Workers
 
 /// Asks whether the allocations of a job are healthy: the checks of its manifest, then its hooks.
-struct HealthProbe: Sendable {
+package struct HealthProbe: Sendable {
     let job: Plan.Job
     let health: HealthCheck
     /// On whose behalf hooks are run.
@@ -16,12 +16,26 @@ struct HealthProbe: Sendable {
     /// What runs there now, for hooks.
     let version: @Sendable (WorkerName) -> String
     /// Whether a worker is asked on behalf of whichever run of this controller has it, and not only of the session's own.
-    var followsOwners = false
+    let followsOwners: Bool
+
+    package init(
+        job: Plan.Job, health: HealthCheck, run: Run,
+        session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, hooks: HookRunner?,
+        version: @escaping @Sendable (WorkerName) -> String, followsOwners: Bool = false
+    ) {
+        self.job = job
+        self.health = health
+        self.run = run
+        self.session = session
+        self.hooks = hooks
+        self.version = version
+        self.followsOwners = followsOwners
+    }
 
     /// - Parameters:
     ///   - targets: allocations' workers and the addresses where they are probed.
     ///   - isSingle: ask once, at once, and be content with one answer.
-    func gate(over targets: [(worker: WorkerName, address: String)], isSingle: Bool = false) -> Gate {
+    package func gate(over targets: [(worker: WorkerName, address: String)], isSingle: Bool = false) -> Gate {
         var health = health
         if isSingle { (health.attempts, health.successes, health.initialDelaySeconds) = (1, 1, 0) }
         return Gate(

@@ -1,21 +1,21 @@
-internal import Catalog
+package import Catalog
 internal import Foundation
 internal import Glibc
 internal import HookAPI
 internal import KeyValues
-internal import Model
-internal import Plans
-internal import Workers
+package import Model
+package import Plans
+package import Workers
 
 /// Runs hooks on the controller, each under a receipt there like that of a remote step on its worker: a
 /// process that continues a killed run knows whether a hook ran.
-struct HookRunner: Sendable {
+package struct HookRunner: Sendable {
     /// Hooks that run at the same time; the others of a large batch wait. Hooks may wait for each other, so there are many.
     static let width = 64
 
     /// Keeps the receipts.
     let session: WorkerSession
-    let services: RunHookServices
+    package let services: RunHookServices
     private let modules: HookModules
     private let bucketFolder: String
     /// For `ALLOCATION_INDEX`.
@@ -29,10 +29,10 @@ struct HookRunner: Sendable {
     /// In the bucket: receipts, environments, modules. `HookAPI` has its own file there.
     static let folder = ".hooks"
     /// Stands for this host among the names of workers, none of which begins so.
-    static let host = "@control"
+    package static let host = "@control"
 
     /// The receipts of hooks of a run.
-    static func session(_ bucketFolder: String, bucket: String, owner: Owner) -> WorkerSession {
+    package static func session(_ bucketFolder: String, bucket: String, owner: Owner) -> WorkerSession {
         let local = LocalTransport(folder: "\(bucketFolder)/\(folder)/")
         #if TestHooks
             let transport: any Transport = FaultTransport(base: local)
@@ -43,7 +43,7 @@ struct HookRunner: Sendable {
     }
 
     /// - Parameter session: ready for the run.
-    init(
+    package init(
         session: WorkerSession, services: RunHookServices, store: ContentStore, bucketFolder: String, facts: Facts,
         jobs: Set<JobName>, inherited: [String: String], interpreters: [JobName: String]
     ) {
@@ -63,7 +63,7 @@ struct HookRunner: Sendable {
     }
 
     /// Removes the modules of earlier plans.
-    func removeOldModules(but plan: Plan) async { await modules.removeOld(but: Set(plan.modules.map(\.tree))) }
+    package func removeOldModules(but plan: Plan) async { await modules.removeOld(but: Set(plan.modules.map(\.tree))) }
 
     /// Waits until there is room for one hook more.
     func inSlot<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
@@ -146,7 +146,7 @@ struct HookRunner: Sendable {
     /// - Parameters:
     ///   - open: attempts that have no outcome yet.
     ///   - removing: whether there may be secrets in it.
-    func boundOutputs(but open: Set<String>, removing: Bool) {
+    package func boundOutputs(but open: Set<String>, removing: Bool) {
         let files = FileManager.default
         let receipts = "\(session.bucketRoot)/receipts"
         for run in (try? files.contentsOfDirectory(atPath: receipts)) ?? [] {
@@ -254,7 +254,7 @@ struct HookRunner: Sendable {
     /// Removes the environments of hooks that were never begun.
     ///
     /// - Parameter open: attempts that have no outcome yet.
-    func removeEnvironments(but open: Set<String>) {
+    package func removeEnvironments(but open: Set<String>) {
         for file in (try? FileManager.default.contentsOfDirectory(atPath: environments)) ?? []
         where !open.contains(file) { unlink("\(environments)/\(file)") }
     }

@@ -1,15 +1,15 @@
-internal import Catalog
-internal import HookAPI
+package import Catalog
+package import HookAPI
 internal import KeyValues
-internal import Model
-internal import Plans
+package import Model
+package import Plans
 
 /// What hooks of a run can ask, over HTTP on this host: variables, secrets, demands and semaphores.
 ///
 /// `admit` is called before a hook is started; those that run already when a process continues a run are `living`. What a
 /// hook writes is durable when it hears so, and takes effect in the transaction that records its attempt as succeeded
 /// (`Catalog.keep`). May be used from any number of tasks.
-struct RunHookServices: Sendable {
+package struct RunHookServices: Sendable {
     private let api: HookAPI
     private let catalog: Catalog
     private let vault: Vault
@@ -23,7 +23,7 @@ struct RunHookServices: Sendable {
     ///   - living: attempts that an earlier process began and that run now.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: as `HookAPI.open` does; what the bucket's key says.
-    static func open(
+    package static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsAddress: Bool,
         port: Int?,
         leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity],
@@ -104,7 +104,7 @@ struct RunHookServices: Sendable {
     }
 
     /// No hook will ask any more.
-    func close() async { await api.close() }
+    package func close() async { await api.close() }
 }
 
 extension HookIdentity {
@@ -115,7 +115,7 @@ extension HookIdentity {
     }
 
     /// Hooks of the run that have begun and have no outcome: they may have outlived the process that began them.
-    static func begun(_ graph: StepGraph, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
+    package static func begun(_ graph: StepGraph, _ records: [StepRecord], of run: RunID) -> [HookIdentity] {
         let open = Dictionary(
             records.filter { $0.state == .started }.map { ($0.step, $0.attempt) }, uniquingKeysWith: { _, last in last }
         )

@@ -1,6 +1,6 @@
-internal import Catalog
-internal import Model
-internal import Workers
+package import Catalog
+package import Model
+package import Workers
 
 extension Catalog {
     /// Runs whose receipts stay on the workers, the newest ones.
@@ -9,7 +9,7 @@ extension Catalog {
     private static let cleanedRuns = 8
 
     /// Runs that are over, and whose receipts are of no use any more to a process of this run.
-    func settledRuns(before run: RunID) throws -> [String] {
+    package func settledRuns(before run: RunID) throws -> [String] {
         try runs(limit: Self.keptRuns + Self.cleanedRuns).dropFirst(Self.keptRuns)
             .filter { !$0.state.isUnfinished && $0.id != run }.map(\.nonce)
     }
@@ -17,7 +17,7 @@ extension Catalog {
     /// Runs by which workers find out whether this catalog has seen who took them last; nil before the first run.
     ///
     /// A refresh begins again: what it has asked the workers, it knows, also if another run took them.
-    func lineage() throws -> RunLineage? {
+    package func lineage() throws -> RunLineage? {
         let newest = try runs(limit: Self.rememberedRuns)
         let refresh = newest.firstIndex { $0.cause == .refresh }
         let known = refresh.map { newest[...$0] } ?? newest[...]

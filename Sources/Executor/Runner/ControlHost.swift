@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Model
-internal import Plans
+package import Plans
 internal import Workers
 
 /// This machine and its user, as runs and workers know them.
@@ -21,7 +21,7 @@ public enum ControlHost {
     }
 
     /// Variables of this process that hooks get: what every program may need, and those that `hook_environment` names.
-    static func environment(of configuration: BucketConfiguration) -> [String: String] {
+    package static func environment(of configuration: BucketConfiguration) -> [String: String] {
         let named = Set(passedVariables).union(configuration.hookEnvironment)
         return ProcessInfo.processInfo.environment.filter { name, _ in
             (named.contains(name) || name.hasPrefix("LC_")) && ShellText.isVariable(name)

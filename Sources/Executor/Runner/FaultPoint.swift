@@ -6,13 +6,13 @@ internal import Synchronization
 /// Builds with the trait `TestHooks` read two variables of the environment; others hold none of this.
 /// - `MAAND_FAULT_LOG`: a file to which the name of each place is appended when it is reached.
 /// - `MAAND_FAULT_AT`: the number of the place, from 1, at which the process kills itself with SIGKILL.
-enum FaultPoint {
+package enum FaultPoint {
     #if TestHooks
         private static let reached = Mutex(0)
         private static let log = getenv("MAAND_FAULT_LOG").map { String(cString: $0) }
         private static let fatal = getenv("MAAND_FAULT_AT").flatMap { Int(String(cString: $0)) }
 
-        static func reach(_ name: String) {
+        package static func reach(_ name: String) {
             guard log != nil || fatal != nil else { return }
             reached.withLock { count in
                 count += 1
@@ -24,6 +24,6 @@ enum FaultPoint {
             }
         }
     #else
-        @inline(__always) static func reach(_ name: @autoclosure () -> String) {}
+        @inline(__always) package static func reach(_ name: @autoclosure () -> String) {}
     #endif
 }

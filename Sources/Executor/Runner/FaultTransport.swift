@@ -1,20 +1,22 @@
-internal import Workers
-
 #if TestHooks
+    package import Workers
+
     /// Any transport, with a `FaultPoint` before and after each word to a worker.
-    struct FaultTransport: Transport {
-        let base: any Transport
+    package struct FaultTransport: Transport {
+        private let base: any Transport
 
-        var endsSessions: Bool { base.endsSessions }
+        package init(base: any Transport) { self.base = base }
 
-        var reconnectWindow: Duration? { base.reconnectWindow }
-        var answerLimit: Duration { base.answerLimit }
+        package var endsSessions: Bool { base.endsSessions }
 
-        func close() async { await base.close() }
+        package var reconnectWindow: Duration? { base.reconnectWindow }
+        package var answerLimit: Duration { base.answerLimit }
 
-        func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }
+        package func close() async { await base.close() }
 
-        func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult {
+        package func path(_ path: String, on worker: String) -> String { base.path(path, on: worker) }
+
+        package func run(_ command: WorkerCommand, on worker: String) async throws(TransportError) -> CommandResult {
             // The script's verb; an installation has none.
             let verb = command.arguments.count > 2 ? command.arguments[2] : "command"
             let name = verb.allSatisfy(\.isLetter) ? verb : "installation"

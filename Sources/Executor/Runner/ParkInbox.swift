@@ -1,12 +1,12 @@
 /// Requests to park, heard from the moment on at which a run's process begins: before its first step, too.
-final class ParkInbox: Sendable {
+package final class ParkInbox: Sendable {
     /// Raised by the first urgent request.
-    let urgent = ParkSignal()
+    package let urgent = ParkSignal()
     /// All requests, for one listener.
-    let requests: AsyncStream<ParkRequest>
+    package let requests: AsyncStream<ParkRequest>
     private let listening: Task<Void, Never>
 
-    init(_ incoming: AsyncStream<ParkRequest>) {
+    package init(_ incoming: AsyncStream<ParkRequest>) {
         let (stream, continuation) = AsyncStream.makeStream(of: ParkRequest.self)
         requests = stream
         listening = Task { [urgent] in
@@ -19,5 +19,5 @@ final class ParkInbox: Sendable {
     }
 
     /// Hears nothing any more.
-    func close() { listening.cancel() }
+    package func close() { listening.cancel() }
 }

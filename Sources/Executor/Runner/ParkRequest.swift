@@ -1,4 +1,4 @@
-internal import Catalog
+package import Catalog
 
 /// Asks a run to bring what is in flight to its end and to begin nothing new.
 public struct ParkRequest: Equatable, Sendable {
@@ -26,15 +26,8 @@ public struct ParkRequest: Equatable, Sendable {
         }
     }
 
-    public var code: ErrorCode {
-        switch source {
-        case .signal: .signal
-        case .pause: .paused
-        }
-    }
-
     /// For the catalog.
-    var cause: RunReason {
+    package var cause: RunReason {
         switch source {
         case .signal: .signal
         case .pause: .paused

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// Says, once and to everybody who waits for it, that the run parks. Safe from any task.
-final class ParkSignal: Sendable {
+package final class ParkSignal: Sendable {
     private struct State {
         var isRaised = false
         var next = 0
@@ -21,7 +21,7 @@ final class ParkSignal: Sendable {
     }
 
     /// What `body` returns, or nil where the run parks first; then `body` is cancelled and waited for.
-    func race<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value? {
+    package func race<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value? {
         try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
             group.addTask {

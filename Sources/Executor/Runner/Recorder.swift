@@ -1,19 +1,20 @@
-internal import Catalog
-internal import Model
-internal import Plans
+package import Catalog
+package import Model
+package import Plans
+internal import StepMachinery
 
 /// Turns what happens to steps into checkpoints: which catalog change belongs to which transition, in one place.
-struct Recorder: Sendable {
+package struct Recorder: Sendable {
     let catalog: Catalog
-    let run: Run
+    package let run: Run
     let clock: Clock
     let observe: @Sendable (RunEvent) -> Void
-    let underWay = UnderWay()
+    package let underWay = UnderWay()
     private let shared: SharedGraph
 
-    var graph: StepGraph { shared.current }
+    package var graph: StepGraph { shared.current }
 
-    init(
+    package init(
         catalog: Catalog, run: Run, graph: StepGraph, clock: Clock, observe: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.catalog = catalog
@@ -143,7 +144,7 @@ struct Recorder: Sendable {
     /// What the receipts directories were when the run first saw its workers.
     ///
     /// - Parameter renames: what the workers have proven, and the catalog takes up with that.
-    func preflight(
+    package func preflight(
         _ seen: [(step: StepID, generation: String)], renaming renames: [Plan.Rename] = []
     ) async throws {
         guard !seen.isEmpty || !renames.isEmpty else { return }
@@ -176,7 +177,7 @@ struct Recorder: Sendable {
     }
 
     /// Gives up what a removed worker that cannot be reached runs: its steps are skipped, and the catalog forgets it.
-    func giveUp(_ worker: WorkerName, latest: [StepID: StepRecord], reason: String) async throws {
+    package func giveUp(_ worker: WorkerName, latest: [StepID: StepRecord], reason: String) async throws {
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         let detail = "abandoned with its worker, which has left the workspace and cannot be reached: \(reason)"
         let stops = graph.units.first { $0.work == nil }?.steps ?? []
@@ -203,7 +204,7 @@ struct Recorder: Sendable {
     }
 
     /// Where somebody has changed files on a worker, and what the run was to bring there.
-    func drifts(_ facts: [StaleFact]) -> [AllocationID: Release] {
+    package func drifts(_ facts: [StaleFact]) -> [AllocationID: Release] {
         let drifted = Set(facts.filter(\.isDrift).map(\.allocation))
         var found: [AllocationID: Release] = [:]
         guard !drifted.isEmpty else { return found }

@@ -1,6 +1,6 @@
-internal import Catalog
+package import Catalog
 internal import Model
-internal import Plans
+package import Plans
 internal import Workers
 
 /// Machines that go by another name have to show the receipts that are recorded of them, before anything that ran under
@@ -19,7 +19,7 @@ enum RenameProof {
 
 extension Plan {
     /// Renames that a run has not recorded yet.
-    func renames(leftBy records: [StepRecord]) -> [Rename] {
+    package func renames(leftBy records: [StepRecord]) -> [Rename] {
         records.contains { $0.step == .renames } ? [] : renames
     }
 }

@@ -1,5 +1,6 @@
 public import Model
 public import Plans
+public import StepMachinery
 
 /// What happens during a run, for a terminal or a log; nothing depends on it.
 public enum RunEvent: Sendable {

@@ -1,13 +1,14 @@
 internal import Catalog
 internal import Model
 internal import Plans
+package import StepMachinery
 
 /// Carries out what the step machine commands, records it, and feeds back what came of it.
 ///
 /// The machine is only touched by the one task that runs `run()`; steps are performed by child tasks. A step's intent
 /// is durable before its worker is contacted, its outcome before the machine hears of it: so a process that
 /// is killed anywhere leaves no step of which nothing is recorded.
-struct Runner: Sendable {
+package struct Runner: Sendable {
     /// Steps in flight at once, whatever a batch's size: each may hold a connection's channel and two output tails.
     static let maximumInFlight = 256
 
@@ -15,7 +16,7 @@ struct Runner: Sendable {
     private let recorder: Recorder
     private let observe: @Sendable (RunEvent) -> Void
 
-    init(stepRunner: StepRunner, recorder: Recorder, observe: @escaping @Sendable (RunEvent) -> Void) {
+    package init(stepRunner: StepRunner, recorder: Recorder, observe: @escaping @Sendable (RunEvent) -> Void) {
         self.stepRunner = stepRunner
         self.recorder = recorder
         self.observe = observe
@@ -40,11 +41,11 @@ struct Runner: Sendable {
     }
 
     /// How far a process came.
-    struct End: Sendable {
-        var machine: StepMachine
-        var staleFacts: [StaleFact] = []
+    package struct End: Sendable {
+        package var machine: StepMachine
+        package var staleFacts: [StaleFact] = []
         /// Nil if nobody asked to park.
-        var parkRequest: ParkRequest?
+        package var parkRequest: ParkRequest?
     }
 
     /// Runs until nothing can be done any more.
@@ -52,7 +53,7 @@ struct Runner: Sendable {
     /// - Parameter parkRequests: each element asks to bring what is in flight to its end and to begin nothing new.
     /// - Throws: `CatalogError` where a checkpoint cannot be written. What is in flight is left to the workers, and the
     ///   next process asks them.
-    func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<ParkRequest>) async throws -> End {
+    package func run(_ machine: consuming StepMachine, parkRequests: AsyncStream<ParkRequest>) async throws -> End {
         var end = End(machine: machine)
         try await withThrowingTaskGroup(of: Event.self) { group in
             group.addTask {

@@ -1,6 +1,6 @@
 extension Array where Element: Sendable {
     /// The results of `body` for all elements, in their order, with at most `width` of them under way at a time.
-    func sideBySide<Value: Sendable>(
+    package func sideBySide<Value: Sendable>(
         width: Int, _ body: @escaping @Sendable (Element) async -> Value
     ) async -> [Value] {
         await withTaskGroup(of: (Int, Value).self) { group in

@@ -1,5 +1,5 @@
 public import Model
-internal import Plans
+package import Plans
 
 /// A fact that a plan was made on and that no longer holds.
 public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
@@ -55,7 +55,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
 extension Plan {
     /// The facts of this plan that `catalog` contradicts, in the plan's order. An allocation that the plan does not
     /// touch does not count: so a plan for some jobs stays valid when others change.
-    func staleFacts(in catalog: CatalogSnapshot) -> [StaleFact] {
+    package func staleFacts(in catalog: CatalogSnapshot) -> [StaleFact] {
         var facts: [StaleFact] = []
         func check(_ allocation: AllocationID, _ planned: FromState) {
             let recorded = catalog.allocations[allocation] ?? .none

@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Plans
+internal import StepMachinery
 
 /// What a rollout waits for between its batches.
 extension StepRunner {

@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Plans
+internal import StepMachinery
 
 /// Runs hooks, and decides the order that they may have put.
 extension StepRunner {

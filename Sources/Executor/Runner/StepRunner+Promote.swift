@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Plans
+internal import StepMachinery
 internal import Synchronization
 internal import Workers
 

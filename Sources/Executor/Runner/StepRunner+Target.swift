@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Model
 internal import Plans
+internal import StepMachinery
 internal import Workers
 
 /// Runs Makefile targets, and finds out what became of those that were begun.

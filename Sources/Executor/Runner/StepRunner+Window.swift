@@ -1,6 +1,6 @@
-internal import Catalog
+package import Catalog
 internal import Model
-internal import Plans
+package import Plans
 
 extension StepGraph.Stage {
     fileprivate var chainCount: Int {
@@ -14,13 +14,13 @@ extension StepGraph.Stage {
 extension StepGraph {
     /// Says of a step, by what is recorded, whether the run has nothing to do for it any more: also where it goes on without
     /// the step's allocation.
-    func isDone(by records: [StepRecord]) -> (StepIndex) -> Bool {
+    package func isDone(by records: [StepRecord]) -> (StepIndex) -> Bool {
         let done = Set(records.lazy.filter { $0.state == .succeeded || $0.state == .skipped }.map(\.step))
         return { done.contains(steps[$0].id) || isLeftBehind($0) }
     }
 
     /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
-    func batchName(unit: UnitIndex, stage: StageIndex) -> String {
+    package func batchName(unit: UnitIndex, stage: StageIndex) -> String {
         guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {
             return ""
         }

@@ -1,16 +1,17 @@
-internal import Catalog
+package import Catalog
 internal import Model
 internal import Plans
+internal import StepMachinery
 internal import Workers
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.
-struct StepRunner: Sendable {
+package struct StepRunner: Sendable {
     let recorder: Recorder
     let store: ContentStore
     let pool: WorkerPool
     let monitor: WindowMonitor
     /// Nil where the plan has no hooks.
-    var hooks: HookRunner?
+    package var hooks: HookRunner?
     /// Raised when the run parks: probes are left where they are.
     let parking = ParkSignal()
     /// Raised when nobody waits any longer for what is in flight on workers.
@@ -21,6 +22,17 @@ struct StepRunner: Sendable {
     let silences = Silences()
     /// Pushes, targets and commands of jobs that have ended in this process.
     let endings = Endings()
+
+    /// - Parameters:
+    ///   - store: has the content that the plan pushes.
+    ///   - pool: the workers, asked for this run.
+    ///   - monitor: says what may still begin.
+    package init(recorder: Recorder, store: ContentStore, pool: WorkerPool, monitor: WindowMonitor) {
+        self.recorder = recorder
+        self.store = store
+        self.pool = pool
+        self.monitor = monitor
+    }
 
     var graph: StepGraph { recorder.graph }
 

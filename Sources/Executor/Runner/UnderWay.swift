@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// What this process waits for at the moment, so that a wait that takes long is told.
-final class UnderWay: Sendable {
+package final class UnderWay: Sendable {
     /// Something that is waited for.
     struct Wait: Sendable {
         /// For people: a step's id, or a worker and what it is asked.
@@ -43,7 +43,7 @@ final class UnderWay: Sendable {
     }
 
     /// Tells `observe` again and again what is waited for while nothing ends. Returns when its task is cancelled.
-    func tell(_ observe: @Sendable (RunEvent) -> Void) async {
+    package func tell(_ observe: @Sendable (RunEvent) -> Void) async {
         var pause = Self.first
         var ended = 0
         while (try? await Task.sleep(for: pause)) != nil {

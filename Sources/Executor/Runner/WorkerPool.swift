@@ -1,12 +1,12 @@
-internal import Catalog
-internal import Model
-internal import Plans
-internal import Workers
+package import Catalog
+package import Model
+package import Plans
+package import Workers
 
 /// The workers of one plan, ready for one run.
-struct WorkerPool: Sendable {
+package struct WorkerPool: Sendable {
     /// Workers that are asked something at the same time.
-    static let width = 32
+    package static let width = 32
 
     /// Workers that are made ready at the same time over connections: those that do not answer at all cost one time-out
     /// together. How many of them exchange keys at a time, the transport limits.
@@ -16,7 +16,7 @@ struct WorkerPool: Sendable {
     private let reconnectingWorkers: ReconnectingWorkers
     private let addresses: [WorkerName: String]
     /// Removed workers that do not answer, or whose address or account is another's by now, and why.
-    let absent: [WorkerName: String]
+    package let absent: [WorkerName: String]
 
     /// The way to a worker.
     ///
@@ -47,8 +47,8 @@ struct WorkerPool: Sendable {
     /// What the plan renames is recorded together with what was seen, once all of these machines have shown who they are.
     ///
     /// - Parameter takeOver: whether workers are taken from another controller, or from a later run.
-    /// - Throws: `RolloutError.preflight` with all faults of all workers, `.otherMachines`.
-    static func assemble(
+    /// - Throws: `UnfitWorkers`, with all faults of all workers.
+    package static func assemble(
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> WorkerPool {
         let graph = recorder.graph
@@ -191,7 +191,7 @@ struct WorkerPool: Sendable {
         /// be asked.
         mutating func prove(_ renames: [Plan.Rename]) throws {
             let strangers = RenameProof.strangers(renames, reports)
-            guard strangers.isEmpty else { throw RolloutError.otherMachines(strangers) }
+            guard strangers.isEmpty else { throw UnfitWorkers.otherMachines(strangers) }
             for rename in renames {
                 guard let silence = silent.removeValue(forKey: rename.to) else { continue }
                 faults[rename.to, default: []].append(RenameProof.fault(rename, because: silence.reason))
@@ -217,7 +217,7 @@ struct WorkerPool: Sendable {
         /// The silent workers that are asked again when their turn comes.
         ///
         /// - Parameter needed: what is not left behind.
-        /// - Throws: `RolloutError.preflight` where something is in the way of beginning, or of going on.
+        /// - Throws: `UnfitWorkers.notReady` where something is in the way of beginning, or of going on.
         func waited(
             _ plan: Plan, _ run: RunID, _ needed: Set<AllocationID>, hasBegun: Bool, _ absences: Absences
         ) throws -> [WorkerName: (session: WorkerSession, reason: String)] {
@@ -226,7 +226,7 @@ struct WorkerPool: Sendable {
             var faults = faults
             if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }
             guard faults.isEmpty else {
-                throw RolloutError.preflight(
+                throw UnfitWorkers.notReady(
                     hasBegun ? run : nil,
                     plan.fleet.workers.flatMap { worker in
                         (faults[worker.worker] ?? []).map { "\(worker.worker): \($0)" }
@@ -282,8 +282,8 @@ struct WorkerPool: Sendable {
 }
 
 /// Why a worker cannot be used now.
-struct NotReady: Error {
-    enum Kind {
+package struct NotReady: Error {
+    package enum Kind {
         case unreachable
         /// It answers, and nothing can be run there.
         case unusable
@@ -295,7 +295,7 @@ struct NotReady: Error {
     /// For people.
     let reason: String
 
-    init(_ kind: Kind, _ reason: String) {
+    package init(_ kind: Kind, _ reason: String) {
         self.kind = kind
         self.reason = reason
     }

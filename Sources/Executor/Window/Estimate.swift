@@ -1,29 +1,29 @@
-internal import Model
-internal import Plans
+package import Model
+package import Plans
 
 /// How long something is expected to take.
-struct Estimate: Equatable, Sendable {
+package struct Estimate: Equatable, Sendable {
     /// Milliseconds.
-    var duration: Int64 = 0
+    package var duration: Int64 = 0
     /// Nothing of it rests on a timeout for want of records.
-    var isRecorded = true
+    package var isRecorded = true
 
     static func + (a: Self, b: Self) -> Self {
         Estimate(duration: a.duration + b.duration, isRecorded: a.isRecorded && b.isRecorded)
     }
 
     /// Rounded up.
-    var seconds: Int { Int((duration + 999) / 1000) }
+    package var seconds: Int { Int((duration + 999) / 1000) }
 }
 
 /// Expects what steps like these took before, and where nothing is known of them, all the time that they may take.
-struct Estimator: Sendable {
+package struct Estimator: Sendable {
     private let graph: StepGraph
     /// Milliseconds of succeeded attempts by job and the step's verb.
     private let recorded: [JobName: [String: [Int64]]]
 
     /// - Parameter recorded: as `Catalog.durations(of:)` gives them, for each job.
-    init(_ graph: StepGraph, recorded: [JobName: [String: [Int64]]]) {
+    package init(_ graph: StepGraph, recorded: [JobName: [String: [Int64]]]) {
         self.graph = graph
         self.recorded = recorded
     }
@@ -31,7 +31,7 @@ struct Estimator: Sendable {
     /// A batch with the gate, the bake and whatever else comes before the next batch.
     ///
     /// - Parameter isDone: steps that need not be done any more.
-    func batch(unit: UnitIndex, stage: StageIndex, isDone: (StepIndex) -> Bool = { _ in false }) -> Estimate {
+    package func batch(unit: UnitIndex, stage: StageIndex, isDone: (StepIndex) -> Bool = { _ in false }) -> Estimate {
         let stages = graph.units[unit].stages
         guard stages.indices.contains(stage), case .batch(let batch) = stages[stage] else { return Estimate() }
         let chains = batch.chains

@@ -1,8 +1,8 @@
-internal import Model
-internal import Windows
+package import Model
+package import Windows
 
 /// Whether something may begin now: a function of the calendar, the time and what it is expected to take.
-enum WindowGuard {
+package enum WindowGuard {
     enum Verdict: Equatable, Sendable {
         case begin(until: WindowCalendar.Opening)
         /// No opening holds; `next` is nil where none follows.
@@ -30,7 +30,9 @@ enum WindowGuard {
 
     /// Whether it would have ended by a cutoff if it began with one of the next openings; `isOver` where only those that
     /// are past, or have begun too long ago, were long enough.
-    static func fits(_ calendar: WindowCalendar, from now: Timestamp, duration: Int64) -> (fits: Bool, isOver: Bool) {
+    package static func fits(_ calendar: WindowCalendar, from now: Timestamp, duration: Int64) -> (
+        fits: Bool, isOver: Bool
+    ) {
         let openings = calendar.openings(from: now, limit: 60)
         for opening in openings
         where

@@ -1,8 +1,8 @@
-internal import Catalog
+package import Catalog
 public import Model
 internal import Plans
 internal import Synchronization
-internal import Windows
+package import Windows
 
 /// Why a run is held, and when it may go on.
 public struct WindowHold: Error, Equatable, Sendable {
@@ -17,7 +17,7 @@ public struct WindowHold: Error, Equatable, Sendable {
         case unapproved
 
         /// For the catalog.
-        var reason: RunReason {
+        package var reason: RunReason {
             switch self {
             case .closed: .windowClosed
             case .tooShort: .windowTooShort
@@ -39,7 +39,7 @@ public struct WindowHold: Error, Equatable, Sendable {
     public var mixed: [String] = []
 
     /// A freeze is in the way, and not the window.
-    var isFrozen: Bool { cause == .frozen }
+    package var isFrozen: Bool { cause == .frozen }
     /// Approvals have lapsed; no opening helps.
     public var isUnapproved: Bool { cause == .unapproved }
 }
@@ -61,7 +61,7 @@ extension WindowHold: CustomStringConvertible {
 }
 
 /// Watches the clocks and the calendar during a run, and says what may still begin. Safe from any task.
-final class WindowMonitor: Sendable {
+package final class WindowMonitor: Sendable {
     private let window: MaintenanceWindow?
     private let rules: ZoneRules
     private let freezes: @Sendable () throws -> [Freeze]
@@ -87,7 +87,7 @@ final class WindowMonitor: Sendable {
     /// - Parameters:
     ///   - freezes: the bucket's own, as they are now; asked again before each batch.
     ///   - approvals: says when they lapse; nil where none are needed.
-    init(
+    package init(
         _ window: MaintenanceWindow?, rules: ZoneRules, freezes: @escaping @Sendable () throws -> [Freeze],
         clock: Clock, approvals: ApprovalWatch? = nil,
         observe: @escaping @Sendable (RunEvent) -> Void
@@ -102,13 +102,13 @@ final class WindowMonitor: Sendable {
     }
 
     /// What the run was held for first.
-    var hold: WindowHold? { state.withLock { $0.hold } }
+    package var hold: WindowHold? { state.withLock { $0.hold } }
 
     /// The window less all freezes as they are now.
-    func calendar() throws -> WindowCalendar { WindowCalendar(window, rules: rules, freezes: try freezes()) }
+    package func calendar() throws -> WindowCalendar { WindowCalendar(window, rules: rules, freezes: try freezes()) }
 
     /// - Returns: nil where something of this duration (milliseconds) may begin, else why not.
-    func check(_ duration: Int64) throws -> (opening: WindowCalendar.Opening?, hold: WindowHold?) {
+    package func check(_ duration: Int64) throws -> (opening: WindowCalendar.Opening?, hold: WindowHold?) {
         let calendar = try calendar()
         if calendar.isAlwaysOpen { return (nil, nil) }
         let times = times()

@@ -2,7 +2,9 @@ import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import StepMachinery
 import Testing
+import UseCases
 import Windows
 import YAML
 

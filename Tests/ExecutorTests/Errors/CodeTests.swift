@@ -2,6 +2,7 @@ import Catalog
 import Foundation
 import Model
 import Testing
+import UseCases
 
 @testable import Executor
 

@@ -1,7 +1,7 @@
-import Executor
 import Model
 import Plans
 import SimulatedWorkers
+import StepMachinery
 import Testing
 import Windows
 

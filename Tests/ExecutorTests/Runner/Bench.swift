@@ -4,8 +4,10 @@ import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import StepMachinery
 import Synchronization
 import Testing
+import UseCases
 import Workers
 
 @testable import Executor

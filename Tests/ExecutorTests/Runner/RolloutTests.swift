@@ -1,12 +1,13 @@
 import Catalog
+import Executor
 import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import StepMachinery
 import Testing
+import UseCases
 import Workers
-
-@testable import Executor
 
 @Suite struct RolloutTests {
     /// Whatever the network swallows, no command runs twice and none is lost.

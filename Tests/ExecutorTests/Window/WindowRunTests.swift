@@ -3,8 +3,10 @@ import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import StepMachinery
 import Synchronization
 import Testing
+import UseCases
 import Windows
 import Workers
 

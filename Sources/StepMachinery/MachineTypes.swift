@@ -97,10 +97,10 @@ extension StepMachine {
     }
 
     /// The allocations of the unit's job that may fail.
-    func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].work?.job.batching.maxFailures ?? 0 }
+    package func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].work?.job.batching.maxFailures ?? 0 }
 
     /// What this process would do if everything succeeded and no window were in the way, in the plan's order.
-    func predicted() -> [StepIndex] {
+    package func predicted() -> [StepIndex] {
         var machine = self
         var found: [StepIndex] = []
         var commands = machine.advance()[...]

@@ -1,5 +1,6 @@
 internal import Approvals
 internal import Catalog
+internal import Executor
 public import Model
 internal import Plans
 

@@ -1,7 +1,7 @@
 internal import Catalog
+internal import Executor
 internal import Model
-internal import Plans
-internal import Workers
+internal import StepMachinery
 
 /// Finds out what a process has to know before it does the first step of a run.
 struct RunPreparation: Sendable {
@@ -41,6 +41,7 @@ struct RunPreparation: Sendable {
         } catch {
             // What a worker did not answer any more is no fault of it.
             try Task.checkCancellation()
+            if let unfit = error as? UnfitWorkers { throw RolloutError(unfit) }
             throw error
         }
     }
@@ -52,44 +53,5 @@ struct RunPreparation: Sendable {
             try await recorder.giveUp(worker, latest: latest, reason: reason)
         }
         return !pool.absent.isEmpty
-    }
-}
-
-extension StepRunner {
-    /// Asks once more about targets of which an earlier process could not learn how they ended. What their workers know by
-    /// now settles them; the others stay unknown.
-    ///
-    /// - Returns: whether anything was asked.
-    func settleUnknown(_ records: [StepRecord]) async throws -> Bool {
-        guard records.contains(where: { $0.state == .unknown }) else { return false }
-        let steps = graph.indices
-        let unknown = records.compactMap { record -> (record: StepRecord, index: StepIndex, target: Target)? in
-            guard record.state == .unknown, let index = steps[record.step],
-                case .target(let target) = graph.steps[index].task
-            else { return nil }
-            return (record, index, target)
-        }
-        let endings = await unknown.sideBySide(width: WorkerPool.width) { record, index, target in
-            await ending(of: record, target, index)
-        }
-        for ((record, index, _), ending) in zip(unknown, endings) {
-            guard let ending else { continue }
-            try await recorder.end(
-                index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
-                detail: ending.detail, output: ending.output)
-            recorder.observe(
-                .stepEnded(graph.steps[index], ending, milliseconds: 0))
-        }
-        return true
-    }
-
-    /// How an attempt ended, where its worker says that it did.
-    private func ending(of record: StepRecord, _ target: Target, _ index: StepIndex) async -> Ending? {
-        guard let session = try? await pool.session(graph.steps[index].worker),
-            let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
-            case .finished = report,
-            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), .worker)
-        else { return nil }
-        return ending
     }
 }

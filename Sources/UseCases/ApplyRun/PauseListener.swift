@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Executor
 internal import Model
 
 /// Hears when a person pauses a run from another terminal while this process executes it.

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Executor
 public import Model
 public import Plans
 internal import Workers

@@ -1,5 +1,6 @@
 internal import Approvals
 internal import Catalog
+internal import Executor
 internal import Model
 internal import Plans
 

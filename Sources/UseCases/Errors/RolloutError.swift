@@ -1,4 +1,5 @@
 public import Catalog
+public import Executor
 public import Model
 public import Plans
 internal import Windows
@@ -54,6 +55,16 @@ public enum RolloutError: Error, Sendable {
     case noSuchStep(RunID, StepID, unknown: [StepID])
     /// A step cannot be settled by a person, since it is not `unknown`.
     case notUnknown(RunID, StepID, StepState)
+}
+
+extension RolloutError {
+    init(_ workers: UnfitWorkers) {
+        self =
+            switch workers {
+            case .notReady(let run, let faults, let excess): .preflight(run, faults, excess: excess)
+            case .otherMachines(let renames): .otherMachines(renames)
+            }
+    }
 }
 
 extension RolloutError: CodedError {

@@ -1,11 +1,12 @@
 public import Approvals
 public import Catalog
+public import Executor
 internal import Model
 public import Plans
 internal import Windows
 package import Workers
 
-/// The bucket that a use case of the executor works on, and everything outside of it that it needs: its catalog and store, the
+/// The bucket that a use case works on, and everything outside of it that it needs: its catalog and store, the
 /// way to workers, clock, randomness, people, and who is told what happens.
 ///
 /// A value; several use cases may share one, from any task.

@@ -1,6 +1,8 @@
 public import Catalog
+public import Executor
 public import Model
 public import Plans
+public import StepMachinery
 internal import Windows
 internal import Workers
 

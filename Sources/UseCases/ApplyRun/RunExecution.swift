@@ -1,6 +1,8 @@
 internal import Catalog
+internal import Executor
 internal import Model
 internal import Plans
+internal import StepMachinery
 internal import Workers
 
 /// One process's part of a run that has begun: from asking its workers to how far it came.

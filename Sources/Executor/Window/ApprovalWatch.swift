@@ -1,8 +1,8 @@
-internal import Model
+package import Model
 internal import Synchronization
 
 /// Looks again from time to time whether a plan is approved while it is executed. Safe from any task.
-final class ApprovalWatch: Sendable {
+package final class ApprovalWatch: Sendable {
     /// Milliseconds after which what was found is looked for again.
     static let interval: Int64 = 30_000
 
@@ -18,7 +18,7 @@ final class ApprovalWatch: Sendable {
     /// - Parameters:
     ///   - now: when it was found to be approved.
     ///   - look: nil where it is, else why it is not.
-    init(since now: Timestamp, look: @escaping @Sendable (Timestamp) async throws -> String?) {
+    package init(since now: Timestamp, look: @escaping @Sendable (Timestamp) async throws -> String?) {
         self.look = look
         state = Mutex(State(lookedAt: now))
     }

@@ -168,7 +168,7 @@ public struct StepMachine: Sendable {
     public func steps(with outcome: Outcome) -> [StepIndex] { steps.steps(with: outcome) }
 
     /// Allocations of the unit's job that failed, and that the job has gone on without.
-    func toleratedFailures(of unit: UnitIndex) -> Int { units[unit].failures }
+    package func toleratedFailures(of unit: UnitIndex) -> Int { units[unit].failures }
 
     // MARK: Rules
 

@@ -1,5 +1,6 @@
 public import Approvals
 public import Catalog
+public import Executor
 public import HookAPI
 public import KeyValues
 public import Workers
@@ -21,6 +22,15 @@ extension WindowHold: CodedError {
         case .frozen: .frozen
         case .freezesUnreadable: .freezesUnreadable
         case .unapproved: .approvalLapsed
+        }
+    }
+}
+
+extension ParkRequest {
+    public var code: ErrorCode {
+        switch source {
+        case .signal: .signal
+        case .pause: .paused
         }
     }
 }
