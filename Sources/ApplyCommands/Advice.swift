@@ -11,6 +11,8 @@ struct Advice {
     /// Steps that failed or whose workers were unreachable.
     var failed: [Step] = []
     var unknown: [StepID] = []
+    /// The plan runs a target on what is deployed.
+    var isOperation = false
     /// `--until` was given.
     var isLimited = false
 
@@ -37,6 +39,10 @@ struct Advice {
         case .failed:
             return
                 "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
+        case .stale where isOperation:
+            return
+                "Restore the expected state and run the same command. Or \(abandon); then `maand-plan deploy` replaces what was "
+                + "changed on workers, and a plan with --allow-drift runs the target in spite of it."
         case .stale:
             return
                 "Restore the expected state and run the same command, or \(abandon). The next plan then replaces what was "
@@ -51,8 +57,9 @@ struct Advice {
     /// Of a run as it is recorded, while no process executes it; nil where nothing is to be done.
     ///
     /// - Parameter open: the latest attempts of steps that have not succeeded.
-    init?(_ run: Run, open: [(step: Step?, record: StepRecord)]) {
+    init?(_ run: Run, _ plan: Plan?, open: [(step: Step?, record: StepRecord)]) {
         self.run = run.id
+        if case .operation = plan?.work { isOperation = true }
         failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.compactMap(\.step)
         unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
         switch run.state {
@@ -64,8 +71,9 @@ struct Advice {
     }
 
     /// Of a run that this process has brought so far.
-    init(_ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], isLimited: Bool) {
+    init(_ run: Run, _ plan: Plan, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], isLimited: Bool) {
         self.run = run.id
+        if case .operation = plan.work { isOperation = true }
         self.result = result
         failed = problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step)
         unknown = problems.filter { $0.state == .unknown }.map(\.step.id)

@@ -93,6 +93,9 @@ struct RunReport {
         var detail: String?
     }
 
+    /// Nil if it cannot be read.
+    private var plan: Plan?
+
     /// Nil where there is no such run.
     init?(_ catalog: Catalog, bucket: String, _ id: RunID?) throws {
         guard let run = try id.map(catalog.run) ?? catalog.runs(limit: 1).first else { return nil }
@@ -117,6 +120,7 @@ struct RunReport {
             rows = []
             return
         }
+        plan = graph.plan
         let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = graph.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
         let states = StepMachine.states(
@@ -199,7 +203,7 @@ struct RunReport {
     /// What to do now; nil where nothing is to be done, or a process is at it.
     var advice: String? {
         guard holder == nil, !isInterrupted else { return nil }
-        return Advice(run, open: open)?.text
+        return Advice(run, plan, open: open)?.text
     }
 
     /// Workers of an order that a line names.
@@ -239,6 +243,8 @@ struct RunReport {
             var step: String
             var attempt: Int
             var state: String
+            /// Why it is in its state, as a word beside `detail`.
+            var code: String?
             var detail: String?
         }
         let document = Document(
@@ -248,7 +254,7 @@ struct RunReport {
             steps: open.map {
                 StepRow(
                     step: $0.record.step.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
-                    detail: $0.record.detail)
+                    code: $0.record.code, detail: $0.record.detail)
             }, left_behind: leftBehind.map(LeftBehindRow.init))
         return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)
     }

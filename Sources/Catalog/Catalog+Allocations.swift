@@ -33,6 +33,18 @@ extension Catalog {
                     unfinished_version = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_version END,
                     unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
+        case .stoppedByHand(let allocation):
+            try stop(
+                allocation, run, now, db,
+                set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
+        case .started(let allocation):
+            try db.cachedStatement(
+                sql: """
+                    UPDATE allocation SET run = ?, changed_at = ?, standing = 'active',
+                        unfinished_version = NULL, unfinished_content = NULL
+                    WHERE job = ? AND worker = ?
+                    """
+            ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
         case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
         case .incomplete(let job, let value):
             try set("incomplete", of: job, value, db)

@@ -136,15 +136,16 @@ extension Catalog {
             ).execute(arguments: [
                 run.number, step.text, attempt, digest.hex, attemptID, now.milliseconds, Self.protocolNumber,
             ])
-        case .outcome(let step, let attempt, let state, let exitStatus, let detail, let output):
+        case .outcome(let step, let attempt, let state, let exitStatus, let code, let detail, let output):
             try checkOutcome(run, step, attempt, to: state, from: [.started, .unknown], db)
             try db.cachedStatement(
                 sql: """
-                    UPDATE attempt SET state = ?, finished_at = ?, exit_status = ?, detail = ?
+                    UPDATE attempt SET state = ?, finished_at = ?, exit_status = ?, code = ?, detail = ?
                     WHERE run = ? AND step = ? AND attempt = ?
                     """
             ).execute(arguments: [
-                state.rawValue, now.milliseconds, exitStatus, detail.map(bounded), run.number, step.text, attempt,
+                state.rawValue, now.milliseconds, exitStatus, code, detail.map(bounded), run.number, step.text,
+                attempt,
             ])
             if let output { try insert(output, run, step, attempt, db) }
             try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)

@@ -25,7 +25,9 @@ extension Catalog {
                     WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)
                     """
             ).execute(arguments: [job.text])
-        case .began, .drifted, .promoted, .stopped, .incomplete, .rolloutOrder, .assignedPorts, .renamed, .seen: break
+        case .began, .drifted, .promoted, .stopped, .stoppedByHand, .started, .incomplete, .rolloutOrder, .assignedPorts,
+            .renamed, .seen:
+            break
         }
     }
 

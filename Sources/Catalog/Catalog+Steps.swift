@@ -32,7 +32,7 @@ extension Catalog {
         }
     }
 
-    private static let columns = "state, digest, attempt_id, started_at, finished_at, exit_status, detail"
+    private static let columns = "state, digest, attempt_id, started_at, finished_at, exit_status, detail, code"
 
     /// More than any system has.
     private static let exitStatuses = -(1 << 32)...(1 << 32)
@@ -47,7 +47,7 @@ extension Catalog {
                         digest: try row.digest(3), attemptID: try row.text(4), startedAt: try row.time(5),
                         finishedAt: try row.optional(6, row.time),
                         exitStatus: try row.optional(7) { try row.integer($0, in: Self.exitStatuses) },
-                        detail: try row.optional(8, row.text)))
+                        detail: try row.optional(8, row.text), code: try row.optional(9, row.text)))
             }
             return records
         }

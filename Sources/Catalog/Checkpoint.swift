@@ -61,10 +61,11 @@ public struct Checkpoint: Equatable, Sendable {
 public enum StepWrite: Equatable, Sendable {
     /// The intent, written before a worker is contacted.
     case begin(step: StepID, attempt: Int, digest: Digest, attemptID: String)
-    /// What came of it. `detail` is cut at `CatalogLimits.detail` bytes.
+    /// What came of it. `code` says why it did not succeed, for programs; `detail`, for
+    /// people, is cut at `CatalogLimits.detail` bytes.
     case outcome(
-        step: StepID, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
-        output: StepOutput? = nil)
+        step: StepID, attempt: Int, state: StepState, exitStatus: Int? = nil, code: String? = nil,
+        detail: String? = nil, output: StepOutput? = nil)
     /// A person says what became of an `unknown` attempt; recorded as a decision too.
     case settle(step: StepID, attempt: Int, state: StepState, by: String, reason: String)
 
@@ -75,7 +76,7 @@ public enum StepWrite: Equatable, Sendable {
     /// The step whose attempt it is.
     public var step: StepID {
         switch self {
-        case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _), .settle(let step, _, _, _, _),
+        case .begin(let step, _, _, _), .outcome(let step, _, _, _, _, _, _), .settle(let step, _, _, _, _),
             .reopen(let step, _):
             step
         }

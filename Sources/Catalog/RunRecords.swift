@@ -59,10 +59,12 @@ public struct StepRecord: Equatable, Sendable {
     public let exitStatus: Int?
     /// What to tell a person about the outcome.
     public let detail: String?
+    /// Why it did not succeed, for programs; nil where the outcome says it all, and for attempts of earlier releases.
+    public let code: String?
 
     public init(
         step: StepID, attempt: Int, state: StepState, digest: Digest, attemptID: String, startedAt: Timestamp,
-        finishedAt: Timestamp? = nil, exitStatus: Int? = nil, detail: String? = nil
+        finishedAt: Timestamp? = nil, exitStatus: Int? = nil, detail: String? = nil, code: String? = nil
     ) {
         self.step = step
         self.attempt = attempt
@@ -73,6 +75,7 @@ public struct StepRecord: Equatable, Sendable {
         self.finishedAt = finishedAt
         self.exitStatus = exitStatus
         self.detail = detail
+        self.code = code
     }
 }
 

@@ -10,8 +10,43 @@ enum Schema {
 
     static let migrations: [String] = [
         first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates, drifted, machines, tags, causes,
-        reasons,
+        reasons, stops,
     ]
+
+    /// Allocations may be stopped by a person, and attempts say as a word why they did not succeed. Every row stays as it is.
+    private static let stops = """
+        CREATE TABLE new_allocation (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            promoted_version TEXT,
+            promoted_content TEXT,
+            promoted_rules INTEGER NOT NULL DEFAULT 1,
+            unfinished_version TEXT,
+            unfinished_content TEXT,
+            unfinished_rules INTEGER NOT NULL DEFAULT 1,
+            standing TEXT NOT NULL CHECK (standing IN ('active', 'stopped', 'stopped_by_hand', 'removed')),
+            gate_owed INTEGER NOT NULL DEFAULT 0 CHECK (gate_owed IN (0, 1)),
+            gate_failed INTEGER NOT NULL DEFAULT 0 CHECK (gate_failed IN (0, 1)),
+            run INTEGER NOT NULL REFERENCES run (number),
+            changed_at INTEGER NOT NULL,
+            PRIMARY KEY (job, worker),
+            CHECK ((promoted_version IS NULL) = (promoted_content IS NULL)),
+            CHECK ((unfinished_version IS NULL) = (unfinished_content IS NULL)),
+            CHECK (unfinished_version IS NULL OR standing != 'removed'),
+            CHECK (promoted_version IS NULL OR standing != 'removed')
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO new_allocation (
+                job, worker, promoted_version, promoted_content, promoted_rules, unfinished_version, unfinished_content,
+                unfinished_rules, standing, gate_owed, gate_failed, run, changed_at)
+            SELECT job, worker, promoted_version, promoted_content, promoted_rules, unfinished_version, unfinished_content,
+                unfinished_rules, standing, gate_owed, gate_failed, run, changed_at
+            FROM allocation;
+        DROP TABLE allocation;
+        ALTER TABLE new_allocation RENAME TO allocation;
+        CREATE INDEX allocation_without_gate ON allocation (job) WHERE gate_owed = 1 OR gate_failed = 1;
+
+        ALTER TABLE attempt ADD COLUMN code TEXT;
+        """
 
     /// The tables stay as they are, but `run.cause` has words from here on that earlier releases take for damage: by the version
     /// they know that a newer release wrote them. A new word of a column needs such an entry.

@@ -7,21 +7,23 @@ public enum LifecycleAction: String, Sendable, CaseIterable {
     case stop
     /// Pushes the files and runs nothing.
     case sync
+    /// Runs a target that the plan names, and changes nothing that is recorded.
+    case run
 
-    /// The Makefile target that the action runs, or nil where it only moves files.
+    /// The Makefile target that the action runs; nil if it only moves files, or if the plan names the target.
     public var target: String? {
         switch self {
         case .start, .restart, .reload, .stop: rawValue
-        case .sync: nil
+        case .sync, .run: nil
         }
     }
 
-    /// The phase of a job's rollout that the action belongs to; nil for stops, which come before every wave.
+    /// The phase of a job's rollout that the action belongs to; nil for actions that are in no rollout of a job.
     public var phase: PhaseKind? {
         switch self {
         case .start: .start
         case .restart, .reload, .sync: .upgrade
-        case .stop: nil
+        case .stop, .run: nil
         }
     }
 }
@@ -31,6 +33,8 @@ public enum LifecycleAction: String, Sendable, CaseIterable {
 public enum Reason: String, Sendable, CaseIterable {
     case firstDeploy = "first_deploy"
     case reEnabled = "re_enabled"
+    /// A person had stopped it, and the plan was asked to start such allocations.
+    case stoppedByHand = "stopped_by_hand"
     case unfinished
     case forced
     case globMatched = "glob_matched"
@@ -38,6 +42,8 @@ public enum Reason: String, Sendable, CaseIterable {
     case versionChanged = "version_changed"
     case disabled
     case removed
+    /// Somebody asked for just this.
+    case requested
 }
 
 /// What a plan is for.
@@ -46,6 +52,14 @@ public enum PlanKind: String, Sendable, CaseIterable {
     case deploy
     /// Runs one command of a job, on the controller, once for each active allocation.
     case jobCommand = "job_command"
+    /// Restarts what runs, with the files that are deployed.
+    case restart
+    /// Starts what does not run.
+    case start
+    /// Stops what runs; it stays stopped until somebody starts it.
+    case stop
+    /// Runs one target of a job's Makefile.
+    case runTarget = "run_target"
 }
 
 /// How workers are reached.
@@ -105,13 +119,15 @@ public enum PhaseKind: String, Sendable, CaseIterable {
     case upgrade
     /// The whole rollout of a job whose own command does what Makefile targets do elsewhere.
     case jobControl = "job_control"
+    /// One target on what is deployed, in a plan that deploys nothing.
+    case operation
 
     /// When a phase of this kind is looked at: allocations that start may need each other to be healthy.
     public var gateTiming: GateTiming {
         switch self {
         case .recover: .afterEachBatchAndPhase
         case .start: .afterPhase
-        case .upgrade, .jobControl: .afterEachBatch
+        case .upgrade, .jobControl, .operation: .afterEachBatch
         }
     }
 }

@@ -80,6 +80,7 @@ struct RefreshCommand: AsyncParsableCommand {
         switch record.standing {
         case .removed: return "removed"
         case .stopped: return "stopped" + (record.promoted.map { " " + release($0) } ?? "")
+        case .stoppedByHand: return "stopped by a person" + (record.promoted.map { " " + release($0) } ?? "")
         case .active:
             let parts = [
                 record.promoted.map { "promoted " + release($0) },

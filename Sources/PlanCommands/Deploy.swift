@@ -35,12 +35,12 @@ struct Deploy: ParsableCommand {
                 + "before them.", valueName: "a,b"))
     var recover: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "How many allocations of each job may be left behind because their workers cannot be used, in place of "
-                + "`rollout.max_unreachable` in the manifests: a number, or a share of the job's active allocations.",
-            valueName: "N|N%"))
-    var maxUnreachable: String?
+    @OptionGroup var unreachable: UnreachableOption
+
+    @OptionGroup var selection: SelectionOptions
+
+    @Flag(help: "Start what a person has stopped with `maand-plan stop`, too.")
+    var includeStopped = false
 
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
@@ -48,21 +48,17 @@ struct Deploy: ParsableCommand {
     func run() throws {
         let options = Plan.Options(
             jobs: try names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
-            recover: try names(recover, "--recover"), maxUnreachable: try limit())
+            recover: try names(recover, "--recover"), maxUnreachable: try unreachable.limit(),
+            selection: try selection.selection(), includeStopped: includeStopped)
         let (result, store) = try Planning.plan(
             bucket, .deploy(options), try output.timing(), catalog: output.catalog)
         try output.write(result, keepingContentIn: store)
-        if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
-    }
-
-    private func limit() throws -> HostCount? {
-        guard let maxUnreachable else { return nil }
-        guard let limit = HostCount(maxUnreachable) else {
-            throw Failure(
-                .usage, "--max-unreachable: \"\(maxUnreachable)\" is no number of hosts", "such as 2, or 2% of each job"
-            )
+        if result.plan.isEmpty {
+            printNotice(
+                "If a service does not run although nothing is to be done (after a reboot of its host, say): "
+                    + "maand-plan start JOB | maand-apply -")
         }
-        return limit
+        if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }
 
     private func names(_ list: String?, _ option: String) throws -> [JobName] {

@@ -33,6 +33,11 @@ enum Planning {
                     workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
                     hostKeys: hostKeys, options: options)
+            case .operation(let verb, let options):
+                try Planner.planOperation(
+                    verb, options: options, workspace, configuration, catalog ?? .empty,
+                    trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
+                    hostKeys: hostKeys)
             case .jobCommand(let job, let command):
                 try Planner.planJobCommand(
                     command, of: job, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)

@@ -5,6 +5,12 @@ extension PlanningError: CodedError {
     public var code: ErrorCode {
         switch self {
         case .unknownJobs: .unknownJob
+        case .unknownWorkers, .notOfJob: .unknownWorker
+        case .unknownLabels: .unknownLabel
+        case .disabled: .allocationDisabled
+        case .unfinished: .allocationUnfinished
+        case .notDeployed: .notDeployed
+        case .otherHooks: .hooksChanged
         case .recoversOthers: .recoversOthers
         case .startsNeeded: .startsNeeded
         case .unknownCommand: .unknownCommand

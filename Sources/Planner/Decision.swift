@@ -28,6 +28,10 @@ struct Decision {
             self.init(action: .start, reason: .reEnabled)
             return
         }
+        if record.stoppedByHand {
+            self.init(action: .start, reason: .stoppedByHand)
+            return
+        }
         let differs = promoted != content || record.version != version
         guard differs || record.unfinished != nil || options.force else { return nil }
         let update = Self.update(manifest, changes: changes, syncOnly: options.syncOnly)

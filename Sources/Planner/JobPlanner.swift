@@ -6,6 +6,7 @@ internal import Plans
 struct JobPlanner {
     private let job: Workspace.Job
     private let options: Plan.Options
+    private let choice: WorkerChoice
     private let trees: (Digest) throws -> Tree
     /// Nil where the job has no templates.
     private let renderer: JobRenderer?
@@ -53,13 +54,14 @@ struct JobPlanner {
     }
 
     init(
-        _ job: Workspace.Job, options: Plan.Options, renderer: JobRenderer?, room: RenderedRoom,
+        _ job: Workspace.Job, options: Plan.Options, choice: WorkerChoice, renderer: JobRenderer?, room: RenderedRoom,
         trees: @escaping (Digest) throws -> Tree
     ) {
         self.room = room
         self.job = job
         self.renderer = renderer
         self.options = options
+        self.choice = choice
         self.trees = trees
         version = (job.manifest.version ?? Version.none).text
     }
@@ -71,6 +73,10 @@ struct JobPlanner {
         var unchanged = 0
         /// Of disabled allocations.
         var stops: [Plan.Stop] = []
+        /// Allocations that a person has stopped, and that stay so.
+        var stopped: [WorkerName] = []
+        /// Allocations that would act, on workers that the options leave out.
+        var excluded: [WorkerName] = []
         /// The trees that acting allocations end with, and of what is in them the files that templates became.
         var trees: [Tree] = []
         var generated: [Digest: [UInt8]] = [:]
@@ -95,15 +101,26 @@ struct JobPlanner {
         for allocation in job.allocations {
             let id = AllocationID(job: job.name, worker: workers[allocation.worker].name)
             let record = catalog.allocations[id] ?? .none
+            let isSelected = choice.contains(id.worker)
             if allocation.isDisabled {
-                if record.isRunning { outcome.stops.append(job.stop(id, .disabled, record)) }
+                if record.isRunning, isSelected { outcome.stops.append(job.stop(id, .disabled, record)) }
+                if record.isRunning, !isSelected { outcome.excluded.append(id.worker) }
                 continue
             }
             active.append(id.worker)
+            if record.standing == .stoppedByHand, !options.includeStopped {
+                outcome.stopped.append(id.worker)
+                continue
+            }
             let state = try state(record.fromState, of: workers[allocation.worker])
             let debt = debts.isForAll && record.promoted != nil ? GateDebt.owed : debts.known[id.worker]
             guard let phase = states[state].decision?.action.phase else {
                 outcome.unchanged += 1
+                hasUnchangedDebt = hasUnchangedDebt || debt != nil
+                continue
+            }
+            guard isSelected else {
+                outcome.excluded.append(id.worker)
                 hasUnchangedDebt = hasUnchangedDebt || debt != nil
                 continue
             }
@@ -112,7 +129,7 @@ struct JobPlanner {
             case _ where debts.isForAll || recovers(record, debt): actors.recover.append(actor)
             case .start: actors.start.append(actor)
             // An action has none of the other phases of its own: a whole job has.
-            case .recover, .upgrade, .jobControl: actors.upgrade.append(actor)
+            case .recover, .upgrade, .jobControl, .operation: actors.upgrade.append(actor)
             }
         }
         let record = catalog.jobs[job.name] ?? JobRecord()
@@ -128,8 +145,12 @@ struct JobPlanner {
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
-        // Where every allocation is disabled there is nothing to probe or to complete.
-        let mayProbe = hasHealthCheck && !options.syncOnly && !active.isEmpty
+        if !outcome.stopped.isEmpty {
+            let stopped = Set(outcome.stopped)
+            active.removeAll { stopped.contains($0) }
+        }
+        // Where every allocation is disabled or stopped there is nothing to probe or to complete.
+        let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }
         let hasDebt = debts.isForAll || hasUnchangedDebt
         let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
@@ -150,7 +171,7 @@ struct JobPlanner {
     private func gateDebts(
         _ catalog: CatalogSnapshot, _ workers: [Workspace.Worker]
     ) -> (known: [WorkerName: GateDebt], isForAll: Bool) {
-        guard hasHealthCheck, catalog.jobs[job.name]?.gatePending == true else { return ([:], false) }
+        guard job.hasHealthCheck, catalog.jobs[job.name]?.gatePending == true else { return ([:], false) }
         var known: [WorkerName: GateDebt] = [:]
         for allocation in job.allocations where !allocation.isDisabled {
             let worker = workers[allocation.worker].name
@@ -226,7 +247,7 @@ struct JobPlanner {
                     return entry
                 }
             }
-            let gate: GateTiming = hasHealthCheck && isGated ? kind.gateTiming : .none
+            let gate: GateTiming = job.hasHealthCheck && isGated ? kind.gateTiming : .none
             phases.append(.init(kind: kind, batches: batches, gate: gate))
         }
         let ends = Dictionary(
@@ -250,7 +271,7 @@ struct JobPlanner {
             changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
             timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
-            healthCheck: healthCheck(ports))
+            healthCheck: job.healthCheck(ports))
     }
 
     /// The files that the service may rewrite, of all trees with which allocations begin or end.
@@ -272,14 +293,6 @@ struct JobPlanner {
 
     // MARK: Hooks and health
 
-    private var hasHealthCheck: Bool { job.manifest.healthCheck != nil || !job.hooks[.healthCheck].isEmpty }
-
-    /// Where the manifest has only hooks for it, they are tried as often as its checks would be.
-    private func healthCheck(_ ports: [String: Int]) -> HealthCheck? {
-        guard hasHealthCheck else { return nil }
-        return (job.manifest.healthCheck ?? .init()).resolved(ports)
-    }
-
     /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed.
     private func hooks(for phases: [Plan.Phase], isJobControl: Bool) -> Plan.Hooks? {
         var events: [HookEvent] = [.healthCheck, .postDeploy]
@@ -298,7 +311,7 @@ struct JobPlanner {
 
 /// Gives names to states: `new` to what was never there, else a, b ... z, aa, ab ... in the order of the plan. Where
 /// templates make several states of what was never there, the first is `new`.
-private struct StateNames {
+struct StateNames {
     private var names: [String?]
     private var next = 0
     private var hasNew = false
@@ -330,6 +343,15 @@ private struct StateNames {
 }
 
 extension Workspace.Job {
+    var hasHealthCheck: Bool { manifest.healthCheck != nil || !hooks[.healthCheck].isEmpty }
+
+    /// What gates ask; nil if the job has none. If the manifest has only hooks for it, they are tried as often as its checks
+    /// would be.
+    func healthCheck(_ ports: [String: Int]) -> HealthCheck? {
+        guard hasHealthCheck else { return nil }
+        return (manifest.healthCheck ?? .init()).resolved(ports)
+    }
+
     /// The stop of one of the job's allocations.
     func stop(_ id: AllocationID, _ reason: Reason, _ record: AllocationRecord) -> Plan.Stop {
         var stop = Plan.Stop(

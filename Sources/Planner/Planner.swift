@@ -62,11 +62,18 @@ public enum Planner {
         guard found.blocked.isEmpty else { throw PlanningError.namesTaken(found.blocked) }
         let renames = found.all
         let catalog = catalog.renamed(renames)
+        let choice = try WorkerChoice(options.selection, workspace, catalog)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
 
         let ports = try PortAssignment(workspace, catalog: catalog).ports
         var stops = removals(workspace, catalog).filter { isSelected($0.allocation.job) }
+        var excluded: [JobName: [WorkerName]] = [:]
+        for stop in stops where !choice.contains(stop.allocation.worker) {
+            excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
+        }
+        stops.removeAll { !choice.contains($0.allocation.worker) }
+        var stopped: [Plan.Named<[WorkerName]>] = []
         var waves: [Int: [Plan.Job]] = [:]
         var unchanged = 0
         var warnings = workspace.warnings
@@ -75,12 +82,14 @@ public enum Planner {
         var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where isSelected(job.name) {
             var planner = JobPlanner(
-                job, options: options, renderer: templates.renderer(of: job), room: room, trees: oldTrees)
+                job, options: options, choice: choice, renderer: templates.renderer(of: job), room: room, trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             room = planner.room
             unchanged += outcome.unchanged
             if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
             stops += outcome.stops
+            excluded[job.name, default: []] += outcome.excluded
+            if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
             trees[job.name] = (outcome.trees, outcome.generated)
             if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
         }
@@ -97,7 +106,10 @@ public enum Planner {
             work: .deploy(
                 Deploy(
                     options: options, unchanged: unchanged, renames: renames, reconcile: reconcile,
-                    stopHooks: stopHooks(reconcile, workspace), waves: ordered)))
+                    stopHooks: stopHooks(reconcile, workspace), waves: ordered, stoppedByHand: stopped,
+                    excluded: excluded.keys.sorted().compactMap { job in
+                        excluded[job].flatMap { $0.isEmpty ? nil : .init(job.text, $0) }
+                    })))
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
         }

@@ -6,6 +6,20 @@ internal import YAML
 public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Names under `--jobs` that neither the workspace nor the catalog has; `known` to choose from.
     case unknownJobs([JobName], known: [JobName])
+    /// Names under `--workers` or `--exclude` that neither the workspace nor the catalog has; `known` to choose from.
+    case unknownWorkers([WorkerName], known: [WorkerName])
+    /// Names under `--labels` that no worker has; `known` to choose from.
+    case unknownLabels([String], known: [String])
+    /// Names under `--workers` on which the only job has no allocation; `known` to choose from.
+    case notOfJob([WorkerName], JobName, known: [WorkerName])
+    /// Allocations that were named, and that `disabled.json` disables.
+    case disabled([AllocationID])
+    /// Allocations on which a rollout began and did not end.
+    case unfinished([AllocationID])
+    /// Allocations on which nothing is deployed, or that a deploy has to start again.
+    case notDeployed([AllocationID])
+    /// The job's commands would run for what is deployed, and were changed since.
+    case otherHooks(JobName)
     /// Names under `--recover` that `--jobs` leaves out.
     case recoversOthers([JobName])
     /// `--sync-only` with allocations that have to be started.
@@ -22,11 +36,25 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownJobs(let jobs, let known):
-            return jobs.map { job in
-                let nearest = Suggestion.nearest(to: job.text, among: known.map(\.text))
-                let hint = nearest.map { "did you mean \($0)?" } ?? "the jobs are \(Self.list(known.map(\.text)))"
-                return "there is no job \(job); \(known.isEmpty ? "the workspace has none" : hint)"
-            }.joined(separator: "\n")
+            return jobs.map { Self.unknown("job", $0.text, among: known.map(\.text)) }.joined(separator: "\n")
+        case .unknownWorkers(let workers, let known):
+            return workers.map { Self.unknown("worker", $0.text, among: known.map(\.text)) }.joined(separator: "\n")
+        case .unknownLabels(let labels, let known):
+            return labels.map { Self.unknown("label", $0, among: known) }.joined(separator: "\n")
+        case .notOfJob(let workers, let job, let known):
+            return "job \(job) has no allocation on \(Self.list(workers.map(\.text))); its workers are "
+                + Self.list(known.map(\.text))
+        case .disabled(let allocations):
+            return "disabled by disabled.json: \(Self.list(allocations)); enable them there, and deploy"
+        case .unfinished(let allocations):
+            return "a rollout began and did not end on \(Self.list(allocations)): what runs there is not known.\n"
+                + "Plan with `deploy` and apply: it brings them to the workspace"
+        case .notDeployed(let allocations):
+            return "nothing is deployed and enabled on \(Self.list(allocations)).\n"
+                + "Plan with `deploy` and apply first, or leave them out with --exclude"
+        case .otherHooks(let job):
+            return "the commands of job \(job) were changed since it was deployed, and they would run for what is deployed.\n"
+                + "Plan with `deploy` and apply first, or plan from a checkout of the deployed files"
         case .recoversOthers(let jobs):
             return "--recover names \(Self.list(jobs.map(\.text))), which --jobs leaves out; name the same jobs in both"
         case .startsNeeded(let allocations):
@@ -58,4 +86,13 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     private static func list(_ names: [String]) -> String { names.listed(first: 20) }
+
+    private static func list(_ allocations: [AllocationID]) -> String { list(allocations.map(\.description)) }
+
+    private static func unknown(_ what: String, _ name: String, among known: [String]) -> String {
+        let hint =
+            Suggestion.nearest(to: name, among: known).map { "did you mean \($0)?" }
+            ?? (known.isEmpty ? "the workspace has none" : "the \(what)s are \(list(known))")
+        return "there is no \(what) \(name); \(hint)"
+    }
 }

@@ -12,6 +12,10 @@ public enum CatalogChange: Equatable, Sendable {
     /// was disabled, and what was begun or promoted last counts as what last ran there. What was begun stays unfinished:
     /// its files may be there in part.
     case stopped(AllocationID, removed: Bool)
+    /// A person has stopped it: what was promoted stays what is there, and nothing of it is unfinished any more.
+    case stoppedByHand(AllocationID)
+    /// What was promoted there was started or restarted, and nothing of it is unfinished any more.
+    case started(AllocationID)
     /// They were promoted, or baked, under a plan with a gate for them that has not passed yet.
     case gateOwed([AllocationID])
     /// The job's gate has passed on these workers.

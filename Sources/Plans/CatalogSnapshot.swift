@@ -24,6 +24,8 @@ public struct AllocationRecord: Equatable, Sendable {
         case active
         /// Stopped because it was disabled; its files are still there.
         case stopped
+        /// Stopped by a person, until somebody starts it; its files are still there.
+        case stoppedByHand = "stopped_by_hand"
         /// Stopped and its deployed files removed, or given up because its worker is gone.
         case removed
     }
@@ -60,7 +62,7 @@ public struct AllocationRecord: Equatable, Sendable {
     public var isRunning: Bool {
         switch standing {
         case .active: promoted != nil || unfinished != nil
-        case .stopped, .removed: false
+        case .stopped, .stoppedByHand, .removed: false
         }
     }
 
@@ -68,7 +70,7 @@ public struct AllocationRecord: Equatable, Sendable {
     public var isThere: Bool {
         switch standing {
         case .active: isRunning
-        case .stopped: true
+        case .stopped, .stoppedByHand: true
         case .removed: false
         }
     }
@@ -80,7 +82,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var fromState: FromState {
         FromState(
             version: promoted?.version ?? Version.none.text, content: promoted?.content,
-            unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped)
+            unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped,
+            stoppedByHand: standing == .stoppedByHand)
     }
 }
 

@@ -10,12 +10,17 @@ public struct FromState: Hashable, Sendable {
     public var unfinished: Digest?
     /// Stopped because it was disabled.
     public var stopped: Bool
+    /// Stopped by a person.
+    public var stoppedByHand: Bool
 
-    public init(version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false) {
+    public init(
+        version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false, stoppedByHand: Bool = false
+    ) {
         self.version = version
         self.content = content
         self.unfinished = unfinished
         self.stopped = stopped
+        self.stoppedByHand = stoppedByHand
     }
 }
 
@@ -32,5 +37,6 @@ extension FromState: Record, FieldValue {
         fields.optional(
             "unfinished", &unfinished, "the digest of files that were started there and neither promoted nor stopped")
         fields.flag("stopped", &stopped, "the allocation was stopped because it was disabled")
+        fields.flag("stopped_by_hand", &stoppedByHand, "a person has stopped the allocation")
     }
 }

@@ -123,7 +123,7 @@ extension HealthCheck.Check: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         var kind = kind
-        guard fields.form("type", &kind, "how the check is made") else { return }
+        guard fields.form("type", &kind, among: [kind], "how the check is made") else { return }
         if kind != self.kind { self = Self(blank: kind) }
         switch self {
         case .tcp(var port):

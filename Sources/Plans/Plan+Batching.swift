@@ -71,7 +71,7 @@ extension Plan.Batching {
     private func size(ofBatch index: Int, in phase: PhaseKind) -> Int? {
         switch phase {
         case .start: starts == 0 ? nil : max(starts, 1)
-        case .recover, .upgrade, .jobControl: max(index < first.count ? first[index] : upgrades, 1)
+        case .recover, .upgrade, .jobControl, .operation: max(index < first.count ? first[index] : upgrades, 1)
         }
     }
 

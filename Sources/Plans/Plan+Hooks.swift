@@ -91,12 +91,12 @@ extension Plan.Job {
     /// For how many allocations the hooks of an event would run; 0 where nothing of the rollout calls them.
     public func allocations(of event: HookEvent) -> Int {
         switch event {
-        case .preDeploy: phases.isEmpty ? 0 : active.count
+        case .preDeploy: phases.isEmpty || isOperated ? 0 : active.count
         case .healthCheck: healthCheck == nil ? 0 : active.count
-        case .postDeploy, .cli: active.count
+        case .postDeploy, .cli: isOperated ? 0 : active.count
         case .jobControl: isJobControl ? phases.reduce(0) { $0 + $1.batches.joined().count } : 0
         case .afterAllocationStarted:
-            isJobControl ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
+            isJobControl || isOperated ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
         // Stops belong to no job's rollout: they may be of a job that is gone.
         case .afterAllocationStopped: 0
         }

@@ -116,8 +116,11 @@ extension Plan.Job {
     /// Whether commands of the event `job_control` do what Makefile targets do for other jobs.
     public var isJobControl: Bool { !hooks(.jobControl).isEmpty }
 
+    /// Whether the job's part of the plan runs a target on what is deployed, and deploys nothing.
+    public var isOperated: Bool { phases.contains { $0.kind == .operation } }
+
     /// Whether something is run for an entry, besides moving its files.
-    public func runs(_ entry: Plan.Entry) -> Bool { isJobControl || entry.action.target != nil }
+    public func runs(_ entry: Plan.Entry) -> Bool { isJobControl || entry.action != .sync }
 
     /// Whether a gate follows a batch with this entry.
     func isGated(_ entry: Plan.Entry) -> Bool { runs(entry) || entry.gate != nil }
@@ -152,7 +155,7 @@ extension Plan.Job: Record, FieldValue {
             batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(), gateFirst: false, phases: [],
             healthCheck: nil)
     }
-    private static let targets = LifecycleAction.allCases.filter { $0.target != nil }
+    static let targets = LifecycleAction.allCases.filter { $0.target != nil }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "the name")

@@ -48,9 +48,10 @@ extension Plan.Phase: Record, FieldValue {
     static let meaning = "A part of a job's rollout, in batches."
     static let style = Emitter.Style.block
     static let blank = Plan.Phase(kind: .upgrade, batches: [], gate: .none)
+    private static let kinds = PhaseKind.allCases.filter { $0 != .operation }
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("phase", &kind, "the kind of phase")
+        fields.required("phase", &kind, .word(Self.kinds), "the kind of phase")
         fields.required("batches", &batches, "the entries of one batch run at the same time")
         fields.required("gate", &gate, "when the health check is asked")
     }
@@ -60,8 +61,10 @@ extension Plan.Entry: Record, FieldValue {
     static let title = "entry"
     static let meaning = "One allocation in one batch."
     static var blank: Plan.Entry { Plan.Entry(worker: .blank, action: .sync, reason: .forced, from: "") }
-    private static let actions = LifecycleAction.allCases.filter { $0 != .stop }
-    private static let reasons = Reason.allCases.filter { $0 != .disabled && $0 != .removed }
+    private static let actions = LifecycleAction.allCases.filter { $0.phase != nil }
+    private static let reasons = Reason.allCases.filter {
+        $0 != .disabled && $0 != .removed && $0 != .requested
+    }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("worker", &worker, "the worker")

@@ -74,21 +74,27 @@ extension Plan: Record, FieldValue {
     static let blank = Plan(
         fleet: Fleet(bucket: "", transport: .local, workerRoot: "/", workers: []), base: .blank, policy: .blank,
         work: .deploy(.init()))
+    static var forms: [Plan] {
+        [PlanKind.deploy, .restart].map { kind in
+            var form = blank
+            form.work = Work(blank: kind)
+            return form
+        }
+    }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.constant("plan_format", .int(Plan.format), "the version of this format")
         var kind = work.kind
-        fields.required(
-            "kind", &kind, "`deploy`, or `job_command` for a plan that runs one command of one job")
+        guard fields.form("kind", &kind, among: work.kindsWithSameFields, "what the plan is for") else { return }
         if kind != work.kind { work = Work(blank: kind) }
         fleet.visit(&fields)
         fields.required("base", &base, "what the plan was made with")
-        work.body.visitOptions(&fields)
+        work.visitOptions(&fields)
         fields.required("policy", &policy, "how the run behaves")
         fields.required("window", &window, .orNull(RecordType()), "when the run may start batches; `null` means always")
-        work.body.visitSummary(&fields)
+        work.visitSummary(&fields)
         fields.required("workers", &fleet.workers, "every worker that the plan changes or checks")
-        work.body.visitActions(&fields)
+        work.visitActions(&fields)
         fields.optional("facts", &facts, "values for hooks; only if the plan has hooks")
     }
 

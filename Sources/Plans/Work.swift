@@ -4,12 +4,14 @@ public import Model
 public enum Work: Equatable, Sendable {
     case deploy(Deploy)
     case jobCommand(JobCommand)
+    case operation(Operation)
 
     /// Work with nothing to do.
     init(blank kind: PlanKind) {
         switch kind {
         case .deploy: self = .deploy(Deploy())
         case .jobCommand: self = .jobCommand(JobCommand())
+        case .restart, .start, .stop, .runTarget: self = .operation(Operation(blank: kind))
         }
     }
 
@@ -18,6 +20,15 @@ public enum Work: Equatable, Sendable {
         switch self {
         case .deploy: .deploy
         case .jobCommand: .jobCommand
+        case .operation(let operation): operation.verb.kind
+        }
+    }
+
+    /// The kinds whose files have the same fields as this one's.
+    var kindsWithSameFields: [PlanKind] {
+        switch self {
+        case .deploy, .jobCommand: [.deploy, .jobCommand]
+        case .operation: [.restart, .start, .stop, .runTarget]
         }
     }
 
@@ -26,31 +37,74 @@ public enum Work: Equatable, Sendable {
         switch self {
         case .deploy(let deploy): .deploy(deploy.options)
         case .jobCommand(let command): .jobCommand(command.job.job, command: command.command)
+        case .operation(let operation): .operation(operation.verb, operation.options)
         }
     }
 
-    /// The contents, as they are in the file. A job command has the form of a deploy there.
+    /// The contents, as they are in the file. What is no deploy has the form of one here, so that everything that goes
+    /// through waves finds them in one place.
     package var body: Deploy {
         get {
             switch self {
             case .deploy(let deploy): deploy
             case .jobCommand(let command): command.body
+            case .operation(let operation): operation.body
             }
         }
         set {
             switch self {
             case .deploy: self = .deploy(newValue)
             case .jobCommand: self = .jobCommand(JobCommand(body: newValue))
+            case .operation(var operation):
+                operation.body = newValue
+                self = .operation(operation)
             }
         }
     }
 
     /// Whether the contents are sound, and belong to this kind.
     func check(_ plan: Plan, _ report: RecordReport) {
-        body.check(plan.fleet, report)
         switch self {
-        case .deploy(let deploy): deploy.checkKind(report)
-        case .jobCommand(let command): command.checkKind(report)
+        case .deploy(let deploy):
+            deploy.check(plan.fleet, report)
+            deploy.checkKind(report)
+        case .jobCommand(let command):
+            command.body.check(plan.fleet, report)
+            command.checkKind(report)
+        case .operation(let operation):
+            operation.body.check(plan.fleet, report, isReversed: operation.verb.isReversed)
+            operation.checkKind(report)
+        }
+    }
+}
+
+// MARK: Fields
+
+extension Work {
+    mutating func visitOptions(_ fields: inout some Fields) {
+        switch self {
+        case .deploy, .jobCommand: body.visitOptions(&fields)
+        case .operation(var operation):
+            operation.visitOptions(&fields)
+            self = .operation(operation)
+        }
+    }
+
+    mutating func visitSummary(_ fields: inout some Fields) {
+        switch self {
+        case .deploy, .jobCommand: body.visitSummary(&fields)
+        case .operation(var operation):
+            operation.visitSummary(&fields)
+            self = .operation(operation)
+        }
+    }
+
+    mutating func visitActions(_ fields: inout some Fields) {
+        switch self {
+        case .deploy, .jobCommand: body.visitActions(&fields)
+        case .operation(var operation):
+            operation.visitActions(&fields)
+            self = .operation(operation)
         }
     }
 }
@@ -61,6 +115,8 @@ public enum PlanRequest: Equatable, Sendable {
     case deploy(Plan.Options)
     /// To run a command of a job, once for each active allocation.
     case jobCommand(JobName, command: String)
+    /// To run a target on what is deployed.
+    case operation(Operation.Verb, Operation.Options)
 }
 
 extension Plan {
@@ -76,6 +132,14 @@ extension Plan {
     public var waves: [Wave] { work.body.waves }
     /// Counted from the rest.
     public var summary: Summary { work.body.summary }
+    /// Allocations that a person has stopped, and that the plan leaves so; by job.
+    public var stoppedByHand: [Named<[WorkerName]>] {
+        switch work {
+        case .deploy(let deploy): deploy.stoppedByHand
+        case .operation(let operation): operation.stopped
+        case .jobCommand: []
+        }
+    }
     /// Whether the plan changes nothing and probes nothing.
     public var isEmpty: Bool { renames.isEmpty && reconcile.isEmpty && waves.isEmpty }
 }

@@ -140,7 +140,7 @@ struct StopGroup {
             switch stop.reason {
             case .removed: "; deployed files go, data and logs stay"
             case .disabled, .firstDeploy, .reEnabled, .unfinished, .forced, .globMatched, .contentChanged,
-                .versionChanged:
+                .versionChanged, .stoppedByHand, .requested:
                 ""
             }
         return Wording.reason(stop.reason) + (stop.isMakefileOptional ? "; by its Makefile where it has one" : "")

@@ -28,7 +28,7 @@ public enum JSONReview {
             ("transport", .string(plan.fleet.transport.rawValue)),
             ("worker_root", .string(plan.fleet.workerRoot)),
             ("catalog_revision", .int(plan.base.catalogRevision)),
-            ("options", options(plan.work.body.options)),
+            ("options", options(plan.work)),
             (
                 "policy",
                 .object([
@@ -43,6 +43,8 @@ public enum JSONReview {
             ("changes_something", .bool(!plan.isEmpty)),
             ("workers", .array(plan.fleet.workers.map(worker))),
             ("renames", .array(plan.renames.map(rename))),
+            ("excluded", leftOut(plan.work.body.excluded)),
+            ("stopped_by_hand", leftOut(plan.stoppedByHand)),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
             (
@@ -70,11 +72,20 @@ public enum JSONReview {
 
     private static func names<Kind>(_ names: [Name<Kind>]) -> JSON { .array(names.map { .string($0.text) }) }
 
-    private static func options(_ options: Plan.Options) -> JSON {
-        .object([
+    private static func options(_ work: Work) -> JSON {
+        if case .operation(let operation) = work { return operation.optionsJSON }
+        let options = work.body.options
+        return .object([
             ("jobs", names(options.jobs)), ("force", .bool(options.force)), ("sync_only", .bool(options.syncOnly)),
             ("recover", names(options.recover)), ("max_unreachable", .optional(options.maxUnreachable?.text)),
+            ("workers", names(options.selection.workers)), ("labels", .array(options.selection.labels.map(JSON.string))),
+            ("exclude", names(options.selection.exclude)), ("include_stopped", .bool(options.includeStopped)),
         ])
+    }
+
+    /// Allocations that the plan leaves as they are, by job.
+    private static func leftOut(_ allocations: [Plan.Named<[WorkerName]>]) -> JSON {
+        .object(allocations.map { ($0.name, names($0.value)) })
     }
 
     private static func summary(_ summary: Plan.Summary) -> JSON {
@@ -143,6 +154,7 @@ public enum JSONReview {
         .object([
             ("version", .string(state.version)), ("content", .optional(state.content?.description)),
             ("unfinished", .optional(state.unfinished?.description)), ("stopped", .bool(state.stopped)),
+            ("stopped_by_hand", .bool(state.stoppedByHand)),
         ])
     }
 

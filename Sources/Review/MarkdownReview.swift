@@ -121,6 +121,7 @@ public struct MarkdownReview {
     // MARK: Parts
 
     private mutating func writeTable() {
+        if case .operation = plan.work { return writeOperationTable() }
         out += "| wave | job | version | start | restart | reload | sync |\n|---|---|---|---:|---:|---:|---:|\n"
         var rows = 0
         for wave in plan.waves {
@@ -139,6 +140,18 @@ public struct MarkdownReview {
             }
         }
         if rows > Self.fewRows { out += "\nand \(Wording.count(rows - Self.fewRows, "more job"))\n" }
+        out += "\n"
+    }
+
+    private mutating func writeOperationTable() {
+        out += "| wave | job | version | allocations | batches |\n|---|---|---|---:|---:|\n"
+        let jobs = plan.waves.flatMap { wave in wave.jobs.map { (wave.deploymentSequence, $0) } }
+        for (sequence, job) in jobs.prefix(Self.fewRows) {
+            let batches = job.phases.flatMap(\.batches)
+            out += "| \(sequence) | \(Escaping.code(job.job.text)) | \(job.versionsPhrase.markdown) | "
+            out += "\(batches.joined().count) | \(batches.count) |\n"
+        }
+        if jobs.count > Self.fewRows { out += "\nand \(Wording.count(jobs.count - Self.fewRows, "more job"))\n" }
         out += "\n"
     }
 

@@ -34,6 +34,7 @@ extension Plan {
             + fleet.reachPhrases.map { HeadFact(phrase: $0) }
         facts[facts.count - 1].details += fleet.addressPhrases
         if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
+        facts.insert(contentsOf: leftOutFacts, at: flags.isEmpty ? 1 : 2)
         return facts
     }
 
@@ -51,6 +52,30 @@ extension Plan {
     }
 
     private static let shownRenames = 100
+
+    /// What the plan leaves as it is, although somebody may expect otherwise.
+    private var leftOutFacts: [HeadFact] {
+        var facts: [HeadFact] = []
+        func add(_ allocations: [Named<[WorkerName]>], _ title: (String) -> Phrase) {
+            let count = allocations.reduce(0) { $0 + $1.value.count }
+            if count == 0 { return }
+            var fact = HeadFact(phrase: title(Wording.count(count, "allocation")))
+            fact.details = allocations.map { "\($0.name) on \(WorkerList.phrase($0.value))" }
+            facts.append(fact)
+        }
+        switch work {
+        case .deploy(let deploy):
+            add(deploy.excluded) {
+                "\(own: $0) would change and stay as they are, since the options leave out their workers"
+            }
+            add(deploy.stoppedByHand) {
+                "\(own: $0) stopped by a person stay as they are (`--include-stopped` starts them)"
+            }
+        case .operation(let operation): add(operation.stopped) { "\(own: $0) stopped by a person stay stopped" }
+        case .jobCommand: break
+        }
+        return facts
+    }
 }
 
 extension Fleet {
@@ -107,9 +132,29 @@ extension PlanRequest {
             if options.syncOnly { flags.append("--sync-only") }
             if !options.recover.isEmpty { flags.append("--recover " + options.recover.map { "\($0)" }.list(",")) }
             if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
-            return flags
+            if options.includeStopped { flags.append("--include-stopped") }
+            return flags + options.selection.flags
         case .jobCommand: return []
+        case .operation(let verb, let options):
+            var flags: [Phrase] = ["\(options.jobs.map { "\($0)" }.list(","))"]
+            if let target = verb.namedTarget { flags.append("--target \(target)") }
+            if let batch = options.batch { flags.append("--batch \(own: batch.text)") }
+            if !options.hasGate { flags.append("--no-gate") }
+            if options.allowsDrift { flags.append("--allow-drift") }
+            if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
+            return flags + options.selection.flags
         }
+    }
+}
+
+extension Plan.Selection {
+    /// The flags with which the workers were chosen.
+    fileprivate var flags: [Phrase] {
+        var flags: [Phrase] = []
+        if !workers.isEmpty { flags.append("--workers " + workers.map { "\($0)" }.list(first: 20)) }
+        if !labels.isEmpty { flags.append("--labels " + labels.map { "\($0)" }.list(",")) }
+        if !exclude.isEmpty { flags.append("--exclude " + exclude.map { "\($0)" }.list(first: 20)) }
+        return flags
     }
 }
 
@@ -158,6 +203,7 @@ extension Plan.Job {
     var versionsPhrase: Phrase {
         let old = oldVersions
         if old.isEmpty || old == [version] { return "\(version)" }
+        if isOperated { return old.map { "\($0)" as Phrase }.list(first: 4) }
         return "\(old.map { "\($0)" as Phrase }.list(first: 4)) -> \(version)"
     }
 
@@ -175,6 +221,9 @@ extension Plan.Phase {
             case .recover: "recover"
             case .start: "start"
             case .upgrade: "upgrade"
+            case .operation where job.isJobControl:
+                "\(job.hooks(.jobControl).map { "\($0.command)" }.list(", then ")) with the target's name,"
+            case .operation: "the target runs"
             case .jobControl:
                 "rolled out by \(job.hooks(.jobControl).map { "\($0.command)" }.list(", then ")) in place of Makefile "
                     + "targets,"

@@ -26,7 +26,7 @@ extension PlanKind {
     /// Whether anything is pushed to workers or run there by the plan itself.
     fileprivate var touchesWorkers: Bool {
         switch self {
-        case .deploy: true
+        case .deploy, .restart, .start, .stop, .runTarget: true
         case .jobCommand: false
         }
     }

@@ -15,6 +15,7 @@ enum Wording {
         switch reason {
         case .firstDeploy: "first deploy"
         case .reEnabled: "enabled again"
+        case .stoppedByHand: "a person had stopped it"
         case .unfinished: "unfinished before"
         case .forced: "forced"
         case .globMatched: "restart glob matched"
@@ -22,13 +23,14 @@ enum Wording {
         case .versionChanged: "version changed"
         case .disabled: "disabled"
         case .removed: "removed"
+        case .requested: "asked for"
         }
     }
 
     static func part(_ action: LifecycleAction) -> Style.Part {
         switch action {
         case .start: .start
-        case .restart, .reload, .sync: .change
+        case .restart, .reload, .sync, .run: .change
         case .stop: .stop
         }
     }
@@ -36,7 +38,7 @@ enum Wording {
     static func symbol(_ action: LifecycleAction) -> String {
         switch action {
         case .start: "+"
-        case .restart, .reload, .sync: "~"
+        case .restart, .reload, .sync, .run: "~"
         case .stop: "-"
         }
     }
@@ -48,6 +50,7 @@ enum Wording {
         case .restart: "R"
         case .reload: "L"
         case .sync: "S"
+        case .run: "T"
         case .stop: "×"
         }
     }
@@ -77,6 +80,7 @@ extension Plan {
         case .jobCommand:
             let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.allocations(of: .cli) }
             return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
+        case .restart, .start, .stop, .runTarget: return operationLine ?? ""
         }
         var parts: [String] = []
         if !renames.isEmpty { parts.append("\(Wording.count(renames.count, "worker")) renamed") }
@@ -89,5 +93,26 @@ extension Plan {
         if rest > 0 { parts.append("\(Wording.count(rest, "job")) to complete") }
         let what = parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
         return "Plan: \(what); \(summary.unchanged) unchanged."
+    }
+}
+
+extension Plan {
+    /// `Plan: restart 6 allocations of 2 jobs, in 4 batches.`
+    private var operationLine: String? {
+        guard case .operation(let operation) = work else { return nil }
+        let what =
+            switch operation.verb {
+            case .restart: "restart"
+            case .start: "start what does not run of"
+            case .stop: "stop"
+            case .target(let name): "run the target `\(name)` on"
+            }
+        let counts = operation.summary
+        let left = operation.stopped.reduce(0) { $0 + $1.value.count }
+        let rest = left == 0 ? "" : " \(Wording.count(left, "allocation stays", "allocations stay")) stopped by a person."
+        if counts.allocations == 0 { return "Plan: nothing to do." + rest }
+        let jobs = waves.reduce(0) { $0 + $1.jobs.count }
+        return "Plan: \(what) \(Wording.count(counts.allocations, "allocation")) of \(Wording.count(jobs, "job")), "
+            + "in \(Wording.count(counts.batches, "batch", "batches"))." + rest
     }
 }

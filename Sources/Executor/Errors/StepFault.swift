@@ -47,6 +47,8 @@ enum StepFault: Sendable {
     case hooksNotReady
     case unbegun(Unbegun)
     case nothingToStop
+    /// What was to be started is healthy.
+    case runsAlready
     case exit(status: Int)
     case timedOut(Place, seconds: Int64)
     case hung(Place, seconds: Int64)
@@ -80,6 +82,7 @@ extension StepFault {
         case notPrepared = "not_prepared"
         case notBegun = "not_begun"
         case nothingToStop = "nothing_to_stop"
+        case runsAlready = "runs_already"
         case exitStatus = "exit_status"
         case timedOut = "timed_out"
         case hung
@@ -114,6 +117,7 @@ extension StepFault {
         case .notPrepared, .hooksNotReady: .notPrepared
         case .unbegun: .notBegun
         case .nothingToStop: .nothingToStop
+        case .runsAlready: .runsAlready
         case .exit: .exitStatus
         case .timedOut: .timedOut
         case .hung: .hung
@@ -164,6 +168,7 @@ extension StepFault: CustomStringConvertible {
         case .unbegun(.closed): "closed before it began"
         case .unbegun(.refused(let reason)): "it did not begin: \(Self.text(reason))"
         case .nothingToStop: "nothing of the job is there that could be stopped"
+        case .runsAlready: "it runs already: its health check passes"
         case .exit(let status): Self.text(exitStatus: status)
         case .timedOut(let place, let seconds): "ended on \(place.text), its limit of \(seconds) s was up"
         case .hung(let place, let seconds):

@@ -54,8 +54,8 @@ package struct Recorder: Sendable {
     ///
     /// - Parameter changes: what follows from what was found, beside what follows from the plan.
     func end(
-        _ step: StepIndex, attempt: Int, state: StepState, exitStatus: Int? = nil, detail: String? = nil,
-        output: StepOutput? = nil, changes: [CatalogChange] = []
+        _ step: StepIndex, attempt: Int, state: StepState, exitStatus: Int? = nil, code: String? = nil,
+        detail: String? = nil, output: StepOutput? = nil, changes: [CatalogChange] = []
     ) async throws {
         let content = graph.steps[step]
         try await commit(
@@ -63,8 +63,8 @@ package struct Recorder: Sendable {
                 run: run.id, at: clock.now(),
                 steps: [
                     .outcome(
-                        step: content.id, attempt: attempt, state: state, exitStatus: exitStatus, detail: detail,
-                        output: output)
+                        step: content.id, attempt: attempt, state: state, exitStatus: exitStatus, code: code,
+                        detail: detail, output: output)
                 ], changes: changes + (state == .succeeded ? content.task.rules.changesAtSuccess : [])))
     }
 

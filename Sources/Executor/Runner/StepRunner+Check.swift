@@ -54,6 +54,7 @@ extension StepRunner {
         switch graph.rules(step).precondition {
         case .files(let push): return await driftOfFiles(push, step, allocation, session, isStaging: isStaging)
         case .makefile(let stop): return await driftOfMakefile(stop, step, session, isStaging: isStaging)
+        case .promoted(let allocation): return await drift(from: allocation, step, session, isStaging: isStaging)
         case nil: return []
         }
     }
@@ -86,6 +87,31 @@ extension StepRunner {
         return await facts([path], of: allocation, request, session)
     }
 
+    /// A target by itself runs with the files that are there, which have to be those that were promoted.
+    private func drift(
+        from allocation: OperatedAllocation, _ step: StepIndex, _ session: WorkerSession, isStaging: Bool
+    ) async -> [StaleFact] {
+        guard !allocation.allowsDrift, let content = allocation.from?.content,
+            let files = try? workerEntries(store.tree(content))
+        else {
+            if isStaging { await ask(step, session) }
+            return []
+        }
+        let job = allocation.work.job
+        var request = PushRequest(
+            job: job.job.text, target: files, base: files, changedByService: job.changedByService,
+            timeout: .seconds(job.timeouts.push)
+        ) { _ in .empty }
+        let report: PushReport
+        do {
+            report = try await session.compare(&request)
+        } catch {
+            if isStaging { noteSilence(of: step, error) }
+            return []
+        }
+        return await facts(of: report, allocation.allocation, request, session)
+    }
+
     /// What somebody has changed on the worker of a push. Where that is nothing and its batch is the next, the files already
     /// wait beside the job: one look at the worker serves both.
     private func driftOfFiles(
@@ -105,6 +131,13 @@ extension StepRunner {
             return []
         }
         compared.note(step, restored: request.restored, isStaged: isStaging && report == .asPlanned)
+        return await facts(of: report, allocation, request, session)
+    }
+
+    /// What a comparison of files has found.
+    private func facts(
+        of report: PushReport, _ allocation: AllocationID, _ request: PushRequest, _ session: WorkerSession
+    ) async -> [StaleFact] {
         if case .altered(let reason) = report {
             return [
                 StaleFact(

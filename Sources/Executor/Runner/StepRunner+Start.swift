@@ -45,7 +45,7 @@ extension StepRunner {
             guard let ending else { continue }
             try await recorder.end(
                 index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
-                detail: ending.detail, output: ending.output)
+                code: ending.fault?.code.rawValue, detail: ending.detail, output: ending.output)
             recorder.observe(
                 .stepEnded(graph.steps[index], ending, milliseconds: 0))
         }

@@ -23,7 +23,8 @@ extension StepRunner {
             attempt in
             request(target, index, attempt)
         } prepare: { attempt in
-            await pushAgain(before: index, attempt: attempt)
+            if let ending = await startedAlready(target) { return ending }
+            return await pushAgain(before: index, attempt: attempt)
         }
         return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
@@ -31,6 +32,25 @@ extension StepRunner {
     /// The end of an opening in which a worker may find that its time is over: clocks are compared in whole seconds, and
     /// words take their time.
     private static let lastSeconds = Duration.seconds(5)
+
+    /// The end of a start by itself whose allocation runs already, by the job's health check; nil for anything else. What a
+    /// person has stopped is started without asking.
+    private func startedAlready(_ target: Target) async -> Ending? {
+        guard case .operation(let allocation) = target.purpose, allocation.verb == .start,
+            allocation.from?.stoppedByHand == false, let health = allocation.work.job.healthCheck,
+            !health.checks.isEmpty
+        else { return nil }
+        let worker = allocation.entry.worker
+        let version = allocation.from?.version ?? Version.none.text
+        let probe = HealthProbe(
+            job: allocation.work.job, health: health, run: recorder.run,
+            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks, version: { _ in version })
+        let gate = probe.gate(over: [(worker, pool.address(worker) ?? worker.text)], isSingle: true)
+        guard (try? await gate.pass(clock: recorder.clock) { _, _ in }) == .some(nil) else { return nil }
+        var ending = Ending.succeeded
+        ending.fault = .runsAlready
+        return ending
+    }
 
     /// Something that is run once under a receipt.
     struct AttemptTask {
@@ -325,13 +345,13 @@ extension StepRunner {
         return AttemptRequest(
             id: recorder.attemptID(index, attempt),
             action: .target(
-                target.action.target ?? target.action.rawValue, isMakefileOptional: target.isMakefileOptional),
+                target.name, isMakefileOptional: target.isMakefileOptional),
             job: step.job.text,
             environment: [
                 "ALLOCATION_IP": step.worker.flatMap(pool.address) ?? "",
                 "CURRENT_VERSION": current,
                 "JOB": step.job.text,
-                "NEW_VERSION": target.job?.version ?? current,
+                "NEW_VERSION": target.release?.version ?? current,
             ], timeout: .seconds(target.timeout),
             tailLimit: Self.outputLimit)
     }

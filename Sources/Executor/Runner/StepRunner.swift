@@ -125,7 +125,7 @@ package struct StepRunner: Sendable {
         if !ending.isOpen {
             try await recorder.end(
                 index, attempt: attempt, state: ending.state, exitStatus: ending.exitStatus,
-                detail: ending.detail, output: ending.output, changes: ending.changes)
+                code: ending.fault?.code.rawValue, detail: ending.detail, output: ending.output, changes: ending.changes)
             try await hookEnded(index, attempt: attempt)
         }
         if ending.outcome == .succeeded { endings.note(index) }

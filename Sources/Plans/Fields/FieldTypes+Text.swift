@@ -107,6 +107,13 @@ struct TextFormat: Sendable {
                 ? nil : "`script` is the command's name, with one of the endings that scripts have"
         })
 
+    /// A target of a Makefile, as Maand takes one.
+    static let target = TextFormat(
+        words: "the name of a target", pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
+        problem: {
+            TargetName.isValid($0) ? nil : "the name of a target is letters, digits and `_.-`, and begins with a letter or digit"
+        })
+
     static let zone = TextFormat(
         words: "the name of a zone", pattern: "^[A-Za-z0-9_+/-]{1,64}$", note: "such as Europe/Berlin",
         problem: { ZoneDatabase.isName($0) ? nil : "this cannot be the name of a zone" })

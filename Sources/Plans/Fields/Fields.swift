@@ -17,9 +17,10 @@ protocol Fields {
 
     /// A word that decides which other fields there are.
     ///
+    /// - Parameter among: the words with the same fields as `value`.
     /// - Returns: false if it could not be read. Then nothing can be said of the others, and they are not visited.
     mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
-        _ name: String, _ value: inout Word, _ meaning: String
+        _ name: String, _ value: inout Word, among: [Word], _ meaning: String
     ) -> Bool
 
     /// A field that always has this value.
@@ -43,7 +44,7 @@ extension Fields {
     func isThere(_ name: String) -> Bool? { nil }
 
     mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
-        _ name: String, _ value: inout Word, _ meaning: String
+        _ name: String, _ value: inout Word, among: [Word], _ meaning: String
     ) -> Bool {
         required(name, &value, WordType(), meaning)
         return true

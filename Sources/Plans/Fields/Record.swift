@@ -84,7 +84,7 @@ private struct RecordReading: Fields {
     var isAbandoned = false
 
     mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
-        _ name: String, _ value: inout Word, _ meaning: String
+        _ name: String, _ value: inout Word, among: [Word], _ meaning: String
     ) -> Bool {
         let word = map.required(name).flatMap { WordType<Word>().read($0, reader) }
         if let word { value = word }

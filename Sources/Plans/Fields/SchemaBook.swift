@@ -118,9 +118,13 @@ private struct FieldDescription: Fields {
     }
 
     mutating func form<Word: RawRepresentable<String> & CaseIterable & Equatable>(
-        _ name: String, _ value: inout Word, _ meaning: String
+        _ name: String, _ value: inout Word, among: [Word], _ meaning: String
     ) -> Bool {
-        constant(name, .string(value.rawValue), meaning)
+        if among.count == 1 {
+            constant(name, .string(value.rawValue), meaning)
+        } else {
+            required(name, &value, WordType(allowed: among), meaning)
+        }
         return true
     }
 

@@ -3,9 +3,10 @@ internal import Model
 /// Whether the work says one thing: every reference resolves, every allocation acts at most once, actions stand in the phase
 /// where they belong, and the summary counts what is there. So nothing that uses a plan has to check it again.
 extension Deploy {
-    func check(_ fleet: Fleet, _ report: RecordReport) {
+    /// - Parameter isReversed: jobs come before those that they demand.
+    func check(_ fleet: Fleet, _ report: RecordReport, isReversed: Bool = false) {
         renames.check(fleet, report)
-        var soundness = Soundness(fleet, report)
+        var soundness = Soundness(fleet, report, isReversed: isReversed)
         for stop in reconcile { soundness.act(stop.allocation, "reconcile") }
         checkStopHooks(report)
         soundness.check(waves)
@@ -35,10 +36,12 @@ private struct Soundness {
     private let report: RecordReport
     private let known: Set<WorkerName>
     private let removed: Set<WorkerName>
+    private let isReversed: Bool
     private var acting: Set<AllocationID> = []
 
-    init(_ fleet: Fleet, _ report: RecordReport) {
+    init(_ fleet: Fleet, _ report: RecordReport, isReversed: Bool) {
         self.report = report
+        self.isReversed = isReversed
         known = Set(fleet.workers.map(\.worker))
         removed = Set(fleet.workers.lazy.filter(\.isRemoved).map(\.worker))
     }
@@ -55,8 +58,10 @@ private struct Soundness {
         let planned = Set(waves.flatMap(\.jobs).map(\.job))
         var jobs = Set<JobName>()
         var lastSequence = -1
-        for wave in waves {
-            if wave.deploymentSequence <= lastSequence { error("the waves do not ascend by `deployment_seq`") }
+        for wave in isReversed ? waves.reversed() : waves {
+            if wave.deploymentSequence <= lastSequence {
+                error("the waves do not \(isReversed ? "descend" : "ascend") by `deployment_seq`")
+            }
             lastSequence = wave.deploymentSequence
             let lower = jobs
             for job in wave.jobs {
@@ -130,6 +135,7 @@ private struct Soundness {
                 error("\(job.job): a phase has a gate, and the job no health check")
             }
         }
+        if kinds == [.operation] { return }
         if kinds.contains(.jobControl) ? !job.isJobControl : job.isJobControl && kinds != [.recover] {
             error("\(job.job): the phase job_control and hooks of that event belong together")
         }
@@ -148,6 +154,8 @@ extension PhaseKind {
         switch self {
         case .recover, .jobControl: action != .stop
         case .start, .upgrade: action.phase == self
+        // Which one follows from the kind of the plan.
+        case .operation: action != .sync
         }
     }
 }

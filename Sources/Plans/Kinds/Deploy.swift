@@ -15,11 +15,16 @@ public struct Deploy: Equatable, Sendable {
     public var stopHooks: [Plan.StopHooks]
     /// Ascending by `deploymentSequence`.
     public var waves: [Plan.Wave]
+    /// Allocations that a person has stopped, and that stay so; by job.
+    public var stoppedByHand: [Plan.Named<[WorkerName]>]
+    /// Allocations that would act, and that the options leave out; by job.
+    public var excluded: [Plan.Named<[WorkerName]>]
 
     /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
     public init(
         options: Plan.Options = .init(), unchanged: Int = 0, renames: [Plan.Rename] = [], reconcile: [Plan.Stop] = [],
-        stopHooks: [Plan.StopHooks] = [], waves: [Plan.Wave] = []
+        stopHooks: [Plan.StopHooks] = [], waves: [Plan.Wave] = [], stoppedByHand: [Plan.Named<[WorkerName]>] = [],
+        excluded: [Plan.Named<[WorkerName]>] = []
     ) {
         self.options = options
         self.summary = .init(reconcile: reconcile, waves: waves, unchanged: unchanged)
@@ -27,6 +32,8 @@ public struct Deploy: Equatable, Sendable {
         self.reconcile = reconcile
         self.stopHooks = stopHooks
         self.waves = waves
+        self.stoppedByHand = stoppedByHand
+        self.excluded = excluded
     }
 }
 
@@ -43,16 +50,22 @@ extension Plan {
         public var recover: [JobName]
         /// In the place of what the manifests say of `rollout.max_unreachable`.
         public var maxUnreachable: HostCount?
+        /// The workers on which anything may be done.
+        public var selection: Selection
+        /// Whether allocations that a person has stopped are started.
+        public var includeStopped: Bool
 
         public init(
             jobs: [JobName] = [], force: Bool = false, syncOnly: Bool = false, recover: [JobName] = [],
-            maxUnreachable: HostCount? = nil
+            maxUnreachable: HostCount? = nil, selection: Selection = .init(), includeStopped: Bool = false
         ) {
             self.jobs = jobs
             self.force = force
             self.syncOnly = syncOnly
             self.recover = recover
             self.maxUnreachable = maxUnreachable
+            self.selection = selection
+            self.includeStopped = includeStopped
         }
     }
 
@@ -139,6 +152,13 @@ extension Deploy {
         fields.optional("renames", &renames, default: [], "workers with a new name; only if there are any")
         fields.required("reconcile", &reconcile, "stops before the first wave")
         fields.optional("stop_hooks", &stopHooks, default: [], "hooks that run after stops; only if there are any")
+        fields.optional(
+            "excluded", &excluded, WorkersOfJobs.all, default: [],
+            "allocations that stay as they are, although they differ from the workspace: the options leave out their workers; "
+                + "only if there are any")
+        fields.optional(
+            "stopped_by_hand", &stoppedByHand, WorkersOfJobs.all, default: [],
+            "allocations that a person has stopped, and that stay as they are; only if there are any")
         fields.required("waves", &waves, "waves in ascending order")
     }
 }
@@ -155,7 +175,12 @@ extension Plan.Options: Record, FieldValue {
         fields.optional("recover", &recover, default: [], "the jobs of `--recover`; only if it was given")
         fields.optional(
             "max_unreachable", &maxUnreachable, "the value of `--max-unreachable`; only if it was given")
+        selection.visit(&fields)
+        fields.flag(
+            "include_stopped", &includeStopped, "`--include-stopped`: what a person has stopped is started")
     }
+
+    func check(_ report: RecordReport) { selection.check(report) }
 }
 
 extension Plan.Summary: Record, FieldValue {

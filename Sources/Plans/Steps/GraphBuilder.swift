@@ -30,12 +30,22 @@ struct GraphBuilder {
     ///
     /// - Parameter order: the one that hooks have set; nil for the plan's.
     mutating func unit(of work: JobWork, level: Int, _ order: [WorkerName]?) -> StepGraph.Unit {
-        var unit = StepGraph.Unit(work: work, level: level)
+        var unit = StepGraph.Unit(work: work, level: level, demands: demands(of: work.job))
         switch plan.work {
         case .deploy: addDeploy(of: work, order, to: &unit)
         case .jobCommand: addHooks(.cli, of: work, order, to: &unit)
+        case .operation(let operation): add(operation, of: work, to: &unit)
         }
         return unit
+    }
+
+    private func demands(of job: Plan.Job) -> [JobName] {
+        switch plan.work {
+        case .deploy, .jobCommand: return job.demands
+        case .operation(let operation):
+            guard operation.verb.isReversed else { return job.demands }
+            return plan.waves.flatMap(\.jobs).filter { $0.demands.contains(job.job) }.map(\.job)
+        }
     }
 
     /// Adds a step, unless the unit that is built again has it.
@@ -69,7 +79,7 @@ struct GraphBuilder {
     /// Consecutive stops of one job are carried out in parallel; another job's stops wait for them, since the planner lists
     /// dependents before what they demand.
     private mutating func stops() -> StepGraph.Unit {
-        var unit = StepGraph.Unit(work: nil, level: -1)
+        var unit = StepGraph.Unit(work: nil, level: -1, demands: [])
         var rest = plan.reconcile[...]
         while let job = rest.first?.allocation.job {
             let stops = rest.prefix { $0.allocation.job == job }

@@ -77,6 +77,48 @@ public final class Deployment: Sendable {
     }
 }
 
+/// An allocation on which the plan runs a target, with the files that are deployed.
+public final class OperatedAllocation: Sendable {
+    public let work: JobWork
+    public let entry: Plan.Entry
+    public let verb: Operation.Verb
+    /// Whether files may differ from those that were promoted.
+    public let allowsDrift: Bool
+    /// What runs there.
+    public let from: FromState?
+
+    init(_ work: JobWork, _ entry: Plan.Entry, of operation: Operation) {
+        self.work = work
+        self.entry = entry
+        verb = operation.verb
+        allowsDrift = operation.options.allowsDrift
+        from = work.from(of: entry)
+    }
+
+    public var allocation: AllocationID { AllocationID(job: work.job.job, worker: entry.worker) }
+
+    /// What was promoted there.
+    var release: Release? {
+        from.flatMap { from in from.content.map { Release(version: from.version, content: $0) } }
+    }
+
+    /// A target by its name may do anything or nothing; the others leave the allocation unfinished until they have ended.
+    var changesAtStart: [CatalogChange] {
+        switch verb {
+        case .restart, .start, .stop: release.map { [.began(allocation, $0)] } ?? []
+        case .target: []
+        }
+    }
+
+    var changesAtSuccess: [CatalogChange] {
+        switch verb {
+        case .restart, .start: [.started(allocation)] + (work.job.hasGate ? [.gateOwed([allocation])] : [])
+        case .stop: [.stoppedByHand(allocation)]
+        case .target: []
+        }
+    }
+}
+
 /// An allocation that the plan stops, with what its steps need.
 public final class StopWork: Sendable {
     public let stop: Plan.Stop

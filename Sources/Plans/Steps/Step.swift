@@ -124,6 +124,8 @@ public enum Precondition: Sendable {
     case files(Push)
     /// The Makefile is that of what was promoted: the stop runs it.
     case makefile(Plan.Stop)
+    /// All files are those that were promoted.
+    case promoted(OperatedAllocation)
 }
 
 /// By what a worker proves that it is the one on which a task ran.

@@ -73,6 +73,8 @@ extension StepGraph {
                 where push.deployment.entry.action == .start {
                     later.insert(push.deployment.entry.worker)
                 }
+            case .operation:
+                if plan.kind == .start { later.formUnion(workers(of: batch)) }
             // What an upgrade has not reached yet runs as it did.
             case .upgrade, nil: break
             }

@@ -39,11 +39,17 @@ public struct StepGraph: Sendable {
         /// Nil for the stops.
         public var job: JobName? { work?.job.job }
 
-        /// Jobs whose failure blocks this one.
-        public var demands: [JobName] { work?.job.demands ?? [] }
+        /// Jobs whose failure blocks this one: those that it demands. Where they are stopped after it, those that demand it.
+        public let demands: [JobName]
 
         /// All steps, in order.
         public var steps: [StepIndex] { stages.flatMap(\.steps) }
+
+        init(work: JobWork?, level: Int, demands: [JobName]) {
+            self.work = work
+            self.level = level
+            self.demands = demands
+        }
     }
 
     /// What of a unit happens at a time.

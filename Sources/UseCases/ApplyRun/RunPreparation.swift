@@ -36,6 +36,9 @@ struct RunPreparation: Sendable {
             }
             let machine = StepMachine(recorder.graph, records, execution.options)
             let drift = await stepRunner.driftAtStart(machine, records)
+            if drift.isEmpty, let (target, missing) = await stepRunner.missingTargets(records) {
+                throw RolloutError.missingTarget(target, missing)
+            }
             try Task.checkCancellation()
             return Prepared(stepRunner: stepRunner, machine: machine, drift: drift)
         } catch {

@@ -28,6 +28,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case batchNeverFits = "batch_never_fits"
     case notApproved = "not_approved"
     case notDeployed = "not_deployed"
+    case missingTarget = "missing_target"
 
     // A run that is parked.
     case windowClosed = "window_closed"
@@ -76,6 +77,11 @@ public enum ErrorCode: String, Sendable, CaseIterable {
 
     // Planning.
     case unknownJob = "unknown_job"
+    case unknownWorker = "unknown_worker"
+    case unknownLabel = "unknown_label"
+    case allocationDisabled = "allocation_disabled"
+    case allocationUnfinished = "allocation_unfinished"
+    case hooksChanged = "hooks_changed"
     case recoversOthers = "recovers_others"
     case startsNeeded = "starts_needed"
     case unknownCommand = "unknown_command"

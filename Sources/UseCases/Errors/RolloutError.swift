@@ -47,6 +47,8 @@ public enum RolloutError: Error, Sendable {
     case neverFits(batch: String, seconds: Int, isRecorded: Bool)
     /// What is missing or in the way of an approval; `mixed` names the jobs of which some hosts run the new version.
     case notApproved(String, mixed: [String])
+    /// Makefiles on workers that have no such target.
+    case missingTarget(String, [AllocationID])
     /// Nothing of these jobs runs anywhere.
     case notDeployed([JobName])
     case noSuchRun(RunID)
@@ -91,6 +93,7 @@ extension RolloutError: CodedError {
         case .freezes: .freezesUnreadable
         case .neverFits: .batchNeverFits
         case .notApproved: .notApproved
+        case .missingTarget: .missingTarget
         case .notDeployed: .notDeployed
         case .noSuchRun: .noSuchRun
         case .notUnfinished: .runEnded
@@ -132,6 +135,10 @@ extension RolloutError: CodedError {
         case .neverFits(let batch, let seconds, let isRecorded): Self.tooLong(batch, seconds, isRecorded)
         case .notApproved(let problem, let mixed):
             (["not approved, nothing was touched. \(problem)"] + mixed.map { "  " + $0 }).joined(separator: "\n")
+        case .missingTarget(let target, let allocations):
+            Self.list(
+                "the Makefile has no target `\(target)`, and nothing was begun. Add it and deploy, or name another one:",
+                allocations.map(\.description))
         case .notDeployed(let jobs):
             "nothing of \(jobs.map(\.text).joined(separator: ", ")) is deployed. `maand-plan catalog jobs` lists what is."
         case .noSuchRun(let run): "there is no run \(run). `maand-apply history` lists them."

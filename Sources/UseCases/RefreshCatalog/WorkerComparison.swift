@@ -47,7 +47,11 @@ extension AllocationRecord {
         let release = Release(
             version: Version.text(inManifest: job.manifest) ?? Version.none.text, content: job.tree.digest)
         let isOwn = !job.isAltered && standing != .removed
+        if standing == .stoppedByHand, isOwn, promoted == release, job.last.isStop { return nil }
         switch job.last {
+        // What a target by its name has done is not recorded, and nothing that is recorded depends on it.
+        case .failed(let target) where isOwn && promoted == release && LifecycleAction(rawValue: target) == nil:
+            return nil
         case .succeeded(let target) where !job.isAltered:
             if target == LifecycleAction.stop.target {
                 let found = AllocationRecord(promoted: release, standing: .stopped)
@@ -93,12 +97,23 @@ extension RefreshCatalog.Findings.Difference {
         switch (found.standing, found.unfinished, found.promoted) {
         case (.removed, _, _): [.stopped(allocation, removed: true)]
         case (.stopped, _, let release?): [.promoted(allocation, release), .stopped(allocation, removed: false)]
+        case (.stoppedByHand, _, let release?): [.promoted(allocation, release), .stoppedByHand(allocation)]
         // A removal forgets what was promoted.
         case (_, let release?, nil) where recorded.promoted != nil:
             [.stopped(allocation, removed: true), .began(allocation, release)]
         case (_, let release?, _): [.began(allocation, release)]
         case (_, nil, let release?): [.promoted(allocation, release)]
-        case (.stopped, _, nil), (.active, nil, nil): []
+        case (.stopped, _, nil), (.stoppedByHand, _, nil), (.active, nil, nil): []
+        }
+    }
+}
+
+extension WorkerInventory.LastWord {
+    /// Whether the last thing that was done is a stop that ended well.
+    fileprivate var isStop: Bool {
+        switch self {
+        case .succeeded(let target): target == LifecycleAction.stop.target
+        case .failed, .unknown: false
         }
     }
 }

@@ -9,6 +9,8 @@ public struct HookTask: TaskRules {
         case stop(StopWork)
         /// For an active allocation on this worker, whatever the plan does with it.
         case job(JobWork, WorkerName)
+        /// In place of a target on what is deployed.
+        case operation(OperatedAllocation)
     }
 
     public let work: HookWork
@@ -20,6 +22,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.entry.worker
         case .stop(let work): work.stop.allocation.worker
         case .job(_, let worker): worker
+        case .operation(let allocation): allocation.entry.worker
         }
     }
 
@@ -35,6 +38,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.job
         case .stop: nil
         case .job(let work, _): work.job
+        case .operation(let allocation): allocation.work.job
         }
     }
 
@@ -43,6 +47,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.from
         case .stop(let work): work.stop.from
         case .job: nil
+        case .operation(let allocation): allocation.from
         }
     }
 
@@ -51,6 +56,28 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.release
         case .stop(let work): work.release
         case .job(let work, let worker): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
+        case .operation(let allocation): allocation.release
+        }
+    }
+
+    public var precondition: Precondition? {
+        switch purpose {
+        case .deployment, .stop, .job: nil
+        case .operation(let allocation): .promoted(allocation)
+        }
+    }
+
+    public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] {
+        switch purpose {
+        case .deployment, .stop, .job: []
+        case .operation(let allocation): allocation.changesAtStart
+        }
+    }
+
+    public var changesAtSuccess: [CatalogChange] {
+        switch purpose {
+        case .deployment, .stop, .job: []
+        case .operation(let allocation): allocation.changesAtSuccess
         }
     }
 
@@ -70,6 +97,10 @@ public struct HookTask: TaskRules {
         case .job(let work, let worker):
             values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : work.job.version
             values["NEW_VERSION"] = work.job.version
+        case .operation(let allocation):
+            values["CURRENT_VERSION"] = allocation.from?.version
+            values["NEW_VERSION"] = allocation.from?.version
+            values["TARGET"] = allocation.verb.target
         }
         return values.merging(batchInput(step, in: graph)) { _, new in new }
     }
@@ -86,7 +117,7 @@ public struct HookTask: TaskRules {
             "BATCH_COUNT": String(position.count), "DEPLOY_PHASE": phase,
             "ROLLOUT_ORDER": Self.list(order), "ROLLOUT_ORDER_SOURCE": isChosen ? "kv" : "default",
         ]
-        guard let job, job.isJobControl else { return values }
+        guard let job, job.isJobControl, !job.isOperated else { return values }
         let entries = job.phases.lazy.flatMap(\.batches).joined()
         let new = Set(entries.lazy.filter { $0.action == .start }.map(\.worker))
         let acting = Set(entries.map(\.worker))
@@ -99,6 +130,7 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.job.deployPhase(of: deployment.entry)
         case .stop, .job: "stop"
+        case .operation: "job_control"
         }
     }
 

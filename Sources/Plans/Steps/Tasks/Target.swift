@@ -6,6 +6,7 @@ public struct Target: TaskRules {
     public enum Purpose: Sendable {
         case deployment(Deployment)
         case stop(StopWork)
+        case operation(OperatedAllocation)
     }
 
     public let purpose: Purpose
@@ -15,6 +16,15 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.entry.action
         case .stop: .stop
+        case .operation(let allocation): allocation.verb.action
+        }
+    }
+
+    /// The target's name.
+    public var name: String {
+        switch purpose {
+        case .deployment, .stop: action.rawValue
+        case .operation(let allocation): allocation.verb.target
         }
     }
 
@@ -23,13 +33,14 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.job.timeouts.action
         case .stop(let work): work.stop.timeout
+        case .operation(let allocation): allocation.work.job.timeouts.action
         }
     }
 
     /// Whether a job without a Makefile is no failure.
     public var isMakefileOptional: Bool {
         switch purpose {
-        case .deployment: false
+        case .deployment, .operation: false
         case .stop(let work): work.stop.isMakefileOptional
         }
     }
@@ -37,12 +48,13 @@ public struct Target: TaskRules {
     /// Whether it may be run again when it is unknown whether it ran.
     public var isRepeatable: Bool { job?.repeatable.contains(action) == true }
 
-    public var verb: String { action.rawValue }
+    public var verb: String { name }
 
     public var job: Plan.Job? {
         switch purpose {
         case .deployment(let deployment): deployment.job
         case .stop: nil
+        case .operation(let allocation): allocation.work.job
         }
     }
 
@@ -50,6 +62,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.from
         case .stop(let work): work.stop.from
+        case .operation(let allocation): allocation.from
         }
     }
 
@@ -57,6 +70,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.release
         case .stop(let work): work.release
+        case .operation(let allocation): allocation.release
         }
     }
 
@@ -69,6 +83,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment: nil
         case .stop(let work): .makefile(work.stop)
+        case .operation(let allocation): .promoted(allocation)
         }
     }
 
@@ -76,6 +91,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.changesAtStart
         case .stop(let work): work.changesAtStart
+        case .operation(let allocation): allocation.changesAtStart
         }
     }
 
@@ -84,6 +100,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment: []
         case .stop(let work): [.stopped(work.stop.allocation, removed: false)]
+        case .operation(let allocation): allocation.changesAtSuccess
         }
     }
 }
