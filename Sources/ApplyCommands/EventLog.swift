@@ -69,9 +69,9 @@ extension EventLog.Line {
         case .renamed(let rename):
             self.init("renamed", rename.description)
             step = StepID.renames.text
-        case .leftBehind(let allocation, let reason):
+        case .leftBehind(let subject, let reason):
             self.init("left_behind", reason)
-            allocations = [allocation.description]
+            allocations = [subject.description]
         case .gateWaiting(let step, let tries, _, let problem):
             self.init("gate_waiting", problem, step: step, attempt: tries)
         case .baking(let step, let seconds):

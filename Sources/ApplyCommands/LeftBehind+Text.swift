@@ -1,5 +1,6 @@
 import Catalog
 import Model
+import Plans
 
 extension [LeftBehind] {
     /// Allocations that a line names.
@@ -8,7 +9,7 @@ extension [LeftBehind] {
     /// A whole sentence; nil where nothing was left behind.
     var summary: String? {
         if isEmpty { return nil }
-        return "\(count) left behind: " + map(\.allocation.description).listed(first: Self.named)
-            + ". The next plan has what is left to do there."
+        return "\(count) left behind: " + map(\.subject.description).listed(first: Self.named)
+            + ". Plan again for them when their workers can be used."
     }
 }

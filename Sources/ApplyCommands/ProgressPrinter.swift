@@ -35,9 +35,9 @@ final class ProgressPrinter: Sendable {
                         "\(terminal.styled("●", .green)) \(allocation) promoted to \(terminal.escape(version))")
                 }
             case .renamed(let rename): terminal.print("\(terminal.styled("●", .green)) renamed \(rename)")
-            case .leftBehind(let allocation, let reason):
+            case .leftBehind(let subject, let reason):
                 terminal.print(
-                    "\(terminal.styled("left behind", .yellow)): \(allocation): \(terminal.escape(reason))")
+                    "\(terminal.styled("left behind", .yellow)): \(subject): \(terminal.escape(reason))")
             case .gateWaiting(let step, let tries, let all, let problem):
                 line("…", .yellow, step, "try \(tries) of \(all): \(problem)")
             case .waiting(let waits, let more):

@@ -156,7 +156,8 @@ struct RunCommand: AsyncParsableCommand {
         case .alreadyDone(let run): sayDone(run)
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
-                run, result, problems, stale, leftBehind, Advice(run, file.plan, result, problems, isLimited: until != nil))
+                run, result, problems, stale, leftBehind,
+                Advice(run, file.plan, result, problems, isLimited: until != nil))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .reachedLimit(let run, let leftBehind):
             progress.concludeLimit(run, leftBehind)
@@ -179,7 +180,8 @@ struct RunCommand: AsyncParsableCommand {
             retryFailed: retryFailed,
             lastWave: until.map { limit in
                 plan.waves.lastIndex {
-                    plan.kind == .stop ? $0.deploymentSequence >= limit.sequence : $0.deploymentSequence <= limit.sequence
+                    plan.kind == .stop
+                        ? $0.deploymentSequence >= limit.sequence : $0.deploymentSequence <= limit.sequence
                 } ?? -1
             },
             takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)

@@ -130,10 +130,18 @@ struct RunReport {
             let steps = unit.steps.filter { !graph.isLeftBehind($0) }
             let done = steps.count { records[graph.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: unit.job?.text ?? "stops", state: Self.word(state),
+                job: Self.name(of: unit), state: Self.word(state),
                 blocked_by: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
                 steps: steps.count,
                 rollout_order: Self.order(of: unit, graph, records))
+        }
+    }
+
+    private static func name(of unit: StepGraph.Unit) -> String {
+        switch unit.kind {
+        case .stops: "stops"
+        case .job(let work): work.job.job.text
+        case .workers: "workers"
         }
     }
 
@@ -194,7 +202,7 @@ struct RunReport {
             lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
         }
         for item in leftBehind {
-            lines.append("  " + terminal.escape("\(item.allocation) is left behind: \(item.reason)"))
+            lines.append("  " + terminal.escape("\(item.subject) is left behind: \(item.reason)"))
         }
         if let advice { lines.append(terminal.escape(advice)) }
         return lines
@@ -262,13 +270,14 @@ struct RunReport {
 
 /// What a run has gone on without, for programs.
 struct LeftBehindRow: Encodable {
-    var job: String
-    var worker: String
+    /// Nil for a worker as a whole.
+    var job: String?
+    var worker: String?
     var reason: String
 
     init(_ item: LeftBehind) {
-        job = item.allocation.job.text
-        worker = item.allocation.worker.text
+        job = item.subject.job?.text
+        worker = item.subject.worker?.text
         reason = item.reason
     }
 }

@@ -1,20 +1,22 @@
 internal import GRDB
 public import Model
+public import Plans
 
-/// An allocation that a run goes on without, since its worker could not be used and nothing of the run had begun there.
+/// An allocation or a worker that a run goes on without, since the worker could not be used and nothing of the run had begun
+/// there.
 public struct LeftBehind: Equatable, Sendable {
-    public let allocation: AllocationID
-    /// What was wrong with its worker, for people.
+    public let subject: Subject
+    /// What was wrong with the worker, for people.
     public let reason: String
 
-    public init(_ allocation: AllocationID, reason: String) {
-        self.allocation = allocation
+    public init(_ subject: Subject, reason: String) {
+        self.subject = subject
         self.reason = reason
     }
 }
 
 extension Catalog {
-    /// What the run goes on without, sorted by allocation.
+    /// What the run goes on without, sorted.
     ///
     /// - Throws: `CatalogError`.
     public func leftBehind(by run: RunID) throws(CatalogError) -> [LeftBehind] {
@@ -24,8 +26,8 @@ extension Catalog {
     /// What the run went on without until somebody asked to take it in again; sorted. It is a part of the run like any other.
     ///
     /// - Throws: `CatalogError`.
-    public func takenIn(by run: RunID) throws(CatalogError) -> [AllocationID] {
-        try leftBehind(by: run, isTakenIn: true).map(\.allocation)
+    public func takenIn(by run: RunID) throws(CatalogError) -> [Subject] {
+        try leftBehind(by: run, isTakenIn: true).map(\.subject)
     }
 
     private func leftBehind(by run: RunID, isTakenIn: Bool) throws(CatalogError) -> [LeftBehind] {
@@ -36,7 +38,12 @@ extension Catalog {
                 "SELECT job, worker, reason, taken_in FROM left_behind WHERE run = ? ORDER BY job, worker",
                 [run.number])
             return try rows.filter { try $0.flag(3) == isTakenIn }.map { row in
-                LeftBehind(AllocationID(job: try row.name(0), worker: try row.name(1)), reason: try row.text(2))
+                let worker: WorkerName = try row.name(1)
+                // A worker as a whole is of no job.
+                let subject: Subject =
+                    try row.text(0).isEmpty
+                    ? .worker(worker) : .allocation(AllocationID(job: try row.name(0), worker: worker))
+                return LeftBehind(subject, reason: try row.text(2))
             }
         }
     }
@@ -51,7 +58,7 @@ extension Catalog {
                 """)
         for item in left {
             try statement.execute(arguments: [
-                run.number, item.allocation.job.text, item.allocation.worker.text, bounded(item.reason),
+                run.number, item.subject.job?.text ?? "", item.subject.worker?.text ?? "", bounded(item.reason),
                 now.milliseconds,
             ])
         }

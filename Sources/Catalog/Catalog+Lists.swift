@@ -88,7 +88,7 @@ extension Catalog {
                 let versions = active.compactMap { $0.record.promoted?.version }
                 return JobEntry(
                     job: job, record: records[job] ?? JobRecord(), active: active.count,
-                    stopped: all.count { $0.record.standing == .stopped },
+                    stopped: all.count { $0.record.standing == .stopped || $0.record.standing == .stoppedByHand },
                     unfinished: active.count { $0.record.unfinished != nil },
                     versions: Dictionary(versions.map { ($0, 1) }, uniquingKeysWith: +))
             }

@@ -17,6 +17,8 @@ public enum RunReason: String, Sendable, CaseIterable {
     case freezesUnreadable = "freezes_unreadable"
     case approvalLapsed = "approval_lapsed"
     case workersNotReady = "workers_not_ready"
+    /// A Makefile has no target that the plan runs.
+    case missingTarget = "missing_target"
     /// Nothing of it had begun when another plan was applied.
     case superseded
 }

@@ -23,7 +23,8 @@ extension Exit {
 
     private init(_ refusal: RolloutError) {
         switch refusal {
-        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .hooks, .missingTarget, .notDeployed,
+        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .hooks, .missingTarget,
+            .notDeployed,
             .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:
             self = .invalidInput
         case .unfinishedRun: self = .unfinishedRun

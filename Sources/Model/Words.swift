@@ -60,6 +60,10 @@ public enum PlanKind: String, Sendable, CaseIterable {
     case stop
     /// Runs one target of a job's Makefile.
     case runTarget = "run_target"
+    /// Runs a command on workers as a whole.
+    case runCommand = "run_command"
+    /// Reboots workers, with their jobs stopped and started.
+    case reboot
 }
 
 /// How workers are reached.

@@ -38,6 +38,14 @@ enum Planning {
                     verb, options: options, workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
                     hostKeys: hostKeys)
+            case .runCommand(let command, let options):
+                try Planner.planRunCommand(
+                    command, options: options, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)
+            case .reboot(let rules, let options):
+                try Planner.planReboot(
+                    rules, options: options, workspace, configuration, catalog ?? .empty,
+                    trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
+                    hostKeys: hostKeys)
             case .jobCommand(let job, let command):
                 try Planner.planJobCommand(
                     command, of: job, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)

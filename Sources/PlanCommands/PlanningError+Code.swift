@@ -11,6 +11,8 @@ extension PlanningError: CodedError {
         case .unfinished: .allocationUnfinished
         case .notDeployed: .notDeployed
         case .otherHooks: .hooksChanged
+        case .runsUnwanted: .allocationUnwanted
+        case .budgetExceeded: .budgetExceeded
         case .recoversOthers: .recoversOthers
         case .startsNeeded: .startsNeeded
         case .unknownCommand: .unknownCommand

@@ -22,7 +22,8 @@ struct SelectionOptions: ParsableArguments {
             throw Failure(.usage, "--workers and --labels cannot be given together", "name workers, or labels")
         }
         return Plan.Selection(
-            workers: try names(workers, "--workers"), labels: try labelNames(), exclude: try names(exclude, "--exclude"))
+            workers: try names(workers, "--workers"), labels: try labelNames(), exclude: try names(exclude, "--exclude")
+        )
     }
 
     private func names(_ list: String?, _ option: String) throws -> [WorkerName] {

@@ -34,6 +34,8 @@ struct Manifest: Sendable {
     var maxFailures = 0
     /// See `Plan.Batching.maxUnreachable`.
     var maxUnreachable = HostCount.hosts(0)
+    /// Allocations that may be unavailable at a time when workers are rebooted; nil means any number.
+    var maxUnavailable: HostCount?
     var commands: [Command] = []
     var healthCheck: HealthCheckTemplate?
     var timeouts = Plan.Timeouts()

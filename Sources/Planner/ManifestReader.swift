@@ -117,6 +117,11 @@ struct ManifestReader {
         {
             manifest.maxUnreachable = value
         }
+        if let node = map.optional("max_unavailable") {
+            manifest.maxUnavailable = hostCount(
+                node, Plan.Batching.unreachableRange,
+                "rollout.max_unavailable is a number of hosts, or a share of them such as \"25%\"")
+        }
         map.finish()
     }
 

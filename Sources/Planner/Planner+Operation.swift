@@ -9,7 +9,8 @@ extension Planner {
     /// unfinished, is refused, and so is one that is disabled and was named.
     ///
     /// - Parameters:
-    ///   - trees: content that was promoted earlier, by the digest that the catalog has. Asked only for jobs with hooks.
+    ///   - trees: content that was promoted earlier, by the digest that the catalog has. Asked only for jobs with hooks, or
+    ///     with files that their service rewrites.
     ///   - hostKeys: see `plan`.
     /// - Throws: `PlanningError`, and what `trees` throws.
     public static func planOperation(
@@ -33,12 +34,10 @@ extension Planner {
             let outcome = try planner.plan(ports[job.name] ?? [:], catalog.jobs[job.name] ?? JobRecord())
             if let stale = outcome.staleOrder { warnings.append(job.warning(stale, workspace)) }
             if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
-            guard let plan = outcome.plan else { continue }
+            guard var plan = outcome.plan else { continue }
+            try complete(&plan, of: job, trees)
             waves[job.deploymentSequence, default: []].append(plan)
-            if plan.hooks != nil {
-                try checkHooks(of: job, plan, trees)
-                content[job.name] = ([job.hooks.modules], [:])
-            }
+            if plan.hooks != nil { content[job.name] = ([job.hooks.modules], [:]) }
         }
         let ordered = waves.keys.sorted(by: verb == .stop ? (>) : (<)).map {
             Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? [])
@@ -51,16 +50,6 @@ extension Planner {
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = self.content(workspace, content)
         return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
-    }
-
-    /// Hooks run for what is deployed, so they have to be those that were deployed with it.
-    private static func checkHooks(
-        of job: Workspace.Job, _ plan: Plan.Job, _ trees: (Digest) throws -> Tree
-    ) throws {
-        let own = Set(job.hooks.modules.entries)
-        for content in plan.content where try !own.isSubset(of: trees(content.tree).entries) {
-            throw PlanningError.otherHooks(job.name)
-        }
     }
 }
 

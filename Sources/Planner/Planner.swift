@@ -18,6 +18,11 @@ public struct PlanningResult: Sendable {
         public var digest: Digest
         public var source: Source
 
+        public init(digest: Digest, source: Source) {
+            self.digest = digest
+            self.source = source
+        }
+
         public enum Source: Sendable {
             case bytes([UInt8])
             /// Path of a regular file.
@@ -82,7 +87,8 @@ public enum Planner {
         var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where isSelected(job.name) {
             var planner = JobPlanner(
-                job, options: options, choice: choice, renderer: templates.renderer(of: job), room: room, trees: oldTrees)
+                job, options: options, choice: choice, renderer: templates.renderer(of: job), room: room,
+                trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             room = planner.room
             unchanged += outcome.unchanged
@@ -237,7 +243,7 @@ public enum Planner {
     }
 
     /// Those of the workspace first, in its order.
-    private static func workers(
+    static func workers(
         _ names: Set<WorkerName>, _ workspace: Workspace, _ configuration: BucketConfiguration,
         _ catalog: CatalogSnapshot, _ hostKeys: HostKeys
     ) -> [PlanWorker] {

@@ -18,6 +18,10 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case unfinished([AllocationID])
     /// Allocations on which nothing is deployed, or that a deploy has to start again.
     case notDeployed([AllocationID])
+    /// Allocations that run although the workspace has them no more, or disables them.
+    case runsUnwanted([AllocationID])
+    /// A batch would make more of a job unavailable than its manifest allows; `unavailable`: on other workers, now.
+    case budgetExceeded(JobName, batch: Int, acting: [WorkerName], unavailable: [WorkerName], limit: Int)
     /// The job's commands would run for what is deployed, and were changed since.
     case otherHooks(JobName)
     /// Names under `--recover` that `--jobs` leaves out.
@@ -52,9 +56,19 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
         case .notDeployed(let allocations):
             return "nothing is deployed and enabled on \(Self.list(allocations)).\n"
                 + "Plan with `deploy` and apply first, or leave them out with --exclude"
+        case .runsUnwanted(let allocations):
+            return "the workspace does not have these any more, and they run: \(Self.list(allocations)).\n"
+                + "Plan with `deploy` and apply first: it stops them"
+        case .budgetExceeded(let job, let batch, let acting, let unavailable, let limit):
+            let others =
+                unavailable.isEmpty ? "" : "; unavailable already: \(Self.list(unavailable.map(\.text)))"
+            return "batch \(batch) would stop job \(job) on \(Self.list(acting.map(\.text)))\(others), and its "
+                + "rollout.max_unavailable allows \(limit).\nPlan with a smaller --concurrency, or with --spread"
         case .otherHooks(let job):
-            return "the commands of job \(job) were changed since it was deployed, and they would run for what is deployed.\n"
-                + "Plan with `deploy` and apply first, or plan from a checkout of the deployed files"
+            return
+                "the commands of job \(job) were changed since it was deployed, and they would run for what is deployed.\n"
+                + "Plan with `deploy` and apply first (with --include-stopped for what a person has stopped), or plan from a checkout "
+                + "of the deployed files"
         case .recoversOthers(let jobs):
             return "--recover names \(Self.list(jobs.map(\.text))), which --jobs leaves out; name the same jobs in both"
         case .startsNeeded(let allocations):

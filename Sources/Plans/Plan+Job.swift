@@ -38,6 +38,8 @@ extension Plan {
         public var ports: [Named<Int>]
         /// Nil where the job has none; then no gate is probed.
         public var healthCheck: HealthCheck?
+        /// Allocations of the job that may be unavailable at a time, in plans that reboot workers; nil means any number.
+        public var maxUnavailable: Int?
 
         public init(
             job: JobName, version: String, demands: [JobName] = [], active: [WorkerName], from: [Named<FromState>],

@@ -75,7 +75,7 @@ extension Plan: Record, FieldValue {
         fleet: Fleet(bucket: "", transport: .local, workerRoot: "/", workers: []), base: .blank, policy: .blank,
         work: .deploy(.init()))
     static var forms: [Plan] {
-        [PlanKind.deploy, .restart].map { kind in
+        [PlanKind.deploy, .restart, .runCommand, .reboot].map { kind in
             var form = blank
             form.work = Work(blank: kind)
             return form

@@ -5,6 +5,8 @@ public enum Work: Equatable, Sendable {
     case deploy(Deploy)
     case jobCommand(JobCommand)
     case operation(Operation)
+    case runCommand(RunCommand)
+    case reboot(Reboot)
 
     /// Work with nothing to do.
     init(blank kind: PlanKind) {
@@ -12,6 +14,8 @@ public enum Work: Equatable, Sendable {
         case .deploy: self = .deploy(Deploy())
         case .jobCommand: self = .jobCommand(JobCommand())
         case .restart, .start, .stop, .runTarget: self = .operation(Operation(blank: kind))
+        case .runCommand: self = .runCommand(RunCommand())
+        case .reboot: self = .reboot(Reboot())
         }
     }
 
@@ -21,6 +25,8 @@ public enum Work: Equatable, Sendable {
         case .deploy: .deploy
         case .jobCommand: .jobCommand
         case .operation(let operation): operation.verb.kind
+        case .runCommand: .runCommand
+        case .reboot: .reboot
         }
     }
 
@@ -29,6 +35,8 @@ public enum Work: Equatable, Sendable {
         switch self {
         case .deploy, .jobCommand: [.deploy, .jobCommand]
         case .operation: [.restart, .start, .stop, .runTarget]
+        case .runCommand: [.runCommand]
+        case .reboot: [.reboot]
         }
     }
 
@@ -38,6 +46,8 @@ public enum Work: Equatable, Sendable {
         case .deploy(let deploy): .deploy(deploy.options)
         case .jobCommand(let command): .jobCommand(command.job.job, command: command.command)
         case .operation(let operation): .operation(operation.verb, operation.options)
+        case .runCommand(let command): .runCommand(command.command, command.options)
+        case .reboot(let reboot): .reboot(reboot.rules, reboot.options)
         }
     }
 
@@ -49,6 +59,8 @@ public enum Work: Equatable, Sendable {
             case .deploy(let deploy): deploy
             case .jobCommand(let command): command.body
             case .operation(let operation): operation.body
+            case .runCommand(let command): command.body
+            case .reboot(let reboot): reboot.body
             }
         }
         set {
@@ -58,6 +70,12 @@ public enum Work: Equatable, Sendable {
             case .operation(var operation):
                 operation.body = newValue
                 self = .operation(operation)
+            case .runCommand(var command):
+                command.body = newValue
+                self = .runCommand(command)
+            case .reboot(var reboot):
+                reboot.body = newValue
+                self = .reboot(reboot)
             }
         }
     }
@@ -74,6 +92,20 @@ public enum Work: Equatable, Sendable {
         case .operation(let operation):
             operation.body.check(plan.fleet, report, isReversed: operation.verb.isReversed)
             operation.checkKind(report)
+        case .runCommand(let command): command.check(plan.fleet, report)
+        case .reboot(let reboot): reboot.check(plan.fleet, report)
+        }
+    }
+
+    /// The waves, as `Plan.waves`.
+    package var waves: [Plan.Wave] { body.waves }
+
+    /// What acts on workers as a whole; nil for other work.
+    public var workerBatches: WorkerBatches? {
+        switch self {
+        case .deploy, .jobCommand, .operation: nil
+        case .runCommand(let command): command.workers
+        case .reboot(let reboot): reboot.workers
         }
     }
 }
@@ -87,6 +119,12 @@ extension Work {
         case .operation(var operation):
             operation.visitOptions(&fields)
             self = .operation(operation)
+        case .runCommand(var command):
+            command.visitOptions(&fields)
+            self = .runCommand(command)
+        case .reboot(var reboot):
+            reboot.visitOptions(&fields)
+            self = .reboot(reboot)
         }
     }
 
@@ -96,6 +134,12 @@ extension Work {
         case .operation(var operation):
             operation.visitSummary(&fields)
             self = .operation(operation)
+        case .runCommand(var command):
+            command.visitSummary(&fields)
+            self = .runCommand(command)
+        case .reboot(var reboot):
+            reboot.visitSummary(&fields)
+            self = .reboot(reboot)
         }
     }
 
@@ -105,6 +149,12 @@ extension Work {
         case .operation(var operation):
             operation.visitActions(&fields)
             self = .operation(operation)
+        case .runCommand(var command):
+            command.visitActions(&fields)
+            self = .runCommand(command)
+        case .reboot(var reboot):
+            reboot.visitActions(&fields)
+            self = .reboot(reboot)
         }
     }
 }
@@ -117,6 +167,10 @@ public enum PlanRequest: Equatable, Sendable {
     case jobCommand(JobName, command: String)
     /// To run a target on what is deployed.
     case operation(Operation.Verb, Operation.Options)
+    /// To run a command on workers.
+    case runCommand(WorkerCommand, RunCommand.Options)
+    /// To reboot workers.
+    case reboot(Reboot.Rules, Reboot.Options)
 }
 
 extension Plan {
@@ -137,9 +191,13 @@ extension Plan {
         switch work {
         case .deploy(let deploy): deploy.stoppedByHand
         case .operation(let operation): operation.stopped
-        case .jobCommand: []
+        case .reboot(let reboot): reboot.stopped
+        case .jobCommand, .runCommand: []
         }
     }
     /// Whether the plan changes nothing and probes nothing.
-    public var isEmpty: Bool { renames.isEmpty && reconcile.isEmpty && waves.isEmpty }
+    public var isEmpty: Bool {
+        if let workers = work.workerBatches { return workers.batches.isEmpty }
+        return renames.isEmpty && reconcile.isEmpty && waves.isEmpty
+    }
 }

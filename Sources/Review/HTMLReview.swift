@@ -71,7 +71,11 @@ public struct HTMLReview {
         writeHead()
         writeTimeline()
         if !plan.reconcile.isEmpty { writeStops() }
-        for wave in plan.waves { write(wave) }
+        if let outline = WorkerOutline(plan) {
+            write(outline)
+        } else {
+            for wave in plan.waves { write(wave) }
+        }
         writeHookInput()
         writeUnbound()
         if showsSteps, !plan.isEmpty { writeSteps() }
@@ -124,6 +128,13 @@ public struct HTMLReview {
         out += "side by side. Numbers are batches; the workers of a batch act in parallel.</p>\n"
         out += timeline.html
         out += "</section>\n"
+    }
+
+    private mutating func write(_ outline: WorkerOutline) {
+        for section in outline.sections {
+            out += "<section>\n<h2>\(Escaping.entities(section.title))</h2>\n<ul class=\"plain\">\n"
+            out += section.lines.map { "<li>\($0.html)</li>\n" }.joined() + "</ul>\n</section>\n"
+        }
     }
 
     // MARK: Stops and waves

@@ -97,7 +97,7 @@ extension Phrase {
 extension Plan.Job {
     /// What an entry of the job does, also where that is no action on the worker.
     func word(_ action: LifecycleAction) -> String {
-        guard isJobControl, !isOperated else { return action.rawValue }
+        guard isJobControl, !isOperated else { return action == .run ? "run the target on" : action.rawValue }
         return action == .start ? "new" : "update"
     }
 }

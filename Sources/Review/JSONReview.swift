@@ -45,6 +45,7 @@ public enum JSONReview {
             ("renames", .array(plan.renames.map(rename))),
             ("excluded", leftOut(plan.work.body.excluded)),
             ("stopped_by_hand", leftOut(plan.stoppedByHand)),
+            ("on_workers", onWorkers(plan.work)),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
             (
@@ -73,14 +74,35 @@ public enum JSONReview {
     private static func names<Kind>(_ names: [Name<Kind>]) -> JSON { .array(names.map { .string($0.text) }) }
 
     private static func options(_ work: Work) -> JSON {
-        if case .operation(let operation) = work { return operation.optionsJSON }
+        switch work {
+        case .deploy, .jobCommand: break
+        case .operation(let operation): return operation.optionsJSON
+        case .runCommand(let command): return command.optionsJSON
+        case .reboot(let reboot): return reboot.optionsJSON
+        }
         let options = work.body.options
         return .object([
             ("jobs", names(options.jobs)), ("force", .bool(options.force)), ("sync_only", .bool(options.syncOnly)),
             ("recover", names(options.recover)), ("max_unreachable", .optional(options.maxUnreachable?.text)),
-            ("workers", names(options.selection.workers)), ("labels", .array(options.selection.labels.map(JSON.string))),
+            ("workers", names(options.selection.workers)),
+            ("labels", .array(options.selection.labels.map(JSON.string))),
             ("exclude", names(options.selection.exclude)), ("include_stopped", .bool(options.includeStopped)),
         ])
+    }
+
+    /// What is done on workers as a whole; null if nothing is.
+    private static func onWorkers(_ work: Work) -> JSON {
+        guard let workers = work.workerBatches else { return .null }
+        var fields: [(String, JSON)] = []
+        switch work {
+        case .deploy, .jobCommand, .operation: break
+        case .runCommand(let command): fields.append(("command", command.command.json))
+        case .reboot(let reboot): fields.append(("reboot", reboot.rulesJSON))
+        }
+        return .object(
+            fields + [
+                ("max_unreachable", .int(workers.maxUnreachable)), ("batches", .array(workers.batches.map(names))),
+            ])
     }
 
     /// Allocations that the plan leaves as they are, by job.
@@ -253,7 +275,7 @@ public enum JSONReview {
         return .object([
             ("id", .string(row.id.text)), ("stage", .int(row.stage)),
             ("action", .string(row.step?.task.rules.verb ?? row.id.text)),
-            ("job", .optional(row.step?.job.text)), ("worker", .optional(row.step?.worker?.text)),
+            ("job", .optional(row.step?.job?.text)), ("worker", .optional(row.step?.worker?.text)),
             ("event", .optional(event)),
         ])
     }

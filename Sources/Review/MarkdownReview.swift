@@ -62,7 +62,8 @@ public struct MarkdownReview {
             for detail in fact.details { out += "  - \(detail.markdown)\n" }
         }
         out += "\n"
-        if !plan.waves.isEmpty { writeTable() }
+        let outline = WorkerOutline(plan)
+        if let outline { write(outline) } else if !plan.waves.isEmpty { writeTable() }
         let unpinned = plan.unpinned
         if !unpinned.isEmpty {
             out += "**Not pinned by this plan**\n\n"
@@ -76,7 +77,7 @@ public struct MarkdownReview {
                 stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) } + hookFiles.flatMap(files)
             )
         }
-        for wave in plan.waves {
+        for wave in outline == nil ? plan.waves : [] {
             let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
             var parts: [String] = []
             for job in wave.jobs { parts += blocks(job) }
@@ -119,6 +120,22 @@ public struct MarkdownReview {
     }
 
     // MARK: Parts
+
+    private mutating func write(_ outline: WorkerOutline) {
+        for section in outline.sections {
+            guard !isCut else { return }
+            out += "**\(section.title)**\n\n"
+            for line in section.lines {
+                let item = "- \(line.markdown)\n"
+                guard fits(item) else {
+                    isCut = true
+                    break
+                }
+                out += item
+            }
+            out += "\n"
+        }
+    }
 
     private mutating func writeTable() {
         if case .operation = plan.work { return writeOperationTable() }

@@ -66,13 +66,13 @@ extension Plan {
         switch work {
         case .deploy(let deploy):
             add(deploy.excluded) {
-                "\(own: $0) would change and stay as they are, since the options leave out their workers"
+                "differs from the workspace, and left alone since the options leave out its worker: \(own: $0)"
             }
             add(deploy.stoppedByHand) {
-                "\(own: $0) stopped by a person stay as they are (`--include-stopped` starts them)"
+                "stopped by a person, and left alone (`--include-stopped` starts it): \(own: $0)"
             }
-        case .operation(let operation): add(operation.stopped) { "\(own: $0) stopped by a person stay stopped" }
-        case .jobCommand: break
+        case .operation, .reboot: add(stoppedByHand) { "stopped by a person, and left stopped: \(own: $0)" }
+        case .jobCommand, .runCommand: break
         }
         return facts
     }
@@ -139,8 +139,21 @@ extension PlanRequest {
             var flags: [Phrase] = ["\(options.jobs.map { "\($0)" }.list(","))"]
             if let target = verb.namedTarget { flags.append("--target \(target)") }
             if let batch = options.batch { flags.append("--batch \(own: batch.text)") }
-            if !options.hasGate { flags.append("--no-gate") }
+            if !options.hasGate, verb != .stop { flags.append("--no-gate") }
             if options.allowsDrift { flags.append("--allow-drift") }
+            if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
+            return flags + options.selection.flags
+        case .runCommand(_, let options):
+            var flags: [Phrase] = []
+            if let count = options.concurrency { flags.append("--concurrency \(own: count.text)") }
+            if options.hasGates { flags.append("--health-check") }
+            if options.ignoresFailures { flags.append("--ignore-failure") }
+            if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
+            return flags + options.selection.flags
+        case .reboot(_, let options):
+            var flags: [Phrase] = []
+            if let count = options.concurrency { flags.append("--concurrency \(own: count.text)") }
+            if let tag = options.spread { flags.append("--spread \(tag)") }
             if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
             return flags + options.selection.flags
         }

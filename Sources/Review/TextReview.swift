@@ -47,10 +47,10 @@ public struct TextReview {
     private mutating func write() {
         writeHead()
         if !plan.reconcile.isEmpty { writeStops() }
-        for wave in plan.waves {
-            add(0, "")
-            add(0, style(.heading, "Wave \(wave.deploymentSequence)"))
-            for job in wave.jobs { write(job) }
+        if let outline = WorkerOutline(plan) {
+            write(outline)
+        } else {
+            writeWaves()
         }
         writeHookInput()
         add(0, "")
@@ -65,6 +65,24 @@ public struct TextReview {
     private mutating func add(_ indent: Int, _ text: String) {
         let line = text.isEmpty ? "" : String(repeating: " ", count: indent) + text
         lines.append(width.map { Style.broken(line, width: $0, indent: indent + 6) } ?? line)
+    }
+
+    // MARK: Workers and waves
+
+    private mutating func write(_ outline: WorkerOutline) {
+        for section in outline.sections {
+            add(0, "")
+            add(0, style(.heading, section.title))
+            for line in section.lines { add(2, line.terminal) }
+        }
+    }
+
+    private mutating func writeWaves() {
+        for wave in plan.waves {
+            add(0, "")
+            add(0, style(.heading, "Wave \(wave.deploymentSequence)"))
+            for job in wave.jobs { write(job) }
+        }
     }
 
     // MARK: Head
@@ -117,7 +135,11 @@ public struct TextReview {
     // MARK: Jobs
 
     private mutating func write(_ job: Plan.Job) {
-        let what = job.actionCounts.map { style(Wording.part($0.action), "\($0.count) to \($0.action.rawValue)") }
+        let what = job.actionCounts.map {
+            style(
+                Wording.part($0.action),
+                "\($0.count) to \($0.action == .run ? "run the target on" : $0.action.rawValue)")
+        }
         add(
             2,
             style(.name, job.job.text) + " " + job.versionsPhrase.terminal

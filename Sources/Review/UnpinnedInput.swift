@@ -26,7 +26,7 @@ extension PlanKind {
     /// Whether anything is pushed to workers or run there by the plan itself.
     fileprivate var touchesWorkers: Bool {
         switch self {
-        case .deploy, .restart, .start, .stop, .runTarget: true
+        case .deploy, .restart, .start, .stop, .runTarget, .runCommand, .reboot: true
         case .jobCommand: false
         }
     }

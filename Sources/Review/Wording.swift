@@ -81,6 +81,7 @@ extension Plan {
             let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.allocations(of: .cli) }
             return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
         case .restart, .start, .stop, .runTarget: return operationLine ?? ""
+        case .runCommand, .reboot: return workersLine ?? ""
         }
         var parts: [String] = []
         if !renames.isEmpty { parts.append("\(Wording.count(renames.count, "worker")) renamed") }
@@ -109,10 +110,27 @@ extension Plan {
             }
         let counts = operation.summary
         let left = operation.stopped.reduce(0) { $0 + $1.value.count }
-        let rest = left == 0 ? "" : " \(Wording.count(left, "allocation stays", "allocations stay")) stopped by a person."
+        let rest =
+            left == 0 ? "" : " \(Wording.count(left, "allocation stays", "allocations stay")) stopped by a person."
         if counts.allocations == 0 { return "Plan: nothing to do." + rest }
         let jobs = waves.reduce(0) { $0 + $1.jobs.count }
         return "Plan: \(what) \(Wording.count(counts.allocations, "allocation")) of \(Wording.count(jobs, "job")), "
             + "in \(Wording.count(counts.batches, "batch", "batches"))." + rest
+    }
+}
+
+extension Plan {
+    /// `Plan: reboot 40 workers in 20 batches; 63 allocations are stopped and started.`
+    private var workersLine: String? {
+        guard let workers = work.workerBatches else { return nil }
+        let count = Wording.count(workers.workers.count, "worker")
+        let batches = "in \(Wording.count(workers.batches.count, "batch", "batches"))"
+        switch work {
+        case .deploy, .jobCommand, .operation: return nil
+        case .runCommand: return "Plan: a command on \(count), \(batches)."
+        case .reboot(let reboot):
+            let allocations = Wording.count(reboot.summary.allocations, "allocation is", "allocations are")
+            return "Plan: reboot \(count) \(batches); \(allocations) stopped and started."
+        }
     }
 }

@@ -97,7 +97,7 @@ extension StepMachine {
     }
 
     /// The allocations of the unit's job that may fail.
-    package func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].work?.job.batching.maxFailures ?? 0 }
+    package func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].maxFailures }
 
     /// What this process would do if everything succeeded and no window were in the way, in the plan's order.
     package func predicted() -> [StepIndex] {

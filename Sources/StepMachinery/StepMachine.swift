@@ -130,9 +130,12 @@ public struct StepMachine: Sendable {
         steps.extend(to: graph)
     }
 
-    /// The run goes on without these allocations, as it is recorded; to be called before `checked` or `finished` of the steps
-    /// that found out. Nothing of them has begun.
-    public mutating func leave(_ allocations: Set<AllocationID>) { graph.leave(allocations) }
+    /// The run goes on without these, as it is recorded; to be called before `checked` or `finished` of the steps that found
+    /// out. Nothing of them has begun.
+    public mutating func leave(_ subjects: Set<Subject>) { graph.leave(subjects) }
+
+    /// This worker needs nothing more, as it is recorded; to be called before `finished` of the step that found out.
+    public mutating func spare(_ worker: WorkerName) { graph.spare(worker) }
 
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
     public mutating func park() { isParking = true }
@@ -155,12 +158,7 @@ public struct StepMachine: Sendable {
         case .succeeded: .succeeded
         case .failed, .stale: .failed
         case .unknown: .unknown
-        case .parked, nil:
-            if hasBegun(unit) {
-                .running
-            } else {
-                admission.isBlocked(unit) ? .blocked : .waiting
-            }
+        case .parked, nil: hasBegun(unit) ? .running : admission.isBlocked(unit) ? .blocked : .waiting
         }
     }
 
@@ -195,10 +193,7 @@ public struct StepMachine: Sendable {
     /// `on_failure` lets independent jobs go on.
     private func mayBeginStage(_ unit: UnitIndex) -> Bool {
         if isParking || units[unit].isHeld { return false }
-        return switch graph.plan.policy.onFailure {
-        case .stop: !admission.hasFailure
-        case .continue: true
-        }
+        return graph.plan.policy.onFailure == .continue || !admission.hasFailure
     }
 
     private mutating func end(_ unit: UnitIndex, _ result: Result) {
@@ -254,7 +249,7 @@ public struct StepMachine: Sendable {
             case .interrupted: return
             }
         }
-        end(unit, .succeeded)
+        end(unit, units[unit].failures > 0 ? .failed : .succeeded)
     }
 
     /// How many allocations of a batch failed, when that may be more than none. A hook looks at its job or its batch as a
@@ -333,7 +328,9 @@ public struct StepMachine: Sendable {
             case .pending:
                 let isFirst = steps.attempt(step) == 0 && step == chain.steps.first
                 if isFirst, units[unit].batch?.isStale == true { return units[unit].closeChain(.stale) }
-                if !isParking, !units[unit].isHeld { begin(step, into: &commands) }
+                if graph.isLeftBehind(step) { return units[unit].closeChain(.succeeded) }
+                let isUnderWay = chain.isWhole && chain.steps.first.map(steps.hasBegun) == true
+                if isUnderWay || (!isParking && !units[unit].isHeld) { begin(step, into: &commands) }
                 return
             }
         }

@@ -103,17 +103,17 @@ import Testing
 
     @Test func aRunRemembersWhatItLeftBehind() async throws {
         var checkpoint = Checkpoint(run: run.id, at: at(1))
-        checkpoint.leftBehind = [LeftBehind(one, reason: "no answer")]
+        checkpoint.leftBehind = [LeftBehind(.allocation(one), reason: "no answer")]
         try await catalog.commit(checkpoint)
-        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(one, reason: "no answer")])
+        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(.allocation(one), reason: "no answer")])
         var back = Checkpoint(run: run.id, at: at(2))
         back.takesIn = true
         try await catalog.commit(back)
         #expect(try catalog.leftBehind(by: run.id).isEmpty)
-        #expect(try catalog.takenIn(by: run.id) == [one])
-        checkpoint.leftBehind = [LeftBehind(one, reason: "still none")]
+        #expect(try catalog.takenIn(by: run.id) == [.allocation(one)])
+        checkpoint.leftBehind = [LeftBehind(.allocation(one), reason: "still none")]
         try await catalog.commit(checkpoint)
-        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(one, reason: "still none")])
+        #expect(try catalog.leftBehind(by: run.id) == [LeftBehind(.allocation(one), reason: "still none")])
     }
 
     @Test func aChangeHoldsOnlyTogetherWithItsStep() async throws {

@@ -43,7 +43,7 @@ import Testing
                 decisions: [
                     Decision(at: at(2), by: "ann", run: run.id, step: hook.step, what: .retryFailed, reason: "why")
                 ])
-            checkpoint.leftBehind = [LeftBehind(web, reason: "away")]
+            checkpoint.leftBehind = [LeftBehind(.allocation(web), reason: "away")]
             try await catalog.commit(checkpoint)
             for text in ["a", "b"] {
                 try await catalog.keep(

@@ -9,7 +9,8 @@ import Testing
         #expect(Schema.version == 13)
         #expect(
             RunReason.allCases.map(\.rawValue).sorted() == [
-                "approval_lapsed", "freezes_unreadable", "frozen", "limit_reached", "paused", "refresh",
+                "approval_lapsed", "freezes_unreadable", "frozen", "limit_reached", "missing_target", "paused",
+                "refresh",
                 "refresh_interrupted", "signal", "stale", "superseded", "window_closed", "window_too_short",
                 "workers_not_ready",
             ])

@@ -49,6 +49,11 @@ enum StepFault: Sendable {
     case nothingToStop
     /// What was to be started is healthy.
     case runsAlready
+    /// A condition has ended with this status: the worker need not be rebooted.
+    case notNeeded(status: Int)
+    /// The worker runs as the boot that it was.
+    case notRebooted(seconds: Int)
+    case notBack(seconds: Int, because: String)
     case exit(status: Int)
     case timedOut(Place, seconds: Int64)
     case hung(Place, seconds: Int64)
@@ -83,6 +88,9 @@ extension StepFault {
         case notBegun = "not_begun"
         case nothingToStop = "nothing_to_stop"
         case runsAlready = "runs_already"
+        case notNeeded = "not_needed"
+        case notRebooted = "not_rebooted"
+        case notBack = "not_back"
         case exitStatus = "exit_status"
         case timedOut = "timed_out"
         case hung
@@ -118,6 +126,9 @@ extension StepFault {
         case .unbegun: .notBegun
         case .nothingToStop: .nothingToStop
         case .runsAlready: .runsAlready
+        case .notNeeded: .notNeeded
+        case .notRebooted: .notRebooted
+        case .notBack: .notBack
         case .exit: .exitStatus
         case .timedOut: .timedOut
         case .hung: .hung
@@ -169,6 +180,12 @@ extension StepFault: CustomStringConvertible {
         case .unbegun(.refused(let reason)): "it did not begin: \(Self.text(reason))"
         case .nothingToStop: "nothing of the job is there that could be stopped"
         case .runsAlready: "it runs already: its health check passes"
+        case .notNeeded(let status): "not needed: the condition ended with exit status \(status)"
+        case .notRebooted(let seconds):
+            "it did not reboot: after \(seconds) s it still runs as the boot that it was. Its jobs are stopped. Reboot it, and run "
+                + "the same command with --retry-failed; or abandon the run, and `maand-plan deploy` starts its jobs"
+        case .notBack(let seconds, let reason):
+            "it did not come back within \(seconds) s: \(reason). Once it is back, run the same command with --retry-failed"
         case .exit(let status): Self.text(exitStatus: status)
         case .timedOut(let place, let seconds): "ended on \(place.text), its limit of \(seconds) s was up"
         case .hung(let place, let seconds):

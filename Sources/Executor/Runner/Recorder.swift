@@ -68,16 +68,19 @@ package struct Recorder: Sendable {
                 ], changes: changes + (state == .succeeded ? content.task.rules.changesAtSuccess : [])))
     }
 
-    /// Goes on without these allocations from now on, whatever becomes of their workers. The step machine is told by who
+    /// Goes on without these from now on, whatever becomes of their workers. The step machine is told by who
     /// calls this.
     func leave(_ left: [LeftBehind]) async throws {
         guard !left.isEmpty else { return }
         var checkpoint = Checkpoint(run: run.id, at: clock.now())
         checkpoint.leftBehind = left
         try await commit(checkpoint, "left behind")
-        shared.leave(left.map(\.allocation))
-        for item in left { observe(.leftBehind(item.allocation, reason: item.reason)) }
+        shared.leave(left.map(\.subject))
+        for item in left { observe(.leftBehind(item.subject, reason: item.reason)) }
     }
+
+    /// Nothing more is done for this worker, as its recorded step says.
+    func spare(_ worker: WorkerName) { shared.spare(worker) }
 
     /// Ends an attempt without a result and begins the next: in one transaction, since a process that found only the
     /// end would take the step for failed.
@@ -130,15 +133,15 @@ package struct Recorder: Sendable {
         try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(), steps: instant(step, detail: detail),
-                changes: order.map { [.rolloutOrder(content.job, $0)] } ?? []))
+                changes: order.flatMap { order in content.job.map { [.rolloutOrder($0, order)] } } ?? []))
         observe(.stepEnded(content, outcome: .succeeded, code: nil, detail: detail, milliseconds: 0))
     }
 
     /// The order that a step has put in the place of the plan's; nil where it is no step of that kind, or has put none.
     func order(decidedBy step: StepIndex) throws -> [WorkerName]? {
         let content = graph.steps[step]
-        guard case .order = content.task else { return nil }
-        return try catalog.rolloutOrders(of: run.id)[content.job]
+        guard case .order = content.task, let job = content.job else { return nil }
+        return try catalog.rolloutOrders(of: run.id)[job]
     }
 
     /// What the receipts directories were when the run first saw its workers.

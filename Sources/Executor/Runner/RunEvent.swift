@@ -13,8 +13,8 @@ public enum RunEvent: Sendable {
     case promoted([AllocationID], version: String)
     /// The machine has shown that it is the one that it was, and goes by its new name.
     case renamed(Plan.Rename)
-    /// The run goes on without the allocation.
-    case leftBehind(AllocationID, reason: String)
+    /// The run goes on without the allocation or worker.
+    case leftBehind(Subject, reason: String)
     /// A gate has not passed yet and is probed again.
     case gateWaiting(Step, tries: Int, of: Int, problem: String)
     /// Nothing has ended for a while: what is waited for longest, and how many things more.
@@ -32,7 +32,7 @@ public enum RunEvent: Sendable {
 extension RunEvent {
     static func stepEnded(_ step: Step, _ ending: StepRunner.Ending, milliseconds: Int64) -> RunEvent {
         .stepEnded(
-            step, outcome: ending.outcome, code: ending.fault?.code.rawValue, detail: ending.detail,
+            step, outcome: ending.outcome, code: ending.fault?.code.rawValue, detail: ending.fault?.text,
             milliseconds: milliseconds)
     }
 }

@@ -113,6 +113,9 @@ package struct Runner: Sendable {
             recorder.follow(end.machine.graph)
         }
         if stepRunner.graph.rules(step).isProbe { end.machine.leave(stepRunner.graph.leftBehind) }
+        if case .shell = stepRunner.graph.steps[step].task {
+            stepRunner.graph.notNeeded.forEach { end.machine.spare($0) }
+        }
         let unit = end.machine.graph.places[step].unit
         let before = end.machine.toleratedFailures(of: unit)
         let commands = end.machine.finished(step, outcome)

@@ -13,11 +13,14 @@ final class SharedGraph: Sendable {
 
     func follow(_ graph: StepGraph) {
         self.graph.withLock { current in
-            let left = current.leftBehind
+            let (left, spared) = (current.leftBehind, current.notNeeded)
             current = graph
             current.leave(left)
+            spared.forEach { current.spare($0) }
         }
     }
 
-    func leave(_ allocations: some Sequence<AllocationID>) { graph.withLock { $0.leave(allocations) } }
+    func leave(_ subjects: some Sequence<Subject>) { graph.withLock { $0.leave(subjects) } }
+
+    func spare(_ worker: WorkerName) { graph.withLock { $0.spare(worker) } }
 }

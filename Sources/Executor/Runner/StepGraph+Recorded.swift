@@ -8,10 +8,19 @@ extension StepGraph {
     /// - Parameter takingIn: as if what it has left behind was taken in again.
     /// - Throws: `CatalogError`.
     public init(_ plan: Plan, _ catalog: Catalog, of run: RunID, takingIn: Bool = false) throws {
-        let left = Set(try catalog.leftBehind(by: run).lazy.map(\.allocation))
+        let left = Set(try catalog.leftBehind(by: run).lazy.map(\.subject))
         let takenIn = Set(try catalog.takenIn(by: run))
         self.init(
             plan, orders: try catalog.rolloutOrders(of: run), leftBehind: takingIn ? [] : left,
             takenIn: takingIn ? takenIn.union(left) : takenIn)
+        if case .reboot = plan.work { spare(try catalog.steps(of: run)) }
+    }
+
+    /// Leaves the workers alone that need no reboot, as the step that asked them is recorded.
+    private mutating func spare(_ records: [StepRecord]) {
+        let skipped = Set(records.lazy.filter { $0.state == .skipped }.map(\.step))
+        for step in steps where skipped.contains(step.id) {
+            if case .shell = step.task, let worker = step.worker { spare(worker) }
+        }
     }
 }

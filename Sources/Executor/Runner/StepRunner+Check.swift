@@ -17,6 +17,7 @@ extension StepRunner {
     ///
     /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun.
     func staleFacts(of steps: [StepIndex]) async throws -> [StaleFact] {
+        let steps = steps.flatMap(graph.checked(before:))
         let records = try recorder.catalog.records(of: steps.compactMap { graph.steps[$0].allocation })
         let inCatalog = steps.compactMap { step in
             graph.steps[step].allocation.flatMap { allocation in
@@ -43,12 +44,15 @@ extension StepRunner {
 
     /// What somebody has changed on the worker of an allocation's first step.
     private func drift(_ step: StepIndex, isStaging: Bool) async -> [StaleFact] {
-        guard let allocation = graph.steps[step].allocation else { return [] }
         let session: WorkerSession
         do {
-            session = try await pool.session(allocation.worker)
+            session = try await pool.session(graph.steps[step].worker)
         } catch {
             if isStaging, error.kind != .refused { silences.note(step, error.reason) }
+            return []
+        }
+        guard let allocation = graph.steps[step].allocation else {
+            if isStaging { await ask(step, session) }
             return []
         }
         switch graph.rules(step).precondition {

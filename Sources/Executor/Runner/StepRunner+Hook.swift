@@ -80,13 +80,14 @@ extension StepRunner {
         let step = graph.steps[index]
         var input = task.input(index, in: graph)
         // Its plan says nothing of what runs where, and changes nothing of it.
-        if task.event == .cli, let allocation = step.allocation {
-            let record = try recorder.catalog.records(of: [allocation])[allocation]
+        if task.event == .cli {
+            let record = try recorder.catalog.records(of: [task.allocation])[task.allocation]
             input["CURRENT_VERSION"] = record?.promoted?.version ?? Version.none.text
         }
         return HookCall(
-            attempt: WritingAttempt(run: recorder.run.id, step: step.id, attempt: attempt), job: step.job,
-            worker: task.worker, hook: task.hook, event: task.event, id: recorder.attemptID(index, attempt),
+            attempt: WritingAttempt(run: recorder.run.id, step: step.id, attempt: attempt),
+            job: task.allocation.job, worker: task.allocation.worker, hook: task.hook, event: task.event,
+            id: recorder.attemptID(index, attempt),
             timeout: task.work.timeout, modules: task.work.modules, input: input)
     }
 }

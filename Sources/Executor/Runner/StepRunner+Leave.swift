@@ -16,10 +16,11 @@ extension StepRunner {
         let touched = try touchedWorkers()
         try await leave(
             steps.compactMap { step in
-                guard let reason = reasons[step], let allocation = graph.steps[step].allocation,
-                    !touched.contains(allocation.worker)
-                else { return nil }
-                return .init(allocation: allocation, reason: reason)
+                let subject = graph.leaving(step)
+                guard let reason = reasons[step], let worker = subject.worker, !touched.contains(worker) else {
+                    return nil
+                }
+                return .init(subject: subject, reason: reason)
             })
     }
 
@@ -34,7 +35,7 @@ extension StepRunner {
         let reasons = await asked.sideBySide(width: WorkerPool.width) { [self] in await silence(of: $0) }
         return try await leave(
             zip(asked, reasons).compactMap { worker, reason in
-                reason.map { .init(allocation: AllocationID(job: job.job, worker: worker), reason: $0) }
+                reason.map { .init(subject: .allocation(AllocationID(job: job.job, worker: worker)), reason: $0) }
             })
     }
 

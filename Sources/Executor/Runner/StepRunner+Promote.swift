@@ -55,7 +55,8 @@ extension StepRunner {
         do {
             let session = try await pool.session(step.worker)
             let doubt = try await recorder.underWay.during(step.id.text) {
-                try await asking { () async throws(TransportError) in try await session.doubt(claim, of: step.job.text)
+                try await asking { () async throws(TransportError) in
+                    try await session.doubt(claim, of: step.job?.text ?? "")
                 }
             }
             guard let doubt else { return .succeeded }

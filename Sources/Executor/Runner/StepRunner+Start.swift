@@ -69,7 +69,7 @@ extension StepGraph {
         units.flatMap { unit in
             unit.stages.flatMap { stage -> [StepIndex] in
                 guard case .batch(let batch) = stage, batch.position != nil else { return [] }
-                return batch.chains.compactMap(\.steps.first)
+                return batch.chains.compactMap(\.steps.first).flatMap(checked(before:))
             }
         }
     }

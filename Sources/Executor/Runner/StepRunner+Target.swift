@@ -340,17 +340,17 @@ extension StepRunner {
     }
 
     func request(_ target: Target, _ index: StepIndex, _ attempt: Int) -> AttemptRequest {
-        let step = graph.steps[index]
+        let (job, worker) = (target.allocation.job.text, target.allocation.worker)
         let current = target.from?.version ?? Version.none.text
         return AttemptRequest(
             id: recorder.attemptID(index, attempt),
             action: .target(
                 target.name, isMakefileOptional: target.isMakefileOptional),
-            job: step.job.text,
+            job: job,
             environment: [
-                "ALLOCATION_IP": step.worker.flatMap(pool.address) ?? "",
+                "ALLOCATION_IP": pool.address(worker) ?? "",
                 "CURRENT_VERSION": current,
-                "JOB": step.job.text,
+                "JOB": job,
                 "NEW_VERSION": target.release?.version ?? current,
             ], timeout: .seconds(target.timeout),
             tailLimit: Self.outputLimit)
@@ -364,7 +364,9 @@ extension StepRunner {
         switch step.task {
         case .target(let target): text += request(target, index, 1).digest
         case .hook(let hook): text += try call(hook, index, attempt: 1).digest
-        case .push, .gate, .bake, .order, .promote, .remove, .complete: break
+        case .shell(let shell): text += try request(shell, index, 1).digest
+        case .reboot(let reboot): text += "\(reboot.rules.command)\n"
+        case .push, .gate, .bake, .order, .promote, .remove, .complete, .boot, .pause: break
         }
         return Digest.of(text.utf8)
     }

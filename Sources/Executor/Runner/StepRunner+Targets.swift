@@ -13,7 +13,9 @@ extension StepRunner {
     package func missingTargets(_ records: [StepRecord]) async -> (target: String, allocations: [AllocationID])? {
         guard records.allSatisfy({ $0.step.isPreflight }) else { return nil }
         let operated = graph.steps.compactMap { step -> OperatedAllocation? in
-            guard case .target(let target) = step.task, case .operation(let allocation) = target.purpose else { return nil }
+            guard case .target(let target) = step.task, case .operation(let allocation) = target.purpose else {
+                return nil
+            }
             return allocation
         }
         guard let name = operated.first?.verb.target else { return nil }

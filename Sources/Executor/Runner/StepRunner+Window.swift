@@ -39,7 +39,7 @@ extension StepRunner {
         guard await monitor.isApproved(graph.batchName(unit: unit, stage: stage)) else { return false }
         if monitor.isUnrestricted { return true }
         var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(steps.map { graph.steps[$0].job }) {
+        for job in Set(steps.compactMap { graph.steps[$0].job }) {
             recorded[job] = try recorder.catalog.durations(of: job)
         }
         let isPartial = isResumed || graph.units[unit].stages[stage].chainCount > steps.count

@@ -53,6 +53,10 @@ package struct StepRunner: Sendable {
         var exitStatus: Int?
         /// Why it did not succeed; nil if the outcome says it all.
         var fault: StepFault?
+        /// What is recorded beside a success, for later steps.
+        var note: String?
+        /// It is recorded as skipped: nothing more is to be done for its worker.
+        var isSkip = false
         var output: StepOutput?
         /// What follows for the catalog from what was found, beside what follows from the plan.
         var changes: [CatalogChange] = []
@@ -68,13 +72,13 @@ package struct StepRunner: Sendable {
 
         static func failed(_ fault: StepFault) -> Ending { Ending(outcome: .failed, fault: fault) }
 
-        /// For people.
-        var detail: String? { fault?.text }
+        /// For people, or for later steps.
+        var detail: String? { fault?.text ?? note }
 
         /// As which the attempt is recorded.
         var state: StepState {
             switch outcome {
-            case .succeeded: .succeeded
+            case .succeeded: isSkip ? .skipped : .succeeded
             case .failed, .stale: .failed
             case .unreachable: .unreachable
             case .unknown: .unknown
@@ -106,7 +110,7 @@ package struct StepRunner: Sendable {
         case .promote: return try await promote([.init(index, attempt)])[index] ?? .succeeded
         case .order(let task): try await decideOrder(task, index)
         case .complete: try await recorder.complete(index, attempt: attempt)
-        case .push, .target, .remove, .hook, .gate, .bake: return nil
+        case .push, .target, .remove, .hook, .gate, .bake, .shell, .boot, .reboot, .pause: return nil
         }
         return .succeeded
     }
@@ -125,10 +129,12 @@ package struct StepRunner: Sendable {
         if !ending.isOpen {
             try await recorder.end(
                 index, attempt: attempt, state: ending.state, exitStatus: ending.exitStatus,
-                code: ending.fault?.code.rawValue, detail: ending.detail, output: ending.output, changes: ending.changes)
+                code: ending.fault?.code.rawValue, detail: ending.detail, output: ending.output, changes: ending.changes
+            )
             try await hookEnded(index, attempt: attempt)
         }
         if ending.outcome == .succeeded { endings.note(index) }
+        if ending.isSkip, let worker = step.worker { recorder.spare(worker) }
         for remark in ending.remarks { recorder.observe(.warning(.attempt(step.id, remark))) }
         recorder.observe(
             .stepEnded(step, ending, milliseconds: milliseconds))
@@ -147,6 +153,16 @@ package struct StepRunner: Sendable {
             return try await leaving.race {
                 try await runTarget(task, index, attempt: attempt, isResumed: isResumed)
             } ?? (.left, attempt)
+        case .shell(let task):
+            return try await leaving.race {
+                try await runShell(task, index, attempt: attempt, isResumed: isResumed)
+            } ?? (.left, attempt)
+        case .boot: return (try await untilLeft { await noteBoot(index) }, attempt)
+        case .reboot(let task):
+            return try await leaving.race {
+                try await reboot(task, index, attempt: attempt, isResumed: isResumed)
+            } ?? (.left, attempt)
+        case .pause(let task): return (try await untilParked { try await pause(task, index) }, attempt)
         // It asks this process, which has to be there until it has ended.
         case .hook(let task): return try await runHook(task, index, attempt: attempt, isResumed: isResumed)
         }

@@ -52,14 +52,14 @@ package struct WorkerPool: Sendable {
         _ plan: Plan, owner: Owner, takeOver: Bool, transport: any Transport, recorder: Recorder, records: [StepRecord]
     ) async throws -> WorkerPool {
         let graph = recorder.graph
-        let needed = graph.allocations(leftBy: records)
+        let needed = graph.subjects(leftBy: records)
         let lineage = try recorder.catalog.lineage()
         let known = Dictionary(
             records.compactMap { record in record.detail.map { (record.step, $0) } }, uniquingKeysWith: { _, b in b })
         let settled = try recorder.catalog.settledRuns(before: recorder.run.id)
         // A worker on which nothing is left to do need not answer any more.
         let renames = plan.renames(leftBy: records)
-        let workers = Set(needed.lazy.map(\.worker)).union(renames.map(\.to))
+        let workers = Set(needed.lazy.compactMap(\.worker)).union(renames.map(\.to))
         var answers = await ask(plan.fleet.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
             let session = WorkerSession(worker, of: plan.fleet, owner: owner, transport: transport)
             let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
@@ -84,7 +84,7 @@ package struct WorkerPool: Sendable {
         }
         try answers.prove(renames)
         let absences = answers.absences(graph, records, needed)
-        let left = Set(absences.leaving.map(\.allocation))
+        let left = Set(absences.leaving.map(\.subject))
         let waited = try answers.waited(
             plan, recorder.run.id, needed.filter { !left.contains($0) },
             hasBegun: records.contains { !$0.step.isPreflight }, absences)
@@ -200,16 +200,15 @@ package struct WorkerPool: Sendable {
 
         /// What can be left behind of what is needed.
         func absences(
-            _ graph: StepGraph, _ records: [StepRecord], _ needed: Set<AllocationID>
+            _ graph: StepGraph, _ records: [StepRecord], _ needed: Set<Subject>
         ) -> Absences {
             let touched = graph.workers(touchedBy: records)
             let busy = graph.jobsWithHooks(inFlight: records)
-            let candidates = needed.sorted().compactMap { allocation -> Absences.Candidate? in
-                let worker = allocation.worker
-                guard !touched.contains(worker), !busy.contains(allocation.job),
-                    let reason = silent[worker]?.reason
+            let candidates = needed.sorted().compactMap { subject -> Absences.Candidate? in
+                guard let worker = subject.worker, !touched.contains(worker),
+                    !(subject.job.map(busy.contains) ?? false), let reason = silent[worker]?.reason
                 else { return nil }
-                return .init(allocation: allocation, reason: reason)
+                return .init(subject: subject, reason: reason)
             }
             return Absences(candidates, in: graph)
         }
@@ -219,9 +218,9 @@ package struct WorkerPool: Sendable {
         /// - Parameter needed: what is not left behind.
         /// - Throws: `UnfitWorkers.notReady` where something is in the way of beginning, or of going on.
         func waited(
-            _ plan: Plan, _ run: RunID, _ needed: Set<AllocationID>, hasBegun: Bool, _ absences: Absences
+            _ plan: Plan, _ run: RunID, _ needed: Set<Subject>, hasBegun: Bool, _ absences: Absences
         ) throws -> [WorkerName: (session: WorkerSession, reason: String)] {
-            let workers = Set(needed.lazy.map(\.worker))
+            let workers = Set(needed.lazy.compactMap(\.worker))
             let waited = silent.filter { workers.contains($0.key) }
             var faults = faults
             if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }

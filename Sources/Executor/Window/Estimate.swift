@@ -56,7 +56,7 @@ package struct Estimator: Sendable {
         let rules = step.task.rules
         let limit = rules.limitMilliseconds
         // What took longer than it may was interrupted and went on later: its time says nothing.
-        let samples = (recorded[step.job]?[rules.verb] ?? []).filter { $0 <= limit + 1000 }.sorted()
+        let samples = (step.job.flatMap { recorded[$0]?[rules.verb] } ?? []).filter { $0 <= limit + 1000 }.sorted()
         guard !samples.isEmpty else { return Estimate(duration: limit, isRecorded: limit == 0) }
         let ninth = samples[(samples.count * 9 + 9) / 10 - 1]
         return Estimate(duration: max(ninth, rules.leastMilliseconds))

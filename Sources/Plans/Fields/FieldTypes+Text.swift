@@ -111,7 +111,8 @@ struct TextFormat: Sendable {
     static let target = TextFormat(
         words: "the name of a target", pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
         problem: {
-            TargetName.isValid($0) ? nil : "the name of a target is letters, digits and `_.-`, and begins with a letter or digit"
+            TargetName.isValid($0)
+                ? nil : "the name of a target is letters, digits and `_.-`, and begins with a letter or digit"
         })
 
     static let zone = TextFormat(

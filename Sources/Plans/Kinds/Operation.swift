@@ -115,7 +115,7 @@ public struct Operation: Equatable, Sendable {
             case .start: .start
             case .stop: .stop
             case .runTarget: .target("")
-            case .restart, .deploy, .jobCommand: .restart
+            case .restart, .deploy, .jobCommand, .runCommand, .reboot: .restart
             }
         self.init(verb, options: Options(jobs: []), waves: [])
     }
@@ -199,7 +199,9 @@ extension Operation {
 
     /// Completes what the fields do not say: it follows from the kind of the plan.
     private mutating func settle() {
-        let (action, entries) = (verb.action, body.waves.lazy.flatMap(\.jobs).flatMap(\.phases).flatMap(\.batches).joined())
+        let (action, entries) = (
+            verb.action, body.waves.lazy.flatMap(\.jobs).flatMap(\.phases).flatMap(\.batches).joined()
+        )
         defer { body.summary = .init(reconcile: [], waves: body.waves, unchanged: 0) }
         guard entries.contains(where: { $0.action != action }) else { return }
         for wave in body.waves.indices {
@@ -270,7 +272,8 @@ private struct OperatedWave: RecordView {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required(
-            "deployment_seq", &whole.deploymentSequence, .count, "the level in the demand graph; 0 if nothing is demanded")
+            "deployment_seq", &whole.deploymentSequence, .count,
+            "the level in the demand graph; 0 if nothing is demanded")
         fields.required(
             "jobs", &whole.jobs, ListType(element: ViewType<OperatedJob>(), style: .block),
             "the jobs of the wave, sorted by name")
@@ -301,7 +304,8 @@ private struct OperatedJob: RecordView {
         fields.optional("hooks", &job.hooks, "hooks that run; only if there are any")
         fields.required(
             "rollout_order", &job.rolloutOrder,
-            "where the order of `active` comes from: `workers`: the order of `workers.json`; `kv`: the key `rollout_order`")
+            "where the order of `active` comes from: `workers`: the order of `workers.json`; `kv`: the key `rollout_order`"
+        )
         fields.required("batching", &job.batching, "how the allocations are divided into batches")
         fields.optional(
             "repeatable", &job.repeatable, ListType(element: .word(Plan.Job.targets)), default: [],
@@ -323,7 +327,7 @@ private struct OperatedJob: RecordView {
 }
 
 /// An allocation of an operation, as it is in the file.
-private struct OperatedEntry: RecordView {
+struct OperatedEntry: RecordView {
     var whole: Plan.Entry
 
     init(_ whole: Plan.Entry) { self.whole = whole }

@@ -19,6 +19,11 @@ struct GraphBuilder {
     /// All units of the plan, with the orders that hooks have set.
     mutating func units(_ orders: [JobName: [WorkerName]]) -> Table<UnitIndex, StepGraph.Unit> {
         var units: Table<UnitIndex, StepGraph.Unit> = []
+        switch plan.work {
+        case .deploy, .jobCommand, .operation: break
+        case .runCommand(let command): return [commandUnit(command)]
+        case .reboot(let reboot): return [rebootUnit(reboot)]
+        }
         if !plan.reconcile.isEmpty { units.append(stops()) }
         for (level, wave) in plan.waves.enumerated() {
             for job in wave.jobs { units.append(unit(of: JobWork(job), level: level, orders[job.job])) }
@@ -30,18 +35,21 @@ struct GraphBuilder {
     ///
     /// - Parameter order: the one that hooks have set; nil for the plan's.
     mutating func unit(of work: JobWork, level: Int, _ order: [WorkerName]?) -> StepGraph.Unit {
-        var unit = StepGraph.Unit(work: work, level: level, demands: demands(of: work.job))
+        var unit = StepGraph.Unit(
+            .job(work), level: level, demands: demands(of: work.job), maxFailures: work.job.batching.maxFailures)
         switch plan.work {
         case .deploy: addDeploy(of: work, order, to: &unit)
         case .jobCommand: addHooks(.cli, of: work, order, to: &unit)
         case .operation(let operation): add(operation, of: work, to: &unit)
+        // They have no units of jobs.
+        case .runCommand, .reboot: break
         }
         return unit
     }
 
     private func demands(of job: Plan.Job) -> [JobName] {
         switch plan.work {
-        case .deploy, .jobCommand: return job.demands
+        case .deploy, .jobCommand, .runCommand, .reboot: return job.demands
         case .operation(let operation):
             guard operation.verb.isReversed else { return job.demands }
             return plan.waves.flatMap(\.jobs).filter { $0.demands.contains(job.job) }.map(\.job)
@@ -79,7 +87,7 @@ struct GraphBuilder {
     /// Consecutive stops of one job are carried out in parallel; another job's stops wait for them, since the planner lists
     /// dependents before what they demand.
     private mutating func stops() -> StepGraph.Unit {
-        var unit = StepGraph.Unit(work: nil, level: -1, demands: [])
+        var unit = StepGraph.Unit(.stops, level: -1)
         var rest = plan.reconcile[...]
         while let job = rest.first?.allocation.job {
             let stops = rest.prefix { $0.allocation.job == job }

@@ -79,23 +79,46 @@ public final class Deployment: Sendable {
 
 /// An allocation on which the plan runs a target, with the files that are deployed.
 public final class OperatedAllocation: Sendable {
+    /// For what the target runs.
+    public enum Cause: Sendable {
+        /// Somebody asked for it; `allowsDrift`: files may differ from those that were promoted.
+        case request(allowsDrift: Bool)
+        /// Its worker is rebooted.
+        case reboot
+    }
+
     public let work: JobWork
     public let entry: Plan.Entry
     public let verb: Operation.Verb
-    /// Whether files may differ from those that were promoted.
-    public let allowsDrift: Bool
+    public let cause: Cause
     /// What runs there.
     public let from: FromState?
 
-    init(_ work: JobWork, _ entry: Plan.Entry, of operation: Operation) {
+    init(_ work: JobWork, _ entry: Plan.Entry, _ verb: Operation.Verb, _ cause: Cause) {
         self.work = work
         self.entry = entry
-        verb = operation.verb
-        allowsDrift = operation.options.allowsDrift
+        self.verb = verb
+        self.cause = cause
         from = work.from(of: entry)
     }
 
     public var allocation: AllocationID { AllocationID(job: work.job.job, worker: entry.worker) }
+
+    /// Whether files may differ from those that were promoted.
+    public var allowsDrift: Bool {
+        switch cause {
+        case .request(let allowsDrift): allowsDrift
+        case .reboot: false
+        }
+    }
+
+    /// What has to be true before the target: a start after a reboot comes after a stop for which it was.
+    var precondition: Precondition? {
+        switch (cause, verb) {
+        case (.reboot, .start): nil
+        case (.reboot, _), (.request, _): .promoted(self)
+        }
+    }
 
     /// What was promoted there.
     var release: Release? {
@@ -110,11 +133,13 @@ public final class OperatedAllocation: Sendable {
         }
     }
 
+    /// What is stopped for a reboot stays unfinished until it is started: nobody wants it to be stopped.
     var changesAtSuccess: [CatalogChange] {
-        switch verb {
-        case .restart, .start: [.started(allocation)] + (work.job.hasGate ? [.gateOwed([allocation])] : [])
-        case .stop: [.stoppedByHand(allocation)]
-        case .target: []
+        switch (verb, cause) {
+        case (.restart, _), (.start, _):
+            [.started(allocation)] + (work.job.healthCheck != nil ? [.gateOwed([allocation])] : [])
+        case (.stop, .request): [.stoppedByHand(allocation)]
+        case (.stop, .reboot), (.target, _): []
         }
     }
 }

@@ -6,22 +6,27 @@ extension GraphBuilder {
     mutating func add(_ operation: Operation, of work: JobWork, to unit: inout StepGraph.Unit) {
         let job = work.job
         for phase in job.phases {
-            add(phase.batches, of: phase, work, counted: (0, phase.batches.count), to: &unit) { builder, entry, prefix in
-                builder.chain(of: OperatedAllocation(work, entry, of: operation), prefix)
+            add(phase.batches, of: phase, work, counted: (0, phase.batches.count), to: &unit) {
+                builder, entry, prefix in
+                builder.chain(
+                    of: OperatedAllocation(
+                        work, entry, operation.verb, .request(allowsDrift: operation.options.allowsDrift)), prefix)
             }
         }
         unit.closing = unit.stages.endIndex
     }
 
-    /// A target; or the commands of `job_control`, one after the other, which get its name.
     private mutating func chain(of allocation: OperatedAllocation, _ prefix: String) -> StepGraph.Chain {
-        let own = "\(prefix)/\(allocation.entry.worker)"
-        let subject = Subject.allocation(allocation.allocation)
+        StepGraph.Chain(steps: steps(of: allocation, "\(prefix)/\(allocation.entry.worker)"), promote: nil)
+    }
+
+    /// A target; or the commands of `job_control`, one after the other, which get its name.
+    mutating func steps(of allocation: OperatedAllocation, _ prefix: String) -> [StepIndex] {
         let commands = allocation.work.hooks[.jobControl] ?? []
-        let tasks =
-            commands.isEmpty
-            ? [StepTask.target(Target(purpose: .operation(allocation)))]
-            : commands.map { StepTask.hook(HookTask(work: $0, purpose: .operation(allocation))) }
-        return StepGraph.Chain(steps: tasks.map { add($0, own, subject) }, promote: nil)
+        let subject = Subject.allocation(allocation.allocation)
+        if commands.isEmpty { return [add(.target(Target(purpose: .operation(allocation))), prefix, subject)] }
+        // The same commands stop and start what is on a worker that is rebooted.
+        let own = "\(prefix)/\(allocation.verb.target)"
+        return commands.map { add(.hook(HookTask(work: $0, purpose: .operation(allocation))), own, subject) }
     }
 }

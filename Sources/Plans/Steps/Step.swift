@@ -9,19 +9,14 @@ public struct Step: Sendable {
     /// What it does.
     public let task: StepTask
 
-    /// The job that it is part of, also when that has left the workspace.
-    public var job: JobName { subject.job }
+    /// The job that it is part of, also when that has left the workspace; nil for a step of a worker as a whole.
+    public var job: JobName? { subject.job }
 
     /// Nil for a step of a job as a whole.
-    public var worker: WorkerName? { allocation?.worker }
+    public var worker: WorkerName? { subject.worker }
 
-    /// Nil for a step of a job as a whole.
-    public var allocation: AllocationID? {
-        switch subject {
-        case .allocation(let allocation): allocation
-        case .job: nil
-        }
-    }
+    /// Nil for a step of a job or of a worker as a whole.
+    public var allocation: AllocationID? { subject.allocation }
 }
 
 /// What a step is about.
@@ -29,13 +24,48 @@ public enum Subject: Hashable, Sendable {
     case allocation(AllocationID)
     /// A job as a whole.
     case job(JobName)
+    /// A worker as a whole.
+    case worker(WorkerName)
 
     /// The job, or that of the allocation.
-    public var job: JobName {
+    public var job: JobName? {
         switch self {
         case .allocation(let allocation): allocation.job
         case .job(let job): job
+        case .worker: nil
         }
+    }
+
+    /// The worker, or that of the allocation.
+    public var worker: WorkerName? {
+        switch self {
+        case .allocation(let allocation): allocation.worker
+        case .job: nil
+        case .worker(let worker): worker
+        }
+    }
+
+    /// Nil if it is no single allocation.
+    public var allocation: AllocationID? {
+        switch self {
+        case .allocation(let allocation): allocation
+        case .job, .worker: nil
+        }
+    }
+}
+
+extension Subject: CustomStringConvertible, Comparable {
+    public var description: String {
+        switch self {
+        case .allocation(let allocation): allocation.description
+        case .job(let job): job.text
+        case .worker(let worker): worker.text
+        }
+    }
+
+    /// By job, then by worker; workers as a whole come first.
+    public static func < (a: Self, b: Self) -> Bool {
+        (a.job?.text ?? "", a.worker?.text ?? "") < (b.job?.text ?? "", b.worker?.text ?? "")
     }
 }
 
@@ -50,6 +80,10 @@ public enum StepTask: Sendable {
     case promote(Promote)
     case remove(Remove)
     case complete(Complete)
+    case shell(ShellTask)
+    case boot(BootNote)
+    case reboot(RebootTask)
+    case pause(Pause)
 
     /// What the task says of itself.
     public var rules: any TaskRules {
@@ -63,6 +97,10 @@ public enum StepTask: Sendable {
         case .promote(let task): task
         case .remove(let task): task
         case .complete(let task): task
+        case .shell(let task): task
+        case .boot(let task): task
+        case .reboot(let task): task
+        case .pause(let task): task
         }
     }
 }

@@ -16,13 +16,33 @@ extension StepGraph {
     public func activeWorkers(of job: Plan.Job) -> [WorkerName] {
         let all = allWorkers(of: job)
         if leftBehind.isEmpty { return all }
-        return all.filter { !leftBehind.contains(AllocationID(job: job.job, worker: $0)) }
+        return all.filter {
+            !leftBehind.contains(.allocation(AllocationID(job: job.job, worker: $0)))
+                && !leftBehind.contains(.worker($0))
+        }
     }
 
-    /// Whether the run goes on without the step's allocation.
+    /// Whether the run goes on without the step's allocation or worker.
     public func isLeftBehind(_ step: StepIndex) -> Bool {
-        if leftBehind.isEmpty { return false }
-        return steps[step].allocation.map(leftBehind.contains) ?? false
+        if !leftBehind.isEmpty, leftBehind.contains(steps[step].subject) || leftBehind.contains(leaving(step)) {
+            return true
+        }
+        return !notNeeded.isEmpty && isSpared(step)
+    }
+
+    /// What the run goes on without, if the step's worker cannot be used: the allocation, or the worker as a whole if that is
+    /// what the plan acts on.
+    public func leaving(_ step: StepIndex) -> Subject {
+        let subject = steps[step].subject
+        guard plan.work.workerBatches != nil, let worker = subject.worker else { return subject }
+        return .worker(worker)
+    }
+
+    /// Whether the step is of a worker that needs no reboot; the one that asked is not.
+    private func isSpared(_ step: StepIndex) -> Bool {
+        guard let worker = steps[step].worker, notNeeded.contains(worker) else { return false }
+        if case .shell = steps[step].task { return false }
+        return true
     }
 
     /// Whether the run goes on without the whole batch, so that nothing of it will ever begin.
@@ -31,10 +51,10 @@ extension StepGraph {
         return batch.chains.allSatisfy { $0.steps.first.map(isLeftBehind) ?? false }
     }
 
-    /// Whether the step's allocation was left behind once and is a part of the run again.
+    /// Whether the step's allocation or worker was left behind once and is a part of the run again.
     public func isTakenIn(_ step: StepIndex) -> Bool {
         if takenIn.isEmpty { return false }
-        return steps[step].allocation.map(takenIn.contains) ?? false
+        return takenIn.contains(steps[step].subject)
     }
 
     /// The batch that a step is part of.
@@ -51,6 +71,12 @@ extension StepGraph {
         return batch(of: step)?.chains[chain]
     }
 
+    /// The steps of a chain whose facts have to hold before its first one begins: that one, and those with preconditions.
+    public func checked(before first: StepIndex) -> [StepIndex] {
+        guard let chain = chain(of: first) else { return [first] }
+        return chain.steps.filter { $0 == first || rules($0).precondition != nil }
+    }
+
     /// The allocations that a gate or a bake asks about: what runs at that moment. A later batch still starts or repairs
     /// the others.
     public func coverage(of probe: StepIndex) -> [WorkerName] {
@@ -62,7 +88,9 @@ extension StepGraph {
             let before = stages[..<place.stage].reversed().lazy.compactMap { stage -> Batch? in
                 if case .batch(let batch) = stage { batch } else { nil }
             }
-            return workers(of: before.first).filter { !leftBehind.contains(AllocationID(job: job.job, worker: $0)) }
+            return workers(of: before.first).filter {
+                !leftBehind.contains(.allocation(AllocationID(job: job.job, worker: $0)))
+            }
         }
         var later = Set<WorkerName>()
         for case .batch(let batch) in stages[place.stage...].dropFirst() {
@@ -113,7 +141,7 @@ extension StepGraph {
             guard case .single(let next) = stage else { return nil }
             switch steps[next].task {
             case .gate, .bake, .complete: return next
-            case .push, .target, .hook, .order, .promote, .remove: return nil
+            case .push, .target, .hook, .order, .promote, .remove, .shell, .boot, .reboot, .pause: return nil
             }
         }
     }

@@ -20,15 +20,28 @@ public struct StepGraph: Sendable {
     public private(set) var places: Table<StepIndex, Place> = []
     /// Orders that hooks have set instead of the plan's.
     public private(set) var orders: [JobName: [WorkerName]]
-    /// Allocations that the run goes on without: nothing more is done for them, and gates, hooks and lists leave them out.
-    public private(set) var leftBehind: Set<AllocationID>
-    /// Allocations that were left behind once and are a part of the run again.
-    public let takenIn: Set<AllocationID>
+    /// Allocations and workers that the run goes on without: nothing more is done for them, and gates, hooks and lists leave
+    /// them out.
+    public private(set) var leftBehind: Set<Subject>
+    /// Workers that were found, when their turn came, to need no reboot: nothing more is done for them.
+    public private(set) var notNeeded: Set<WorkerName>
+    /// Allocations and workers that were left behind once and are a part of the run again.
+    public let takenIn: Set<Subject>
 
-    /// A sequence of stages that stands for a job, or for the stops of the plan.
+    /// What a unit stands for.
+    public enum UnitKind: Sendable {
+        /// The stops of the plan.
+        case stops
+        case job(JobWork)
+        /// Workers as a whole.
+        case workers
+    }
+
+    /// A sequence of stages that stands for a job, for the stops of the plan, or for its workers.
     public struct Unit: Sendable {
-        /// Nil for the stops.
-        public let work: JobWork?
+        public let kind: UnitKind
+        /// Failures in spite of which the unit's batches go on.
+        public let maxFailures: Int
         /// Units of a lower level finish first; the stops have level -1, a job the index of its wave.
         public let level: Int
         /// In order; each stage needs the one before.
@@ -36,7 +49,15 @@ public struct StepGraph: Sendable {
         /// The first stage that comes only when every allocation of the job succeeded.
         public internal(set) var closing = StageIndex(.max)
 
-        /// Nil for the stops.
+        /// Nil if it is no job.
+        public var work: JobWork? {
+            switch kind {
+            case .job(let work): work
+            case .stops, .workers: nil
+            }
+        }
+
+        /// Nil if it is no job.
         public var job: JobName? { work?.job.job }
 
         /// Jobs whose failure blocks this one: those that it demands. Where they are stopped after it, those that demand it.
@@ -45,10 +66,11 @@ public struct StepGraph: Sendable {
         /// All steps, in order.
         public var steps: [StepIndex] { stages.flatMap(\.steps) }
 
-        init(work: JobWork?, level: Int, demands: [JobName]) {
-            self.work = work
+        init(_ kind: UnitKind, level: Int, demands: [JobName] = [], maxFailures: Int = 0) {
+            self.kind = kind
             self.level = level
             self.demands = demands
+            self.maxFailures = maxFailures
         }
     }
 
@@ -93,6 +115,8 @@ public struct StepGraph: Sendable {
     public struct Chain: Sendable {
         /// In order; each needs the one before.
         public let steps: [StepIndex]
+        /// Whether it goes on to its end once it has begun, also while the run parks: half of it would be worse than none.
+        public var isWhole = false
         /// They begin when all chains of the batch have ended, for those that succeeded: a round for each command, and no next
         /// round before all of one have succeeded.
         public var hooks: [StepIndex] = []
@@ -116,15 +140,16 @@ public struct StepGraph: Sendable {
 
     /// - Parameters:
     ///   - orders: what is recorded of the run; orders of jobs that the plan does not have are ignored.
-    ///   - leftBehind: what is recorded of the run; so is `takenIn`.
+    ///   - leftBehind: what is recorded of the run; so are `takenIn` and `notNeeded`.
     public init(
-        _ plan: Plan, orders: [JobName: [WorkerName]] = [:], leftBehind: Set<AllocationID> = [],
-        takenIn: Set<AllocationID> = []
+        _ plan: Plan, orders: [JobName: [WorkerName]] = [:], leftBehind: Set<Subject> = [],
+        takenIn: Set<Subject> = [], notNeeded: Set<WorkerName> = []
     ) {
         self.plan = plan
         self.orders = orders
         self.leftBehind = leftBehind
         self.takenIn = takenIn
+        self.notNeeded = notNeeded
         var builder = GraphBuilder(plan)
         units = builder.units(orders)
         steps = builder.steps
@@ -142,8 +167,11 @@ public struct StepGraph: Sendable {
         place(unit)
     }
 
-    /// Goes on without these allocations. Nothing of them has begun; their steps keep their places.
-    public mutating func leave(_ allocations: some Sequence<AllocationID>) { leftBehind.formUnion(allocations) }
+    /// Goes on without these. Nothing of them has begun; their steps keep their places.
+    public mutating func leave(_ subjects: some Sequence<Subject>) { leftBehind.formUnion(subjects) }
+
+    /// Nothing more is done for this worker, as it has said.
+    public mutating func spare(_ worker: WorkerName) { notNeeded.insert(worker) }
 
     private mutating func place(_ unit: UnitIndex) {
         let missing = steps.count - places.count

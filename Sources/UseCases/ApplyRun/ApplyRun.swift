@@ -87,9 +87,13 @@ public struct ApplyRun: Sendable {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             let before = resumed?.state == .failed ? RunState.failed : .parked
             let state = try context.catalog.hasBegun(run) ? before : .abandoned
-            try context.catalog.finish(
-                run.id, state: state, detail: "workers were not ready", cause: .workersNotReady, at: context.clock.now()
-            )
+            let (detail, cause): (String, RunReason) =
+                if case .missingTarget(let target, _) = refusal {
+                    ("workers have no target `\(target)`", .missingTarget)
+                } else {
+                    ("workers were not ready", .workersNotReady)
+                }
+            try context.catalog.finish(run.id, state: state, detail: detail, cause: cause, at: context.clock.now())
             throw refusal
         }
     }

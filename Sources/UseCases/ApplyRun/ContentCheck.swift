@@ -62,9 +62,12 @@ struct ContentCheck {
         for content in job.content {
             let tree = try store.tree(content.tree)
             let bound = version(in: tree)
-            if bound != job.version {
-                wrong.append(
-                    "\(job.job): the plan says \(job.version), and its manifest.json \(bound ?? "no version")")
+            // What is deployed may be of several versions; what a deploy brings is of one.
+            let planned =
+                job.isOperated
+                ? Set(content.workers.compactMap { begins[$0] }.compactMap { states[$0]?.version }) : [job.version]
+            for version in planned.sorted() where version != bound {
+                wrong.append("\(job.job): the plan says \(version), and its manifest.json \(bound ?? "no version")")
             }
             if let hooks, !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
             for name in Set(content.workers.compactMap { begins[$0] }).sorted() {

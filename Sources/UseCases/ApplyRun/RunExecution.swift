@@ -55,7 +55,7 @@ struct RunExecution: Sendable {
         if options.takeOver { try catalog.record(context.decision(run.id, .takeOver, "--take-over")) }
         guard options.retryFailed else { return }
         let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
-        let left = try catalog.leftBehind(by: run.id).map { "\($0.allocation)" }
+        let left = try catalog.leftBehind(by: run.id).map { "\($0.subject)" }
         if failed.isEmpty, left.isEmpty { return }
         var checkpoint = Checkpoint(
             run: run.id, at: context.clock.now(),

@@ -101,7 +101,7 @@ struct WindowCheck {
 
     private func estimator(_ graph: StepGraph) throws -> Estimator {
         var recorded: [JobName: [String: [Int64]]] = [:]
-        for job in Set(graph.steps.map(\.job)) { recorded[job] = try context.catalog.durations(of: job) }
+        for job in Set(graph.steps.compactMap(\.job)) { recorded[job] = try context.catalog.durations(of: job) }
         return Estimator(graph, recorded: recorded)
     }
 }

@@ -82,6 +82,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case allocationDisabled = "allocation_disabled"
     case allocationUnfinished = "allocation_unfinished"
     case hooksChanged = "hooks_changed"
+    case allocationUnwanted = "allocation_unwanted"
+    case budgetExceeded = "budget_exceeded"
     case recoversOthers = "recovers_others"
     case startsNeeded = "starts_needed"
     case unknownCommand = "unknown_command"

@@ -42,7 +42,7 @@ struct HookHost: Sendable {
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await runner(
             for: plan, recorder.run, generation: known, keepsAddress: true,
-            leftBehind: { recorder.graph.leftBehind },
+            leftBehind: { Set(recorder.graph.leftBehind.lazy.compactMap(\.allocation)) },
             begun: HookIdentity.begun(recorder.graph, records, of: recorder.run.id))
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner

@@ -11,7 +11,7 @@ import Windows
         let job = try PlanSample.job("api", upgrades: [["w1"], ["w2"], ["w3"]], hooks: [.postDeploy: 1])
         let plan = try PlanSample.plan(waves: [[job]])
         let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w2")))
-        var simulation = Simulation(StepGraph(plan, leftBehind: [gone]), seed: 1)
+        var simulation = Simulation(StepGraph(plan, leftBehind: [.allocation(gone)]), seed: 1)
         #expect(simulation.process(crashRate: 0) == .succeeded)
         #expect(simulation.violations.isEmpty)
         #expect(!simulation.order.contains { $0.text.contains("w2") })
@@ -25,7 +25,7 @@ import Windows
         job.batching.maxUnreachable = 1
         let plan = try PlanSample.plan(waves: [[job]])
         let gone = AllocationID(job: job.job, worker: try #require(WorkerName("w1")))
-        var simulation = Simulation(StepGraph(plan, leftBehind: [gone]), seed: 1)
+        var simulation = Simulation(StepGraph(plan, leftBehind: [.allocation(gone)]), seed: 1)
         #expect(simulation.process(crashRate: 0) == .succeeded)
         let before = simulation.order.count
         simulation.takeIn()
@@ -402,7 +402,7 @@ struct Simulation {
     var holdRate: UInt64 = 0
     /// Of 100 allocations whose turn comes, how many are left behind.
     var leaveRate: UInt64 = 0
-    private var takenIn = Set<AllocationID>()
+    private var takenIn = Set<Subject>()
     var alwaysFailing: Set<String> = []
     private(set) var recorded: [StepID: StepMachine.Recorded] = [:]
     /// Steps whose work was done, in the order in which it was.
@@ -504,9 +504,9 @@ struct Simulation {
     }
 
     /// Workers that do not answer when their turn comes; nothing of an allocation that is left behind has begun.
-    private mutating func leaves(_ steps: [StepIndex]) -> [AllocationID] {
+    private mutating func leaves(_ steps: [StepIndex]) -> [Subject] {
         guard leaveRate > 0 else { return [] }
-        return steps.compactMap { graph.steps[$0].allocation }.filter { _ in random.below(100) < leaveRate }
+        return steps.map(graph.leaving).filter { _ in random.below(100) < leaveRate }
     }
 
     /// As the catalog does.
@@ -594,7 +594,7 @@ extension StepTask {
     fileprivate var isInstant: Bool {
         switch self {
         case .order, .complete: true
-        case .push, .target, .remove, .hook, .promote, .gate, .bake: false
+        case .push, .target, .remove, .hook, .promote, .gate, .bake, .shell, .boot, .reboot, .pause: false
         }
     }
 }

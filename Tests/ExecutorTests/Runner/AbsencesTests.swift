@@ -17,7 +17,7 @@ import Testing
                 allocation: try allocation(worker), reason: .disabled,
                 from: FromState(version: "0.9.0", content: Digest.of("old".utf8)), timeout: 1)
         }
-        return StepGraph(plan, leftBehind: Set(try left.map(allocation)))
+        return StepGraph(plan, leftBehind: Set(try left.map { .allocation(try allocation($0)) }))
     }
 
     private func allocation(_ worker: String) throws -> AllocationID {
@@ -25,10 +25,10 @@ import Testing
     }
 
     private func absences(_ workers: [String], _ graph: StepGraph) throws -> Absences {
-        Absences(try workers.map { .init(allocation: try allocation($0), reason: "no answer") }, in: graph)
+        Absences(try workers.map { .init(subject: .allocation(try allocation($0)), reason: "no answer") }, in: graph)
     }
 
-    private func left(_ absences: Absences) -> [String] { absences.leaving.map(\.allocation.worker.text) }
+    private func left(_ absences: Absences) -> [String] { absences.leaving.compactMap(\.subject.worker?.text) }
 
     @Test func aJobGoesOnWithoutAsManyAsItSays() throws {
         let found = try absences(["w1", "w3"], graph(limit: 2))

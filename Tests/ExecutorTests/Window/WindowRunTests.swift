@@ -235,7 +235,7 @@ import Workers
         var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"], ["w2"]])]])
         plan.work.body.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
         let left = AllocationID(job: try #require(JobName("a")), worker: try #require(WorkerName("w1")))
-        let graph = StepGraph(plan, leftBehind: [left])
+        let graph = StepGraph(plan, leftBehind: [.allocation(left)])
         let estimate = Estimator(graph, recorded: [:]).batch(unit: 0, stage: 0, isDone: graph.isDone(by: []))
         // The gate alone: one try of one second.
         #expect(estimate == Estimate(duration: 1000, isRecorded: false))

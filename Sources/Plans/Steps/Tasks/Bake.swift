@@ -17,7 +17,7 @@ public struct BakeTask: TaskRules {
     /// What bakes owes the gate at the end of the bake.
     public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] {
         let baking = work.job.healthCheck == nil ? [] : graph.allocations(before: step)
-        return (work.job.isOperated ? [] : [.incomplete(work.job.job, true)])
-            + [.gateOwed(baking.filter { !graph.leftBehind.contains($0) })]
+        return (graph.plan.kind == .deploy ? [.incomplete(work.job.job, true)] : [])
+            + [.gateOwed(baking.filter { !graph.leftBehind.contains(.allocation($0)) })]
     }
 }

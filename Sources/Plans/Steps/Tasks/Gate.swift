@@ -23,7 +23,7 @@ public struct GateTask: TaskRules {
     public var limitMilliseconds: Int64 { Self.limitMilliseconds(work.job) }
 
     public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] {
-        work.job.isOperated ? [] : [.incomplete(work.job.job, true)]
+        graph.plan.kind == .deploy ? [.incomplete(work.job.job, true)] : []
     }
 
     /// Milliseconds that pass before a gate of the job can pass.

@@ -16,13 +16,13 @@ public struct HookTask: TaskRules {
     public let work: HookWork
     public let purpose: Purpose
 
-    /// The allocation's worker.
-    public var worker: WorkerName {
+    /// The allocation for which it runs.
+    public var allocation: AllocationID {
         switch purpose {
-        case .deployment(let deployment): deployment.entry.worker
-        case .stop(let work): work.stop.allocation.worker
-        case .job(_, let worker): worker
-        case .operation(let allocation): allocation.entry.worker
+        case .deployment(let deployment): deployment.allocation
+        case .stop(let work): work.stop.allocation
+        case .job(let work, let worker): AllocationID(job: work.job.job, worker: worker)
+        case .operation(let allocation): allocation.allocation
         }
     }
 
@@ -63,7 +63,7 @@ public struct HookTask: TaskRules {
     public var precondition: Precondition? {
         switch purpose {
         case .deployment, .stop, .job: nil
-        case .operation(let allocation): .promoted(allocation)
+        case .operation(let allocation): allocation.precondition
         }
     }
 

@@ -11,6 +11,15 @@ public struct Target: TaskRules {
 
     public let purpose: Purpose
 
+    /// The allocation on which it runs.
+    public var allocation: AllocationID {
+        switch purpose {
+        case .deployment(let deployment): deployment.allocation
+        case .stop(let work): work.stop.allocation
+        case .operation(let allocation): allocation.allocation
+        }
+    }
+
     /// What the target does to the allocation.
     public var action: LifecycleAction {
         switch purpose {
@@ -83,7 +92,7 @@ public struct Target: TaskRules {
         switch purpose {
         case .deployment: nil
         case .stop(let work): .makefile(work.stop)
-        case .operation(let allocation): .promoted(allocation)
+        case .operation(let allocation): allocation.precondition
         }
     }
 
