@@ -13,6 +13,8 @@ struct Advice {
     var unknown: [StepID] = []
     /// The plan runs a target on what is deployed.
     var isOperation = false
+    /// What continues the run.
+    var command = "the same command"
     /// `--until` was given.
     var isLimited = false
 
@@ -28,24 +30,26 @@ struct Advice {
         let abandon = "give it up: maand-apply abandon \(run) --reason '...'"
         switch result {
         case .succeeded: return ""
-        case .parked: return "The same command continues it\(isLimited ? ", without --until" : "")."
+        case .parked:
+            return
+                "\(command.prefix(1).uppercased())\(command.dropFirst()) continues it\(isLimited ? ", without --until" : "")."
         case .failed where !failed.isEmpty && failed.allSatisfy(\.task.rules.isProbe):
             return
-                "The checkpoint is kept. Remove the cause and run the same command, which asks again. Or \(abandon); then "
+                "The checkpoint is kept. Remove the cause and run \(command), which asks again. Or \(abandon); then "
                 + "change the workspace and plan again: what has not passed its gate acts first."
                 + (leadingJob.map {
                     " Where nothing of \($0) gets well by itself: maand-plan deploy --jobs \($0) --force --recover \($0)"
                 } ?? "")
         case .failed:
             return
-                "The checkpoint is kept. Remove the cause and run the same command with --retry-failed, or \(abandon)"
+                "The checkpoint is kept. Remove the cause and run \(command) with --retry-failed, or \(abandon)"
         case .stale where isOperation:
             return
-                "Restore the expected state and run the same command. Or \(abandon); then `maand-plan deploy` replaces what was "
+                "Restore the expected state and run \(command). Or \(abandon); then `maand-plan deploy` replaces what was "
                 + "changed on workers, and a plan with --allow-drift runs the target in spite of it."
         case .stale:
             return
-                "Restore the expected state and run the same command, or \(abandon). The next plan then replaces what was "
+                "Restore the expected state and run \(command), or \(abandon). The next plan then replaces what was "
                 + "changed on workers."
         case .unknown:
             let step = unknown.count == 1 ? unknown[0].text : "STEP"
@@ -71,7 +75,13 @@ struct Advice {
     }
 
     /// Of a run that this process has brought so far.
-    init(_ run: Run, _ plan: Plan, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], isLimited: Bool) {
+    ///
+    /// - Parameter isFromFile: the plan can be named again.
+    init(
+        _ run: Run, _ plan: Plan, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], isLimited: Bool,
+        isFromFile: Bool
+    ) {
+        if !isFromFile { command = "`maand-apply run:\(run.id)`" }
         self.run = run.id
         if case .operation = plan.work { isOperation = true }
         self.result = result

@@ -13,7 +13,8 @@ package struct MaandApply: AsyncParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            RunCommand.self, StatusCommand.self, HistoryCommand.self, PauseCommand.self, AbandonCommand.self,
+            RunCommand.self, StatusCommand.self, OutputCommand.self, HistoryCommand.self, PauseCommand.self,
+            AbandonCommand.self,
             ResolveCommand.self, HealthCheckCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

@@ -16,7 +16,9 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ApplyOptions
 
-    @Argument(help: "The plan file, or `-` for standard input.", completion: .file())
+    @Argument(
+        help: "The plan file, `-` for standard input, or `run:N` for the plan of run N, as it was kept.",
+        completion: .file())
     var plan: String
 
     @Flag(help: "Make a new attempt of what failed or was unreachable; recorded.")
@@ -51,6 +53,9 @@ struct RunCommand: AsyncParsableCommand {
             """)
     var wait = false
 
+    @Flag(help: "Do not ask: with a plan on standard input and output on a terminal, a person is asked first.")
+    var yes = false
+
     @Flag(help: "Print the steps that the command would do, and do nothing.")
     var dryRun = false
 
@@ -71,6 +76,9 @@ struct RunCommand: AsyncParsableCommand {
             _ = try options.configuration()
             let file = try PlanFile.read(readPlan(), file: planName)
             if dryRun { return try await preview(file) }
+            if plan == "-", !yes, !file.plan.isEmpty, !(try isKnown(file)) {
+                try Confirmation.ask(about: file, options.terminal)
+            }
             while let hold = try await applyOnce(file) {
                 guard wait, let next = hold.next else {
                     throw Failure(hold, plan: planName)
@@ -126,13 +134,27 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// For messages.
-    private var planName: String { plan == "-" ? "standard input" : plan }
+    private var planName: String {
+        if plan == "-" { return "standard input" }
+        return keptRun.map { "the plan of run \($0)" } ?? plan
+    }
+
+    /// The file of the plan; nil if it is none.
+    private var planFile: String? { plan == "-" || keptRun != nil ? nil : plan }
+
+    /// `run:N`: the run whose plan was kept.
+    private var keptRun: RunID? {
+        plan.hasPrefix("run:") ? RunID(argument: String(plan.dropFirst(4))) : nil
+    }
+
+    /// Whether the plan has a run already, so that somebody has said yes.
+    private func isKnown(_ file: PlanFile) throws -> Bool { try options.catalog()?.latestRun(of: file.id) != nil }
 
     private func apply(_ file: PlanFile) async throws -> WindowHold? {
         let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
         let log = try events.map { events in
-            try options.bucket.checkIsNoFileOfTheBucket(events, plan: plan == "-" ? nil : plan)
+            try options.bucket.checkIsNoFileOfTheBucket(events, plan: planFile)
             return try EventLog(appendingTo: events)
         }
         let context = try options.context(approval) { event in
@@ -151,13 +173,15 @@ struct RunCommand: AsyncParsableCommand {
             log?.write(Failure(of: error))
             throw error
         }
+        showOutput(of: ending, of: file.plan)
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
                 run, result, problems, stale, leftBehind,
-                Advice(run, file.plan, result, problems, isLimited: until != nil))
+                Advice(
+                    run, file.plan, result, problems, isLimited: until != nil, isFromFile: plan != "-"))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .reachedLimit(let run, let leftBehind):
             progress.concludeLimit(run, leftBehind)
@@ -168,8 +192,17 @@ struct RunCommand: AsyncParsableCommand {
         return nil
     }
 
+    /// What a command printed on its workers is what a person has asked for.
+    private func showOutput(of ending: ApplyRun.Ending, of plan: Plan) {
+        guard case .runCommand = plan.work, case .ended(let run, _, _, _, _) = ending else { return }
+        guard let catalog = try? options.catalog(), let graph = try? StepGraph(plan, catalog, of: run.id),
+            let groups = try? OutputGroups(graph, catalog, of: run.id, isEverything: false)
+        else { return }
+        groups.lines(options.terminal).forEach(options.terminal.print)
+    }
+
     private var approval: ApprovalCheck {
-        options.approval(plan: plan == "-" ? nil : plan, signatures: signatures)
+        options.approval(plan: planFile, signatures: signatures)
     }
 
     /// Where there is one that cannot be read, the rollout says so.
@@ -230,6 +263,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func readPlan() throws -> [UInt8] {
+        if let run = keptRun { return try readKept(run) }
         // Where plans are approved, what is executed lies where it seems to lie. A policy that cannot be read is
         // reported when the plan is known.
         let isStrict: Bool
@@ -243,6 +277,14 @@ struct RunCommand: AsyncParsableCommand {
             let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
             throw Failure(.invalidInput, code: .fileUnreadable, "\(plan) cannot be read: \(error.message)\(advice)")
         }
+    }
+}
+
+extension RunCommand {
+    /// The plan of a run, as it was kept when the run began.
+    private func readKept(_ id: RunID) throws -> [UInt8] {
+        guard let run = try options.catalog()?.run(id) else { throw RolloutError.noSuchRun(id) }
+        return try ContentStore(in: options.folder).read(run.plan, limit: PlanFile.maximumSize)
     }
 }
 

@@ -31,6 +31,13 @@ package struct Terminal: Sendable {
     /// For what went wrong, so that it is seen where standard output goes to a file.
     package func printError(_ line: String) { printNotice(line) }
 
+    /// All lines of what a command printed, each safe for one line.
+    package func lines(_ bytes: [UInt8]) -> [String] {
+        if bytes.isEmpty { return [] }
+        let text = String(decoding: bytes.last == 10 ? bytes.dropLast() : bytes[...], as: UTF8.self)
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map { escape(String($0)) }
+    }
+
     /// The last lines of what a command printed, indented, at most `count`.
     package func tail(_ bytes: [UInt8], count: Int) -> [String] {
         String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(count)

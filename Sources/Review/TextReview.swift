@@ -44,6 +44,19 @@ public struct TextReview {
         return review.lines.joined(separator: "\n") + "\n"
     }
 
+    /// The first lines of the text, with the summary as the first of all: at most `rows` of at most `columns`.
+    public static func screen(_ file: PlanFile, rows: Int, columns: Int) -> [String] {
+        var review = TextReview(file, .none, Style(hasColor: false), columns, nil)
+        review.write()
+        let all =
+            [file.plan.summaryLine, ""]
+            + review.lines.dropLast(2).flatMap { $0.split(separator: "\n").map(String.init) }
+        guard all.count > rows else { return all }
+        return all.prefix(max(rows - 1, 1)) + [
+            "… and \(all.count - rows + 1) more lines, which `maand-plan show` shows"
+        ]
+    }
+
     private mutating func write() {
         writeHead()
         if !plan.reconcile.isEmpty { writeStops() }

@@ -1,15 +1,15 @@
-internal import Model
+public import Model
 internal import YAML
 
 /// Names workers in as little room as their number needs: few one by one, many as ranges and counts.
-enum WorkerList {
+public enum WorkerList {
     /// Workers or ranges that are shown; the others are counted.
     private static let limit = 8
     /// Up to here workers are named one by one.
     private static let fewest = 6
 
     /// For one line of a terminal.
-    static func text(_ workers: [WorkerName]) -> String { phrase(workers).terminal }
+    public static func text(_ workers: [WorkerName]) -> String { phrase(workers).terminal }
 
     /// - Parameter workers: in the order in which they act; neighbours whose names count up by one become a range.
     static func phrase(_ workers: [WorkerName]) -> Phrase {

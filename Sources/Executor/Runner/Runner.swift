@@ -136,8 +136,9 @@ package struct Runner: Sendable {
         case .check(let steps):
             guard try await stepRunner.isAdmitted(steps, isResumed: false) else { return .held(steps) }
             let stale = try await stepRunner.staleFacts(of: steps)
-            if stale.isEmpty { try await stepRunner.leaveUnusable(steps) }
-            return .checked(steps, stale)
+            guard stale.isEmpty else { return .checked(steps, stale) }
+            try await stepRunner.leaveUnusable(steps)
+            return .checked(steps, try await stepRunner.exceededBudgets(of: steps))
         case .admit(let steps):
             return try await stepRunner.isAdmitted(steps, isResumed: true) ? .checked(steps, []) : .held(steps)
         case .perform(let step, let attempt):
