@@ -210,7 +210,6 @@ public struct WorkerSession: Sendable {
     // MARK: The worker as a whole
 
     private static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }
-
     /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
     /// ownership.
     public func inventory() async throws(TransportError) -> WorkerInventory {
