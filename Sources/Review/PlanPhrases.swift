@@ -25,7 +25,10 @@ extension Plan {
             case .stop: "after a failure no batch starts anywhere"
             case .continue: "after a failure jobs that do not demand the failed one go on"
             }
-        phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
+        // What stops a plan for workers is told where its batches are.
+        if work.workerBatches == nil {
+            phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
+        }
         if let startBefore = policy.startBefore {
             phrases.append("begins before \(own: startBefore.utcText), or never")
         }

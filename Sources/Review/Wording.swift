@@ -130,7 +130,8 @@ extension Plan {
         case .runCommand: return "Plan: a command on \(count), \(batches)."
         case .reboot(let reboot):
             let allocations = Wording.count(reboot.summary.allocations, "allocation is", "allocations are")
-            return "Plan: reboot \(count) \(batches); \(allocations) stopped and started."
+            let most = reboot.rules.onlyIf == nil ? "" : "up to "
+            return "Plan: reboot \(most)\(count) \(batches); \(most)\(allocations) stopped and started."
         }
     }
 }

@@ -63,7 +63,8 @@ struct WorkerOutline {
                 let count = job.phases.flatMap(\.batches).joined().count
                 line = line + ", \(own: Wording.count(count, "allocation")) of \(job.active.count) active"
                 if let most = job.maxUnavailable {
-                    line = line + ", never more than \(own: Wording.count(most, "allocation")) unavailable"
+                    line =
+                        line + ", never more than \(most) unavailable at a time, those included that are down already"
                 }
                 if let gate = job.healthCheck { line = line + "; gate: \(gate.phrase)" }
                 lines.append(line)
@@ -72,7 +73,9 @@ struct WorkerOutline {
         let rest = lines.count - Self.shownJobs
         lines = Array(lines.prefix(Self.shownJobs))
         if rest > 0 { lines.append("and \(own: Wording.count(rest, "more job"))") }
-        add("Jobs, in the order in which they are started; they are stopped in reverse", lines)
+        add(
+            "Jobs of the workers, in the order in which they are started, one after the other; they are stopped in reverse",
+            lines)
     }
 
     private static func actions(_ reboot: Reboot, _ plan: Plan) -> [Phrase] {
@@ -80,14 +83,17 @@ struct WorkerOutline {
         var lines: [Phrase] = []
         if let condition = rules.onlyIf {
             lines.append(
-                "ask \(quoted: condition): if it does not exit with 0, the worker needs no reboot and is left alone")
+                "ask \(quoted: condition): with exit status 0 go on; with 1 to 125 the worker needs no reboot and is left alone"
+            )
         }
         if !plan.waves.isEmpty { lines.append("stop its jobs, those that demand others first") }
         lines.append("send \(quoted: rules.command), once")
         lines.append("wait, \(rules.timeout) s at most, until it runs as another boot and answers")
         if !plan.waves.isEmpty { lines.append("start its jobs, those that are demanded first") }
         if plan.waves.contains(where: { $0.jobs.contains { $0.healthCheck != nil } }) {
-            lines.append("after the batch: the gate of every job that has an allocation on its workers")
+            lines.append(
+                "after the batch: the gate of every job that has an allocation on its workers, asked of all its active allocations"
+            )
         }
         if rules.pauseSeconds > 0 { lines.append("then \(rules.pauseSeconds) s of pause before the next batch") }
         return lines
@@ -107,17 +113,27 @@ struct WorkerOutline {
     }
 
     private static func stops(_ reboot: Reboot, _ plan: Plan) -> [Phrase] {
-        var lines: [Phrase] = [
-            "a worker that is not back, or did not reboot, within \(reboot.rules.timeout) s; a job that does not stop or start; "
-                + "a gate that does not pass: the other workers of its batch come to their end, and no other batch begins"
+        let jobs = plan.waves.flatMap(\.jobs)
+        var lines: [Phrase] = ["a worker that did not reboot, or is not back, within \(reboot.rules.timeout) s"]
+        if reboot.rules.onlyIf != nil {
+            lines.append(
+                "a condition that cannot be asked: it ends with 126 or more, or takes longer than \(RebootTask.commandTimeout) s"
+            )
+        }
+        if !jobs.isEmpty {
+            lines.append("a job on a worker that does not stop or start")
+            lines.append("files of a job that differ from those that were promoted: before the batch begins")
+        }
+        if jobs.contains(where: { $0.healthCheck != nil }) { lines.append("a gate that does not pass after a batch") }
+        if jobs.contains(where: { $0.maxUnavailable != nil }) {
+            lines.append("a batch that would make more of a job unavailable than it allows: before the batch begins")
+        }
+        return lines + [
+            unreachable(reboot.workers),
+            "After any of these the other workers of the same batch finish all of their steps; no gate is asked, no other batch "
+                + "begins, and workers of later batches stay as they are. On a worker that did not come back its jobs stay "
+                + "stopped, until the run is continued with --retry-failed",
         ]
-        if !plan.waves.isEmpty {
-            lines.append("files of a job that differ from those that were promoted: before its batch begins")
-        }
-        if plan.waves.contains(where: { $0.jobs.contains { $0.maxUnavailable != nil } }) {
-            lines.append("a batch that would make more of a job unavailable than it allows: before it begins")
-        }
-        return lines + [unreachable(reboot.workers)]
     }
 
     private static func unreachable(_ workers: WorkerBatches) -> Phrase {

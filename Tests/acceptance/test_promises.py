@@ -239,7 +239,7 @@ class Promises(bucket.Case):
         for change, words in (((b.id, "another"), ("is not in the form",)),
                               ((f'"{b.id}"', "another"), ("is of the bucket another",)),
                               (("catalog_format: 1", "catalog_format: 2"), ("catalog.yaml:1:17", "format 2")),
-                              (("standing: active", "standing: gone"), ("active, stopped or removed",)),
+                              (("standing: active", "standing: gone"), ("active, stopped, stopped_by_hand or removed",)),
                               (("content: sha256:", "content: sha256:0"), ("64 hexadecimal digits",))):
             self.assertIn(change[0], text)
             export.write_text(text.replace(*change))
