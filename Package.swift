@@ -79,12 +79,15 @@ let package = Package(
             name: "Approvals", dependencies: ["Model", "Plans", "Windows", "YAML", subprocess], swiftSettings: settings),
         // Decides what a run does next. It sees neither a catalog nor a worker.
         .target(name: "StepMachinery", dependencies: ["Model", "Plans"], swiftSettings: settings),
+        // Looks at services from the controller. It holds no state.
+        .target(
+            name: "Probes", dependencies: ["Plans", nioCore, nioHTTP1, nioPosix], swiftSettings: settings),
         // Carries out what the step machine commands, and records it. It sees no approvals and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "StepMachinery", "Windows", "Workers",
-                nioCore, nioHTTP1, nioPosix,
+                "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "StepMachinery", "Windows",
+                "Workers",
             ],
             swiftSettings: settings),
         // Where programs begin: whether a run may go on, and with what. It sees everything that acts, and no planner.

@@ -1,5 +1,6 @@
 internal import Model
 internal import Plans
+internal import Probes
 
 /// Probes one health check on allocations of a job, again and again until all pass, as often in a row as the check asks
 /// for, or the tries are used up.

@@ -11,7 +11,7 @@ package final class ParkSignal: Sendable {
     private let state = Mutex(State())
 
     /// From now on every wait ends at once. Further calls do nothing.
-    func raise() {
+    package func raise() {
         let waiters = state.withLock { state in
             state.isRaised = true
             defer { state.waiters = [:] }
@@ -19,6 +19,8 @@ package final class ParkSignal: Sendable {
         }
         for waiter in waiters { waiter.resume() }
     }
+
+    package init() {}
 
     /// What `body` returns, or nil where the run parks first; then `body` is cancelled and waited for.
     package func race<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value? {

@@ -25,23 +25,21 @@ extension StepRunner {
         return await drifts(of: all.filter(next.contains), isStaging: false) + others
     }
 
-    /// Asks once more about targets of which an earlier process could not learn how they ended. What their workers know by
-    /// now settles them; the others stay unknown.
+    /// Asks once more about targets and commands of which an earlier process could not learn how they ended. What their
+    /// workers know by now settles them; the others stay unknown.
     ///
     /// - Returns: whether anything was asked.
     package func settleUnknown(_ records: [StepRecord]) async throws -> Bool {
         guard records.contains(where: { $0.state == .unknown }) else { return false }
         let steps = graph.indices
-        let unknown = records.compactMap { record -> (record: StepRecord, index: StepIndex, target: Target)? in
-            guard record.state == .unknown, let index = steps[record.step],
-                case .target(let target) = graph.steps[index].task
-            else { return nil }
-            return (record, index, target)
+        let unknown = records.compactMap { record -> (record: StepRecord, index: StepIndex)? in
+            guard record.state == .unknown, let index = steps[record.step] else { return nil }
+            return (record, index)
         }
-        let endings = await unknown.sideBySide(width: WorkerPool.width) { record, index, target in
-            await ending(of: record, target, index)
+        let endings = await unknown.sideBySide(width: WorkerPool.width) { record, index in
+            await ending(of: record, index)
         }
-        for ((record, index, _), ending) in zip(unknown, endings) {
+        for ((record, index), ending) in zip(unknown, endings) {
             guard let ending else { continue }
             try await recorder.end(
                 index, attempt: record.attempt, state: ending.state, exitStatus: ending.exitStatus,
@@ -52,12 +50,17 @@ extension StepRunner {
         return true
     }
 
-    /// How an attempt ended, where its worker says that it did.
-    private func ending(of record: StepRecord, _ target: Target, _ index: StepIndex) async -> Ending? {
-        guard let session = try? await pool.session(graph.steps[index].worker),
+    /// How an attempt ended, if its worker says that it did.
+    private func ending(of record: StepRecord, _ index: StepIndex) async -> Ending? {
+        let request: AttemptRequest?
+        switch graph.steps[index].task {
+        case .target(let target): request = self.request(target, index, record.attempt)
+        case .shell(let shell): request = try? self.request(shell, index, record.attempt)
+        case .push, .hook, .gate, .bake, .order, .promote, .remove, .complete, .boot, .reboot, .pause: request = nil
+        }
+        guard let request, let session = try? await pool.session(graph.steps[index].worker),
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
-            case .finished = report,
-            case .ended(let ending) = Self.verdict(on: report, of: request(target, index, record.attempt), .worker)
+            case .finished = report, case .ended(let ending) = Self.verdict(on: report, of: request, .worker)
         else { return nil }
         return ending
     }

@@ -117,7 +117,9 @@ extension StepRunner {
             return .failed(.nothingPlanned)
         }
         if !isKnown, let ending = await task.prepare(attempt) { return ending }
-        request.latestStart = monitor.remaining().flatMap(task.session.time(after:))
+        // What has begun comes to its end, if half of it would be worse than none.
+        let mustEnd = graph.goesOn(pursuit.index)
+        request.latestStart = mustEnd ? nil : monitor.remaining().flatMap(task.session.time(after:))
         var verdict = await verdict(request, task.session, place, isKnown: isKnown)
         if case .blocked(let other) = verdict {
             // Asked again by the same id: if somebody is in the way, nothing has begun.
@@ -142,7 +144,7 @@ extension StepRunner {
         let isKnown = pursuit.isKnown
         // Closed for good by the worker; the next process finds it so and makes another attempt.
         // So is what this process sent when the opening was all but over.
-        if !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
+        if !graph.goesOn(pursuit.index), !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
             return Ending(outcome: .interrupted, isOpen: true, fault: why)
         }
         // Of an attempt that this process made, the worker says why it will not have it.

@@ -18,12 +18,13 @@ extension StepRunner {
             }
             return allocation
         }
-        guard let name = operated.first?.verb.target else { return nil }
-        let answers = await operated.sideBySide(width: Self.checkWidth) { allocation in
-            await isMissing(name, allocation)
+        for name in Set(operated.map(\.verb.target)).sorted() {
+            let asked = operated.filter { $0.verb.target == name }
+            let answers = await asked.sideBySide(width: Self.checkWidth) { await isMissing(name, $0) }
+            let missing = zip(asked, answers).filter(\.1).map(\.0.allocation)
+            if !missing.isEmpty { return (name, missing) }
         }
-        let missing = zip(operated, answers).filter(\.1).map(\.0.allocation)
-        return missing.isEmpty ? nil : (name, missing)
+        return nil
     }
 
     private func isMissing(_ target: String, _ allocation: OperatedAllocation) async -> Bool {

@@ -71,6 +71,12 @@ extension StepGraph {
         return batch(of: step)?.chains[chain]
     }
 
+    /// Whether the step continues a chain that has to come to its end once it has begun, whatever a window says.
+    public func goesOn(_ step: StepIndex) -> Bool {
+        guard let chain = chain(of: step), chain.isWhole else { return false }
+        return chain.steps.first != step
+    }
+
     /// The steps of a chain whose facts have to hold before its first one begins: that one, and those with preconditions.
     public func checked(before first: StepIndex) -> [StepIndex] {
         guard let chain = chain(of: first) else { return [first] }

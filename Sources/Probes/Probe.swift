@@ -2,19 +2,19 @@ internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import Plans
+package import Plans
 
 /// One look at one service, from the controller.
 ///
 /// Probes only ask: they may be repeated at will, and hold no state. Proxy settings of the environment play no part.
-enum Probe {
+package enum Probe {
     /// Makes a check.
     ///
     /// - Parameters:
     ///   - timeout: seconds for the whole check.
     ///   - command: runs a command on the worker; nil if it exits with 0.
     /// - Returns: what is wrong, for people; nil if the check passes.
-    static func ask(
+    package static func ask(
         _ check: HealthCheck.Check, at address: String, timeout: Int,
         command: (_ line: String, _ timeout: Int) async -> String?
     ) async -> String? {
