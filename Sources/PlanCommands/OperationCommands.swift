@@ -37,7 +37,7 @@ struct OperationOptions: ParsableArguments {
             return name
         }
         let size = try batch.map { try HostCount.option($0, "--batch") }
-        if size == .hosts(0) { throw Failure(.usage, "--batch: a batch has at least one host") }
+        if size == .hosts(0) || size == .percent(0) { throw Failure(.usage, "--batch: a batch has at least one host") }
         let options = Operation.Options(
             jobs: names, selection: try selection.selection(), batch: size, hasGate: hasGate, allowsDrift: allowDrift,
             maxUnreachable: try unreachable.limit())
@@ -93,7 +93,7 @@ struct Stop: ParsableCommand {
 
     @OptionGroup var options: OperationOptions
 
-    func run() throws { try options.plan(.stop, hasGate: false) }
+    func run() throws { try options.plan(.stop, hasGate: true) }
 }
 
 struct RunTarget: ParsableCommand {

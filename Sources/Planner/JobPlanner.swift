@@ -94,6 +94,8 @@ struct JobPlanner {
         var actors = Actors()
         let debts = gateDebts(catalog, workers)
         var hasUnchangedDebt = false
+        // What does not run, and is not brought to run.
+        var idle = Set<WorkerName>()
         active.reserveCapacity(job.allocations.count)
         let tag = { [spread = job.manifest.spread] (allocation: Workspace.Allocation) in
             spread.flatMap { workers[allocation.worker].tags[$0] }
@@ -110,6 +112,7 @@ struct JobPlanner {
             active.append(id.worker)
             if record.standing == .stoppedByHand, !options.includeStopped {
                 outcome.stopped.append(id.worker)
+                idle.insert(id.worker)
                 continue
             }
             let state = try state(record.fromState, of: workers[allocation.worker])
@@ -120,6 +123,8 @@ struct JobPlanner {
                 continue
             }
             guard isSelected else {
+                // No gate asks what nobody starts.
+                if phase == .start { idle.insert(id.worker) }
                 outcome.excluded.append(id.worker)
                 hasUnchangedDebt = hasUnchangedDebt || debt != nil
                 continue
@@ -145,10 +150,7 @@ struct JobPlanner {
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
-        if !outcome.stopped.isEmpty {
-            let stopped = Set(outcome.stopped)
-            active.removeAll { stopped.contains($0) }
-        }
+        if !idle.isEmpty { active.removeAll { idle.contains($0) } }
         // Where every allocation is disabled or stopped there is nothing to probe or to complete.
         let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }

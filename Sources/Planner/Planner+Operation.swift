@@ -31,7 +31,8 @@ extension Planner {
             let planner = OperationPlanner(
                 job, verb: verb, options: options, workers: workspace.workers, records: catalog.allocations,
                 choice: choice)
-            let outcome = try planner.plan(ports[job.name] ?? [:], catalog.jobs[job.name] ?? JobRecord())
+            var outcome = try planner.plan(ports[job.name] ?? [:], catalog.jobs[job.name] ?? JobRecord())
+            try outcome.plan?.allowChanges(by: job.manifest.changedByService, trees)
             if let stale = outcome.staleOrder { warnings.append(job.warning(stale, workspace)) }
             if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
             guard var plan = outcome.plan else { continue }
@@ -94,6 +95,8 @@ private struct OperationPlanner {
         var active: [WorkerName] = []
         var actors: [Actor] = []
         var refused = Refusals()
+        // What does not run, and is not brought to run: no gate asks it.
+        var idle = Set<WorkerName>()
         for allocation in job.allocations {
             let worker = workers[allocation.worker]
             let id = AllocationID(job: job.name, worker: worker.name)
@@ -103,13 +106,19 @@ private struct OperationPlanner {
                 continue
             }
             active.append(worker.name)
-            guard isSelected else { continue }
-            let state = (records[id] ?? .none).fromState
-            if state.stoppedByHand, verb != .start {
+            let record = records[id] ?? .none
+            let state = record.fromState
+            // Files that somebody has changed are no reason where they may be so.
+            let isUnfinished = options.allowsDrift ? record.unfinished != nil : state.unfinished != nil
+            let isDeployed = state.content != nil && !state.stopped
+            if state.stoppedByHand, !isSelected || verb != .start {
                 outcome.stopped.append(worker.name)
-            } else if state.unfinished != nil {
+                idle.insert(worker.name)
+            } else if !isSelected {
+                if !isDeployed { idle.insert(worker.name) }
+            } else if isUnfinished {
                 refused.unfinished.append(id)
-            } else if state.content == nil || state.stopped {
+            } else if !isDeployed {
                 refused.absent.append(id)
             } else {
                 actors.append(
@@ -117,12 +126,7 @@ private struct OperationPlanner {
             }
         }
         try refused.check()
-        // An allocation that is named, and that the job does not have, would be left out without a word.
-        let own = Set(job.allocations.map { workers[$0.worker].name })
-        if !options.selection.workers.isEmpty, options.jobs.count == 1 {
-            let others = options.selection.workers.filter { !own.contains($0) }
-            if !others.isEmpty { throw .notOfJob(others, job.name, known: own.sorted()) }
-        }
+        try checkNames()
         var source = OrderSource.workers
         if let text = job.rolloutOrder(record) {
             switch RolloutOrder.resolve(text, active: active) {
@@ -134,10 +138,17 @@ private struct OperationPlanner {
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
-        let stopped = Set(outcome.stopped)
-        active.removeAll { stopped.contains($0) }
+        active.removeAll { idle.contains($0) }
         if !actors.isEmpty { outcome.plan = part(active, source, actors, ports) }
         return outcome
+    }
+
+    /// An allocation that is named, and that the job does not have, would be left out without a word.
+    private func checkNames() throws(PlanningError) {
+        guard !options.selection.workers.isEmpty, options.jobs.count == 1 else { return }
+        let own = Set(job.allocations.map { workers[$0.worker].name })
+        let others = options.selection.workers.filter { !own.contains($0) }
+        if !others.isEmpty { throw .notOfJob(others, job.name, known: own.sorted()) }
     }
 
     private func part(
@@ -172,6 +183,20 @@ private struct OperationPlanner {
                 changedByService: [], timeouts: job.manifest.timeouts, gateFirst: false,
                 phases: [.init(kind: .operation, batches: batches, gate: hasGate ? .afterEachBatch : .none)],
                 healthCheck: hasGate ? job.healthCheck(ports) : nil))
+    }
+}
+
+extension Plan.Job {
+    /// Lists the deployed files that the running service may rewrite: what is there is never drift.
+    fileprivate mutating func allowChanges(by globs: [Glob], _ trees: (Digest) throws -> Tree) throws {
+        if globs.isEmpty { return }
+        var paths = Set<PathBytes>()
+        for content in content {
+            for entry in try trees(content.tree).entries where entry.kind != .emptyDirectory {
+                if globs.contains(where: { $0.matches(entry.path) }) { paths.insert(PathBytes(entry.path)) }
+            }
+        }
+        changedByService = paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
     }
 }
 

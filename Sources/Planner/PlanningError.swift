@@ -14,7 +14,7 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case notOfJob([WorkerName], JobName, known: [WorkerName])
     /// Allocations that were named, and that `disabled.json` disables.
     case disabled([AllocationID])
-    /// Allocations on which a rollout began and did not end.
+    /// Allocations on which a run began and did not end, or had found files that somebody had changed.
     case unfinished([AllocationID])
     /// Allocations on which nothing is deployed, or that a deploy has to start again.
     case notDeployed([AllocationID])
@@ -51,7 +51,9 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
         case .disabled(let allocations):
             return "disabled by disabled.json: \(Self.list(allocations)); enable them there, and deploy"
         case .unfinished(let allocations):
-            return "a rollout began and did not end on \(Self.list(allocations)): what runs there is not known.\n"
+            return
+                "a run began and did not end, or found changed files, on \(Self.list(allocations)): what runs there is not "
+                + "known.\n"
                 + "Plan with `deploy` and apply: it brings them to the workspace"
         case .notDeployed(let allocations):
             return "nothing is deployed and enabled on \(Self.list(allocations)).\n"

@@ -48,6 +48,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
         text += state.content.map { ", content \($0.hex.prefix(12))" } ?? ", no content"
         if let unfinished = state.unfinished { text += ", unfinished \(unfinished.hex.prefix(12))" }
         if state.stopped { text += ", stopped" }
+        if state.stoppedByHand { text += ", stopped by a person" }
         return text
     }
 }

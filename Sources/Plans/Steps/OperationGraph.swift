@@ -14,6 +14,9 @@ extension GraphBuilder {
             }
         }
         unit.closing = unit.stages.endIndex
+        if job.hasEndGate {
+            unit.stages.append(single(.gate(GateTask(work: work, scope: .running)), "\(job.job)/end", job))
+        }
     }
 
     private mutating func chain(of allocation: OperatedAllocation, _ prefix: String) -> StepGraph.Chain {
@@ -27,6 +30,9 @@ extension GraphBuilder {
         if commands.isEmpty { return [add(.target(Target(purpose: .operation(allocation))), prefix, subject)] }
         // The same commands stop and start what is on a worker that is rebooted.
         let own = "\(prefix)/\(allocation.verb.target)"
-        return commands.map { add(.hook(HookTask(work: $0, purpose: .operation(allocation))), own, subject) }
+        return commands.enumerated().map { index, command in
+            let isLast = index == commands.count - 1
+            return add(.hook(HookTask(work: command, purpose: .operation(allocation, isLast: isLast))), own, subject)
+        }
     }
 }

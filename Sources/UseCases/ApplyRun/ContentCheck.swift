@@ -62,15 +62,14 @@ struct ContentCheck {
         for content in job.content {
             let tree = try store.tree(content.tree)
             let bound = version(in: tree)
-            // What is deployed may be of several versions; what a deploy brings is of one.
-            let planned =
-                job.isOperated
-                ? Set(content.workers.compactMap { begins[$0] }.compactMap { states[$0]?.version }) : [job.version]
+            let names = Set(content.workers.compactMap { begins[$0] }).sorted()
+            // What is deployed may have several versions; nothing of it changes.
+            let planned = job.isOperated ? Set(names.compactMap { states[$0]?.version }) : [job.version]
             for version in planned.sorted() where version != bound {
                 wrong.append("\(job.job): the plan says \(version), and its manifest.json \(bound ?? "no version")")
             }
             if let hooks, !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
-            for name in Set(content.workers.compactMap { begins[$0] }).sorted() {
+            for name in names where !job.isOperated {
                 // A state without a list of changes says that nothing changes.
                 let listed = listed[name] ?? []
                 guard let state = states[name],

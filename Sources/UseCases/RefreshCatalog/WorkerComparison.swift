@@ -50,7 +50,7 @@ extension AllocationRecord {
         if standing == .stoppedByHand, isOwn, promoted == release, job.last.isStop { return nil }
         switch job.last {
         // What a target by its name has done is not recorded, and nothing that is recorded depends on it.
-        case .failed(let target) where isOwn && promoted == release && LifecycleAction(rawValue: target) == nil:
+        case .failed(let target) where isOwn && promoted == release && LifecycleAction(rawValue: target)?.target == nil:
             return nil
         case .succeeded(let target) where !job.isAltered:
             if target == LifecycleAction.stop.target {

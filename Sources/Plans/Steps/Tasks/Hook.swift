@@ -9,8 +9,8 @@ public struct HookTask: TaskRules {
         case stop(StopWork)
         /// For an active allocation on this worker, whatever the plan does with it.
         case job(JobWork, WorkerName)
-        /// In place of a target on what is deployed.
-        case operation(OperatedAllocation)
+        /// In place of a target on what is deployed; with the last of its commands it is done.
+        case operation(OperatedAllocation, isLast: Bool)
     }
 
     public let work: HookWork
@@ -22,7 +22,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.allocation
         case .stop(let work): work.stop.allocation
         case .job(let work, let worker): AllocationID(job: work.job.job, worker: worker)
-        case .operation(let allocation): allocation.allocation
+        case .operation(let allocation, _): allocation.allocation
         }
     }
 
@@ -38,7 +38,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.job
         case .stop: nil
         case .job(let work, _): work.job
-        case .operation(let allocation): allocation.work.job
+        case .operation(let allocation, _): allocation.work.job
         }
     }
 
@@ -47,7 +47,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.from
         case .stop(let work): work.stop.from
         case .job: nil
-        case .operation(let allocation): allocation.from
+        case .operation(let allocation, _): allocation.from
         }
     }
 
@@ -56,28 +56,28 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.release
         case .stop(let work): work.release
         case .job(let work, let worker): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
-        case .operation(let allocation): allocation.release
+        case .operation(let allocation, _): allocation.release
         }
     }
 
     public var precondition: Precondition? {
         switch purpose {
         case .deployment, .stop, .job: nil
-        case .operation(let allocation): allocation.precondition
+        case .operation(let allocation, _): allocation.precondition
         }
     }
 
     public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] {
         switch purpose {
         case .deployment, .stop, .job: []
-        case .operation(let allocation): allocation.changesAtStart
+        case .operation(let allocation, _): allocation.changesAtStart
         }
     }
 
     public var changesAtSuccess: [CatalogChange] {
         switch purpose {
         case .deployment, .stop, .job: []
-        case .operation(let allocation): allocation.changesAtSuccess
+        case .operation(let allocation, let isLast): isLast ? allocation.changesAtSuccess : []
         }
     }
 
@@ -97,7 +97,7 @@ public struct HookTask: TaskRules {
         case .job(let work, let worker):
             values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : work.job.version
             values["NEW_VERSION"] = work.job.version
-        case .operation(let allocation):
+        case .operation(let allocation, _):
             values["CURRENT_VERSION"] = allocation.from?.version
             values["NEW_VERSION"] = allocation.from?.version
             values["TARGET"] = allocation.verb.target
