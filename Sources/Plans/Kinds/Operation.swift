@@ -123,6 +123,12 @@ public struct Operation: Equatable, Sendable {
     /// Whether the work says one thing, beside what holds for the waves of every plan.
     func checkKind(_ report: RecordReport) {
         options.selection.check(report)
+        if options.batch == .hosts(0) || options.batch == .percent(0) {
+            report.error("options", "a batch has at least one host")
+        }
+        if let name = verb.namedTarget, [Verb.restart, .start, .stop].contains(where: { $0.target == name }) {
+            report.error("options", "what `\(name)` does is recorded, so it has a plan of its own")
+        }
         if summary != Summary(body.waves) {
             report.error("summary", "the summary does not count what the plan holds")
         }
