@@ -7,6 +7,10 @@ extension Catalog {
     func apply(_ change: CatalogChange, run: RunID, at now: Timestamp, _ db: Database) throws {
         switch change {
         case .began(let allocation, let release): try begin(allocation, release, run, now, db)
+        case .operating(let allocation, let release):
+            try begin(allocation, release, run, now, db)
+            try db.cachedStatement(sql: "UPDATE allocation SET interrupted = 1 WHERE job = ? AND worker = ?").execute(
+                arguments: [allocation.job.text, allocation.worker.text])
         case .drifted(let allocation, let release):
             try db.cachedStatement(
                 sql: "INSERT OR REPLACE INTO drifted (job, worker, version, content, run) VALUES (?, ?, ?, ?, ?)"
@@ -40,7 +44,7 @@ extension Catalog {
         case .started(let allocation):
             try db.cachedStatement(
                 sql: """
-                    UPDATE allocation SET run = ?, changed_at = ?, standing = 'active',
+                    UPDATE allocation SET run = ?, changed_at = ?, standing = 'active', interrupted = 0,
                         unfinished_version = NULL, unfinished_content = NULL
                     WHERE job = ? AND worker = ?
                     """
@@ -69,7 +73,7 @@ extension Catalog {
                     job, worker, run, changed_at, standing, unfinished_version, unfinished_content, unfinished_rules)
                 VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
                 ON CONFLICT (job, worker) DO UPDATE SET
-                    run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                    run = excluded.run, changed_at = excluded.changed_at, standing = 'active', interrupted = 0,
                     unfinished_version = excluded.unfinished_version,
                     unfinished_content = excluded.unfinished_content,
                     unfinished_rules = excluded.unfinished_rules
@@ -89,7 +93,7 @@ extension Catalog {
                 ON CONFLICT (job, worker) DO UPDATE SET
                     run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
                     promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
-                    promoted_rules = excluded.promoted_rules,
+                    promoted_rules = excluded.promoted_rules, interrupted = 0,
                     unfinished_version = NULL, unfinished_content = NULL
                 """
         ).execute(arguments: Self.arguments(allocation, run, now, release))
@@ -119,7 +123,7 @@ extension Catalog {
     ) throws {
         try db.cachedStatement(
             sql: """
-                UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, \(set)
+                UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, interrupted = 0, \(set)
                 WHERE job = ? AND worker = ?
                 """
         ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])

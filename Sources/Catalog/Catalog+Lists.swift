@@ -129,7 +129,7 @@ extension Catalog {
 
     private static let allocationColumns = """
         SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
-            changed_at, gate_owed, gate_failed, promoted_rules, unfinished_rules
+            changed_at, gate_owed, gate_failed, promoted_rules, unfinished_rules, interrupted
         FROM allocation
         """
 
@@ -152,10 +152,11 @@ extension Catalog {
     }
 
     private func entry(_ row: CatalogRow) throws -> AllocationEntry {
-        let record = AllocationRecord(
+        var record = AllocationRecord(
             promoted: try release(row, version: 2, content: 3, rules: 11),
             unfinished: try release(row, version: 4, content: 5, rules: 12), standing: try row.word(6),
             owesGate: try row.flag(9), failedGate: try row.flag(10))
+        record.isInterrupted = try row.flag(13)
         return AllocationEntry(
             allocation: AllocationID(job: try row.name(0), worker: try row.name(1)), record: record,
             run: try row.run(7), changedAt: try row.time(8))

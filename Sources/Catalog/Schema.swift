@@ -27,6 +27,7 @@ enum Schema {
             standing TEXT NOT NULL CHECK (standing IN ('active', 'stopped', 'stopped_by_hand', 'removed')),
             gate_owed INTEGER NOT NULL DEFAULT 0 CHECK (gate_owed IN (0, 1)),
             gate_failed INTEGER NOT NULL DEFAULT 0 CHECK (gate_failed IN (0, 1)),
+            interrupted INTEGER NOT NULL DEFAULT 0 CHECK (interrupted IN (0, 1)),
             run INTEGER NOT NULL REFERENCES run (number),
             changed_at INTEGER NOT NULL,
             PRIMARY KEY (job, worker),

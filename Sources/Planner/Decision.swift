@@ -32,6 +32,11 @@ struct Decision {
             self.init(action: .start, reason: .stoppedByHand)
             return
         }
+        // Nobody knows whether it runs, and a restart, reload or push alone may be too little.
+        if record.isInterrupted, !options.syncOnly {
+            self.init(action: .start, reason: .unfinished)
+            return
+        }
         let differs = promoted != content || record.version != version
         guard differs || record.unfinished != nil || options.force else { return nil }
         let update = Self.update(manifest, changes: changes, syncOnly: options.syncOnly)

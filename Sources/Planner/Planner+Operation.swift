@@ -31,8 +31,7 @@ extension Planner {
             let planner = OperationPlanner(
                 job, verb: verb, options: options, workers: workspace.workers, records: catalog.allocations,
                 choice: choice)
-            var outcome = try planner.plan(ports[job.name] ?? [:], catalog.jobs[job.name] ?? JobRecord())
-            try outcome.plan?.allowChanges(by: job.manifest.changedByService, trees)
+            let outcome = try planner.plan(ports[job.name] ?? [:], catalog.jobs[job.name] ?? JobRecord())
             if let stale = outcome.staleOrder { warnings.append(job.warning(stale, workspace)) }
             if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
             guard var plan = outcome.plan else { continue }
@@ -109,7 +108,9 @@ private struct OperationPlanner {
             let record = records[id] ?? .none
             let state = record.fromState
             // Files that somebody has changed are no reason where they may be so.
-            let isUnfinished = options.allowsDrift ? record.unfinished != nil : state.unfinished != nil
+            var isUnfinished = options.allowsDrift ? record.unfinished != nil : state.unfinished != nil
+            // A target by itself that did not end leaves the promoted files, and maybe nothing that runs.
+            if verb == .start, state.isInterrupted { isUnfinished = false }
             let isDeployed = state.content != nil && !state.stopped
             if state.stoppedByHand, !isSelected || verb != .start {
                 outcome.stopped.append(worker.name)
@@ -183,20 +184,6 @@ private struct OperationPlanner {
                 changedByService: [], timeouts: job.manifest.timeouts, gateFirst: false,
                 phases: [.init(kind: .operation, batches: batches, gate: hasGate ? .afterEachBatch : .none)],
                 healthCheck: hasGate ? job.healthCheck(ports) : nil))
-    }
-}
-
-extension Plan.Job {
-    /// Lists the deployed files that the running service may rewrite: what is there is never drift.
-    fileprivate mutating func allowChanges(by globs: [Glob], _ trees: (Digest) throws -> Tree) throws {
-        if globs.isEmpty { return }
-        var paths = Set<PathBytes>()
-        for content in content {
-            for entry in try trees(content.tree).entries where entry.kind != .emptyDirectory {
-                if globs.contains(where: { $0.matches(entry.path) }) { paths.insert(PathBytes(entry.path)) }
-            }
-        }
-        changedByService = paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
     }
 }
 

@@ -215,15 +215,15 @@ extension Planner {
         let globs = job.manifest.changedByService
         if plan.hooks == nil, globs.isEmpty { return }
         let own = Set(job.hooks.modules.entries)
-        var paths = Set<String>()
+        var paths = Set<PathBytes>()
         for content in plan.content {
             let tree = try trees(content.tree)
             if plan.hooks != nil, !own.isSubset(of: tree.entries) { throw PlanningError.otherHooks(job.name) }
             for entry in tree.entries
             where entry.kind != .emptyDirectory && globs.contains(where: { $0.matches(entry.path) }) {
-                paths.insert(entry.path)
+                paths.insert(PathBytes(entry.path))
             }
         }
-        plan.changedByService = paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        plan.changedByService = paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
     }
 }

@@ -4,6 +4,8 @@ public import Model
 public enum CatalogChange: Equatable, Sendable {
     /// Something is about to be pushed or run there: unfinished until it is promoted or stopped.
     case began(AllocationID, Release)
+    /// A target is about to run there by itself, with the files that were promoted: unfinished until it has ended.
+    case operating(AllocationID, Release)
     /// Somebody has changed its files, and the run that was to bring the release is given up without having begun anything
     /// there: the next plan replaces what is there. What runs there, and whether anything does, stays as it was.
     case drifted(AllocationID, Release)

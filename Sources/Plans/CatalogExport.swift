@@ -118,6 +118,7 @@ extension CatalogExport {
             fields.required("standing", &record.standing, "whether it runs")
             fields.optional("promoted", &record.promoted, "what was promoted")
             fields.optional("unfinished", &record.unfinished, "what was started and not promoted")
+            fields.flag("interrupted", &record.isInterrupted, "what was started there is a target by itself")
             fields.optional("drifted", &record.drifted, "what was found instead")
             fields.flag("owes_gate", &record.owesGate, "it has passed no gate since its promote")
             fields.flag("failed_gate", &record.failedGate, "the last gate named it")

@@ -43,6 +43,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var owesGate: Bool
     /// The job's last gate that asked it named it as failing.
     public var failedGate: Bool
+    /// What is unfinished is a target by itself, and not a rollout.
+    public var isInterrupted = false
 
     public init(
         promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active, owesGate: Bool = false,
@@ -83,7 +85,8 @@ public struct AllocationRecord: Equatable, Sendable {
         FromState(
             version: promoted?.version ?? Version.none.text, content: promoted?.content,
             unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped,
-            stoppedByHand: standing == .stoppedByHand)
+            stoppedByHand: standing == .stoppedByHand,
+            isInterrupted: isInterrupted && unfinished != nil)
     }
 }
 

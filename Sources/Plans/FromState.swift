@@ -12,15 +12,20 @@ public struct FromState: Hashable, Sendable {
     public var stopped: Bool
     /// Stopped by a person.
     public var stoppedByHand: Bool
+    /// What is unfinished there is a target by itself: the files are those that were promoted, and whether anything runs is
+    /// not known.
+    public var isInterrupted: Bool
 
     public init(
-        version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false, stoppedByHand: Bool = false
+        version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false, stoppedByHand: Bool = false,
+        isInterrupted: Bool = false
     ) {
         self.version = version
         self.content = content
         self.unfinished = unfinished
         self.stopped = stopped
         self.stoppedByHand = stoppedByHand
+        self.isInterrupted = isInterrupted
     }
 }
 
@@ -38,5 +43,8 @@ extension FromState: Record, FieldValue {
             "unfinished", &unfinished, "the digest of files that were started there and neither promoted nor stopped")
         fields.flag("stopped", &stopped, "the allocation was stopped because it was disabled")
         fields.flag("stopped_by_hand", &stoppedByHand, "a person has stopped the allocation")
+        fields.flag(
+            "interrupted", &isInterrupted,
+            "a restart, start, stop or reboot of the allocation has not ended: its files are those that were promoted")
     }
 }

@@ -176,7 +176,7 @@ public enum JSONReview {
         .object([
             ("version", .string(state.version)), ("content", .optional(state.content?.description)),
             ("unfinished", .optional(state.unfinished?.description)), ("stopped", .bool(state.stopped)),
-            ("stopped_by_hand", .bool(state.stoppedByHand)),
+            ("stopped_by_hand", .bool(state.stoppedByHand)), ("interrupted", .bool(state.isInterrupted)),
         ])
     }
 

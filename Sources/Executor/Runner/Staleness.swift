@@ -49,6 +49,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
         if let unfinished = state.unfinished { text += ", unfinished \(unfinished.hex.prefix(12))" }
         if state.stopped { text += ", stopped" }
         if state.stoppedByHand { text += ", stopped by a person" }
+        if state.isInterrupted { text += " (a target by itself)" }
         return text
     }
 }

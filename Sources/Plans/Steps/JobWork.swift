@@ -128,7 +128,7 @@ public final class OperatedAllocation: Sendable {
     /// A target by its name may do anything or nothing; the others leave the allocation unfinished until they have ended.
     var changesAtStart: [CatalogChange] {
         switch verb {
-        case .restart, .start, .stop: release.map { [.began(allocation, $0)] } ?? []
+        case .restart, .start, .stop: release.map { [.operating(allocation, $0)] } ?? []
         case .target: []
         }
     }
