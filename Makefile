@@ -31,7 +31,7 @@ FUZZ_JOBS ?= $(shell nproc)
 FUZZ_BUILD ?= .build/fuzz
 FUZZ_TARGETS := $(sort $(notdir $(wildcard Tests/fuzz/corpus/*)))
 
-.PHONY: help demo build users hooked test unit lint acceptance generated kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh packages test-packages bench-packages toolchain clean
+.PHONY: help demo build users hooked test unit lint acceptance generated kill crash storm fuzz fuzz-short sanitize bench bench-rollout bench-ssh bench-run-command packages test-packages bench-packages toolchain clean
 
 # They build in the same folder.
 .NOTPARALLEL:
@@ -117,11 +117,14 @@ bench-rollout: build test-packages ## 120,000 steps on 10,000 simulated workers,
 bench-ssh: build bench-packages ## rollouts over ssh on 32 workers, 512 connections, beside ssh and parallel-ssh; wants root
 	@"$(PYTHON)" Benchmarks/ssh.py --bin .build/release
 
+bench-run-command: build bench-packages ## one command on 32 workers over ssh, beside clush and parallel-ssh; wants root
+	@"$(PYTHON)" -B Benchmarks/run-command.py --bin .build/release
+
 packages:
 	@scripts/install-packages $(BUILD_PACKAGES)
 
 bench-packages:
-	@scripts/install-packages $(TEST_PACKAGES) pssh
+	@scripts/install-packages $(TEST_PACKAGES) pssh clustershell
 
 test-packages:
 	@scripts/install-packages $(TEST_PACKAGES)

@@ -228,4 +228,5 @@ def many(options, top, fleet, budget):
     budget("threads", numbers["threads"], 32)
 
 
-main()
+if __name__ == "__main__":
+    main()
