@@ -89,54 +89,11 @@ struct JobPlanner {
     mutating func plan(
         workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int]
     ) throws -> Outcome {
-        var outcome = Outcome()
-        var active: [WorkerName] = []
-        var actors = Actors()
+        var sorted = Sorted()
+        sorted.active.reserveCapacity(job.allocations.count)
         let debts = gateDebts(catalog, workers)
-        var hasUnchangedDebt = false
-        // What does not run, and is not brought to run.
-        var idle = Set<WorkerName>()
-        active.reserveCapacity(job.allocations.count)
-        let tag = { [spread = job.manifest.spread] (allocation: Workspace.Allocation) in
-            spread.flatMap { workers[allocation.worker].tags[$0] }
-        }
-        for allocation in job.allocations {
-            let id = AllocationID(job: job.name, worker: workers[allocation.worker].name)
-            let record = catalog.allocations[id] ?? .none
-            let isSelected = choice.contains(id.worker)
-            if allocation.isDisabled {
-                if record.isRunning, isSelected { outcome.stops.append(job.stop(id, .disabled, record)) }
-                if record.isRunning, !isSelected { outcome.excluded.append(id.worker) }
-                continue
-            }
-            active.append(id.worker)
-            if record.standing == .stoppedByHand, !options.includeStopped {
-                outcome.stopped.append(id.worker)
-                idle.insert(id.worker)
-                continue
-            }
-            let state = try state(record.fromState, of: workers[allocation.worker])
-            let debt = debts.isForAll && record.promoted != nil ? GateDebt.owed : debts.known[id.worker]
-            guard let phase = states[state].decision?.action.phase else {
-                outcome.unchanged += 1
-                hasUnchangedDebt = hasUnchangedDebt || debt != nil
-                continue
-            }
-            guard isSelected else {
-                // No gate asks what nobody starts.
-                if phase == .start { idle.insert(id.worker) }
-                outcome.excluded.append(id.worker)
-                hasUnchangedDebt = hasUnchangedDebt || debt != nil
-                continue
-            }
-            let actor = Actor(worker: id.worker, state: state, tag: tag(allocation), gate: debt)
-            switch phase {
-            case _ where debts.isForAll || recovers(record, debt): actors.recover.append(actor)
-            case .start: actors.start.append(actor)
-            // An action has none of the other phases of its own: a whole job has.
-            case .recover, .upgrade, .jobControl, .operation: actors.upgrade.append(actor)
-            }
-        }
+        for allocation in job.allocations { try sort(allocation, workers, catalog, debts, into: &sorted) }
+        var (outcome, active, actors) = (sorted.outcome, sorted.active, sorted.actors)
         let record = catalog.jobs[job.name] ?? JobRecord()
         var source = OrderSource.workers
         if let text = job.rolloutOrder(record) {
@@ -150,11 +107,11 @@ struct JobPlanner {
             case .failure(let stale): outcome.staleOrder = stale
             }
         }
-        if !idle.isEmpty { active.removeAll { idle.contains($0) } }
+        if !sorted.idle.isEmpty { active.removeAll { sorted.idle.contains($0) } }
         // Where every allocation is disabled or stopped there is nothing to probe or to complete.
         let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }
-        let hasDebt = debts.isForAll || hasUnchangedDebt
+        let hasDebt = debts.isForAll || sorted.hasUnchangedDebt
         let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
         if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
             outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
@@ -163,6 +120,61 @@ struct JobPlanner {
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
+    }
+
+    /// The job's allocations by what becomes of them.
+    private struct Sorted {
+        /// What is known of it so far.
+        var outcome = Outcome()
+        /// All that are not disabled.
+        var active: [WorkerName] = []
+        var actors = Actors()
+        /// What does not run, and is not brought to run: no gate asks it.
+        var idle = Set<WorkerName>()
+        /// An allocation that does not act has not passed its gate.
+        var hasUnchangedDebt = false
+    }
+
+    private mutating func sort(
+        _ allocation: Workspace.Allocation, _ workers: [Workspace.Worker], _ catalog: CatalogSnapshot,
+        _ debts: (known: [WorkerName: GateDebt], isForAll: Bool), into sorted: inout Sorted
+    ) throws {
+        let worker = workers[allocation.worker]
+        let id = AllocationID(job: job.name, worker: worker.name)
+        let record = catalog.allocations[id] ?? .none
+        let isSelected = choice.contains(id.worker)
+        if allocation.isDisabled {
+            if record.isRunning, isSelected { sorted.outcome.stops.append(job.stop(id, .disabled, record)) }
+            if record.isRunning, !isSelected { sorted.outcome.excluded.append(id.worker) }
+            return
+        }
+        sorted.active.append(id.worker)
+        if record.standing == .stoppedByHand, !options.includeStopped {
+            sorted.outcome.stopped.append(id.worker)
+            sorted.idle.insert(id.worker)
+            return
+        }
+        let state = try state(record.fromState, of: worker)
+        let debt = debts.isForAll && record.promoted != nil ? GateDebt.owed : debts.known[id.worker]
+        guard let phase = states[state].decision?.action.phase else {
+            sorted.outcome.unchanged += 1
+            sorted.hasUnchangedDebt = sorted.hasUnchangedDebt || debt != nil
+            return
+        }
+        guard isSelected else {
+            if phase == .start { sorted.idle.insert(id.worker) }
+            sorted.outcome.excluded.append(id.worker)
+            sorted.hasUnchangedDebt = sorted.hasUnchangedDebt || debt != nil
+            return
+        }
+        let actor = Actor(
+            worker: id.worker, state: state, tag: job.manifest.spread.flatMap { worker.tags[$0] }, gate: debt)
+        switch phase {
+        case _ where debts.isForAll || recovers(record, debt): sorted.actors.recover.append(actor)
+        case .start: sorted.actors.start.append(actor)
+        // An action has none of the other phases of its own: a whole job has.
+        case .recover, .upgrade, .jobControl, .operation: sorted.actors.upgrade.append(actor)
+        }
     }
 
     // MARK: Recovering
@@ -254,20 +266,9 @@ struct JobPlanner {
         }
         let ends = Dictionary(
             uniqueKeysWithValues: actors.all.map { ($0.worker, states[$0.state].tree.digest) })
-        var content: [Plan.Content] = []
-        var contentIndex: [Digest: Int] = [:]
-        for worker in active {
-            guard let tree = ends[worker] else { continue }
-            if let index = contentIndex[tree] {
-                content[index].workers.append(worker)
-            } else {
-                contentIndex[tree] = content.count
-                content.append(.init(tree: tree, workers: [worker]))
-            }
-        }
         return Plan.Job(
             job: job.name, version: version, demands: job.demands, active: active, from: from,
-            content: content,
+            content: Plan.Content.groups(active.compactMap { worker in ends[worker].map { (worker, $0) } }),
             changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
             batching: batching, repeatable: job.manifest.repeatable,
             changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),

@@ -72,25 +72,58 @@ public enum Planner {
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
 
         let ports = try PortAssignment(workspace, catalog: catalog).ports
-        var stops = removals(workspace, catalog).filter { isSelected($0.allocation.job) }
-        var excluded: [JobName: [WorkerName]] = [:]
-        for stop in stops where !choice.contains(stop.allocation.worker) {
-            excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
+        var collected = Collected(workspace.warnings)
+        for stop in removals(workspace, catalog) where isSelected(stop.allocation.job) {
+            if choice.contains(stop.allocation.worker) {
+                collected.stops.append(stop)
+            } else {
+                collected.excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
+            }
         }
-        stops.removeAll { !choice.contains($0.allocation.worker) }
-        var stopped: [Plan.Named<[WorkerName]>] = []
-        var waves: [Int: [Plan.Job]] = [:]
-        var unchanged = 0
-        var warnings = workspace.warnings
         var templates = TemplateInput(workspace, configuration, catalog, ports)
         var room = RenderedRoom()
-        var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where isSelected(job.name) {
             var planner = JobPlanner(
                 job, options: options, choice: choice, renderer: templates.renderer(of: job), room: room,
                 trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             room = planner.room
+            collected.add(outcome, of: job, workspace)
+        }
+        let waves = collected.ordered
+        if options.syncOnly { try checkSyncOnly(waves) }
+        allowMissingMakefiles(of: &collected.stops, trees: oldTrees)
+        let reconcile = inOrder(collected.stops, workspace)
+        var plan = Plan(
+            fleet: configuration.fleet(
+                workers(renames, reconcile, waves, workspace, configuration, catalog, hostKeys)),
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy,
+            work: .deploy(
+                Deploy(
+                    options: options, unchanged: collected.unchanged, renames: renames, reconcile: reconcile,
+                    stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
+                    excluded: collected.leftOut)))
+        for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
+            collected.trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
+        }
+        plan.facts = facts(for: plan, workspace, ports)
+        let (capture, kept) = content(workspace, collected.trees)
+        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: collected.warnings)
+    }
+
+    /// What is planned of all jobs.
+    private struct Collected {
+        var stops: [Plan.Stop] = []
+        var waves: [Int: [Plan.Job]] = [:]
+        var unchanged = 0
+        var stopped: [Plan.Named<[WorkerName]>] = []
+        var excluded: [JobName: [WorkerName]] = [:]
+        var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
+        var warnings: [Diagnostic]
+
+        init(_ warnings: [Diagnostic]) { self.warnings = warnings }
+
+        mutating func add(_ outcome: JobPlanner.Outcome, of job: Workspace.Job, _ workspace: Workspace) {
             unchanged += outcome.unchanged
             if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
             stops += outcome.stops
@@ -99,29 +132,17 @@ public enum Planner {
             trees[job.name] = (outcome.trees, outcome.generated)
             if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
         }
-        let ordered = waves.keys.sorted().map {
-            Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? [])
+
+        var ordered: [Plan.Wave] {
+            waves.keys.sorted().map { Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? []) }
         }
-        if options.syncOnly { try checkSyncOnly(ordered) }
-        allowMissingMakefiles(of: &stops, trees: oldTrees)
-        let reconcile = inOrder(stops, workspace)
-        var plan = Plan(
-            fleet: configuration.fleet(
-                workers(renames, reconcile, ordered, workspace, configuration, catalog, hostKeys)),
-            base: .init(catalogRevision: catalog.revision), policy: configuration.policy,
-            work: .deploy(
-                Deploy(
-                    options: options, unchanged: unchanged, renames: renames, reconcile: reconcile,
-                    stopHooks: stopHooks(reconcile, workspace), waves: ordered, stoppedByHand: stopped,
-                    excluded: excluded.keys.sorted().compactMap { job in
-                        excluded[job].flatMap { $0.isEmpty ? nil : .init(job.text, $0) }
-                    })))
-        for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
-            trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
+
+        /// By job, in the order of their names.
+        var leftOut: [Plan.Named<[WorkerName]>] {
+            excluded.keys.sorted().compactMap { job in
+                excluded[job].flatMap { $0.isEmpty ? nil : .init(job.text, $0) }
+            }
         }
-        plan.facts = facts(for: plan, workspace, ports)
-        let (capture, kept) = content(workspace, trees)
-        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }
 
     // MARK: Checks

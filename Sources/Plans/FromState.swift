@@ -17,7 +17,8 @@ public struct FromState: Hashable, Sendable {
     public var isInterrupted: Bool
 
     public init(
-        version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false, stoppedByHand: Bool = false,
+        version: String, content: Digest?, unfinished: Digest? = nil, stopped: Bool = false,
+        stoppedByHand: Bool = false,
         isInterrupted: Bool = false
     ) {
         self.version = version

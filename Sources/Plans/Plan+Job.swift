@@ -92,6 +92,21 @@ extension Plan {
             self.tree = tree
             self.workers = workers
         }
+
+        /// Groups workers by the tree that each ends with, in the order in which trees are met.
+        public static func groups(_ ends: some Sequence<(worker: WorkerName, tree: Digest)>) -> [Content] {
+            var groups: [Content] = []
+            var places: [Digest: Int] = [:]
+            for (worker, tree) in ends {
+                if let place = places[tree] {
+                    groups[place].workers.append(worker)
+                } else {
+                    places[tree] = groups.count
+                    groups.append(Content(tree: tree, workers: [worker]))
+                }
+            }
+            return groups
+        }
     }
 
     /// Limits in seconds, in `range`, enforced on the worker, or on the controller for hooks.

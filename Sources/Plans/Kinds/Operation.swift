@@ -158,18 +158,10 @@ extension Plan.Job {
         let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
         let versions = Set(job.from.map(\.value.version))
         job.version = versions.count == 1 ? versions.first ?? "" : Version.none.text
-        var content: [Plan.Content] = []
-        var places: [Digest: Int] = [:]
-        for entry in job.phases.lazy.flatMap(\.batches).joined() {
-            guard let tree = states[entry.from]?.content else { continue }
-            if let place = places[tree] {
-                content[place].workers.append(entry.worker)
-            } else {
-                places[tree] = content.count
-                content.append(.init(tree: tree, workers: [entry.worker]))
-            }
-        }
-        job.content = content
+        job.content = Plan.Content.groups(
+            job.phases.lazy.flatMap(\.batches).joined().compactMap { entry in
+                (states[entry.from]?.content).map { (entry.worker, $0) }
+            })
         return job
     }
 }
