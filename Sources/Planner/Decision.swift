@@ -32,7 +32,7 @@ struct Decision {
             self.init(action: .start, reason: .stoppedByHand)
             return
         }
-        // Nobody knows whether it runs, and a restart, reload or push alone may be too little.
+        // It may be stopped: a reload or a push alone would be too little.
         if record.isInterrupted, !options.syncOnly {
             self.init(action: .start, reason: .unfinished)
             return

@@ -61,24 +61,38 @@ import Testing
         let three = try allocation("api", "10.0.0.3")
         let old = try Catalog.open(in: folder.path, bucket: bucket, migrations: Array(Schema.migrations.prefix(12)))
         let run = try old.begin()
-        let v2 = Release(version: "2.0.0", content: Digest.of(Array("two".utf8)))
-        try await old.commit(
-            Checkpoint(
-                run: run.id, at: at(1),
-                changes: [
-                    .promoted(one, v1), .gateOwed([one]), .promoted(two, v1), .began(two, v2), .promoted(three, v1),
-                    .stopped(three, removed: false),
-                ]))
-        let before = try old.snapshot()
         try old.close()
+        let v2 = Release(version: "2.0.0", content: Digest.of(Array("two".utf8)))
+        try await DatabaseQueue(path: folder.file("maand.db")).write { [v1, one] db in
+            let rows: [(AllocationID, Release?, String, Bool)] = [
+                (one, nil, "active", true), (two, v2, "active", false), (three, nil, "stopped", false),
+            ]
+            for (allocation, unfinished, standing, owes) in rows {
+                try db.execute(
+                    sql: """
+                        INSERT INTO allocation (job, worker, promoted_version, promoted_content, unfinished_version,
+                            unfinished_content, standing, gate_owed, run, changed_at)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+                        """,
+                    arguments: [
+                        allocation.job.text, allocation.worker.text, v1.version, v1.content.hex, unfinished?.version,
+                        unfinished?.content.hex, standing, owes, run.id.number,
+                    ])
+            }
+        }
         let catalog = try Catalog.open(in: folder.path, bucket: bucket)
-        #expect(try catalog.snapshot() == before)
-        #expect(before.allocations[two] == AllocationRecord(promoted: v1, unfinished: v2))
-        #expect(before.allocations[three]?.standing == .stopped)
+        let found = try catalog.snapshot().allocations
+        // The digests of such a catalog are of earlier rules.
+        func earlier(_ release: Release) -> Release {
+            Release(version: release.version, content: release.content, treeRules: 1)
+        }
+        #expect(found[one] == AllocationRecord(promoted: earlier(v1), owesGate: true))
+        #expect(found[two] == AllocationRecord(promoted: earlier(v1), unfinished: earlier(v2)))
+        #expect(found[three] == AllocationRecord(promoted: earlier(v1), standing: .stopped))
         #expect(try catalog.unfinishedRun() == run)
         #expect(
             try await commit(catalog, run, .stoppedByHand(one))
-                == AllocationRecord(promoted: v1, standing: .stoppedByHand))
+                == AllocationRecord(promoted: earlier(v1), standing: .stoppedByHand))
         // What is no standing is refused by the table itself.
         #expect(throws: (any Error).self) {
             try DatabaseQueue(path: folder.file("maand.db")).write { db in

@@ -117,7 +117,7 @@ extension StepRunner {
             return .failed(.nothingPlanned)
         }
         if !isKnown, let ending = await task.prepare(attempt) { return ending }
-        // What has begun comes to its end, if half of it would be worse than none.
+        // What has begun goes on, if half of it would be worse than none.
         let mustEnd = graph.goesOn(pursuit.index)
         request.latestStart = mustEnd ? nil : monitor.remaining().flatMap(task.session.time(after:))
         var verdict = await verdict(request, task.session, place, isKnown: isKnown)
