@@ -76,9 +76,9 @@ generated: packages toolchain ## write anew what is made from code: the schema o
 	MAAND_WRITE_GENERATED=1 swift test --filter PlanFormatTests
 	scripts/commands-reference .build/debug >docs/commands.md
 
-kill: build test-packages ## 20 rollouts killed at different moments and resumed, and 200 kills over ssh
+kill: build test-packages ## 20 rollouts, reboots and commands killed at different moments and resumed, and 200 kills over ssh
 	@MAAND_BIN=.build/release MAAND_KILLS=20 MAAND_SSH_KILLS=200 "$(PYTHON)" \
-	    Tests/acceptance/run.py --jobs $(JOBS) test_kill test_kill_ssh
+	    Tests/acceptance/run.py --jobs $(JOBS) -k kill test_kill test_kill_ssh test_reboot test_run_command
 
 crash: hooked ## a rollout killed at every place around checkpoints and words to workers, and resumed
 	@MAAND_CRASH=all $(ACCEPTANCE) test_crash test_left_behind_kill test_own_files

@@ -95,6 +95,10 @@ struct CollectStore: ParsableCommand {
 
     /// The trees that an unfinished run still pushes or runs hooks from.
     private func contents(of plan: Plan) -> [Digest] {
-        plan.waves.flatMap(\.jobs).flatMap(\.content).map(\.tree) + plan.modules.map(\.tree)
+        var contents = plan.waves.flatMap(\.jobs).flatMap(\.content).map(\.tree) + plan.modules.map(\.tree)
+        if case .runCommand(let command) = plan.work, let script = command.command.script {
+            contents.append(script.digest)
+        }
+        return contents
     }
 }

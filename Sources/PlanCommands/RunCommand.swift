@@ -66,8 +66,8 @@ struct RunCommandCommand: ParsableCommand {
         guard (command?.utf8.count ?? bytes?.count).map({ (1...WorkerCommand.limit).contains($0) }) == true else {
             throw Failure(.usage, "the command is empty, or longer than 64 KiB")
         }
-        if let text = command ?? bytes.map({ String(decoding: $0, as: UTF8.self) }), text.utf8.contains(0) {
-            throw Failure(.usage, "the command has a NUL character")
+        guard WorkerCommand.text(of: bytes ?? Array((command ?? "").utf8)) != nil else {
+            throw Failure(.usage, "the command has a NUL character, or is not UTF-8")
         }
         let script = bytes.map {
             WorkerCommand.Script(file: file?.split(separator: "/").last.map(String.init) ?? "", digest: Digest.of($0))

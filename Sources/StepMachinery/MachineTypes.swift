@@ -99,6 +99,13 @@ extension StepMachine {
     /// The allocations of the unit's job that may fail.
     package func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].maxFailures }
 
+    /// Whether a chain is under way that goes on to its end while the run parks.
+    package var isMidChain: Bool {
+        graph.steps.indices.contains { step in
+            if case .inFlight = steps[step] { graph.chain(of: step)?.isWhole == true } else { false }
+        }
+    }
+
     /// What this process would do if everything succeeded and no window were in the way, in the plan's order.
     package func predicted() -> [StepIndex] {
         var machine = self

@@ -28,7 +28,7 @@ public import Plans
 /// ```
 public struct StepMachine: Sendable {
     public private(set) var graph: StepGraph
-    private var steps: StepProgress
+    private(set) var steps: StepProgress
     private var units: Table<UnitIndex, UnitProgress>
     private var admission: Admission
     private var isParking = false
@@ -271,6 +271,7 @@ public struct StepMachine: Sendable {
         case .ended(let outcome): return outcome
         case .inFlight, .left: return nil
         case .pending, .interrupted:
+            if case .pause = graph.steps[step].task, graph.isLeftBehind(step) { return .succeeded }
             let isFirst = units[unit].stage == StageIndex(0)
             if graph.rules(step).isProbe, isParking || (isFirst && !mayBeginStage(unit)) { return nil }
             begin(step, into: &commands)

@@ -77,22 +77,32 @@ extension StepGraph {
         var left = Set<Subject>()
         for unit in units {
             var isProbed = false
-            for index in unit.steps where !done.contains(steps[index].id) {
+            for index in unit.steps where !done.contains(steps[index].id) && !isSpared(index) {
                 let step = steps[index]
                 if step.task.rules.contactsWorker { left.insert(leaving(index)) }
                 // What is taken in has gates before it that had passed without it.
                 isProbed = isProbed || step.task.rules.isProbe || isTakenIn(index)
             }
             guard isProbed else { continue }
-            // Gates of a plan for workers ask about other workers, too.
+            // Gates of a plan for workers ask about those that are done, and about other workers, too.
             let acting = Set(plan.work.workerBatches?.workers ?? [])
             for job in unit.work.map({ [$0.job] }) ?? plan.waves.flatMap(\.jobs) {
                 left.formUnion(
-                    job.active.lazy.filter { !acting.contains($0) }
-                        .map { .allocation(AllocationID(job: job.job, worker: $0)) })
+                    job.active.lazy.map {
+                        acting.contains($0) ? .worker($0) : .allocation(AllocationID(job: job.job, worker: $0))
+                    })
             }
         }
         return left.subtracting(leftBehind)
+    }
+
+    /// Workers whose reboot has begun and not ended: they may be away right now.
+    func workers(rebootedBy records: [StepRecord]) -> Set<WorkerName> {
+        let open = Set(records.lazy.filter { $0.state == .started }.map(\.step))
+        return Set(
+            steps.lazy.filter { step in
+                if case .reboot = step.task { open.contains(step.id) } else { false }
+            }.compactMap(\.worker))
     }
 
     /// Workers on which something of the run has begun, whatever became of it.

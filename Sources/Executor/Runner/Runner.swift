@@ -46,6 +46,8 @@ package struct Runner: Sendable {
         package var staleFacts: [StaleFact] = []
         /// Nil if nobody asked to park.
         package var parkRequest: ParkRequest?
+        /// Nobody waits any longer but for chains that go on to their end.
+        fileprivate var isImpatient = false
     }
 
     /// Runs until nothing can be done any more.
@@ -77,6 +79,7 @@ package struct Runner: Sendable {
                     }
                 }
                 waiting += try feed(event, to: &end)
+                if end.isImpatient, !end.machine.isMidChain { stepRunner.leaving.raise() }
             }
             group.cancelAll()
         }
@@ -98,7 +101,7 @@ package struct Runner: Sendable {
             end.parkRequest = request
             end.machine.park()
             stepRunner.parking.raise()
-        case .patienceEnded: stepRunner.leaving.raise()
+        case .patienceEnded: end.isImpatient = true
         case .listenerEnded: break
         }
         return []

@@ -28,27 +28,43 @@ extension StepRunner {
         _ task: RebootTask, _ index: StepIndex, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
         guard let before = try recordedBoot(before: index) else { return (.failed(.nothingPlanned), attempt) }
-        // An earlier process may have sent it, or somebody else.
-        if let now = try? await boot(of: index), now != before { return (.succeeded, attempt) }
+        if isResumed, let now = try? await boot(of: index), now != before { return (.succeeded, attempt) }
         let (sent, last) = try await runOnWorker(index, attempt: attempt, isResumed: isResumed) { attempt in
             AttemptRequest(
                 id: recorder.attemptID(index, attempt), action: .shell(task.rules.command), job: nil,
                 environment: workerEnvironment(index), timeout: .seconds(RebootTask.commandTimeout),
                 tailLimit: Self.outputLimit)
+        } prepare: { _ in
+            await endingUnsent(index, before)
         }
         switch sent.outcome {
         case .interrupted, .stale: return (sent, last)
         // It was never sent.
         case .unreachable where !sent.isOpen: return (sent, last)
         case .failed:
-            // Its time may have been up because the worker went away.
+            // Without a status it never began.
+            guard let status = sent.exitStatus ?? (sent.isOpen ? Self.leastSignalled : nil) else { return (sent, last) }
+            // A signal may have ended it because the worker goes away.
             let now = try? await boot(of: index)
-            guard sent.exitStatus == nil || now != before else { return (sent, last) }
+            guard status >= Self.leastSignalled || now != before else { return (sent, last) }
         case .succeeded, .unreachable, .unknown: break
         }
         var ending = try await waitForReturn(task, index, before, attempt: last)
         ending.output = sent.output
         return (ending, last)
+    }
+
+    /// The exit status from which on a shell says that a signal ended its command.
+    private static let leastSignalled = 129
+
+    /// What keeps the command from being sent: the worker runs as another boot already, since an earlier attempt or somebody
+    /// else has sent it; or it does not say as which. Nil if it is to be sent.
+    private func endingUnsent(_ index: StepIndex, _ before: String) async -> Ending? {
+        do {
+            return try await boot(of: index) == before ? nil : .succeeded
+        } catch {
+            return Self.ending(of: error)
+        }
     }
 
     /// Asks until the worker runs as another boot, or its time is up. The time counts from the intent.

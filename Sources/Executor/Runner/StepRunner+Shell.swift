@@ -25,10 +25,13 @@ extension StepRunner {
 
     /// Runs something under a receipt on the step's worker, or finds out what became of it.
     ///
-    /// - Parameter request: what is to be run as an attempt.
+    /// - Parameters:
+    ///   - request: what is to be run as an attempt.
+    ///   - prepare: makes ready for an attempt; an ending if that fails, or if nothing is to be run.
     func runOnWorker(
         _ index: StepIndex, attempt: Int, isResumed: Bool,
-        _ request: @escaping (_ attempt: Int) throws -> AttemptRequest?
+        _ request: @escaping (_ attempt: Int) throws -> AttemptRequest?,
+        prepare: @escaping (_ attempt: Int) async -> Ending? = { _ in nil }
     ) async throws -> (Ending, Int) {
         let session: WorkerSession
         do {
@@ -39,7 +42,8 @@ extension StepRunner {
                 outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, fault: .notReady(error))
             return (ending, attempt)
         }
-        let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: false, request: request)
+        let task = AttemptTask(
+            session: session, isOnControlHost: false, isRepeatable: false, request: request, prepare: prepare)
         return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
 
@@ -48,9 +52,9 @@ extension StepRunner {
         let command = task.command
         let lines =
             try command.text
-            ?? command.script.map {
-                String(decoding: try store.read($0.digest, limit: WorkerCommand.limit), as: UTF8.self)
-            } ?? "true"
+            ?? command.script.flatMap {
+                WorkerCommand.text(of: try store.read($0.digest, limit: WorkerCommand.limit))
+            } ?? "exit 126"
         let user = graph.plan.fleet.workers.first { $0.worker == graph.steps[index].worker }?.ssh?.user
         return AttemptRequest(
             id: recorder.attemptID(index, attempt),

@@ -34,9 +34,10 @@ extension StepRunner {
     private static let lastSeconds = Duration.seconds(5)
 
     /// The end of a start by itself whose allocation runs already, by the job's health check; nil for anything else. What a
-    /// person has stopped is started without asking.
+    /// person or this run has stopped is started without asking.
     private func startedAlready(_ target: Target) async -> Ending? {
-        guard case .operation(let allocation) = target.purpose, allocation.verb == .start,
+        guard case .operation(let allocation) = target.purpose, case .request = allocation.cause,
+            allocation.verb == .start,
             allocation.from?.stoppedByHand == false, let health = allocation.work.job.healthCheck,
             !health.checks.isEmpty
         else { return nil }
@@ -117,9 +118,8 @@ extension StepRunner {
             return .failed(.nothingPlanned)
         }
         if !isKnown, let ending = await task.prepare(attempt) { return ending }
-        // What has begun goes on, if half of it would be worse than none.
-        let mustEnd = graph.goesOn(pursuit.index)
-        request.latestStart = mustEnd ? nil : monitor.remaining().flatMap(task.session.time(after:))
+        request.latestStart =
+            graph.mustGoOn(pursuit.index) ? nil : monitor.remaining().flatMap(task.session.time(after:))
         var verdict = await verdict(request, task.session, place, isKnown: isKnown)
         if case .blocked(let other) = verdict {
             // Asked again by the same id: if somebody is in the way, nothing has begun.
@@ -144,7 +144,7 @@ extension StepRunner {
         let isKnown = pursuit.isKnown
         // Closed for good by the worker; the next process finds it so and makes another attempt.
         // So is what this process sent when the opening was all but over.
-        if !graph.goesOn(pursuit.index), !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
+        if !graph.mustGoOn(pursuit.index), !monitor.isOpen(margin: isFenced && !isKnown ? Self.lastSeconds : .zero) {
             return Ending(outcome: .interrupted, isOpen: true, fault: why)
         }
         // Of an attempt that this process made, the worker says why it will not have it.

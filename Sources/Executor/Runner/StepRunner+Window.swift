@@ -19,6 +19,16 @@ extension StepGraph {
         return { done.contains(steps[$0].id) || isLeftBehind($0) }
     }
 
+    /// Whether a chain has begun, by what is recorded, that goes on to its end once it has.
+    package func isMidChain(by records: [StepRecord]) -> Bool {
+        let begun = Set(records.lazy.map(\.step))
+        let isDone = isDone(by: records)
+        return steps.indices.contains { step in
+            guard let chain = chain(of: step), chain.isWhole, chain.steps.first == step else { return false }
+            return begun.contains(steps[step].id) && !chain.steps.allSatisfy(isDone)
+        }
+    }
+
     /// As in the ids of its steps: `api/upgrade/2`, or `api/pre_deploy` for hooks of the job as a whole.
     package func batchName(unit: UnitIndex, stage: StageIndex) -> String {
         guard case .batch(let batch) = units[unit].stages[stage], let step = batch.chains.first?.steps.first else {

@@ -90,7 +90,7 @@ package struct StepRunner: Sendable {
     /// Records the intent, then does the step.
     func perform(_ index: StepIndex, attempt: Int) async throws -> StepMachine.Outcome {
         if let outcome = try await record(index, attempt: attempt) { return outcome }
-        if !graph.rules(index).isProbe, !graph.goesOn(index), !monitor.isOpen() { return .interrupted }
+        if !graph.rules(index).isProbe, !graph.mustGoOn(index), !monitor.isOpen() { return .interrupted }
         try await recorder.begin(index, attempt: attempt, digest: try digest(of: index))
         return try await finish(index, attempt: attempt, isResumed: false)
     }

@@ -87,7 +87,7 @@ package struct WorkerPool: Sendable {
         let left = Set(absences.leaving.map(\.subject))
         let waited = try answers.waited(
             plan, recorder.run.id, needed.filter { !left.contains($0) },
-            hasBegun: records.contains { !$0.step.isPreflight }, absences)
+            hasBegun: records.contains { !$0.step.isPreflight }, graph.workers(rebootedBy: records), absences)
         try await recorder.preflight(
             answers.reports.filter { known[StepID.preflight($0.key)] == nil }.sorted { $0.key < $1.key }
                 .map { (StepID.preflight($0.key), $0.value.generation) }, renaming: renames)
@@ -215,15 +215,21 @@ package struct WorkerPool: Sendable {
 
         /// The silent workers that are asked again when their turn comes.
         ///
-        /// - Parameter needed: what is not left behind.
+        /// - Parameters:
+        ///   - needed: what is not left behind.
+        ///   - rebooting: workers that may be away right now, and are waited for.
         /// - Throws: `UnfitWorkers.notReady` where something is in the way of beginning, or of going on.
         func waited(
-            _ plan: Plan, _ run: RunID, _ needed: Set<Subject>, hasBegun: Bool, _ absences: Absences
+            _ plan: Plan, _ run: RunID, _ needed: Set<Subject>, hasBegun: Bool, _ rebooting: Set<WorkerName>,
+            _ absences: Absences
         ) throws -> [WorkerName: (session: WorkerSession, reason: String)] {
             let workers = Set(needed.lazy.compactMap(\.worker))
             let waited = silent.filter { workers.contains($0.key) }
             var faults = faults
-            if !hasBegun || sessions.isEmpty { faults.merge(waited.mapValues { [$0.reason] }) { first, _ in first } }
+            if !hasBegun || sessions.isEmpty {
+                let missed = waited.filter { !rebooting.contains($0.key) }
+                faults.merge(missed.mapValues { [$0.reason] }) { first, _ in first }
+            }
             guard faults.isEmpty else {
                 throw UnfitWorkers.notReady(
                     hasBegun ? run : nil,

@@ -174,8 +174,8 @@ extension Reboot.Rules: Record, FieldValue {
 
     func check(_ report: RecordReport) {
         for (field, text) in [("command", command), ("only_if", onlyIf ?? "true")]
-        where text.isEmpty || text.utf8.count > WorkerCommand.limit {
-            report.error(field, "a command has 1 to \(WorkerCommand.limit) bytes")
+        where !WorkerCommand.isSound(text) {
+            report.error(field, "a command has 1 to \(WorkerCommand.limit) bytes, and no NUL")
         }
     }
 }

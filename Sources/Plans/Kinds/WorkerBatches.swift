@@ -61,6 +61,17 @@ public struct WorkerCommand: Equatable, Sendable {
     /// Most bytes of the lines.
     public static let limit = 64 << 10
 
+    /// The lines of a script; nil if its bytes are not what a shell could be given: UTF-8 without NUL, and not too many.
+    public static func text(of bytes: [UInt8]) -> String? {
+        guard let text = String(validating: bytes, as: UTF8.self), isSound(text) else { return nil }
+        return text
+    }
+
+    /// Whether a shell can be given these lines.
+    static func isSound(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= limit && !text.utf8.contains(0)
+    }
+
     public init(text: String? = nil, script: Script? = nil, timeout: Int, isWithoutSudo: Bool = false) {
         self.text = text
         self.script = script
@@ -88,8 +99,8 @@ extension WorkerCommand: Record, FieldValue {
 
     func check(_ report: RecordReport) {
         if (text == nil) == (script == nil) { report.error("a command has `text`, or `file` and `digest`") }
-        if text.map({ $0.isEmpty || $0.utf8.count > Self.limit }) == true {
-            report.error("text", "a command has 1 to \(Self.limit) bytes")
+        if text.map(Self.isSound) == false {
+            report.error("text", "a command has 1 to \(Self.limit) bytes, and no NUL")
         }
     }
 }

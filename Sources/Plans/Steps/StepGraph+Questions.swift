@@ -24,10 +24,16 @@ extension StepGraph {
 
     /// Whether the run goes on without the step's allocation or worker.
     public func isLeftBehind(_ step: StepIndex) -> Bool {
+        if case .pause(let pause) = steps[step].task { return pause.workers.allSatisfy(isLeftAlone) }
         if !leftBehind.isEmpty, leftBehind.contains(steps[step].subject) || leftBehind.contains(leaving(step)) {
             return true
         }
         return !notNeeded.isEmpty && isSpared(step)
+    }
+
+    /// Whether nothing is done for a worker as a whole: it cannot be used, or needs no reboot.
+    private func isLeftAlone(_ worker: WorkerName) -> Bool {
+        notNeeded.contains(worker) || leftBehind.contains(.worker(worker))
     }
 
     /// What the run goes on without, if the step's worker cannot be used: the allocation, or the worker as a whole if that is
@@ -39,7 +45,7 @@ extension StepGraph {
     }
 
     /// Whether the step is of a worker that needs no reboot; the one that asked is not.
-    private func isSpared(_ step: StepIndex) -> Bool {
+    public func isSpared(_ step: StepIndex) -> Bool {
         guard let worker = steps[step].worker, notNeeded.contains(worker) else { return false }
         if case .shell = steps[step].task { return false }
         return true
@@ -54,7 +60,7 @@ extension StepGraph {
     /// Whether the step's allocation or worker was left behind once and is a part of the run again.
     public func isTakenIn(_ step: StepIndex) -> Bool {
         if takenIn.isEmpty { return false }
-        return takenIn.contains(steps[step].subject)
+        return takenIn.contains(steps[step].subject) || takenIn.contains(leaving(step))
     }
 
     /// The batch that a step is part of.
@@ -71,10 +77,10 @@ extension StepGraph {
         return batch(of: step)?.chains[chain]
     }
 
-    /// Whether the step continues a chain that has to come to its end once it has begun, whatever a window says.
-    public func goesOn(_ step: StepIndex) -> Bool {
-        guard let chain = chain(of: step), chain.isWhole else { return false }
-        return chain.steps.first != step
+    /// Whether a step is the rest of a chain that goes on to its end once it has begun, whatever a window says.
+    public func mustGoOn(_ step: StepIndex) -> Bool {
+        guard let chain = chain(of: step) else { return false }
+        return chain.isWhole && chain.steps.first != step
     }
 
     /// The steps of a chain whose facts have to hold before its first one begins: that one, and those with preconditions.

@@ -42,7 +42,8 @@ extension GraphBuilder {
                 unit.stages.append(
                     .single(
                         add(
-                            .pause(Pause(seconds: reboot.rules.pauseSeconds)), "\(Self.prefix)/\(index + 1)",
+                            .pause(Pause(seconds: reboot.rules.pauseSeconds, workers: batch)),
+                            "\(Self.prefix)/\(index + 1)",
                             .worker(batch[0]))))
             }
         }

@@ -35,6 +35,7 @@ struct ContentCheck {
         for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
             problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
         }
+        problems += scriptProblem(of: plan).map { [$0] } ?? []
         guard problems.isEmpty else { throw RolloutError.content(problems) }
         // Only now everything can be read that the plan has to agree with.
         var wrong = try plan.waves.lazy.flatMap(\.jobs).flatMap {
@@ -47,6 +48,17 @@ struct ContentCheck {
             }
         }
         guard wrong.isEmpty else { throw RolloutError.contradictory(wrong) }
+    }
+
+    /// What keeps the script that the plan runs from being run: the store alone has it.
+    private func scriptProblem(of plan: Plan) -> String? {
+        guard case .runCommand(let command) = plan.work, let script = command.command.script else { return nil }
+        do {
+            let bytes = try store.read(script.digest, limit: WorkerCommand.limit)
+            return WorkerCommand.text(of: bytes) == nil ? "the script \(script.file) is no text" : nil
+        } catch {
+            return "the script \(script.file) (\(script.digest)): \(error)"
+        }
     }
 
     /// Where the job's part of the plan says another version than its manifest, lists other changes than its trees have, or

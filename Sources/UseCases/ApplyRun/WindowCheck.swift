@@ -95,7 +95,7 @@ struct WindowCheck {
             }
         }
         // What is in flight has to be asked about, and gates to be probed, whatever fits besides.
-        let isInFlight = records.contains { $0.state == .started }
+        let isInFlight = records.contains { $0.state == .started } || graph.isMidChain(by: records)
         if let hold = try monitor.check(isInFlight ? 0 : shortest ?? 0).hold { throw hold }
     }
 

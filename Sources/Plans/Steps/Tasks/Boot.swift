@@ -1,4 +1,4 @@
-internal import Model
+public import Model
 
 /// Records as which boot a worker runs, so that another one is recognised.
 public struct BootNote: TaskRules {
@@ -22,9 +22,11 @@ public struct RebootTask: TaskRules {
     public static let commandTimeout = 60
 }
 
-/// Leaves everything alone between two batches of reboots.
+/// Leaves everything alone between two batches of reboots, unless nothing was rebooted in the first one.
 public struct Pause: TaskRules {
     public let seconds: Int
+    /// The workers of the batch before it.
+    public let workers: [WorkerName]
 
     public var verb: String { "pause" }
     public var job: Plan.Job? { nil }
