@@ -167,7 +167,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         let ending: ApplyRun.Ending
         do {
-            ending = try await ApplyRun(file, options: choices(for: file.plan), in: context)
+            ending = try await ApplyRun(file, options: try choices(for: file.plan), in: context)
                 .apply(parkRequests: Signals.parkRequests())
         } catch {
             log?.write(Failure(of: error))
@@ -208,8 +208,12 @@ struct RunCommand: AsyncParsableCommand {
     /// Where there is one that cannot be read, the rollout says so.
     private var isWithoutPolicy: Bool { do { return try approval.policy() == nil } catch { return false } }
 
-    private func choices(for plan: Plan) -> ApplyRun.Options {
-        ApplyRun.Options(
+    /// - Throws: `Failure` if the plan has no waves to which `--until` could apply.
+    private func choices(for plan: Plan) throws -> ApplyRun.Options {
+        if until != nil, plan.work.workerBatches != nil {
+            throw Failure(.usage, "--until names a wave, and this plan goes by batches of workers")
+        }
+        return ApplyRun.Options(
             retryFailed: retryFailed,
             lastWave: until.map { limit in
                 plan.waves.lastIndex {
@@ -229,7 +233,7 @@ struct RunCommand: AsyncParsableCommand {
     private func preview(_ file: PlanFile) async throws {
         do {
             let context = try options.context(approval, isReadOnly: true)
-            switch try await ApplyRun(file, options: choices(for: file.plan), in: context).preview() {
+            switch try await ApplyRun(file, options: try choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
             case .steps(let steps):

@@ -8,6 +8,7 @@ import collections
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -73,12 +74,14 @@ class Machines(threading.Thread):
                 elif index in self.down and index not in self.stay_down and time.monotonic() >= back[index]:
                     self.come_back(index)
 
-    def come_back(self, index):
+    def come_back(self, index, boots=True):
+        """As another boot, or as the one that it was."""
         boot = self.fleet.dir / f"worker-{index}/boot_id"
-        boot.write_text(f"{uuid.uuid4()}\n")
+        if boots:
+            boot.write_text(f"{uuid.uuid4()}\n")
         self.fleet("start", index)
         self.fleet("exec", index, "mount", "--bind", boot, BOOT_ID)
-        self.boots[index] += 1
+        self.boots[index] += boots
         self.down.discard(index)
 
 
@@ -264,6 +267,36 @@ class Reboots(RebootCase):
         self.assertEqual(self.events(b), [])
         self.assertEqual(self.unfinished(b), [])
 
+    def test_what_has_come_to_run_since_the_plan_was_made(self):
+        b, _ = self.prepared(2, jobs=("db",))
+        self.succeed(self.reboot(b, "--workers", self.addresses[0]))
+        self.lay(b, "app")
+        self.succeed(b.plan(out="deploy.plan.yaml"))
+        self.succeed(b.apply(plan="deploy.plan.yaml"))
+        b.forget()
+        self.refuse(b.apply(), 3, f"app on {self.addresses[0]}", "nothing that runs there")
+        self.assertEqual(self.events(b), [])
+
+    def test_commands_in_the_place_of_targets(self):
+        def lay(b, job):
+            b.job(job, make=SERVICE.replace("KNOBS", str(b.knobs)), commands={"command_run": {"executed_on": ["job_control"]}})
+            shutil.rmtree(b.workspace / f"jobs/{job}/_modules")
+            b.write(f"jobs/{job}/_modules/command_run.sh", f'echo "${{TARGET:-deploy}} $ALLOCATION_IP" >>{b.knobs}/hooks.log\n')
+        b, machines = self.prepared(2, jobs=("app",), lay=lay)
+        log = b.knobs / "hooks.log"
+        log.write_text("")
+        machines.stay_down.add(1)
+        self.succeed(self.reboot(b))
+        child = b.start_apply()
+        until(lambda: 1 in machines.down, "the first worker is away")
+        child.kill()
+        child.communicate()
+        machines.stay_down.clear()
+        self.succeed(b.apply())
+        self.assertEqual(log.read_text().split("\n")[:-1], [f"{target} {worker}" for worker in self.addresses
+                                                          for target in ("stop", "start")])
+        self.at_rest(b)
+
     def test_a_job_is_started_whatever_its_check_says(self):
         b, _ = self.prepared(1, jobs=("db",), lay=lambda b, job: self.lay(b, job, health_check=gate(job, "true")))
         self.succeed(self.reboot(b))
@@ -384,6 +417,27 @@ class Interrupted(RebootCase):
         machines.stay_down.clear()
         self.end(child)
         self.assert_in_order(b, self.addresses)
+        self.at_rest(b)
+
+    def test_a_command_that_was_never_sent(self):
+        """The process dies between its intent and its first word, and its successor finds nobody there at first."""
+        b, machines = self.prepared(1)
+        place = f"before @workers/1/{self.addresses[0]}/reboot does its work"
+        logs = [b.top / "places", b.top / "places again"]
+        self.succeed(self.reboot(b))
+        self.succeed(b.apply(env=b.environment(MAAND_FAULT_LOG=str(logs[0]))))
+        places = [line.split(" ", 1)[1] for line in logs[0].read_text().splitlines()]
+        self.succeed(self.reboot(b))
+        # The same machine again, whose boot stays what it is now.
+        self.succeed(b.apply(env=b.environment(MAAND_FAULT_AT=str(places.index(place) + 1), MAAND_FAULT_LOG=str(logs[1]))), -9)
+        self.assertTrue(logs[1].read_text().endswith(f"{place}\n"))
+        self.assertEqual([what for what, _ in self.events(b)].count("command"), 1)
+        b.fleet("stop", 1)
+        child = b.start_apply()
+        self.assertTrue(any("asking what became of it" in line for line in child.stdout), "it goes on")
+        machines.come_back(1, boots=False)
+        self.end(child)
+        self.assertEqual([what for what, _ in self.events(b)].count("command"), 2)
         self.at_rest(b)
 
     def test_somebody_else_has_rebooted_it(self):

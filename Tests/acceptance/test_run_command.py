@@ -90,6 +90,7 @@ class Local(bucket.Case, Commands):
         for flags in (["--concurrency", "0"], ["--timeout", "0"], ["--file", b.top / "none"]):
             self.assertNotEqual(self.command(b, *(["true"] if flags[0] != "--file" else []), *flags).code, 0)
         self.refuse(self.command(b), 64)
+        self.refuse(b.apply("--until", "wave:0"), 64, "--until")
         self.refuse(self.command(b, ""), 64)
 
     def test_a_failure_ends_the_run_after_its_batch(self):

@@ -43,6 +43,13 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
             allocation, fact: "the catalog", expected: Self.text(planned), found: Self.text(actual), isDrift: false)
     }
 
+    /// Something runs on a worker of which the plan does not know.
+    fileprivate init(unknown allocation: AllocationID, _ record: AllocationRecord) {
+        self.init(
+            allocation, fact: "the catalog", expected: "nothing that runs there", found: Self.text(record.fromState),
+            isDrift: false)
+    }
+
     private static func text(_ state: FromState) -> String {
         var text = "version \(state.version)"
         text += state.content.map { ", content \($0.hex.prefix(12))" } ?? ", no content"
@@ -71,6 +78,19 @@ extension Plan {
                 check(AllocationID(job: job.job, worker: entry.worker), planned)
             }
         }
-        return facts
+        return facts + unknownAllocations(in: catalog)
+    }
+
+    /// What has come to run, since the plan was made, on workers that it reboots: it would not be stopped there.
+    private func unknownAllocations(in catalog: CatalogSnapshot) -> [StaleFact] {
+        guard case .reboot(let reboot) = work else { return [] }
+        let workers = Set(reboot.workers.workers)
+        let known = Set(
+            waves.lazy.flatMap(\.jobs).flatMap { job in
+                job.phases.lazy.flatMap(\.batches).joined().map { AllocationID(job: job.job, worker: $0.worker) }
+            })
+        return catalog.allocations.filter { allocation, record in
+            record.isRunning && workers.contains(allocation.worker) && !known.contains(allocation)
+        }.sorted { $0.key < $1.key }.map { StaleFact(unknown: $0.key, $0.value) }
     }
 }

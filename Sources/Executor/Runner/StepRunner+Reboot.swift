@@ -29,7 +29,25 @@ extension StepRunner {
     ) async throws -> (Ending, Int) {
         guard let before = try recordedBoot(before: index) else { return (.failed(.nothingPlanned), attempt) }
         if isResumed, let now = try? await boot(of: index), now != before { return (.succeeded, attempt) }
-        let (sent, last) = try await runOnWorker(index, attempt: attempt, isResumed: isResumed) { attempt in
+        var (attempt, isResumed) = (attempt, isResumed)
+        while true {
+            let (sent, last) = try await send(task, index, before, attempt: attempt, isResumed: isResumed)
+            // Nobody knows whether it was sent, and it is asked for by its receipt if the worker answers as it was.
+            let isInDoubt = sent.outcome == .unreachable && sent.isOpen
+            guard await isExpectedAway(sent, index, before) else { return (sent, last) }
+            if var ending = try await waitForReturn(task, index, before, attempt: last, isInDoubt: isInDoubt) {
+                ending.output = sent.output
+                return (ending, last)
+            }
+            (attempt, isResumed) = (last, true)
+        }
+    }
+
+    /// Sends the command, or finds out what became of it.
+    private func send(
+        _ task: RebootTask, _ index: StepIndex, _ before: String, attempt: Int, isResumed: Bool
+    ) async throws -> (Ending, Int) {
+        try await runOnWorker(index, attempt: attempt, isResumed: isResumed) { attempt in
             AttemptRequest(
                 id: recorder.attemptID(index, attempt), action: .shell(task.rules.command), job: nil,
                 environment: workerEnvironment(index), timeout: .seconds(RebootTask.commandTimeout),
@@ -37,21 +55,22 @@ extension StepRunner {
         } prepare: { _ in
             await endingUnsent(index, before)
         }
+    }
+
+    /// Whether the worker may go away, or has gone, after the command ended so.
+    private func isExpectedAway(_ sent: Ending, _ index: StepIndex, _ before: String) async -> Bool {
         switch sent.outcome {
-        case .interrupted, .stale: return (sent, last)
+        case .interrupted, .stale: return false
         // It was never sent.
-        case .unreachable where !sent.isOpen: return (sent, last)
+        case .unreachable where !sent.isOpen: return false
         case .failed:
             // Without a status it never began.
-            guard let status = sent.exitStatus ?? (sent.isOpen ? Self.leastSignalled : nil) else { return (sent, last) }
+            guard let status = sent.exitStatus else { return sent.isOpen }
             // A signal may have ended it because the worker goes away.
-            let now = try? await boot(of: index)
-            guard status >= Self.leastSignalled || now != before else { return (sent, last) }
-        case .succeeded, .unreachable, .unknown: break
+            if status >= Self.leastSignalled { return true }
+            return (try? await boot(of: index)) != before
+        case .succeeded, .unreachable, .unknown: return true
         }
-        var ending = try await waitForReturn(task, index, before, attempt: last)
-        ending.output = sent.output
-        return (ending, last)
     }
 
     /// The exit status from which on a shell says that a signal ended its command.
@@ -68,9 +87,12 @@ extension StepRunner {
     }
 
     /// Asks until the worker runs as another boot, or its time is up. The time counts from the intent.
+    ///
+    /// - Parameter isInDoubt: nobody knows whether the command was sent.
+    /// - Returns: nil if it is in doubt, and the worker answers as the boot that it was.
     private func waitForReturn(
-        _ task: RebootTask, _ index: StepIndex, _ before: String, attempt: Int
-    ) async throws -> Ending {
+        _ task: RebootTask, _ index: StepIndex, _ before: String, attempt: Int, isInDoubt: Bool
+    ) async throws -> Ending? {
         let step = graph.steps[index].id
         let now = recorder.clock.now().milliseconds
         let began =
@@ -83,6 +105,7 @@ extension StepRunner {
             do {
                 if try await boot(of: index) != before { return .succeeded }
                 silence = nil
+                if isInDoubt, recorder.clock.now().milliseconds < due { return nil }
             } catch let error as TransportError where error.kind == .cancelled {
                 return .left
             } catch {
