@@ -32,7 +32,7 @@ extension StepRunner {
         var (attempt, isResumed) = (attempt, isResumed)
         while true {
             let (sent, last) = try await send(task, index, before, attempt: attempt, isResumed: isResumed)
-            // Nobody knows whether it was sent, and it is asked for by its receipt if the worker answers as it was.
+            // It is not known if it was sent: it is asked for by its receipt if the worker answers as it was.
             let isInDoubt = sent.outcome == .unreachable && sent.isOpen
             guard await isExpectedAway(sent, index, before) else { return (sent, last) }
             if var ending = try await waitForReturn(task, index, before, attempt: last, isInDoubt: isInDoubt) {
@@ -88,7 +88,7 @@ extension StepRunner {
 
     /// Asks until the worker runs as another boot, or its time is up. The time counts from the intent.
     ///
-    /// - Parameter isInDoubt: nobody knows whether the command was sent.
+    /// - Parameter isInDoubt: it is not known if the command was sent.
     /// - Returns: nil if it is in doubt, and the worker answers as the boot that it was.
     private func waitForReturn(
         _ task: RebootTask, _ index: StepIndex, _ before: String, attempt: Int, isInDoubt: Bool
