@@ -128,7 +128,8 @@ extension Planner {
         guard let budget = job.maxUnavailable else { return }
         let own = Set(job.phases.lazy.flatMap(\.batches).joined().map(\.worker))
         for (index, batch) in batches.enumerated() {
-            let acting = batch.filter(own.contains)
+            // What is unavailable already takes nothing more, so that a repair is never refused.
+            let acting = batch.filter { own.contains($0) && !unavailable.contains($0) }
             let others = unavailable.filter { !batch.contains($0) }
             guard !acting.isEmpty, acting.count + others.count > budget else { continue }
             throw .budgetExceeded(job.job, batch: index + 1, acting: acting, unavailable: others, limit: budget)

@@ -59,6 +59,9 @@ public struct FileContents: Sendable {
         case .newModules: break
         case .all: wanted += plan.scripts
         }
+        if case .runCommand(let command) = plan.work, let script = command.command.script {
+            wanted.append(script.digest)
+        }
         var total = 0
         for digest in wanted where objects[digest] == nil {
             guard total < Self.maximumBytes, objects.count < Self.maximumObjects else {

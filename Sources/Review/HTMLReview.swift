@@ -71,7 +71,7 @@ public struct HTMLReview {
         writeHead()
         writeTimeline()
         if !plan.reconcile.isEmpty { writeStops() }
-        if let outline = WorkerOutline(plan) {
+        if let outline = WorkerOutline(plan, contents) {
             write(outline)
         } else {
             for wave in plan.waves { write(wave) }

@@ -12,6 +12,8 @@ public struct MarkdownReview {
     private let file: PlanFile
     private let plan: Plan
     private var diffs: DiffReader
+    /// Nil if the plan acts on allocations.
+    private let outline: WorkerOutline?
     private let showsSteps: Bool
     private let outlook: WindowOutlook?
     private var out = ""
@@ -51,6 +53,7 @@ public struct MarkdownReview {
         self.outlook = outlook
         plan = file.plan
         diffs = DiffReader(contents, whole: .newModules, perFile: perFile, total: total)
+        outline = WorkerOutline(file.plan, contents)
         self.showsSteps = showsSteps
     }
 
@@ -62,7 +65,6 @@ public struct MarkdownReview {
             for detail in fact.details { out += "  - \(detail.markdown)\n" }
         }
         out += "\n"
-        let outline = WorkerOutline(plan)
         if let outline { write(outline) } else if !plan.waves.isEmpty { writeTable() }
         let unpinned = plan.unpinned
         if !unpinned.isEmpty {

@@ -10,6 +10,8 @@ public struct TextReview {
     private let plan: Plan
     private let style: Style
     private var diffs: DiffReader
+    /// Nil if the plan acts on allocations.
+    private let outline: WorkerOutline?
     private let width: Int?
     private let outlook: WindowOutlook?
     private var lines: [String] = []
@@ -24,6 +26,7 @@ public struct TextReview {
         self.outlook = outlook
         self.width = width
         diffs = DiffReader(contents, whole: .newModules, perFile: 60, total: 600)
+        outline = WorkerOutline(file.plan, contents)
         plan = file.plan
         self.style = style
     }
@@ -60,7 +63,7 @@ public struct TextReview {
     private mutating func write() {
         writeHead()
         if !plan.reconcile.isEmpty { writeStops() }
-        if let outline = WorkerOutline(plan) {
+        if let outline {
             write(outline)
         } else {
             writeWaves()

@@ -15,12 +15,18 @@ struct WorkerOutline {
     private static let shownBatches = 60
     private static let shownJobs = 40
 
+    /// Lines of a script that are shown; the others are counted.
+    private static let shownLines = 200
+
     /// Nil if the plan acts on allocations.
-    init?(_ plan: Plan) {
+    ///
+    /// - Parameter contents: for the script of a command; without it only its digest is shown.
+    init?(_ plan: Plan, _ contents: FileContents) {
         switch plan.work {
         case .deploy, .jobCommand, .operation: return nil
         case .runCommand(let command):
             add("On each worker", [command.command.phrase])
+            if let script = command.command.script { addScript(script, contents) }
             addBatches(command.workers, plan)
             add("What stops it", Self.stops(command, plan))
         case .reboot(let reboot):
@@ -33,6 +39,18 @@ struct WorkerOutline {
 
     private mutating func add(_ title: String, _ lines: [Phrase]) {
         if !lines.isEmpty { sections.append(Section(title: title, lines: lines)) }
+    }
+
+    private mutating func addScript(_ script: WorkerCommand.Script, _ contents: FileContents) {
+        guard case .bytes(let bytes)? = contents.objects[script.digest] else {
+            return add("The script", ["it is not at hand here: the bucket in which it was planned has it in store/"])
+        }
+        let text = String(decoding: bytes.last == 10 ? bytes.dropLast() : bytes[...], as: UTF8.self)
+        let all = text.split(separator: "\n", omittingEmptySubsequences: false)
+        var lines: [Phrase] = all.prefix(Self.shownLines).map { "| \(String($0))" }
+        let rest = all.count - Self.shownLines
+        if rest > 0 { lines.append("and \(own: Wording.count(rest, "more line"))") }
+        add("The script, \(Wording.count(all.count, "line"))", lines)
     }
 
     private mutating func addBatches(_ workers: WorkerBatches, _ plan: Plan) {

@@ -49,7 +49,6 @@ import YAML
         ("workers: 3", "workers: 2", "the summary does not count"),
         ("- [w3]", "- [w2]", "w2 acts twice"),
         ("- [w3]", "- [w4]", "w3: the worker is in no batch"),
-        ("max_unavailable: 2", "max_unavailable: 1", "more of its allocations are in one batch than `max_unavailable`"),
         ("command: reboot", "command: \"\"", "1 to 65536 bytes"),
         ("only_if: \"true\"", "only_if: \"\"", "1 to 65536 bytes"),
         ("pause_seconds: 5", "pause_seconds: -1", "pause_seconds"),

@@ -98,12 +98,6 @@ public struct Reboot: Equatable, Sendable {
             for entry in job.entries where !rebooted.contains(entry.worker) {
                 report.error("waves", "\(job.job) on \(entry.worker): the worker is in no batch")
             }
-            let budget = job.maxUnavailable ?? .max
-            let own = Set(job.entries.map(\.worker))
-            for batch in workers.batches where batch.count(where: own.contains) > budget {
-                report.error(
-                    "batches", "\(job.job): more of its allocations are in one batch than `max_unavailable` allows")
-            }
         }
     }
 }
