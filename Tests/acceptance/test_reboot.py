@@ -228,7 +228,7 @@ class Reboots(RebootCase):
         with self.subTest("a command that fails is told at once"):
             self.succeed(b.abandon(self.run_of(b)))
             self.succeed(b.plan(out="deploy.plan.yaml"))
-            self.assertEqual(bucket.actions(b.read_plan("deploy.plan.yaml"))["db"][one][0], "restart")
+            self.assertEqual(bucket.actions(b.read_plan("deploy.plan.yaml"))["db"][one][0], "start")
             self.succeed(b.apply(plan="deploy.plan.yaml"))
             self.assertEqual(self.unfinished(b), [])
             self.assertTrue(all((b.job_dir(one, job) / "data/up").exists() for job in ("db", "app")))
