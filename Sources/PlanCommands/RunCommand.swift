@@ -92,7 +92,9 @@ extension HostCount {
     /// - Throws: `Failure` if it is no number of hosts, or zero.
     static func concurrency(_ text: String) throws -> HostCount {
         let count = try option(text, "--concurrency")
-        if count == .hosts(0) { throw Failure(.usage, "--concurrency: a batch has at least one worker") }
+        if count == .hosts(0) || count == .percent(0) {
+            throw Failure(.usage, "--concurrency: a batch has at least one worker")
+        }
         return count
     }
 }

@@ -87,7 +87,7 @@ class Local(bucket.Case, Commands):
             self.succeed(self.command(b, "true", *flags))
             self.assertEqual([worker for batch in b.read_plan()["batches"] for worker in batch], workers)
         self.refuse(self.command(b, "true", "--workers", "127.0.99.1"), 65, "127.0.99.1")
-        for flags in (["--concurrency", "0"], ["--timeout", "0"], ["--file", b.top / "none"]):
+        for flags in (["--concurrency", "0"], ["--concurrency", "0%"], ["--timeout", "0"], ["--file", b.top / "none"]):
             self.assertNotEqual(self.command(b, *(["true"] if flags[0] != "--file" else []), *flags).code, 0)
         self.refuse(self.command(b), 64)
         self.refuse(b.apply("--until", "wave:0"), 64, "--until")
