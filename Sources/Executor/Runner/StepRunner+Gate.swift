@@ -56,20 +56,23 @@ extension StepRunner {
     }
 
     /// Leaves the batch alone for the job's bake time, then asks whether it is still healthy.
+    func bake(_ task: BakeTask, _ index: StepIndex) async throws -> Ending {
+        try await wait(task.bakeMilliseconds, index)
+        return try await gate(task.work.job, index)
+    }
+
+    /// Leaves everything alone for a time.
     ///
     /// The time counts from the intent of the first attempt, so that a process that continues the run waits for the
     /// rest alone; a clock that was set back makes it no longer than the whole.
-    func bake(_ task: BakeTask, _ index: StepIndex) async throws -> Ending {
+    func wait(_ milliseconds: Int64, _ index: StepIndex) async throws {
         let step = graph.steps[index]
-        let whole = task.bakeMilliseconds
         let now = recorder.clock.now().milliseconds
         let began = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).first?.startedAt.milliseconds
-        let rest = min(max(whole - (now - (began ?? now)), 0), whole)
-        if rest > 0 {
-            recorder.observe(.baking(step, seconds: Int((rest + 999) / 1000)))
-            try await recorder.clock.sleep(.milliseconds(rest))
-        }
-        return try await gate(task.work.job, index)
+        let rest = min(max(milliseconds - (now - (began ?? now)), 0), milliseconds)
+        guard rest > 0 else { return }
+        recorder.observe(.baking(step, seconds: Int((rest + 999) / 1000)))
+        try await recorder.clock.sleep(.milliseconds(rest))
     }
 
     /// `body`, unless the run parks before it ends: a probe changes nothing and is begun again by the next process.

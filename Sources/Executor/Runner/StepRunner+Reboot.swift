@@ -158,17 +158,9 @@ extension StepRunner {
 
         """
 
-    /// Leaves everything alone between two batches. The time counts from the first intent.
+    /// Leaves everything alone between two batches.
     func pause(_ task: Pause, _ index: StepIndex) async throws -> Ending {
-        let step = graph.steps[index]
-        let whole = Int64(task.seconds) * 1000
-        let now = recorder.clock.now().milliseconds
-        let began = try recorder.catalog.attempts(of: recorder.run.id, step: step.id).first?.startedAt.milliseconds
-        let rest = min(max(whole - (now - (began ?? now)), 0), whole)
-        if rest > 0 {
-            recorder.observe(.baking(step, seconds: Int((rest + 999) / 1000)))
-            try await recorder.clock.sleep(.milliseconds(rest))
-        }
+        try await wait(Int64(task.seconds) * 1000, index)
         return .succeeded
     }
 }
