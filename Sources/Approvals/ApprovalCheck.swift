@@ -38,8 +38,8 @@ public struct ApprovalCheck: Sendable {
     /// What the policy and the signatures say of a plan.
     public struct Assessment: Sendable {
         /// The policy as it is on this host now.
-        public let standing: EffectivePolicy
-        /// What holds: of the standing policy and of the one that the run began under whatever is stricter.
+        public let current: EffectivePolicy
+        /// What holds: of the current policy and of the one that the run began under whatever is stricter.
         public let policy: ApprovalPolicy
         /// Whose approvals count, and what is missing.
         public let tally: ApprovalTally
@@ -55,26 +55,26 @@ public struct ApprovalCheck: Sendable {
     public func assess(
         _ file: PlanFile, recorded: [UInt8]?, isStart: Bool, at now: Timestamp, tags: () throws -> KnownTags
     ) async throws -> Assessment? {
-        guard let standing = try policy() else {
+        guard let current = try policy() else {
             if recorded == nil { return nil }
             throw Self.policyIsGone
         }
-        let policy = try standing.tightened(by: recorded)
-        let findings = try await findings(file, standing, at: now)
+        let policy = try current.tightened(by: recorded)
+        let findings = try await findings(file, current, at: now)
         return Assessment(
-            standing: standing, policy: policy,
+            current: current, policy: policy,
             tally: ApprovalTally(
                 findings, policy: policy, plan: file.plan, tags: policy.tags.isEmpty ? .none : try tags(), at: now,
                 isStart: isStart))
     }
 
     private func findings(
-        _ file: PlanFile, _ standing: EffectivePolicy, at now: Timestamp
+        _ file: PlanFile, _ current: EffectivePolicy, at now: Timestamp
     ) async throws -> [SignatureFinding] {
         guard let signatures else { return [] }
         let folder = try SignatureFolder(signatures)
         if folder.entries.isEmpty { return [] }
-        return try await SignatureVerifier.with(standing, at: now) { verifier in
+        return try await SignatureVerifier.with(current, at: now) { verifier in
             var findings: [SignatureFinding] = []
             for entry in folder.entries {
                 switch entry.content {
@@ -123,14 +123,14 @@ public struct ApprovalCheck: Sendable {
     ///   - recorded: the policy that the run began under, which has to give the right, too.
     /// - Throws: `ApprovalProblem` where there is a policy and it does not name the user.
     package func requireOverrideRight(for what: String, recorded: [UInt8]?) throws(ApprovalProblem) {
-        guard let standing = try policy() else {
+        guard let current = try policy() else {
             if recorded == nil { return }
             throw Self.policyIsGone
         }
-        let policy = try standing.tightened(by: recorded)
+        let policy = try current.tightened(by: recorded)
         if policy.mayOverride.contains(Self.user) { return }
         throw ApprovalProblem(
-            "\(what) is up to whom `may_override` of \(standing.path) names"
+            "\(what) is up to whom `may_override` of \(current.path) names"
                 + (recorded == nil ? "" : ", and named when the run began") + ". That is not \(Self.user).")
     }
 

@@ -84,11 +84,11 @@ extension Catalog {
             let allocations = Dictionary(grouping: try self.allocations(db), by: \.allocation.job)
             return Set(records.keys).union(allocations.keys).sorted().map { job in
                 let all = allocations[job] ?? []
-                let active = all.filter { $0.record.standing == .active }
+                let active = all.filter { $0.record.state == .active }
                 let versions = active.compactMap { $0.record.promoted?.version }
                 return JobEntry(
                     job: job, record: records[job] ?? JobRecord(), active: active.count,
-                    stopped: all.count { $0.record.standing == .stopped || $0.record.standing == .stoppedByHand },
+                    stopped: all.count { $0.record.state == .stopped || $0.record.state == .stoppedByHand },
                     unfinished: active.count { $0.record.unfinished != nil },
                     versions: Dictionary(versions.map { ($0, 1) }, uniquingKeysWith: +))
             }
@@ -154,7 +154,7 @@ extension Catalog {
     private func entry(_ row: CatalogRow) throws -> AllocationEntry {
         var record = AllocationRecord(
             promoted: try release(row, version: 2, content: 3, rules: 11),
-            unfinished: try release(row, version: 4, content: 5, rules: 12), standing: try row.word(6),
+            unfinished: try release(row, version: 4, content: 5, rules: 12), state: try row.word(6),
             owesGate: try row.flag(9), failedGate: try row.flag(10))
         record.isInterrupted = try row.flag(13)
         return AllocationEntry(

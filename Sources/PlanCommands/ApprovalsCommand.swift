@@ -64,7 +64,7 @@ struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
 
     private static func lines(_ plan: PlanFile, _ found: ApprovalCheck.Assessment) -> [String] {
         let tally = found.tally
-        var lines = ["plan \(plan.id)", "policy \(found.standing.path), \(found.standing.digest)"]
+        var lines = ["plan \(plan.id)", "policy \(found.current.path), \(found.current.digest)"]
         var table = TextTable(["", "who", "file written", "key", "file"])
         for approval in tally.counted {
             table.add([
@@ -86,8 +86,8 @@ struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
     private static func json(_ plan: PlanFile, _ found: ApprovalCheck.Assessment) -> JSON {
         let tally = found.tally
         return .object([
-            ("plan", .string(plan.id.description)), ("policy", .string(found.standing.path)),
-            ("policy_digest", .string(found.standing.digest.description)), ("approved", .bool(tally.isApproved)),
+            ("plan", .string(plan.id.description)), ("policy", .string(found.current.path)),
+            ("policy_digest", .string(found.current.digest.description)), ("approved", .bool(tally.isApproved)),
             ("required", .int(tally.required)), ("required_because", .array(tally.reasons.map(JSON.string))),
             ("missing", .int(tally.missing)), ("problem", .optional(tally.planProblem)),
             (

@@ -92,11 +92,11 @@ struct CatalogAllocations: ParsableCommand, JSONCommand {
 
     func run() throws {
         try options.printList(
-            ["job", "worker", "standing", "version", "content", "unfinished", "gate", "run"],
+            ["job", "worker", "state", "version", "content", "unfinished", "gate", "run"],
             { try $0.allocations() },
             row: { entry in
                 [
-                    entry.allocation.job.text, entry.allocation.worker.text, entry.record.standing.rawValue,
+                    entry.allocation.job.text, entry.allocation.worker.text, entry.record.state.rawValue,
                     entry.record.promoted?.version ?? "-", short(entry.record.promoted?.content),
                     entry.record.unfinished.map { "\($0.version) \(short($0.content))" } ?? "-",
                     entry.record.gateDebt?.rawValue ?? "-", entry.run.description,
@@ -105,7 +105,7 @@ struct CatalogAllocations: ParsableCommand, JSONCommand {
             json: { entry in
                 [
                     ("job", .string(entry.allocation.job.text)), ("worker", .string(entry.allocation.worker.text)),
-                    ("standing", .string(entry.record.standing.rawValue)), ("promoted", json(entry.record.promoted)),
+                    ("standing", .string(entry.record.state.rawValue)), ("promoted", json(entry.record.promoted)),
                     ("unfinished", json(entry.record.unfinished)),
                     ("not_passed_gate", .optional(entry.record.gateDebt?.rawValue)), ("run", .int(entry.run.number)),
                     ("changed_at", .string(entry.changedAt.utcText)),

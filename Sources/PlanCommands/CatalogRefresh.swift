@@ -77,7 +77,7 @@ struct RefreshCommand: AsyncParsableCommand {
 
     private static func text(_ record: AllocationRecord) -> String {
         func release(_ release: Release) -> String { "\(release.version) \(release.content.hex.prefix(12))" }
-        switch record.standing {
+        switch record.state {
         case .removed: return "removed"
         case .stopped: return "stopped" + (record.promoted.map { " " + release($0) } ?? "")
         case .stoppedByHand: return "stopped by a person" + (record.promoted.map { " " + release($0) } ?? "")

@@ -149,7 +149,7 @@ struct JobPlanner {
             return
         }
         sorted.active.append(id.worker)
-        if record.standing == .stoppedByHand, !options.includeStopped {
+        if record.state == .stoppedByHand, !options.includeStopped {
             sorted.outcome.stopped.append(id.worker)
             sorted.idle.insert(id.worker)
             return

@@ -191,7 +191,7 @@ private struct Drain {
         if !byHand.isEmpty { stopped.append(.init(job.name.text, byHand)) }
         unavailable[job.name] = own.filter { worker in
             let record = catalog.allocations[AllocationID(job: job.name, worker: worker)] ?? .none
-            return record.standing == .stoppedByHand || record.unfinished != nil || record.failedGate
+            return record.state == .stoppedByHand || record.unfinished != nil || record.failedGate
         }.sorted()
         if entries.isEmpty { return }
         let active = Planner.running(job, workspace, catalog)

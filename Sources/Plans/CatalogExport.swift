@@ -115,7 +115,7 @@ extension CatalogExport {
             fields.required("job", &job, "the job")
             fields.required("worker", &worker, "the worker")
             id = AllocationID(job: job, worker: worker)
-            fields.required("standing", &record.standing, "whether it runs")
+            fields.required("standing", &record.state, "whether it runs")
             fields.optional("promoted", &record.promoted, "what was promoted")
             fields.optional("unfinished", &record.unfinished, "what was started and not promoted")
             fields.flag("interrupted", &record.isInterrupted, "what was started there is a target by itself")

@@ -19,7 +19,7 @@ public struct Release: Hashable, Sendable {
 /// What is recorded of one allocation.
 public struct AllocationRecord: Equatable, Sendable {
     /// Whether an allocation is meant to run.
-    public enum Standing: String, Sendable, CaseIterable {
+    public enum State: String, Sendable, CaseIterable {
         /// Something was begun or promoted there, and it was not stopped since.
         case active
         /// Stopped because it was disabled; its files are still there.
@@ -38,7 +38,7 @@ public struct AllocationRecord: Equatable, Sendable {
     /// there: a plan may replace whatever is there.
     public var drifted: Release?
     /// What was last done to it.
-    public var standing: Standing
+    public var state: State
     /// It was promoted under a plan with a gate for it, and that gate has not passed since.
     public var owesGate: Bool
     /// The job's last gate that asked it named it as failing.
@@ -47,12 +47,12 @@ public struct AllocationRecord: Equatable, Sendable {
     public var isInterrupted = false
 
     public init(
-        promoted: Release? = nil, unfinished: Release? = nil, standing: Standing = .active, owesGate: Bool = false,
+        promoted: Release? = nil, unfinished: Release? = nil, state: State = .active, owesGate: Bool = false,
         failedGate: Bool = false
     ) {
         self.promoted = promoted
         self.unfinished = unfinished
-        self.standing = standing
+        self.state = state
         self.owesGate = owesGate
         self.failedGate = failedGate
     }
@@ -62,7 +62,7 @@ public struct AllocationRecord: Equatable, Sendable {
 
     /// Something was begun or promoted there and not stopped since.
     public var isRunning: Bool {
-        switch standing {
+        switch state {
         case .active: promoted != nil || unfinished != nil
         case .stopped, .stoppedByHand, .removed: false
         }
@@ -70,7 +70,7 @@ public struct AllocationRecord: Equatable, Sendable {
 
     /// Something of the job may still be on the worker, running or not.
     public var isThere: Bool {
-        switch standing {
+        switch state {
         case .active: isRunning
         case .stopped, .stoppedByHand: true
         case .removed: false
@@ -84,8 +84,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var fromState: FromState {
         FromState(
             version: promoted?.version ?? Version.none.text, content: promoted?.content,
-            unfinished: (unfinished ?? drifted)?.content, stopped: standing == .stopped,
-            stoppedByHand: standing == .stoppedByHand,
+            unfinished: (unfinished ?? drifted)?.content, stopped: state == .stopped,
+            stoppedByHand: state == .stoppedByHand,
             isInterrupted: isInterrupted && unfinished != nil)
     }
 }

@@ -12,4 +12,4 @@ extension PhaseKind: FieldValue {}
 extension ChangeKind: FieldValue {}
 extension OrderSource: FieldValue {}
 extension HealthCheck.Check.Kind: FieldValue {}
-extension AllocationRecord.Standing: FieldValue {}
+extension AllocationRecord.State: FieldValue {}

@@ -32,16 +32,16 @@ import Testing
     }
 
     @Test func aStoppedAllocationRemembersWhatLastRanThere() async throws {
-        let stopped = AllocationRecord(promoted: v1, standing: .stopped)
+        let stopped = AllocationRecord(promoted: v1, state: .stopped)
         #expect(try await record(after: .promoted(one, v1), .stopped(one, removed: false)) == stopped)
         #expect(try await record(after: .began(one, v2)) == AllocationRecord(promoted: v1, unfinished: v2))
         // Nobody knows which of its files are there.
-        let stoppedHalfway = AllocationRecord(promoted: v2, unfinished: v2, standing: .stopped)
+        let stoppedHalfway = AllocationRecord(promoted: v2, unfinished: v2, state: .stopped)
         #expect(try await record(after: .stopped(one, removed: false)) == stoppedHalfway)
     }
 
     @Test func aRemovedAllocationReturnsAsNew() async throws {
-        let removed = AllocationRecord(standing: .removed)
+        let removed = AllocationRecord(state: .removed)
         #expect(try await record(after: .promoted(one, v1), .began(one, v2), .stopped(one, removed: true)) == removed)
         #expect(try await record(after: .began(one, v2)) == AllocationRecord(unfinished: v2))
     }
@@ -98,7 +98,7 @@ import Testing
 
     @Test func whatIsStoppedOwesNoGate() async throws {
         let stopped = try await record(after: .promoted(one, v1), .gateOwed([one]), .stopped(one, removed: false))
-        #expect(stopped == AllocationRecord(promoted: v1, standing: .stopped))
+        #expect(stopped == AllocationRecord(promoted: v1, state: .stopped))
     }
 
     @Test func aRunRemembersWhatItLeftBehind() async throws {

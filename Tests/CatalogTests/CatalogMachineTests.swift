@@ -38,7 +38,7 @@ import YAML
         let snapshot = try catalog.snapshot()
         return (
             snapshot.allocations.sorted { $0.key < $1.key }.map {
-                "\($0.key.job)/\($0.key.worker) \($0.value.standing.rawValue)"
+                "\($0.key.job)/\($0.key.worker) \($0.value.state.rawValue)"
             },
             Dictionary(uniqueKeysWithValues: snapshot.machines.map { ($0.key.text, $0.value.generation) })
         )

@@ -25,7 +25,7 @@ import Testing
         let catalog = try Catalog.open(in: folder.path, bucket: bucket)
         let run = try catalog.begin()
         let begun = AllocationRecord(promoted: v1, unfinished: v1)
-        let stopped = AllocationRecord(promoted: v1, standing: .stoppedByHand)
+        let stopped = AllocationRecord(promoted: v1, state: .stoppedByHand)
         #expect(try await commit(catalog, run, .promoted(one, v1), .began(one, v1)) == begun)
         #expect(try await commit(catalog, run, .stoppedByHand(one)) == stopped)
         #expect(stopped.fromState.stoppedByHand && !stopped.fromState.stopped && !stopped.isRunning && stopped.isThere)
@@ -88,11 +88,11 @@ import Testing
         }
         #expect(found[one] == AllocationRecord(promoted: earlier(v1), owesGate: true))
         #expect(found[two] == AllocationRecord(promoted: earlier(v1), unfinished: earlier(v2)))
-        #expect(found[three] == AllocationRecord(promoted: earlier(v1), standing: .stopped))
+        #expect(found[three] == AllocationRecord(promoted: earlier(v1), state: .stopped))
         #expect(try catalog.unfinishedRun() == run)
         #expect(
             try await commit(catalog, run, .stoppedByHand(one))
-                == AllocationRecord(promoted: earlier(v1), standing: .stoppedByHand))
+                == AllocationRecord(promoted: earlier(v1), state: .stoppedByHand))
         // What is no standing is refused by the table itself.
         #expect(throws: (any Error).self) {
             try DatabaseQueue(path: folder.file("maand.db")).write { db in

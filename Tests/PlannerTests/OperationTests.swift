@@ -51,7 +51,7 @@ import Testing
 
     private func stop(_ bucket: TestWorkspace, _ workers: String...) throws {
         for worker in workers {
-            bucket.catalog.allocations[try bucket.allocation("api", worker)]?.standing = .stoppedByHand
+            bucket.catalog.allocations[try bucket.allocation("api", worker)]?.state = .stoppedByHand
         }
     }
 
@@ -132,7 +132,7 @@ import Testing
         #expect(refusal(bucket, .restart, try options()) == .notDeployed([second]))
         let first = bucket.catalog.allocations[try bucket.allocation("api", "w1")]
         bucket.catalog.allocations[second] = first
-        bucket.catalog.allocations[second]?.standing = .stopped
+        bucket.catalog.allocations[second]?.state = .stopped
         #expect(refusal(bucket, .start, try options()) == .notDeployed([second]))
     }
 

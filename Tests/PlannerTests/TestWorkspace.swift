@@ -89,8 +89,8 @@ final class TestWorkspace {
         for tree in result.trees { trees[tree.digest] = tree }
         for stop in result.plan.reconcile {
             switch stop.reason {
-            case .disabled: catalog.allocations[stop.allocation]?.standing = .stopped
-            default: catalog.allocations[stop.allocation] = AllocationRecord(standing: .removed)
+            case .disabled: catalog.allocations[stop.allocation]?.state = .stopped
+            default: catalog.allocations[stop.allocation] = AllocationRecord(state: .removed)
             }
         }
         for job in result.plan.waves.flatMap(\.jobs) {
@@ -115,7 +115,7 @@ final class TestWorkspace {
         let id = try allocation(job, worker)
         catalog.allocations[id, default: .none].unfinished = Release(
             version: planned.version, content: try #require(planned.content.first).tree)
-        catalog.allocations[id]?.standing = .active
+        catalog.allocations[id]?.state = .active
     }
 
     func allocation(_ job: String, _ worker: String) throws -> AllocationID {

@@ -51,7 +51,7 @@ import Testing
     @Test func jobsAreStoppedWhereTheyRun() throws {
         let workspace = try running()
         let stopped = try workspace.allocation("api", "w2")
-        workspace.catalog.allocations[stopped]?.standing = .stoppedByHand
+        workspace.catalog.allocations[stopped]?.state = .stoppedByHand
         let plan = try reboot(workspace)
         #expect(plan.actions["api"]?.keys.sorted() == ["w1", "w3", "w4"])
         #expect(plan.stoppedByHand.map(\.value) == [[stopped.worker]])
@@ -67,7 +67,7 @@ import Testing
         else { return #expect(Bool(false), "it is not refused for its budget") }
         #expect(batch == 1 && acting.map(\.text) == ["w1", "w2"] && others.isEmpty && limit == 1)
         // What a person has stopped counts before anything else is stopped.
-        workspace.catalog.allocations[try workspace.allocation("api", "w4")]?.standing = .stoppedByHand
+        workspace.catalog.allocations[try workspace.allocation("api", "w4")]?.state = .stoppedByHand
         guard case .budgetExceeded(_, _, _, let unavailable, _)? = refusal(workspace) else {
             return #expect(Bool(false), "it is not refused for what is unavailable")
         }

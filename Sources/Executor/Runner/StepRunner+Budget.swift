@@ -39,7 +39,7 @@ extension StepRunner {
         let records = try recorder.catalog.records(of: all.map { AllocationID(job: job.job, worker: $0) })
         var unavailable = all.filter { worker in
             let record = records[AllocationID(job: job.job, worker: worker)] ?? .none
-            return record.standing != .active || record.unfinished != nil || record.failedGate
+            return record.state != .active || record.unfinished != nil || record.failedGate
                 || graph.leftBehind.contains(.worker(worker))
         }
         let asked = all.subtracting(unavailable).sorted()

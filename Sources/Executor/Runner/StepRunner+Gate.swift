@@ -48,7 +48,7 @@ extension StepRunner {
         let workers = graph.coverage(of: gate).filter { !failed.contains($0) }
         let records = try recorder.catalog.records(of: workers.map { AllocationID(job: job.job, worker: $0) })
         return workers.compactMap { worker in
-            guard let record = records[AllocationID(job: job.job, worker: worker)], record.standing == .active,
+            guard let record = records[AllocationID(job: job.job, worker: worker)], record.state == .active,
                 let promoted = record.promoted
             else { return nil }
             return (worker, promoted.version)

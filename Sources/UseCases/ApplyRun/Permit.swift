@@ -38,16 +38,16 @@ struct Permit: Sendable {
             }
             var permit = Permit()
             permit.record = ApprovalRecord(
-                digest: found.standing.digest, policy: found.standing.text,
+                digest: found.current.digest, policy: found.current.text,
                 approvals: found.tally.counted.map {
                     .init(principal: $0.principal, key: $0.key, writtenAt: $0.writtenAt)
                 })
             if found.tally.isApproved {
-                permit.watch = watch(approval, file, recorded: recorded ?? found.standing.text, context)
+                permit.watch = watch(approval, file, recorded: recorded ?? found.current.text, context)
                 return permit
             }
             guard let reason = options.overrideReason else {
-                throw ApprovalProblem(found.tally.problem(of: found.standing.path))
+                throw ApprovalProblem(found.tally.problem(of: found.current.path))
             }
             try approval.requireOverrideRight(for: "--override-approval", recorded: recorded)
             permit.override = "\(found.tally.summary): \(reason)"

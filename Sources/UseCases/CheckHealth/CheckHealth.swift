@@ -88,7 +88,7 @@ public struct CheckHealth: Sendable {
         var plans: [RunID: Plan] = [:]
         var found: [JobName: Deployment] = [:]
         let allocations = try catalog.allocations().filter {
-            $0.record.standing == .active && $0.record.promoted != nil
+            $0.record.state == .active && $0.record.promoted != nil
         }
         let active = Dictionary(grouping: allocations, by: \.allocation.job)
         for (name, id) in try catalog.latestDeployments() {

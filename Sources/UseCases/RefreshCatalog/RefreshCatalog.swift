@@ -145,7 +145,7 @@ public struct RefreshCatalog: Sendable {
         var changes: [CatalogChange] = []
         for difference in refresh.differences {
             changes += difference.changes
-            guard difference.found.standing == .active else { continue }
+            guard difference.found.state == .active else { continue }
             changes += [.incomplete(difference.allocation.job, true), .gateOwed([difference.allocation])]
         }
         try await catalog.commit(

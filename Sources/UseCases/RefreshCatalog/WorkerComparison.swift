@@ -41,20 +41,20 @@ extension AllocationRecord {
     /// believed as long as the files are its own.
     func contradicted(by job: WorkerInventory.Job?) -> AllocationRecord? {
         guard let job else {
-            let isThere = standing != .removed && (promoted != nil || unfinished != nil)
-            return isThere ? AllocationRecord(standing: .removed) : nil
+            let isThere = state != .removed && (promoted != nil || unfinished != nil)
+            return isThere ? AllocationRecord(state: .removed) : nil
         }
         let release = Release(
             version: Version.text(inManifest: job.manifest) ?? Version.none.text, content: job.tree.digest)
-        let isOwn = !job.isAltered && standing != .removed
-        if standing == .stoppedByHand, isOwn, promoted == release, job.last.isStop { return nil }
+        let isOwn = !job.isAltered && state != .removed
+        if state == .stoppedByHand, isOwn, promoted == release, job.last.isStop { return nil }
         switch job.last {
         // What a target by its name has done is not recorded, and nothing that is recorded depends on it.
         case .failed(let target) where isOwn && promoted == release && LifecycleAction(rawValue: target)?.target == nil:
             return nil
         case .succeeded(let target) where !job.isAltered:
             if target == LifecycleAction.stop.target {
-                let found = AllocationRecord(promoted: release, standing: .stopped)
+                let found = AllocationRecord(promoted: release, state: .stopped)
                 // A stop that was begun is part of a removal, or of one that its own plan goes on with.
                 return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
             }
@@ -94,7 +94,7 @@ extension WorkerInventory {
 
 extension RefreshCatalog.Findings.Difference {
     var changes: [CatalogChange] {
-        switch (found.standing, found.unfinished, found.promoted) {
+        switch (found.state, found.unfinished, found.promoted) {
         case (.removed, _, _): [.stopped(allocation, removed: true)]
         case (.stopped, _, let release?): [.promoted(allocation, release), .stopped(allocation, removed: false)]
         case (.stoppedByHand, _, let release?): [.promoted(allocation, release), .stoppedByHand(allocation)]

@@ -82,7 +82,7 @@ import Workers
         plan.fleet.workers[0].isRemoved = true
         let second = try await bench.apply(PlanFile(plan))
         #expect(second == .succeeded)
-        #expect(try bench.catalog().records(of: [allocation])[allocation]?.standing == .removed)
+        #expect(try bench.catalog().records(of: [allocation])[allocation]?.state == .removed)
         #expect(bench.warnings.contains { $0.contains("w1") && $0.contains("no route to host") })
     }
 
