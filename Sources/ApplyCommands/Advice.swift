@@ -70,7 +70,7 @@ struct Advice {
         case .running, .parked: result = .parked
         case .failed:
             result = !unknown.isEmpty ? .unknown : run.cause == .stale ? .stale : .failed
-        case .succeeded, .abandoned: return nil
+        case .succeeded, .abandoned, .rolledBack: return nil
         }
     }
 

@@ -77,6 +77,77 @@ final class ProgressPrinter: Sendable {
             for line in difference.lines { terminal.printError("  \(line)") }
         }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
+        show(problems)
+        show(leftBehind)
+        let (text, style) = Self.headline(run, result)
+        let headline = terminal.styled(terminal.escape(text), style)
+        if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
+    }
+
+    /// What the run had begun is what it was before.
+    ///
+    /// - Parameter isNew: this process has brought it there.
+    func concludeRolledBack(_ run: Run, _ problems: [ApplyRun.Problem], isNew: Bool) {
+        show(problems)
+        terminal.printError(terminal.styled(Self.rolledBack(run), .red))
+    }
+
+    /// Whole sentences.
+    static func rolledBack(_ run: Run) -> String {
+        "Run \(run.id) failed and was rolled back. Change the workspace and plan again: until then, the next plan leads back "
+            + "to what failed."
+    }
+
+    /// The way back has not come to its end: what runs where, and what to do now.
+    func concludeWayBack(
+        _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ leftBehind: [LeftBehind],
+        _ found: [String]
+    ) {
+        show(problems)
+        for item in leftBehind.prefix(20) {
+            terminal.printError(
+                terminal.styled("left behind", .yellow) + ": \(item.subject): \(terminal.escape(item.reason))")
+        }
+        for line in found.prefix(Self.shownAllocations) { terminal.printError("  \(terminal.escape(line))") }
+        let rest = found.count - Self.shownAllocations
+        if rest > 0 { terminal.printError("  and \(rest) more, which `maand-plan catalog allocations` lists") }
+        terminal.printError(
+            terminal.styled("The way back of run \(run.id) \(Self.phrase(result)).", result == .parked ? .yellow : .red)
+                + " " + Self.wayBackAdvice(run.id, result, problems))
+    }
+
+    /// Of a way back that has not ended.
+    private static let shownAllocations = 200
+
+    private static func phrase(_ result: StepMachine.Result) -> String {
+        switch result {
+        case .succeeded: "has ended"
+        case .parked: "is parked"
+        case .failed: "has failed"
+        case .stale: "has stopped, since something was changed there meanwhile"
+        case .unknown: "needs a decision"
+        }
+    }
+
+    /// What to do about a way back that has not ended.
+    static func wayBackAdvice(_ run: RunID, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem]) -> String {
+        let abandon =
+            "Or give it up (maand-apply abandon \(run) --reason '...') and plan the rest again: maand-plan rollback \(run)"
+        switch result {
+        case .succeeded, .parked: return "The same command continues it."
+        case .failed:
+            return "Remove the cause and run the same command with --retry-failed: it tries again what failed. "
+                + abandon
+        case .stale: return "Restore the expected state and run the same command. " + abandon
+        case .unknown:
+            let unknown = problems.filter { $0.state == .unknown }.map(\.step.id)
+            let step = unknown.count == 1 ? unknown[0].text : "STEP"
+            return "Look at the worker, then say what happened: maand-apply resolve \(run) \(step) succeeded|failed "
+                + "--reason '...'. " + abandon
+        }
+    }
+
+    private func show(_ problems: [ApplyRun.Problem]) {
         for problem in problems.prefix(20) {
             terminal.printError(
                 terminal.styled("\(problem.step.id) \(problem.state.phrase)", .red)
@@ -86,10 +157,6 @@ final class ProgressPrinter: Sendable {
             }
         }
         if problems.count > 20 { terminal.printError("and \(problems.count - 20) more") }
-        show(leftBehind)
-        let (text, style) = Self.headline(run, result)
-        let headline = terminal.styled(terminal.escape(text), style)
-        if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
     }
 
     /// Of the difference of one file.

@@ -177,6 +177,12 @@ struct RunCommand: AsyncParsableCommand {
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
+        case .rolledBack(let run, let problems, let isNew):
+            progress.concludeRolledBack(run, problems, isNew: isNew)
+            throw ExitCode(Exit.failed.rawValue)
+        case .wayBackEnded(let run, let result, let problems, let leftBehind, let found):
+            progress.concludeWayBack(run, result, problems, leftBehind, found)
+            if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
                 run, result, problems, stale, leftBehind,
@@ -217,7 +223,7 @@ struct RunCommand: AsyncParsableCommand {
             retryFailed: retryFailed,
             lastWave: until.map { limit in
                 plan.waves.lastIndex {
-                    plan.kind == .stop
+                    plan.isReversed
                         ? $0.deploymentSequence >= limit.sequence : $0.deploymentSequence <= limit.sequence
                 } ?? -1
             },
@@ -236,6 +242,7 @@ struct RunCommand: AsyncParsableCommand {
             switch try await ApplyRun(file, options: try choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
+            case .rolledBack(let run): options.terminal.print(ProgressPrinter.rolledBack(run))
             case .steps(let steps):
                 for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
                 options.terminal.print("\(steps.count) steps; nothing was touched.")

@@ -74,6 +74,8 @@ struct RunReport {
         var steps: Int
         /// Nil where no batches are cut.
         var rollout_order: Order?
+        /// True if it is a part of the run's way back.
+        var way_back: Bool?
     }
 
     /// In which order a job's batches are cut.
@@ -108,11 +110,14 @@ struct RunReport {
         let steps = try catalog.steps(of: run.id)
         leftBehind = try catalog.leftBehind(by: run.id)
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
-        let graph: StepGraph
+        let graphs: [StepGraph]
         do {
-            let bytes = try ContentStore(in: bucket).read(run.plan, limit: PlanFile.maximumSize)
-            graph = try StepGraph(
-                PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
+            let store = ContentStore(in: bucket)
+            graphs = try [run.plan, run.wayBack].compactMap(\.self).map { digest in
+                let bytes = try store.read(digest, limit: PlanFile.maximumSize)
+                return try StepGraph(
+                    PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
+            }
             planProblem = nil
         } catch let error as StoreError {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
@@ -120,20 +125,26 @@ struct RunReport {
             rows = []
             return
         }
-        plan = graph.plan
+        plan = graphs.first?.plan
         let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
-        open = graph.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
+        open = graphs.flatMap(\.steps).compactMap { step in
+            records[step.id].flatMap { isOpen($0) ? (step, $0) : nil }
+        }
+        rows = graphs.flatMap { Self.rows(of: $0, records) }
+    }
+
+    private static func rows(of graph: StepGraph, _ records: [StepID: StepRecord]) -> [JobRow] {
         let states = StepMachine.states(
             graph, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
         let undone = Set(zip(graph.units, states).compactMap { $1 == .succeeded ? nil : $0.job })
-        rows = zip(graph.units, states).map { unit, state in
+        let isWayBack = graph.plan.origin?.isPartOfRun == true
+        return zip(graph.units, states).map { unit, state in
             let steps = unit.steps.filter { !graph.isLeftBehind($0) }
             let done = steps.count { records[graph.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: Self.name(of: unit), state: Self.word(state),
+                job: name(of: unit), state: word(state),
                 blocked_by: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
-                steps: steps.count,
-                rollout_order: Self.order(of: unit, graph, records))
+                steps: steps.count, rollout_order: order(of: unit, graph, records), way_back: isWayBack ? true : nil)
         }
     }
 
@@ -194,7 +205,8 @@ struct RunReport {
         if let planProblem { lines.append(terminal.escape(planProblem)) }
         for row in rows {
             let blockers = row.blocked_by.map { " by " + ($0.isEmpty ? "a failure" : $0.joined(separator: ", ")) } ?? ""
-            lines.append("  \(row.job): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
+            let name = row.way_back == true ? "way back of \(row.job)" : row.job
+            lines.append("  \(name): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
             if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
         }
         for (_, record) in open {
@@ -211,6 +223,11 @@ struct RunReport {
     /// What to do now; nil where nothing is to be done, or a process is at it.
     var advice: String? {
         guard holder == nil, !isInterrupted else { return nil }
+        if run.wayBack != nil, run.state.isUnfinished {
+            let isUnknown = open.contains { $0.record.state == .unknown }
+            return ProgressPrinter.wayBackAdvice(
+                run.id, isUnknown ? .unknown : run.state == .parked ? .parked : .failed, [])
+        }
         return Advice(run, plan, open: open)?.text
     }
 

@@ -18,6 +18,10 @@ extension Catalog {
                 allocation.job.text, allocation.worker.text, release.version, release.content.hex, run.number,
             ])
         case .promoted(let allocation, let release): try promote(allocation, release, run, now, db)
+        case .tookBack(let allocation, let content):
+            try db.cachedStatement(
+                sql: "INSERT OR REPLACE INTO taken_back (job, worker, content, run) VALUES (?, ?, ?, ?)"
+            ).execute(arguments: [allocation.job.text, allocation.worker.text, content.hex, run.number])
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
             try stop(
@@ -92,12 +96,16 @@ extension Catalog {
                 VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
                 ON CONFLICT (job, worker) DO UPDATE SET
                     run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
+                    previous_content = CASE WHEN promoted_content = excluded.promoted_content
+                        THEN previous_content ELSE coalesce(promoted_content, previous_content) END,
                     promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
                     promoted_rules = excluded.promoted_rules, interrupted = 0,
                     unfinished_version = NULL, unfinished_content = NULL
                 """
         ).execute(arguments: Self.arguments(allocation, run, now, release))
         try forgetDrift(of: allocation, db)
+        try db.cachedStatement(sql: "DELETE FROM taken_back WHERE job = ? AND worker = ?").execute(
+            arguments: [allocation.job.text, allocation.worker.text])
         try count(release, of: allocation.job, run, now, db)
     }
 

@@ -112,10 +112,12 @@ extension Catalog {
             throw CatalogError.illegalRunTransition(run: run, from: from, to: change.state)
         }
         let ends = !change.state.isUnfinished
+        let isRolledBack = change.state == .rolledBack
         try db.cachedStatement(sql: "UPDATE run SET state = ?, detail = ?, cause = ?, ended_at = ? WHERE number = ?")
             .execute(
                 arguments: [
-                    change.state.rawValue, change.detail.map(bounded), change.cause?.rawValue,
+                    (isRolledBack ? RunState.abandoned : change.state).rawValue, change.detail.map(bounded),
+                    (isRolledBack ? RunReason.rolledBack : change.cause)?.rawValue,
                     ends ? now.milliseconds : nil, run.number,
                 ])
         if ends {

@@ -151,6 +151,26 @@ extension Catalog {
         return found
     }
 
+    /// What was promoted on allocations before what is promoted there now.
+    public func previousContents() throws(CatalogError) -> Set<Digest> {
+        try read { db in
+            Set(
+                try self.rows(
+                    of: "allocation", db,
+                    "SELECT DISTINCT previous_content FROM allocation WHERE previous_content IS NOT NULL"
+                ).map { try $0.digest(0) })
+        }
+    }
+
+    /// The content that was last taken back on each allocation.
+    func takenBack(_ db: Database) throws -> [AllocationID: Digest] {
+        var found: [AllocationID: Digest] = [:]
+        for row in try rows(of: "taken_back", db, "SELECT job, worker, content FROM taken_back") {
+            found[AllocationID(job: try row.name(0), worker: try row.name(1))] = try row.digest(2)
+        }
+        return found
+    }
+
     private func entry(_ row: CatalogRow) throws -> AllocationEntry {
         var record = AllocationRecord(
             promoted: try release(row, version: 2, content: 3, rules: 11),

@@ -95,6 +95,19 @@ extension Catalog {
         }
     }
 
+    /// Records by which plan an unfinished run goes back. From here on it goes nowhere else.
+    ///
+    /// - Parameter plan: of which the store has the bytes.
+    public func beginWayBack(of run: RunID, by plan: Digest) throws(CatalogError) {
+        try write { db in
+            guard let known = try self.run(run, db) else { throw CatalogError.unknownRun(run) }
+            guard known.state.isUnfinished else { throw CatalogError.runEnded(run: run, state: known.state) }
+            try db.execute(
+                sql: "UPDATE run SET way_back = coalesce(way_back, ?) WHERE number = ?",
+                arguments: [plan.hex, run.number])
+        }
+    }
+
     /// What `finish` was told last.
     public func drifts(of run: RunID) throws(CatalogError) -> [AllocationID: Release] {
         try read { db in
@@ -161,17 +174,21 @@ extension Catalog {
         try rows(
             of: "run", db,
             """
-            SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail, cause FROM run
+            SELECT number, nonce, plan, state, started_at, ended_at, started_by, base_revision, detail, cause, way_back
+            FROM run
             """ + " " + clause, arguments
         ).map { row in
             // It becomes part of paths on workers.
             let nonce = try row.text(1)
             if JobName(nonce) == nil || nonce.contains("-") { throw row.illegal(1, "letters and digits") }
+            let cause: RunReason? = try row.optional(9, row.word)
+            let state: RunState = try row.word(3)
             return Run(
-                id: try row.run(0), nonce: nonce, plan: try row.digest(2), state: try row.word(3),
+                id: try row.run(0), nonce: nonce, plan: try row.digest(2),
+                state: state == .abandoned && cause == .rolledBack ? .rolledBack : state,
                 startedAt: try row.time(4), endedAt: try row.optional(5, row.time), startedBy: try row.text(6),
-                baseRevision: try row.integer(7), detail: try row.optional(8, row.text),
-                cause: try row.optional(9, row.word))
+                baseRevision: try row.integer(7), detail: try row.optional(8, row.text), cause: cause,
+                wayBack: try row.optional(10, row.digest))
         }
     }
 

@@ -55,6 +55,9 @@ public final class Catalog: Sendable {
             for (allocation, release) in try self.drifted(db) {
                 snapshot.allocations[allocation, default: .none].drifted = release
             }
+            for (allocation, content) in try self.takenBack(db) {
+                snapshot.allocations[allocation, default: .none].takenBack = content
+            }
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }

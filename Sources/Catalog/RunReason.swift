@@ -21,4 +21,8 @@ public enum RunReason: String, Sendable, CaseIterable {
     case missingTarget = "missing_target"
     /// Nothing of it had begun when another plan was applied.
     case superseded
+    /// What it had begun is again as it was before.
+    case rolledBack = "rolled_back"
+    /// Workers of its way back could not be used.
+    case wayBackIncomplete = "way_back_incomplete"
 }

@@ -22,12 +22,15 @@ public struct Run: Equatable, Sendable {
     public let detail: String?
     /// The same for programs; nil if the state says all.
     public let cause: RunReason?
+    /// The plan by which it goes back; nil as long as it does not.
+    public let wayBack: Digest?
 
     public init(
         id: RunID, nonce: String, plan: Digest, state: RunState, startedAt: Timestamp, endedAt: Timestamp? = nil,
-        startedBy: String, baseRevision: Int, detail: String? = nil, cause: RunReason? = nil
+        startedBy: String, baseRevision: Int, detail: String? = nil, cause: RunReason? = nil, wayBack: Digest? = nil
     ) {
         self.cause = cause
+        self.wayBack = wayBack
         self.id = id
         self.nonce = nonce
         self.plan = plan

@@ -28,6 +28,7 @@ extension Exit {
             .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:
             self = .invalidInput
         case .unfinishedRun: self = .unfinishedRun
+        case .rolledBack: self = .failed
         case .abandoned, .stale, .knownOtherwise, .renamedSince, .otherMachines, .zone, .tooLate, .opensTooLate,
             .windowIsOver:
             self = .stale

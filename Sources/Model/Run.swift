@@ -20,12 +20,14 @@ public enum RunState: String, Sendable, CaseIterable {
     case failed
     case succeeded
     case abandoned
+    /// Something failed, and what the run had begun is again as it was before.
+    case rolledBack = "rolled_back"
 
     /// Whether the bucket is locked by this run, so that no other plan may start.
     public var isUnfinished: Bool {
         switch self {
         case .running, .parked, .failed: true
-        case .succeeded, .abandoned: false
+        case .succeeded, .abandoned, .rolledBack: false
         }
     }
 }

@@ -23,6 +23,7 @@ extension RunState {
         case .failed: "has failed"
         case .succeeded: "has succeeded"
         case .abandoned: "was abandoned"
+        case .rolledBack: "failed and was rolled back"
         }
     }
 }

@@ -44,6 +44,8 @@ public enum Reason: String, Sendable, CaseIterable {
     case removed
     /// Somebody asked for just this.
     case requested
+    /// A run is taken back.
+    case rolledBack = "rolled_back"
 }
 
 /// What a plan is for.
@@ -79,6 +81,16 @@ public enum FailurePolicy: String, Sendable, CaseIterable {
     case stop
     /// Jobs that do not demand the failed one go on.
     case `continue`
+    /// No batch starts anywhere, and what the run has begun goes back to what it was.
+    case rollback
+
+    /// Whether jobs that do not demand a failed one go on.
+    public var goesOn: Bool {
+        switch self {
+        case .stop, .rollback: false
+        case .continue: true
+        }
+    }
 }
 
 /// When a gate is probed within a phase.

@@ -36,8 +36,8 @@ struct CollectStore: ParsableCommand {
         commandName: "gc",
         abstract: "Removes what the store no longer needs.",
         discussion: """
-            Kept are the contents of what runs or has begun anywhere, the plans of the last 100 runs, and everything that \
-            was planned lately. A plan whose contents are gone can still be applied where the workspace that it was \
+            Kept are the contents of what runs or has begun anywhere and of what was promoted there before, the plans of \
+            the last 100 runs, and everything that was planned lately. A plan whose contents are gone can still be applied where the workspace that it was \
             made from is checked out.
             """)
 
@@ -61,8 +61,13 @@ struct CollectStore: ParsableCommand {
         guard let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: id) else {
             return printNotice("Nothing was ever applied here, so nothing is removed.")
         }
-        var needed = Set(try catalog.runs(limit: Self.keptRuns).map(\.plan))
-        if let run = try catalog.unfinishedRun() { needed.formUnion(try contents(of: plan(of: run))) }
+        let runs = try catalog.runs(limit: Self.keptRuns)
+        var needed = Set(runs.map(\.plan) + runs.compactMap(\.wayBack))
+        needed.formUnion(try catalog.previousContents())
+        if let run = try catalog.unfinishedRun() {
+            let plan = try plan(of: run)
+            needed.formUnion(contents(of: plan) + (plan.wholeWayBack.map(contents) ?? []))
+        }
         for id in Set(try catalog.latestDeployments().values) {
             // Their health checks are asked on demand.
             guard let run = try catalog.run(id), let plan = try? plan(of: run) else { continue }

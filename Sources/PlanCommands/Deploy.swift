@@ -42,14 +42,26 @@ struct Deploy: ParsableCommand {
     @Flag(help: "Start what a person has stopped with `maand-plan stop`, too.")
     var includeStopped = false
 
+    @Option(
+        help: """
+            What a failure means for the rest of the run, in place of `on_failure` in maand.conf: with `rollback`, what the \
+            run has begun goes back to what it was.
+            """)
+    var onFailure: FailurePolicy?
+
+    @Option(help: "When disabled and removed allocations are stopped: before the first wave, or after the last one.")
+    var stops = StopOrder.first
+
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
 
     func run() throws {
-        let options = Plan.Options(
-            jobs: try names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
-            recover: try names(recover, "--recover"), maxUnreachable: try unreachable.limit(),
+        var options = Plan.Options(
+            jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
+            recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),
             selection: try selection.selection(), includeStopped: includeStopped)
+        options.onFailure = onFailure
+        options.stopsLast = stops == .last
         let (result, store) = try Planning.plan(
             bucket, .deploy(options), try output.timing(), catalog: output.catalog)
         try output.write(result, keepingContentIn: store)
@@ -61,10 +73,16 @@ struct Deploy: ParsableCommand {
         if detailedExitcode, !result.plan.isEmpty { throw ExitCode(Exit.changes.rawValue) }
     }
 
-    private func names(_ list: String?, _ option: String) throws -> [JobName] {
+    static func names(_ list: String?, _ option: String) throws -> [JobName] {
         guard let list else { return [] }
         return try JobName.list(list) { part in
             Failure(.usage, "\(option): \"\(part)\" is not the name of a job", "separate names by commas")
         }
     }
+}
+
+/// When allocations are stopped that the workspace does not want.
+enum StopOrder: String, ExpressibleByArgument, CaseIterable {
+    case first
+    case last
 }

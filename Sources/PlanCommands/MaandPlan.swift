@@ -29,7 +29,8 @@ package struct MaandPlan: AsyncParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            Init.self, Deploy.self, Restart.self, Start.self, Stop.self, RunTarget.self, RunCommandCommand.self,
+            Init.self, Deploy.self, Rollback.self, Restart.self, Start.self, Stop.self, RunTarget.self,
+            RunCommandCommand.self,
             RebootCommand.self, JobCommand.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
             Schedule.self,
             KeyValueCommand.self, CatalogCommand.self,

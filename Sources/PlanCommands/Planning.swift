@@ -5,6 +5,7 @@ import Planner
 import Plans
 import UseCases
 import Windows
+import YAML
 
 /// Planning from a bucket's files, as `deploy` and `verify` both do it. Nothing is written.
 enum Planning {
@@ -32,7 +33,15 @@ enum Planning {
                 try Planner.plan(
                     workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
+                    files: { try earlierFile($0, in: store, isExported: exported != nil) },
                     hostKeys: hostKeys, options: options)
+            case .rollback(let run, let jobs):
+                try Planner.planRollback(
+                    of: try PastRun.read(
+                        run, in: bucket.folder, bucket: configuration.bucketID, isExported: exported != nil),
+                    jobs: jobs, workspace, configuration, catalog ?? .empty,
+                    trees: { try deployed($0, in: store, isExported: false) },
+                    files: { try earlierFile($0, in: store, isExported: false) }, hostKeys: hostKeys)
             case .operation(let verb, let options):
                 try Planner.planOperation(
                     verb, options: options, workspace, configuration, catalog ?? .empty,
@@ -53,6 +62,20 @@ enum Planning {
         result.plan.window = timing.window
         result.plan.policy.startBefore = timing.startBefore
         return (result, store)
+    }
+
+    /// A file of a release that was deployed.
+    private static func earlierFile(_ file: Digest, in store: ContentStore, isExported: Bool) throws -> [UInt8] {
+        do throws(StoreError) {
+            return try store.read(file, limit: InputLimits.standard.bytes)
+        } catch {
+            throw Failure(
+                .failed, code: .contentMissing,
+                "a manifest of an earlier release is not in the bucket's `store/`: \(error)",
+                isExported
+                    ? "plan in the bucket itself, which has deployed it"
+                    : "put `store/` back from its backup, or plan without a way back (--on-failure stop)")
+        }
     }
 
     /// The files of a release that is deployed.

@@ -19,6 +19,9 @@ extension PlanningError: CodedError {
         case .noActiveAllocation: .noActiveAllocation
         case .namesTaken: .namesTaken
         case .portsExhausted: .portsExhausted
+        case .contentMissing: .contentMissing
+        case .noWayBack: .noWayBack
+        case .notTakenBack: .notTakenBack
         }
     }
 }

@@ -55,7 +55,7 @@ struct Decision {
         self.init(action: update.action, reason: reason, matched: update.matched)
     }
 
-    private init(action: LifecycleAction, reason: Reason, matched: [Plan.Named<[String]>] = []) {
+    init(action: LifecycleAction, reason: Reason, matched: [Plan.Named<[String]>] = []) {
         self.action = action
         self.reason = reason
         self.matched = matched

@@ -12,7 +12,7 @@ struct JobPlanner {
     private let renderer: JobRenderer?
     private let version: String
     /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
-    private var states: [State] = []
+    private var states: [JobRollout.State] = []
     private var stateIndex: [StateKey: Int] = [:]
     /// What templates became, by digest.
     private var generated: [Digest: [UInt8]] = [:]
@@ -23,34 +23,6 @@ struct JobPlanner {
     private struct StateKey: Hashable {
         var from: FromState
         var tree: Digest
-    }
-
-    private struct State {
-        var from: FromState
-        var tree: Tree
-        var changes: [FileChange]
-        var decision: Decision?
-    }
-
-    /// An allocation that acts.
-    private struct Actor {
-        var worker: WorkerName
-        /// Index into `states`.
-        var state: Int
-        /// The worker's value of the tag that `spread` names.
-        var tag: String?
-        /// The gate that it has not passed.
-        var gate: GateDebt?
-    }
-
-    /// Allocations that act, by the phase that they belong to; each in rollout order.
-    private struct Actors {
-        var recover: [Actor] = []
-        var start: [Actor] = []
-        var upgrade: [Actor] = []
-
-        var all: [Actor] { recover + start + upgrade }
-        var isEmpty: Bool { recover.isEmpty && start.isEmpty && upgrade.isEmpty }
     }
 
     init(
@@ -116,7 +88,11 @@ struct JobPlanner {
         if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
             outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated
-            outcome.plan = rollout(active, source, actors, gateFirst: gate, ports: ports)
+            let rollout = JobRollout(
+                name: job.name, manifest: job.manifest, hooks: job.hooks, demands: job.demands, active: active,
+                source: source, states: states, actors: actors, isSyncOnly: options.syncOnly,
+                maxUnreachable: options.maxUnreachable)
+            outcome.plan = rollout.part(gateFirst: gate, ports: ports)
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
@@ -128,7 +104,7 @@ struct JobPlanner {
         var outcome = Outcome()
         /// All that are not disabled.
         var active: [WorkerName] = []
-        var actors = Actors()
+        var actors = JobRollout.Actors()
         /// What does not run, and is not brought to run: no gate asks it.
         var idle = Set<WorkerName>()
         /// An allocation that does not act has not passed its gate.
@@ -167,7 +143,7 @@ struct JobPlanner {
             sorted.hasUnchangedDebt = sorted.hasUnchangedDebt || debt != nil
             return
         }
-        let actor = Actor(
+        let actor = JobRollout.Actor(
             worker: id.worker, state: state, tag: job.manifest.spread.flatMap { worker.tags[$0] }, gate: debt)
         switch phase {
         case _ where debts.isForAll || recovers(record, debt): sorted.actors.recover.append(actor)
@@ -219,94 +195,12 @@ struct JobPlanner {
         let changes = try from.changes(to: tree, trees: trees)
         let decision = Decision(
             from, job.manifest, version: version, content: tree.digest, changes: changes, options: options)
-        states.append(State(from: from, tree: tree, changes: changes, decision: decision))
+        states.append(JobRollout.State(from: from, tree: tree, changes: changes, decision: decision))
         stateIndex[key] = states.count - 1
         return states.count - 1
     }
 
-    // MARK: The job's part of the plan
-
-    private func rollout(
-        _ active: [WorkerName], _ source: OrderSource, _ actors: Actors, gateFirst: Bool, ports: [String: Int]
-    ) -> Plan.Job {
-        var batching = job.manifest.batching(active: active.count)
-        if let limit = options.maxUnreachable { batching.maxUnreachable = limit.resolved(of: active.count) }
-        let isJobControl = !job.hooks[.jobControl].isEmpty && !options.syncOnly
-        var names = StateNames(count: states.count)
-        var from: [Plan.Named<FromState>] = []
-        var changes: [Plan.Named<[FileChange]>] = []
-        var phases: [Plan.Phase] = []
-        let parts =
-            [(PhaseKind.recover, actors.recover)]
-            + (isJobControl
-                ? [(.jobControl, inOrder(actors.start + actors.upgrade, active))]
-                : [(.start, actors.start), (.upgrade, actors.upgrade)])
-        for (kind, actors) in parts where !actors.isEmpty {
-            var isGated = false
-            let batches = batching.batches(of: actors, in: kind, tag: \.tag, failed: { $0.gate == .failed }).map {
-                batch in
-                batch.compactMap { actor -> Plan.Entry? in
-                    let state = states[actor.state]
-                    guard let decision = state.decision else { return nil }
-                    let (name, isFirst) = names.name(of: actor.state, state.from)
-                    if isFirst {
-                        from.append(.init(name, state.from))
-                        changes.append(.init(name, state.changes))
-                    }
-                    let entry = Plan.Entry(
-                        worker: actor.worker, action: decision.action, reason: decision.reason, from: name,
-                        matched: decision.matched, gate: actor.gate)
-                    isGated = isGated || isJobControl || decision.action.target != nil
-                    isGated = isGated || (actor.gate != nil && !options.syncOnly)
-                    return entry
-                }
-            }
-            let gate: GateTiming = job.hasHealthCheck && isGated ? kind.gateTiming : .none
-            phases.append(.init(kind: kind, batches: batches, gate: gate))
-        }
-        let ends = Dictionary(
-            uniqueKeysWithValues: actors.all.map { ($0.worker, states[$0.state].tree.digest) })
-        return Plan.Job(
-            job: job.name, version: version, demands: job.demands, active: active, from: from,
-            content: Plan.Content.groups(active.compactMap { worker in ends[worker].map { (worker, $0) } }),
-            changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
-            batching: batching, repeatable: job.manifest.repeatable,
-            changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
-            timeouts: job.manifest.timeouts, gateFirst: gateFirst, phases: phases,
-            ports: job.manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) },
-            healthCheck: job.healthCheck(ports))
-    }
-
-    /// The files that the service may rewrite, of all trees with which allocations begin or end.
-    private func changedByService(_ ends: [Int]) -> [String] {
-        let globs = job.manifest.changedByService
-        if globs.isEmpty { return [] }
-        var paths = Set<PathBytes>()
-        for state in Set(ends) {
-            for entry in states[state].tree.entries where entry.kind != .emptyDirectory {
-                if globs.contains(where: { $0.matches(entry.path) }) { paths.insert(PathBytes(entry.path)) }
-            }
-            // It has rewritten those that leave the job, too.
-            for change in states[state].changes where change.kind == .removed {
-                if globs.contains(where: { $0.matches(change.path) }) { paths.insert(PathBytes(change.path)) }
-            }
-        }
-        return paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
-    }
-
-    // MARK: Hooks and health
-
-    /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed.
-    private func hooks(for phases: [Plan.Phase], isJobControl: Bool) -> Plan.Hooks? {
-        var events: [HookEvent] = [.healthCheck, .postDeploy]
-        if !phases.isEmpty { events += isJobControl ? [.preDeploy, .jobControl] : [.preDeploy] }
-        if !isJobControl, phases.contains(where: { $0.batches.joined().contains { $0.action.target != nil } }) {
-            events.append(.afterAllocationStarted)
-        }
-        return job.hooks.hooks(of: events)
-    }
-
-    private func inOrder(_ actors: [Actor], _ active: [WorkerName]) -> [Actor] {
+    private func inOrder(_ actors: [JobRollout.Actor], _ active: [WorkerName]) -> [JobRollout.Actor] {
         let ranks = Dictionary(uniqueKeysWithValues: active.enumerated().map { ($0.element, $0.offset) })
         return actors.sorted { ranks[$0.worker] ?? 0 < ranks[$1.worker] ?? 0 }
     }

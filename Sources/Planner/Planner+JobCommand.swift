@@ -31,7 +31,7 @@ extension Planner {
         var plan = Plan(
             fleet: configuration.fleet(
                 workers([], [], work.body.waves, workspace, configuration, catalog, hostKeys)),
-            base: .init(catalogRevision: catalog.revision), policy: configuration.policy, work: work)
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack, work: work)
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])
         return PlanningResult(plan: plan, capture: capture, trees: trees, warnings: workspace.warnings)

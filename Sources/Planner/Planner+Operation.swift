@@ -45,7 +45,7 @@ extension Planner {
         var plan = Plan(
             fleet: configuration.fleet(
                 workers([], [], ordered, workspace, configuration, catalog, hostKeys)),
-            base: .init(catalogRevision: catalog.revision), policy: configuration.policy,
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack,
             work: .operation(Operation(verb, options: options, stopped: stopped, waves: ordered)))
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = self.content(workspace, content)

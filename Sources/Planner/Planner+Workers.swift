@@ -144,7 +144,7 @@ extension Planner {
         for job in work.waves.lazy.flatMap(\.jobs) { needed.formUnion(job.active) }
         var plan = Plan(
             fleet: configuration.fleet(workers(needed, workspace, configuration, catalog, hostKeys)),
-            base: .init(catalogRevision: catalog.revision), policy: configuration.policy, work: work)
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack, work: work)
         plan.facts = facts(for: plan, workspace, ports)
         let hooked = Set(plan.modules.map(\.job))
         let modules = workspace.jobs.filter { hooked.contains($0.name) }.map {

@@ -50,13 +50,15 @@ public enum Planner {
     /// - Parameters:
     ///   - trees: content that was promoted or begun earlier, by the digest that the catalog has. Asked only where an
     ///     allocation does not have the workspace's content, or is stopped.
+    ///   - files: files of such content, by digest. Asked only for manifests, if the plan has a way back.
     ///   - hostKeys: what is known of the host keys of workers that are reached over ssh.
     ///   - options: order and repetition of `jobs` mean nothing.
-    /// - Throws: `PlanningError`, and what `trees` throws.
+    /// - Throws: `PlanningError`, and what `trees` and `files` throw.
     public static func plan(
         _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
-        trees oldTrees: @escaping (Digest) throws -> Tree, hostKeys: HostKeys = { _, _, _ in [] },
-        options: Plan.Options = .init()
+        trees oldTrees: @escaping (Digest) throws -> Tree,
+        files: @escaping (Digest) throws -> [UInt8] = { throw PlanningError.contentMissing($0) },
+        hostKeys: HostKeys = { _, _, _ in [] }, options: Plan.Options = .init()
     ) throws -> PlanningResult {
         var options = options
         options.jobs = Set(options.jobs).sorted()
@@ -94,21 +96,47 @@ public enum Planner {
         if options.syncOnly { try checkSyncOnly(waves) }
         allowMissingMakefiles(of: &collected.stops, trees: oldTrees)
         let reconcile = inOrder(collected.stops, workspace)
+        var deploy = Deploy(
+            options: options, unchanged: collected.unchanged, renames: renames, reconcile: reconcile,
+            stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
+            excluded: collected.leftOut)
+        deploy.failedBefore = failedBefore(waves, catalog)
+        var policy = configuration.policy
+        policy.onFailure = options.onFailure ?? policy.onFailure
+        var earlierTrees: [Tree] = []
+        if policy.onFailure == .rollback {
+            let new = Dictionary(collected.trees.values.flatMap(\.all).map { ($0.digest, $0) }) { first, _ in first }
+            var back = WayBackPlanner(
+                deploy, workspace, EarlierContent(tree: { try new[$0] ?? oldTrees($0) }, file: files)
+            ) { catalog.jobs[$0]?.assignedPorts ?? [:] }
+            deploy.wayBack = try back.plan()
+            earlierTrees = back.modules
+        }
         var plan = Plan(
             fleet: configuration.fleet(
                 workers(renames, reconcile, waves, workspace, configuration, catalog, hostKeys)),
-            base: .init(catalogRevision: catalog.revision), policy: configuration.policy,
-            work: .deploy(
-                Deploy(
-                    options: options, unchanged: collected.unchanged, renames: renames, reconcile: reconcile,
-                    stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
-                    excluded: collected.leftOut)))
-        for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
+            base: .init(catalogRevision: catalog.revision), policy: policy, work: .deploy(deploy))
+        let hooked = Set((deploy.stopHooks + (deploy.wayBack?.stopHooks ?? [])).map(\.job))
+        for job in workspace.jobs where hooked.contains(job.name) {
             collected.trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
         }
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = content(workspace, collected.trees)
-        return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: collected.warnings)
+        return PlanningResult(
+            plan: plan, capture: capture, trees: kept + earlierTrees, warnings: collected.warnings)
+    }
+
+    /// Allocations that get files which were taken back there, by job.
+    private static func failedBefore(_ waves: [Plan.Wave], _ catalog: CatalogSnapshot) -> [Plan.Named<[WorkerName]>] {
+        waves.lazy.flatMap(\.jobs).compactMap { job in
+            let workers = job.content.flatMap { content in
+                content.workers.filter { worker in
+                    let id = AllocationID(job: job.job, worker: worker)
+                    return catalog.allocations[id]?.takenBack == content.tree
+                }
+            }
+            return workers.isEmpty ? nil : .init(job.job.text, workers)
+        }.sorted { $0.name < $1.name }
     }
 
     /// What is planned of all jobs.
@@ -236,10 +264,7 @@ public enum Planner {
         let jobs = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0) })
         var seen = Set<JobName>()
         return stops.lazy.map(\.allocation.job).filter { seen.insert($0).inserted }.compactMap { name in
-            guard let job = jobs[name], !job.hooks[.afterAllocationStopped].isEmpty else { return nil }
-            return Plan.StopHooks(
-                job: name, timeout: job.manifest.timeouts.hook, modules: job.hooks.modules.digest,
-                commands: job.hooks[.afterAllocationStopped])
+            jobs[name]?.stopHooks
         }
     }
 

@@ -34,6 +34,12 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case noActiveAllocation(JobName)
     /// Workers that go by a new name which the catalog has for another machine.
     case namesTaken([Plan.Rename])
+    /// Content that was deployed earlier and is not at hand.
+    case contentMissing(Digest)
+    /// What a job was before cannot be planned, and why.
+    case noWayBack(JobName, String)
+    /// A run that a plan cannot take back, and why, with what to do now.
+    case notTakenBack(RunID, String)
     /// The bucket's range has no free number left.
     case portsExhausted(job: JobName, port: String, range: ClosedRange<Int>)
 
@@ -95,6 +101,12 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
                 + lines.joined(separator: "\n")
                 + "\ntake \(gone) out of workers.json, with all other names as they were, plan and apply: that gives up what is "
                 + "recorded of it. Then change the names, and plan again"
+        case .contentMissing(let digest):
+            return "the file \(digest) of an earlier release is not at hand"
+        case .noWayBack(let job, let reason):
+            return "there is no way back for job \(job): \(reason)"
+        case .notTakenBack(let run, let reason):
+            return "run \(run) cannot be rolled back: \(reason)"
         case .portsExhausted(let job, let port, let range):
             return "job \(job): no number between \(range.lowerBound) and \(range.upperBound) is free for \(port); "
                 + "widen port_min and port_max in workspace/bucket.conf"

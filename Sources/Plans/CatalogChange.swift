@@ -14,6 +14,8 @@ public enum CatalogChange: Equatable, Sendable {
     /// was disabled, and what was begun or promoted last counts as what last ran there. What was begun stays unfinished:
     /// its files may be there in part.
     case stopped(AllocationID, removed: Bool)
+    /// It was brought to this content by a run that was taken back there; to be followed by no promote of the same step.
+    case tookBack(AllocationID, content: Digest)
     /// A person has stopped it: what was promoted stays what is there, and nothing of it is unfinished any more.
     case stoppedByHand(AllocationID)
     /// What was promoted there was started or restarted, and nothing of it is unfinished any more.

@@ -45,6 +45,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var failedGate: Bool
     /// What is unfinished is a target by itself, and not a rollout.
     public var isInterrupted = false
+    /// The content that was last taken back there, until something else is promoted.
+    public var takenBack: Digest?
 
     public init(
         promoted: Release? = nil, unfinished: Release? = nil, state: State = .active, owesGate: Bool = false,

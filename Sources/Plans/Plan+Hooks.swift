@@ -59,7 +59,10 @@ extension Plan {
     }
 
     /// Whether anything of the plan runs on the controller.
-    public var hasHooks: Bool { !stopHooks.isEmpty || waves.contains { $0.jobs.contains { $0.hooks != nil } } }
+    public var hasHooks: Bool {
+        let back = wayBack.map { $0.stopHooks.isEmpty && !$0.waves.hasHooks } ?? true
+        return !stopHooks.isEmpty || waves.hasHooks || !back
+    }
 
     /// The hooks that run when allocations of the job are stopped; nil where it has none.
     public func stopHooks(of job: JobName) -> StopHooks? { stopHooks.first { $0.job == job } }
@@ -82,6 +85,10 @@ extension Plan {
 
     /// Every `_modules` folder that the plan binds, with its job.
     public var modules: [(job: JobName, tree: Digest)] { hooksOfJobs.map { ($0.job, $0.modules) } }
+}
+
+extension [Plan.Wave] {
+    fileprivate var hasHooks: Bool { contains { $0.jobs.contains { $0.hooks != nil } } }
 }
 
 extension Plan.Job {

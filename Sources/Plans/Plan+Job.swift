@@ -5,8 +5,10 @@ extension Plan {
     /// What happens to one job.
     public struct Job: Equatable, Sendable {
         public var job: JobName
-        /// What every allocation that acts will run.
+        /// What every allocation that acts will run, but those in `versions`.
         public var version: String
+        /// Other versions -> the acting allocations that will run them, each sorted; only where a run is taken back.
+        public var versions: [Named<[WorkerName]>] = []
         /// The jobs that this one demands, directly or through others, sorted: a failure of one of them blocks it.
         public var demands: [JobName]
         /// Allocations that gates and hooks cover, in rollout order: all that are not disabled.
@@ -136,6 +138,9 @@ extension Plan.Job {
     /// Whether the job's part of the plan runs a target on what is deployed, and deploys nothing.
     public var isOperated: Bool { phases.contains { $0.kind == .operation } }
 
+    /// Whether the job's part of the plan takes a run back.
+    var isRollback: Bool { phases.contains { $0.batches.joined().contains { $0.reason == .rolledBack } } }
+
     /// Whether something is run for an entry, besides moving its files.
     public func runs(_ entry: Plan.Entry) -> Bool { isJobControl || entry.action != .sync }
 
@@ -177,6 +182,9 @@ extension Plan.Job: Record, FieldValue {
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "the name")
         fields.required("version", &version, .text(.version), "the version that every changed allocation will run")
+        fields.optional(
+            "versions", &versions, MapType(element: ListType(element: ParsedType()), key: "version"), default: [],
+            "allocations that will run another version, by version; only if a run is taken back that found several")
         fields.required("demands", &demands, "the jobs that this job demands, directly or through others")
         fields.required("active", &active, "the allocations that gates and hooks cover, in rollout order")
         fields.required(

@@ -60,6 +60,13 @@ public struct Plan: Equatable, Sendable {
         /// What `jobParallelism` may be.
         static let parallelismRange = 1...64
 
+        /// The same for a plan that has no way back.
+        public var withoutWayBack: Self {
+            var policy = self
+            if policy.onFailure == .rollback { policy.onFailure = .stop }
+            return policy
+        }
+
         public init(onFailure: FailurePolicy = .stop, jobParallelism: Int = 4) {
             self.onFailure = onFailure
             self.jobParallelism = jobParallelism
@@ -121,7 +128,8 @@ extension Plan.Policy: Record, FieldValue {
     static let blank = Plan.Policy()
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("on_failure", &onFailure, "what a failure means for other jobs, from `maand.conf`")
+        fields.required(
+            "on_failure", &onFailure, "what a failure means for other jobs, from `maand.conf` or `--on-failure`")
         fields.required(
             "job_parallelism", &jobParallelism, .integer(Self.parallelismRange),
             "how many jobs of one wave run side by side, from `maand.conf`")

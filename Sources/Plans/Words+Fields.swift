@@ -13,3 +13,4 @@ extension ChangeKind: FieldValue {}
 extension OrderSource: FieldValue {}
 extension HealthCheck.Check.Kind: FieldValue {}
 extension AllocationRecord.State: FieldValue {}
+extension Plan.Stop.End: FieldValue {}

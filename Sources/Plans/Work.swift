@@ -43,7 +43,8 @@ public enum Work: Equatable, Sendable {
     /// What was asked of the planner: to ask the same again gives the same work as long as nothing changed.
     public var request: PlanRequest {
         switch self {
-        case .deploy(let deploy): .deploy(deploy.options)
+        case .deploy(let deploy):
+            deploy.origin.map { .rollback($0.rollback, jobs: deploy.options.jobs) } ?? .deploy(deploy.options)
         case .jobCommand(let command): .jobCommand(command.job.job, command: command.command)
         case .operation(let operation): .operation(operation.verb, operation.options)
         case .runCommand(let command): .runCommand(command.command, command.options)
@@ -84,8 +85,9 @@ public enum Work: Equatable, Sendable {
     func check(_ plan: Plan, _ report: RecordReport) {
         switch self {
         case .deploy(let deploy):
-            deploy.check(plan.fleet, report)
+            deploy.check(plan.fleet, report, isReversed: deploy.origin != nil)
             deploy.checkKind(report)
+            deploy.checkWayBack(plan, report)
         case .jobCommand(let command):
             command.body.check(plan.fleet, report)
             command.checkKind(report)
@@ -163,6 +165,8 @@ extension Work {
 public enum PlanRequest: Equatable, Sendable {
     /// To bring the workers to the workspace.
     case deploy(Plan.Options)
+    /// To take back what a run has begun, of these jobs or of all.
+    case rollback(RunID, jobs: [JobName])
     /// To run a command of a job, once for each active allocation.
     case jobCommand(JobName, command: String)
     /// To run a target on what is deployed.
@@ -178,7 +182,23 @@ extension Plan {
     public var kind: PlanKind { work.kind }
     /// Workers that go by another name, before anything else; by the old name.
     public var renames: [Rename] { work.body.renames }
-    /// Stops of disabled and removed allocations, before the first wave.
+    /// The run that the plan takes back; nil for other plans.
+    public var origin: Deploy.Origin? { work.body.origin }
+    /// Whether its steps are a part of the run that they take back.
+    var isPartOfRun: Bool { origin?.isPartOfRun == true }
+    /// Whether jobs come before those that they demand.
+    public var isReversed: Bool {
+        switch work {
+        case .deploy(let deploy): deploy.origin != nil
+        case .operation(let operation): operation.verb.isReversed
+        case .jobCommand, .runCommand, .reboot: false
+        }
+    }
+    /// The way back if a job fails; nil if the run just stops.
+    public var wayBack: WayBack? { work.body.wayBack }
+    /// Whether stops come after the waves.
+    public var stopsAreLast: Bool { work.body.options.stopsLast }
+    /// Stops of disabled and removed allocations.
     public var reconcile: [Stop] { work.body.reconcile }
     /// Hooks of jobs with stops, in the order of the stops.
     public var stopHooks: [StopHooks] { work.body.stopHooks }

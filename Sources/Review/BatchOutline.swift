@@ -123,7 +123,8 @@ struct StopGroup {
         var groups: [StopGroup] = []
         for stop in stops {
             if let last = groups.last?.stop, last.allocation.job == stop.allocation.job, last.reason == stop.reason,
-                last.from.version == stop.from.version, last.isMakefileOptional == stop.isMakefileOptional,
+                last.from.version == stop.from.version, last.end == stop.end,
+                last.isMakefileOptional == stop.isMakefileOptional,
                 last.timeout == stop.timeout
             {
                 groups[groups.count - 1].workers.append(stop.allocation.worker)
@@ -137,11 +138,10 @@ struct StopGroup {
     /// Why, and what becomes of the files.
     var reasonText: String {
         let files =
-            switch stop.reason {
+            switch stop.end {
             case .removed: "; deployed files go, data and logs stay"
-            case .disabled, .firstDeploy, .reEnabled, .unfinished, .forced, .globMatched, .contentChanged,
-                .versionChanged, .stoppedByHand, .requested:
-                ""
+            case .stopped: stop.reason == .rolledBack ? "; it was stopped before, and its files stay" : ""
+            case .stoppedByHand: "; a person had stopped it before, and its files stay"
             }
         return Wording.reason(stop.reason) + (stop.isMakefileOptional ? "; by its Makefile where it has one" : "")
             + files + (stop.timeout == Plan.Timeouts().action ? "" : "; \(stop.timeout) s at most")

@@ -4,7 +4,7 @@ public import Plans
 /// A plan as one HTML page that needs nothing else: no script, no font, no request. Its own policy forbids all of them.
 public struct HTMLReview {
     private let file: PlanFile
-    private let plan: Plan
+    private var plan: Plan
     private let contents: FileContents
     private var outlines: [JobName: FileOutline] = [:]
     /// Files from which hooks of stops run, by the tree of their folder.
@@ -70,16 +70,31 @@ public struct HTMLReview {
             """
         writeHead()
         writeTimeline()
-        if !plan.reconcile.isEmpty { writeStops() }
-        if let outline = WorkerOutline(plan, contents) {
-            write(outline)
-        } else {
-            for wave in plan.waves { write(wave) }
+        writeParts()
+        if let (back, facts) = plan.wayBackPart {
+            let forth = (plan, outlines)
+            // It undoes the changes that are shown above.
+            (plan, outlines) = (back, [:])
+            out += "<section>\n<h2>Way back</h2>\n<ul class=\"plain\">\n"
+            out += facts.map { "<li>\($0.html)</li>\n" }.joined() + "</ul>\n</section>\n"
+            writeParts()
+            (plan, outlines) = forth
         }
         writeHookInput()
         writeUnbound()
         if showsSteps, !plan.isEmpty { writeSteps() }
         out += "</main>\n</body>\n</html>\n"
+    }
+
+    /// What is done, in its order.
+    private mutating func writeParts() {
+        if !plan.reconcile.isEmpty, !plan.stopsAreLast { writeStops() }
+        if let outline = WorkerOutline(plan, contents) {
+            write(outline)
+        } else {
+            for wave in plan.waves { write(wave) }
+        }
+        if !plan.reconcile.isEmpty, plan.stopsAreLast { writeStops() }
     }
 
     private mutating func outlineFiles() {
@@ -140,7 +155,7 @@ public struct HTMLReview {
     // MARK: Stops and waves
 
     private mutating func writeStops() {
-        out += "<section>\n<h2>Stops, before the first wave</h2>\n<ul class=\"plain\">\n"
+        out += "<section>\n<h2>\(plan.stopsTitle)</h2>\n<ul class=\"plain\">\n"
         let groups = StopGroup.groups(plan.reconcile)
         for group in groups.prefix(Self.manyRows) {
             let what: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on "
@@ -201,7 +216,7 @@ public struct HTMLReview {
     }
 
     private mutating func write(_ wave: Plan.Wave) {
-        out += "<section>\n<h2>Wave \(wave.deploymentSequence)</h2>\n"
+        out += "<section>\n<h2>\(plan.waveTitle) \(wave.deploymentSequence)</h2>\n"
         let isOpen = plan.waves.reduce(0) { $0 + $1.jobs.count } <= Self.fewJobs
         for job in wave.jobs { write(job, isOpen: isOpen) }
         out += "</section>\n"

@@ -48,16 +48,7 @@ public enum JSONReview {
             ("on_workers", onWorkers(plan.work)),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),
-            (
-                "waves",
-                .array(
-                    plan.waves.map { wave in
-                        .object([
-                            ("deployment_seq", .int(wave.deploymentSequence)),
-                            ("jobs", .array(wave.jobs.map { job($0, diffs) })),
-                        ])
-                    })
-            ),
+            ("waves", waves(plan, diffs)),
             (
                 "not_bound",
                 .array(
@@ -66,9 +57,51 @@ public enum JSONReview {
                     })
             ),
         ]
+        if let origin = plan.origin { fields.append(("rolls_back", rollsBack(origin))) }
+        let failedBefore = plan.work.body.failedBefore
+        if !failedBefore.isEmpty { fields.append(("failed_before", leftOut(failedBefore))) }
+        if let back = plan.wholeWayBack, let remains = plan.wayBack?.remains {
+            fields.append(("way_back", wayBack(back, remains, contents)))
+        }
         fields.append(("facts", plan.facts?.json ?? .null))
         if showsSteps { fields.append(("steps", .array(StepList.rows(plan).map(step)))) }
         return .object(fields)
+    }
+
+    private static func waves(_ plan: Plan, _ diffs: FileDiffs) -> JSON {
+        .array(
+            plan.waves.map { wave in
+                .object([
+                    ("deployment_seq", .int(wave.deploymentSequence)),
+                    ("jobs", .array(wave.jobs.map { job($0, diffs) })),
+                ])
+            })
+    }
+
+    private static func rollsBack(_ origin: Deploy.Origin) -> JSON {
+        .object([("run", .int(origin.rollback.number))] + remains(origin.remains))
+    }
+
+    private static func remains(_ remains: WayBack.Remains) -> [(String, JSON)] {
+        [
+            ("stays_stopped", leftOut(remains.stopped)),
+            (
+                "hooks_stay",
+                .array(
+                    remains.hooks.map {
+                        .object([("job", .string($0.name)), ("commands", .array($0.value.map(JSON.string)))])
+                    })
+            ),
+        ]
+    }
+
+    private static func wayBack(_ back: Plan, _ remains: WayBack.Remains, _ contents: FileContents) -> JSON {
+        let diffs = FileDiffs(back, DiffReader(contents, whole: .all, perFile: 1000, total: 20_000))
+        return .object(
+            [
+                ("waves", waves(back, diffs)), ("stops", .array(back.reconcile.map(stop))),
+                ("stop_hooks", .array(back.stopHooks.map { stopHooks($0, in: back) })),
+            ] + self.remains(remains))
     }
 
     private static func names<Kind>(_ names: [Name<Kind>]) -> JSON { .array(names.map { .string($0.text) }) }
@@ -138,7 +171,7 @@ public enum JSONReview {
             ("job", .string(stop.allocation.job.text)), ("worker", .string(stop.allocation.worker.text)),
             ("action", .string(LifecycleAction.stop.rawValue)), ("reason", .string(stop.reason.rawValue)),
             ("from", state(stop.from)), ("timeout_seconds", .int(stop.timeout)),
-            ("makefile_optional", .bool(stop.isMakefileOptional)),
+            ("makefile_optional", .bool(stop.isMakefileOptional)), ("leaves", .string(stop.end.rawValue)),
         ])
     }
 

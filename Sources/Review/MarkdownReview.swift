@@ -10,7 +10,7 @@ public struct MarkdownReview {
     public static let maximumSize = 65_000
 
     private let file: PlanFile
-    private let plan: Plan
+    private var plan: Plan
     private var diffs: DiffReader
     /// Nil if the plan acts on allocations.
     private let outline: WorkerOutline?
@@ -72,18 +72,13 @@ public struct MarkdownReview {
             for item in unpinned { out += "- \(item.subject): \(item.phrase.markdown)\n" }
             out += "\n"
         }
-        if !plan.reconcile.isEmpty {
-            let hookFiles = plan.stopHooks.compactMap { FileOutline.modules($0.modules, &diffs) }
-            fold(
-                "Stops, before the first wave: \(Wording.count(plan.reconcile.count, "allocation"))",
-                stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) } + hookFiles.flatMap(files)
-            )
-        }
-        for wave in outline == nil ? plan.waves : [] {
-            let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
-            var parts: [String] = []
-            for job in wave.jobs { parts += blocks(job) }
-            fold("Wave \(wave.deploymentSequence): \(jobs)", parts)
+        writeParts()
+        if let (back, facts) = plan.wayBackPart {
+            let forth = plan
+            plan = back
+            fold("Way back, if a job fails", facts.lazy.map { "- \($0.markdown)\n" })
+            writeParts()
+            plan = forth
         }
         let input = plan.hookInput
         if !input.isEmpty {
@@ -94,6 +89,25 @@ public struct MarkdownReview {
             out +=
                 "\n**Cut here: this comment has no room for the whole plan.** `maand-plan show FILE` shows all of it.\n"
         }
+    }
+
+    /// What is done, in its order.
+    private mutating func writeParts() {
+        if !plan.reconcile.isEmpty, !plan.stopsAreLast { writeStops() }
+        for wave in outline == nil ? plan.waves : [] {
+            let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
+            var parts: [String] = []
+            for job in wave.jobs { parts += blocks(job) }
+            fold("\(plan.waveTitle) \(wave.deploymentSequence): \(jobs)", parts)
+        }
+        if !plan.reconcile.isEmpty, plan.stopsAreLast { writeStops() }
+    }
+
+    private mutating func writeStops() {
+        let hookFiles = plan.stopHooks.compactMap { FileOutline.modules($0.modules, &diffs) }
+        fold(
+            "\(plan.stopsTitle): \(Wording.count(plan.reconcile.count, "allocation"))",
+            stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) } + hookFiles.flatMap(files))
     }
 
     // MARK: Room
@@ -200,6 +214,8 @@ public struct MarkdownReview {
         for phrase in job.attemptPhrases { head += "- \(phrase.markdown)\n" }
         if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
         head += "\n"
+        // A way back in the same plan undoes the changes that are shown above.
+        if plan.origin?.isPartOfRun == true { return [head] }
         return [head] + FileOutline(job, &diffs).sections.flatMap(files)
     }
 

@@ -18,7 +18,7 @@ public struct PlanDifference {
     }
 
     struct Section {
-        let title: Phrase
+        var title: Phrase
         var items: [Item]
     }
 
@@ -36,8 +36,8 @@ public struct PlanDifference {
         compareHeads(old, new)
         compareWorkers(old, new)
         compareRenames(old, new)
-        compareStops(old, new)
-        compareJobs(old, new)
+        compareParts(old, new)
+        compareWaysBack(old, new)
         let facts = FactsDifference(old.facts, new.facts).items
         if !facts.isEmpty { onlyAddsJobs = false }
         add("What hooks are told", facts)
@@ -52,6 +52,31 @@ public struct PlanDifference {
                     [Item(sign: .changed, phrase: "the same, listed in another order or under other names of states")])
             }
         }
+    }
+
+    /// What is done.
+    private mutating func compareParts(_ old: Plan, _ new: Plan) {
+        compareStops(old, new)
+        compareJobs(old, new)
+    }
+
+    private mutating func compareWaysBack(_ old: Plan, _ new: Plan) {
+        switch (old.wholeWayBack, new.wholeWayBack) {
+        case (nil, nil): break
+        case (_?, nil): add("Way back", [Item(sign: .removed, phrase: "the plan goes back if a job fails")])
+        case (nil, _?): add("Way back", [Item(sign: .added, phrase: "the plan goes back if a job fails")])
+        case (let before?, let after?):
+            if before == after { return }
+            let count = sections.count
+            compareParts(before, after)
+            for index in sections.indices.dropFirst(count) {
+                sections[index].title = "Way back: " + sections[index].title
+            }
+            if old.wayBack?.remains != new.wayBack?.remains {
+                add("Way back", [Item(sign: .changed, phrase: "what is not taken back is another list")])
+            }
+        }
+        onlyAddsJobs = onlyAddsJobs && old.wholeWayBack == nil && new.wholeWayBack == nil
     }
 
     /// Whether both plans do the same.

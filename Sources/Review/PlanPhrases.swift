@@ -24,6 +24,7 @@ extension Plan {
             switch policy.onFailure {
             case .stop: "after a failure no batch starts anywhere"
             case .continue: "after a failure jobs that do not demand the failed one go on"
+            case .rollback: "after a failure no batch starts anywhere, and what has begun goes back (see the way back)"
             }
         // What stops a plan for workers is told where its batches are.
         if work.workerBatches == nil {
@@ -38,6 +39,8 @@ extension Plan {
         facts[facts.count - 1].details += fleet.addressPhrases
         if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
         facts.insert(contentsOf: leftOutFacts, at: flags.isEmpty ? 1 : 2)
+        if let origin { facts.insert(contentsOf: origin.facts, at: 1) }
+        if let fact = failedBeforeFact { facts.insert(fact, at: 1) }
         return facts
     }
 
@@ -55,6 +58,19 @@ extension Plan {
     }
 
     private static let shownRenames = 100
+
+    /// That files come back which failed before.
+    private var failedBeforeFact: HeadFact? {
+        let all = work.body.failedBefore
+        if all.isEmpty { return nil }
+        let count = all.reduce(0) { $0 + $1.value.count }
+        var fact = HeadFact(
+            phrase:
+                "leads back to what failed: the same files were rolled back on \(own: Wording.count(count, "allocation"))"
+        )
+        fact.details = all.map { "\($0.name) on \(WorkerList.phrase($0.value))" }
+        return fact
+    }
 
     /// What the plan leaves as it is, although somebody may expect otherwise.
     private var leftOutFacts: [HeadFact] {
@@ -136,7 +152,11 @@ extension PlanRequest {
             if !options.recover.isEmpty { flags.append("--recover " + options.recover.map { "\($0)" }.list(",")) }
             if let limit = options.maxUnreachable { flags.append("--max-unreachable \(own: limit.text)") }
             if options.includeStopped { flags.append("--include-stopped") }
+            if let policy = options.onFailure { flags.append("--on-failure \(own: policy.rawValue)") }
+            if options.stopsLast { flags.append("--stops last") }
             return flags + options.selection.flags
+        case .rollback(let run, let jobs):
+            return ["\(run.number)"] + (jobs.isEmpty ? [] : ["--jobs " + jobs.map { "\($0)" }.list(",")])
         case .jobCommand: return []
         case .operation(let verb, let options):
             var flags: [Phrase] = ["\(options.jobs.map { "\($0)" }.list(","))"]

@@ -7,7 +7,7 @@ public import Plans
 /// plan file has every detail. All texts from the plan are escaped, so that none can forge a line of the review.
 public struct TextReview {
     private let file: PlanFile
-    private let plan: Plan
+    private var plan: Plan
     private let style: Style
     private var diffs: DiffReader
     /// Nil if the plan acts on allocations.
@@ -62,11 +62,15 @@ public struct TextReview {
 
     private mutating func write() {
         writeHead()
-        if !plan.reconcile.isEmpty { writeStops() }
-        if let outline {
-            write(outline)
-        } else {
-            writeWaves()
+        writeParts()
+        if let (back, facts) = plan.wayBackPart {
+            let forth = plan
+            plan = back
+            add(0, "")
+            add(0, style(.heading, "Way back"))
+            for fact in facts { add(2, fact.terminal) }
+            writeParts()
+            plan = forth
         }
         writeHookInput()
         add(0, "")
@@ -76,6 +80,17 @@ public struct TextReview {
             add(0, "")
         }
         add(0, style(.heading, plan.summaryLine))
+    }
+
+    /// What is done, in its order.
+    private mutating func writeParts() {
+        if !plan.reconcile.isEmpty, !plan.stopsAreLast { writeStops() }
+        if let outline {
+            write(outline)
+        } else {
+            writeWaves()
+        }
+        if !plan.reconcile.isEmpty, plan.stopsAreLast { writeStops() }
     }
 
     private mutating func add(_ indent: Int, _ text: String) {
@@ -96,7 +111,7 @@ public struct TextReview {
     private mutating func writeWaves() {
         for wave in plan.waves {
             add(0, "")
-            add(0, style(.heading, "Wave \(wave.deploymentSequence)"))
+            add(0, style(.heading, "\(plan.waveTitle) \(wave.deploymentSequence)"))
             for job in wave.jobs { write(job) }
         }
     }
@@ -115,7 +130,7 @@ public struct TextReview {
 
     private mutating func writeStops() {
         add(0, "")
-        add(0, style(.heading, "Stops, before the first wave"))
+        add(0, style(.heading, plan.stopsTitle))
         for group in StopGroup.groups(plan.reconcile) {
             let stop = group.stop
             add(
@@ -167,7 +182,10 @@ public struct TextReview {
             add(6, purpose)
         }
         if let recovery = job.recoveryPhrase { add(6, style(.change, recovery.terminal)) }
-        for section in FileOutline(job, &diffs).sections { write(section) }
+        // A way back in the same plan undoes the changes that are shown above.
+        if plan.origin?.isPartOfRun != true {
+            for section in FileOutline(job, &diffs).sections { write(section) }
+        }
         if let hooks = job.hooksPhrase {
             add(6, hooks.terminal)
             for group in job.hookGroups { write(group, indent: 8) }

@@ -126,23 +126,7 @@ struct Timeline {
     private static func sources(_ plan: Plan) -> ([String], [Source]) {
         var titles: [String] = []
         var sources: [Source] = []
-        if !plan.reconcile.isEmpty {
-            titles.append("Stops")
-            for group in StopGroup.groups(plan.reconcile) {
-                let entries = group.workers.map {
-                    (worker: $0, action: LifecycleAction.stop, word: LifecycleAction.stop.rawValue)
-                }
-                let title = group.stop.allocation.job.text
-                // Stops of one job act together, whatever their reasons are.
-                if sources.last?.title == title {
-                    sources[sources.count - 1].batches[0].entries += entries
-                } else {
-                    let hasHooks = plan.stopHooks(of: group.stop.allocation.job) != nil
-                    sources.append(
-                        Source(title: title, band: 0, batches: [Batch(hooks: hasHooks, entries: entries)]))
-                }
-            }
-        }
+        if !plan.stopsAreLast { addStops(of: plan, &titles, &sources) }
         for wave in plan.waves {
             titles.append("Wave \(wave.deploymentSequence)")
             for job in wave.jobs {
@@ -167,7 +151,27 @@ struct Timeline {
                 sources.append(source)
             }
         }
+        if plan.stopsAreLast { addStops(of: plan, &titles, &sources) }
         return (titles, sources)
+    }
+
+    private static func addStops(of plan: Plan, _ titles: inout [String], _ sources: inout [Source]) {
+        if plan.reconcile.isEmpty { return }
+        titles.append("Stops")
+        for (place, group) in StopGroup.groups(plan.reconcile).enumerated() {
+            let entries = group.workers.map {
+                (worker: $0, action: LifecycleAction.stop, word: LifecycleAction.stop.rawValue)
+            }
+            let title = group.stop.allocation.job.text
+            // Stops of one job act together, whatever their reasons are.
+            if place > 0, sources.last?.title == title {
+                sources[sources.count - 1].batches[0].entries += entries
+            } else {
+                let hasHooks = plan.stopHooks(of: group.stop.allocation.job) != nil
+                sources.append(
+                    Source(title: title, band: titles.count - 1, batches: [Batch(hooks: hasHooks, entries: entries)]))
+            }
+        }
     }
 
     /// - Returns: where the next block begins.

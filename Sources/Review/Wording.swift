@@ -24,6 +24,7 @@ enum Wording {
         case .disabled: "disabled"
         case .removed: "removed"
         case .requested: "asked for"
+        case .rolledBack: "rolled back"
         }
     }
 
@@ -93,6 +94,7 @@ extension Plan {
         let rest = waves.lazy.flatMap(\.jobs).filter { !$0.gateFirst && $0.phases.isEmpty }.count
         if rest > 0 { parts.append("\(Wording.count(rest, "job")) to complete") }
         let what = parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
+        if let origin { return "Plan: rolls run \(origin.rollback) back: \(what)." }
         return "Plan: \(what); \(summary.unchanged) unchanged."
     }
 }

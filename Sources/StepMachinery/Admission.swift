@@ -65,7 +65,7 @@ struct Admission: Sendable {
     func isBlocked(_ unit: UnitIndex) -> Bool {
         switch states[unit] {
         case .blocked: true
-        case .waiting: hasFailure && onFailure == .stop
+        case .waiting: hasFailure && !onFailure.goesOn
         case .running, .ended: false
         }
     }
@@ -91,7 +91,7 @@ struct Admission: Sendable {
         hasFailure = true
         switch onFailure {
         // Everything that waits is blocked now, so that no level has to be waited for any more.
-        case .stop: break
+        case .stop, .rollback: break
         case .continue:
             var failed = [unit]
             while let next = failed.popLast() {

@@ -96,6 +96,13 @@ extension StepMachine {
         return Table(graph.units.indices.map(machine.state))
     }
 
+    /// Steps that are recorded as ended so, in the plan's order, while nothing runs.
+    public static func steps(
+        _ graph: StepGraph, recorded: [StepID: Recorded], with outcome: Outcome
+    ) -> [StepIndex] {
+        StepMachine(whileNothingRuns: graph, recorded: recorded).steps(with: outcome)
+    }
+
     /// The allocations of the unit's job that may fail.
     package func maxFailures(of unit: UnitIndex) -> Int { graph.units[unit].maxFailures }
 

@@ -152,6 +152,9 @@ public struct StepMachine: Sendable {
         return results.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
     }
 
+    /// Whether a job has failed.
+    public var hasFailed: Bool { units.contains { $0.ended == .failed } }
+
     /// The state of a unit.
     public func state(of unit: UnitIndex) -> UnitState {
         switch units[unit].ended {
@@ -193,7 +196,7 @@ public struct StepMachine: Sendable {
     /// `on_failure` lets independent jobs go on.
     private func mayBeginStage(_ unit: UnitIndex) -> Bool {
         if isParking || units[unit].isHeld { return false }
-        return graph.plan.policy.onFailure == .continue || !admission.hasFailure
+        return graph.plan.policy.onFailure.goesOn || !admission.hasFailure
     }
 
     private mutating func end(_ unit: UnitIndex, _ result: Result) {

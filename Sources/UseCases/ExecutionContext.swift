@@ -75,6 +75,22 @@ public struct ExecutionContext: Sendable {
         Decision(at: clock.now(), by: who, run: run, what: what, reason: reason)
     }
 
+    /// The plan by which a run goes back; nil as long as it does not.
+    func wayBack(of run: Run) throws -> Plan? {
+        try run.wayBack.map { digest in
+            try PlanFile.read(
+                store.read(digest, limit: PlanFile.maximumSize), file: "the way back of run \(run.id)"
+            ).plan
+        }
+    }
+
+    /// The steps of a run: those of its plan, and of its way back if it goes back.
+    func graphs(of run: Run) throws -> [StepGraph] {
+        try [try plan(of: run), try wayBack(of: run)].compactMap(\.self).map {
+            try StepGraph($0, catalog, of: run.id)
+        }
+    }
+
     /// The plan that a run executes, as it was kept when it began.
     func plan(of run: Run) throws -> Plan {
         try PlanFile.read(

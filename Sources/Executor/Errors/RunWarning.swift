@@ -22,6 +22,10 @@ public enum RunWarning: Sendable {
     /// The wall clock of this host was set, by this many seconds.
     case clockSet(seconds: Int64)
     case suspended(seconds: Int64)
+    /// What would keep the run from going forth, and does not keep it from going back.
+    case goesBackAnyway(String)
+    /// A job has failed, and the run goes back: so many allocations.
+    case goesBack(RunID, allocations: Int)
 }
 
 extension RunWarning {
@@ -38,6 +42,8 @@ extension RunWarning {
         case lateEnd = "late_end"
         case clockSet = "clock_set"
         case suspended
+        case goesBackAnyway = "goes_back_anyway"
+        case goesBack = "goes_back"
     }
 
     public var code: Code {
@@ -53,6 +59,8 @@ extension RunWarning {
         case .lateEnd: .lateEnd
         case .clockSet: .clockSet
         case .suspended: .suspended
+        case .goesBackAnyway: .goesBackAnyway
+        case .goesBack: .goesBack
         }
     }
 }
@@ -75,6 +83,9 @@ extension RunWarning: CustomStringConvertible {
             "the wall clock was set \(seconds > 0 ? "forward" : "back") by \(abs(seconds)) s while this runs; "
                 + "from now on batches have to fit the window by the old and by the new time"
         case .suspended(let seconds): "this machine was suspended for \(seconds) s"
+        case .goesBackAnyway(let reason): "the way back goes on in spite of this: \(reason)"
+        case .goesBack(let run, let count):
+            "run \(run) has failed and goes back: \(count) \(count == 1 ? "allocation" : "allocations")"
         }
     }
 }

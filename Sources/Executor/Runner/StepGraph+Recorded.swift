@@ -16,6 +16,16 @@ extension StepGraph {
         if case .reboot = plan.work { spare(try catalog.steps(of: run)) }
     }
 
+    /// Allocations of which a run has begun to change the files, whatever became of it.
+    public func begunAllocations(_ records: some Sequence<StepRecord>) -> Set<AllocationID> {
+        let begun = Set(records.lazy.map(\.step))
+        return Set(
+            steps.lazy.compactMap { step in
+                guard case .push(let push) = step.task, begun.contains(step.id) else { return nil }
+                return push.deployment.allocation
+            })
+    }
+
     /// Leaves the workers alone that need no reboot, as the step that asked them is recorded.
     private mutating func spare(_ records: [StepRecord]) {
         let skipped = Set(records.lazy.filter { $0.state == .skipped }.map(\.step))

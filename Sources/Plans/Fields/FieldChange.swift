@@ -33,7 +33,7 @@ extension Plan {
             self, other,
             without: [
                 "plan_format", "base", "window", "summary", "workers", "renames", "reconcile", "stop_hooks", "waves",
-                "facts",
+                "facts", "rollback",
             ])
     }
 }

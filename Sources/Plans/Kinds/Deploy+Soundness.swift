@@ -20,6 +20,57 @@ extension Deploy {
         for job in waves.lazy.flatMap(\.jobs) where !job.hooks(.cli).isEmpty {
             report.error("waves", "\(job.job): a rollout runs no hooks of the event `cli`")
         }
+        checkRollback(report)
+    }
+
+    /// What says that a run is taken back belongs to plans that take one back.
+    private func checkRollback(_ report: RecordReport) {
+        let jobs = waves.lazy.flatMap(\.jobs)
+        if origin == nil, reconcile.contains(where: { $0.reason == .rolledBack }) || jobs.contains(where: \.isRollback)
+        {
+            report.error("waves", "what is rolled back has an `origin`")
+        }
+        if origin != nil, wayBack != nil { report.error("rollback", "a way back has no way back of its own") }
+        if origin != nil, !options.stopsLast {
+            report.error("options", "a rollback stops what was new after its waves")
+        }
+        for stop in reconcile where stop.reason != .rolledBack && stop.before != .removed {
+            report.error("reconcile", "\(stop.allocation): `before` belongs to what is rolled back")
+        }
+    }
+
+    /// The way back says one thing, too, and is about what the plan changes.
+    func checkWayBack(_ plan: Plan, _ report: RecordReport) {
+        guard plan.policy.onFailure == .rollback else {
+            if wayBack != nil { report.error("rollback", "the policy has no rollback") }
+            return
+        }
+        guard let wayBack else {
+            if origin == nil { report.error("rollback", "the policy is `rollback`, and there is no section of it") }
+            return
+        }
+        if waves.lazy.flatMap(\.jobs).contains(where: { "\($0.job.text)/" == GraphBuilder.rollbackPrefix }) {
+            report.error(
+                "rollback", "a job of this name cannot be in a plan with a way back: its steps would have the same ids")
+        }
+        let acting = Set(
+            waves.lazy.flatMap(\.jobs).flatMap { job in
+                job.entries.map { AllocationID(job: job.job, worker: $0.worker) }
+            })
+        let back = wayBack.deploy(.init(rollback: RunID(1)))
+        for allocation in back.acting where !acting.contains(allocation) {
+            report.error("rollback", "\(allocation) goes back, and the plan does not change it")
+        }
+        back.check(plan.fleet, report, isReversed: true)
+        back.checkKind(report)
+    }
+
+    /// What the waves and the stops act on.
+    private var acting: [AllocationID] {
+        reconcile.map(\.allocation)
+            + waves.lazy.flatMap(\.jobs).flatMap { job in
+                job.entries.map { AllocationID(job: job.job, worker: $0.worker) }
+            }
     }
 
     private func checkStopHooks(_ report: RecordReport) {
@@ -90,6 +141,7 @@ private struct Soundness {
         }
         checkEntries(of: job)
         checkPhases(of: job)
+        checkVersions(of: job)
         if job.gateFirst && job.healthCheck == nil {
             error("\(job.job): `gate_first` is set, and the job has no health check")
         }
@@ -123,6 +175,20 @@ private struct Soundness {
         for worker in contents.keys.sorted() {
             error("\(job.job): `content` names \(worker), which does not act")
         }
+    }
+
+    private func checkVersions(of job: Plan.Job) {
+        let acting = Set(job.entries.map(\.worker))
+        var seen = Set<WorkerName>()
+        for version in job.versions {
+            if version.name == job.version || version.value.isEmpty || !Version.isValid(version.name) {
+                error("\(job.job): `versions` has other versions than \(job.version), each with its allocations")
+            }
+            for worker in version.value where !acting.contains(worker) || !seen.insert(worker).inserted {
+                error("\(job.job): `versions` names \(worker), which does not act or has a version already")
+            }
+        }
+        if !job.versions.isEmpty, !job.isRollback { error("\(job.job): only what is rolled back has several versions") }
     }
 
     private func checkPhases(of job: Plan.Job) {

@@ -19,6 +19,12 @@ public struct Deploy: Equatable, Sendable {
     public var stoppedByHand: [Plan.Named<[WorkerName]>]
     /// Allocations that would act, and that the options leave out; by job.
     public var excluded: [Plan.Named<[WorkerName]>]
+    /// Allocations that are brought to files which a run had brought there and which were taken back; by job.
+    public var failedBefore: [Plan.Named<[WorkerName]>] = []
+    /// The run that the plan takes back; nil for a plan that brings the workspace.
+    public var origin: Origin?
+    /// The way back if a job fails; nil unless the policy is `rollback`.
+    public var wayBack: WayBack?
 
     /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
     public init(
@@ -54,6 +60,10 @@ extension Plan {
         public var selection: Selection
         /// Whether allocations that a person has stopped are started.
         public var includeStopped: Bool
+        /// In the place of what `maand.conf` says.
+        public var onFailure: FailurePolicy?
+        /// Whether stops come after the waves, and not before the first.
+        public var stopsLast = false
 
         public init(
             jobs: [JobName] = [], force: Bool = false, syncOnly: Bool = false, recover: [JobName] = [],
@@ -106,7 +116,7 @@ extension Plan {
     /// The stop of one allocation that is disabled or gone from the workspace.
     public struct Stop: Equatable, Sendable {
         public var allocation: AllocationID
-        /// `disabled` or `removed`.
+        /// `disabled`, `removed` or `rolled_back`.
         public var reason: Reason
         /// What runs there: what was promoted, or else what was begun.
         public var from: FromState
@@ -114,6 +124,29 @@ extension Plan {
         public var timeout: Int
         /// Where the allocation has no Makefile, nothing is run: its job is rolled out by `job_control`.
         public var isMakefileOptional = false
+        /// What it was before the run that is taken back; of no meaning for other reasons.
+        public var before = End.removed
+
+        /// What becomes of an allocation that is stopped.
+        public enum End: String, Sendable, CaseIterable {
+            /// It stays on the worker, and starts again when it is enabled.
+            case stopped
+            /// It stays on the worker until a person starts it.
+            case stoppedByHand = "stopped_by_hand"
+            /// Its files are removed.
+            case removed
+        }
+
+        /// What becomes of it.
+        public var end: End {
+            switch reason {
+            case .removed: .removed
+            case .rolledBack: before
+            case .firstDeploy, .reEnabled, .stoppedByHand, .unfinished, .forced, .globMatched, .contentChanged,
+                .versionChanged, .disabled, .requested:
+                .stopped
+            }
+        }
 
         public init(allocation: AllocationID, reason: Reason, from: FromState, timeout: Int) {
             self.allocation = allocation
@@ -142,6 +175,7 @@ extension Plan {
 extension Deploy {
     mutating func visitOptions(_ fields: inout some Fields) {
         fields.required("options", &options, "the options of `maand-plan`")
+        fields.optional("origin", &origin, "only for a plan of `maand-plan rollback`")
     }
 
     mutating func visitSummary(_ fields: inout some Fields) {
@@ -150,7 +184,8 @@ extension Deploy {
 
     mutating func visitActions(_ fields: inout some Fields) {
         fields.optional("renames", &renames, default: [], "workers with a new name; only if there are any")
-        fields.required("reconcile", &reconcile, "stops before the first wave")
+        fields.required(
+            "reconcile", &reconcile, "stops before the first wave; after the last one if the options say so")
         fields.optional("stop_hooks", &stopHooks, default: [], "hooks that run after stops; only if there are any")
         fields.optional(
             "excluded", &excluded, WorkersOfJobs.all, default: [],
@@ -159,7 +194,11 @@ extension Deploy {
         fields.optional(
             "stopped_by_hand", &stoppedByHand, WorkersOfJobs.all, default: [],
             "allocations that a person has stopped, and that stay as they are; only if there are any")
-        fields.required("waves", &waves, "waves in ascending order")
+        fields.optional(
+            "failed_before", &failedBefore, WorkersOfJobs.all, default: [],
+            "allocations that get files which were rolled back there; only if there are any")
+        fields.required("waves", &waves, "waves in ascending order; in descending order if a run is taken back")
+        fields.optional("rollback", &wayBack, "only if `on_failure` is `rollback`")
     }
 }
 
@@ -178,6 +217,8 @@ extension Plan.Options: Record, FieldValue {
         selection.visit(&fields)
         fields.flag(
             "include_stopped", &includeStopped, "`--include-stopped`: what a person has stopped is started")
+        fields.optional("on_failure", &onFailure, "the value of `--on-failure`; only if it was given")
+        fields.flag("stops", &stopsLast, as: .string("last"), "`--stops last`: stops come after the waves")
     }
 
     func check(_ report: RecordReport) { selection.check(report) }
@@ -204,7 +245,7 @@ extension Plan.Stop: Record, FieldValue {
         Plan.Stop(
             allocation: .init(job: .blank, worker: .blank), reason: .removed, from: .blank, timeout: 1)
     }
-    private static let reasons = [Reason.disabled, .removed]
+    private static let reasons = [Reason.disabled, .removed, .rolledBack]
 
     mutating func visit(_ fields: inout some Fields) {
         var (job, worker) = (allocation.job, allocation.worker)
@@ -218,6 +259,9 @@ extension Plan.Stop: Record, FieldValue {
         fields.flag(
             "makefile", &isMakefileOptional, as: .string("optional"),
             "the job was rolled out by `job_control`: without a Makefile nothing runs")
+        fields.optional(
+            "before", &before, .word(End.allCases), default: .removed,
+            "what it was before the run that is rolled back, if it was not new: its files stay")
     }
 }
 

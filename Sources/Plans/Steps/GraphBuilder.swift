@@ -24,10 +24,13 @@ struct GraphBuilder {
         case .runCommand(let command): return [commandUnit(command)]
         case .reboot(let reboot): return [rebootUnit(reboot)]
         }
-        if !plan.reconcile.isEmpty { units.append(stops()) }
+        if !plan.reconcile.isEmpty, !plan.stopsAreLast { units.append(stops(level: -1)) }
         for (level, wave) in plan.waves.enumerated() {
-            for job in wave.jobs { units.append(unit(of: JobWork(job), level: level, orders[job.job])) }
+            for job in wave.jobs {
+                units.append(unit(of: JobWork(job, isRollback: plan.origin != nil), level: level, orders[job.job]))
+            }
         }
+        if !plan.reconcile.isEmpty, plan.stopsAreLast { units.append(stops(level: plan.waves.count)) }
         return units
     }
 
@@ -48,17 +51,16 @@ struct GraphBuilder {
     }
 
     private func demands(of job: Plan.Job) -> [JobName] {
-        switch plan.work {
-        case .deploy, .jobCommand, .runCommand, .reboot: return job.demands
-        case .operation(let operation):
-            guard operation.verb.isReversed else { return job.demands }
-            return plan.waves.flatMap(\.jobs).filter { $0.demands.contains(job.job) }.map(\.job)
-        }
+        guard plan.isReversed else { return job.demands }
+        return plan.waves.flatMap(\.jobs).filter { $0.demands.contains(job.job) }.map(\.job)
     }
+
+    /// What the ids of steps begin with that take back the run of which they are a part.
+    static let rollbackPrefix = "rollback/"
 
     /// Adds a step, unless the unit that is built again has it.
     mutating func add(_ task: StepTask, _ prefix: String, _ subject: Subject) -> StepIndex {
-        let id = StepID("\(prefix)/\(task.rules.verb)")
+        let id = StepID("\(plan.isPartOfRun ? Self.rollbackPrefix : "")\(prefix)/\(task.rules.verb)")
         if let known = known[id] { return known }
         return steps.append(Step(id: id, subject: subject, task: task))
     }
@@ -85,9 +87,10 @@ struct GraphBuilder {
     // MARK: Stops
 
     /// Consecutive stops of one job are carried out in parallel; another job's stops wait for them, since the planner lists
-    /// dependents before what they demand.
-    private mutating func stops() -> StepGraph.Unit {
-        var unit = StepGraph.Unit(.stops, level: -1)
+    /// dependents before what they demand. After the waves nothing is stopped before every job has succeeded, since what is
+    /// stopped may still be asked by them.
+    private mutating func stops(level: Int) -> StepGraph.Unit {
+        var unit = StepGraph.Unit(.stops, level: level, demands: level < 0 ? [] : plan.waves.flatMap(\.jobs).map(\.job))
         var rest = plan.reconcile[...]
         while let job = rest.first?.allocation.job {
             let stops = rest.prefix { $0.allocation.job == job }
@@ -115,7 +118,7 @@ struct GraphBuilder {
             let task = HookTask(work: hook, purpose: .stop(work))
             steps.append(add(.hook(task), "\(prefix)/\(hook.event.rawValue)", subject))
         }
-        if work.stop.reason == .removed { steps.append(add(.remove(Remove(work: work)), prefix, subject)) }
+        if work.stop.end == .removed { steps.append(add(.remove(Remove(work: work)), prefix, subject)) }
         return StepGraph.Chain(steps: steps, promote: nil)
     }
 }

@@ -5,11 +5,18 @@ public final class JobWork: Sendable {
     public let job: Plan.Job
     /// The hooks of each event, in the order in which they run.
     let hooks: [HookEvent: [HookWork]]
+    /// Whether the plan takes a run back.
+    let isRollback: Bool
     private let states: [String: FromState]
     private let trees: [WorkerName: Digest]
+    private let versions: [WorkerName: String]
 
-    init(_ job: Plan.Job) {
+    init(_ job: Plan.Job, isRollback: Bool = false) {
         self.job = job
+        self.isRollback = isRollback
+        versions = Dictionary(
+            job.versions.lazy.flatMap { version in version.value.lazy.map { ($0, version.name) } },
+            uniquingKeysWith: { first, _ in first })
         states = Dictionary(job.from.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
         trees = Dictionary(
             job.content.lazy.flatMap { content in content.workers.lazy.map { ($0, content.tree) } },
@@ -32,13 +39,16 @@ public final class JobWork: Sendable {
     /// The tree that an acting allocation ends with.
     func tree(of worker: WorkerName) -> Digest? { trees[worker] }
 
+    /// The version that an acting allocation ends with.
+    func version(of worker: WorkerName) -> String { versions[worker] ?? job.version }
+
     /// What the plan takes an entry's allocation to run.
     func from(of entry: Plan.Entry) -> FromState? { states[entry.from] }
 
     /// What runs on a worker before the job is touched; one without an entry runs the planned version already.
     func versionBefore(on worker: WorkerName) -> String {
         let entry = job.phases.lazy.flatMap(\.batches).joined().first { $0.worker == worker }
-        return entry.flatMap(from)?.version ?? job.version
+        return entry.flatMap(from)?.version ?? version(of: worker)
     }
 }
 
@@ -55,12 +65,19 @@ public final class Deployment: Sendable {
         self.work = work
         self.entry = entry
         from = work.from(of: entry)
-        release = work.tree(of: entry.worker).map { Release(version: work.job.version, content: $0) }
+        release = work.tree(of: entry.worker).map { Release(version: work.version(of: entry.worker), content: $0) }
     }
 
     var job: Plan.Job { work.job }
 
-    var allocation: AllocationID { AllocationID(job: job.job, worker: entry.worker) }
+    /// The version that the allocation ends with.
+    var version: String { work.version(of: entry.worker) }
+
+    /// What the catalog learns beside a promote if the plan takes a run back.
+    var takenBack: [CatalogChange] { work.isRollback ? .takenBack(allocation, from: from) : [] }
+
+    /// The allocation.
+    public var allocation: AllocationID { AllocationID(job: job.job, worker: entry.worker) }
 
     /// Whether a target follows the push of its files.
     public var runsTarget: Bool { entry.action.target != nil && !job.isJobControl }
@@ -164,6 +181,28 @@ public final class StopWork: Sendable {
     var changesAtStart: [CatalogChange] {
         guard stop.from.unfinished == nil, let release else { return [] }
         return [.began(stop.allocation, release)]
+    }
+
+    /// What the catalog learns when the allocation is stopped; what it learns of a removal comes later.
+    var changesAtStop: [CatalogChange] {
+        switch stop.end {
+        case .stopped, .removed: [.stopped(stop.allocation, removed: false)] + takenBack
+        case .stoppedByHand: [.stoppedByHand(stop.allocation)] + takenBack
+        }
+    }
+
+    /// What the catalog learns when its files are removed.
+    var changesAtRemoval: [CatalogChange] { [.stopped(stop.allocation, removed: true)] + takenBack }
+
+    private var takenBack: [CatalogChange] {
+        stop.reason == .rolledBack ? .takenBack(stop.allocation, from: stop.from) : []
+    }
+}
+
+extension [CatalogChange] {
+    /// That the allocation was brought to this state by a run that is taken back.
+    fileprivate static func takenBack(_ allocation: AllocationID, from: FromState?) -> [CatalogChange] {
+        (from?.unfinished ?? from?.content).map { [.tookBack(allocation, content: $0)] } ?? []
     }
 }
 

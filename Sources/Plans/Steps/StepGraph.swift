@@ -42,7 +42,7 @@ public struct StepGraph: Sendable {
         public let kind: UnitKind
         /// Failures in spite of which the unit's batches go on.
         public let maxFailures: Int
-        /// Units of a lower level finish first; the stops have level -1, a job the index of its wave.
+        /// Units of a lower level finish first; a job has the index of its wave, and the stops -1, or a level after all waves.
         public let level: Int
         /// In order; each stage needs the one before.
         public internal(set) var stages: Table<StageIndex, Stage> = []

@@ -9,7 +9,7 @@ extension GraphBuilder {
     mutating func commandUnit(_ command: RunCommand) -> StepGraph.Unit {
         let ignores = command.options.ignoresFailures
         var unit = StepGraph.Unit(.workers, level: 0, maxFailures: ignores ? .max / 2 : 0)
-        let works = plan.waves.flatMap(\.jobs).map(JobWork.init)
+        let works = plan.waves.flatMap(\.jobs).map { JobWork($0) }
         for (index, batch) in command.workers.batches.enumerated() {
             let chains = batch.map { worker in
                 StepGraph.Chain(
@@ -29,7 +29,7 @@ extension GraphBuilder {
     /// The batches of reboots, each worker with its stops and starts, and with the gates of the jobs on their workers.
     mutating func rebootUnit(_ reboot: Reboot) -> StepGraph.Unit {
         var unit = StepGraph.Unit(.workers, level: 0)
-        let works = plan.waves.flatMap(\.jobs).map(JobWork.init)
+        let works = plan.waves.flatMap(\.jobs).map { JobWork($0) }
         var allocations: [WorkerName: [(JobWork, Plan.Entry)]] = [:]
         for work in works {
             for entry in work.job.entries { allocations[entry.worker, default: []].append((work, entry)) }

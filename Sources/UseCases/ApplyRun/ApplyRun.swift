@@ -33,6 +33,7 @@ public struct ApplyRun: Sendable {
         let opening: RunOpening.Ready
         switch try await RunOpening(file, options, context).find() {
         case .alreadyDone(let run): return .alreadyDone(run)
+        case .rolledBack(let run): return .rolledBack(run, problems: [], isNew: false)
         case .nothingToDo: return .nothingToDo
         case .ready(let ready): opening = ready
         }
@@ -55,15 +56,17 @@ public struct ApplyRun: Sendable {
     public func preview() async throws -> Preview {
         switch try await RunOpening(file, options, context).find(isPreview: true) {
         case .alreadyDone(let run): return .alreadyDone(run)
+        case .rolledBack(let run): return .rolledBack(run)
         case .nothingToDo: return .nothingToDo
         case .ready(let ready):
             let catalog = context.catalog
+            let plan = ready.wayBack ?? file.plan
             let graph =
-                try ready.resumed.map { try StepGraph(file.plan, catalog, of: $0.id, takingIn: options.retryFailed) }
-                ?? StepGraph(file.plan)
+                try ready.resumed.map { try StepGraph(plan, catalog, of: $0.id, takingIn: options.retryFailed) }
+                ?? StepGraph(plan)
             let records = try ready.resumed.map { try catalog.steps(of: $0.id) } ?? []
             let machine = StepMachine(graph, records, options)
-            let renames = file.plan.renames(leftBy: records).isEmpty ? [] : [StepID.renames]
+            let renames = plan.renames(leftBy: records).isEmpty ? [] : [StepID.renames]
             return .steps(renames + machine.predicted().map { graph.steps[$0].id })
         }
     }
@@ -78,11 +81,20 @@ public struct ApplyRun: Sendable {
         if resumed != nil, run.state != .running {
             try context.catalog.finish(run.id, state: .running, detail: nil, at: context.clock.now())
         }
+        let inbox = ParkInbox(parkRequests(run.id))
+        defer { inbox.close() }
+        var execution = RunExecution(
+            run: run, plan: opening.wayBack ?? file.plan, monitor: opening.monitor, options: options,
+            transport: transport, context: context)
         do {
-            return try await RunExecution(
-                run: run, plan: file.plan, monitor: opening.monitor, options: options, transport: transport,
-                context: context
-            ).execute(parkRequests: parkRequests(run.id))
+            switch try await execution.execute(inbox) {
+            case .ended(let ending): return ending
+            case .goesBack(let back): execution = back
+            }
+            switch try await execution.execute(inbox) {
+            case .ended(let ending): return ending
+            case .goesBack: preconditionFailure("a way back has no way back")
+            }
         } catch let refusal as RolloutError {
             // Nothing was begun by this process, so the run is not in the middle of anything.
             let before = resumed?.state == .failed ? RunState.failed : .parked
@@ -126,6 +138,11 @@ extension ApplyRun {
         case alreadyDone(Run)
         /// `stale`: the facts that kept a batch from beginning. `leftBehind`: what the run has gone on without.
         case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact], leftBehind: [LeftBehind])
+        /// The way back has not come to its end. `found`: what runs where now, as sentences.
+        case wayBackEnded(Run, StepMachine.Result, problems: [Problem], leftBehind: [LeftBehind], found: [String])
+        /// What the run had begun is what it was before. `problems`: what had failed. `isNew`: this process has brought it
+        /// there.
+        case rolledBack(Run, problems: [Problem], isNew: Bool)
         /// Every wave up to the one that `Options.lastWave` names is complete; the run is parked.
         case reachedLimit(Run, leftBehind: [LeftBehind])
         /// Parked because the window has no room for what comes next.
@@ -137,6 +154,8 @@ extension ApplyRun {
         case nothingToDo
         /// The plan's run has succeeded.
         case alreadyDone(Run)
+        /// The plan's run has failed, and was rolled back.
+        case rolledBack(Run)
         /// In the plan's order; steps of one batch act side by side.
         case steps([StepID])
     }

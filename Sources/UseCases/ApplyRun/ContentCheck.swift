@@ -68,6 +68,9 @@ struct ContentCheck {
         let listed = Dictionary(job.changes.map { ($0.name, $0.value) }) { first, _ in first }
         let begins = Dictionary(job.phases.flatMap(\.batches).joined().map { ($0.worker, $0.from) }) { first, _ in first
         }
+        let versions = Dictionary(
+            job.versions.flatMap { version in version.value.map { ($0, version.name) } }
+        ) { first, _ in first }
         let hooks = try job.hooks.map { Set(try store.tree($0.modules).entries) }
         var hasOtherHooks = false
         var wrong: [String] = []
@@ -76,11 +79,15 @@ struct ContentCheck {
             let bound = version(in: tree)
             let names = Set(content.workers.compactMap { begins[$0] }).sorted()
             // What is deployed may have several versions; nothing of it changes.
-            let planned = job.isOperated ? Set(names.compactMap { states[$0]?.version }) : [job.version]
+            let planned =
+                job.isOperated
+                ? Set(names.compactMap { states[$0]?.version })
+                : Set(content.workers.map { versions[$0] ?? job.version })
             for version in planned.sorted() where version != bound {
                 wrong.append("\(job.job): the plan says \(version), and its manifest.json \(bound ?? "no version")")
             }
-            if let hooks, !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
+            // Of several releases that are put back, one has the hooks.
+            if let hooks, planned.contains(job.version), !hooks.isSubset(of: tree.entries) { hasOtherHooks = true }
             for name in names where !job.isOperated {
                 // A state without a list of changes says that nothing changes.
                 let listed = listed[name] ?? []

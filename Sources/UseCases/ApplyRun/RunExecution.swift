@@ -14,25 +14,28 @@ struct RunExecution: Sendable {
     let transport: any Transport
     let context: ExecutionContext
 
+    /// How this part of a run ended.
+    enum End {
+        case ended(ApplyRun.Ending)
+        /// A job has failed, and the run goes back from here on.
+        case goesBack(RunExecution)
+    }
+
     /// - Throws: `RolloutError` if nothing was begun by this process.
-    func execute(parkRequests: AsyncStream<ParkRequest>) async throws -> ApplyRun.Ending {
+    func execute(_ inbox: ParkInbox) async throws -> End {
         let catalog = context.catalog
         let records = try catalog.steps(of: run.id)
         try await recordOptions(records)
         let recorder = Recorder(
             catalog: catalog, run: run, graph: try StepGraph(plan, catalog, of: run.id), clock: context.clock,
             observe: context.observe)
-        let inbox = ParkInbox(parkRequests)
         let telling = Task { [underWay = recorder.underWay, observe = context.observe] in await underWay.tell(observe) }
-        defer {
-            inbox.close()
-            telling.cancel()
-        }
+        defer { telling.cancel() }
         let prepared = try await inbox.urgent.race {
             try await RunPreparation(execution: self, recorder: recorder, records: records).prepare()
         }
-        guard let prepared else { return try endUnprepared("stopped by a signal before it began anything") }
-        if !prepared.drift.isEmpty { return try endStale(recorder, prepared.drift) }
+        guard let prepared else { return .ended(try endUnprepared("stopped by a signal before it began anything")) }
+        if !prepared.drift.isEmpty { return .ended(try endStale(recorder, prepared.drift)) }
         var stepRunner = prepared.stepRunner
         let hooks =
             plan.hasHooks ? try await HookHost(context: context).runner(for: plan, recorder, records) : nil
@@ -46,7 +49,9 @@ struct RunExecution: Sendable {
             throw error
         }
         await hooks?.services.close()
-        return try conclude(end, recorder)
+        if plan.origin?.isPartOfRun == true { return .ended(try concludeWayBack(end)) }
+        if goesBack(after: end) { return try goBack(after: end) }
+        return .ended(try conclude(end, recorder))
     }
 
     /// Records what a person decided by giving the options.
@@ -134,10 +139,16 @@ extension RunExecution {
             : "the plan is stale: " + facts.prefix(20).map(\.description).joined(separator: "; ")
     }
 
-    private func problems(_ machine: StepMachine) throws -> [ApplyRun.Problem] {
+    func problems(_ machine: StepMachine) throws -> [ApplyRun.Problem] {
+        try problems(in: machine.graph) { machine.steps(with: $0) }
+    }
+
+    func problems(
+        in graph: StepGraph, _ steps: (StepMachine.Outcome) -> [StepIndex]
+    ) throws -> [ApplyRun.Problem] {
         try [StepMachine.Outcome.unknown, .stale, .failed, .unreachable].flatMap { outcome in
-            try machine.steps(with: outcome).compactMap { index in
-                let step = machine.graph.steps[index]
+            try steps(outcome).compactMap { index in
+                let step = graph.steps[index]
                 guard let record = try context.catalog.attempts(of: run.id, step: step.id).last else { return nil }
                 return ApplyRun.Problem(
                     step: step, attempt: record.attempt, state: record.state,
@@ -158,7 +169,7 @@ extension RunExecution {
 }
 
 extension StepMachine.Result {
-    fileprivate var runState: RunState {
+    var runState: RunState {
         switch self {
         case .succeeded: .succeeded
         case .parked: .parked

@@ -17,6 +17,7 @@ struct RunOpening: Sendable {
 
     enum Finding {
         case alreadyDone(Run)
+        case rolledBack(Run)
         case nothingToDo
         case ready(Ready)
     }
@@ -27,6 +28,8 @@ struct RunOpening: Sendable {
         var resumed: Run?
         var monitor: WindowMonitor
         var permit: Permit
+        /// The plan by which the run goes back; nil if it does not.
+        var wayBack: Plan?
     }
 
     /// - Parameter isPreview: nothing may be written.
@@ -34,8 +37,16 @@ struct RunOpening: Sendable {
     func find(isPreview: Bool = false) async throws -> Finding {
         try checkBucket()
         let plan = file.plan
+        let latest = try context.catalog.latestRun(of: file.id)
+        if let latest, latest.state == .rolledBack {
+            guard !options.retryFailed else { throw RolloutError.rolledBack(latest) }
+            return .rolledBack(latest)
+        }
+        if let latest, let back = try context.wayBack(of: latest), latest.state.isUnfinished {
+            return .ready(try await goOnBack(latest, back, isPreview: isPreview))
+        }
         let permit = try await Permit.find(file, options, context)
-        if let run = try context.catalog.latestRun(of: file.id), run.state == .succeeded { return .alreadyDone(run) }
+        if let latest, latest.state == .succeeded { return .alreadyDone(latest) }
         if plan.isEmpty { return .nothingToDo }
         let resumed = try existingRun()
         let hasBegun = try resumed.map(context.catalog.hasBegun) ?? false
@@ -44,9 +55,25 @@ struct RunOpening: Sendable {
         try window.check(resumed, hasBegun: hasBegun, monitor)
         if !hasBegun { try checkBase() }
         try ContentCheck(context).check(plan)
+        if let back = plan.wholeWayBack { try ContentCheck(context).check(back) }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
         return .ready(Ready(resumed: resumed, monitor: monitor, permit: permit))
+    }
+
+    /// A run that goes back does so at any time: what is in the way of a run that goes forth is only told.
+    private func goOnBack(_ run: Run, _ back: Plan, isPreview: Bool) async throws -> Ready {
+        var permit = Permit()
+        do {
+            permit = try await Permit.find(file, options, context)
+            permit.watch = nil
+        } catch RolloutError.notApproved(let problem, _) where !options.takeOver && !options.acceptsNewHosts {
+            context.observe(.warning(.goesBackAnyway(problem)))
+        }
+        context.reportWindow(of: file.plan, run)
+        try ContentCheck(context).check(back)
+        if back.hasHooks { try HookHost(context: context).check(back, isPreview: isPreview) }
+        return Ready(resumed: run, monitor: .unrestricted(context), permit: permit, wayBack: back)
     }
 
     private func checkBucket() throws {

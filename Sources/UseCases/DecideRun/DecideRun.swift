@@ -63,8 +63,8 @@ public struct DecideRun: Sendable {
     public func resolve(_ id: RunID, step: StepID, succeeded: Bool, reason: String) async throws {
         let run = try unfinished(id)
         try requireOverrideRight(for: "`resolve`", run)
-        let graph = try StepGraph(try context.plan(of: run), catalog, of: run.id)
-        guard let task = graph.steps.first(where: { $0.id == step })?.task else {
+        let graphs = try context.graphs(of: run)
+        guard let task = graphs.lazy.flatMap(\.steps).first(where: { $0.id == step })?.task else {
             let unknown = try catalog.steps(of: id).filter { $0.state == .unknown }.map(\.step)
             throw RolloutError.noSuchStep(id, step, unknown: unknown)
         }

@@ -26,21 +26,21 @@ struct OpenAttempts: Sendable {
             return ([], [], [note])
         }
         let transport = try await context.transport(for: plan.fleet)
-        let graph = try StepGraph(plan, context.catalog, of: run.id)
-        let steps = graph.indices
+        let graphs = try context.graphs(of: run)
+        let steps = Dictionary(graphs.flatMap { $0.steps.map { ($0.id, $0) } }) { first, _ in first }
         var writes: [StepWrite] = []
         var changes: [CatalogChange] = []
         var notes: [String] = []
-        let attempts = open.compactMap { record -> (record: StepRecord, index: StepIndex, session: WorkerSession)? in
-            guard let index = steps[record.step],
-                let session = session(of: graph.steps[index], plan.fleet, transport)
-            else { return nil }
-            return (record, index, session)
+        let attempts = open.compactMap { record -> (record: StepRecord, step: Step, session: WorkerSession)? in
+            guard let step = steps[record.step], let session = session(of: step, plan.fleet, transport) else {
+                return nil
+            }
+            return (record, step, session)
         }
         let closings = await attempts.sideBySide(width: WorkerPool.width) { attempt in
             await Closing(of: attempt.record.attemptID, attempt.session)
         }
-        for ((record, index, _), closing) in zip(attempts, closings) {
+        for ((record, step, _), closing) in zip(attempts, closings) {
             switch closing {
             case .over(let state, let exitStatus, let detail, let note):
                 if let note { notes.append("\(record.step): \(note)") }
@@ -48,7 +48,7 @@ struct OpenAttempts: Sendable {
                     .outcome(
                         step: record.step, attempt: record.attempt, state: state, exitStatus: exitStatus,
                         detail: detail))
-                if state == .succeeded { changes += graph.rules(index).changesAtSuccess }
+                if state == .succeeded { changes += step.task.rules.changesAtSuccess }
             case .open(let note): notes.append("\(record.step): \(note)")
             }
         }

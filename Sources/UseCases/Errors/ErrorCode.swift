@@ -11,6 +11,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case otherWorkerRoot = "other_worker_root"
     case unfinishedRun = "unfinished_run"
     case runAbandoned = "run_abandoned"
+    case runRolledBack = "run_rolled_back"
     case stalePlan = "stale_plan"
     case renamesOutdated = "renames_outdated"
     case workersRenamed = "workers_renamed"
@@ -90,6 +91,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case noActiveAllocation = "no_active_allocation"
     case namesTaken = "names_taken"
     case portsExhausted = "ports_exhausted"
+    case noWayBack = "no_way_back"
+    case notTakenBack = "not_taken_back"
 
     // Commands and their files.
     case usage

@@ -12,6 +12,8 @@ public enum RolloutError: Error, Sendable {
     /// Another plan's run holds the bucket.
     case unfinishedRun(Run)
     case abandoned(Run)
+    /// Its run has failed and was rolled back, so that there is nothing to try again.
+    case rolledBack(Run)
     case stale([StaleFact])
     /// The catalog does not know these workers as the plan does by now.
     case knownOtherwise([Plan.Rename])
@@ -77,6 +79,7 @@ extension RolloutError: CodedError {
         case .otherWorkerRoot: .otherWorkerRoot
         case .unfinishedRun: .unfinishedRun
         case .abandoned: .runAbandoned
+        case .rolledBack: .runRolledBack
         case .stale: .stalePlan
         case .knownOtherwise: .renamesOutdated
         case .renamedSince: .workersRenamed
@@ -115,6 +118,9 @@ extension RolloutError: CodedError {
         case .unfinishedRun(let run): Self.unfinished(run)
         case .abandoned(let run):
             "run \(run.id) of this plan was abandoned. Plan again: the next plan deploys again what it began."
+        case .rolledBack(let run):
+            "run \(run.id) of this plan failed and was rolled back, so nothing of it is tried again. Change the workspace and plan "
+                + "again."
         case .stale, .knownOtherwise, .renamedSince: Self.stale(self)
         case .otherMachines(let renames):
             Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))

@@ -55,7 +55,8 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment(let deployment): deployment.release
         case .stop(let work): work.release
-        case .job(let work, let worker): work.tree(of: worker).map { Release(version: work.job.version, content: $0) }
+        case .job(let work, let worker):
+            work.tree(of: worker).map { Release(version: work.version(of: worker), content: $0) }
         case .operation(let allocation, _): allocation.release
         }
     }
@@ -88,15 +89,16 @@ public struct HookTask: TaskRules {
         var values = ["DISABLED": "0"]
         switch purpose {
         case .deployment(let deployment):
-            values["CURRENT_VERSION"] = deployment.from?.version ?? deployment.job.version
-            values["NEW_VERSION"] = deployment.job.version
+            values["CURRENT_VERSION"] = deployment.from?.version ?? deployment.version
+            values["NEW_VERSION"] = deployment.version
         case .stop(let work):
             values["DISABLED"] = work.stop.reason == .disabled ? "1" : "0"
             values["CURRENT_VERSION"] = work.stop.from.version
             values["NEW_VERSION"] = work.stop.from.version
         case .job(let work, let worker):
-            values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : work.job.version
-            values["NEW_VERSION"] = work.job.version
+            let version = work.version(of: worker)
+            values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : version
+            values["NEW_VERSION"] = version
         case .operation(let allocation, _):
             values["CURRENT_VERSION"] = allocation.from?.version
             values["NEW_VERSION"] = allocation.from?.version

@@ -14,6 +14,7 @@ public struct Promote: TaskRules {
         guard let release = deployment.release else { return [] }
         let job = deployment.job
         let owesGate = job.healthCheck != nil && job.runs(deployment.entry)
-        return [.promoted(deployment.allocation, release)] + (owesGate ? [.gateOwed([deployment.allocation])] : [])
+        return [.promoted(deployment.allocation, release)] + deployment.takenBack
+            + (owesGate ? [.gateOwed([deployment.allocation])] : [])
     }
 }

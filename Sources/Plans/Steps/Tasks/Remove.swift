@@ -13,5 +13,5 @@ public struct Remove: TaskRules {
 
     public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] { work.changesAtStart }
 
-    public var changesAtSuccess: [CatalogChange] { [.stopped(work.stop.allocation, removed: true)] }
+    public var changesAtSuccess: [CatalogChange] { work.changesAtRemoval }
 }

@@ -108,7 +108,7 @@ public struct Target: TaskRules {
     public var changesAtSuccess: [CatalogChange] {
         switch purpose {
         case .deployment: []
-        case .stop(let work): [.stopped(work.stop.allocation, removed: false)]
+        case .stop(let work): work.changesAtStop
         case .operation(let allocation): allocation.changesAtSuccess
         }
     }

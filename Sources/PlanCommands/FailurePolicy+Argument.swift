@@ -1,0 +1,4 @@
+public import ArgumentParser
+public import Model
+
+extension FailurePolicy: ExpressibleByArgument {}

@@ -1,0 +1,141 @@
+public import Model
+public import Plans
+
+/// A run that is to be taken back, as it is recorded.
+public struct PastRun: Sendable {
+    public var id: RunID
+    /// What it executed.
+    public var plan: Plan
+    /// Allocations of which it has begun anything.
+    public var begun: Set<AllocationID>
+    /// The run that last changed what is recorded of each allocation.
+    public var lastRuns: [AllocationID: RunID]
+    /// Numbers that the jobs' ports had before it.
+    public var earlierPorts: [JobName: [String: Int]]
+
+    public init(
+        id: RunID, plan: Plan, begun: Set<AllocationID>, lastRuns: [AllocationID: RunID] = [:],
+        earlierPorts: [JobName: [String: Int]] = [:]
+    ) {
+        self.id = id
+        self.plan = plan
+        self.begun = begun
+        self.lastRuns = lastRuns
+        self.earlierPorts = earlierPorts
+    }
+}
+
+extension Planner {
+    /// Plans to take a run back: what it has begun or promoted goes back to what it was before.
+    ///
+    /// - Parameters:
+    ///   - jobs: only these; empty means all.
+    ///   - trees: content that was deployed before and by the run, by digest.
+    ///   - files: files of such content.
+    /// - Throws: `PlanningError`, and what `trees` and `files` throw.
+    public static func planRollback(
+        of run: PastRun, jobs: [JobName], _ workspace: Workspace, _ configuration: BucketConfiguration,
+        _ catalog: CatalogSnapshot, trees: @escaping (Digest) throws -> Tree,
+        files: @escaping (Digest) throws -> [UInt8], hostKeys: HostKeys = { _, _, _ in [] }
+    ) throws -> PlanningResult {
+        guard case .deploy(var forth) = run.plan.work else {
+            throw PlanningError.notTakenBack(
+                run.id, "its plan is of the kind \(run.plan.kind.rawValue), and only deploys are rolled back")
+        }
+        let known = forth.waves.flatMap(\.jobs).map(\.job)
+        let unknown = jobs.filter { !known.contains($0) }
+        if !unknown.isEmpty { throw PlanningError.unknownJobs(unknown, known: known.sorted()) }
+        let isSelected: (JobName) -> Bool = { jobs.isEmpty || jobs.contains($0) }
+        forth.keepJobs(isSelected)
+        let begun = run.begun.filter { isSelected($0.job) }
+        try check(begun, of: run, forth, catalog)
+        var back = WayBackPlanner(forth, workspace, EarlierContent(tree: trees, file: files)) {
+            run.earlierPorts[$0] ?? [:]
+        }
+        let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
+        let deploy = try back.plan().deploy(
+            .init(rollback: run.id), options: .init(jobs: jobs),
+            from: catalog.allocations.filter { begun.contains($0.key) }
+        ) { tag, worker in tags[worker]?[tag] }
+        try checkWorkers(of: deploy, run, workspace)
+        var plan = Plan(
+            fleet: configuration.fleet(
+                workers([], deploy.reconcile, deploy.waves, workspace, configuration, catalog, hostKeys)),
+            base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack,
+            work: .deploy(deploy))
+        plan.facts = facts(for: plan, workspace, try PortAssignment(workspace, catalog: catalog).ports)
+        var modules: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
+        for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
+            modules[job.name] = ([job.hooks.modules], [:])
+        }
+        let (capture, kept) = content(workspace, modules)
+        return PlanningResult(
+            plan: plan, capture: capture, trees: kept + back.modules, warnings: workspace.warnings)
+    }
+
+    /// Refuses what a later run has brought elsewhere: it would be taken back, too.
+    private static func check(
+        _ begun: Set<AllocationID>, of run: PastRun, _ forth: Deploy, _ catalog: CatalogSnapshot
+    ) throws(PlanningError) {
+        var others: [RunID?: [AllocationID]] = [:]
+        for job in forth.waves.lazy.flatMap(\.jobs) {
+            let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
+            var trees: [WorkerName: Digest] = [:]
+            for content in job.content { for worker in content.workers { trees[worker] = content.tree } }
+            for entry in job.phases.lazy.flatMap(\.batches).joined() {
+                let id = AllocationID(job: job.job, worker: entry.worker)
+                guard begun.contains(id), let before = states[entry.from] else { continue }
+                let record = catalog.allocations[id] ?? .none
+                let isBack = record.isBack(to: before)
+                // A way back of it may have begun, and then found no end.
+                let known = [trees[entry.worker], before.content].compactMap { $0 }
+                let now = record.unfinished?.content ?? record.promoted?.content
+                if isBack || (record.state == .active && now.map(known.contains) == true) { continue }
+                others[run.lastRuns[id], default: []].append(id)
+            }
+        }
+        guard !others.isEmpty else { return }
+        let lines = others.sorted { ($0.key?.number ?? 0) < ($1.key?.number ?? 0) }.map { later, allocations in
+            "\(later.map { "run \($0)" } ?? "something") has changed \(allocations.sorted().map(\.description).listed(first: 20))"
+        }
+        throw .notTakenBack(
+            run.id,
+            lines.joined(separator: "; ") + " since. Take that run back first, or leave these jobs out with --jobs")
+    }
+
+    /// On a worker that has left the workspace nothing is deployed any more.
+    private static func checkWorkers(
+        of deploy: Deploy, _ run: PastRun, _ workspace: Workspace
+    ) throws(PlanningError) {
+        let known = Set(workspace.workers.map(\.name))
+        let gone = Set(deploy.waves.lazy.flatMap(\.jobs).flatMap(\.active)).subtracting(known).sorted()
+        guard gone.isEmpty else {
+            throw .notTakenBack(
+                run.id,
+                "workers.json does not have these workers any more: \(gone.map(\.text).listed(first: 20)). Put them "
+                    + "back for the time being, or leave their jobs out with --jobs")
+        }
+    }
+}
+
+extension AllocationRecord {
+    /// Whether a way back has brought it to what it was.
+    fileprivate func isBack(to before: FromState) -> Bool {
+        switch state {
+        case .active: fromState == before
+        case .stopped: before.stopped
+        case .stoppedByHand: before.stoppedByHand
+        case .removed: before.content == nil
+        }
+    }
+}
+
+extension Deploy {
+    /// Leaves other jobs out.
+    fileprivate mutating func keepJobs(_ isSelected: (JobName) -> Bool) {
+        for wave in waves.indices { waves[wave].jobs.removeAll { !isSelected($0.job) } }
+        waves.removeAll { $0.jobs.isEmpty }
+        reconcile.removeAll { !isSelected($0.allocation.job) }
+        stopHooks.removeAll { !isSelected($0.job) }
+    }
+}

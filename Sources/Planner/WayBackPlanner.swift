@@ -1,0 +1,234 @@
+internal import Model
+internal import Plans
+internal import YAML
+
+/// Content that was deployed earlier.
+struct EarlierContent {
+    /// The tree of a digest.
+    let tree: (Digest) throws -> Tree
+    /// The bytes of a file of such a tree.
+    let file: (Digest) throws -> [UInt8]
+}
+
+/// Plans how what a deploy changes goes back to what it was.
+///
+/// Manifest, hooks and checks are those of before: they are part of the files that were promoted. If allocations of one job
+/// come from several releases, those of most of them count; if there are as many of each, those of the first allocation.
+struct WayBackPlanner {
+    let deploy: Deploy
+    let workspace: Workspace
+    let content: EarlierContent
+    /// The numbers of a job's ports as far as they are known.
+    let ports: (JobName) -> [String: Int]
+    /// The trees of hooks' folders, which have to be kept with the plan.
+    private(set) var modules: [Tree] = []
+
+    init(
+        _ deploy: Deploy, _ workspace: Workspace, _ content: EarlierContent, ports: @escaping (JobName) -> [String: Int]
+    ) {
+        self.deploy = deploy
+        self.workspace = workspace
+        self.content = content
+        self.ports = ports
+    }
+
+    /// - Throws: `PlanningError.noWayBack`; what `content` throws.
+    mutating func plan() throws -> WayBack {
+        var back = WayBack(remains: .init(of: deploy))
+        for wave in deploy.waves.reversed() {
+            var jobs: [Plan.Job] = []
+            for job in wave.jobs {
+                let (part, stops) = try plan(job)
+                if let part { jobs.append(part) }
+                back.stops += stops
+                if let hooks = stopHooks(of: job), !stops.isEmpty { back.stopHooks.append(hooks) }
+            }
+            if !jobs.isEmpty { back.waves.append(.init(deploymentSequence: wave.deploymentSequence, jobs: jobs)) }
+        }
+        return back
+    }
+
+    /// An allocation that goes back.
+    private struct Returning {
+        var worker: WorkerName
+        var action: LifecycleAction
+        var from: FromState
+        var release: Release
+    }
+
+    private mutating func plan(_ job: Plan.Job) throws -> (part: Plan.Job?, stops: [Plan.Stop]) {
+        let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
+        var trees: [WorkerName: Digest] = [:]
+        for content in job.content { for worker in content.workers { trees[worker] = content.tree } }
+        var returning: [WorkerName: Returning] = [:]
+        var stops: [WorkerName: Plan.Stop] = [:]
+        for entry in job.phases.lazy.flatMap(\.batches).joined() {
+            guard let before = states[entry.from], let tree = trees[entry.worker] else { continue }
+            let made = FromState(version: job.version, content: tree)
+            if let release = before.content, !before.stopped, !before.stoppedByHand {
+                returning[entry.worker] = Returning(
+                    worker: entry.worker, action: entry.action, from: made,
+                    release: Release(version: before.version, content: release))
+            } else {
+                stops[entry.worker] = stop(AllocationID(job: job.job, worker: entry.worker), made, before, job)
+            }
+        }
+        // Rollout order; what only this plan starts is no part of the job any more.
+        let active = job.active.filter { stops[$0] == nil }
+        let ordered = active.compactMap { returning[$0] }
+        let part = ordered.isEmpty ? nil : try self.part(of: job, active, ordered)
+        return (part, job.active.compactMap { stops[$0] })
+    }
+
+    private func stop(
+        _ allocation: AllocationID, _ made: FromState, _ before: FromState, _ job: Plan.Job
+    ) -> Plan.Stop {
+        var stop = Plan.Stop(allocation: allocation, reason: .rolledBack, from: made, timeout: job.timeouts.action)
+        stop.isMakefileOptional = job.isJobControl
+        if before.content != nil { stop.before = before.stoppedByHand ? .stoppedByHand : .stopped }
+        return stop
+    }
+
+    /// The hooks of the workspace, like for all stops.
+    private func stopHooks(of job: Plan.Job) -> Plan.StopHooks? {
+        workspace.jobs.first { $0.name == job.job }?.stopHooks
+    }
+
+    // MARK: The release of before
+
+    /// What a job was like by its own files.
+    private struct Earlier {
+        var manifest: Manifest
+        var hooks: JobHooks
+    }
+
+    private mutating func part(
+        of job: Plan.Job, _ active: [WorkerName], _ returning: [Returning]
+    ) throws -> Plan.Job {
+        var earlier: [Digest: Earlier] = [:]
+        for allocation in returning where earlier[allocation.release.content] == nil {
+            earlier[allocation.release.content] = try read(allocation.release, of: job.job)
+        }
+        let main = Self.main(of: returning)
+        guard let like = earlier[main.content] else { throw PlanningError.noWayBack(job.job, "nothing is known of it") }
+        let numbers = try ports(of: like.manifest, job)
+        var states: [JobRollout.State] = []
+        var places: [StateKey: Int] = [:]
+        var actors = JobRollout.Actors()
+        let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
+        for allocation in returning {
+            let key = StateKey(from: allocation.from, tree: allocation.release.content, action: allocation.action)
+            let place = places[key] ?? states.count
+            if places[key] == nil {
+                places[key] = place
+                states.append(
+                    try state(allocation, earlier[allocation.release.content]?.manifest ?? like.manifest))
+            }
+            let tag = like.manifest.spread.flatMap { tags[allocation.worker]?[$0] }
+            actors.upgrade.append(.init(worker: allocation.worker, state: place, tag: tag))
+        }
+        let rollout = JobRollout(
+            name: job.job, manifest: like.manifest, hooks: like.hooks, demands: job.demands, active: active,
+            source: job.rolloutOrder, states: states, actors: actors,
+            // A host that does not answer keeps no other from going back.
+            maxUnreachable: .percent(100))
+        var part = rollout.part(gateFirst: false, ports: numbers)
+        part.version = main.version
+        part.versions = Self.otherVersions(returning, than: main.version)
+        if part.hooks != nil { modules.append(like.hooks.modules) }
+        return part
+    }
+
+    private struct StateKey: Hashable {
+        var from: FromState
+        var tree: Digest
+        var action: LifecycleAction
+    }
+
+    private func state(_ allocation: Returning, _ manifest: Manifest) throws -> JobRollout.State {
+        let tree = try content.tree(allocation.release.content)
+        let changes = try allocation.from.changes(to: tree, trees: content.tree)
+        let back = Decision(
+            allocation.from, manifest, version: allocation.release.version, content: tree.digest, changes: changes,
+            options: .init())
+        return JobRollout.State(
+            from: allocation.from, tree: tree, changes: changes,
+            decision: Decision(
+                wayBackOf: allocation.action, by: back?.action))
+    }
+
+    /// What a release was like by its manifest, which is one of its files.
+    private func read(_ release: Release, of job: JobName) throws -> Earlier {
+        let tree = try content.tree(release.content)
+        guard let entry = tree.entries.first(where: { $0.path == "manifest.json" }) else {
+            throw PlanningError.noWayBack(job, "its files of \(release.version) have no manifest.json")
+        }
+        let bytes = try content.file(entry.digest)
+        do throws(InputFailure) {
+            let file = "manifest.json of \(job) \(release.version)"
+            let reader = Reader(
+                root: try JSONDocument.parse(bytes, file: file, limits: .standard), source: bytes, file: file)
+            let manifest = ManifestReader(reader, job: job).manifest()
+            let hooks = JobHooks(manifest, job: job, tree: tree, reader)
+            try reader.check()
+            return Earlier(manifest: manifest, hooks: hooks)
+        } catch {
+            throw PlanningError.noWayBack(job, "\(error)")
+        }
+    }
+
+    /// The release that most of them go back to; of several the first.
+    private static func main(of returning: [Returning]) -> Release {
+        var counts: [Release: Int] = [:]
+        for allocation in returning { counts[allocation.release, default: 0] += 1 }
+        let most = counts.values.max() ?? 0
+        return returning.first { counts[$0.release] == most }?.release ?? returning[0].release
+    }
+
+    private static func otherVersions(_ returning: [Returning], than main: String) -> [Plan.Named<[WorkerName]>] {
+        var others: [String: [WorkerName]] = [:]
+        for allocation in returning where allocation.release.version != main {
+            others[allocation.release.version, default: []].append(allocation.worker)
+        }
+        return others.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.sorted()) }
+    }
+
+    private func ports(of manifest: Manifest, _ job: Plan.Job) throws -> [String: Int] {
+        var known = Dictionary(job.ports.map { ($0.name, $0.value) }) { first, _ in first }
+        known.merge(ports(job.job)) { _, earlier in earlier }
+        var numbers: [String: Int] = [:]
+        for port in manifest.ports {
+            guard let number = port.number ?? known[port.name] else {
+                throw PlanningError.noWayBack(job.job, "the number of its port \(port.name) is not known any more")
+            }
+            numbers[port.name] = number
+        }
+        return numbers
+    }
+}
+
+extension Decision {
+    /// What takes an action back: what has run a target runs one again, and never a weaker one.
+    ///
+    /// - Parameter policy: what the manifest of before says of the changed files; nil if nothing differs.
+    fileprivate init(wayBackOf forth: LifecycleAction, by policy: LifecycleAction?) {
+        let action: LifecycleAction =
+            switch (forth, policy) {
+            case (.sync, _): .sync
+            case (.reload, .restart?): .restart
+            case (.reload, _): .reload
+            case (.start, _), (.restart, _), (.stop, _), (.run, _): .restart
+            }
+        self.init(action: action, reason: .rolledBack)
+    }
+}
+
+extension Workspace.Job {
+    /// What runs when allocations of the job were stopped; nil if it has no such hooks.
+    var stopHooks: Plan.StopHooks? {
+        guard !hooks[.afterAllocationStopped].isEmpty else { return nil }
+        return Plan.StopHooks(
+            job: name, timeout: manifest.timeouts.hook, modules: hooks.modules.digest,
+            commands: hooks[.afterAllocationStopped])
+    }
+}

@@ -1,0 +1,454 @@
+"""The way back: `on_failure: rollback`, and plans of `maand-plan rollback`.
+
+The service of a test is well or not by what last ran on its worker: `Sick` of test_recover decides for each probe.
+"""
+import collections
+import json
+import os
+import random
+import signal
+import time
+
+import bucket
+import hookbucket
+import test_recover
+from bucket import until
+from hookbucket import Hook
+
+WORKERS = [f"127.0.41.{number}" for number in range(1, 6)]
+ROUNDS = int(os.environ.get("MAAND_KILLS", "3"))
+SEED = int(os.environ.get("MAAND_SEED", "41"))
+BACK = "back.plan.yaml"
+
+
+class Sick(test_recover.Sick):
+    """Releases that do not come up on some hosts, too."""
+
+    def __init__(self, b):
+        super().__init__(b)
+        self.on = {}  # worker: releases that are not well there
+
+    def __contains__(self, worker):
+        return self.running(worker) in self.on.get(worker, ()) or super().__contains__(worker)
+
+
+class RollbackCase(test_recover.Case):
+    def lay(self, workers=WORKERS, **manifest):
+        self.b = bucket.Bucket(self)
+        self.b.workers(*workers)
+        self.health = bucket.Health(self, *WORKERS)
+        self.health.sick = self.sick = Sick(self.b)
+        self.manifest = manifest
+        self.release("1.0.0")
+        return self.b
+
+    def upgrade(self, *flags, code=1, words=(), sick=True):
+        """2.0.0 comes, which is well nowhere unless it is told so. Returns what ran, as [(worker, target)]."""
+        if sick:
+            self.sick.versions.add("2.0.0")
+        self.release("2.0.0")
+        return self.rollout(*flags, code=code, words=words)
+
+    def versions(self, job="api"):
+        """{worker: version} of what is promoted, with `unfinished` or the state where there is more to say."""
+        rows = json.loads(self.succeed(self.b.catalog("allocations", "--format", "json")).out)
+        found = {}
+        for row in rows:
+            if row["job"] == job:
+                version = row["promoted"]["version"] if row["promoted"] else None
+                words = [version] + (["unfinished"] if row["unfinished"] else [])
+                found[row["worker"]] = " ".join(filter(None, words + ([] if row["standing"] == "active" else [row["standing"]])))
+        return found
+
+    def files(self, job="api", workers=WORKERS):
+        """{worker: what app.conf holds there}."""
+        found = {}
+        for worker in workers:
+            file = self.b.job_dir(worker, job) / "app.conf"
+            found[worker] = file.read_text().strip() if file.exists() else None
+        return found
+
+    def state(self, run=None):
+        return json.loads(self.succeed(self.b.status(*([run] if run else []), "--format", "json")).out)
+
+    def all_back(self, version="1.0.0", workers=WORKERS):
+        self.assertEqual(self.versions(), {worker: version for worker in workers})
+        self.assertEqual(self.files(workers=workers), {worker: version for worker in workers})
+
+    def nothing_to_do(self, *flags):
+        """That the workspace of 1.0.0 has nothing to do."""
+        self.release("1.0.0")
+        self.succeed(self.b.plan("--detailed-exitcode", *flags, out="rest.plan.yaml"))
+
+    def plan_back(self, run=2, *flags, code=0, out=BACK):
+        return self.succeed(
+            self.b.run("maand-plan", "rollback", run, "--bucket", self.b.path, "--overwrite", *flags, "-o", self.b.file(out)),
+            code)
+
+
+class WithinTheRun(RollbackCase):
+    def test_a_gate_that_fails_in_batch_3_of_5_brings_workers_1_to_3_back_and_touches_no_other(self):
+        b = self.deployed()
+        b.forget()
+        self.sick.on[WORKERS[2]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False, words=["was rolled back"])
+        self.assertEqual([(row.worker, row.target, row.current, row.new) for row in b.rows()], [
+            (WORKERS[0], "restart", "1.0.0", "2.0.0"), (WORKERS[1], "restart", "1.0.0", "2.0.0"),
+            (WORKERS[2], "restart", "1.0.0", "2.0.0"),
+            # What is broken goes first.
+            (WORKERS[2], "restart", "2.0.0", "1.0.0"),
+            (WORKERS[0], "restart", "2.0.0", "1.0.0"), (WORKERS[1], "restart", "2.0.0", "1.0.0")])
+        self.all_back()
+        self.assertEqual(self.state()["state"], "rolled_back")
+        # The same command says so, and touches nothing.
+        before = len(b.rows())
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.refuse(b.apply("--retry-failed"), 1, "was rolled back", "plan again")
+        self.assertEqual(len(b.rows()), before)
+        self.nothing_to_do()
+
+
+    def test_the_plan_shows_the_way_back_and_verify_and_diff_know_it(self):
+        b = self.deployed()
+        self.release("2.0.0")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        plan = b.read_plan()
+        self.assertEqual(plan["policy"]["on_failure"], "rollback")
+        back = plan["rollback"]["waves"][0]["jobs"][0]
+        self.assertEqual((back["version"], back["active"]), ("1.0.0", WORKERS))
+        self.assertEqual({row["reason"] for row in test_recover.entries(plan["rollback"]).values()}, {"rolled_back"})
+        text = self.show()
+        for words in ("Way back", "If a job fails", "Way back, wave 0", "rolled back"):
+            self.assertIn(words, text)
+        for form in ("markdown", "html", "json"):
+            shown = self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path, "--format", form)).out
+            self.assertIn("way_back" if form == "json" else "Way back", shown)
+        self.assertIn("Valid", self.succeed(b.run("maand-plan", "verify", b.file(), "--bucket", b.path)).out)
+        # The same way forth without a way back is another plan.
+        self.succeed(b.plan(out="b.plan.yaml"))
+        self.assertNotIn("rollback", b.read_plan("b.plan.yaml"))
+        shown = b.run("maand-plan", "diff", b.file(), b.file("b.plan.yaml"))
+        self.assertEqual(shown.code, 2, shown.err)
+        self.assertIn("the plan goes back if a job fails", shown.out)
+        # What goes well has no use for it.
+        self.succeed(b.apply())
+        self.assertEqual(set(self.versions().values()), {"2.0.0"})
+
+    def test_a_section_that_was_edited_is_refused(self):
+        b = self.deployed()
+        self.release("2.0.0")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        text = b.file().read_text()
+        head, _, section = text.partition("\nrollback:")
+        for old, new, words in (("version: \"1.0.0\"", "version: \"1.5.0\"", "1.5.0"), ("action: restart", "action: sync", "")):
+            self.assertIn(old, section)
+            b.file("bad.plan.yaml").write_text(head + "\nrollback:" + section.replace(old, new, 1))
+            if words:
+                self.refuse(b.apply(plan="bad.plan.yaml"), 65, words)
+            refused = b.run("maand-plan", "verify", b.file("bad.plan.yaml"), "--bucket", b.path)
+            self.assertEqual(refused.code, 3, refused.out)
+        b.file("bad.plan.yaml").write_text(head + "\n")
+        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "there is no section of it")
+
+    def test_a_failed_target_is_put_back_and_retried_targets_are_not_the_way(self):
+        b = self.deployed()
+        b.fail("api", WORKERS[1])
+        self.release("2.0.0")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        child = b.start_apply()
+        until(lambda: (b.knobs / "fail" / f"api.{WORKERS[1]}").exists() and
+              ("api", WORKERS[1], "restart") in b.began()[-2:] or child.poll() is not None, "the second fails")
+        until(lambda: "rollback/api/recover/1" in str(self.state()) or child.poll() is not None, "the way back")
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        # The target of before fails, too: the way back stops, and says what runs where.
+        self.assertEqual(child.returncode, 1, out + err)
+        for words in ("The way back of run 2 has failed", "--retry-failed", f"api on {WORKERS[1]}: its way back to 1.0.0 began",
+                      f"api on {WORKERS[0]}: runs 2.0.0"):
+            self.assertIn(words, err)
+        self.refuse(b.status(), 0, *[])
+        self.assertIn("way back of api", b.status().out)
+        # Nothing else is accepted meanwhile, and the same command without more changes nothing.
+        self.release("3.0.0")
+        self.succeed(b.plan(out="c.plan.yaml"))
+        self.refuse(b.apply(plan="c.plan.yaml"), 5)
+        self.refuse(b.apply(), 1, "The way back of run 2 has failed")
+        b.mend("api", WORKERS[1])
+        self.refuse(b.apply("--retry-failed"), 1, "was rolled back")
+        self.all_back()
+        self.nothing_to_do()
+
+    def test_a_way_back_that_failed_is_given_up_and_planned_again(self):
+        b = self.deployed()
+        b.fail("api", WORKERS[1])
+        self.upgrade("--on-failure", "rollback", sick=False, words=["The way back of run 2 has failed"])
+        self.abandon()
+        b.mend("api", WORKERS[1])
+        self.plan_back()
+        plan = b.read_plan(BACK)
+        self.assertEqual(plan["origin"]["rollback"], 2)
+        self.assertEqual(test_recover.phases(plan), [("recover", [[WORKERS[1]]]), ("upgrade", [[WORKERS[0]]])])
+        self.succeed(b.apply(plan=BACK))
+        self.all_back()
+        self.nothing_to_do()
+
+    def test_a_first_deployment_is_stopped_and_removed(self):
+        b = self.lay()
+        self.sick.versions.add("1.0.0")
+        self.rollout("--on-failure", "rollback", code=1, words=["was rolled back"])
+        # All start before the gate.
+        self.assertEqual(self.versions(), {worker: "removed" for worker in WORKERS})
+        self.assertEqual(set(self.files().values()), {None})
+        self.assertEqual(collections.Counter(row.target for row in self.ran), {"start": 5, "stop": 5})
+        self.sick.versions.clear()
+        self.rollout()
+        self.assertEqual(set(self.versions().values()), {"1.0.0"})
+
+    def test_a_new_host_beside_old_ones_goes_and_the_old_ones_stay(self):
+        b = self.lay(workers=WORKERS[:3])
+        self.rollout()
+        b.workers(*WORKERS)
+        self.sick.on[WORKERS[4]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False, words=["was rolled back"])
+        self.assertEqual(self.versions(), {
+            **{worker: "1.0.0" for worker in WORKERS[:3]}, WORKERS[3]: "removed", WORKERS[4]: "removed"})
+
+    def test_wave_1_goes_back_after_wave_2_has_failed_and_gone_back(self):
+        b = self.two_waves("1.0.0")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.forget()
+        self.two_waves("2.0.0", b)
+        b.fail("front", WORKERS[1])
+        self.succeed(b.plan("--on-failure", "rollback"))
+        self.refuse(b.apply(), 1, "has failed")
+        b.mend("front", WORKERS[1])
+        self.refuse(b.apply("--retry-failed"), 1, "was rolled back")
+        ran = [(row.job, row.worker, row.new) for row in b.rows()]
+        base = [("base", worker) for worker in WORKERS[:2]]
+        self.assertEqual(ran, [
+            (*base[0], "2.0.0"), (*base[1], "2.0.0"), ("front", WORKERS[0], "2.0.0"),
+            # front was broken on the second worker; base waits until all of front is back.
+            ("front", WORKERS[1], "1.0.0"), ("front", WORKERS[0], "1.0.0"),
+            (*base[0], "1.0.0"), (*base[1], "1.0.0")])
+        for job in ("base", "front"):
+            self.assertEqual(self.versions(job), {worker: "1.0.0" for worker in WORKERS[:2]})
+
+    def two_waves(self, version, b=None):
+        if b is None:
+            b = self.b = bucket.Bucket(self)
+            b.workers(*WORKERS[:2])
+        make = bucket.makefile(pause=0)
+        b.job("base", version, {"app.conf": version + "\n"}, make, commands={"command_base": {"executed_on": ["cli"]}})
+        demand = {"job": "base", "command": "command_base", "config": {"min_version": "1.0.0"}}
+        b.job("front", version, {"app.conf": version + "\n"}, make,
+              commands={"command_front": {"executed_on": ["cli"], "demands": demand}})
+        return b
+
+    def test_a_hook_that_fails_before_anything_has_begun_ends_the_run_as_rolled_back(self):
+        b = self.deployed()
+        self.release("2.0.0", commands={"command_check": {"executed_on": ["pre_deploy"]}})
+        b.write("jobs/api/_modules/command_check.py", "raise SystemExit(3)\n")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+
+    def test_maand_conf_may_say_it_and_plans_without_a_way_back_take_it_for_stop(self):
+        b = self.deployed()
+        conf = b.path / "maand.conf"
+        conf.write_text(conf.read_text() + 'on_failure = "rollback"\n')
+        self.release("2.0.0")
+        self.succeed(b.plan())
+        self.assertIn("rollback", b.read_plan())
+        self.succeed(b.plan("--on-failure", "stop"))
+        self.assertNotIn("rollback", b.read_plan())
+        self.succeed(b.run("maand-plan", "restart", "api", "--bucket", b.path, "-o", b.file("r.plan.yaml")))
+        self.assertEqual(b.read_plan("r.plan.yaml")["policy"]["on_failure"], "stop")
+        self.succeed(b.apply(plan="r.plan.yaml"))
+
+    def test_hooks_manifest_and_checks_are_those_of_before(self):
+        b = self.lay()
+        log = b.top / "hooks.log"
+
+        def hooked(version):
+            self.release(version, commands={"command_note": {"executed_on": ["pre_deploy", "post_deploy"]}})
+            b.write("jobs/api/_modules/command_note.py", hook_text(log, version))
+        hooked("1.0.0")
+        self.rollout()
+        log.unlink()
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        hooked("2.0.0")
+        self.rollout("--on-failure", "rollback", code=1, words=["was rolled back"])
+        ran = collections.Counter(log.read_text().split("\n")[:-1])
+        self.assertEqual(ran, {"2.0.0 pre_deploy 1.0.0 2.0.0": 5, "1.0.0 pre_deploy 2.0.0 1.0.0": 2,
+                               "1.0.0 pre_deploy 1.0.0 1.0.0": 3, "1.0.0 post_deploy 1.0.0 1.0.0": 5})
+
+    def test_the_next_plan_says_that_it_leads_back_to_what_failed(self):
+        b = self.deployed()
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False)
+        self.succeed(b.plan())
+        self.assertEqual(b.read_plan()["failed_before"], {"api": WORKERS[:2]})
+        self.assertIn("leads back to what failed", self.show())
+        self.release("2.0.1")
+        self.succeed(b.plan())
+        self.assertNotIn("failed_before", b.read_plan())
+
+    def test_a_stopped_allocation_that_was_enabled_again_is_stopped_again(self):
+        b = self.deployed()
+        disabled = json.dumps({"jobs": {"api": {"allocations": [WORKERS[0]]}}})
+        b.write("disabled.json", disabled)
+        self.rollout()
+        (b.workspace / "disabled.json").unlink()
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False, words=["was rolled back"])
+        found = self.versions()
+        self.assertIn("stopped", found.pop(WORKERS[0]))
+        self.assertEqual(found, {worker: "1.0.0" for worker in WORKERS[1:]})
+
+
+def hook_text(log, version):
+    return ("import os\n"
+            f"line = ' '.join(['{version}', os.environ.get('EVENT', ''), os.environ['CURRENT_VERSION'],"
+            " os.environ['NEW_VERSION']])\n"
+            f"open({str(log)!r}, 'a').write(line + '\\n')\n")
+
+
+class OfARun(RollbackCase):
+    def test_a_rollout_that_ended_well_is_taken_back_in_batches_with_gates(self):
+        b = self.deployed()
+        self.upgrade(code=0, sick=False)
+        b.forget()
+        self.plan_back()
+        plan = b.read_plan(BACK)
+        self.assertEqual(plan["origin"], {"rollback": 2})
+        self.assertEqual(test_recover.phases(plan), [("upgrade", [[worker] for worker in WORKERS])])
+        text = self.succeed(b.run("maand-plan", "show", b.file(BACK), "--bucket", b.path)).out
+        self.assertIn("rolls run 2 back", text)
+        self.assertIn("Valid", self.succeed(b.run("maand-plan", "verify", b.file(BACK), "--bucket", b.path)).out)
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
+        self.all_back()
+        self.nothing_to_do()
+        # And forth again by a rollback of the rollback.
+        self.plan_back(3)
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(set(self.versions().values()), {"2.0.0"})
+
+    def test_an_unfinished_run_is_refused_and_the_advice_works(self):
+        b = self.deployed()
+        self.sick.on[WORKERS[2]] = {"2.0.0"}
+        self.upgrade(sick=False)
+        refused = self.plan_back(code=65)
+        self.assertIn("maand-apply abandon 2 --reason", refused.err)
+        self.abandon()
+        self.plan_back()
+        plan = b.read_plan(BACK)
+        self.assertEqual(test_recover.phases(plan), [("recover", [[WORKERS[2]]]), ("upgrade", [[WORKERS[0]], [WORKERS[1]]])])
+        b.forget()
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual([worker for _, worker, _ in b.targets()], [WORKERS[2], WORKERS[0], WORKERS[1]])
+        self.all_back()
+
+    def test_a_run_after_it_is_named_and_other_jobs_can_be_taken_back(self):
+        b = self.deployed()
+        b.job("other", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
+        self.rollout()
+        b.job("other", "2.0.0", {"app.conf": "2\n"}, bucket.makefile(pause=0))
+        self.upgrade(code=0, sick=False)
+        self.release("3.0.0")
+        self.rollout()
+        self.assertIn("run 4 has changed api on", self.plan_back(3, code=65).err)
+        self.assertIn("--jobs", self.plan_back(3, code=65).err)
+        self.plan_back(3, "--jobs", "other")
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(set(self.versions("other").values()), {"1.0.0"})
+        self.assertEqual(set(self.versions().values()), {"3.0.0"})
+
+    def test_what_cannot_be_rolled_back_is_refused_with_a_reason(self):
+        b = self.deployed()
+        self.assertIn("there is no run 9", self.plan_back(9, code=65).err)
+        self.assertIn("there is no job nope", self.plan_back(1, "--jobs", "nope", code=65).err)
+        self.succeed(b.run("maand-plan", "restart", "api", "--bucket", b.path, "-o", b.file("r.plan.yaml")))
+        self.succeed(b.apply(plan="r.plan.yaml"))
+        self.assertIn("only deploys are rolled back", self.plan_back(2, code=65).err)
+        self.succeed(b.run("maand-plan", "catalog", "export", "--bucket", b.path, "-o", b.file("c.yaml")))
+        self.refuse(b.run("maand-plan", "rollback", "1", "--catalog", b.file("c.yaml"), "--bucket", b.path), 64, "no runs")
+
+    def test_content_that_is_gone_is_named(self):
+        b = self.deployed()
+        self.upgrade(code=0, sick=False)
+        # Two releases of each allocation stay, however young.
+        self.succeed(b.catalog("gc", "--older-than", "0"))
+        self.plan_back()
+        wanted = b.read_plan(BACK)["waves"][0]["jobs"][0]["content"]
+        for digest in wanted:
+            name = digest.removeprefix("sha256:")
+            (b.path / "store/objects" / name[:2] / name[2:]).unlink()
+        self.assertIn(next(iter(wanted)), self.plan_back(code=1).err)
+
+    def test_a_restart_by_hand_since_does_not_stand_in_the_way(self):
+        b = self.deployed()
+        self.upgrade(code=0, sick=False)
+        self.succeed(b.run("maand-plan", "restart", "api", "--bucket", b.path, "-o", b.file("r.plan.yaml")))
+        self.succeed(b.apply(plan="r.plan.yaml"))
+        self.plan_back()
+        self.succeed(b.apply(plan=BACK))
+        self.all_back()
+
+    def test_what_the_run_stopped_stays_stopped_and_is_listed(self):
+        b = self.deployed()
+        b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": [WORKERS[0]]}}}))
+        self.upgrade(code=0, sick=False)
+        self.plan_back()
+        self.assertEqual(b.read_plan(BACK)["origin"]["stays_stopped"], {"api": [WORKERS[0]]})
+        text = self.succeed(b.run("maand-plan", "show", b.file(BACK), "--bucket", b.path)).out
+        self.assertIn("stays stopped", text)
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(self.versions(), {WORKERS[0]: "1.0.0 stopped", **{worker: "1.0.0" for worker in WORKERS[1:]}})
+
+    def test_several_releases_of_before_are_put_back(self):
+        b = self.deployed()
+        self.release("1.1.0")
+        self.rollout("--workers", ",".join(WORKERS[3:]))
+        self.upgrade(code=0, sick=False)
+        self.plan_back(3)
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(self.versions(), {**{worker: "1.0.0" for worker in WORKERS[:3]},
+                                           **{worker: "1.1.0" for worker in WORKERS[3:]}})
+        self.assertEqual(self.files(), {**{worker: "1.0.0" for worker in WORKERS[:3]},
+                                        **{worker: "1.1.0" for worker in WORKERS[3:]}})
+
+
+class StopsLast(RollbackCase):
+    def test_stops_come_after_the_waves_if_the_plan_says_so(self):
+        b = self.deployed()
+        b.job("old", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
+        self.rollout()
+        import shutil
+        shutil.rmtree(b.workspace / "jobs/old")
+        self.release("2.0.0")
+        b.forget()
+        self.succeed(b.plan("--stops", "last"))
+        self.assertEqual(b.read_plan()["options"]["stops"], "last")
+        self.assertIn("Stops, after the last wave", self.show())
+        self.succeed(b.apply())
+        jobs = [row.job for row in b.rows()]
+        self.assertEqual(jobs, ["api"] * 5 + ["old"] * 5)
+        # Without it nothing is said, and they come first.
+        self.succeed(b.plan("--stops", "first"))
+        self.assertNotIn("stops", b.read_plan()["options"])
+
+    def test_nothing_is_stopped_after_a_failure(self):
+        b = self.deployed()
+        b.job("old", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
+        self.rollout()
+        import shutil
+        shutil.rmtree(b.workspace / "jobs/old")
+        self.upgrade("--stops", "last")
+        self.assertNotIn("stop", [row.target for row in self.ran])
+        self.assertEqual(next(row for row in self.state()["jobs"] if row["job"] == "stops")["state"], "blocked")
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
