@@ -34,7 +34,8 @@ import Testing
                 ],
                 changes: [
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
-                    .incomplete(api.job, true), .assignedPorts(api.job, ["http": 8080]),
+                    .tookBack(web, content: planDigest), .incomplete(api.job, true),
+                    .assignedPorts(api.job, ["http": 8080]),
                     .rolloutOrder(api.job, [api.worker]),
                     .seen(
                         api.worker,
@@ -52,6 +53,9 @@ import Testing
             try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text(nonce)), of: hook, at: at(2))
             try await catalog.hold(SemaphoreSlot(scope: "m", capacity: 1, holder: api.worker, attempt: hook))
             try catalog.setHookPort(4000, of: run.id)
+            try catalog.beginWayBack(of: run.id, by: planDigest)
+            let other = Release(version: "2.0.0", content: stepDigest)
+            try await catalog.commit(Checkpoint(run: run.id, at: at(3), changes: [.promoted(api, other)]))
             try catalog.finish(run.id, state: .failed, detail: "no", drifts: [web: release], at: at(3))
             if nonce == "n1" {
                 try await catalog.commit(run, outcome(hook.step.text, 1, .succeeded))
@@ -129,7 +133,7 @@ import Testing
             { _ = try catalog.keyValues(in: .secrets(api.job)) },
             { _ = try catalog.keyValueNamespaces() },
             { _ = try catalog.storedSecrets(in: [.secrets(api.job)], run: run, within: .max) },
-            { _ = try catalog.durations(of: api.job) },
+            { _ = try catalog.durations(of: api.job) }, { _ = try catalog.previousContents() },
         ]
         let writes: [() async throws -> Void] = [
             { try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text("x")), of: hook, at: at(5)) },
@@ -167,7 +171,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(33) { try await use() }
+        for use in try uses(untouched).prefix(34) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }
@@ -208,7 +212,7 @@ import Testing
             "kv_pending.namespace",
             "kv_pending.step", "kv_replaced.attempt", "kv_replaced.namespace", "kv_replaced.run", "kv_replaced.step",
             "left_behind.decided_at", "left_behind.run", "output.attempt", "output.run", "output.step",
-            "rollout_order.run", "semaphore.run",
+            "rollout_order.run", "semaphore.run", "taken_back.run",
         ]
         #expect(unnamed.subtracting(unread) == [])
     }

@@ -171,7 +171,8 @@ extension Plan.Job {
                     entry.from = "s\(names.count + 1)"
                     names[state] = entry.from
                     part.from.append(.init(entry.from, state.from))
-                    part.changes.append(.init(entry.from, lists[state.planned] ?? []))
+                    let isThere = state.from.content == target && (state.from.unfinished ?? target) == target
+                    part.changes.append(.init(entry.from, isThere ? [] : lists[state.planned] ?? []))
                 }
                 entry.gate = healthCheck == nil ? nil : record.gateDebt
                 if record.fromState.unfinished != nil || entry.gate != nil {
