@@ -13,6 +13,8 @@ struct Advice {
     var unknown: [StepID] = []
     /// The plan runs a target on what is deployed.
     var isOperation = false
+    /// The run goes back, unless what failed is tried again.
+    var goesBack = false
     /// What continues the run.
     var command = "the same command"
     /// `--until` was given.
@@ -33,6 +35,9 @@ struct Advice {
         case .parked:
             return
                 "\(command.prefix(1).uppercased())\(command.dropFirst()) continues it\(isLimited ? ", without --until" : "")."
+        case .failed where goesBack:
+            return "\(command.prefix(1).uppercased())\(command.dropFirst()) takes the run back. With --retry-failed it tries "
+                + "again what failed. Or \(abandon)"
         case .failed where !failed.isEmpty && failed.allSatisfy(\.task.rules.isProbe):
             return
                 "The checkpoint is kept. Remove the cause and run \(command), which asks again. Or \(abandon); then "
@@ -64,6 +69,7 @@ struct Advice {
     init?(_ run: Run, _ plan: Plan?, open: [(step: Step?, record: StepRecord)]) {
         self.run = run.id
         if case .operation = plan?.work { isOperation = true }
+        goesBack = plan?.wayBack != nil
         failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.compactMap(\.step)
         unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
         switch run.state {
@@ -84,6 +90,7 @@ struct Advice {
         if !isFromFile { command = "`maand-apply run:\(run.id)`" }
         self.run = run.id
         if case .operation = plan.work { isOperation = true }
+        goesBack = plan.wayBack != nil
         self.result = result
         failed = problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step)
         unknown = problems.filter { $0.state == .unknown }.map(\.step.id)

@@ -11,7 +11,9 @@ extension Planner {
 
     /// What the plan's hooks are told; nil where it has none.
     static func facts(for plan: Plan, _ workspace: Workspace, _ ports: [JobName: [String: Int]]) -> Facts? {
-        plan.hasHooks ? Facts(workspace, ports: ports).told(to: Set(plan.modules.map(\.job))) : nil
+        guard plan.hasHooks else { return nil }
+        let jobs = (plan.modules + (plan.wholeWayBack?.modules ?? [])).map(\.job)
+        return Facts(workspace, ports: ports).told(to: Set(jobs))
     }
 }
 

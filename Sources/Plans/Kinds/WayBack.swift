@@ -106,6 +106,8 @@ extension WayBack {
             guard let record = begun[stop.allocation], record.isRunning else { return nil }
             var stop = stop
             stop.from = record.fromState
+            // Its files may not have come so far.
+            if record.unfinished != nil || record.promoted == nil { stop.isMakefileOptional = true }
             return stop
         }
         let stopped = Set(part.stops.map(\.allocation.job))
@@ -174,11 +176,11 @@ extension Plan.Job {
                     let isThere = state.from.content == target && (state.from.unfinished ?? target) == target
                     part.changes.append(.init(entry.from, isThere ? [] : lists[state.planned] ?? []))
                 }
+                // Of a job without a health check the last gate is no gate any more that could pass.
                 entry.gate = healthCheck == nil ? nil : record.gateDebt
-                if record.fromState.unfinished != nil || entry.gate != nil {
+                if record.fromState.unfinished != nil || record.gateDebt != nil {
                     broken.append(entry)
                 } else {
-                    entry.gate = nil
                     others[phase.kind, default: []].append(entry)
                 }
             }

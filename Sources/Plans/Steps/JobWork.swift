@@ -74,7 +74,12 @@ public final class Deployment: Sendable {
     var version: String { work.version(of: entry.worker) }
 
     /// What the catalog learns beside a promote if the plan takes a run back.
-    var takenBack: [CatalogChange] { work.isRollback ? .takenBack(allocation, from: from) : [] }
+    var takenBack: [CatalogChange] {
+        guard work.isRollback else { return [] }
+        // A way back may have begun before.
+        let made = [from?.unfinished, from?.content].compactMap(\.self).first { $0 != release?.content }
+        return made.map { [.tookBack(allocation, content: $0)] } ?? []
+    }
 
     /// The allocation.
     public var allocation: AllocationID { AllocationID(job: job.job, worker: entry.worker) }
@@ -195,14 +200,8 @@ public final class StopWork: Sendable {
     var changesAtRemoval: [CatalogChange] { [.stopped(stop.allocation, removed: true)] + takenBack }
 
     private var takenBack: [CatalogChange] {
-        stop.reason == .rolledBack ? .takenBack(stop.allocation, from: stop.from) : []
-    }
-}
-
-extension [CatalogChange] {
-    /// That the allocation was brought to this state by a run that is taken back.
-    fileprivate static func takenBack(_ allocation: AllocationID, from: FromState?) -> [CatalogChange] {
-        (from?.unfinished ?? from?.content).map { [.tookBack(allocation, content: $0)] } ?? []
+        guard stop.reason == .rolledBack, let made = stop.from.unfinished ?? stop.from.content else { return [] }
+        return [.tookBack(stop.allocation, content: made)]
     }
 }
 

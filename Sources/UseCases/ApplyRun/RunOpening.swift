@@ -58,6 +58,9 @@ struct RunOpening: Sendable {
         if let back = plan.wholeWayBack { try ContentCheck(context).check(back) }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
+        if let back = plan.wholeWayBack, back.hasHooks {
+            try HookHost(context: context).check(back, isPreview: isPreview)
+        }
         return .ready(Ready(resumed: resumed, monitor: monitor, permit: permit))
     }
 
