@@ -200,6 +200,7 @@ struct ExportCatalog: ParsableCommand {
         let snapshot = try Catalog.openReadOnly(in: bucket.folder, bucket: id)?.snapshot() ?? .empty
         let store = ContentStore(in: bucket.folder)
         var trees: [Digest: Tree] = [:]
+        var manifests: [Digest: [UInt8]] = [:]
         for record in snapshot.allocations.values {
             for content in [record.promoted, record.unfinished, record.drifted].compactMap({ $0?.content })
             where trees[content] == nil {
@@ -207,6 +208,13 @@ struct ExportCatalog: ParsableCommand {
                 trees[content] = try? store.tree(content)
             }
         }
-        try printResult(CatalogExport(bucket: id, snapshot: snapshot, trees: trees).bytes)
+        for content in Set(snapshot.allocations.values.compactMap(\.promoted?.content)) {
+            guard let file = trees[content]?.entries.first(where: { $0.path == "manifest.json" })?.digest,
+                let bytes = try? store.read(file, limit: InputLimits.standard.bytes),
+                String(validating: bytes, as: UTF8.self) != nil
+            else { continue }
+            manifests[file] = bytes
+        }
+        try printResult(CatalogExport(bucket: id, snapshot: snapshot, trees: trees, manifests: manifests).bytes)
     }
 }

@@ -33,8 +33,9 @@ enum Planning {
                 try Planner.plan(
                     workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
-                    files: { try earlierFile($0, in: store, isExported: exported != nil) },
-                    hostKeys: hostKeys, options: options)
+                    files: {
+                        try exported?.manifests[$0] ?? earlierFile($0, in: store, isExported: exported != nil)
+                    }, hostKeys: hostKeys, options: options)
             case .rollback(let run, let jobs):
                 try Planner.planRollback(
                     of: try PastRun.read(
@@ -73,7 +74,7 @@ enum Planning {
                 .failed, code: .contentMissing,
                 "a manifest of an earlier release is not in the bucket's `store/`: \(error)",
                 isExported
-                    ? "plan in the bucket itself, which has deployed it"
+                    ? "export the catalog again in a bucket whose `store/` is whole"
                     : "put `store/` back from its backup, or plan without a way back (--on-failure stop)")
         }
     }

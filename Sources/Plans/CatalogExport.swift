@@ -14,11 +14,16 @@ public struct CatalogExport: Equatable, Sendable {
     public var snapshot: CatalogSnapshot
     /// What allocations run or have begun, as far as it is known: a plan says which files change from there.
     public var trees: [Digest: Tree]
+    /// The manifests of what was promoted, by the digest of the file: a way back needs them.
+    public var manifests: [Digest: [UInt8]]
 
-    public init(bucket: String, snapshot: CatalogSnapshot, trees: [Digest: Tree] = [:]) {
+    public init(
+        bucket: String, snapshot: CatalogSnapshot, trees: [Digest: Tree] = [:], manifests: [Digest: [UInt8]] = [:]
+    ) {
         self.bucket = bucket
         self.snapshot = snapshot
         self.trees = trees
+        self.manifests = manifests
     }
 
     /// Canonical YAML.
@@ -51,6 +56,7 @@ extension CatalogExport {
         var workers: [PlanWorker]
         var machines: [NamedMachine]
         var trees: [NamedTree]
+        var manifests: [NamedManifest]
 
         static let title = "catalog"
         static let meaning = "What planning needs to know of a bucket."
@@ -72,6 +78,9 @@ extension CatalogExport {
             trees = export.trees.sorted { $0.key.hex < $1.key.hex }.map {
                 NamedTree(content: $0.key, entries: $0.value.lines)
             }
+            manifests = export.manifests.sorted { $0.key.hex < $1.key.hex }.map {
+                NamedManifest(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
+            }
         }
 
         /// If something is listed twice, the canonical form of what remains is another one.
@@ -85,7 +94,7 @@ extension CatalogExport {
                     machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
                 trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
                     $1
-                })
+                }, manifests: Dictionary(manifests.map { ($0.file, Array($0.text.utf8)) }) { $1 })
         }
 
         mutating func visit(_ fields: inout some Fields) {
@@ -97,6 +106,7 @@ extension CatalogExport {
             fields.required("workers", &workers, "workers as they were last used")
             fields.optional("machines", &machines, default: [], "machines of workers over ssh")
             fields.required("trees", &trees, "lists of files")
+            fields.optional("manifests", &manifests, default: [], "manifests of what was promoted")
         }
     }
 
@@ -189,6 +199,28 @@ extension CatalogExport {
             if Tree(lines: entries)?.digest != content {
                 report.error("content", "the entries are not those of this content")
             }
+        }
+    }
+}
+
+extension CatalogExport {
+    private struct NamedManifest: Record, FieldValue {
+        /// The digest of the file.
+        var file: Digest
+        var text: String
+
+        static let title = "manifest"
+        static let meaning = "A manifest of an earlier release."
+        static let style = Emitter.Style.block
+        static let blank = NamedManifest(file: .blank, text: "")
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("file", &file, "the digest of the file")
+            fields.required("text", &text, .text(.plain), "its text")
+        }
+
+        func check(_ report: RecordReport) {
+            if Digest.of(Array(text.utf8)) != file { report.error("file", "the text is not that of this digest") }
         }
     }
 }

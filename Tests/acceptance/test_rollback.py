@@ -6,14 +6,15 @@ import collections
 import json
 import os
 import random
+import shutil
 import signal
 import time
 
 import bucket
-import hookbucket
+import test_approvals
 import test_recover
+import test_ssh
 from bucket import until
-from hookbucket import Hook
 
 WORKERS = [f"127.0.41.{number}" for number in range(1, 6)]
 ROUNDS = int(os.environ.get("MAAND_KILLS", "3"))
@@ -124,6 +125,15 @@ class WithinTheRun(RollbackCase):
             shown = self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path, "--format", form)).out
             self.assertIn("way_back" if form == "json" else "Way back", shown)
         self.assertIn("Valid", self.succeed(b.run("maand-plan", "verify", b.file(), "--bucket", b.path)).out)
+        # Elsewhere, against an export: the same bytes.
+        b.file("c.yaml").write_text(self.succeed(b.catalog("export")).out)
+        there = b.top / "elsewhere"
+        there.mkdir()
+        shutil.copy(b.path / "maand.conf", there)
+        shutil.copytree(b.workspace, there / "workspace")
+        self.succeed(b.run("maand-plan", "deploy", "--bucket", there, "--catalog", b.file("c.yaml"), "--on-failure", "rollback",
+                           "-o", b.file("d.plan.yaml")))
+        self.assertEqual(b.file("d.plan.yaml").read_bytes(), b.file().read_bytes())
         # The same way forth without a way back is another plan.
         self.succeed(b.plan(out="b.plan.yaml"))
         self.assertNotIn("rollback", b.read_plan("b.plan.yaml"))
@@ -306,6 +316,193 @@ class WithinTheRun(RollbackCase):
         self.assertEqual(found, {worker: "1.0.0" for worker in WORKERS[1:]})
 
 
+class Interrupted(RollbackCase):
+    def going_back(self, *flags, **manifest):
+        """A run whose third batch is not well, and whose way back waits on that worker."""
+        b = self.deployed(**manifest)
+        b.forget()
+        self.sick.on[WORKERS[2]] = {"2.0.0"}
+        self.release("2.0.0", **manifest)
+        self.succeed(b.plan("--on-failure", "rollback", *flags))
+        b.hold("api", WORKERS[2])
+        child = b.start_apply()
+        until(lambda: ("api", WORKERS[2], "restart") in b.began(), "the third restarted")
+        # Held as soon as it goes back: the gate that fails comes between.
+        b.release("api", WORKERS[2])
+        until(lambda: ("api", WORKERS[2], "restart") in b.targets(), "its end")
+        b.hold("api", WORKERS[2])
+        until(lambda: b.began().count(("api", WORKERS[2], "restart")) == 2, "its way back begun")
+        return b, child
+
+    def test_a_signal_parks_the_way_back_and_the_same_command_goes_on(self):
+        b, child = self.going_back()
+        child.send_signal(signal.SIGINT)
+        b.release("api", WORKERS[2])
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(child.returncode, 75, out + err)
+        self.assertIn("The way back of run 2 is parked", err)
+        self.assertEqual(self.state()["state"], "parked")
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+        self.assertEqual(len(b.targets()), 6)
+
+    def test_a_kill_in_the_way_back_repeats_and_forgets_nothing(self):
+        b, child = self.going_back()
+        child.kill()
+        child.communicate()
+        b.release("api", WORKERS[2])
+        self.assertIn("interrupted", b.status().out)
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+        self.assertEqual(collections.Counter(b.began()), {("api", worker, "restart"): 2 for worker in WORKERS[:3]})
+
+    def test_a_freeze_does_not_stop_it_and_is_told(self):
+        b, child = self.going_back()
+        child.kill()
+        child.communicate()
+        b.release("api", WORKERS[2])
+        b.write("freezes.yaml", 'zone: UTC\nfreezes:\n  - {from: "2020-01-01", until: "2099-01-01", reason: a fair}\n')
+        result = self.refuse(b.apply(), 1, "was rolled back")
+        self.assertIn("the way back goes on in spite of this", result.out)
+        self.all_back()
+
+    def test_an_unknown_step_waits_for_a_person_and_then_the_run_goes_back(self):
+        b = self.deployed()
+        b.forget()
+        self.release("2.0.0")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        b.hold("api", WORKERS[1])
+        child = b.start_apply()
+        until(lambda: ("api", WORKERS[1], "restart") in b.began(), "the second target begun")
+        for pid in bucket.running_in(b.job_dir(WORKERS[1], "api").parent.parent):
+            os.kill(pid, signal.SIGKILL)
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(child.returncode, 4, out + err)
+        b.release("api", WORKERS[1])
+        step = f"api/upgrade/2/{WORKERS[1]}/restart"
+        self.refuse(b.apply(), 4, step)
+        self.succeed(b.run("maand-apply", "resolve", "2", step, "failed", "--reason", "looked", "--bucket", b.path))
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+
+    def test_a_step_of_the_way_back_is_resolved_too(self):
+        b, child = self.going_back()
+        for pid in bucket.running_in(b.job_dir(WORKERS[2], "api").parent.parent):
+            os.kill(pid, signal.SIGKILL)
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        b.release("api", WORKERS[2])
+        step = f"rollback/api/recover/1/{WORKERS[2]}/restart"
+        self.assertEqual(child.returncode, 4, out + err)
+        self.assertIn(f"maand-apply resolve 2 {step}", err)
+        self.succeed(b.run("maand-apply", "resolve", "2", step, "succeeded", "--reason", "looked", "--bucket", b.path))
+        self.sick.on.clear()
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+
+    def test_a_worker_that_is_dead_keeps_no_other_from_going_back(self):
+        b = self.deployed()
+        b.forget()
+        self.sick.on[WORKERS[2]] = {"2.0.0"}
+        self.release("2.0.0")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        b.hold("api", WORKERS[2])
+        child = b.start_apply()
+        until(lambda: ("api", WORKERS[2], "restart") in b.began(), "the third restarted")
+        away = self.take_away(b, WORKERS[0])
+        b.release("api", WORKERS[2])
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(child.returncode, 1, out + err)
+        self.assertIn("left behind", err)
+        self.assertIn(f"api on {WORKERS[0]}: runs 2.0.0", err)
+        found = self.versions()
+        self.assertEqual(found, {**{worker: "1.0.0" for worker in WORKERS}, WORKERS[0]: "2.0.0"})
+        self.refuse(b.apply(), 1, "left behind")
+        away()
+        self.refuse(b.apply("--retry-failed"), 1, "was rolled back")
+        self.all_back()
+
+    def take_away(self, b, worker):
+        """Makes a worker unusable; the function that is returned brings it back."""
+        place = b.path / "workers" / worker
+        place.rename(b.top / "away")
+        place.write_text("no folder")
+
+        def back():
+            place.unlink()
+            (b.top / "away").rename(place)
+        return back
+
+
+class Approved(test_approvals.Approved):
+    def test_an_approval_that_lapses_does_not_stop_the_way_back(self):
+        b = self.b
+        self.sign("alice")
+        self.sign("bob")
+        self.succeed(self.apply())
+        b.job("api", "2.0.0", {"app.conf": "2\n"})
+        b.fail("api", test_approvals.WORKERS[0])
+        self.succeed(b.plan("--on-failure", "rollback"))
+        self.sign("alice")
+        self.sign("bob")
+        self.succeed(self.apply(), 1)
+        b.mend("api", test_approvals.WORKERS[0])
+        self.policy(3)
+        result = self.succeed(self.apply("--retry-failed"), 1)
+        self.assertIn("was rolled back", result.err)
+        self.assertIn("the way back goes on in spite of this", result.out)
+
+
+class OverSSH(test_ssh.SSHCase):
+    """Real servers: 8 workers, of which the third is not well with 2.0.0."""
+
+    def lay_back(self):
+        gate = {"health_check": {
+            "checks": [{"type": "ssh", "command": "test ! -e sick || ! grep -q 2.0. jobs/app/app.conf"}],
+            "timeout_seconds": 20, "wait": {"attempts": 1, "interval_seconds": 0}}}
+        fleet = test_ssh.Fleet(self, 8)
+        b = test_ssh.SSHBucket(self, fleet)
+        workers = [fleet.address(index) for index in range(1, 9)]
+        b.workers(*workers)
+
+        def release(version, pause=0.05):
+            b.job("app", version, {"app.conf": version + "\n"}, pause=pause, **gate)
+        release("1.0.0", 0)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        (b.root(workers[2]) / "sick").touch()
+        return b, workers, release
+
+    def test_kills_at_random_moments_of_the_way_back(self):
+        dice = random.Random(SEED)
+        b, workers, release = self.lay_back()
+        kills = rounds = 0
+        while kills < ROUNDS:
+            rounds += 1
+            b.forget()
+            release(f"2.0.{rounds}")
+            self.succeed(b.plan("--on-failure", "rollback"))
+            child = b.start_apply()
+            until(lambda: len(b.began()) > 3 or child.poll() is not None, "the way back")
+            for _ in range(dice.randint(1, 4)):
+                time.sleep(dice.uniform(0, 0.6))
+                child.kill()
+                child.communicate(timeout=bucket.LIMIT)
+                if child.returncode == 1:
+                    break
+                kills += 1
+                child = b.start_apply()
+            out, err = child.communicate(timeout=bucket.LIMIT)
+            self.assertEqual(child.returncode, 1, out + err)
+            self.refuse(b.apply(), 1, "was rolled back")
+            with self.subTest(round=rounds):
+                self.assertEqual(collections.Counter(b.began()), {("app", worker, "restart"): 2 for worker in workers[:3]})
+                self.assertEqual({row["worker"]: row["promoted"]["version"] for row in self.allocations(b)},
+                                 dict.fromkeys(workers, "1.0.0"))
+                for worker in workers:
+                    self.assertEqual((b.job_dir(worker, "app") / "app.conf").read_text(), "1.0.0\n")
+        print(f"{kills} kills in {rounds} ways back")
+
+
 def hook_text(log, version):
     return ("import os\n"
             f"line = ' '.join(['{version}', os.environ.get('EVENT', ''), os.environ['CURRENT_VERSION'],"
@@ -424,7 +621,6 @@ class StopsLast(RollbackCase):
         b = self.deployed()
         b.job("old", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
         self.rollout()
-        import shutil
         shutil.rmtree(b.workspace / "jobs/old")
         self.release("2.0.0")
         b.forget()
@@ -442,7 +638,6 @@ class StopsLast(RollbackCase):
         b = self.deployed()
         b.job("old", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
         self.rollout()
-        import shutil
         shutil.rmtree(b.workspace / "jobs/old")
         self.upgrade("--stops", "last")
         self.assertNotIn("stop", [row.target for row in self.ran])
