@@ -46,6 +46,41 @@ import Testing
         #expect(try await record(after: .began(one, v2)) == AllocationRecord(unfinished: v2))
     }
 
+    @Test func whatWasTakenBackIsRememberedUntilSomethingIsPromoted() async throws {
+        var back = AllocationRecord(promoted: v1)
+        back.takenBack = v2.content
+        #expect(
+            try await record(after: .promoted(one, v2), .promoted(one, v1), .tookBack(one, content: v2.content)) == back
+        )
+        #expect(try await record(after: .promoted(one, v2)) == AllocationRecord(promoted: v2))
+    }
+
+    @Test func theContentBeforeTheLastPromoteIsKept() async throws {
+        _ = try await record(after: .promoted(one, v1))
+        #expect(try catalog.previousContents() == [])
+        _ = try await record(after: .promoted(one, v2))
+        #expect(try catalog.previousContents() == [v1.content])
+        // The same once more is no other one.
+        _ = try await record(after: .promoted(one, v2))
+        #expect(try catalog.previousContents() == [v1.content])
+        _ = try await record(after: .promoted(one, v1))
+        #expect(try catalog.previousContents() == [v2.content])
+    }
+
+    @Test func aRunThatGoesBackStaysOnItsWayAndEndsRolledBack() async throws {
+        let other = Digest.of(Array("other".utf8))
+        try catalog.beginWayBack(of: run.id, by: planDigest)
+        try catalog.beginWayBack(of: run.id, by: other)
+        #expect(try catalog.run(run.id)?.wayBack == planDigest)
+        let revision = try catalog.revision()
+        try catalog.finish(run.id, state: .rolledBack, detail: "it failed", at: at(9))
+        let ended = try #require(try catalog.run(run.id))
+        #expect((ended.state, ended.endedAt) == (.rolledBack, at(9)))
+        #expect(try catalog.revision() == revision + 1)
+        #expect(try catalog.unfinishedRun() == nil)
+        #expect(throws: CatalogError.self) { try catalog.beginWayBack(of: run.id, by: other) }
+    }
+
     @Test func stoppingWhatWasNeverThereIsNothing() async throws {
         #expect(try await record(after: .stopped(one, removed: true)) == nil)
     }

@@ -11,6 +11,8 @@ final class TestWorkspace {
     var configuration = BucketConfiguration(bucketID: "b-1")
     var catalog = CatalogSnapshot.empty
     var trees: [Digest: Tree] = [:]
+    /// Manifests of what was deployed.
+    var files: [Digest: [UInt8]] = [:]
     /// Address -> fingerprints, as known_hosts has them.
     var hostKeys: [String: [String]] = [:]
 
@@ -59,15 +61,16 @@ final class TestWorkspace {
 
     func plan(
         jobs: [String] = [], force: Bool = false, syncOnly: Bool = false, recover: [String] = [],
-        maxUnreachable: HostCount? = nil
+        maxUnreachable: HostCount? = nil, onFailure: FailurePolicy? = nil
     ) throws -> PlanningResult {
         let workspace = try Workspace.read(folder, configuration)
+        var options = Plan.Options(
+            jobs: try jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly,
+            recover: try recover.map { try #require(JobName($0)) }, maxUnreachable: maxUnreachable)
+        options.onFailure = onFailure
         let result = try Planner.plan(
-            workspace, configuration, catalog, trees: tree,
-            hostKeys: { [hostKeys] address, _, _ in hostKeys[address] ?? [] },
-            options: .init(
-                jobs: jobs.map { try #require(JobName($0)) }, force: force, syncOnly: syncOnly,
-                recover: recover.map { try #require(JobName($0)) }, maxUnreachable: maxUnreachable))
+            workspace, configuration, catalog, trees: tree, files: file,
+            hostKeys: { [hostKeys] address, _, _ in hostKeys[address] ?? [] }, options: options)
         // Every plan that a test makes is one that an apply would accept.
         let file = PlanFile(result.plan)
         #expect(try PlanFile.read(file.bytes, file: "plan").plan == result.plan)
@@ -80,13 +83,42 @@ final class TestWorkspace {
         return tree
     }
 
+    private func file(_ digest: Digest) throws -> [UInt8] {
+        guard let bytes = files[digest] else { throw PlanningError.contentMissing(digest) }
+        return bytes
+    }
+
+    /// Keeps what a plan brings, as a bucket's store does.
+    func keep(_ result: PlanningResult) throws {
+        for tree in result.trees { trees[tree.digest] = tree }
+        for item in result.capture {
+            if case .file(let path) = item.source, path.hasSuffix("/manifest.json") {
+                files[item.digest] = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+            }
+        }
+    }
+
+    /// Plans to take a run of a plan back.
+    func planRollback(_ plan: Plan, begun: Set<AllocationID>, jobs: [String] = []) throws -> Plan {
+        let run = PastRun(
+            id: RunID(7), plan: plan, begun: begun,
+            lastRuns: Dictionary(uniqueKeysWithValues: begun.map { ($0, RunID(9)) }))
+        let result = try Planner.planRollback(
+            of: run, jobs: jobs.map { try #require(JobName($0)) }, try Workspace.read(folder, configuration),
+            configuration,
+            catalog, trees: tree, files: file)
+        let file = PlanFile(result.plan)
+        #expect(try PlanFile.read(file.bytes, file: "plan").plan == result.plan)
+        return result.plan
+    }
+
     private struct UnknownTree: Error {}
 
     /// Plans, and brings the catalog to where a successful apply would.
     @discardableResult
     func deploy() throws -> Plan {
         let result = try plan()
-        for tree in result.trees { trees[tree.digest] = tree }
+        try keep(result)
         for stop in result.plan.reconcile {
             switch stop.reason {
             case .disabled: catalog.allocations[stop.allocation]?.state = .stopped
