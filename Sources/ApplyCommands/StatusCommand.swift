@@ -124,7 +124,7 @@ struct RunReport {
         let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = graph.steps.compactMap { step in records[step.id].flatMap { isOpen($0) ? (step, $0) : nil } }
         let states = StepMachine.states(
-            graph, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+            graph, recorded: records.mapValues(\.recorded))
         let undone = Set(zip(graph.units, states).compactMap { $1 == .succeeded ? nil : $0.job })
         rows = zip(graph.units, states).map { unit, state in
             let steps = unit.steps.filter { !graph.isLeftBehind($0) }

@@ -26,8 +26,7 @@ extension Catalog {
                     """
             ).execute(arguments: [job.text])
         case .began, .operating, .drifted, .promoted, .stopped, .stoppedByHand, .started, .incomplete, .rolloutOrder,
-            .assignedPorts,
-            .renamed, .seen:
+            .assignedPorts, .drained, .renamed, .seen:
             break
         }
     }

@@ -67,10 +67,12 @@ extension Catalog {
             let statement = try db.cachedStatement(sql: Self.allocationColumns + " WHERE job = ? AND worker = ?")
             var records: [AllocationID: AllocationRecord] = [:]
             let drifted = try self.drifted(db)
+            let drained = Set(try self.drained(db).map(\.allocation))
             for allocation in allocations {
                 let row = try self.row(of: "allocation", statement, [allocation.job.text, allocation.worker.text])
                 var record = try row.map { try self.entry($0).record } ?? AllocationRecord.none
                 record.drifted = drifted[allocation]
+                record.isDrained = drained.contains(allocation)
                 records[allocation] = record
             }
             return records

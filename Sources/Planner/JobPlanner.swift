@@ -303,6 +303,7 @@ struct JobPlanner {
         if !isJobControl, phases.contains(where: { $0.batches.joined().contains { $0.action.target != nil } }) {
             events.append(.afterAllocationStarted)
         }
+        if isJobControl || events.contains(.afterAllocationStarted) { events += HookEvent.around }
         return job.hooks.hooks(of: events)
     }
 

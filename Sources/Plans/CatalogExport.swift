@@ -122,6 +122,7 @@ extension CatalogExport {
             fields.optional("drifted", &record.drifted, "what was found instead")
             fields.flag("owes_gate", &record.owesGate, "it has passed no gate since its promote")
             fields.flag("failed_gate", &record.failedGate, "the last gate named it")
+            fields.flag("drained", &record.isDrained, "hooks have drained it, and none have put it back")
         }
     }
 

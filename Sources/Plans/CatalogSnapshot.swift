@@ -45,6 +45,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var failedGate: Bool
     /// What is unfinished is a target by itself, and not a rollout.
     public var isInterrupted = false
+    /// Hooks of `before_allocation` have begun for it, and none of `after_allocation_healthy` have ended since.
+    public var isDrained = false
 
     public init(
         promoted: Release? = nil, unfinished: Release? = nil, state: State = .active, owesGate: Bool = false,

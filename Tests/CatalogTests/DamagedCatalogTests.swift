@@ -34,6 +34,7 @@ import Testing
                 ],
                 changes: [
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
+                    .drained(web, true),
                     .incomplete(api.job, true), .assignedPorts(api.job, ["http": 8080]),
                     .rolloutOrder(api.job, [api.worker]),
                     .seen(
@@ -119,7 +120,7 @@ import Testing
             { _ = try catalog.attempts(of: run, step: hook.step) },
             { _ = try catalog.output(of: run, step: StepID("api/start/w1/start")) },
             { _ = try catalog.leftBehind(by: run) }, { _ = try catalog.takenIn(by: run) },
-            { _ = try catalog.machines() },
+            { _ = try catalog.machines() }, { _ = try catalog.drained() },
             { _ = try catalog.hasRenamed(since: 0, but: stepDigest) }, { _ = try catalog.approvals(of: run) },
             { _ = try catalog.hookPort(of: run) }, { _ = try catalog.rolloutOrders(of: run) },
             { _ = try catalog.keyFingerprint() }, { _ = try catalog.semaphoreSlots(of: run) },
@@ -167,7 +168,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(33) { try await use() }
+        for use in try uses(untouched).prefix(34) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }
