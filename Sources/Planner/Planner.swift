@@ -103,6 +103,7 @@ public enum Planner {
                     options: options, unchanged: collected.unchanged, renames: renames, reconcile: reconcile,
                     stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
                     excluded: collected.leftOut)))
+        plan.work.body.drained = drained(waves, workspace.jobs.filter { isSelected($0.name) }, workspace, catalog)
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             collected.trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
         }

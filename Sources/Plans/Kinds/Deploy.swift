@@ -19,6 +19,8 @@ public struct Deploy: Equatable, Sendable {
     public var stoppedByHand: [Plan.Named<[WorkerName]>]
     /// Allocations that would act, and that the options leave out; by job.
     public var excluded: [Plan.Named<[WorkerName]>]
+    /// Allocations that hooks of an earlier run have drained, and that the plan does not put back; by job.
+    public var drained: [Plan.Named<[WorkerName]>] = []
 
     /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
     public init(
@@ -159,6 +161,10 @@ extension Deploy {
         fields.optional(
             "stopped_by_hand", &stoppedByHand, WorkersOfJobs.all, default: [],
             "allocations that a person has stopped, and that stay as they are; only if there are any")
+        fields.optional(
+            "drained", &drained, WorkersOfJobs.all, default: [],
+            "allocations that `before_allocation` hooks of an earlier run have drained, and that this plan does not put back; "
+                + "only if there are any")
         fields.required("waves", &waves, "waves in ascending order")
     }
 }
