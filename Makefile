@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 BUILD_PACKAGES := make pkg-config libsqlite3-dev libyaml-dev libssh2-1-dev python3
 TEST_PACKAGES := $(BUILD_PACKAGES) python3-yaml python3-jsonschema cmark-gfm tmux openssh-client openssh-server curl strace \
-    systemd busybox tcsh fish python3-asyncssh
+    systemd busybox tcsh fish python3-asyncssh haproxy
 
 # SwiftPM drops -warnings-as-errors for dependencies, so this holds for our own code only.
 STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error

@@ -13,3 +13,15 @@ extension [LeftBehind] {
             + ". Plan again for them when their workers can be used."
     }
 }
+
+extension [AllocationID] {
+    /// Allocations that a line names.
+    private static var named: Int { 20 }
+
+    /// Whole sentences about what a run has drained; nil where nothing is.
+    var drainedSummary: String? {
+        if isEmpty { return nil }
+        return "\(count) still drained: " + map(\.description).listed(first: Self.named)
+            + ". Continue the run to have them put back; if it has ended, restart them with a plan of their own."
+    }
+}

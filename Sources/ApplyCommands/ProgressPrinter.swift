@@ -68,7 +68,7 @@ final class ProgressPrinter: Sendable {
     /// The last lines: how it ended, why, and what to do now.
     func conclude(
         _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ stale: [StaleFact],
-        _ leftBehind: [LeftBehind], _ advice: Advice
+        _ leftBehind: [LeftBehind], _ drained: [AllocationID], _ advice: Advice
     ) {
         for fact in stale.prefix(20) {
             terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red))
@@ -78,7 +78,7 @@ final class ProgressPrinter: Sendable {
         }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
         show(problems)
-        show(leftBehind)
+        show(leftBehind, drained)
         let (text, style) = Self.headline(run, result)
         let headline = terminal.styled(terminal.escape(text), style)
         if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
@@ -163,15 +163,17 @@ final class ProgressPrinter: Sendable {
     private static let shownLines = 40
 
     /// The run came as far as `--until` says.
-    func concludeLimit(_ run: Run, _ leftBehind: [LeftBehind]) {
-        show(leftBehind)
+    func concludeLimit(_ run: Run, _ leftBehind: [LeftBehind], _ drained: [AllocationID]) {
+        show(leftBehind, drained)
         terminal.print(
             terminal.styled("Run \(run.id) came as far as --until says.", .green)
                 + " The same command without --until, or with a later wave, continues it.")
     }
 
-    private func show(_ leftBehind: [LeftBehind]) {
-        if let text = leftBehind.summary { terminal.print(terminal.styled(terminal.escape(text), .yellow)) }
+    private func show(_ leftBehind: [LeftBehind], _ drained: [AllocationID]) {
+        for text in [leftBehind.summary, drained.drainedSummary].compactMap({ $0 }) {
+            terminal.print(terminal.styled(terminal.escape(text), .yellow))
+        }
     }
 
     private static func headline(_ run: Run, _ result: StepMachine.Result) -> (String, Terminal.Style) {

@@ -185,18 +185,22 @@ struct RunCommand: AsyncParsableCommand {
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
-                run, result, problems, stale, leftBehind,
+                run, result, problems, stale, leftBehind, try drained(by: run),
                 Advice(
                     run, file.plan, result, problems, isLimited: until != nil, isFromFile: plan != "-"))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .reachedLimit(let run, let leftBehind):
-            progress.concludeLimit(run, leftBehind)
+            progress.concludeLimit(run, leftBehind, try drained(by: run))
         case .held(let run, let hold):
+            if let text = try drained(by: run).drainedSummary { say(text) }
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
             return hold
         }
         return nil
     }
+
+    /// What the run has drained and not put back.
+    private func drained(by run: Run) throws -> [AllocationID] { try options.catalog()?.drained(by: run.id) ?? [] }
 
     /// What a command printed on its workers is what a person has asked for.
     private func showOutput(of ending: ApplyRun.Ending, of plan: Plan) {

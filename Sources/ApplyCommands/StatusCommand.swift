@@ -64,6 +64,8 @@ struct RunReport {
     private let holder: LockHolder?
     /// What the run goes on without.
     private let leftBehind: [LeftBehind]
+    /// What the run has drained and not put back.
+    private let drained: [AllocationID]
 
     private struct JobRow: Encodable {
         var job: String
@@ -109,6 +111,7 @@ struct RunReport {
         }
         let steps = try catalog.steps(of: run.id)
         leftBehind = try catalog.leftBehind(by: run.id)
+        drained = try catalog.drained(by: run.id)
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let graphs: [StepGraph]
         do {
@@ -135,7 +138,7 @@ struct RunReport {
 
     private static func rows(of graph: StepGraph, _ records: [StepID: StepRecord]) -> [JobRow] {
         let states = StepMachine.states(
-            graph, recorded: records.mapValues { .init(state: $0.state, attempt: $0.attempt) })
+            graph, recorded: records.mapValues(\.recorded))
         let undone = Set(zip(graph.units, states).compactMap { $1 == .succeeded ? nil : $0.job })
         let isWayBack = graph.plan.origin?.isPartOfRun == true
         return zip(graph.units, states).map { unit, state in
@@ -216,6 +219,10 @@ struct RunReport {
         for item in leftBehind {
             lines.append("  " + terminal.escape("\(item.subject) is left behind: \(item.reason)"))
         }
+        for allocation in drained {
+            let text = "\(allocation) is drained: no hook of after_allocation_healthy has run for it"
+            lines.append("  " + terminal.escape(text))
+        }
         if let advice { lines.append(terminal.escape(advice)) }
         return lines
     }
@@ -263,6 +270,11 @@ struct RunReport {
             var jobs: [JobRow]
             var steps: [StepRow]
             var left_behind: [LeftBehindRow]
+            var drained: [DrainedRow]
+        }
+        struct DrainedRow: Encodable {
+            var job: String
+            var worker: String
         }
         struct StepRow: Encodable {
             var step: String
@@ -280,7 +292,8 @@ struct RunReport {
                 StepRow(
                     step: $0.record.step.text, attempt: $0.record.attempt, state: $0.record.state.rawValue,
                     code: $0.record.code, detail: $0.record.detail)
-            }, left_behind: leftBehind.map(LeftBehindRow.init))
+            }, left_behind: leftBehind.map(LeftBehindRow.init),
+            drained: drained.map { DrainedRow(job: $0.job.text, worker: $0.worker.text) })
         return String(decoding: try JSONEncoder.document.encode(document), as: UTF8.self)
     }
 }

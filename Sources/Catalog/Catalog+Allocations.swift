@@ -24,6 +24,7 @@ extension Catalog {
             ).execute(arguments: [allocation.job.text, allocation.worker.text, content.hex, run.number])
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
+            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -31,6 +32,7 @@ extension Catalog {
                     unfinished_version = NULL, unfinished_content = NULL
                     """)
         case .stopped(let allocation, removed: false):
+            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -42,6 +44,7 @@ extension Catalog {
                     unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
         case .stoppedByHand(let allocation):
+            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
@@ -54,6 +57,7 @@ extension Catalog {
                     """
             ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
         case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
+        case .drained(let allocation, let isDrained): try setDrained(allocation, isDrained, run: run, db)
         case .incomplete(let job, let value):
             try set("incomplete", of: job, value, db)
         case .rolloutOrder(let job, let order):

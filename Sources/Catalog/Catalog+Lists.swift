@@ -7,7 +7,7 @@ public import Plans
 public struct AllocationEntry: Equatable, Sendable {
     public let allocation: AllocationID
     /// What is known of it.
-    public let record: AllocationRecord
+    public internal(set) var record: AllocationRecord
     /// The run that last changed the record.
     public let run: RunID
     /// When it did.
@@ -59,7 +59,16 @@ public struct DeploymentEntry: Equatable, Sendable {
 
 extension Catalog {
     /// Every allocation that ever was, removed ones too; sorted by job, then worker.
-    public func allocations() throws(CatalogError) -> [AllocationEntry] { try read { db in try self.allocations(db) } }
+    public func allocations() throws(CatalogError) -> [AllocationEntry] {
+        try read { db in
+            let drained = Set(try self.drained(db).map(\.allocation))
+            return try self.allocations(db).map { entry in
+                var entry = entry
+                entry.record.isDrained = drained.contains(entry.allocation)
+                return entry
+            }
+        }
+    }
 
     /// What is recorded of these allocations, for checking a plan's facts again; `AllocationRecord.none` where nothing is.
     public func records(of allocations: [AllocationID]) throws(CatalogError) -> [AllocationID: AllocationRecord] {
@@ -67,10 +76,12 @@ extension Catalog {
             let statement = try db.cachedStatement(sql: Self.allocationColumns + " WHERE job = ? AND worker = ?")
             var records: [AllocationID: AllocationRecord] = [:]
             let drifted = try self.drifted(db)
+            let drained = Set(try self.drained(db).map(\.allocation))
             for allocation in allocations {
                 let row = try self.row(of: "allocation", statement, [allocation.job.text, allocation.worker.text])
                 var record = try row.map { try self.entry($0).record } ?? AllocationRecord.none
                 record.drifted = drifted[allocation]
+                record.isDrained = drained.contains(allocation)
                 records[allocation] = record
             }
             return records

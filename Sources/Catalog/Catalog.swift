@@ -58,6 +58,9 @@ public final class Catalog: Sendable {
             for (allocation, content) in try self.takenBack(db) {
                 snapshot.allocations[allocation, default: .none].takenBack = content
             }
+            for (allocation, _) in try self.drained(db) {
+                snapshot.allocations[allocation, default: .none].isDrained = true
+            }
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }

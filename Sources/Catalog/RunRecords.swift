@@ -65,6 +65,9 @@ public struct StepRecord: Equatable, Sendable {
     /// Why it did not succeed, for programs; nil where the outcome says it all, and for attempts of earlier releases.
     public let code: String?
 
+    /// Whether the row says that the step has to be done again after what had succeeded, and not that an attempt failed.
+    public var isReopened: Bool { state == .failed && !attemptID.hasSuffix("-\(attempt)") }
+
     public init(
         step: StepID, attempt: Int, state: StepState, digest: Digest, attemptID: String, startedAt: Timestamp,
         finishedAt: Timestamp? = nil, exitStatus: Int? = nil, detail: String? = nil, code: String? = nil

@@ -107,7 +107,8 @@ struct CatalogAllocations: ParsableCommand, JSONCommand {
                     ("job", .string(entry.allocation.job.text)), ("worker", .string(entry.allocation.worker.text)),
                     ("standing", .string(entry.record.state.rawValue)), ("promoted", json(entry.record.promoted)),
                     ("unfinished", json(entry.record.unfinished)),
-                    ("not_passed_gate", .optional(entry.record.gateDebt?.rawValue)), ("run", .int(entry.run.number)),
+                    ("not_passed_gate", .optional(entry.record.gateDebt?.rawValue)),
+                    ("drained", .bool(entry.record.isDrained)), ("run", .int(entry.run.number)),
                     ("changed_at", .string(entry.changedAt.utcText)),
                 ]
             })

@@ -128,6 +128,7 @@ struct JobRollout {
         if !isJobControl, phases.contains(where: { $0.batches.joined().contains { $0.action.target != nil } }) {
             events.append(.afterAllocationStarted)
         }
+        if isJobControl || events.contains(.afterAllocationStarted) { events += HookEvent.around }
         return hooks.hooks(of: events)
     }
 

@@ -92,6 +92,10 @@ struct Manifest: Sendable {
         case cli
         case afterAllocationStarted = "after_allocation_started"
         case afterAllocationStopped = "after_allocation_stopped"
+        case beforeBatch = "before_batch"
+        case beforeAllocation = "before_allocation"
+        case afterAllocationHealthy = "after_allocation_healthy"
+        case afterAllocation = "after_allocation"
 
         /// Nil where nothing runs the command.
         var hookEvent: HookEvent? {
@@ -104,6 +108,10 @@ struct Manifest: Sendable {
             case .healthCheck: .healthCheck
             case .afterAllocationStarted: .afterAllocationStarted
             case .afterAllocationStopped: .afterAllocationStopped
+            case .beforeBatch: .beforeBatch
+            case .beforeAllocation: .beforeAllocation
+            case .afterAllocationHealthy: .afterAllocationHealthy
+            case .afterAllocation: .afterAllocation
             }
         }
     }

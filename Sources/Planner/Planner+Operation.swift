@@ -175,7 +175,8 @@ private struct OperationPlanner {
                 return Plan.Entry(worker: actor.worker, action: verb.action, reason: .requested, from: name)
             }
         }
-        let events: [HookEvent] = hasGate ? [.healthCheck, .jobControl] : [.jobControl]
+        var events = [HookEvent.jobControl] + HookEvent.around.filter { verb != .stop || $0 != .afterAllocationHealthy }
+        if hasGate { events.append(.healthCheck) }
         return .operated(
             Plan.Job(
                 job: job.name, version: "", demands: job.demands, active: active, from: from, content: [], changes: [],

@@ -101,6 +101,7 @@ public enum Planner {
             stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
             excluded: collected.leftOut)
         deploy.failedBefore = failedBefore(waves, catalog)
+        deploy.drained = drained(waves, workspace.jobs.filter { isSelected($0.name) }, workspace, catalog)
         var policy = configuration.policy
         policy.onFailure = options.onFailure ?? policy.onFailure
         var earlierTrees: [Tree] = []

@@ -26,6 +26,9 @@ public enum CatalogChange: Equatable, Sendable {
     case gatePassed(JobName, [WorkerName])
     /// The job's gate has asked on `covered` and has not passed; on `failing` it was not well.
     case gateFailed(JobName, covered: [WorkerName], failing: [WorkerName])
+    /// Whether hooks before the allocation have begun, and those for a well one have not ended since: it may be without its
+    /// load.
+    case drained(AllocationID, Bool)
     /// The job has no gate any more that could pass.
     case gateForgotten(JobName)
     case incomplete(JobName, Bool)

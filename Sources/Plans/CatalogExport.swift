@@ -133,6 +133,7 @@ extension CatalogExport {
             fields.flag("owes_gate", &record.owesGate, "it has passed no gate since its promote")
             fields.flag("failed_gate", &record.failedGate, "the last gate named it")
             fields.optional("taken_back", &record.takenBack, "the content that was last rolled back there")
+            fields.flag("drained", &record.isDrained, "hooks have drained it, and none have put it back")
         }
     }
 

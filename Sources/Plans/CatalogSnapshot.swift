@@ -47,6 +47,8 @@ public struct AllocationRecord: Equatable, Sendable {
     public var isInterrupted = false
     /// The content that was last taken back there, until something else is promoted.
     public var takenBack: Digest?
+    /// Hooks of `before_allocation` have begun for it, and none of `after_allocation_healthy` have ended since.
+    public var isDrained = false
 
     public init(
         promoted: Release? = nil, unfinished: Release? = nil, state: State = .active, owesGate: Bool = false,

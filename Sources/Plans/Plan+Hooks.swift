@@ -104,10 +104,15 @@ extension Plan.Job {
         case .jobControl: isJobControl ? phases.reduce(0) { $0 + $1.batches.joined().count } : 0
         case .afterAllocationStarted:
             isJobControl || isOperated ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
+        case .beforeBatch, .beforeAllocation, .afterAllocationHealthy, .afterAllocation:
+            phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
         // Stops belong to no job's rollout: they may be of a job that is gone.
         case .afterAllocationStopped: 0
         }
     }
+
+    /// Whether anything runs around a batch or around its allocations.
+    public var hasHooksAround: Bool { HookEvent.around.contains { !hooks($0).isEmpty } }
 
     /// Commands that may set another order in the place of the plan's, before the first batch is cut.
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
@@ -198,6 +203,10 @@ extension HookEvent {
     fileprivate var meaning: String {
         switch self {
         case .preDeploy: "before anything of the job is touched"
+        case .beforeBatch: "once for each batch in which anything runs, before any of its allocations is touched"
+        case .beforeAllocation: "before anything of an allocation is touched"
+        case .afterAllocationHealthy: "when the gate has found an allocation well; without a gate, after the promote"
+        case .afterAllocation: "last for each allocation of which anything has begun, whatever became of it"
         case .jobControl: "in place of Makefile targets, batch by batch"
         case .afterAllocationStarted: "when the targets of a batch have ended, before promoting"
         case .afterAllocationStopped: "when an allocation was stopped"

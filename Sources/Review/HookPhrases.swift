@@ -33,6 +33,13 @@ extension Plan.Job {
             let when =
                 switch event {
                 case .preDeploy: "before anything of the job is touched, for \(all)"
+                case .beforeBatch: "once for each batch in which anything runs, before it is touched"
+                case .beforeAllocation: "before an allocation is touched, for \(count)"
+                case .afterAllocationHealthy:
+                    hasGate
+                        ? "when its gate has found an allocation well, for \(count)"
+                        : "when an allocation is promoted, for \(count)"
+                case .afterAllocation: "last for an allocation, whatever became of it, for \(count)"
                 case .jobControl: "in place of Makefile targets, batch by batch, for \(count)"
                 case .afterAllocationStarted: "when the targets of a batch have ended, before promoting, for \(count)"
                 case .afterAllocationStopped: "for \(count)"

@@ -45,6 +45,7 @@ public enum JSONReview {
             ("renames", .array(plan.renames.map(rename))),
             ("excluded", leftOut(plan.work.body.excluded)),
             ("stopped_by_hand", leftOut(plan.stoppedByHand)),
+            ("drained", leftOut(plan.work.body.drained)),
             ("on_workers", onWorkers(plan.work)),
             ("stops", .array(plan.reconcile.map(stop))),
             ("stop_hooks", .array(plan.stopHooks.map { stopHooks($0, in: plan) })),

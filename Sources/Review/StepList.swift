@@ -29,9 +29,10 @@ public struct StepList {
             let steps: [StepIndex] =
                 switch content {
                 case .single(let step): [step]
+                case .afterHooks: content.steps
                 // Hooks come when every allocation of the batch has acted, command after command; then all promotes.
                 case .batch(let batch):
-                    batch.chains.flatMap(\.steps)
+                    batch.lead + batch.chains.flatMap(\.steps)
                         + (0..<batch.rounds).flatMap { round in
                             batch.chains.compactMap { round < $0.hooks.count ? $0.hooks[round] : nil }
                         } + batch.chains.compactMap(\.promote)

@@ -83,6 +83,9 @@ struct Admission: Sendable {
         }
     }
 
+    /// Records that a unit has failed, and is about to end.
+    mutating func noteFailure() { hasFailure = true }
+
     /// Records that a unit has ended. Where that was not well, what demands it and has not begun is blocked.
     mutating func end(_ unit: UnitIndex, isSuccess: Bool) {
         note(unit, isRunning: false)

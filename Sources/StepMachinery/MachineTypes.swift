@@ -109,7 +109,8 @@ extension StepMachine {
     /// Whether a chain is under way that goes on to its end while the run parks.
     package var isMidChain: Bool {
         graph.steps.indices.contains { step in
-            if case .inFlight = steps[step] { graph.chain(of: step)?.isWhole == true } else { false }
+            guard case .inFlight = steps[step] else { return false }
+            return graph.mustGoOn(gate: step) || graph.chain(of: step)?.isWhole == true
         }
     }
 

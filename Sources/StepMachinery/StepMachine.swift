@@ -13,6 +13,8 @@ public import Plans
 /// | succeeded, anything else | none | final |
 /// | failed, unreachable | a new process with `retryFailed`; for gates any new process | pending, next attempt |
 /// | succeeded, the gate or bake of a batch | a new attempt of a step in the batch | pending, after the next attempt |
+/// | succeeded, a hook that comes last for an allocation | an attempt of a step that comes before it | pending, after the next attempt |
+/// | succeeded, a hook of `before_allocation` | a new process with `retryFailed`, if the hooks that come last have ended | pending, after the next attempt |
 /// | pending, of an allocation that is left behind | none | pending for good; the stages go on without it |
 /// | unknown | a person's `resolve`, outside the machine | succeeded or failed |
 ///
@@ -22,6 +24,13 @@ public import Plans
 /// allocations whose own steps succeeded, and these are promoted when no hook of the batch has failed and their workers
 /// prove that they did the work; a job with any failure is not complete, and never lets dependents run.
 ///
+/// For hooks around allocations: nothing of a batch begins before its `before_batch` hooks have succeeded, and nothing of
+/// an allocation before its own hooks have. `after_allocation_healthy` runs only for an allocation that was promoted and that
+/// the gate behind it found well, in this process or by its recorded success. `after_allocation` comes last for every
+/// allocation of which anything has begun, also after a failure: a job that has failed goes on to these hooks, past its
+/// other batches, with the gate for those that are still to be found well. Until then it has not ended, but nothing else
+/// begins, as after any failure. While an outcome of the batch is unknown or stale, all of this waits for a person.
+///
 /// ```swift
 /// var machine = StepMachine(StepGraph(plan))
 /// var commands = machine.advance()  // carry these out, then tell the machine: checked, finished, promoted
@@ -29,14 +38,14 @@ public import Plans
 public struct StepMachine: Sendable {
     public private(set) var graph: StepGraph
     private(set) var steps: StepProgress
-    private var units: Table<UnitIndex, UnitProgress>
-    private var admission: Admission
-    private var isParking = false
+    private(set) var units: Table<UnitIndex, UnitProgress>
+    private(set) var admission: Admission
+    private(set) var isParking = false
     /// Batches whose facts are being checked.
-    private var checks = 0
+    private(set) var checks = 0
     /// The highest level that may start, from `--until`.
-    private let lastLevel: Int
-    private let width: Int
+    let lastLevel: Int
+    let width: Int
 
     /// - Parameters:
     ///   - recorded: the latest attempt of every step that was ever begun; unknown ids are ignored.
@@ -96,18 +105,31 @@ public struct StepMachine: Sendable {
     }
 
     /// A commanded step has ended, and its outcome is recorded.
-    public mutating func finished(_ step: StepIndex, _ outcome: Outcome) -> [Command] {
+    ///
+    /// - Parameter failing: of a gate that failed, the workers on which it did not pass.
+    public mutating func finished(
+        _ step: StepIndex, _ outcome: Outcome, failing: [WorkerName] = []
+    ) -> [Command] {
         guard steps.end(step, outcome) else { return [] }
         var commands: [Command] = []
         let place = graph.places[step]
-        if let chain = place.chain, case .batch(let content)? = stage(of: place.unit) {
-            // The other chains of the batch are not concerned, so that a batch of thousands costs no square of it.
+        // The other chains of the batch are not concerned, so that a batch of thousands costs no square of it.
+        switch (stage(of: place.unit), place.chain) {
+        case (.batch(let content)?, let chain?):
             if place.round == 0 {
                 advance(content.chains[chain], unit: place.unit, into: &commands)
             } else if case .ended(let ended) = steps[step] {
                 units[place.unit].closeHook(ended)
             }
             if units[place.unit].batch?.open != 0 { return commands }
+        case (.batch(let content)?, nil):
+            advanceLead(content, unit: place.unit, into: &commands)
+            if units[place.unit].batch?.open != 0 { return commands }
+        case (.afterHooks(let hooks)?, let chain?):
+            advance(hooks.chains[chain], of: hooks, unit: place.unit, into: &commands)
+            if units[place.unit].batch?.open != 0 { return commands }
+        case (.single?, _): units[place.unit].noteGate(failing: failing)
+        case (.afterHooks?, nil), (nil, _): break
         }
         advance(after: place.unit, into: &commands)
         return commands
@@ -140,64 +162,13 @@ public struct StepMachine: Sendable {
     /// From now on no worker is contacted for anything new; what is in flight ends and is recorded.
     public mutating func park() { isParking = true }
 
-    // MARK: Answers
-
-    /// How the run ended, or nil while something is in flight. Ask after the last event's commands are carried out.
-    public var result: Result? {
-        guard steps.inFlight == 0, checks == 0 else { return nil }
-        let results = units.lazy.map(\.ended)
-        if results.contains(.unknown) { return .unknown }
-        if results.contains(.stale) { return .stale }
-        if results.contains(.failed) { return .failed }
-        return results.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
-    }
-
-    /// Whether a job has failed.
-    public var hasFailed: Bool { units.contains { $0.ended == .failed } }
-
-    /// The state of a unit.
-    public func state(of unit: UnitIndex) -> UnitState {
-        switch units[unit].ended {
-        case .succeeded: .succeeded
-        case .failed, .stale: .failed
-        case .unknown: .unknown
-        case .parked, nil: hasBegun(unit) ? .running : admission.isBlocked(unit) ? .blocked : .waiting
-        }
-    }
-
-    /// Steps that ended so, in the plan's order.
-    public func steps(with outcome: Outcome) -> [StepIndex] { steps.steps(with: outcome) }
-
-    /// Allocations of the unit's job that failed, and that the job has gone on without.
-    package func toleratedFailures(of unit: UnitIndex) -> Int { units[unit].failures }
-
     // MARK: Rules
 
-    private func stage(of unit: UnitIndex) -> StepGraph.Stage? {
-        graph.units[unit].stages[units[unit].stage...].first
+    mutating func enterAfterHooks(of unit: UnitIndex, chains: Int) {
+        units[unit].enterBatch(chains: chains, isStale: false)
     }
 
-    /// Whether anything of the unit may be done now.
-    private func mayRun(_ unit: UnitIndex) -> Bool {
-        guard units[unit].ended == nil, !admission.isAhead(unit) else { return false }
-        // What has begun is finished, whatever happened elsewhere.
-        if hasBegun(unit) { return true }
-        return graph.units[unit].level <= lastLevel && !isParking && !units[unit].isHeld
-            && admission.admits(unit, width: width)
-    }
-
-    private func hasBegun(_ unit: UnitIndex) -> Bool {
-        if units[unit].stage > StageIndex(0) || units[unit].batch != nil { return true }
-        guard let first = graph.units[unit].stages.first(where: { !graph.isLeftBehind($0) }) else { return false }
-        return steps.hasBegun(first)
-    }
-
-    /// Whether a stage that has not begun may begin: not while parking, and after a failure elsewhere only if
-    /// `on_failure` lets independent jobs go on.
-    private func mayBeginStage(_ unit: UnitIndex) -> Bool {
-        if isParking || units[unit].isHeld { return false }
-        return graph.plan.policy.onFailure.goesOn || !admission.hasFailure
-    }
+    mutating func closeAfterHooks(of unit: UnitIndex, _ outcome: Outcome) { units[unit].closeChain(outcome) }
 
     private mutating func end(_ unit: UnitIndex, _ result: Result) {
         units[unit].end(result)
@@ -229,12 +200,17 @@ public struct StepMachine: Sendable {
             if units[unit].failures > 0, units[unit].stage >= graph.units[unit].closing {
                 return end(unit, .failed)
             }
+            if units[unit].hasFailed, !comesAfterFailure(stage, of: unit) {
+                units[unit].finishStage()
+                continue
+            }
             let outcome: Outcome?
             switch stage {
             case .single(let step): outcome = advanceSingle(step, unit: unit, into: &commands)
             case .batch(let content):
                 if !steps.hasBegun(stage), !mayBeginStage(unit), !graph.isLeftBehind(stage) { return }
                 outcome = advanceBatch(content, unit: unit, into: &commands)
+            case .afterHooks(let hooks): outcome = advanceAfterHooks(hooks, unit: unit, into: &commands)
             }
             guard let outcome else { return }
             let failed = failuresToTolerate(of: stage, unit)
@@ -242,27 +218,21 @@ public struct StepMachine: Sendable {
             switch outcome {
             case .succeeded: units[unit].finishStage()
             case .failed, .unreachable:
-                guard failed > 0, units[unit].failures + failed <= maxFailures(of: unit) else {
+                if failed > 0, units[unit].failures + failed <= maxFailures(of: unit) {
+                    units[unit].finishStage(failures: failed)
+                } else if mustGoOn(unit) {
+                    units[unit].fail()
+                    admission.noteFailure()
+                } else {
                     return end(unit, .failed)
                 }
-                units[unit].finishStage(failures: failed)
             case .stale: return end(unit, .stale)
             case .unknown: return end(unit, .unknown)
             // A probe that was left is asked for again by the next process.
             case .interrupted: return
             }
         }
-        end(unit, units[unit].failures > 0 ? .failed : .succeeded)
-    }
-
-    /// How many allocations of a batch failed, when that may be more than none. A hook looks at its job or its batch as a
-    /// whole, so that nobody can say what goes on without it.
-    private func failuresToTolerate(of stage: StepGraph.Stage, _ unit: UnitIndex) -> Int {
-        // Nothing healthy is touched before what is broken is well.
-        guard case .batch(let content) = stage, let position = content.position, position.phase != .recover,
-            let batch = units[unit].batch, batch.hooks == .succeeded
-        else { return 0 }
-        return batch.failures
+        end(unit, units[unit].hasFailed || units[unit].failures > 0 ? .failed : .succeeded)
     }
 
     /// A gate belongs to the batch before it and the completion to the job, so both run also after a failure elsewhere;
@@ -276,7 +246,8 @@ public struct StepMachine: Sendable {
         case .pending, .interrupted:
             if case .pause = graph.steps[step].task, graph.isLeftBehind(step) { return .succeeded }
             let isFirst = units[unit].stage == StageIndex(0)
-            if graph.rules(step).isProbe, isParking || (isFirst && !mayBeginStage(unit)) { return nil }
+            let mayProbe = isFirst ? mayBeginStage(unit) : !isParking || graph.mustGoOn(gate: step)
+            if graph.rules(step).isProbe, !mayProbe { return nil }
             begin(step, into: &commands)
             return nil
         }
@@ -313,6 +284,26 @@ public struct StepMachine: Sendable {
         _ content: StepGraph.Batch, unit: UnitIndex, isStale: Bool, into commands: inout [Command]
     ) {
         units[unit].enterBatch(chains: content.chains.count, isStale: isStale)
+        advanceLead(content, unit: unit, into: &commands)
+    }
+
+    /// Begins the next of the hooks that come before the whole batch, or then its chains.
+    private mutating func advanceLead(
+        _ content: StepGraph.Batch, unit: UnitIndex, into commands: inout [Command]
+    ) {
+        for step in content.lead where !graph.isLeftBehind(step) {
+            switch steps[step] {
+            case .ended(.succeeded): continue
+            case .ended(let outcome): return units[unit].refuse(outcome)
+            case .inFlight, .left: return
+            case .interrupted: return begin(step, into: &commands)
+            case .pending:
+                // Then nothing of the batch begins either.
+                if units[unit].batch?.isStale == true { continue }
+                if !isParking, !units[unit].isHeld { begin(step, into: &commands) }
+                return
+            }
+        }
         for chain in content.chains { advance(chain, unit: unit, into: &commands) }
     }
 
@@ -354,7 +345,7 @@ public struct StepMachine: Sendable {
             case .ended(let outcome): units[unit].closeHook(outcome)
             case .inFlight, .left: break
             case .interrupted: begin(hook, into: &commands)
-            case .pending: if !isParking, !units[unit].isHeld { begin(hook, into: &commands) }
+            case .pending: if chain.isWhole || (!isParking && !units[unit].isHeld) { begin(hook, into: &commands) }
             }
         }
     }
@@ -384,12 +375,12 @@ public struct StepMachine: Sendable {
         return true
     }
 
-    private mutating func begin(_ step: StepIndex, into commands: inout [Command]) {
+    mutating func begin(_ step: StepIndex, into commands: inout [Command]) {
         if case .interrupted = steps[step] {
             commands.append(.settle(step, attempt: steps.attempt(step)))
             steps.resume(step)
         } else {
-            if steps.attempt(step) > 0 || graph.isTakenIn(step) { reopen(after: step) }
+            if steps.attempt(step) > 0 || graph.isTakenIn(step) || graph.comesLast(step) { reopen(after: step) }
             commands.append(.perform(step, attempt: steps.begin(step)))
         }
     }

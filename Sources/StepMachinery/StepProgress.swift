@@ -40,6 +40,26 @@ struct StepProgress: Sendable {
             case .unknown: states.append(.ended(.unknown))
             }
         }
+        if retryFailed { prepareAgain(graph) }
+    }
+
+    /// Where the hooks that come last have ended for an allocation, its hooks of `before_allocation` come again before what
+    /// is tried again.
+    private mutating func prepareAgain(_ graph: StepGraph) {
+        for unit in graph.units {
+            for case .afterHooks(let hooks) in unit.stages {
+                for last in hooks.chains where last.after.contains(where: hasSucceeded) {
+                    guard case .batch(let batch) = unit.stages[last.batch] else { continue }
+                    let chain = batch.chains[last.chain]
+                    guard chain.allSteps.contains(where: { !hasBegun($0) && attempts[$0] > 0 }) else { continue }
+                    for hook in chain.steps.prefix(chain.hooksBefore) { reopen(hook) }
+                }
+            }
+        }
+    }
+
+    private func hasSucceeded(_ step: StepIndex) -> Bool {
+        if case .ended(.succeeded) = states[step] { true } else { false }
     }
 
     subscript(step: StepIndex) -> State { states[step] }
@@ -56,7 +76,9 @@ struct StepProgress: Sendable {
     func hasBegun(_ stage: StepGraph.Stage) -> Bool {
         switch stage {
         case .single(let step): hasBegun(step)
-        case .batch(let batch): batch.chains.contains { $0.steps.first.map(hasBegun) ?? false }
+        case .batch(let batch):
+            batch.lead.contains(where: hasBegun) || batch.chains.contains { $0.steps.first.map(hasBegun) ?? false }
+        case .afterHooks(let hooks): hooks.chains.contains { $0.steps.contains(where: hasBegun) }
         }
     }
 

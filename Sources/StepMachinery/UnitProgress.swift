@@ -29,6 +29,10 @@ struct UnitProgress: Sendable {
     private(set) var ended: StepMachine.Result?
     /// Allocations that failed in the batches behind the unit, within what the job allows.
     private(set) var failures = 0
+    /// What has failed is more than the job allows: only what comes after a failure is still done.
+    private(set) var hasFailed = false
+    /// Where the last gate did not pass, if it has said so.
+    private(set) var gateFailing: Set<WorkerName>?
     /// No batch begins in this process any more, since the window has no room for it.
     private(set) var isHeld = false
 
@@ -56,6 +60,12 @@ struct UnitProgress: Sendable {
         batch?.failures += 1
     }
 
+    /// What comes before the whole batch did not succeed: nothing of it begins.
+    mutating func refuse(_ outcome: StepMachine.Outcome) {
+        batch?.open = 0
+        batch?.hooks = outcome
+    }
+
     /// The next round of the batch's hooks begins.
     mutating func beginRound() { batch?.round += 1 }
 
@@ -79,6 +89,17 @@ struct UnitProgress: Sendable {
         stage = stage.advanced(by: 1)
         self.failures += failures
     }
+
+    /// The stage has failed, and with it the job.
+    mutating func fail() {
+        finishStage()
+        hasFailed = true
+    }
+
+    /// A gate has been asked.
+    ///
+    /// - Parameter failing: none if it passed, or if it cannot be said where it did not.
+    mutating func noteGate(failing: [WorkerName]) { gateFailing = failing.isEmpty ? nil : Set(failing) }
 
     mutating func end(_ result: StepMachine.Result) { ended = result }
 

@@ -34,8 +34,8 @@ import Testing
                 ],
                 changes: [
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
-                    .tookBack(web, content: planDigest), .incomplete(api.job, true),
-                    .assignedPorts(api.job, ["http": 8080]),
+                    .drained(web, true), .tookBack(web, content: planDigest),
+                    .incomplete(api.job, true), .assignedPorts(api.job, ["http": 8080]),
                     .rolloutOrder(api.job, [api.worker]),
                     .seen(
                         api.worker,
@@ -123,7 +123,7 @@ import Testing
             { _ = try catalog.attempts(of: run, step: hook.step) },
             { _ = try catalog.output(of: run, step: StepID("api/start/w1/start")) },
             { _ = try catalog.leftBehind(by: run) }, { _ = try catalog.takenIn(by: run) },
-            { _ = try catalog.machines() },
+            { _ = try catalog.machines() }, { _ = try catalog.drained() },
             { _ = try catalog.hasRenamed(since: 0, but: stepDigest) }, { _ = try catalog.approvals(of: run) },
             { _ = try catalog.hookPort(of: run) }, { _ = try catalog.rolloutOrders(of: run) },
             { _ = try catalog.keyFingerprint() }, { _ = try catalog.semaphoreSlots(of: run) },

@@ -105,10 +105,13 @@ extension StepGraph {
             }.compactMap(\.worker))
     }
 
-    /// Workers on which something of the run has begun, whatever became of it.
+    /// Workers on which something of the run has begun, whatever became of it; or for which hooks have prepared something.
     func workers(touchedBy records: [StepRecord]) -> Set<WorkerName> {
         let begun = Set(records.lazy.map(\.step))
-        return Set(steps.lazy.filter { $0.task.rules.contactsWorker && begun.contains($0.id) }.compactMap(\.worker))
+        return Set(
+            steps.indexed.lazy.filter { index, step in
+                (step.task.rules.contactsWorker || comesFirst(index)) && begun.contains(step.id)
+            }.compactMap(\.1.worker))
     }
 
     /// Jobs of which a hook is in flight: what it was told about its batch has to stay as it is until it has ended.

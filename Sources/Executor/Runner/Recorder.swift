@@ -38,17 +38,21 @@ package struct Recorder: Sendable {
     /// has to be passed again.
     func begin(_ step: StepIndex, attempt: Int, digest: Digest) async throws {
         let content = graph.steps[step]
-        let mayHavePassed = attempt > 1 || graph.isTakenIn(step)
+        let mayHavePassed = attempt > 1 || graph.isTakenIn(step) || graph.comesLast(step)
+        // It had succeeded, unless it is tried again for itself.
+        let isRepeated = attempt > 1 && graph.comesFirst(step)
         observe(.stepStarted(content, attempt: attempt))
         try await commit(
             Checkpoint(
                 run: run.id, at: clock.now(),
-                steps: [
+                steps: (isRepeated ? [.reopen(step: content.id, reason: Self.preparesAgain)] : []) + [
                     .begin(
                         step: content.id, attempt: attempt, digest: digest, attemptID: attemptID(step, attempt))
                 ] + (mayHavePassed ? reopened(by: step) : []),
                 changes: content.task.rules.changesAtStart(step, in: graph)))
     }
+
+    private static let preparesAgain = "to be done again, since the hooks that come last have ended"
 
     /// Records how an attempt ended, together with what that changes in the catalog.
     ///
@@ -246,11 +250,14 @@ package struct Recorder: Sendable {
         ]
     }
 
-    /// The gates that have to be passed again because of a new attempt of a step.
+    /// The gates that have to be passed, and the last hooks that have to be done again, because of a new attempt of a step.
     private func reopened(by step: StepIndex) -> [StepWrite] {
         let id = graph.steps[step].id
         return graph.reopened(by: step).map {
-            .reopen(step: graph.steps[$0].id, reason: "to be passed again, since \(id) is tried again")
+            .reopen(
+                step: graph.steps[$0].id,
+                reason: graph.comesLast($0)
+                    ? "to be done again, since it comes after \(id)" : "to be passed again, since \(id) is tried again")
         }
     }
 }

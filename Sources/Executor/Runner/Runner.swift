@@ -121,7 +121,7 @@ package struct Runner: Sendable {
         }
         let unit = end.machine.graph.places[step].unit
         let before = end.machine.toleratedFailures(of: unit)
-        let commands = end.machine.finished(step, outcome)
+        let commands = end.machine.finished(step, outcome, failing: stepRunner.verdicts.take(step))
         noteTolerated(unit, before, end.machine)
         return commands
     }

@@ -2,9 +2,17 @@ internal import Catalog
 internal import Model
 internal import Plans
 internal import StepMachinery
+internal import Synchronization
 
 /// What a rollout waits for between its batches.
 extension StepRunner {
+    /// Passes a gate. It goes on while the run parks if prepared allocations wait for it.
+    func ask(_ task: GateTask, _ index: StepIndex) async throws -> Ending {
+        let job = task.work.job
+        guard graph.mustGoOn(gate: index) else { return try await untilParked { try await gate(job, index) } }
+        return try await leaving.race { try await gate(job, index) } ?? .left
+    }
+
     /// Probes the job's health check until it passes or its tries are used up.
     func gate(_ job: Plan.Job, _ index: StepIndex) async throws -> Ending {
         let step = graph.steps[index]
@@ -80,12 +88,25 @@ extension StepRunner {
         try await parking.race(body) ?? Ending(outcome: .interrupted, isOpen: true, fault: .parked)
     }
 
-    /// Allocations that a job with `max_failures` goes on without: they cannot be asked to be healthy.
+    /// Allocations that a job with `max_failures` goes on without, or in spite of which the others of the batch get back what
+    /// hooks have taken: they cannot be asked to be healthy.
     private func failedWorkers(of job: Plan.Job) throws -> Set<WorkerName> {
-        if job.batching.maxFailures == 0 { return [] }
+        if job.batching.maxFailures == 0, !job.hasHooksAround { return [] }
         let failed = Set(
             try recorder.catalog.steps(of: recorder.run.id).lazy
                 .filter { $0.state == .failed || $0.state == .unreachable }.map(\.step))
-        return Set(graph.steps.lazy.filter { $0.job == job.job && failed.contains($0.id) }.compactMap(\.worker))
+        return Set(
+            graph.steps.indexed.lazy.filter { index, step in
+                step.job == job.job && failed.contains(step.id) && !graph.comesLast(index)
+            }.compactMap(\.1.worker))
     }
+}
+
+/// On which workers gates did not pass, from the end of a gate until the step machine hears of it.
+final class Verdicts: Sendable {
+    private let failing = Mutex<[StepIndex: [WorkerName]]>([:])
+
+    func note(_ gate: StepIndex, _ workers: [WorkerName]) { failing.withLock { $0[gate] = workers } }
+
+    func take(_ step: StepIndex) -> [WorkerName] { failing.withLock { $0.removeValue(forKey: step) } ?? [] }
 }

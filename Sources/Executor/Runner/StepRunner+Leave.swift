@@ -11,8 +11,12 @@ extension StepRunner {
     ///
     /// - Parameter steps: the first step of each allocation of a batch of which nothing has begun, just checked.
     func leaveUnusable(_ steps: [StepIndex]) async throws {
-        let reasons = silences.take(steps)
-        if reasons.isEmpty { return }
+        // What comes before the push of an allocation asks no worker.
+        let asking = Dictionary(
+            steps.map { ($0, graph.checked(before: $0)) }, uniquingKeysWith: { first, _ in first })
+        let silent = silences.take(asking.values.flatMap { $0 })
+        if silent.isEmpty { return }
+        let reasons = asking.compactMapValues { $0.lazy.compactMap { silent[$0] }.first }
         let touched = try touchedWorkers()
         try await leave(
             steps.compactMap { step in

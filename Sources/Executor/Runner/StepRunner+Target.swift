@@ -70,9 +70,7 @@ extension StepRunner {
     /// pushed, as the first one did. What an earlier process has pushed somebody may have changed since: that is looked at,
     /// too.
     private func pushAgain(before index: StepIndex, attempt: Int) async -> Ending? {
-        guard let first = graph.chain(of: index)?.steps.first, case .push(let push) = graph.steps[first].task else {
-            return nil
-        }
+        guard let (first, push) = graph.chain(of: index).flatMap(graph.push(of:)) else { return nil }
         if attempt == 1, compared.isPushed(first) { return nil }
         var ending = await self.push(push, first)
         // The attempt itself has not begun, and is over; unless somebody may put the files back.

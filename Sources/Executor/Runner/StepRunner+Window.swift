@@ -5,7 +5,7 @@ package import Plans
 extension StepGraph.Stage {
     fileprivate var chainCount: Int {
         switch self {
-        case .single: 0
+        case .single, .afterHooks: 0
         case .batch(let batch): batch.chains.count
         }
     }
@@ -24,8 +24,10 @@ extension StepGraph {
         let begun = Set(records.lazy.map(\.step))
         let isDone = isDone(by: records)
         return steps.indices.contains { step in
-            guard let chain = chain(of: step), chain.isWhole, chain.steps.first == step else { return false }
-            return begun.contains(steps[step].id) && !chain.steps.allSatisfy(isDone)
+            guard let chain = chain(of: step), chain.isWhole, let first = chain.steps.first,
+                begun.contains(steps[first].id)
+            else { return false }
+            return first == step ? !chain.steps.allSatisfy(isDone) : comesLast(step) && !isDone(step)
         }
     }
 

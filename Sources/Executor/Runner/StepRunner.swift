@@ -20,6 +20,8 @@ package struct StepRunner: Sendable {
     let compared = ComparedPushes()
     /// Workers that could not be asked when their batch was checked.
     let silences = Silences()
+    /// Where gates have not passed.
+    let verdicts = Verdicts()
     /// Pushes, targets and commands of jobs that have ended in this process.
     let endings = Endings()
 
@@ -134,6 +136,7 @@ package struct StepRunner: Sendable {
             try await hookEnded(index, attempt: attempt)
         }
         if ending.outcome == .succeeded { endings.note(index) }
+        if !ending.failing.isEmpty { verdicts.note(index, ending.failing) }
         if ending.isSkip, let worker = step.worker { recorder.spare(worker) }
         for remark in ending.remarks { recorder.observe(.warning(.attempt(step.id, remark))) }
         recorder.observe(
@@ -146,7 +149,7 @@ package struct StepRunner: Sendable {
         switch graph.steps[index].task {
         case .push(let task): return (try await untilLeft { await push(task, index) }, attempt)
         case .remove(let task): return (try await untilLeft { await remove(task) }, attempt)
-        case .gate(let task): return (try await untilParked { try await gate(task.work.job, index) }, attempt)
+        case .gate(let task): return (try await ask(task, index), attempt)
         case .bake(let task): return (try await untilParked { try await bake(task, index) }, attempt)
         case .order, .promote, .complete: return (.succeeded, attempt)
         case .target(let task):

@@ -35,20 +35,32 @@ package struct Estimator: Sendable {
         let stages = graph.units[unit].stages
         guard stages.indices.contains(stage), case .batch(let batch) = stages[stage] else { return Estimate() }
         let chains = batch.chains
-        var sum = Estimate()
-        for chain in chains {
-            var own = Estimate()
-            for index in chain.allSteps where !isDone(index) { own = own + step(index) }
-            sum.duration = max(sum.duration, own.duration)
-            sum.isRecorded = sum.isRecorded && own.isRecorded
-        }
+        var lead = Estimate()
+        var sum = longest(of: chains.lazy.map(\.allSteps), isDone)
+        for index in batch.lead where !isDone(index) { lead = lead + step(index) }
         let rounds = (chains.count + Runner.maximumInFlight - 1) / Runner.maximumInFlight
         sum.duration *= Int64(rounds)
+        sum = lead + sum
         for next in stages[stage...].dropFirst() {
-            guard case .single(let index) = next else { break }
-            if !isDone(index) { sum = sum + step(index) }
+            switch next {
+            case .batch: return sum
+            case .single(let index): if !isDone(index) { sum = sum + step(index) }
+            case .afterHooks(let hooks): sum = sum + longest(of: hooks.chains.lazy.map(\.steps), isDone)
+            }
         }
         return sum
+    }
+
+    /// Sequences of steps that run side by side.
+    private func longest(of sequences: some Sequence<[StepIndex]>, _ isDone: (StepIndex) -> Bool) -> Estimate {
+        var longest = Estimate()
+        for steps in sequences {
+            var own = Estimate()
+            for index in steps where !isDone(index) { own = own + step(index) }
+            longest.duration = max(longest.duration, own.duration)
+            longest.isRecorded = longest.isRecorded && own.isRecorded
+        }
+        return longest
     }
 
     private func step(_ index: StepIndex) -> Estimate {

@@ -25,6 +25,8 @@ public struct Deploy: Equatable, Sendable {
     public var origin: Origin?
     /// The way back if a job fails; nil unless the policy is `rollback`.
     public var wayBack: WayBack?
+    /// Allocations that hooks of an earlier run have drained, and that the plan does not put back; by job.
+    public var drained: [Plan.Named<[WorkerName]>] = []
 
     /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
     public init(
@@ -194,6 +196,10 @@ extension Deploy {
         fields.optional(
             "stopped_by_hand", &stoppedByHand, WorkersOfJobs.all, default: [],
             "allocations that a person has stopped, and that stay as they are; only if there are any")
+        fields.optional(
+            "drained", &drained, WorkersOfJobs.all, default: [],
+            "allocations that `before_allocation` hooks of an earlier run have drained, and that this plan does not put back; "
+                + "only if there are any")
         fields.optional(
             "failed_before", &failedBefore, WorkersOfJobs.all, default: [],
             "allocations that get files which were rolled back there; only if there are any")

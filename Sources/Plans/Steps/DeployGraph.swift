@@ -15,7 +15,8 @@ extension GraphBuilder {
         var earlier = 0
         for (phase, batches) in zip(job.phases, phases) {
             add(
-                batches, of: phase, work, counted: job.isJobControl ? (earlier, count) : (0, batches.count), to: &unit
+                batches, of: phase, work, counted: job.isJobControl ? (earlier, count) : (0, batches.count), to: &unit,
+                surrounded: { .deployment(Deployment(work, $0)) }
             ) { builder, entry, prefix in builder.chain(of: Deployment(work, entry), prefix) }
             earlier += batches.count
         }

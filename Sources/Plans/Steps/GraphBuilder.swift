@@ -61,7 +61,11 @@ struct GraphBuilder {
     /// Adds a step, unless the unit that is built again has it.
     mutating func add(_ task: StepTask, _ prefix: String, _ subject: Subject) -> StepIndex {
         let id = StepID("\(plan.isPartOfRun ? Self.rollbackPrefix : "")\(prefix)/\(task.rules.verb)")
-        if let known = known[id] { return known }
+        if let known = known[id] {
+            // By another order a batch has another first allocation.
+            steps[known] = Step(id: id, subject: subject, task: task)
+            return known
+        }
         return steps.append(Step(id: id, subject: subject, task: task))
     }
 

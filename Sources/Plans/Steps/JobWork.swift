@@ -171,10 +171,13 @@ public final class StopWork: Sendable {
     public let stop: Plan.Stop
     /// Hooks that run when it was stopped, in order.
     let hooks: [HookWork]
+    /// Hooks around the stop.
+    let hooksAround: [HookEvent: [HookWork]]
 
-    init(_ stop: Plan.Stop, _ hooks: [HookWork]) {
+    init(_ stop: Plan.Stop, _ hooks: [HookWork], around hooksAround: [HookEvent: [HookWork]] = [:]) {
         self.stop = stop
         self.hooks = hooks
+        self.hooksAround = hooksAround
     }
 
     /// What runs there.

@@ -5,13 +5,15 @@ extension GraphBuilder {
     /// Adds the batches with their gates, and the gate for what failed within `max_failures`.
     mutating func add(_ operation: Operation, of work: JobWork, to unit: inout StepGraph.Unit) {
         let job = work.job
+        func operated(_ entry: Plan.Entry) -> OperatedAllocation {
+            OperatedAllocation(
+                work, entry, operation.verb, .request(allowsDrift: operation.options.allowsDrift))
+        }
         for phase in job.phases {
-            add(phase.batches, of: phase, work, counted: (0, phase.batches.count), to: &unit) {
-                builder, entry, prefix in
-                builder.chain(
-                    of: OperatedAllocation(
-                        work, entry, operation.verb, .request(allowsDrift: operation.options.allowsDrift)), prefix)
-            }
+            add(
+                phase.batches, of: phase, work, counted: (0, phase.batches.count), to: &unit,
+                surrounded: { .operation(operated($0)) }
+            ) { builder, entry, prefix in builder.chain(of: operated(entry), prefix) }
         }
         unit.closing = unit.stages.endIndex
         if job.hasEndGate {

@@ -25,8 +25,9 @@ extension StepGraph {
     /// Whether the run goes on without the step's allocation or worker.
     public func isLeftBehind(_ step: StepIndex) -> Bool {
         if case .pause(let pause) = steps[step].task { return pause.workers.allSatisfy(isLeftAlone) }
-        if !leftBehind.isEmpty, leftBehind.contains(steps[step].subject) || leftBehind.contains(leaving(step)) {
-            return true
+        if !leftBehind.isEmpty {
+            if leftBehind.contains(steps[step].subject) || leftBehind.contains(leaving(step)) { return true }
+            if let batch = batch(ledBy: step) { return isLeftBehind(batch) }
         }
         return !notNeeded.isEmpty && isSpared(step)
     }
@@ -54,7 +55,17 @@ extension StepGraph {
     /// Whether the run goes on without the whole batch, so that nothing of it will ever begin.
     public func isLeftBehind(_ stage: Stage) -> Bool {
         guard case .batch(let batch) = stage, !leftBehind.isEmpty else { return false }
-        return batch.chains.allSatisfy { $0.steps.first.map(isLeftBehind) ?? false }
+        return isLeftBehind(batch)
+    }
+
+    private func isLeftBehind(_ batch: Batch) -> Bool {
+        batch.chains.allSatisfy { $0.steps.first.map(isLeftBehind) ?? false }
+    }
+
+    /// The batch before which a hook comes as a whole.
+    private func batch(ledBy step: StepIndex) -> Batch? {
+        guard case .hook(let hook) = steps[step].task, hook.event == .beforeBatch else { return nil }
+        return batch(of: step)
     }
 
     /// Whether the step's allocation or worker was left behind once and is a part of the run again.
@@ -63,24 +74,67 @@ extension StepGraph {
         return takenIn.contains(steps[step].subject) || takenIn.contains(leaving(step))
     }
 
-    /// The batch that a step is part of.
+    /// The batch that a step is part of; of hooks that come last that of their allocation.
     public func batch(of step: StepIndex) -> Batch? {
-        switch units[places[step].unit].stages[places[step].stage] {
-        case .batch(let batch): batch
-        case .single: nil
+        let place = places[step]
+        switch units[place.unit].stages[place.stage] {
+        case .batch(let batch): return batch
+        case .single: return nil
+        case .afterHooks(let hooks):
+            guard let chain = place.chain,
+                case .batch(let batch) = units[place.unit].stages[hooks.chains[chain].batch]
+            else { return nil }
+            return batch
         }
     }
 
     /// The steps of the same allocation in the same batch.
     public func chain(of step: StepIndex) -> Chain? {
-        guard let chain = places[step].chain else { return nil }
-        return batch(of: step)?.chains[chain]
+        guard let chain = places[step].chain, let batch = batch(of: step) else { return nil }
+        return batch.chains[afterHooks(at: places[step])?.chains[chain].chain ?? chain]
+    }
+
+    /// The hooks that come last, if the place is among them.
+    private func afterHooks(at place: Place) -> AfterHooks? {
+        switch units[place.unit].stages[place.stage] {
+        case .afterHooks(let hooks): hooks
+        case .batch, .single: nil
+        }
+    }
+
+    /// Whether a step is one of the hooks that come last for an allocation.
+    public func comesLast(_ step: StepIndex) -> Bool { afterHooks(at: places[step]) != nil }
+
+    /// Whether a step is a hook that comes before anything of its allocation is touched.
+    public func comesFirst(_ step: StepIndex) -> Bool {
+        if case .hook(let hook) = steps[step].task { hook.event == .beforeAllocation } else { false }
+    }
+
+    /// The push of a chain, if it has one: its first step, but for hooks.
+    public func push(of chain: Chain) -> (step: StepIndex, task: Push)? {
+        for step in chain.steps {
+            if case .push(let push) = steps[step].task { return (step, push) }
+        }
+        return nil
     }
 
     /// Whether a step is the rest of a chain that goes on to its end once it has begun, whatever a window says.
     public func mustGoOn(_ step: StepIndex) -> Bool {
         guard let chain = chain(of: step) else { return false }
-        return chain.isWhole && chain.steps.first != step
+        return comesLast(step) || chain.isWhole && chain.steps.first != step
+    }
+
+    /// Whether a gate goes on while the run parks, since prepared allocations wait for it.
+    public func mustGoOn(gate: StepIndex) -> Bool {
+        guard case .gate = steps[gate].task else { return false }
+        for stage in units[places[gate].unit].stages[places[gate].stage...].dropFirst() {
+            switch stage {
+            case .afterHooks(let hooks): return hooks.isWhole && hooks.gate == gate
+            case .single: continue
+            case .batch: return false
+            }
+        }
+        return false
     }
 
     /// The steps of a chain whose facts have to hold before its first one begins: that one, and those with preconditions.
@@ -109,7 +163,7 @@ extension StepGraph {
             switch batch.position?.phase {
             case .recover: later.formUnion(workers(of: batch))
             case .start, .jobControl:
-                for case .push(let push)? in batch.chains.lazy.map({ $0.steps.first.map { steps[$0].task } })
+                for push in batch.chains.lazy.compactMap({ push(of: $0)?.task })
                 where push.deployment.entry.action == .start {
                     later.insert(push.deployment.entry.worker)
                 }
@@ -137,18 +191,22 @@ extension StepGraph {
             case .batch(let batch):
                 guard batch.position != nil else { return found }
                 found += batch.chains.compactMap { $0.steps.first.flatMap { steps[$0].allocation } }
+            case .afterHooks: continue
             }
         }
         return found
     }
 
     /// What has to be passed again because of a new attempt of a step: the gate and the bake that come after its batch and
-    /// before the next one. For an allocation that was taken in, all that follows for the job as a whole, since it may have
-    /// been passed without it.
+    /// before the next one, and the hooks that come last for its allocation. For an allocation that was taken in, all that
+    /// follows for the job as a whole, since it may have been passed without it.
     public func reopened(by step: StepIndex) -> [StepIndex] {
         let place = places[step]
         let later = units[place.unit].stages[place.stage...].dropFirst()
-        guard isTakenIn(step) else { return place.chain == nil ? [] : probes(at: later) }
+        if let hooks = afterHooks(at: place) { return reopened(by: step, in: hooks, place) }
+        guard isTakenIn(step) else {
+            return place.chain == nil ? [] : probes(at: later) + hooks(at: later, after: place)
+        }
         return later.compactMap { stage in
             guard case .single(let next) = stage else { return nil }
             switch steps[next].task {
@@ -158,12 +216,31 @@ extension StepGraph {
         }
     }
 
-    /// The probes with which these stages begin.
+    /// What comes after a hook for a well allocation comes after it also if it had come before.
+    private func reopened(by step: StepIndex, in hooks: AfterHooks, _ place: Place) -> [StepIndex] {
+        guard let chain = place.chain, hooks.chains[chain].healthy.contains(step) else { return [] }
+        return hooks.chains[chain].after
+    }
+
+    /// The hooks that come last for the allocation of a place.
+    private func hooks(at stages: some Sequence<Stage>, after place: Place) -> [StepIndex] {
+        for case .afterHooks(let hooks) in stages {
+            return hooks.chains.first { $0.batch == place.stage && $0.chain == place.chain }?.steps ?? []
+        }
+        return []
+    }
+
+    /// The probes that come before the next batch.
     private func probes(at stages: some Sequence<Stage>) -> [StepIndex] {
         var probes: [StepIndex] = []
         for stage in stages {
-            guard case .single(let next) = stage, rules(next).isProbe else { break }
-            probes.append(next)
+            switch stage {
+            case .single(let next):
+                guard rules(next).isProbe else { return probes }
+                probes.append(next)
+            case .afterHooks: continue
+            case .batch: return probes
+            }
         }
         return probes
     }

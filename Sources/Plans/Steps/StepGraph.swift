@@ -80,18 +80,23 @@ public struct StepGraph: Sendable {
         case batch(Batch)
         /// One step of the job as a whole.
         case single(StepIndex)
+        /// Hooks that come last for allocations of the batches before.
+        case afterHooks(AfterHooks)
 
         /// All steps of the stage; of a batch chain by chain.
         public var steps: [StepIndex] {
             switch self {
             case .single(let step): [step]
-            case .batch(let batch): batch.chains.flatMap(\.allSteps)
+            case .batch(let batch): batch.lead + batch.chains.flatMap(\.allSteps)
+            case .afterHooks(let hooks): hooks.chains.flatMap(\.steps)
             }
         }
     }
 
     /// Allocations that are worked on in parallel, or hooks that run side by side.
     public struct Batch: Sendable {
+        /// Hooks that come once, before everything else of the batch; each needs the one before.
+        public var lead: [StepIndex] = []
         /// One for each allocation, in the batch's order.
         public let chains: Table<ChainIndex, Chain>
         /// Nil for hooks of the job as a whole, such as `pre_deploy`.
@@ -114,7 +119,9 @@ public struct StepGraph: Sendable {
     /// The steps of one allocation in one batch.
     public struct Chain: Sendable {
         /// In order; each needs the one before.
-        public let steps: [StepIndex]
+        public var steps: [StepIndex]
+        /// How many of `steps` come before anything of the allocation is touched: hooks of `before_allocation`.
+        public var hooksBefore = 0
         /// Whether it goes on to its end once it has begun, also while the run parks: half of it would be worse than none.
         public var isWhole = false
         /// They begin when all chains of the batch have ended, for those that succeeded: a round for each command, and no next
@@ -128,11 +135,36 @@ public struct StepGraph: Sendable {
         public var allSteps: [StepIndex] { steps + hooks + (promote.map { [$0] } ?? []) }
     }
 
+    /// Hooks that come last for the allocations of one or more batches: when the gate behind the batches has passed, has failed,
+    /// or is not reached since a batch has failed.
+    public struct AfterHooks: Sendable {
+        /// One for each allocation that has such hooks, in the order of the batches.
+        public let chains: Table<ChainIndex, Chain>
+        /// The gate that says which allocations are well; nil if none is asked.
+        public let gate: StepIndex?
+        /// Whether the gate and these hooks come also while the run parks: allocations wait for them that `before_allocation`
+        /// has prepared.
+        public let isWhole: Bool
+
+        /// The hooks of one allocation.
+        public struct Chain: Sendable {
+            /// The stage of the allocation's batch, and its chain there.
+            public let batch: StageIndex
+            public let chain: ChainIndex
+            /// In order; only for an allocation that is well.
+            public let healthy: [StepIndex]
+            /// In order; for every allocation of which anything has begun.
+            public let after: [StepIndex]
+
+            public var steps: [StepIndex] { healthy + after }
+        }
+    }
+
     /// Where a step is: its unit, its stage there, and its chain if it belongs to a batch.
     public struct Place: Sendable {
         public var unit = UnitIndex(0)
         public var stage = StageIndex(0)
-        /// Nil if the stage is a single step.
+        /// Nil if the stage is a single step, or the step leads its batch.
         public var chain: ChainIndex?
         /// 0 for the chain's steps; n for its hook of the n-th round.
         public var round = 0
@@ -179,7 +211,12 @@ public struct StepGraph: Sendable {
         for (index, stage) in units[unit].stages.indexed {
             switch stage {
             case .single(let step): places[step] = Place(unit: unit, stage: index)
+            case .afterHooks(let hooks):
+                for (chain, content) in hooks.chains.indexed {
+                    for step in content.steps { places[step] = Place(unit: unit, stage: index, chain: chain) }
+                }
             case .batch(let batch):
+                for step in batch.lead { places[step] = Place(unit: unit, stage: index) }
                 for (chain, content) in batch.chains.indexed {
                     for step in content.allSteps { places[step] = Place(unit: unit, stage: index, chain: chain) }
                     for (round, hook) in content.hooks.enumerated() { places[hook].round = round + 1 }

@@ -197,9 +197,9 @@ extension ApplyRun {
 
 extension StepMachine {
     init(_ graph: StepGraph, _ records: [StepRecord], _ options: ApplyRun.Options) {
-        let recorded = records.map { ($0.step, StepMachine.Recorded(state: $0.state, attempt: $0.attempt)) }
         self.init(
-            graph, recorded: Dictionary(recorded, uniquingKeysWith: { _, last in last }),
+            graph,
+            recorded: Dictionary(records.map { ($0.step, $0.recorded) }, uniquingKeysWith: { _, last in last }),
             retryFailed: options.retryFailed, lastWave: options.lastWave)
     }
 }

@@ -75,9 +75,7 @@ struct WindowCheck {
         for unit in graph.units.indices {
             var isNext = true
             for (stage, content) in graph.units[unit].stages.indexed {
-                guard case .batch(let batch) = content, !batch.chains.flatMap(\.allSteps).allSatisfy(isDone) else {
-                    continue
-                }
+                guard case .batch = content, !content.steps.allSatisfy(isDone) else { continue }
                 let estimate = estimator.batch(unit: unit, stage: stage, isDone: isDone)
                 let (fits, isOver) = WindowGuard.fits(calendar, from: now, duration: estimate.duration)
                 if !fits {

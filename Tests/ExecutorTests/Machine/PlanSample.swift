@@ -57,6 +57,8 @@ enum PlanSample {
         for event in HookEvent.allCases {
             switch event {
             case .preDeploy, .postDeploy: hooks[event] = Int(random.below(3))
+            case .beforeBatch, .beforeAllocation, .afterAllocationHealthy, .afterAllocation:
+                hooks[event] = random.below(2) == 0 ? 0 : Int(random.below(3))
             case .afterAllocationStarted: hooks[event] = isJobControl ? 0 : Int(random.below(3))
             case .jobControl: hooks[event] = isJobControl ? 1 + Int(random.below(2)) : 0
             case .healthCheck, .afterAllocationStopped, .cli: break

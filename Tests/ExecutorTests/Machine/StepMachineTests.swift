@@ -408,7 +408,9 @@ struct Simulation {
     /// Steps whose work was done, in the order in which it was.
     private(set) var order: [StepID] = []
     private(set) var attempts: [String: Int] = [:]
-    private(set) var violations: [String] = []
+    var violations: [String] = []
+    /// Where gates last failed.
+    private(set) var gateFailing: [StepID: Set<WorkerName>] = [:]
     private var random: SeededRandom
 
     init(_ graph: StepGraph, seed: UInt64) {
@@ -449,12 +451,17 @@ struct Simulation {
                     let isHeld = holds(steps, &held)
                     pending += machine.checked(steps, isStale: false, isHeld: isHeld)
                 case .perform(let step, let attempt):
+                    if graph.comesFirst(step), let row = recorded[graph.steps[step].id], row.attempt + 2 == attempt {
+                        reopen(step)
+                    }
                     check(step, attempt)
-                    if held.contains(graph.places[step].unit), graph.places[step].chain != nil {
+                    if held.contains(graph.places[step].unit), graph.places[step].chain != nil, !graph.mustGoOn(step) {
                         violations.append("\(graph.steps[step].id) begins, and its job is held")
                     }
                     recorded[graph.steps[step].id] = .init(state: .started, attempt: attempt)
-                    if attempt > 1 || graph.isTakenIn(step) { graph.reopened(by: step).forEach { reopen($0) } }
+                    if attempt > 1 || graph.isTakenIn(step) || graph.comesLast(step) {
+                        graph.reopened(by: step).forEach { reopen($0) }
+                    }
                     if graph.isLeftBehind(step) { violations.append("\(graph.steps[step].id) was left behind") }
                     flying.append(step)
                 case .settle(let step, _):
@@ -466,7 +473,10 @@ struct Simulation {
                     pending += machine.promoted(steps)
                 }
             }
-            if let result = machine.result { return result }
+            if let result = machine.result {
+                checkEnd(machine)
+                return result
+            }
             widest = max(widest, Set(flying.map { graph.places[$0].unit }).count)
             guard !flying.isEmpty else {
                 violations.append("nothing in flight and no result")
@@ -481,7 +491,7 @@ struct Simulation {
             order.append(id)
             attempts[id.text] = recorded[id]?.attempt
             recorded[id]?.state = outcome == .succeeded ? .succeeded : .failed
-            pending = machine.finished(step, outcome)
+            pending = machine.finished(step, outcome, failing: outcome == .failed ? failing(step) : [])
         }
     }
 
@@ -513,7 +523,15 @@ struct Simulation {
     private mutating func reopen(_ probe: StepIndex) {
         let id = graph.steps[probe].id
         guard let row = recorded[id], row.state == .succeeded else { return }
-        recorded[id] = .init(state: .failed, attempt: row.attempt + 1)
+        recorded[id] = .init(state: .pending, attempt: row.attempt + 1)
+    }
+
+    /// Where a gate that fails does not pass.
+    private mutating func failing(_ gate: StepIndex) -> [WorkerName] {
+        let workers = graph.coverage(of: gate)
+        let failing = workers.filter { _ in random.below(2) == 0 }
+        gateFailing[graph.steps[gate].id] = Set(failing.isEmpty ? workers : failing)
+        return failing
     }
 
     private mutating func holds(_ steps: [StepIndex], _ held: inout Set<UnitIndex>) -> Bool {
@@ -534,11 +552,15 @@ struct Simulation {
                 let own: [StepIndex]
                 switch stage {
                 case .single(let single): own = [single]
+                case .afterHooks(let hooks):
+                    if stage.steps.contains(step) { check(step, in: hooks, of: unit) }
+                    own = []
                 case .batch(let batch):
-                    own = batch.chains.flatMap(\.allSteps)
+                    own = stage.steps
                     if own.contains(step) { check(step, in: batch) }
                 }
-                if own.contains(step) {
+                // A gate also speaks for those beside what has failed.
+                if own.contains(step), !unit.isAskedInSpiteOfFailures(step) {
                     let open = earlier.filter { !graph.isLeftBehind($0) }.map { graph.steps[$0] }.filter {
                         recorded[$0.id]?.state != .succeeded
                     }
@@ -572,6 +594,9 @@ struct Simulation {
 extension Simulation {
     /// A hook of a batch follows all of its targets and every hook of the rounds before.
     private mutating func check(_ step: StepIndex, in batch: StepGraph.Batch) {
+        for lead in batch.lead where lead < step && !isDone(lead) {
+            violations.append("\(graph.steps[step].id) begins before \(graph.steps[lead].id) succeeded")
+        }
         let round = graph.places[step].round
         guard round > 0 else { return }
         for chain in batch.chains {
@@ -584,7 +609,7 @@ extension Simulation {
         }
     }
 
-    private func isDone(_ step: StepIndex) -> Bool { recorded[graph.steps[step].id]?.state == .succeeded }
+    func isDone(_ step: StepIndex) -> Bool { recorded[graph.steps[step].id]?.state == .succeeded }
 }
 
 extension StepTask {

@@ -11,6 +11,8 @@ public struct HookTask: TaskRules {
         case job(JobWork, WorkerName)
         /// In place of a target on what is deployed; with the last of its commands it is done.
         case operation(OperatedAllocation, isLast: Bool)
+        /// Around what is done to an allocation, or to the batch of which it is the first.
+        case around(Surrounded)
     }
 
     public let work: HookWork
@@ -23,6 +25,7 @@ public struct HookTask: TaskRules {
         case .stop(let work): work.stop.allocation
         case .job(let work, let worker): AllocationID(job: work.job.job, worker: worker)
         case .operation(let allocation, _): allocation.allocation
+        case .around(let surrounded): surrounded.allocation
         }
     }
 
@@ -39,14 +42,16 @@ public struct HookTask: TaskRules {
         case .stop: nil
         case .job(let work, _): work.job
         case .operation(let allocation, _): allocation.work.job
+        case .around(let surrounded): surrounded.work?.job
         }
     }
 
+    /// What is around an allocation says nothing of its own: the steps between have the state.
     public var from: FromState? {
         switch purpose {
         case .deployment(let deployment): deployment.from
         case .stop(let work): work.stop.from
-        case .job: nil
+        case .job, .around: nil
         case .operation(let allocation, _): allocation.from
         }
     }
@@ -58,12 +63,13 @@ public struct HookTask: TaskRules {
         case .job(let work, let worker):
             work.tree(of: worker).map { Release(version: work.version(of: worker), content: $0) }
         case .operation(let allocation, _): allocation.release
+        case .around(let surrounded): surrounded.release
         }
     }
 
     public var precondition: Precondition? {
         switch purpose {
-        case .deployment, .stop, .job: nil
+        case .deployment, .stop, .job, .around: nil
         case .operation(let allocation, _): allocation.precondition
         }
     }
@@ -72,6 +78,7 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment, .stop, .job: []
         case .operation(let allocation, _): allocation.changesAtStart
+        case .around(let surrounded): event == .beforeAllocation ? surrounded.changesBefore : []
         }
     }
 
@@ -79,7 +86,13 @@ public struct HookTask: TaskRules {
         switch purpose {
         case .deployment, .stop, .job: []
         case .operation(let allocation, let isLast): isLast ? allocation.changesAtSuccess : []
+        case .around(let surrounded): isLastWhenHealthy(surrounded) ? [.drained(surrounded.allocation, false)] : []
         }
+    }
+
+    /// Whether nothing keeps the allocation from its load any more.
+    private func isLastWhenHealthy(_ surrounded: Surrounded) -> Bool {
+        event == .afterAllocationHealthy && surrounded.hooks(event).last?.hook.command == hook.command
     }
 
     /// The hook's variables about versions and its batch, by Maand's names.
@@ -103,6 +116,7 @@ public struct HookTask: TaskRules {
             values["CURRENT_VERSION"] = allocation.from?.version
             values["NEW_VERSION"] = allocation.from?.version
             values["TARGET"] = allocation.verb.target
+        case .around(let surrounded): values.merge(surrounded.input(event)) { _, new in new }
         }
         return values.merging(batchInput(step, in: graph)) { _, new in new }
     }
@@ -133,6 +147,7 @@ public struct HookTask: TaskRules {
         case .deployment(let deployment): deployment.job.deployPhase(of: deployment.entry)
         case .stop, .job: "stop"
         case .operation: "job_control"
+        case .around(let surrounded): surrounded.phase
         }
     }
 

@@ -1,0 +1,34 @@
+"""Real servers behind a real HAProxy, under load: with hooks that drain them an upgrade loses no request, also through a
+kill; without them it does."""
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import bucket
+
+DEMO = pathlib.Path(__file__).resolve().parents[2] / "plans/drain/demo.py"
+HAPROXY = shutil.which("haproxy", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+@unittest.skipUnless(HAPROXY, "haproxy is not installed")
+class Drain(bucket.Case):
+    def failures(self, *flags):
+        """(requests, how many failed) of the upgrade of eight servers."""
+        done = subprocess.run(["/usr/bin/python3", str(DEMO), "--bin", bucket.BIN, *flags], capture_output=True, text=True,
+                              timeout=bucket.LIMIT)
+        counts = re.search(r"(\d+) requests, (\d+) failed", done.stdout)
+        self.assertTrue(counts, done.stdout[-3000:] + done.stderr[-3000:])
+        requests, failed = map(int, counts.groups())
+        self.assertEqual(done.returncode, 1 if failed else 0, done.stderr[-3000:])
+        self.assertGreater(requests, 500)
+        return failed, done.stdout
+
+    # One after the other: both have the same ports.
+    def test_an_upgrade_loses_no_request_because_of_its_hooks(self):
+        failed, out = self.failures()
+        self.assertEqual(failed, 0, out[-3000:])
+        self.assertIn("begun before the interruption", out)
+        failed, _ = self.failures("--without-hooks")
+        self.assertGreater(failed, 0, "the load would not have seen it")
