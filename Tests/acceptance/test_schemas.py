@@ -151,6 +151,48 @@ class Schemas(bucket.Case):
         self.hold_workspace(b.workspace)
         self.hold_plan(b)
 
+    def test_plans_that_go_back(self):
+        b = self.hooked({"command_a": ["pre_deploy", "after_allocation_stopped"]})
+        b.job("gone", version="0.1.0")
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": ["w2"]}}}))
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        shutil.rmtree(b.workspace / "jobs/gone")
+        b.workers("w1", "w2", "w3")
+        (b.workspace / "disabled.json").unlink()
+        b.write("jobs/api/app.conf", "b\n")
+        self.succeed(b.plan("--on-failure", "rollback", "--stops", "last"))
+        plan = b.read_plan()
+        self.assertEqual({stop.get("before") for stop in plan["rollback"]["stops"]}, {"stopped", None})
+        self.hold_plan(b)
+        shown = json.loads(self.succeed(b.run("maand-plan", "show", b.file(), "--format", "json")).out)
+        self.assertEqual({stop["leaves"] for stop in shown["way_back"]["stops"]}, {"stopped", "removed"})
+        self.assertEqual(shown["way_back"]["hooks_stay"], [{"job": "api", "commands": ["command_a"]}])
+        self.assertEqual(shown["way_back"]["stays_stopped"], {"gone": ["w1", "w2"]})
+        self.assertTrue(shown["way_back"]["waves"][0]["jobs"])
+        # It ends well, and is taken back by a plan of its own.
+        self.succeed(b.apply())
+        self.succeed(b.run("maand-plan", "rollback", 3, "--bucket", b.path, "--overwrite", "-o", b.file()))
+        self.hold_plan(b)
+        shown = json.loads(self.succeed(b.run("maand-plan", "show", b.file(), "--format", "json")).out)
+        self.assertEqual(shown["rolls_back"], {
+            "run": 3, "stays_stopped": {"gone": ["w1", "w2"]}, "hooks_stay": [{"job": "api", "commands": ["command_a"]}]})
+        self.assertEqual({stop["leaves"] for stop in shown["stops"]}, {"stopped", "removed"})
+
+    def test_a_plan_that_leads_back_to_what_failed(self):
+        b = self.hooked({})
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.write("jobs/api/Makefile", "restart:\n\t@exit 3\nstart stop:\n\t@true\n")
+        self.succeed(b.plan("--on-failure", "rollback"))
+        self.succeed(b.apply(), 1)
+        self.succeed(b.plan("--on-failure", "rollback"))
+        shown = json.loads(self.succeed(b.run("maand-plan", "show", b.file(), "--format", "json")).out)
+        self.assertEqual(shown["failed_before"], {"api": ["w1"]})
+        self.hold_plan(b)
+
     def hooked(self, commands, **manifest):
         """A bucket with a job whose commands run on these events."""
         b = bucket.Bucket(self)
