@@ -62,7 +62,7 @@ struct RolloutBench {
         case .nothingToDo: "nothing to do"
         case .alreadyDone: "done already"
         case .ended(_, let result, _, _, _): "\(result)"
-        case .wayBackEnded(_, let result, _, _, _): "way back: \(result)"
+        case .wayBackEnded(_, let result, _, _, _, _): "way back: \(result)"
         case .rolledBack: "rolled back"
         case .held: "held"
         case .reachedLimit: "reached its limit"

@@ -13,6 +13,8 @@ struct Advice {
     var unknown: [StepID] = []
     /// The plan runs a target on what is deployed.
     var isOperation = false
+    /// The plan is a deploy that takes no run back.
+    var isDeploy = false
     /// The run goes back, unless what failed is tried again.
     var goesBack = false
     /// What continues the run.
@@ -27,6 +29,9 @@ struct Advice {
         }.first
     }
 
+    /// How a deploy is taken back that was given up.
+    private var wayBack: String { isDeploy ? " What it has begun goes back by `maand-plan rollback \(run)` then." : "" }
+
     /// Whole sentences.
     var text: String {
         let abandon = "give it up: maand-apply abandon \(run) --reason '...'"
@@ -35,19 +40,19 @@ struct Advice {
         case .parked:
             return
                 "\(command.prefix(1).uppercased())\(command.dropFirst()) continues it\(isLimited ? ", without --until" : "")."
-        case .failed where goesBack:
-            return "\(command.prefix(1).uppercased())\(command.dropFirst()) takes the run back. With --retry-failed it tries "
-                + "again what failed. Or \(abandon)"
+        case .failed where goesBack && failed.contains { $0.job != nil }:
+            return "\(command.prefix(1).uppercased())\(command.dropFirst()) takes the run back. With --retry-failed it "
+                + "tries again what failed. Or \(abandon)"
         case .failed where !failed.isEmpty && failed.allSatisfy(\.task.rules.isProbe):
             return
                 "The checkpoint is kept. Remove the cause and run \(command), which asks again. Or \(abandon); then "
-                + "change the workspace and plan again: what has not passed its gate acts first."
+                + "change the workspace and plan again: what has not passed its gate acts first.\(wayBack)"
                 + (leadingJob.map {
                     " Where nothing of \($0) gets well by itself: maand-plan deploy --jobs \($0) --force --recover \($0)"
                 } ?? "")
         case .failed:
             return
-                "The checkpoint is kept. Remove the cause and run \(command) with --retry-failed, or \(abandon)"
+                "The checkpoint is kept. Remove the cause and run \(command) with --retry-failed, or \(abandon).\(wayBack)"
         case .stale where isOperation:
             return
                 "Restore the expected state and run \(command). Or \(abandon); then `maand-plan deploy` replaces what was "
@@ -70,6 +75,7 @@ struct Advice {
         self.run = run.id
         if case .operation = plan?.work { isOperation = true }
         goesBack = plan?.wayBack != nil
+        isDeploy = plan?.kind == .deploy && plan?.origin == nil
         failed = open.filter { $0.record.state == .failed || $0.record.state == .unreachable }.compactMap(\.step)
         unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
         switch run.state {
@@ -91,6 +97,7 @@ struct Advice {
         self.run = run.id
         if case .operation = plan.work { isOperation = true }
         goesBack = plan.wayBack != nil
+        isDeploy = plan.kind == .deploy && plan.origin == nil
         self.result = result
         failed = problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step)
         unknown = problems.filter { $0.state == .unknown }.map(\.step.id)

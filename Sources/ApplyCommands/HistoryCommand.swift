@@ -58,7 +58,7 @@ struct HistoryCommand: AsyncParsableCommand {
                     "    \(decision.at.utcText) \(decision.by): \(decision.what.rawValue)"
                         + (decision.step.map { " \($0)" } ?? "") + ": \(decision.reason)")
             }
-            if let text = leftBehind.summary { lines.append(terminal.escape("    \(text)")) }
+            if let text = leftBehind.summary(of: run) { lines.append(terminal.escape("    \(text)")) }
             return lines
         }
 

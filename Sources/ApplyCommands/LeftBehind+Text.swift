@@ -6,6 +6,13 @@ extension [LeftBehind] {
     /// Allocations that a line names.
     private static var named: Int { 20 }
 
+    /// The same of a run; one that goes back asks them again itself.
+    func summary(of run: Run) -> String? {
+        guard run.wayBack != nil, run.state.isUnfinished, !isEmpty else { return summary }
+        return "\(count) left behind: " + map(\.subject.description).listed(first: Self.named)
+            + ". The same command with --retry-failed asks them again."
+    }
+
     /// A whole sentence; nil where nothing was left behind.
     var summary: String? {
         if isEmpty { return nil }

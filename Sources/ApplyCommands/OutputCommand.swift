@@ -28,10 +28,9 @@ struct OutputCommand: AsyncParsableCommand {
                 if let run { throw RolloutError.noSuchRun(run) }
                 return options.terminal.print("There is no run yet.")
             }
-            let bytes = try ContentStore(in: options.folder).read(found.plan, limit: PlanFile.maximumSize)
-            let plan = try PlanFile.read(bytes, file: "the plan of run \(found.id)").plan
             let groups = try OutputGroups(
-                StepGraph(plan, catalog, of: found.id), catalog, of: found.id, isEverything: format == .json)
+                StepGraph.all(of: found, catalog, ContentStore(in: options.folder)), catalog, of: found.id,
+                isEverything: format == .json)
             switch format {
             case .json:
                 options.terminal.print(

@@ -34,10 +34,10 @@ struct OutputGroups {
 
     /// - Parameter isEverything: also steps that printed nothing.
     /// - Throws: `CatalogError`.
-    init(_ graph: StepGraph, _ catalog: Catalog, of run: RunID, isEverything: Bool) throws {
+    init(_ graphs: [StepGraph], _ catalog: Catalog, of run: RunID, isEverything: Bool) throws {
         let records = Dictionary(try catalog.steps(of: run).map { ($0.step, $0) }) { _, last in last }
         var places: [Key: Int] = [:]
-        for step in graph.steps {
+        for step in graphs.flatMap(\.steps) {
             guard let worker = step.worker, let record = records[step.id], Self.prints(step.task) else { continue }
             let output = try catalog.output(of: run, step: step.id) ?? StepOutput(stdout: [], stderr: [])
             if !isEverything, output.stdout.isEmpty, output.stderr.isEmpty { continue }

@@ -70,6 +70,15 @@ final class ProgressPrinter: Sendable {
         _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ stale: [StaleFact],
         _ leftBehind: [LeftBehind], _ drained: [AllocationID], _ advice: Advice
     ) {
+        show(stale)
+        show(problems)
+        show(leftBehind, drained)
+        let (text, style) = Self.headline(run, result)
+        let headline = terminal.styled(terminal.escape(text), style)
+        if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
+    }
+
+    private func show(_ stale: [StaleFact]) {
         for fact in stale.prefix(20) {
             terminal.printError(terminal.styled(terminal.escape("\(fact)"), .red))
             guard let contents = fact.contents else { continue }
@@ -77,11 +86,6 @@ final class ProgressPrinter: Sendable {
             for line in difference.lines { terminal.printError("  \(line)") }
         }
         if stale.count > 20 { terminal.printError("and \(stale.count - 20) more facts") }
-        show(problems)
-        show(leftBehind, drained)
-        let (text, style) = Self.headline(run, result)
-        let headline = terminal.styled(terminal.escape(text), style)
-        if result == .succeeded { terminal.print(headline) } else { terminal.printError("\(headline) \(advice.text)") }
     }
 
     /// What the run had begun is what it was before.
@@ -100,9 +104,10 @@ final class ProgressPrinter: Sendable {
 
     /// The way back has not come to its end: what runs where, and what to do now.
     func concludeWayBack(
-        _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ leftBehind: [LeftBehind],
-        _ found: [String]
+        _ run: Run, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem], _ stale: [StaleFact],
+        _ leftBehind: [LeftBehind], _ found: [String]
     ) {
+        show(stale)
         show(problems)
         for item in leftBehind.prefix(20) {
             terminal.printError(
@@ -113,7 +118,8 @@ final class ProgressPrinter: Sendable {
         if rest > 0 { terminal.printError("  and \(rest) more, which `maand-plan catalog allocations` lists") }
         terminal.printError(
             terminal.styled("The way back of run \(run.id) \(Self.phrase(result)).", result == .parked ? .yellow : .red)
-                + " " + Self.wayBackAdvice(run.id, result, problems))
+                + " "
+                + Self.wayBackAdvice(run.id, result, unknown: problems.filter { $0.state == .unknown }.map(\.step.id)))
     }
 
     /// Of a way back that has not ended.
@@ -130,7 +136,7 @@ final class ProgressPrinter: Sendable {
     }
 
     /// What to do about a way back that has not ended.
-    static func wayBackAdvice(_ run: RunID, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem]) -> String {
+    static func wayBackAdvice(_ run: RunID, _ result: StepMachine.Result, unknown: [StepID]) -> String {
         let abandon =
             "Or give it up (maand-apply abandon \(run) --reason '...') and plan the rest again: maand-plan rollback \(run)"
         switch result {
@@ -140,7 +146,6 @@ final class ProgressPrinter: Sendable {
                 + abandon
         case .stale: return "Restore the expected state and run the same command. " + abandon
         case .unknown:
-            let unknown = problems.filter { $0.state == .unknown }.map(\.step.id)
             let step = unknown.count == 1 ? unknown[0].text : "STEP"
             return "Look at the worker, then say what happened: maand-apply resolve \(run) \(step) succeeded|failed "
                 + "--reason '...'. " + abandon

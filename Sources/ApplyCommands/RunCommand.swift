@@ -179,9 +179,11 @@ struct RunCommand: AsyncParsableCommand {
         case .alreadyDone(let run): sayDone(run)
         case .rolledBack(let run, let problems, let isNew):
             progress.concludeRolledBack(run, problems, isNew: isNew)
+            if isNew, let text = try drained(by: run).drainedSummary { say(text) }
             throw ExitCode(Exit.failed.rawValue)
-        case .wayBackEnded(let run, let result, let problems, let leftBehind, let found):
-            progress.concludeWayBack(run, result, problems, leftBehind, found)
+        case .wayBackEnded(let run, let result, let problems, let stale, let leftBehind, let found):
+            progress.concludeWayBack(run, result, problems, stale, leftBehind, found)
+            if let text = try drained(by: run).drainedSummary { say(text) }
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
@@ -206,7 +208,7 @@ struct RunCommand: AsyncParsableCommand {
     private func showOutput(of ending: ApplyRun.Ending, of plan: Plan) {
         guard case .runCommand = plan.work, case .ended(let run, _, _, _, _) = ending else { return }
         guard let catalog = try? options.catalog(), let graph = try? StepGraph(plan, catalog, of: run.id),
-            let groups = try? OutputGroups(graph, catalog, of: run.id, isEverything: false)
+            let groups = try? OutputGroups([graph], catalog, of: run.id, isEverything: false)
         else { return }
         groups.lines(options.terminal).forEach(options.terminal.print)
     }

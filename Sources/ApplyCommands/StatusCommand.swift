@@ -115,12 +115,7 @@ struct RunReport {
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let graphs: [StepGraph]
         do {
-            let store = ContentStore(in: bucket)
-            graphs = try [run.plan, run.wayBack].compactMap(\.self).map { digest in
-                let bytes = try store.read(digest, limit: PlanFile.maximumSize)
-                return try StepGraph(
-                    PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
-            }
+            graphs = try StepGraph.all(of: run, catalog, ContentStore(in: bucket))
             planProblem = nil
         } catch let error as StoreError {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
@@ -231,9 +226,10 @@ struct RunReport {
     var advice: String? {
         guard holder == nil, !isInterrupted else { return nil }
         if run.wayBack != nil, run.state.isUnfinished {
-            let isUnknown = open.contains { $0.record.state == .unknown }
-            return ProgressPrinter.wayBackAdvice(
-                run.id, isUnknown ? .unknown : run.state == .parked ? .parked : .failed, [])
+            let unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
+            let result: StepMachine.Result =
+                !unknown.isEmpty ? .unknown : run.state == .parked ? .parked : run.cause == .stale ? .stale : .failed
+            return ProgressPrinter.wayBackAdvice(run.id, result, unknown: unknown)
         }
         return Advice(run, plan, open: open)?.text
     }

@@ -43,6 +43,8 @@ extension Catalog {
                     unfinished_version = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_version END,
                     unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
+        case .stoppedAgain(let allocation, let release, let isByHand):
+            try stopAgain(allocation, release, isByHand: isByHand, run, now, db)
         case .stoppedByHand(let allocation):
             try setDrained(allocation, false, run: run, db)
             try stop(
@@ -139,6 +141,26 @@ extension Catalog {
                 WHERE job = ? AND worker = ?
                 """
         ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
+    }
+
+    /// What is there now stays unfinished: what was promoted before it is on the worker in part, at most.
+    private func stopAgain(
+        _ allocation: AllocationID, _ release: Release, isByHand: Bool, _ run: RunID, _ now: Timestamp, _ db: Database
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, interrupted = 0, standing = ?,
+                    unfinished_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END,
+                    unfinished_version = coalesce(unfinished_version, promoted_version),
+                    unfinished_content = coalesce(unfinished_content, promoted_content),
+                    promoted_version = ?, promoted_content = ?, promoted_rules = ?
+                WHERE job = ? AND worker = ?
+                """
+        ).execute(arguments: [
+            run.number, now.milliseconds, isByHand ? "stopped_by_hand" : "stopped", release.version,
+            release.content.hex,
+            release.treeRules, allocation.job.text, allocation.worker.text,
+        ])
     }
 
     private func set(_ column: String, of job: JobName, _ value: Bool, _ db: Database) throws {

@@ -25,7 +25,8 @@ extension Catalog {
                     WHERE job = ? AND (gate_owed = 1 OR gate_failed = 1)
                     """
             ).execute(arguments: [job.text])
-        case .began, .operating, .drifted, .tookBack, .promoted, .stopped, .stoppedByHand, .started, .incomplete, .rolloutOrder,
+        case .began, .operating, .drifted, .tookBack, .promoted, .stopped, .stoppedByHand, .stoppedAgain, .started,
+            .incomplete, .rolloutOrder,
             .assignedPorts, .drained, .renamed, .seen:
             break
         }

@@ -70,7 +70,8 @@ struct BucketTemplate {
         # jump_host = "user@bastion.example:22"
         # ssh_passphrase_file = "worker.passphrase"
 
-        # After a failure: "stop" starts no batch anywhere, "continue" lets jobs go on that do not demand the failed one.
+        # After a failure: "stop" starts no batch anywhere, "continue" lets jobs go on that do not demand the failed one,
+        # "rollback" takes back what the run has begun.
         on_failure = "stop"
 
         # Jobs of one wave that run side by side, 1 to 64.

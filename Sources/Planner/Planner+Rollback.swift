@@ -47,7 +47,9 @@ extension Planner {
         if !unknown.isEmpty { throw PlanningError.unknownJobs(unknown, known: known.sorted()) }
         let isSelected: (JobName) -> Bool = { jobs.isEmpty || jobs.contains($0) }
         forth.keepJobs(isSelected)
-        let begun = run.begun.filter { isSelected($0.job) }
+        // What was stopped or removed since runs nothing that could be taken back.
+        let begun = run.begun.filter { isSelected($0.job) && catalog.allocations[$0]?.state == .active }
+        forth.keepActive(known: Set(workspace.workers.map(\.name)), begun, catalog)
         try check(begun, of: run, forth, catalog)
         var back = WayBackPlanner(forth, workspace, EarlierContent(tree: trees, file: files)) {
             run.earlierPorts[$0] ?? [:]
@@ -131,6 +133,22 @@ extension AllocationRecord {
 }
 
 extension Deploy {
+    /// Leaves out of gates and hooks what runs no more: it was stopped, or its worker is gone.
+    fileprivate mutating func keepActive(
+        known: Set<WorkerName>, _ begun: Set<AllocationID>, _ catalog: CatalogSnapshot
+    ) {
+        for wave in waves.indices {
+            for index in waves[wave].jobs.indices {
+                let job = waves[wave].jobs[index].job
+                waves[wave].jobs[index].active.removeAll { worker in
+                    let id = AllocationID(job: job, worker: worker)
+                    return !begun.contains(id)
+                        && (!known.contains(worker) || catalog.allocations[id]?.state != .active)
+                }
+            }
+        }
+    }
+
     /// Leaves other jobs out.
     fileprivate mutating func keepJobs(_ isSelected: (JobName) -> Bool) {
         for wave in waves.indices { waves[wave].jobs.removeAll { !isSelected($0.job) } }

@@ -60,7 +60,8 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
             return
                 "a run began and did not end, or found changed files, on \(Self.list(allocations)): what runs there is not "
                 + "known.\n"
-                + "Plan with `deploy` and apply: it brings them to the workspace"
+                + "Plan with `deploy` and apply (with --include-stopped for what a person has stopped): it brings them to the "
+                + "workspace"
         case .notDeployed(let allocations):
             return "nothing is deployed and enabled on \(Self.list(allocations)).\n"
                 + "Plan with `deploy` and apply first, or leave them out with --exclude"

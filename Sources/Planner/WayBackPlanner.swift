@@ -35,6 +35,10 @@ struct WayBackPlanner {
     /// - Throws: `PlanningError.noWayBack`; what `content` throws.
     mutating func plan() throws -> WayBack {
         var back = WayBack(remains: .init(of: deploy))
+        if let job = deploy.waves.lazy.flatMap(\.jobs).map(\.job).first(where: { WayBack.reservedName == $0.text }) {
+            throw PlanningError.noWayBack(
+                job, "a job cannot have this name in a plan with a way back, since the ids of steps would be the same")
+        }
         for wave in deploy.waves.reversed() {
             var jobs: [Plan.Job] = []
             for job in wave.jobs {
@@ -85,7 +89,10 @@ struct WayBackPlanner {
     ) -> Plan.Stop {
         var stop = Plan.Stop(allocation: allocation, reason: .rolledBack, from: made, timeout: job.timeouts.action)
         stop.isMakefileOptional = job.isJobControl
-        if before.content != nil { stop.before = before.stoppedByHand ? .stoppedByHand : .stopped }
+        if let content = before.content {
+            stop.before = before.stoppedByHand ? .stoppedByHand : .stopped
+            stop.release = Release(version: before.version, content: content)
+        }
         return stop
     }
 

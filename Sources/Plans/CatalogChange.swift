@@ -16,6 +16,9 @@ public enum CatalogChange: Equatable, Sendable {
     case stopped(AllocationID, removed: Bool)
     /// It was brought to this content by a run that was taken back there; to be followed by no promote of the same step.
     case tookBack(AllocationID, content: Digest)
+    /// It is stopped as it was before a run that is taken back: the release was promoted there then, and what was brought there
+    /// since is unfinished.
+    case stoppedAgain(AllocationID, Release, byHand: Bool)
     /// A person has stopped it: what was promoted stays what is there, and nothing of it is unfinished any more.
     case stoppedByHand(AllocationID)
     /// What was promoted there was started or restarted, and nothing of it is unfinished any more.

@@ -121,6 +121,8 @@ public enum JSONReview {
             ("workers", names(options.selection.workers)),
             ("labels", .array(options.selection.labels.map(JSON.string))),
             ("exclude", names(options.selection.exclude)), ("include_stopped", .bool(options.includeStopped)),
+            ("on_failure", .optional(options.onFailure?.rawValue)),
+            ("stops", .string(options.stopsLast ? "last" : "first")),
         ])
     }
 

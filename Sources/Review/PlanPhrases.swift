@@ -159,7 +159,7 @@ extension PlanRequest {
             if options.stopsLast { flags.append("--stops last") }
             return flags + options.selection.flags
         case .rollback(let run, let jobs):
-            return ["\(run.number)"] + (jobs.isEmpty ? [] : ["--jobs " + jobs.map { "\($0)" }.list(",")])
+            return ["rollback \(run.number)"] + (jobs.isEmpty ? [] : ["--jobs " + jobs.map { "\($0)" }.list(",")])
         case .jobCommand: return []
         case .operation(let verb, let options):
             var flags: [Phrase] = ["\(options.jobs.map { "\($0)" }.list(","))"]
@@ -243,7 +243,9 @@ extension Plan.Job {
         let old = oldVersions
         if old.isEmpty || old == [version] { return "\(version)" }
         if isOperated { return old.map { "\($0)" as Phrase }.list(first: 4) }
+        let others = versions.map { "\($0.name) on \(WorkerList.phrase($0.value))" as Phrase }
         return "\(old.map { "\($0)" as Phrase }.list(first: 4)) -> \(version)"
+            + (others.isEmpty ? "" : ", and -> " + others.list())
     }
 
     var demandsPhrase: Phrase? { demands.isEmpty ? nil : "demands " + demands.map { "\($0)" }.list() }

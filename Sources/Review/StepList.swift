@@ -14,12 +14,16 @@ public struct StepList {
         let stage: Int
     }
 
-    /// - Parameter plan: as it was read.
-    static func rows(_ plan: Plan) -> [Row] {
+    /// Those of a way back come last.
+    ///
+    /// - Parameters:
+    ///   - plan: as it was read.
+    ///   - stages: how many stages come before.
+    static func rows(_ plan: Plan, after stages: Int = 0) -> [Row] {
         let graph = StepGraph(plan)
         var rows: [Row] = []
         rows.reserveCapacity(graph.steps.count)
-        var stage = 0
+        var stage = stages
         if !plan.renames.isEmpty {
             stage += 1
             rows.append(Row(id: .renames, step: nil, stage: stage))
@@ -41,7 +45,7 @@ public struct StepList {
                 Row(id: graph.steps[index].id, step: graph.steps[index], stage: stage)
             }
         }
-        return rows
+        return rows + (plan.wholeWayBack.map { Self.rows($0, after: stage) } ?? [])
     }
 
     /// `stage  step id` on each line under the plan's id, for a terminal; the summary line comes last.

@@ -5,7 +5,10 @@ internal import Plans
 
 extension Plan {
     /// When the stops come, as a title.
-    var stopsTitle: String { stopsAreLast ? "Stops, after the last wave" : "Stops, before the first wave" }
+    var stopsTitle: String {
+        if origin?.isPartOfRun == true { return "Way back, stops after its last wave" }
+        return stopsAreLast ? "Stops, after the last wave" : "Stops, before the first wave"
+    }
 
     /// What the title of a wave begins with.
     var waveTitle: String { origin?.isPartOfRun == true ? "Way back, wave" : "Wave" }

@@ -14,8 +14,10 @@ extension StepMachine {
         return results.allSatisfy { $0 == .succeeded } ? .succeeded : .parked
     }
 
-    /// Whether a job has failed.
-    public var hasFailed: Bool { units.contains { $0.ended == .failed } }
+    /// Whether a job has failed; stops are no part of a job's rollout.
+    public var hasFailedJob: Bool {
+        units.indexed.contains { index, unit in graph.units[index].job != nil && unit.ended == .failed }
+    }
 
     /// The state of a unit.
     public func state(of unit: UnitIndex) -> UnitState {

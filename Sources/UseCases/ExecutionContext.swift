@@ -85,11 +85,7 @@ public struct ExecutionContext: Sendable {
     }
 
     /// The steps of a run: those of its plan, and of its way back if it goes back.
-    func graphs(of run: Run) throws -> [StepGraph] {
-        try [try plan(of: run), try wayBack(of: run)].compactMap(\.self).map {
-            try StepGraph($0, catalog, of: run.id)
-        }
-    }
+    func graphs(of run: Run) throws -> [StepGraph] { try StepGraph.all(of: run, catalog, store) }
 
     /// The plan that a run executes, as it was kept when it began.
     func plan(of run: Run) throws -> Plan {

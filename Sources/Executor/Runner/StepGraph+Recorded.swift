@@ -16,6 +16,17 @@ extension StepGraph {
         if case .reboot = plan.work { spare(try catalog.steps(of: run)) }
     }
 
+    /// The steps of a run: those of its plan, and of its way back if it goes back.
+    ///
+    /// - Throws: `StoreError` if the store does not have a plan, `InputFailure` if it cannot be read, `CatalogError`.
+    public static func all(of run: Run, _ catalog: Catalog, _ store: ContentStore) throws -> [StepGraph] {
+        try [run.plan, run.wayBack].compactMap(\.self).map { digest in
+            let bytes = try store.read(digest, limit: PlanFile.maximumSize)
+            return try StepGraph(
+                PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
+        }
+    }
+
     /// Allocations of which a run has begun to change the files, whatever became of it.
     public func begunAllocations(_ records: some Sequence<StepRecord>) -> Set<AllocationID> {
         let begun = Set(records.lazy.map(\.step))

@@ -141,6 +141,14 @@ struct RecordReport {
     /// Records an error at the record.
     func error(_ message: String, note: String? = nil) { reader.error(map.node, message, note: note) }
 
+    /// For a record that is the value of a field.
+    func inside(_ field: String) -> RecordReport {
+        guard let node = map.entries.first(where: { $0.name == field })?.value, let inner = reader.mapping(node) else {
+            return self
+        }
+        return RecordReport(map: inner, reader: reader)
+    }
+
     /// Records an error at a field, or at the record if the field is not there.
     func error(_ field: String, _ message: String, note: String? = nil) {
         let node = map.entries.first { $0.name == field }?.value

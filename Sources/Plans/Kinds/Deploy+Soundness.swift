@@ -37,6 +37,9 @@ extension Deploy {
         for stop in reconcile where stop.reason != .rolledBack && stop.before != .removed {
             report.error("reconcile", "\(stop.allocation): `before` belongs to what is rolled back")
         }
+        for stop in reconcile where (stop.end != .removed && stop.reason == .rolledBack) != (stop.release != nil) {
+            report.error("reconcile", "\(stop.allocation): `before` and `release` belong together")
+        }
     }
 
     /// The way back says one thing, too, and is about what the plan changes.
@@ -49,7 +52,7 @@ extension Deploy {
             if origin == nil { report.error("rollback", "the policy is `rollback`, and there is no section of it") }
             return
         }
-        if waves.lazy.flatMap(\.jobs).contains(where: { "\($0.job.text)/" == GraphBuilder.rollbackPrefix }) {
+        if waves.lazy.flatMap(\.jobs).contains(where: { $0.job.text == WayBack.reservedName }) {
             report.error(
                 "rollback", "a job of this name cannot be in a plan with a way back: its steps would have the same ids")
         }
@@ -61,8 +64,9 @@ extension Deploy {
         for allocation in back.acting where !acting.contains(allocation) {
             report.error("rollback", "\(allocation) goes back, and the plan does not change it")
         }
-        back.check(plan.fleet, report, isReversed: true)
-        back.checkKind(report)
+        let inside = report.inside("rollback")
+        back.check(plan.fleet, inside, isReversed: true)
+        back.checkKind(inside)
     }
 
     /// What the waves and the stops act on.

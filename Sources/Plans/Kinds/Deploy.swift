@@ -128,6 +128,8 @@ extension Plan {
         public var isMakefileOptional = false
         /// What it was before the run that is taken back; of no meaning for other reasons.
         public var before = End.removed
+        /// What was promoted there before that run; nil if it was new.
+        public var release: Release?
 
         /// What becomes of an allocation that is stopped.
         public enum End: String, Sendable, CaseIterable {
@@ -268,6 +270,7 @@ extension Plan.Stop: Record, FieldValue {
         fields.optional(
             "before", &before, .word(End.allCases), default: .removed,
             "what it was before the run that is rolled back, if it was not new: its files stay")
+        fields.optional("release", &release, "what was promoted there then")
     }
 }
 

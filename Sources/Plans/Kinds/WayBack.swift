@@ -29,6 +29,9 @@ public struct WayBack: Equatable, Sendable {
         self.remains = remains
     }
 
+    /// No job of a plan with a way back has this name: the ids of the way back's steps begin with it.
+    public static let reservedName = "rollback"
+
     /// Whether it leads nowhere.
     public var isEmpty: Bool { waves.isEmpty && stops.isEmpty }
 

@@ -56,7 +56,7 @@ struct GraphBuilder {
     }
 
     /// What the ids of steps begin with that take back the run of which they are a part.
-    static let rollbackPrefix = "rollback/"
+    static let rollbackPrefix = "\(WayBack.reservedName)/"
 
     /// Adds a step, unless the unit that is built again has it.
     mutating func add(_ task: StepTask, _ prefix: String, _ subject: Subject) -> StepIndex {

@@ -193,10 +193,10 @@ public final class StopWork: Sendable {
 
     /// What the catalog learns when the allocation is stopped; what it learns of a removal comes later.
     var changesAtStop: [CatalogChange] {
-        switch stop.end {
-        case .stopped, .removed: [.stopped(stop.allocation, removed: false)] + takenBack
-        case .stoppedByHand: [.stoppedByHand(stop.allocation)] + takenBack
+        guard stop.reason == .rolledBack, let release = stop.release else {
+            return [.stopped(stop.allocation, removed: false)] + takenBack
         }
+        return [.stoppedAgain(stop.allocation, release, byHand: stop.end == .stoppedByHand)] + takenBack
     }
 
     /// What the catalog learns when its files are removed.

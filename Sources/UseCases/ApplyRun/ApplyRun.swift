@@ -139,7 +139,8 @@ extension ApplyRun {
         /// `stale`: the facts that kept a batch from beginning. `leftBehind`: what the run has gone on without.
         case ended(Run, StepMachine.Result, problems: [Problem], stale: [StaleFact], leftBehind: [LeftBehind])
         /// The way back has not come to its end. `found`: what runs where now, as sentences.
-        case wayBackEnded(Run, StepMachine.Result, problems: [Problem], leftBehind: [LeftBehind], found: [String])
+        case wayBackEnded(
+            Run, StepMachine.Result, problems: [Problem], stale: [StaleFact], leftBehind: [LeftBehind], found: [String])
         /// What the run had begun is what it was before. `problems`: what had failed. `isNew`: this process has brought it
         /// there.
         case rolledBack(Run, problems: [Problem], isNew: Bool)

@@ -9,7 +9,7 @@ internal import Windows
 extension RunExecution {
     /// Whether a job has failed, so that nothing new begins, and nothing has to be found out by a person first.
     func goesBack(after end: Runner.End) -> Bool {
-        guard plan.wayBack != nil, end.parkRequest == nil, end.machine.hasFailed else { return false }
+        guard plan.wayBack != nil, end.parkRequest == nil, end.machine.hasFailedJob else { return false }
         switch end.machine.result {
         case .failed, .stale: return true
         case .succeeded, .parked, .unknown, nil: return false
@@ -39,10 +39,10 @@ extension RunExecution {
         return .goesBack(
             RunExecution(
                 run: run, plan: back, monitor: .unrestricted(context), options: options, transport: transport,
-                context: context))
+                context: context, isContinued: true))
     }
 
-    func concludeWayBack(_ end: Runner.End) throws -> ApplyRun.Ending {
+    func concludeWayBack(_ end: Runner.End, _ recorder: Recorder) throws -> ApplyRun.Ending {
         let catalog = context.catalog
         let allocations = Set(plan.deployed)
         let leftBehind = try catalog.leftBehind(by: run.id).filter { item in
@@ -55,6 +55,10 @@ extension RunExecution {
         var cause: RunReason?
         var detail = end.parkRequest?.reason
         if result == .parked { cause = end.parkRequest?.cause }
+        if result == .stale {
+            cause = .stale
+            detail = Self.staleDetail(end.staleFacts)
+        }
         if result == .succeeded {
             result = .failed
             cause = .wayBackIncomplete
@@ -63,11 +67,11 @@ extension RunExecution {
         FaultPoint.reach("before the run ends")
         try catalog.finish(
             run.id, state: result.runState, detail: detail ?? "its way back has not come to its end", cause: cause,
-            at: context.clock.now())
+            drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: context.clock.now())
         FaultPoint.reach("after the run ended")
         return .wayBackEnded(
-            try catalog.run(run.id) ?? run, result, problems: try problems(end.machine), leftBehind: leftBehind,
-            found: try plan.found(try catalog.records(of: plan.deployed)))
+            try catalog.run(run.id) ?? run, result, problems: try problems(end.machine), stale: end.staleFacts,
+            leftBehind: leftBehind, found: try plan.found(try catalog.records(of: plan.deployed)))
     }
 
     private func endRolledBack(_ detail: String?, _ problems: [ApplyRun.Problem]) throws -> ApplyRun.Ending {
@@ -145,12 +149,15 @@ extension Plan {
 extension AllocationRecord {
     fileprivate func state(wanted version: String) -> String {
         let promoted = promoted?.version ?? "nothing"
-        if let unfinished {
-            return unfinished.version == version
-                ? "its way back to \(version) began and did not end; before that it ran \(promoted)"
-                : "\(unfinished.version) was begun there and not promoted; its way back to \(version) has not begun"
+        if let unfinished, unfinished.version == version {
+            return "its way back to \(version) began and did not end"
         }
-        if promoted == version { return failedGate ? "back at \(version), and not healthy" : "back at \(version)" }
+        if let unfinished {
+            return "\(unfinished.version) was begun there and not promoted; its way back to \(version) has not begun"
+        }
+        if promoted == version {
+            return gateDebt == nil ? "back at \(version)" : "back at \(version), and has not passed a gate since"
+        }
         return "runs \(promoted); its way back to \(version) has not begun"
     }
 }

@@ -13,6 +13,8 @@ struct RunExecution: Sendable {
     let options: ApplyRun.Options
     let transport: any Transport
     let context: ExecutionContext
+    /// The same process has executed a part of the run before.
+    var isContinued = false
 
     /// How this part of a run ended.
     enum End {
@@ -49,7 +51,7 @@ struct RunExecution: Sendable {
             throw error
         }
         await hooks?.services.close()
-        if plan.origin?.isPartOfRun == true { return .ended(try concludeWayBack(end)) }
+        if plan.origin?.isPartOfRun == true { return .ended(try concludeWayBack(end, recorder)) }
         if goesBack(after: end) { return try goBack(after: end) }
         return .ended(try conclude(end, recorder))
     }
@@ -57,9 +59,14 @@ struct RunExecution: Sendable {
     /// Records what a person decided by giving the options.
     private func recordOptions(_ records: [StepRecord]) async throws {
         let catalog = context.catalog
+        if isContinued { return }
         if options.takeOver { try catalog.record(context.decision(run.id, .takeOver, "--take-over")) }
         guard options.retryFailed else { return }
-        let failed = records.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step.text)
+        // Of a run that goes back, only the way back is tried again.
+        let own = try StepGraph(plan, catalog, of: run.id).indices
+        let failed = records.filter {
+            ($0.state == .failed || $0.state == .unreachable) && own[$0.step] != nil
+        }.map(\.step.text)
         let left = try catalog.leftBehind(by: run.id).map { "\($0.subject)" }
         if failed.isEmpty, left.isEmpty { return }
         var checkpoint = Checkpoint(
@@ -133,7 +140,7 @@ extension RunExecution {
         }
     }
 
-    private static func staleDetail(_ facts: [StaleFact]) -> String {
+    static func staleDetail(_ facts: [StaleFact]) -> String {
         facts.isEmpty
             ? "the plan is stale."
             : "the plan is stale: " + facts.prefix(20).map(\.description).joined(separator: "; ")

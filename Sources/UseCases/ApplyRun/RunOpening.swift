@@ -71,7 +71,8 @@ struct RunOpening: Sendable {
             permit = try await Permit.find(file, options, context)
             permit.watch = nil
         } catch RolloutError.notApproved(let problem, _) where !options.takeOver && !options.acceptsNewHosts {
-            context.observe(.warning(.goesBackAnyway(problem)))
+            let reason = problem.split(separator: "\n").first.map(String.init) ?? problem
+            context.observe(.warning(.goesBackAnyway(reason)))
         }
         context.reportWindow(of: file.plan, run)
         try ContentCheck(context).check(back)

@@ -141,7 +141,7 @@ final class Bench: Sendable {
         case .nothingToDo: return nil
         case .alreadyDone: return .succeeded
         case .held, .reachedLimit: return .parked
-        case .ended(_, let result, _, _, _), .wayBackEnded(_, let result, _, _, _): return result
+        case .ended(_, let result, _, _, _), .wayBackEnded(_, let result, _, _, _, _): return result
         case .rolledBack: return .failed
         }
     }
