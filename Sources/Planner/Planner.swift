@@ -232,15 +232,19 @@ public enum Planner {
         }
     }
 
-    /// What runs when allocations were stopped, for each job of the workspace with such hooks, in the order of the stops.
+    /// What runs around stops and when allocations were stopped, for each job of the workspace with such hooks, in the order of the stops.
     private static func stopHooks(_ stops: [Plan.Stop], _ workspace: Workspace) -> [Plan.StopHooks] {
         let jobs = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0) })
         var seen = Set<JobName>()
         return stops.lazy.map(\.allocation.job).filter { seen.insert($0).inserted }.compactMap { name in
-            guard let job = jobs[name], !job.hooks[.afterAllocationStopped].isEmpty else { return nil }
-            return Plan.StopHooks(
+            guard let job = jobs[name] else { return nil }
+            let hooks = Plan.StopHooks(
                 job: name, timeout: job.manifest.timeouts.hook, modules: job.hooks.modules.digest,
-                commands: job.hooks[.afterAllocationStopped])
+                commands: job.hooks[.afterAllocationStopped],
+                around: Dictionary(uniqueKeysWithValues: Plan.StopHooks.events.map { ($0, job.hooks[$0]) }).filter {
+                    !$0.value.isEmpty
+                })
+            return hooks.all.isEmpty ? nil : hooks
         }
     }
 

@@ -11,6 +11,7 @@ import random
 import threading
 
 import bucket
+import hookbucket
 
 SHARDS = 4
 CRASH = os.environ.get("MAAND_CRASH")
@@ -43,6 +44,8 @@ class Crash(bucket.Case):
     sample = 32
     pairs = 2
     what = "a rollout of 2 waves, 3 jobs, 6 workers"
+    # The exit code of a run that is left alone.
+    ends = 0
 
     def template(self):
         """(a bucket with a plan that nothing has run of, the same after an uninterrupted run, the places), made once."""
@@ -51,7 +54,7 @@ class Crash(bucket.Case):
                 first = self.prepared()
                 undisturbed = first.copy(Owner)
                 log = undisturbed.top / "places"
-                self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))))
+                self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))), self.ends)
                 if not log.exists():
                     self.skipTest("only a build with test hooks can be told where to die")
                 places = log.read_text().splitlines()
@@ -88,11 +91,11 @@ class Crash(bucket.Case):
             ended = b.apply(env=b.environment(MAAND_FAULT_AT=str(place), MAAND_FAULT_LOG=str(log)))
             if ended.code != -9:
                 # Less was left to do than there are places.
-                self.succeed(ended)
+                self.succeed(ended, self.ends)
                 break
             names.append(log.read_text().splitlines()[-1])
         with self.subTest(died_at=names):
-            self.succeed(b.apply())
+            self.succeed(b.apply(), self.ends)
             self.assert_same_rollout(b, undisturbed)
         b.remove()
 
@@ -161,6 +164,59 @@ class RecoverCrash(Crash):
         self.assertEqual([(row["worker"], row["reason"], row["gate"]) for batch in phases[0]["batches"] for row in batch], [
             (WORKERS[1], "content_changed", "failed"), (WORKERS[0], "unfinished", "owed"),
             (WORKERS[2], "content_changed", "owed")])
+        return b
+
+
+class AroundCrash(Crash):
+    """Death in an upgrade with hooks around its allocations: each runs once, and in its order."""
+
+    sample = 12
+    pairs = 1
+    what = "an upgrade with hooks around 4 allocations"
+
+    def prepared(self):
+        hooks = {
+            "command_open": hookbucket.Hook("before_batch", language="sh"),
+            "command_drain": hookbucket.Hook("before_allocation", language="sh"),
+            "command_fill": hookbucket.Hook("after_allocation_healthy", language="sh"),
+            "command_close": hookbucket.Hook("after_allocation", language="sh"),
+        }
+        gate = {"health_check": {
+            "checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 20,
+            "wait": {"attempts": 1, "interval_seconds": 0}}}
+        b = hookbucket.HookBucket(Owner)
+        b.workers(*WORKERS[:4])
+        for version in ("1.0.0", "2.0.0"):
+            b.hook_job("base", version, hooks, make=bucket.makefile(pause=0), max_concurrent_upgrades=2, **gate)
+            self.succeed(b.plan())
+            if version == "1.0.0":
+                self.succeed(b.apply())
+        bucket.Bucket.forget(b)
+        b.forget()
+        return b
+
+    def hooks(self, b):
+        """The hooks of each allocation, in their order."""
+        found = {}
+        for line in b.trace("hook ended"):
+            found.setdefault(line.worker, []).append(line.command)
+        return found
+
+    def assert_same_rollout(self, b, undisturbed):
+        self.assertEqual(self.hooks(b), self.hooks(undisturbed))
+        if self.ends == 0:
+            super().assert_same_rollout(b, undisturbed)
+
+
+class AroundFailureCrash(AroundCrash):
+    """The same where a target fails: also then the last hooks run, and nothing of the next batch."""
+
+    what = "an upgrade with hooks around allocations, of which one fails"
+    ends = 1
+
+    def prepared(self):
+        b = super().prepared()
+        b.fail("base", WORKERS[1])
         return b
 
 
