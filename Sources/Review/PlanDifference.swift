@@ -196,7 +196,10 @@ public struct PlanDifference {
             var fields = FieldComparison()
             fields.compare("_modules", hooks.modules, others.modules) { "\(own: $0.short)" }
             fields.compare("timeout", hooks.timeout, others.timeout) { "\($0) s" }
-            return items + fields.items.map { Item(sign: $0.sign, phrase: title(.afterAllocationStopped) + ": " + $0.phrase) }
+            return items
+                + fields.items.map {
+                    Item(sign: $0.sign, phrase: title(.afterAllocationStopped) + ": " + $0.phrase)
+                }
         }
     }
 

@@ -153,7 +153,8 @@ extension Deploy {
     mutating func visitActions(_ fields: inout some Fields) {
         fields.optional("renames", &renames, default: [], "workers with a new name; only if there are any")
         fields.required("reconcile", &reconcile, "stops before the first wave")
-        fields.optional("stop_hooks", &stopHooks, default: [], "hooks that run around and after stops; only if there are any")
+        fields.optional(
+            "stop_hooks", &stopHooks, default: [], "hooks that run around and after stops; only if there are any")
         fields.optional(
             "excluded", &excluded, WorkersOfJobs.all, default: [],
             "allocations that stay as they are, although they differ from the workspace: the options leave out their workers; "
