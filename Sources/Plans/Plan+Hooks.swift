@@ -183,6 +183,7 @@ extension Plan.Hooks: Record, FieldValue {
 
 extension Plan.StopHooks: Record, FieldValue {
     static let title = "stop_hooks"
+    static var fewestFields: Int? { 4 }
     static let meaning = "Hooks that run around stops of a job, and when its allocations were stopped."
     static let style = Emitter.Style.block
     static var blank: Plan.StopHooks { Plan.StopHooks(job: .blank, timeout: 1, modules: .blank, commands: []) }
@@ -191,8 +192,8 @@ extension Plan.StopHooks: Record, FieldValue {
         fields.required("job", &job, "a job with stops in `reconcile`")
         fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
         fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
-        fields.required(
-            "commands", &commands, ListType(element: RecordType(), style: .block),
+        fields.optional(
+            "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1), default: [],
             "hooks that run when an allocation was stopped, in this order")
         for event in Self.events {
             fields.optional(event.rawValue, &around[event, default: []], default: [], event.meaning)
