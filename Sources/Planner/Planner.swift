@@ -260,7 +260,7 @@ public enum Planner {
         }
     }
 
-    /// What runs when allocations were stopped, for each job of the workspace with such hooks, in the order of the stops.
+    /// What runs around stops and when allocations were stopped, for each job of the workspace with such hooks, in the order of the stops.
     private static func stopHooks(_ stops: [Plan.Stop], _ workspace: Workspace) -> [Plan.StopHooks] {
         let jobs = Dictionary(uniqueKeysWithValues: workspace.jobs.map { ($0.name, $0) })
         var seen = Set<JobName>()

@@ -231,11 +231,14 @@ extension Decision {
 }
 
 extension Workspace.Job {
-    /// What runs when allocations of the job were stopped; nil if it has no such hooks.
+    /// What runs around stops of allocations of the job, and when they were stopped; nil if it has no such hooks.
     var stopHooks: Plan.StopHooks? {
-        guard !hooks[.afterAllocationStopped].isEmpty else { return nil }
-        return Plan.StopHooks(
+        let own = Plan.StopHooks(
             job: name, timeout: manifest.timeouts.hook, modules: hooks.modules.digest,
-            commands: hooks[.afterAllocationStopped])
+            commands: hooks[.afterAllocationStopped],
+            around: Dictionary(uniqueKeysWithValues: Plan.StopHooks.events.map { ($0, hooks[$0]) }).filter {
+                !$0.value.isEmpty
+            })
+        return own.all.isEmpty ? nil : own
     }
 }

@@ -40,22 +40,38 @@ extension Plan {
         public subscript(_ event: HookEvent) -> [Hook] { commands[event] ?? [] }
     }
 
-    /// What runs when allocations of a job were stopped, for a job of the workspace that has such hooks.
+    /// What runs around stops of a job's allocations and when they were stopped, for a job of the workspace that has such hooks.
     public struct StopHooks: Equatable, Sendable {
         public var job: JobName
         /// Seconds that each may take.
         public var timeout: Int
         /// Tree of the whole `_modules` folder.
         public var modules: Digest
-        /// At least one.
+        /// When an allocation was stopped.
         public var commands: [Hook]
+        /// Around the stops; of the events of `events` only. With `commands` at least one.
+        public var around: [HookEvent: [Hook]]
 
-        public init(job: JobName, timeout: Int, modules: Digest, commands: [Hook]) {
+        public init(
+            job: JobName, timeout: Int, modules: Digest, commands: [Hook], around: [HookEvent: [Hook]] = [:]
+        ) {
             self.job = job
             self.timeout = timeout
             self.modules = modules
             self.commands = commands
+            self.around = around
         }
+
+        /// What can run around a stop: what is stopped is never found well.
+        public static let events = HookEvent.around.filter { $0 != .afterAllocationHealthy }
+
+        /// Those of one event.
+        public subscript(_ event: HookEvent) -> [Hook] {
+            event == .afterAllocationStopped ? commands : around[event] ?? []
+        }
+
+        /// All of them, in the order in which they run.
+        public var all: [Hook] { HookEvent.allCases.flatMap { self[$0] } }
     }
 
     /// Whether anything of the plan runs on the controller.
@@ -69,7 +85,7 @@ extension Plan {
 
     /// The hooks of each job that has any, those of stops apart from the others.
     public var hooksOfJobs: [(job: JobName, modules: Digest, hooks: [Hook])] {
-        stopHooks.map { ($0.job, $0.modules, $0.commands) }
+        stopHooks.map { ($0.job, $0.modules, $0.all) }
             + waves.lazy.flatMap(\.jobs).compactMap { job in
                 job.hooks.map { hooks in (job.job, hooks.modules, HookEvent.allCases.flatMap { hooks[$0] }) }
             }
@@ -174,7 +190,8 @@ extension Plan.Hooks: Record, FieldValue {
 
 extension Plan.StopHooks: Record, FieldValue {
     static let title = "stop_hooks"
-    static let meaning = "Hooks that run when allocations of a job were stopped."
+    static var fewestFields: Int? { 4 }
+    static let meaning = "Hooks that run around stops of a job, and when its allocations were stopped."
     static let style = Emitter.Style.block
     static var blank: Plan.StopHooks { Plan.StopHooks(job: .blank, timeout: 1, modules: .blank, commands: []) }
 
@@ -182,13 +199,19 @@ extension Plan.StopHooks: Record, FieldValue {
         fields.required("job", &job, "a job with stops in `reconcile`")
         fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
         fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
-        fields.required(
-            "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1),
-            "hooks, in the order in which they run")
+        fields.optional(
+            "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1), default: [],
+            "hooks that run when an allocation was stopped, in this order")
+        for event in Self.events {
+            fields.optional(event.rawValue, &around[event, default: []], default: [], event.meaning)
+        }
+        around = around.filter { !$0.value.isEmpty }
     }
 
     func check(_ report: RecordReport) {
         commands.check("commands", report)
+        for event in Self.events { self[event].check(event.rawValue, report) }
+        if all.isEmpty { report.error("commands", "`stop_hooks` of a job has at least one hook") }
     }
 }
 

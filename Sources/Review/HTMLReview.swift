@@ -166,7 +166,7 @@ public struct HTMLReview {
         writeRest(groups.count, "more line")
         out += "</ul>\n"
         for hooks in plan.stopHooks {
-            write(hooks.titlePhrase, [hooks.group(in: plan)])
+            write(hooks.titlePhrase, hooks.groups(in: plan))
             if let files = stopFiles[hooks.modules] { write(files) }
         }
         out += "</section>\n"

@@ -77,21 +77,27 @@ extension Plan {
 
     /// The scripts of all hooks.
     var scripts: [Digest] {
-        stopHooks.flatMap(\.commands).map(\.digest)
+        stopHooks.flatMap(\.all).map(\.digest)
             + waves.lazy.flatMap(\.jobs).flatMap { job in HookEvent.allCases.flatMap(job.hooks).map(\.digest) }
     }
 }
 
 extension Plan.StopHooks {
-    var titlePhrase: Phrase { "after stops of \(job), " + Phrase(hooksFrom: modules, timeout: timeout) }
+    var titlePhrase: Phrase {
+        "\(own: around.isEmpty ? "after" : "around") stops of \(job), " + Phrase(hooksFrom: modules, timeout: timeout)
+    }
 
+    /// In the order in which they run.
+    ///
     /// - Parameter plan: the plan that they are of.
-    func group(in plan: Plan) -> HookGroup {
-        let count = plan.reconcile.count { $0.allocation.job == job }
-        return HookGroup(
-            event: .afterAllocationStopped,
-            title: "\(own: HookEvent.afterAllocationStopped.rawValue), for \(own: Wording.count(count, "allocation"))",
-            hooks: commands)
+    func groups(in plan: Plan) -> [HookGroup] {
+        let count = Wording.count(plan.reconcile.count { $0.allocation.job == job }, "allocation")
+        return HookEvent.allCases.compactMap { event in
+            let hooks = self[event]
+            if hooks.isEmpty { return nil }
+            let when = event == .beforeBatch ? "once before all stops of the job" : "for \(count)"
+            return HookGroup(event: event, title: "\(own: event.rawValue), \(own: when)", hooks: hooks)
+        }
     }
 }
 

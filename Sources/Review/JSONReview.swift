@@ -184,6 +184,13 @@ public enum JSONReview {
             ("job", .string(hooks.job.text)), ("timeout_seconds", .int(hooks.timeout)),
             ("modules", .string(hooks.modules.description)), ("allocations", .int(stops)),
             ("commands", commands(hooks.commands)),
+            (
+                "around",
+                .array(
+                    Plan.StopHooks.events.filter { !hooks[$0].isEmpty }.map { event in
+                        .object([("event", .string(event.rawValue)), ("commands", commands(hooks[event]))])
+                    })
+            ),
         ])
     }
 

@@ -107,7 +107,7 @@ public struct MarkdownReview {
         let hookFiles = plan.stopHooks.compactMap { FileOutline.modules($0.modules, &diffs) }
         fold(
             "\(plan.stopsTitle): \(Wording.count(plan.reconcile.count, "allocation"))",
-            stopLines + plan.stopHooks.map { text($0.titlePhrase, [$0.group(in: plan)]) } + hookFiles.flatMap(files))
+            stopLines + plan.stopHooks.map { text($0.titlePhrase, $0.groups(in: plan)) } + hookFiles.flatMap(files))
     }
 
     // MARK: Room

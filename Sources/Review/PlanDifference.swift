@@ -212,14 +212,19 @@ public struct PlanDifference {
         let after = Dictionary(new.stopHooks.map { ($0.job, $0) }) { $1 }
         let jobs = old.stopHooks.map(\.job) + new.stopHooks.map(\.job).filter { before[$0] == nil }
         return jobs.flatMap { job -> [Item] in
-            let title: Phrase = "\(own: HookEvent.afterAllocationStopped.rawValue) of \(job)"
+            func title(_ event: HookEvent) -> Phrase { "\(own: event.rawValue) of \(job)" }
             let (hooks, others) = (before[job], after[job])
-            let items = HookDifference(hooks?.commands ?? [], others?.commands ?? [], title).items
+            let items = (Plan.StopHooks.events + [.afterAllocationStopped]).flatMap { event in
+                HookDifference(hooks?[event] ?? [], others?[event] ?? [], title(event)).items
+            }
             guard let hooks, let others else { return items }
             var fields = FieldComparison()
             fields.compare("_modules", hooks.modules, others.modules) { "\(own: $0.short)" }
             fields.compare("timeout", hooks.timeout, others.timeout) { "\($0) s" }
-            return items + fields.items.map { Item(sign: $0.sign, phrase: title + ": " + $0.phrase) }
+            return items
+                + fields.items.map {
+                    Item(sign: $0.sign, phrase: title(.afterAllocationStopped) + ": " + $0.phrase)
+                }
         }
     }
 

@@ -141,7 +141,7 @@ public struct TextReview {
         }
         for hooks in plan.stopHooks {
             add(2, hooks.titlePhrase.terminal)
-            write(hooks.group(in: plan), indent: 4)
+            for group in hooks.groups(in: plan) { write(group, indent: 4) }
             if let files = FileOutline.modules(hooks.modules, &diffs) { write(files) }
         }
     }

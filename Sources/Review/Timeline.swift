@@ -142,7 +142,7 @@ struct Timeline {
                         source.batches.append(
                             Batch(
                                 phase: phase.kind, number: index + 1, gate: gate,
-                                hooks: runs && !job.hooks(event).isEmpty,
+                                hooks: runs && (!job.hooks(event).isEmpty || job.hasHooksAround),
                                 entries: batch.map { ($0.worker, $0.action, job.word($0.action)) }))
                     }
                 }

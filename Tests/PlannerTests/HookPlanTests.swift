@@ -309,6 +309,50 @@ import YAML
         return PlanFile(try bucket.plan().plan)
     }
 
+    @Test func hooksAroundAllocationsAreInPlansInWhichSomethingRuns() throws {
+        let bucket = try bucket(3)
+        let events = HookEvent.around.map(\.rawValue)
+        try job(bucket, events.map { ($0, [$0]) })
+        try bucket.deploy()
+        try bucket.write("disabled.json", #"{"jobs": {"api": {"allocations": ["w3"]}}}"#)
+        try bucket.write("jobs/api/app.conf", "b\n")
+        let file = PlanFile(try bucket.plan().plan)
+        #expect(try hooks(file.plan) == events.map { "\($0) command_\($0)" })
+        #expect(
+            file.plan.stopHooks.first?.all.map(\.command) == [
+                "command_before_batch", "command_before_allocation", "command_after_allocation",
+            ])
+        let again = try PlanFile.read(file.bytes, file: "plan")
+        #expect(again.plan == file.plan)
+        #expect(again.bytes == file.bytes)
+        let steps = StepGraph(file.plan).steps.map(\.id.text)
+        #expect(
+            steps.prefix(5) == [
+                "api/stop/1/before_batch/command_before_batch",
+                "api/stop/1/w3/before_allocation/command_before_allocation",
+                "api/stop/1/w3/stop", "api/stop/1/w3/after_allocation/command_after_allocation",
+                "api/upgrade/1/before_batch/command_before_batch",
+            ])
+        // Files alone need nothing around them.
+        try bucket.write("disabled.json", "{}")
+        let files = try bucket.plan(syncOnly: true).plan
+        #expect(try api(files).hooks == nil)
+    }
+
+    @Test func whatIsDrainedAndNotPutBackIsNamed() throws {
+        let bucket = try bucket(2)
+        try job(bucket, [("a", ["before_allocation"]), ("b", ["after_allocation_healthy"])])
+        try bucket.deploy()
+        let id = AllocationID(job: try #require(JobName("api")), worker: try #require(WorkerName("w2")))
+        bucket.catalog.allocations[id]?.isDrained = true
+        let idle = PlanFile(try bucket.plan().plan)
+        #expect(idle.plan.isEmpty)
+        #expect(idle.plan.work.body.drained == [.init("api", [id.worker])])
+        #expect(try PlanFile.read(idle.bytes, file: "plan").plan == idle.plan)
+        try bucket.write("jobs/api/app.conf", "b\n")
+        #expect(try bucket.plan().plan.work.body.drained.isEmpty, "the plan puts it back")
+    }
+
     @Test func aPlanWithEveryEventIsAsItWas() throws {
         let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
             "golden-hooks.plan.yaml")

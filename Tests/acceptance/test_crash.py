@@ -13,6 +13,7 @@ import random
 import threading
 
 import bucket
+import hookbucket
 
 SHARDS = 4
 CRASH = os.environ.get("MAAND_CRASH")
@@ -45,8 +46,8 @@ class Crash(bucket.Case):
     sample = 32
     pairs = 2
     what = "a rollout of 2 waves, 3 jobs, 6 workers"
-    # With which the command ends.
-    code = 0
+    # The exit code of a run that is left alone.
+    ends = 0
 
     def template(self):
         """(a bucket with a plan that nothing has run of, the same after an uninterrupted run, the places), made once."""
@@ -55,7 +56,7 @@ class Crash(bucket.Case):
                 first = self.prepared()
                 undisturbed = first.copy(Owner)
                 log = undisturbed.top / "places"
-                self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))), self.code)
+                self.succeed(undisturbed.apply(env=first.environment(MAAND_FAULT_LOG=str(log))), self.ends)
                 if not log.exists():
                     self.skipTest("only a build with test hooks can be told where to die")
                 places = log.read_text().splitlines()
@@ -92,11 +93,11 @@ class Crash(bucket.Case):
             ended = b.apply(env=b.environment(MAAND_FAULT_AT=str(place), MAAND_FAULT_LOG=str(log)))
             if ended.code != -9:
                 # Less was left to do than there are places.
-                self.succeed(ended, self.code)
+                self.succeed(ended, self.ends)
                 break
             names.append(log.read_text().splitlines()[-1])
         with self.subTest(died_at=names):
-            self.succeed(b.apply(), self.code)
+            self.succeed(b.apply(), self.ends)
             self.assert_same_end(b, undisturbed)
         b.remove()
 
@@ -178,7 +179,7 @@ class RollbackCrash(Crash):
     sample = 16
     pairs = 1
     what = "a run that goes back, of 2 waves, 3 jobs, 6 workers"
-    code = 1
+    ends = 1
 
     def lay(self, b, version, labels):
         lay(b, version, labels)
@@ -220,6 +221,59 @@ class RollbackCrash(Crash):
         """What the catalog says, without numbers and times."""
         rows = json.loads(self.succeed(b.catalog("allocations", "--format", "json")).out)
         return [{key: value for key, value in row.items() if key not in ("run", "changed_at")} for row in rows]
+
+
+class AroundCrash(Crash):
+    """Death in an upgrade with hooks around its allocations: each runs once, and in its order."""
+
+    sample = 12
+    pairs = 1
+    what = "an upgrade with hooks around 4 allocations"
+
+    def prepared(self):
+        hooks = {
+            "command_open": hookbucket.Hook("before_batch", language="sh"),
+            "command_drain": hookbucket.Hook("before_allocation", language="sh"),
+            "command_fill": hookbucket.Hook("after_allocation_healthy", language="sh"),
+            "command_close": hookbucket.Hook("after_allocation", language="sh"),
+        }
+        gate = {"health_check": {
+            "checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 20,
+            "wait": {"attempts": 1, "interval_seconds": 0}}}
+        b = hookbucket.HookBucket(Owner)
+        b.workers(*WORKERS[:4])
+        for version in ("1.0.0", "2.0.0"):
+            b.hook_job("base", version, hooks, make=bucket.makefile(pause=0), max_concurrent_upgrades=2, **gate)
+            self.succeed(b.plan())
+            if version == "1.0.0":
+                self.succeed(b.apply())
+        bucket.Bucket.forget(b)
+        b.forget()
+        return b
+
+    def hooks(self, b):
+        """The hooks of each allocation, in their order."""
+        found = {}
+        for line in b.trace("hook ended"):
+            found.setdefault(line.worker, []).append(line.command)
+        return found
+
+    def assert_same_rollout(self, b, undisturbed):
+        self.assertEqual(self.hooks(b), self.hooks(undisturbed))
+        if self.ends == 0:
+            super().assert_same_rollout(b, undisturbed)
+
+
+class AroundFailureCrash(AroundCrash):
+    """The same where a target fails: also then the last hooks run, and nothing of the next batch."""
+
+    what = "an upgrade with hooks around allocations, of which one fails"
+    ends = 1
+
+    def prepared(self):
+        b = super().prepared()
+        b.fail("base", WORKERS[1])
+        return b
 
 
 for _number in range(SHARDS):

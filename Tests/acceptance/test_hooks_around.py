@@ -233,3 +233,39 @@ class Around(hookbucket.HookCase):
                     self.assertEqual(self.of(b, worker), last)
                 self.assertEqual({line.values["TARGET"] for line in b.trace("hook ended")}, {kind})
                 self.assertEqual(self.drained(b), [])
+
+    def test_stops_are_drained_first(self):
+        b = self.bucket(*WORKERS)
+        b.hook_job("api", "1.0.0", AROUND, **HEALTH)
+        self.rollout(b)
+        b.forget()
+        b.write("disabled.json", '{"jobs": {"api": {"allocations": ["%s"]}}}\n' % WORKERS[1])
+        b.workers(*WORKERS[:3])
+        self.rollout(b)
+        for worker in (WORKERS[1], WORKERS[3]):
+            self.assertEqual(self.of(b, worker), ["drain", "target", "close"])
+        drains = b.trace("hook began", command="command_drain")
+        self.assertEqual({(line.worker, line.values["DISABLED"], line.values["DEPLOY_PHASE"]) for line in drains},
+                         {(WORKERS[1], "1", "stop"), (WORKERS[3], "0", "stop")})
+        opened = b.trace("hook began", command="command_open")
+        self.assertEqual([line.values["BATCH_ALLOCATIONS"] for line in opened], [f"{WORKERS[1]},{WORKERS[3]}"])
+        self.assertEqual(self.drained(b), [])
+        # Enabled again, it is put back.
+        b.forget()
+        b.write("disabled.json", "{}\n")
+        self.rollout(b)
+        self.assertEqual(self.of(b, WORKERS[1]), ["drain", "target", "fill", "close"])
+
+    def test_a_stop_that_may_not_begin_is_untouched(self):
+        b = self.bucket(*WORKERS[:2])
+        b.hook_job("api", "1.0.0", AROUND, **HEALTH)
+        self.rollout(b)
+        b.forget()
+        b.write("disabled.json", '{"jobs": {"api": {"allocations": ["%s"]}}}\n' % WORKERS[1])
+        b.fail("command_drain", WORKERS[1])
+        self.rollout(b, code=1)
+        self.assertEqual(self.of(b, WORKERS[1]), ["close"])
+        self.assertEqual(b.allocations()["api", WORKERS[1]]["standing"], "active")
+        b.mend("command_drain", WORKERS[1])
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(self.of(b, WORKERS[1]), ["close", "drain", "target", "close"])

@@ -190,7 +190,8 @@ extension Deploy {
         fields.optional("renames", &renames, default: [], "workers with a new name; only if there are any")
         fields.required(
             "reconcile", &reconcile, "stops before the first wave; after the last one if the options say so")
-        fields.optional("stop_hooks", &stopHooks, default: [], "hooks that run after stops; only if there are any")
+        fields.optional(
+            "stop_hooks", &stopHooks, default: [], "hooks that run around and after stops; only if there are any")
         fields.optional(
             "excluded", &excluded, WorkersOfJobs.all, default: [],
             "allocations that stay as they are, although they differ from the workspace: the options leave out their workers; "

@@ -99,17 +99,31 @@ struct GraphBuilder {
         while let job = rest.first?.allocation.job {
             let stops = rest.prefix { $0.allocation.job == job }
             rest = rest.dropFirst(stops.count)
-            let hooks =
-                plan.stopHooks(of: job).map { hooks in
-                    hooks.commands.map {
-                        HookWork(.afterAllocationStopped, $0, modules: hooks.modules, timeout: hooks.timeout)
-                    }
-                } ?? []
-            let chains = stops.map { chain(of: StopWork($0, hooks)) }
-            unit.stages.append(
-                .batch(.init(chains: Table(chains), position: .init(phase: nil, index: 0, count: 1))))
+            let works = works(of: stops, job)
+            let prefix = "\(job)/stop/1"
+            let lead = addLead(works.map { .stop($0) }, prefix)
+            let chains = works.map { work in
+                let before = addBefore(.stop(work), prefix)
+                return chain(of: work).led(by: before)
+            }
+            let stage = unit.stages.append(
+                .batch(.init(lead: lead, chains: Table(chains), position: .init(phase: nil, index: 0, count: 1))))
+            var around = HooksAround()
+            for (index, work) in works.enumerated() { around.note(.stop(work), stage, ChainIndex(index), prefix) }
+            addAfter(&around, gate: nil, to: &unit)
         }
         return unit
+    }
+
+    /// The stops of one job, with the hooks that all of them have in common.
+    private func works(of stops: ArraySlice<Plan.Stop>, _ job: JobName) -> [StopWork] {
+        guard let hooks = plan.stopHooks(of: job) else { return stops.map { StopWork($0, []) } }
+        func works(_ event: HookEvent) -> [HookWork] {
+            hooks[event].map { HookWork(event, $0, modules: hooks.modules, timeout: hooks.timeout) }
+        }
+        let around = Dictionary(uniqueKeysWithValues: Plan.StopHooks.events.map { ($0, works($0)) })
+        let stopped = works(.afterAllocationStopped)
+        return stops.map { StopWork($0, stopped, around: around) }
     }
 
     /// A removed allocation keeps its files until its hooks have seen it stopped.

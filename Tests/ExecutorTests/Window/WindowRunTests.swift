@@ -231,6 +231,21 @@ import Workers
                 == Estimate(duration: 100 + 2000 + 10 + 5000))
     }
 
+    @Test func hooksAroundAllocationsTakeTheirTime() throws {
+        let hooks: [HookEvent: Int] = [
+            .beforeBatch: 1, .beforeAllocation: 1, .afterAllocationHealthy: 1, .afterAllocation: 1,
+        ]
+        var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1", "w2"], ["w3"]], hooks: hooks)]])
+        plan.work.body.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
+        let graph = StepGraph(plan)
+        let estimate = Estimator(graph, recorded: [:]).batch(unit: 0, stage: 0)
+        // Push, restart with its grace, a gate of one try; and four hooks, each with its grace.
+        #expect(estimate == Estimate(duration: 30_000 + 70_000 + 1000 + 4 * 11_000, isRecorded: false))
+        // What has ended takes none.
+        let rest = Estimator(graph, recorded: [:]).batch(unit: 0, stage: 0) { !graph.comesLast($0) }
+        #expect(rest == Estimate(duration: 2 * 11_000, isRecorded: false))
+    }
+
     @Test func whatIsLeftBehindTakesNoTime() throws {
         var plan = try PlanSample.plan(waves: [[PlanSample.job("a", upgrades: [["w1"], ["w2"]])]])
         plan.work.body.waves[0].jobs[0].timeouts = .init(action: 60, hook: 1, push: 30)
