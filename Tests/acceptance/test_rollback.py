@@ -315,6 +315,48 @@ class WithinTheRun(RollbackCase):
         self.assertIn("stopped", found.pop(WORKERS[0]))
         self.assertEqual(found, {worker: "1.0.0" for worker in WORKERS[1:]})
 
+    def test_a_stop_that_fails_takes_no_job_back(self):
+        for order in ("first", "last"):
+            with self.subTest(order):
+                b = self.deployed()
+                b.job("old", "1.0.0", {"app.conf": "1\n"}, bucket.makefile(pause=0))
+                self.rollout()
+                shutil.rmtree(b.workspace / "jobs/old")
+                b.fail("old", WORKERS[1])
+                self.upgrade("--on-failure", "rollback", "--stops", order, sick=False, words=["--retry-failed"])
+                self.assertEqual(self.state()["state"], "failed")
+                b.mend("old", WORKERS[1])
+                self.succeed(b.apply("--retry-failed"))
+                self.assertEqual(self.versions(), {worker: "2.0.0" for worker in WORKERS})
+                self.assertEqual(set(self.versions("old").values()), {"removed"})
+
+    def test_what_a_person_had_stopped_keeps_the_release_of_before(self):
+        b = self.deployed()
+        self.succeed(b.run("maand-plan", "stop", "api", "--workers", WORKERS[4], "--bucket", b.path, "-o",
+                           b.file("s.plan.yaml")))
+        self.succeed(b.apply(plan="s.plan.yaml"))
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        self.release("2.0.0")
+        self.refuse(self.rolled("--include-stopped", "--on-failure", "rollback"), 1, "was rolled back")
+        self.assertEqual(self.versions()[WORKERS[4]], "1.0.0 unfinished stopped_by_hand")
+        # The bad release is not started by mistake; the deploy that the refusal names starts the one of before.
+        refused = b.run("maand-plan", "start", "api", "--workers", WORKERS[4], "--bucket", b.path)
+        self.refuse(refused, 65, "--include-stopped")
+        self.release("1.0.0")
+        self.succeed(b.plan("--include-stopped"))
+        self.succeed(b.apply())
+        self.all_back()
+
+    def rolled(self, *flags):
+        self.succeed(self.b.plan(*flags))
+        return self.b.apply()
+
+    def test_a_job_of_the_name_rollback_is_refused_when_it_is_planned(self):
+        b = self.deployed()
+        b.job("rollback", "1.0.0", {"app.conf": "1\n"})
+        self.refuse(b.plan("--on-failure", "rollback"), 65, "a job cannot have this name")
+        self.succeed(b.plan())
+
 
 class Interrupted(RollbackCase):
     def going_back(self, *flags, **manifest):
@@ -398,6 +440,28 @@ class Interrupted(RollbackCase):
         self.sick.on.clear()
         self.refuse(b.apply(), 1, "was rolled back")
         self.all_back()
+
+    def test_what_somebody_changes_before_its_turn_is_named_and_stays(self):
+        b, child = self.going_back()
+        changed = b.job_dir(WORKERS[1], "api") / "app.conf"
+        changed.write_text("by hand\n")
+        b.release("api", WORKERS[2])
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(child.returncode, 3, out + err)
+        for words in (f"api on {WORKERS[1]}: app.conf on the worker", "Restore the expected state", "+by hand"):
+            self.assertIn(words, err)
+        self.assertIn("Restore the expected state", b.status().out)
+        changed.write_text("2.0.0\n")
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.all_back()
+
+    def test_the_outputs_of_the_way_back_are_shown(self):
+        b, child = self.going_back()
+        b.release("api", WORKERS[2])
+        child.communicate(timeout=bucket.LIMIT)
+        rows = json.loads(self.succeed(
+            b.run("maand-apply", "output", "2", "--format", "json", "--bucket", b.path)).out)
+        self.assertIn("rollback/api/recover/1", json.dumps(rows))
 
     def test_a_worker_that_is_dead_keeps_no_other_from_going_back(self):
         b = self.deployed()
@@ -591,6 +655,21 @@ class OfARun(RollbackCase):
         self.plan_back()
         self.succeed(b.apply(plan=BACK))
         self.all_back()
+
+    def test_what_a_later_run_has_stopped_or_removed_is_left_out(self):
+        b = self.deployed()
+        self.upgrade(code=0, sick=False)
+        self.succeed(b.run("maand-plan", "stop", "api", "--workers", WORKERS[0], "--bucket", b.path, "-o",
+                           b.file("s.plan.yaml")))
+        self.succeed(b.apply(plan="s.plan.yaml"))
+        b.workers(*WORKERS[:4])
+        self.rollout()
+        self.plan_back()
+        job = b.read_plan(BACK)["waves"][0]["jobs"][0]
+        self.assertEqual(job["active"], WORKERS[1:4])
+        self.succeed(b.apply(plan=BACK))
+        self.assertEqual(self.versions(), {
+            WORKERS[0]: "2.0.0 stopped_by_hand", **{worker: "1.0.0" for worker in WORKERS[1:4]}, WORKERS[4]: "removed"})
 
     def test_what_the_run_stopped_stays_stopped_and_is_listed(self):
         b = self.deployed()
