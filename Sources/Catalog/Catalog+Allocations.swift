@@ -20,7 +20,6 @@ extension Catalog {
         case .promoted(let allocation, let release): try promote(allocation, release, run, now, db)
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -28,7 +27,6 @@ extension Catalog {
                     unfinished_version = NULL, unfinished_content = NULL
                     """)
         case .stopped(let allocation, removed: false):
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -40,7 +38,6 @@ extension Catalog {
                     unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
         case .stoppedByHand(let allocation):
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
@@ -125,6 +122,8 @@ extension Catalog {
     private func stop(
         _ allocation: AllocationID, _ run: RunID, _ now: Timestamp, _ db: Database, set: String
     ) throws {
+        // It has no load to be given back.
+        try setDrained(allocation, false, run: run, db)
         try db.cachedStatement(
             sql: """
                 UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, interrupted = 0, \(set)
