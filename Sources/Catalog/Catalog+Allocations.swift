@@ -24,7 +24,6 @@ extension Catalog {
             ).execute(arguments: [allocation.job.text, allocation.worker.text, content.hex, run.number])
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -32,7 +31,6 @@ extension Catalog {
                     unfinished_version = NULL, unfinished_content = NULL
                     """)
         case .stopped(let allocation, removed: false):
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -46,7 +44,6 @@ extension Catalog {
         case .stoppedAgain(let allocation, let release, let isByHand):
             try stopAgain(allocation, release, isByHand: isByHand, run, now, db)
         case .stoppedByHand(let allocation):
-            try setDrained(allocation, false, run: run, db)
             try stop(
                 allocation, run, now, db,
                 set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
@@ -135,6 +132,8 @@ extension Catalog {
     private func stop(
         _ allocation: AllocationID, _ run: RunID, _ now: Timestamp, _ db: Database, set: String
     ) throws {
+        // It has no load to be given back.
+        try setDrained(allocation, false, run: run, db)
         try db.cachedStatement(
             sql: """
                 UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, interrupted = 0, \(set)

@@ -38,7 +38,7 @@ extension Plan.Job {
                 case .afterAllocationHealthy:
                     hasGate
                         ? "when its gate has found an allocation well, for \(count)"
-                        : "when an allocation is promoted, for \(count)"
+                        : "when \(isOperated ? "its target has succeeded" : "an allocation is promoted"), for \(count)"
                 case .afterAllocation: "last for an allocation, whatever became of it, for \(count)"
                 case .jobControl: "in place of Makefile targets, batch by batch, for \(count)"
                 case .afterAllocationStarted: "when the targets of a batch have ended, before promoting, for \(count)"

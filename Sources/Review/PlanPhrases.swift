@@ -90,9 +90,7 @@ extension Plan {
             add(deploy.stoppedByHand) {
                 "stopped by a person, and left alone (`--include-stopped` starts it): \(own: $0)"
             }
-            add(deploy.drained) {
-                "drained by an earlier run, and not put back (`maand-plan restart` of them does it): \(own: $0)"
-            }
+            add(deploy.drained) { "drained by an earlier run, and not put back (`restart` does it): \(own: $0)" }
         case .operation, .reboot: add(stoppedByHand) { "stopped by a person, and left stopped: \(own: $0)" }
         case .jobCommand, .runCommand: break
         }

@@ -1,4 +1,7 @@
 """Hooks around a batch and around its allocations: their order, what a failure leaves, and what is said of it."""
+import os
+import signal
+
 import hookbucket
 from bucket import until
 from hookbucket import Hook
@@ -269,3 +272,39 @@ class Around(hookbucket.HookCase):
         b.mend("command_drain", WORKERS[1])
         self.succeed(b.apply("--retry-failed"))
         self.assertEqual(self.of(b, WORKERS[1]), ["close", "drain", "target", "close"])
+
+    def test_a_job_control_command_comes_between(self):
+        roll = {"command_roll": Hook("job_control", language="sh")}
+        b = self.deployed(hooks={**AROUND, **roll})
+        b.fail("command_roll", WORKERS[1])
+        self.succeed(b.apply(), 1)
+        # Its failure keeps the whole batch from being promoted, so nobody of it is put back.
+        self.assertEqual(self.of(b, WORKERS[0]), ["drain", "target", "close"])
+        self.assertEqual(self.of(b, WORKERS[1]), ["drain", "close"])
+        self.assertEqual(self.drained(b), WORKERS[:2])
+        b.mend("command_roll", WORKERS[1])
+        self.succeed(b.apply("--retry-failed"))
+        self.assertEqual(self.of(b, WORKERS[0]), ["drain", "target", "close", "fill", "close"])
+        self.assertEqual(self.of(b, WORKERS[1]), ["drain", "close", "drain", "target", "fill", "close"])
+        self.assertEqual(self.of(b, WORKERS[3]), ["drain", "target", "fill", "close"])
+        self.assertEqual(self.drained(b), [])
+
+    def test_an_unknown_outcome_keeps_all_waiting_for_a_person(self):
+        b = self.deployed(batch=1, workers=WORKERS[:2])
+        b.hold("command_fill", WORKERS[0])
+        child = b.start_apply()
+        until(lambda: b.trace("hook began", command="command_fill"), "the hook")
+        # What waits for the hook on the controller dies with it, so that nobody knows how far it came.
+        running = [file for file in b.control().glob("*/*.run") if not list(file.parent.glob(file.name[:-4] + ".done.*"))]
+        self.assertEqual(len(running), 1)
+        os.kill(int(running[0].read_text().split()[1]), signal.SIGKILL)
+        self.ended(child, 4)
+        self.assertEqual(self.of(b, WORKERS[0]), ["drain", "target"])
+        step = f"api/upgrade/1/{WORKERS[0]}/after_allocation_healthy/command_fill"
+        self.assertEqual(b.steps(), {step: "unknown"})
+        b.end_processes()
+        self.succeed(b.run("maand-apply", "resolve", "2", step, "succeeded", "--reason", "seen", "--bucket", b.path))
+        self.succeed(b.apply())
+        self.assertEqual(self.of(b, WORKERS[0]), ["drain", "target", "close"])
+        self.assertEqual(self.of(b, WORKERS[1]), ["drain", "target", "fill", "close"])
+        self.assertEqual(self.drained(b), [])

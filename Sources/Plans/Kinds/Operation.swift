@@ -134,6 +134,9 @@ public struct Operation: Equatable, Sendable {
         }
         for job in body.waves.lazy.flatMap(\.jobs) {
             if !options.jobs.contains(job.job) { report.error("waves", "\(job.job) is not one of the options' jobs") }
+            if verb == .stop, !job.hooks(.afterAllocationHealthy).isEmpty {
+                report.error("waves", "\(job.job): what is stopped is never found well")
+            }
             if job.phases.contains(where: { $0.gate != .none }), !options.hasGate || verb == .stop {
                 report.error("waves", "\(job.job): the plan has no gates, and the job has one")
             }
