@@ -15,7 +15,7 @@ HAPROXY = shutil.which("haproxy", path="/usr/local/sbin:/usr/local/bin:/usr/sbin
 @unittest.skipUnless(HAPROXY, "haproxy is not installed")
 class Drain(bucket.Case):
     def failures(self, *flags):
-        """(requests, how many failed) of the upgrade of eight servers."""
+        """How many requests failed, and what was printed."""
         done = subprocess.run(["/usr/bin/python3", str(DEMO), "--bin", bucket.BIN, *flags], capture_output=True, text=True,
                               timeout=bucket.LIMIT)
         counts = re.search(r"(\d+) requests, (\d+) failed", done.stdout)
@@ -31,4 +31,10 @@ class Drain(bucket.Case):
         self.assertEqual(failed, 0, out[-3000:])
         self.assertIn("begun before the interruption", out)
         failed, _ = self.failures("--without-hooks")
+        self.assertGreater(failed, 0, "the load would not have seen it")
+        # Disabled servers that stop after the proxy has learnt of it lose none.
+        failed, out = self.failures("--disable", "last")
+        self.assertEqual(failed, 0, out[-3000:])
+        self.assertLess(out.index("proxy/upgrade/1"), out.index("web/stop/1"))
+        failed, _ = self.failures("--disable", "first")
         self.assertGreater(failed, 0, "the load would not have seen it")

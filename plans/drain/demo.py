@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""demo.py [--bin DIR] [--without-hooks] [--keep]
+"""demo.py [--bin DIR] [--without-hooks] [--disable first|last] [--keep]
 
 Upgrades eight web servers behind HAProxy while requests come all the time, kills maand-apply with SIGKILL in the middle, and
 runs the same command again. It prints how many requests failed, and exits with 1 if any did. It needs `haproxy`.
 
 --bin DIR        where maand-plan and maand-apply are (else .build/release of this checkout)
 --without-hooks  take the hooks out of the job first: then requests fail
+--disable ORDER  instead, disable two servers without hooks; they are stopped before the first wave or after the last one
 --keep           leave the bucket behind, to look at it
 """
 import argparse
@@ -79,6 +80,24 @@ class Demo:
                 command["executed_on"] = ["cli"]
             self.manifest.write_text(json.dumps(fields, indent=2))
 
+        if arguments.disable:
+            self.let_the_proxy_ask()
+
+    def let_the_proxy_ask(self):
+        """Takes the hooks out, and lets the proxy's configuration name the servers that are not disabled: for that the proxy
+        demands them, and is rolled out after them."""
+        jobs = self.bucket / "workspace/jobs"
+        fields = json.loads(self.manifest.read_text())
+        fields["commands"] = {"command_drain": {"executed_on": ["cli"]}}
+        del fields["repeatable"]
+        self.manifest.write_text(json.dumps(fields, indent=2))
+        proxy = jobs / "proxy/manifest.json"
+        fields = json.loads(proxy.read_text())
+        fields["commands"]["command_ready"]["demands"] = {"job": "web", "command": "command_drain", "config": {}}
+        proxy.write_text(json.dumps(fields, indent=2))
+        template = jobs / "proxy/haproxy.cfg.tpl"
+        template.write_text(template.read_text().replace('"maand/worker" "web_workers"', '"maand/job/web" "workers"'))
+
     def program(self, name, *arguments):
         return [str(self.bin / name), *arguments, "--bucket", str(self.bucket)]
 
@@ -91,9 +110,37 @@ class Demo:
         logs = glob.glob(f"{self.bucket}/workers/*/opt/worker/*/jobs/web/data/lifecycle.log")
         return sum("restart 1.0.0 2.0.0\n" in pathlib.Path(log).read_text() for log in logs)
 
-    def upgrade(self):
+    def start(self):
         self.run("maand-plan", "deploy", "-o", "first.plan.yaml")
         self.run("maand-apply", "first.plan.yaml")
+
+    def disable(self, order):
+        """HAProxy's configuration leaves disabled servers out: it has to learn of it before they stop."""
+        self.start()
+        workers = [row["host"] for row in json.loads((self.bucket / "workspace/workers.json").read_text())
+                   if "web" in row.get("labels", [])]
+        disabled = {"jobs": {"web": {"allocations": workers[:2]}}}
+        load = Load()
+        try:
+            (self.bucket / "workspace/disabled.json").write_text(json.dumps(disabled))
+            self.run("maand-plan", "deploy", "--stops", order, "-o", "second.plan.yaml")
+            self.run("maand-apply", "second.plan.yaml")
+            # What comes after the stop counts, too.
+            before = load.answers.total()
+            while load.answers.total() < before + 500:
+                time.sleep(0.02)
+        finally:
+            load.end()
+        return self.judge(load)
+
+    @staticmethod
+    def judge(load):
+        failed = {answer: count for answer, count in load.answers.items() if answer not in ("1.0.0", "2.0.0")}
+        print(f"{load.answers.total()} requests, {sum(failed.values())} failed {failed or ''}")
+        return not failed
+
+    def upgrade(self):
+        self.start()
         load = Load()
         try:
             self.manifest.write_text(self.manifest.read_text().replace('"version": "1.0.0"', '"version": "2.0.0"'))
@@ -108,11 +155,10 @@ class Demo:
             self.run("maand-apply", "second.plan.yaml")
         finally:
             load.end()
-        failed = {answer: count for answer, count in load.answers.items() if answer not in ("1.0.0", "2.0.0")}
-        print(f"{load.answers.total()} requests, {sum(failed.values())} failed {failed or ''}")
+        is_well = self.judge(load)
         if self.restarts() != 8 or any(ask() != "2.0.0" for _ in range(16)):
             raise SystemExit("the upgrade has not reached all servers")
-        return not failed
+        return is_well
 
     def close(self, keep):
         """Ends what runs in the bucket's workers."""
@@ -131,11 +177,12 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--bin", default=HERE / "../../.build/release")
     parser.add_argument("--without-hooks", action="store_true")
+    parser.add_argument("--disable", choices=("first", "last"))
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     demo = Demo(arguments)
     try:
-        is_well = demo.upgrade()
+        is_well = demo.disable(arguments.disable) if arguments.disable else demo.upgrade()
     finally:
         demo.close(arguments.keep)
     sys.exit(0 if is_well else 1)
