@@ -22,6 +22,34 @@ extension Catalog {
             try db.cachedStatement(
                 sql: "INSERT OR REPLACE INTO taken_back (job, worker, content, run) VALUES (?, ?, ?, ?)"
             ).execute(arguments: [allocation.job.text, allocation.worker.text, content.hex, run.number])
+        case .stopped, .stoppedAgain, .stoppedByHand: try applyStop(change, run: run, at: now, db)
+        case .started(let allocation):
+            try db.cachedStatement(
+                sql: """
+                    UPDATE allocation SET run = ?, changed_at = ?, standing = 'active', interrupted = 0,
+                        unfinished_version = NULL, unfinished_content = NULL
+                    WHERE job = ? AND worker = ?
+                    """
+            ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
+        case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
+        case .drained(let allocation, let isDrained): try setDrained(allocation, isDrained, run: run, db)
+        case .incomplete(let job, let value):
+            try set("incomplete", of: job, value, db)
+        case .rolloutOrder(let job, let order):
+            try db.cachedStatement(sql: "INSERT INTO rollout_order (run, job, workers) VALUES (?, ?, ?)").execute(
+                arguments: [run.number, job.text, order.map(\.text).joined(separator: ",")])
+        case .assignedPorts(let job, let ports):
+            try db.cachedStatement(sql: "DELETE FROM port WHERE job = ?").execute(arguments: [job.text])
+            let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
+            for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
+        case .renamed(let renames): try rename(renames, db)
+        case .seen(let worker, let machine): try remember(machine, of: worker, db)
+        }
+    }
+
+    /// Writes that an allocation was stopped; nothing where the change is of another kind.
+    private func applyStop(_ change: CatalogChange, run: RunID, at now: Timestamp, _ db: Database) throws {
+        switch change {
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
             try stop(
@@ -47,27 +75,10 @@ extension Catalog {
             try stop(
                 allocation, run, now, db,
                 set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
-        case .started(let allocation):
-            try db.cachedStatement(
-                sql: """
-                    UPDATE allocation SET run = ?, changed_at = ?, standing = 'active', interrupted = 0,
-                        unfinished_version = NULL, unfinished_content = NULL
-                    WHERE job = ? AND worker = ?
-                    """
-            ).execute(arguments: [run.number, now.milliseconds, allocation.job.text, allocation.worker.text])
-        case .gateOwed, .gatePassed, .gateFailed, .gateForgotten: try applyGate(change, db)
-        case .drained(let allocation, let isDrained): try setDrained(allocation, isDrained, run: run, db)
-        case .incomplete(let job, let value):
-            try set("incomplete", of: job, value, db)
-        case .rolloutOrder(let job, let order):
-            try db.cachedStatement(sql: "INSERT INTO rollout_order (run, job, workers) VALUES (?, ?, ?)").execute(
-                arguments: [run.number, job.text, order.map(\.text).joined(separator: ",")])
-        case .assignedPorts(let job, let ports):
-            try db.cachedStatement(sql: "DELETE FROM port WHERE job = ?").execute(arguments: [job.text])
-            let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
-            for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
-        case .renamed(let renames): try rename(renames, db)
-        case .seen(let worker, let machine): try remember(machine, of: worker, db)
+        case .began, .operating, .drifted, .tookBack, .promoted, .started, .gateOwed, .gatePassed, .gateFailed,
+            .gateForgotten,
+            .drained, .incomplete, .rolloutOrder, .assignedPorts, .renamed, .seen:
+            break
         }
     }
 

@@ -104,27 +104,19 @@ public enum Planner {
         deploy.drained = drained(waves, workspace.jobs.filter { isSelected($0.name) }, workspace, catalog)
         var policy = configuration.policy
         policy.onFailure = options.onFailure ?? policy.onFailure
-        var earlierTrees: [Tree] = []
         if policy.onFailure == .rollback {
-            let new = Dictionary(collected.trees.values.flatMap(\.all).map { ($0.digest, $0) }) { first, _ in first }
-            var back = WayBackPlanner(
-                deploy, workspace, EarlierContent(tree: { try new[$0] ?? oldTrees($0) }, file: files)
-            ) { catalog.jobs[$0]?.assignedPorts ?? [:] }
-            deploy.wayBack = try back.plan()
-            earlierTrees = back.modules
+            deploy.wayBack = try collected.wayBack(
+                of: deploy, workspace, EarlierContent(tree: oldTrees, file: files), catalog)
         }
         var plan = Plan(
             fleet: configuration.fleet(
                 workers(renames, reconcile, waves, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: policy, work: .deploy(deploy))
-        let hooked = Set((deploy.stopHooks + (deploy.wayBack?.stopHooks ?? [])).map(\.job))
-        for job in workspace.jobs where hooked.contains(job.name) {
-            collected.trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
-        }
+        collected.keepStopHooks(of: plan, workspace)
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = content(workspace, collected.trees)
         return PlanningResult(
-            plan: plan, capture: capture, trees: kept + earlierTrees, warnings: collected.warnings)
+            plan: plan, capture: capture, trees: kept + collected.earlierModules, warnings: collected.warnings)
     }
 
     /// Allocations that get files which were taken back there, by job.
@@ -148,6 +140,8 @@ public enum Planner {
         var stopped: [Plan.Named<[WorkerName]>] = []
         var excluded: [JobName: [WorkerName]] = [:]
         var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
+        /// Folders of hooks of earlier releases, for the way back.
+        private(set) var earlierModules: [Tree] = []
         var warnings: [Diagnostic]
 
         init(_ warnings: [Diagnostic]) { self.warnings = warnings }
@@ -160,6 +154,26 @@ public enum Planner {
             if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
             trees[job.name] = (outcome.trees, outcome.generated)
             if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
+        }
+
+        /// The way back of what was planned.
+        mutating func wayBack(
+            of deploy: Deploy, _ workspace: Workspace, _ content: EarlierContent, _ catalog: CatalogSnapshot
+        ) throws -> WayBack {
+            let new = Dictionary(trees.values.flatMap(\.all).map { ($0.digest, $0) }) { first, _ in first }
+            let all = EarlierContent(tree: { try new[$0] ?? content.tree($0) }, file: content.file)
+            var planner = WayBackPlanner(deploy, workspace, all) { catalog.jobs[$0]?.assignedPorts ?? [:] }
+            let back = try planner.plan()
+            earlierModules = planner.modules
+            return back
+        }
+
+        /// Keeps the folders of hooks around stops, forth and back.
+        mutating func keepStopHooks(of plan: Plan, _ workspace: Workspace) {
+            let hooked = Set((plan.stopHooks + (plan.wayBack?.stopHooks ?? [])).map(\.job))
+            for job in workspace.jobs where hooked.contains(job.name) {
+                trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
+            }
         }
 
         var ordered: [Plan.Wave] {

@@ -1,5 +1,5 @@
 internal import Crypto
-internal import Model
+package import Model
 internal import Plans
 
 /// One try of one step on one worker, as the worker is to know it.
@@ -58,6 +58,17 @@ public struct AttemptRequest: Sendable, Hashable {
         self.timeout = timeout
         self.grace = grace
         self.tailLimit = tailLimit
+    }
+
+    /// A question that changes nothing: it runs beside anything, belongs to no step, and is never asked about again.
+    ///
+    /// - Parameter job: in whose folder it is asked; nil for the bucket's root on the worker.
+    package static func probe(
+        _ lines: String, of owner: Owner, timeout: Duration, job: JobName? = nil, environment: [String: String] = [:]
+    ) -> AttemptRequest {
+        AttemptRequest(
+            id: "\(owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(lines), job: job?.text, lock: .none,
+            environment: environment, timeout: timeout, grace: .seconds(1), tailLimit: 1024)
     }
 
     /// The Makefile's target; nil for lines of shell.

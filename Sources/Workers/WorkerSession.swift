@@ -131,6 +131,9 @@ public struct WorkerSession: Sendable {
             "inquire", [id, generation ?? "-", "\(tailLimit)"], tailLimit: tailLimit, timeout: transport.answerLimit)
     }
 
+    /// Finds out whether the worker answers at all.
+    package func answers() async throws(TransportError) { _ = try await inquire("\(owner.run)-probe-0", tailLimit: 0) }
+
     /// Closes the id for good where it has not begun, and tells what is known of it.
     public func fence(_ id: String, tailLimit: Int = 1 << 16) async throws(TransportError) -> AttemptReport {
         try await report(

@@ -49,20 +49,14 @@ package struct HealthProbe: Sendable {
     private func runCheck(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
         do {
             let session = try await session(worker)
-            var report = try await session.run(Self.request(line, session.owner, timeout: timeout))
+            var report = try await session.run(.probe(line, of: session.owner, timeout: .seconds(timeout)))
             if followsOwners, case .notOwner(let owner?) = report, owner.controller == session.owner.controller {
-                report = try await session.owned(by: owner).run(Self.request(line, owner, timeout: timeout))
+                report = try await session.owned(by: owner).run(.probe(line, of: owner, timeout: .seconds(timeout)))
             }
             return Self.problem("the check", report, timeout: timeout)
         } catch {
             return (error as? NotReady)?.reason ?? "\(error)"
         }
-    }
-
-    private static func request(_ line: String, _ owner: Owner, timeout: Int) -> AttemptRequest {
-        AttemptRequest(
-            id: "\(owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(line), job: nil, lock: .none,
-            timeout: .seconds(timeout), grace: .seconds(1), tailLimit: 1024)
     }
 
     /// Runs the job's hooks of the event `health_check` for one allocation, one after the other; nil where all succeed.

@@ -47,11 +47,9 @@ extension StepRunner {
         unavailable.formUnion(zip(asked, silent).filter(\.1).map(\.0))
         let answering = zip(asked, silent).filter { !$1 }.map(\.0)
         if let health = job.healthCheck, !answering.isEmpty {
-            let probe = HealthProbe(
-                job: job, health: health, run: recorder.run,
-                session: { [pool] worker in try await pool.session(worker) }, hooks: hooks,
-                version: { records[AllocationID(job: job.job, worker: $0)]?.promoted?.version ?? Version.none.text })
-            let gate = probe.gate(over: answering.map { ($0, pool.address($0) ?? $0.text) }, isSingle: true)
+            let gate = gate(of: job, health, over: answering, isSingle: true) {
+                records[AllocationID(job: job.job, worker: $0)]?.promoted?.version ?? Version.none.text
+            }
             let failure = try await gate.pass(clock: recorder.clock) { _, _ in }
             unavailable.formUnion(failure?.failing ?? [])
         }
@@ -60,6 +58,6 @@ extension StepRunner {
 
     private func isSilent(_ worker: WorkerName) async -> Bool {
         guard let session = try? await pool.session(worker) else { return true }
-        return (try? await session.inquire("\(recorder.run.nonce)-probe-0", tailLimit: 0)) == nil
+        return (try? await session.answers()) == nil
     }
 }

@@ -68,52 +68,49 @@ extension StepRunner {
     private func driftOfMakefile(
         _ stop: Plan.Stop, _ step: StepIndex, _ session: WorkerSession, isStaging: Bool
     ) async -> [StaleFact] {
-        let allocation = stop.allocation
-        guard stop.from.unfinished == nil, let content = stop.from.content,
-            let files = try? workerEntries(store.tree(content))
-        else {
-            if isStaging { await ask(step, session) }
-            return []
-        }
-        var request = PushRequest(
-            job: allocation.job.text, target: files, base: files, timeout: .seconds(stop.timeout)
-        ) { _ in .empty }
-        let report: PushReport
-        do {
-            report = try await session.compare(&request)
-        } catch {
-            if isStaging { noteSilence(of: step, error) }
-            return []
-        }
-        guard case .drift(let paths, _) = report,
+        let content = stop.from.unfinished == nil ? stop.from.content : nil
+        let comparison = await compareWithPromoted(
+            stop.allocation, content, timeout: stop.timeout, step, session, isStaging: isStaging)
+        guard let (request, report) = comparison, case .drift(let paths, _) = report,
             let path = paths.first(where: { $0.path == "Makefile" && $0.actual != .nothing })
         else { return [] }
-        return await facts([path], of: allocation, request, session)
+        return await facts([path], of: stop.allocation, request, session)
     }
 
     /// A target by itself runs with the files that are there, which have to be those that were promoted.
     private func drift(
         from allocation: OperatedAllocation, _ step: StepIndex, _ session: WorkerSession, isStaging: Bool
     ) async -> [StaleFact] {
-        guard !allocation.allowsDrift, let content = allocation.from?.content,
-            let files = try? workerEntries(store.tree(content))
-        else {
-            if isStaging { await ask(step, session) }
-            return []
-        }
         let job = allocation.work.job
+        let comparison = await compareWithPromoted(
+            allocation.allocation, allocation.allowsDrift ? nil : allocation.from?.content,
+            changedByService: job.changedByService, timeout: job.timeouts.push, step, session, isStaging: isStaging)
+        guard let (request, report) = comparison else { return [] }
+        return await facts(of: report, allocation.allocation, request, session)
+    }
+
+    /// Compares the files of an allocation with those that were promoted there; nil if they are not known, or if the worker
+    /// cannot be asked.
+    private func compareWithPromoted(
+        _ allocation: AllocationID, _ content: Digest?, changedByService: [String] = [], timeout: Int,
+        _ step: StepIndex,
+        _ session: WorkerSession, isStaging: Bool
+    ) async -> (PushRequest, PushReport)? {
+        guard let content, let files = try? workerEntries(store.tree(content)) else {
+            if isStaging { await ask(step, session) }
+            return nil
+        }
         var request = PushRequest(
-            job: job.job.text, target: files, base: files, changedByService: job.changedByService,
-            timeout: .seconds(job.timeouts.push)
+            job: allocation.job.text, target: files, base: files, changedByService: changedByService,
+            timeout: .seconds(timeout)
         ) { _ in .empty }
-        let report: PushReport
         do {
-            report = try await session.compare(&request)
+            let report = try await session.compare(&request)
+            return (request, report)
         } catch {
             if isStaging { noteSilence(of: step, error) }
-            return []
+            return nil
         }
-        return await facts(of: report, allocation.allocation, request, session)
     }
 
     /// What somebody has changed on the worker of a push. Where that is nothing and its batch is the next, the files already

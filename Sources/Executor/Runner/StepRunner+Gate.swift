@@ -27,17 +27,12 @@ extension StepRunner {
         _ step: Step, _ index: StepIndex, _ job: Plan.Job, _ health: HealthCheck
     ) async throws -> Ending {
         let running = try covered(by: index, of: job)
-        let targets = running.map { ($0.worker, pool.address($0.worker) ?? $0.worker.text) }
+        let workers = running.map(\.worker)
         let versions = Dictionary(uniqueKeysWithValues: running.map { ($0.worker, $0.version) })
-        let gate = HealthProbe(
-            job: job, health: health, run: recorder.run,
-            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks,
-            version: { versions[$0] ?? Version.none.text }
-        ).gate(over: targets)
+        let gate = self.gate(of: job, health, over: workers) { versions[$0] ?? Version.none.text }
         let failure = try await gate.pass(clock: recorder.clock) { tries, problem in
             recorder.observe(.gateWaiting(step, tries: tries, of: health.attempts, problem: problem))
         }
-        let workers = targets.map(\.0)
         guard let failure else {
             var ending = Ending.succeeded
             ending.changes = [.gatePassed(job.job, workers)]
@@ -47,6 +42,21 @@ extension StepRunner {
         ending.changes = [.gateFailed(job.job, covered: workers, failing: failure.failing)]
         ending.failing = failure.failing
         return ending
+    }
+
+    /// What asks whether allocations of a job are healthy.
+    ///
+    /// - Parameters:
+    ///   - isSingle: ask once, at once, and be content with one answer.
+    ///   - version: what runs on a worker.
+    func gate(
+        of job: Plan.Job, _ health: HealthCheck, over workers: [WorkerName], isSingle: Bool = false,
+        version: @escaping @Sendable (WorkerName) -> String
+    ) -> Gate {
+        HealthProbe(
+            job: job, health: health, run: recorder.run,
+            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks, version: version
+        ).gate(over: workers.map { ($0, pool.address($0) ?? $0.text) }, isSingle: isSingle)
     }
 
     /// What of a gate's allocations runs at this moment. One that was stopped or never promoted cannot be well, and one that

@@ -67,7 +67,7 @@ extension StepRunner {
             return error.kind == .refused ? nil : error.reason
         }
         do {
-            _ = try await session.inquire("\(recorder.run.nonce)-probe-0", tailLimit: 0)
+            try await session.answers()
             return nil
         } catch {
             return Self.isSilence(error) ? error.message : nil

@@ -135,11 +135,7 @@ extension StepRunner {
     /// - Throws: `NotReady`, `TransportError`, or `StepFault` if the worker does not say it.
     private func boot(of index: StepIndex) async throws -> String {
         let session = try await pool.session(graph.steps[index].worker)
-        let request = AttemptRequest(
-            id: "\(session.owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(Self.bootQuestion),
-            job: nil,
-            lock: .none, timeout: .seconds(20), grace: .seconds(1), tailLimit: 1024)
-        let report = try await session.run(request)
+        let report = try await session.run(.probe(Self.bootQuestion, of: session.owner, timeout: .seconds(20)))
         if case .finished(let result) = report, result.isSuccess {
             let words = String(decoding: result.output.bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
             if words.count == 2, words.allSatisfy({ ShellText.isWord(String($0)) }) {

@@ -26,10 +26,11 @@ extension StepRunner {
     /// Runs something under a receipt on the step's worker, or finds out what became of it.
     ///
     /// - Parameters:
+    ///   - isRepeatable: whether it is run again if the outcome is unknown.
     ///   - request: what is to be run as an attempt.
     ///   - prepare: makes ready for an attempt; an ending if that fails, or if nothing is to be run.
     func runOnWorker(
-        _ index: StepIndex, attempt: Int, isResumed: Bool,
+        _ index: StepIndex, attempt: Int, isResumed: Bool, isRepeatable: Bool = false,
         _ request: @escaping (_ attempt: Int) throws -> AttemptRequest?,
         prepare: @escaping (_ attempt: Int) async -> Ending? = { _ in nil }
     ) async throws -> (Ending, Int) {
@@ -43,7 +44,7 @@ extension StepRunner {
             return (ending, attempt)
         }
         let task = AttemptTask(
-            session: session, isOnControlHost: false, isRepeatable: false, request: request, prepare: prepare)
+            session: session, isOnControlHost: false, isRepeatable: isRepeatable, request: request, prepare: prepare)
         return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
 

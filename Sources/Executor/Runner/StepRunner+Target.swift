@@ -10,23 +10,13 @@ extension StepRunner {
     func runTarget(
         _ target: Target, _ index: StepIndex, attempt: Int, isResumed: Bool
     ) async throws -> (Ending, Int) {
-        let session: WorkerSession
-        do {
-            session = try await pool.session(graph.steps[index].worker)
-        } catch {
-            // What an earlier process began may be running there.
-            let ending = Ending(
-                outcome: error.isUnreachable ? .unreachable : .failed, isOpen: isResumed, fault: .notReady(error))
-            return (ending, attempt)
-        }
-        let task = AttemptTask(session: session, isOnControlHost: false, isRepeatable: target.isRepeatable) {
+        try await runOnWorker(index, attempt: attempt, isResumed: isResumed, isRepeatable: target.isRepeatable) {
             attempt in
             request(target, index, attempt)
         } prepare: { attempt in
             if let ending = await startedAlready(target) { return ending }
             return await pushAgain(before: index, attempt: attempt)
         }
-        return try await run(task, index, attempt: attempt, isResumed: isResumed)
     }
 
     /// The end of an opening in which a worker may find that its time is over: clocks are compared in whole seconds, and
@@ -43,10 +33,7 @@ extension StepRunner {
         else { return nil }
         let worker = allocation.entry.worker
         let version = allocation.from?.version ?? Version.none.text
-        let probe = HealthProbe(
-            job: allocation.work.job, health: health, run: recorder.run,
-            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks, version: { _ in version })
-        let gate = probe.gate(over: [(worker, pool.address(worker) ?? worker.text)], isSingle: true)
+        let gate = gate(of: allocation.work.job, health, over: [worker], isSingle: true) { _ in version }
         guard (try? await gate.pass(clock: recorder.clock) { _, _ in }) == .some(nil) else { return nil }
         var ending = Ending.succeeded
         ending.fault = .runsAlready

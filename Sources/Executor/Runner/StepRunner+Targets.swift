@@ -35,11 +35,9 @@ extension StepRunner {
 
     private func isMissing(_ target: String, _ search: Search) async -> Bool {
         guard let session = try? await pool.session(search.allocation.entry.worker) else { return false }
-        let request = AttemptRequest(
-            id: "\(session.owner.run)-probe-\(WorkerSession.randomNonce())", action: .shell(Self.targetSearch(target)),
-            job: search.allocation.work.job.job.text, lock: .none, environment: search.environment,
-            timeout: .seconds(60),
-            grace: .seconds(1), tailLimit: 1024)
+        let request = AttemptRequest.probe(
+            Self.targetSearch(target), of: session.owner, timeout: .seconds(60),
+            job: search.allocation.work.job.job, environment: search.environment)
         guard let report = try? await session.run(request), case .finished(let result) = report else { return false }
         return result.exitStatus == Self.missingStatus
     }
