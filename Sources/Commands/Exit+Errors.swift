@@ -25,7 +25,7 @@ extension Exit {
         switch refusal {
         case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .hooks, .missingTarget,
             .notDeployed,
-            .noSuchRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:
+            .noSuchRun, .partOfRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:
             self = .invalidInput
         case .unfinishedRun: self = .unfinishedRun
         case .rolledBack: self = .failed

@@ -231,6 +231,90 @@ class Fixtures:
             self.succeed(b.run("maand-apply", plan, "--bucket", b.path))
         self.assertEqual(collections.Counter(b.began()), wanted)
 
+    def test_a_run_that_was_killed_on_its_way_back_goes_on(self):
+        b = self.restore("unfinished-way-back")
+        # Nothing has begun on the fourth worker of api.
+        forth = [("api", worker, "restart", "1.0.0", "1.1.0") for worker in ("w1", "w2", "w3")]
+        forth += [("base", worker, "restart", "1.0.0", "1.1.0") for worker in ("w1", "w2")]
+        back = [(job, worker, target, new, current) for job, worker, target, current, new in forth]
+        both = {*forth, *back, ("fresh", "w4", "start", "0.0.0", "1.1.0"), ("fresh", "w4", "stop", "1.1.0", "1.1.0")}
+
+        def ran():
+            return {row[:5]: number for row, number in collections.Counter(row[:5] for row in b.rows()).items()}
+
+        b.recognise_receipts(2)
+        states = {row["step"]: row["state"] for row in b.json_of("maand-apply", "status")["steps"]}
+        self.assertEqual(states["rollback/api/recover/1/w3/restart"], "started")
+        self.assertEqual(set(ran()) & set(back), {("api", "w3", "restart", "1.1.0", "1.0.0")}, "it has to have ended unseen")
+
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.assertEqual(ran(), dict.fromkeys(both, 1))
+        self.assertEqual(len(b.began()), len(both))
+        self.assertEqual(b.json_of("maand-apply", "status", 2)["state"], "rolled_back")
+        # What is broken goes back first, a job before what it demands, and what was new goes last.
+        self.assertEqual([(row.job, row.worker) for row in b.rows()][6:9], [("api", "w3"), ("api", "w2"), ("api", "w1")])
+        self.assertEqual([row.job for row in b.rows()][9:], ["base", "base", "fresh"])
+
+        # The catalog says what is on the workers.
+        found = {}
+        for (job, worker), row in b.allocations().items():
+            file = b.job_dir(worker, job) / "app.conf"
+            found[job, worker] = (row["standing"], row["promoted"] and row["promoted"]["version"],
+                                  file.read_text().strip() if file.exists() else None)
+            self.assertEqual((row["unfinished"], row["drained"]), (None, False), (job, worker))
+        there = ("active", "1.0.0", "1.0.0")
+        self.assertEqual(found, {
+            **{("api", worker): there for worker in ("w1", "w2", "w3", "w4")}, ("base", "w1"): there, ("base", "w2"): there,
+            ("fresh", "w4"): ("removed", None, None)})
+
+        # Each has its hooks around it on both ways. On the way forth the sick one was not put back.
+        hooks = collections.Counter((job, command, worker) for (job, _, command, worker), number in b.hooks().items()
+                                    for _ in range(number) if command in ("command_drain", "command_fill", "command_close"))
+        acting = [("api", "w1"), ("api", "w2"), ("api", "w3"), ("fresh", "w4")]
+        self.assertEqual(hooks, {
+            **{(job, command, worker): 2 for job, worker in acting for command in ("command_drain", "command_close")},
+            ("api", "command_fill", "w1"): 2, ("api", "command_fill", "w2"): 2,
+            ("api", "command_fill", "w3"): 1, ("fresh", "command_fill", "w4"): 1})
+
+        # The run is over.
+        log = b.log()
+        self.refuse(b.apply(), 1, "was rolled back")
+        self.refuse(b.apply("--retry-failed"), 1, "was rolled back")
+        self.refuse(b.run("maand-apply", "run:2", "--bucket", b.path), 1, "was rolled back")
+        self.succeed(b.plan())
+        self.assertEqual(
+            b.read_plan()["failed_before"], {"api": ["w1", "w2", "w3"], "base": ["w1", "w2"], "fresh": ["w4"]})
+        shutil.rmtree(b.workspace)
+        (b.top / "before").rename(b.workspace)
+        self.nothing_to_do(b)
+        self.assertEqual(b.log(), log)
+
+    def test_what_was_taken_back_is_known(self):
+        b = self.restore("promoted")
+        template = b.workspace / "jobs/tried/health.tpl"
+        if not template.exists():
+            self.skipTest(f"release {self.release} took nothing back")
+        before = b.log()
+        self.nothing_to_do(b)
+        self.refuse(b.run("maand-apply", "run:4", "--bucket", b.path), 1, "was rolled back")
+        self.assertEqual(b.log(), before)
+        # The files that failed come again.
+        template.write_text(template.read_text().replace('"nowhere"', '"w1"'))
+        for flags in ((), ("--catalog", b.file("catalog.yaml"))):
+            if flags:
+                flags[1].write_text(self.succeed(b.catalog("export")).out)
+            self.succeed(b.plan(*flags, out="again.plan.yaml"))
+            self.assertEqual(b.read_plan("again.plan.yaml")["failed_before"], {"tried": ["w1"]})
+        # The hooks around its allocation.
+        template.write_text(template.read_text().replace('"w1"', '"nowhere"'))
+        self.succeed(b.plan("--force", "--jobs", "tried", out="forced.plan.yaml"))
+        self.succeed(b.apply(plan="forced.plan.yaml"))
+        self.assertEqual(b.hooks() - before[2], {
+            ("tried", event, command, "w1"): 1 for event, command in (
+                ("before_batch", "command_open"), ("before_allocation", "command_drain"),
+                ("after_allocation_healthy", "command_fill"), ("after_allocation", "command_close"))})
+        self.nothing_to_do(b)
+
     def test_planning_against_an_export_gives_nothing_to_do(self):
         b = self.restore("catalog-export", "promoted")
         catalog = b.top / "catalog.yaml"

@@ -647,6 +647,23 @@ class OfARun(RollbackCase):
             (b.path / "store/objects" / name[:2] / name[2:]).unlink()
         self.assertIn(next(iter(wanted)), self.plan_back(code=1).err)
 
+    def test_the_way_back_of_a_run_is_no_plan_of_its_own(self):
+        b = self.deployed()
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False)
+        kept = [path for path in (b.path / "store/objects").glob("*/*") if b"part_of_run: true" in path.read_bytes()]
+        self.assertEqual(len(kept), 1)
+        b.file("part.plan.yaml").write_bytes(kept[0].read_bytes())
+        self.refuse(b.apply(plan="part.plan.yaml"), 65, "the way back of run 2", "maand-plan rollback 2")
+
+    def test_a_refresh_of_the_catalog_finds_no_difference_after_it(self):
+        b = self.deployed()
+        self.sick.on[WORKERS[1]] = {"2.0.0"}
+        self.upgrade("--on-failure", "rollback", sick=False)
+        self.assertIn("0 differ", self.succeed(b.catalog("refresh")).err)
+        self.succeed(b.plan())
+        self.assertEqual(b.read_plan()["failed_before"], {"api": WORKERS[:2]})
+
     def test_a_restart_by_hand_since_does_not_stand_in_the_way(self):
         b = self.deployed()
         self.upgrade(code=0, sick=False)

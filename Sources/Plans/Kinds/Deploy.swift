@@ -271,7 +271,7 @@ extension Plan.Stop: Record, FieldValue {
         fields.optional(
             "before", &before, .word(End.allCases), default: .removed,
             "what it was before the run that is rolled back, if it was not new: its files stay")
-        fields.optional("release", &release, "what was promoted there then")
+        fields.optional("release", &release, ViewType<EarlierRelease>(), "what was promoted there then")
     }
 }
 
@@ -285,5 +285,21 @@ extension Plan.Wave: Record, FieldValue {
         fields.required(
             "deployment_seq", &deploymentSequence, .count, "the level in the demand graph; 0 if nothing is demanded")
         fields.required("jobs", &jobs, "the jobs of the wave, sorted by name")
+    }
+}
+
+/// A release that was promoted before; its files are not compared with those of another one.
+private struct EarlierRelease: RecordView {
+    var whole: Release
+
+    init(_ whole: Release) { self.whole = whole }
+
+    static let title = "earlier_release"
+    static let meaning = "A version with its files, as it was promoted before."
+    static let blank = Self(.blank)
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("version", &whole.version, .text(.version), "the version")
+        fields.required("content", &whole.content, "the digest of the files")
     }
 }

@@ -37,6 +37,7 @@ struct RunOpening: Sendable {
     func find(isPreview: Bool = false) async throws -> Finding {
         try checkBucket()
         let plan = file.plan
+        if let origin = plan.origin, origin.isPartOfRun { throw RolloutError.partOfRun(origin.rollback) }
         let latest = try context.catalog.latestRun(of: file.id)
         if let latest, latest.state == .rolledBack {
             guard !options.retryFailed else { throw RolloutError.rolledBack(latest) }

@@ -12,6 +12,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case unfinishedRun = "unfinished_run"
     case runAbandoned = "run_abandoned"
     case runRolledBack = "run_rolled_back"
+    case partOfRun = "part_of_run"
     case stalePlan = "stale_plan"
     case renamesOutdated = "renames_outdated"
     case workersRenamed = "workers_renamed"

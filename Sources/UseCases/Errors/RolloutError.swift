@@ -14,6 +14,8 @@ public enum RolloutError: Error, Sendable {
     case abandoned(Run)
     /// Its run has failed and was rolled back, so that there is nothing to try again.
     case rolledBack(Run)
+    /// The plan is the way back of this run, and no plan of its own.
+    case partOfRun(RunID)
     case stale([StaleFact])
     /// The catalog does not know these workers as the plan does by now.
     case knownOtherwise([Plan.Rename])
@@ -80,6 +82,7 @@ extension RolloutError: CodedError {
         case .unfinishedRun: .unfinishedRun
         case .abandoned: .runAbandoned
         case .rolledBack: .runRolledBack
+        case .partOfRun: .partOfRun
         case .stale: .stalePlan
         case .knownOtherwise: .renamesOutdated
         case .renamedSince: .workersRenamed
@@ -121,6 +124,9 @@ extension RolloutError: CodedError {
         case .rolledBack(let run):
             "run \(run.id) of this plan failed and was rolled back, so nothing of it is tried again. Change the workspace and plan "
                 + "again."
+        case .partOfRun(let run):
+            "the plan is the way back of run \(run), which goes back by its own plan: maand-apply run:\(run). Nothing was touched. "
+                + "To take a run back that is over, plan it: maand-plan rollback \(run)"
         case .stale, .knownOtherwise, .renamedSince: Self.stale(self)
         case .otherMachines(let renames):
             Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))

@@ -54,20 +54,30 @@ extension AllocationRecord {
             return nil
         case .succeeded(let target) where !job.isAltered:
             if target == LifecycleAction.stop.target {
-                let found = AllocationRecord(promoted: release, state: .stopped)
+                let found = withOwnKnowledge(AllocationRecord(promoted: release, state: .stopped))
                 // A stop that was begun is part of a removal, or of one that its own plan goes on with.
                 return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
             }
-            // No worker knows of gates.
-            let found = AllocationRecord(promoted: release, owesGate: owesGate, failedGate: failedGate)
+            let found = withOwnKnowledge(
+                AllocationRecord(promoted: release, owesGate: owesGate, failedGate: failedGate))
             return self == found || (isOwn && unfinished?.content == release.content) ? nil : found
         case .unknown where isOwn && (unfinished ?? promoted)?.content == release.content: return nil
         case .failed where isOwn && unfinished?.content == release.content: return nil
         case .succeeded, .unknown, .failed:
             if isOwn, unfinished?.content == release.content { return nil }
-            return AllocationRecord(
-                promoted: promoted, unfinished: release, owesGate: owesGate, failedGate: failedGate)
+            return withOwnKnowledge(
+                AllocationRecord(
+                    promoted: promoted, unfinished: release, owesGate: owesGate, failedGate: failedGate))
         }
+    }
+
+    /// What was found on a worker, with what no worker knows: gates that were not passed, load balancers, runs that were taken
+    /// back.
+    private func withOwnKnowledge(_ found: AllocationRecord) -> AllocationRecord {
+        var found = found
+        found.isDrained = isDrained
+        found.takenBack = takenBack
+        return found
     }
 }
 
