@@ -179,30 +179,32 @@ struct RunCommand: AsyncParsableCommand {
         case .alreadyDone(let run): sayDone(run)
         case .rolledBack(let run, let problems, let isNew):
             progress.concludeRolledBack(run, problems, isNew: isNew)
-            if isNew, let text = try drained(by: run).drainedSummary { say(text) }
+            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
             throw ExitCode(Exit.failed.rawValue)
         case .wayBackEnded(let run, let result, let problems, let stale, let leftBehind, let found):
             progress.concludeWayBack(run, result, problems, stale, leftBehind, found)
-            if let text = try drained(by: run).drainedSummary { say(text) }
+            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
-                run, result, problems, stale, leftBehind, try drained(by: run),
+                run, result, problems, stale, leftBehind, try drained(by: run, file.plan),
                 Advice(
                     run, file.plan, result, problems, isLimited: until != nil, isFromFile: plan != "-"))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .reachedLimit(let run, let leftBehind):
-            progress.concludeLimit(run, leftBehind, try drained(by: run))
+            progress.concludeLimit(run, leftBehind, try drained(by: run, file.plan))
         case .held(let run, let hold):
-            if let text = try drained(by: run).drainedSummary { say(text) }
+            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
             return hold
         }
         return nil
     }
 
-    /// What the run has drained and not put back.
-    private func drained(by run: Run) throws -> [AllocationID] { try options.catalog()?.drained(by: run.id) ?? [] }
+    /// What the run, or another one before it, has drained and not put back, of the plan's jobs.
+    private func drained(by run: Run, _ plan: Plan) throws -> [AllocationID] {
+        try options.catalog()?.drained(by: run.id, of: plan.touchedJobs) ?? []
+    }
 
     /// What a command printed on its workers is what a person has asked for.
     private func showOutput(of ending: ApplyRun.Ending, of plan: Plan) {

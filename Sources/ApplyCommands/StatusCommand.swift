@@ -64,7 +64,7 @@ struct RunReport {
     private let holder: LockHolder?
     /// What the run goes on without.
     private let leftBehind: [LeftBehind]
-    /// What the run has drained and not put back.
+    /// What the run, or another one before it, has drained and not put back, of the plan's jobs.
     private let drained: [AllocationID]
 
     private struct JobRow: Encodable {
@@ -111,7 +111,6 @@ struct RunReport {
         }
         let steps = try catalog.steps(of: run.id)
         leftBehind = try catalog.leftBehind(by: run.id)
-        drained = try catalog.drained(by: run.id)
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let graphs: [StepGraph]
         do {
@@ -121,9 +120,11 @@ struct RunReport {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
             open = steps.filter(isOpen).map { (nil, $0) }
             rows = []
+            drained = try catalog.drained(by: run.id)
             return
         }
         plan = graphs.first?.plan
+        drained = try catalog.drained(by: run.id, of: plan?.touchedJobs ?? [])
         let records = Dictionary(steps.map { ($0.step, $0) }, uniquingKeysWith: { _, b in b })
         open = graphs.flatMap(\.steps).compactMap { step in
             records[step.id].flatMap { isOpen($0) ? (step, $0) : nil }

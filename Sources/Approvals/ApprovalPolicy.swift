@@ -182,12 +182,6 @@ extension ApprovalPolicy {
     }
 }
 
-extension Plan {
-    fileprivate var touchedJobs: Set<JobName> {
-        Set(reconcile.map(\.allocation.job)).union(waves.flatMap(\.jobs).map(\.job))
-    }
-}
-
 extension TOMLReader {
     fileprivate mutating func path(_ key: String) -> String? {
         guard let path = string(key) else { return nil }

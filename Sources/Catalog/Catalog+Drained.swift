@@ -3,12 +3,14 @@ public import Model
 internal import Plans
 
 extension Catalog {
-    /// Allocations that a run has drained and that no hook has put back since; sorted by job, then worker.
+    /// Allocations that hooks have drained and that no hook has put back since; sorted by job, then worker.
     ///
-    /// - Parameter run: only those that this run has drained.
-    public func drained(by run: RunID? = nil) throws(CatalogError) -> [AllocationID] {
+    /// - Parameters:
+    ///   - run: those that this run has drained.
+    ///   - jobs: those of these jobs, whichever run has drained them.
+    public func drained(by run: RunID, of jobs: Set<JobName> = []) throws(CatalogError) -> [AllocationID] {
         try read { db in
-            try self.drained(db).filter { run == nil || $0.run == run }.map(\.allocation)
+            try self.drained(db).filter { $0.run == run || jobs.contains($0.allocation.job) }.map(\.allocation)
         }
     }
 

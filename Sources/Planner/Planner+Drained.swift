@@ -12,8 +12,10 @@ extension Planner {
             waves.lazy.flatMap(\.jobs).map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
         return jobs.sorted { $0.name < $1.name }.compactMap { job in
             let part = planned[job.name]
+            let putsBack = part?.hooks(.afterAllocationHealthy).isEmpty == false
             let acting = Set(
-                (part?.phases ?? []).lazy.flatMap(\.batches).joined().filter { part?.runs($0) == true }.map(\.worker))
+                (part?.phases ?? []).lazy.flatMap(\.batches).joined().filter { putsBack && part?.runs($0) == true }
+                    .map(\.worker))
             let left = job.allocations.filter { !$0.isDisabled }.map { workspace.workers[$0.worker].name }.filter {
                 !acting.contains($0)
                     && catalog.allocations[AllocationID(job: job.name, worker: $0)]?.isDrained == true

@@ -215,6 +215,10 @@ extension Plan {
         case .jobCommand, .runCommand: []
         }
     }
+    /// The jobs with anything to do.
+    public var touchedJobs: Set<JobName> {
+        Set(reconcile.map(\.allocation.job)).union(waves.lazy.flatMap(\.jobs).map(\.job))
+    }
     /// Whether the plan changes nothing and probes nothing.
     public var isEmpty: Bool {
         if let workers = work.workerBatches { return workers.batches.isEmpty }

@@ -77,7 +77,10 @@ extension Plan {
             add(deploy.stoppedByHand) {
                 "stopped by a person, and left alone (`--include-stopped` starts it): \(own: $0)"
             }
-            add(deploy.drained) { "drained by an earlier run, and not put back (`restart` does it): \(own: $0)" }
+            add(deploy.drained) {
+                "drained by an earlier run, and not put back (`restart` does it if the job has hooks of "
+                    + "`after_allocation_healthy`; otherwise do it by hand): \(own: $0)"
+            }
         case .operation, .reboot: add(stoppedByHand) { "stopped by a person, and left stopped: \(own: $0)" }
         case .jobCommand, .runCommand: break
         }

@@ -291,8 +291,10 @@ public struct StepMachine: Sendable {
     private mutating func advanceLead(
         _ content: StepGraph.Batch, unit: UnitIndex, into commands: inout [Command]
     ) {
-        for step in content.lead where !graph.isLeftBehind(step) {
+        for step in content.lead {
             switch steps[step] {
+            // What an earlier process began has to be learnt, whoever was left behind since.
+            case .pending where graph.isLeftBehind(step): continue
             case .ended(.succeeded): continue
             case .ended(let outcome): return units[unit].refuse(outcome)
             case .inFlight, .left: return
@@ -307,12 +309,19 @@ public struct StepMachine: Sendable {
         for chain in content.chains { advance(chain, unit: unit, into: &commands) }
     }
 
+    /// Whether an earlier process began the step, and nobody knows what became of it.
+    private func isInterrupted(_ step: StepIndex) -> Bool {
+        if case .interrupted = steps[step] { true } else { false }
+    }
+
     /// Begins the chain's next step, or counts the chain as ended.
     private mutating func advance(
         _ chain: StepGraph.Chain, unit: UnitIndex, into commands: inout [Command]
     ) {
         // Its steps stay pending, so that no hook runs for it and nothing of it is promoted.
-        if let first = chain.steps.first, graph.isLeftBehind(first) { return units[unit].closeChain(.succeeded) }
+        if let first = chain.steps.first, graph.isLeftBehind(first), !isInterrupted(first) {
+            return units[unit].closeChain(.succeeded)
+        }
         for step in chain.steps {
             switch steps[step] {
             case .ended(.succeeded): continue

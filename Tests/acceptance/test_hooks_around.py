@@ -269,9 +269,46 @@ class Around(hookbucket.HookCase):
         self.rollout(b, code=1)
         self.assertEqual(self.of(b, WORKERS[1]), ["close"])
         self.assertEqual(b.allocations()["api", WORKERS[1]]["standing"], "active")
+        # It may be without its load, and is named until it has stopped.
+        self.assertEqual(self.drained(b), [WORKERS[1]])
+        self.assertIn(f"api on {WORKERS[1]} is drained", b.status().out)
         b.mend("command_drain", WORKERS[1])
         self.succeed(b.apply("--retry-failed"))
         self.assertEqual(self.of(b, WORKERS[1]), ["close", "drain", "target", "close"])
+        self.assertEqual(self.drained(b), [])
+
+    def test_a_release_without_the_hooks_names_what_it_leaves_drained(self):
+        b = self.deployed(batch=1)
+        b.fail("api", WORKERS[0])
+        self.succeed(b.apply(), 1)
+        self.succeed(b.abandon(2))
+        b.mend("api", WORKERS[0])
+        b.hook_job("api", "3.0.0", {}, **self.manifest)
+        self.succeed(b.plan())
+        self.assertEqual(b.read_plan()["drained"], {"api": [WORKERS[0]]})
+        ended = self.succeed(b.apply())
+        self.assertIn(f"1 still drained: api on {WORKERS[0]}", ended.out + ended.err)
+        self.assertIn(f"api on {WORKERS[0]} is drained", b.status().out)
+
+    def test_a_hook_before_a_batch_is_settled_although_the_batch_was_left_behind(self):
+        b = self.deployed(batch=1, workers=WORKERS[:2], rollout={"max_unreachable": 1})
+        b.hold("command_open", WORKERS[0])
+        child = b.start_apply()
+        until(lambda: b.trace("hook began", command="command_open", worker=WORKERS[0]), "the hook before the batch")
+        child.kill()
+        child.communicate()
+        place = b.path / "workers" / WORKERS[0]
+        place.rename(b.top / "away")
+        place.write_text("no folder")
+        child = b.start_apply()
+        until(lambda: "left behind" in b.status().out, "it left behind")
+        self.assertEqual(b.trace("hook began", worker=WORKERS[1]), [], "the next batch waits for the hook")
+        b.release("command_open", WORKERS[0])
+        out, err = child.communicate(timeout=300)
+        self.assertEqual(child.returncode, 0, out + err)
+        self.assertNotIn("under way", b.status().out)
+        place.unlink()
+        (b.top / "away").rename(place)
 
     def test_a_job_control_command_comes_between(self):
         roll = {"command_roll": Hook("job_control", language="sh")}

@@ -30,6 +30,12 @@ extension Deploy {
         {
             report.error("waves", "what is rolled back has an `origin`")
         }
+        if origin != nil, reconcile.contains(where: { $0.reason != .rolledBack }) {
+            report.error("reconcile", "a rollback stops only what is rolled back")
+        }
+        if origin != nil, jobs.flatMap(\.entries).contains(where: { $0.reason != .rolledBack }) {
+            report.error("waves", "a rollback does nothing but roll back: each reason is `rolled_back`")
+        }
         if origin != nil, wayBack != nil { report.error("rollback", "a way back has no way back of its own") }
         if origin != nil, !options.stopsLast {
             report.error("options", "a rollback stops what was new after its waves")

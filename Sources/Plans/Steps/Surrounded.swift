@@ -42,10 +42,17 @@ public enum Surrounded: Sendable {
         }
     }
 
-    /// From here on the allocation may be without its load. Who gives it back is a hook for what is well; without one, nobody
-    /// says when that is.
+    /// From here on the allocation may be without its load. A hook for what is well gives it back; without one, nobody says when
+    /// that is. What is stopped has no such hook: it is drained until it has stopped.
     var changesBefore: [CatalogChange] {
-        hooks(.afterAllocationHealthy).isEmpty ? [] : [.drained(allocation, true)]
+        let event: HookEvent
+        switch self {
+        case .deployment: event = .afterAllocationHealthy
+        case .operation(let allocation):
+            event = allocation.verb == .stop ? .beforeAllocation : .afterAllocationHealthy
+        case .stop: event = .beforeAllocation
+        }
+        return hooks(event).isEmpty ? [] : [.drained(allocation, true)]
     }
 
     /// The variables about versions.
