@@ -150,6 +150,28 @@ import Testing
         #expect(result.plan.goingBack(RunID(3), from: old)?.isEmpty == true)
     }
 
+    @Test func hooksThatNothingOfItRunsAreLeftOut() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(2)
+        let fields = #""restart_policy": "never", "commands": {"command_x": {"executed_on": ["after_allocation_started"]}}"#
+        func lay(_ version: String) throws {
+            try bucket.job("api", version: version, fields, content: version)
+            try bucket.write("jobs/api/_modules/command_x.py", "")
+        }
+        try lay("1.0.0")
+        try bucket.deploy()
+        let (one, two) = (try bucket.allocation("api", "w1"), try bucket.allocation("api", "w2"))
+        // A start by itself was interrupted on the first, so that a target runs there; the other one only gets files.
+        bucket.catalog.allocations[one]?.unfinished = bucket.catalog.allocations[one]?.promoted
+        bucket.catalog.allocations[one]?.isInterrupted = true
+        try lay("2.0.0")
+        let plan = try bucket.plan(onFailure: .rollback).plan
+        let new = Release(version: "2.0.0", content: try #require(plan.waves[0].jobs[0].content.first?.tree))
+        let back = try #require(plan.goingBack(RunID(3), from: [two: AllocationRecord(promoted: new)]))
+        #expect(back.waves.flatMap(\.jobs).map(\.hooks) == [nil])
+        #expect(try PlanFile.read(PlanFile(back).bytes, file: "back").plan == back)
+    }
+
     // MARK: rollback
 
     @Test func aRunIsTakenBackAsItIsRecorded() throws {

@@ -204,7 +204,15 @@ extension Plan.Job {
             .filter { !$0.workers.isEmpty }
         part.versions = versions.map { .init($0.name, $0.value.filter(acting.contains)) }
             .filter { !$0.value.isEmpty }
+        part.keepHooksThatRun()
         return part
+    }
+
+    /// Leaves out hooks that nothing of what is left runs.
+    private mutating func keepHooksThatRun() {
+        guard var hooks else { return }
+        hooks.commands = hooks.commands.filter { allocations(of: $0.key) > 0 }
+        self.hooks = hooks.commands.isEmpty ? nil : hooks
     }
 }
 
