@@ -153,7 +153,8 @@ import Testing
     @Test func hooksThatNothingOfItRunsAreLeftOut() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(2)
-        let fields = #""restart_policy": "never", "commands": {"command_x": {"executed_on": ["after_allocation_started"]}}"#
+        let fields =
+            #""restart_policy": "never", "commands": {"command_x": {"executed_on": ["after_allocation_started"]}}"#
         func lay(_ version: String) throws {
             try bucket.job("api", version: version, fields, content: version)
             try bucket.write("jobs/api/_modules/command_x.py", "")
