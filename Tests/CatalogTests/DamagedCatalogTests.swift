@@ -123,7 +123,7 @@ import Testing
             { _ = try catalog.attempts(of: run, step: hook.step) },
             { _ = try catalog.output(of: run, step: StepID("api/start/w1/start")) },
             { _ = try catalog.leftBehind(by: run) }, { _ = try catalog.takenIn(by: run) },
-            { _ = try catalog.machines() }, { _ = try catalog.drained() },
+            { _ = try catalog.machines() }, { _ = try catalog.drained(by: run) },
             { _ = try catalog.hasRenamed(since: 0, but: stepDigest) }, { _ = try catalog.approvals(of: run) },
             { _ = try catalog.hookPort(of: run) }, { _ = try catalog.rolloutOrders(of: run) },
             { _ = try catalog.keyFingerprint() }, { _ = try catalog.semaphoreSlots(of: run) },
