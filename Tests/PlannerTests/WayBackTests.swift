@@ -163,7 +163,8 @@ import Testing
         try bucket.deploy()
         let (one, two) = (try bucket.allocation("api", "w1"), try bucket.allocation("api", "w2"))
         // A start by itself was interrupted on the first, so that a target runs there; the other one only gets files.
-        bucket.catalog.allocations[one]?.unfinished = bucket.catalog.allocations[one]?.promoted
+        let promoted = bucket.catalog.allocations[one]?.promoted
+        bucket.catalog.allocations[one]?.unfinished = promoted
         bucket.catalog.allocations[one]?.isInterrupted = true
         try lay("2.0.0")
         let plan = try bucket.plan(onFailure: .rollback).plan
