@@ -682,7 +682,13 @@ case "$*" in *"/proc/self/status") {copy} "$@" | sed '$s/.*/1.922337203685477580
         made = [path for path in (session.parent.parent, session.parent, session) if not path.exists()]
         for path in made:
             path.mkdir()
-        self.addCleanup(lambda: [path.rmdir() for path in reversed(made)])
+
+        def is_gone(path):
+            # As long as a process of it ends, it is busy.
+            with contextlib.suppress(OSError):
+                path.rmdir()
+            return not path.exists()
+        self.addCleanup(lambda: [until(lambda: is_gone(path), f"{path} is gone") for path in reversed(made)])
         self.addCleanup(fleet, "kill", 1)
         (session / "cgroup.procs").write_text(fleet("list").split()[3])
         user = subprocess.check_output(["id", "-un"], text=True).strip()
