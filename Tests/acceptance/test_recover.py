@@ -52,12 +52,15 @@ def entries(plan):
 
 
 class Case(bucket.Case):
-    def lay(self, workers=WORKERS, **manifest):
+    WORKERS = WORKERS  # every test file has addresses of its own
+    Sick = Sick
+
+    def lay(self, workers=None, **manifest):
         """A bucket whose job `api` has a gate, with nothing deployed. `release` writes other releases of it."""
         self.b = bucket.Bucket(self)
-        self.b.workers(*workers)
-        self.health = bucket.Health(self, *WORKERS)
-        self.health.sick = self.sick = Sick(self.b)
+        self.b.workers(*(self.WORKERS if workers is None else workers))
+        self.health = bucket.Health(self, *self.WORKERS)
+        self.health.sick = self.sick = self.Sick(self.b)
         self.manifest = manifest
         self.release("1.0.0")
         return self.b

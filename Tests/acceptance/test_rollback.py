@@ -34,14 +34,8 @@ class Sick(test_recover.Sick):
 
 
 class RollbackCase(test_recover.Case):
-    def lay(self, workers=WORKERS, **manifest):
-        self.b = bucket.Bucket(self)
-        self.b.workers(*workers)
-        self.health = bucket.Health(self, *WORKERS)
-        self.health.sick = self.sick = Sick(self.b)
-        self.manifest = manifest
-        self.release("1.0.0")
-        return self.b
+    WORKERS = WORKERS
+    Sick = Sick
 
     def upgrade(self, *flags, code=1, words=(), sick=True):
         """2.0.0 comes, which is well nowhere unless it is told so. Returns what ran, as [(worker, target)]."""
