@@ -56,10 +56,11 @@ struct RunOpening: Sendable {
         try window.check(resumed, hasBegun: hasBegun, monitor)
         if !hasBegun { try checkBase() }
         try ContentCheck(context).check(plan)
-        if let back = plan.wholeWayBack { try ContentCheck(context).check(back) }
+        let back = plan.wholeWayBack
+        if let back { try ContentCheck(context).check(back) }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
-        if let back = plan.wholeWayBack, back.hasHooks {
+        if let back, back.hasHooks {
             try HookHost(context: context).check(back, isPreview: isPreview)
         }
         return .ready(Ready(resumed: resumed, monitor: monitor, permit: permit))
