@@ -179,11 +179,11 @@ struct RunCommand: AsyncParsableCommand {
         case .alreadyDone(let run): sayDone(run)
         case .rolledBack(let run, let problems, let isNew):
             progress.concludeRolledBack(run, problems, isNew: isNew)
-            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
+            try sayDrained(by: run, file.plan)
             throw ExitCode(Exit.failed.rawValue)
         case .wayBackEnded(let run, let result, let problems, let stale, let leftBehind, let found):
             progress.concludeWayBack(run, result, problems, stale, leftBehind, found)
-            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
+            try sayDrained(by: run, file.plan)
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
             progress.conclude(
@@ -194,7 +194,7 @@ struct RunCommand: AsyncParsableCommand {
         case .reachedLimit(let run, let leftBehind):
             progress.concludeLimit(run, leftBehind, try drained(by: run, file.plan))
         case .held(let run, let hold):
-            if let text = try drained(by: run, file.plan).drainedSummary { say(text) }
+            try sayDrained(by: run, file.plan)
             terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
             return hold
         }
@@ -204,6 +204,10 @@ struct RunCommand: AsyncParsableCommand {
     /// What the run, or another one before it, has drained and not put back, of the plan's jobs.
     private func drained(by run: Run, _ plan: Plan) throws -> [AllocationID] {
         try options.catalog()?.drained(by: run.id, of: plan.touchedJobs) ?? []
+    }
+
+    private func sayDrained(by run: Run, _ plan: Plan) throws {
+        if let text = try drained(by: run, plan).drainedSummary { say(text) }
     }
 
     /// What a command printed on its workers is what a person has asked for.

@@ -61,16 +61,17 @@ struct CollectStore: ParsableCommand {
         guard let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: id) else {
             return printNotice("Nothing was ever applied here, so nothing is removed.")
         }
+        let store = ContentStore(in: bucket.folder)
         let runs = try catalog.runs(limit: Self.keptRuns)
         var needed = Set(runs.map(\.plan) + runs.compactMap(\.wayBack))
         needed.formUnion(try catalog.previousContents())
         if let run = try catalog.unfinishedRun() {
-            let plan = try plan(of: run)
+            let plan = try store.plan(of: run)
             needed.formUnion(contents(of: plan) + (plan.wholeWayBack.map(contents) ?? []))
         }
         for id in Set(try catalog.latestDeployments().values) {
             // Their health checks are asked on demand.
-            guard let run = try catalog.run(id), let plan = try? plan(of: run) else { continue }
+            guard let run = try catalog.run(id), let plan = try? store.plan(of: run) else { continue }
             needed.formUnion([run.plan] + plan.modules.map(\.tree))
         }
         for record in try catalog.snapshot().allocations.values {
@@ -79,7 +80,7 @@ struct CollectStore: ParsableCommand {
             }
         }
         let youngest = Int(Timestamp.now.seconds) - olderThan * 86400
-        let found = try ContentStore(in: bucket.folder).collect(
+        let found = try store.collect(
             needed: needed, youngerThan: youngest + (olderThan == 0 ? 1 : 0), isDryRun: dryRun)
         printNotice(
             "\(dryRun ? "Would remove" : "Removed") \(found.objects) objects (\(Self.size(found.bytes))); "
@@ -91,11 +92,6 @@ struct CollectStore: ParsableCommand {
         if bytes < 1 << 10 { return bytes == 1 ? "1 byte" : "\(bytes) bytes" }
         let (shift, unit) = bytes < 1 << 20 ? (10, "KiB") : bytes < 1 << 30 ? (20, "MiB") : (30, "GiB")
         return "\((bytes + (1 << shift) - 1) >> shift) \(unit)"
-    }
-
-    private func plan(of run: Run) throws -> Plan {
-        let bytes = try ContentStore(in: bucket.folder).read(run.plan, limit: PlanFile.maximumSize)
-        return try PlanFile.read(bytes, file: "the plan of run \(run.id)").plan
     }
 
     /// The trees that an unfinished run still pushes or runs hooks from.

@@ -64,7 +64,12 @@ extension PastRun {
                     + "Give it up, then plan again: maand-apply abandon \(id) --reason '...'")
         }
         let store = ContentStore(in: folder)
-        let plan = try plan(run.plan, of: id, store)
+        let plan: Plan
+        do {
+            plan = try store.plan(of: run)
+        } catch let error as StoreError {
+            throw PlanningError.notTakenBack(id, "its plan is not in the bucket's `store/` any more: \(error)")
+        }
         if records.isEmpty, !plan.isEmpty {
             throw PlanningError.notTakenBack(
                 id,
@@ -78,16 +83,6 @@ extension PastRun {
             earlierPorts: try earlierPorts(of: plan, before: id, catalog, store))
     }
 
-    private static func plan(_ digest: Digest, of run: RunID, _ store: ContentStore) throws -> Plan {
-        let bytes: [UInt8]
-        do throws(StoreError) {
-            bytes = try store.read(digest, limit: PlanFile.maximumSize)
-        } catch {
-            throw PlanningError.notTakenBack(run, "its plan is not in the bucket's `store/` any more: \(error)")
-        }
-        return try PlanFile.read(bytes, file: "the plan of run \(run)").plan
-    }
-
     /// Runs that are looked through for the ports that a job had.
     private static let searchedRuns = 100
 
@@ -98,7 +93,7 @@ extension PastRun {
         var wanted = Set(plan.waves.flatMap(\.jobs).filter { !$0.ports.isEmpty }.map(\.job))
         var found: [JobName: [String: Int]] = [:]
         for run in try catalog.runs(limit: searchedRuns) where run.id < id && !wanted.isEmpty {
-            guard let earlier = try? Self.plan(run.plan, of: run.id, store) else { continue }
+            guard let earlier = try? store.plan(of: run) else { continue }
             for job in earlier.waves.flatMap(\.jobs) where !job.ports.isEmpty && wanted.remove(job.job) != nil {
                 found[job.job] = Dictionary(job.ports.map { ($0.name, $0.value) }) { first, _ in first }
             }

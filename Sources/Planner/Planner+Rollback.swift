@@ -81,16 +81,14 @@ extension Planner {
     ) throws(PlanningError) {
         var others: [RunID?: [AllocationID]] = [:]
         for job in forth.waves.lazy.flatMap(\.jobs) {
-            let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
-            var trees: [WorkerName: Digest] = [:]
-            for content in job.content { for worker in content.workers { trees[worker] = content.tree } }
-            for entry in job.phases.lazy.flatMap(\.batches).joined() {
+            let work = JobWork(job)
+            for entry in job.entries {
                 let id = AllocationID(job: job.job, worker: entry.worker)
-                guard begun.contains(id), let before = states[entry.from] else { continue }
+                guard begun.contains(id), let before = work.from(of: entry) else { continue }
                 let record = catalog.allocations[id] ?? .none
                 let isBack = record.isBack(to: before)
                 // A way back of it may have begun, and then found no end.
-                let known = [trees[entry.worker], before.content].compactMap { $0 }
+                let known = [work.tree(of: entry.worker), before.content].compactMap { $0 }
                 let now = record.unfinished?.content ?? record.promoted?.content
                 if isBack || (record.state == .active && now.map(known.contains) == true) { continue }
                 others[run.lastRuns[id], default: []].append(id)

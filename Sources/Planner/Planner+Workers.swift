@@ -126,7 +126,7 @@ extension Planner {
         of job: Plan.Job, _ batches: [[WorkerName]], _ unavailable: [WorkerName]
     ) throws(PlanningError) {
         guard let budget = job.maxUnavailable else { return }
-        let own = Set(job.phases.lazy.flatMap(\.batches).joined().map(\.worker))
+        let own = Set(job.entries.map(\.worker))
         for (index, batch) in batches.enumerated() {
             // What is unavailable already takes nothing more, so that a repair is never refused.
             let acting = batch.filter { own.contains($0) && !unavailable.contains($0) }

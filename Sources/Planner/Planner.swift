@@ -212,7 +212,7 @@ public enum Planner {
     private static func checkSyncOnly(_ waves: [Plan.Wave]) throws(PlanningError) {
         var starts: [AllocationID] = []
         for job in waves.lazy.flatMap(\.jobs) {
-            for entry in job.phases.lazy.flatMap(\.batches).joined() where entry.action == .start {
+            for entry in job.entries where entry.action == .start {
                 starts.append(AllocationID(job: job.job, worker: entry.worker))
             }
         }

@@ -20,6 +20,7 @@ struct WayBackPlanner {
     let content: EarlierContent
     /// The numbers of a job's ports as far as they are known.
     let ports: (JobName) -> [String: Int]
+    private let tags: [WorkerName: [String: String]]
     /// The trees of hooks' folders, which have to be kept with the plan.
     private(set) var modules: [Tree] = []
 
@@ -30,6 +31,7 @@ struct WayBackPlanner {
         self.workspace = workspace
         self.content = content
         self.ports = ports
+        tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
     }
 
     /// - Throws: `PlanningError.noWayBack`; what `content` throws.
@@ -61,13 +63,11 @@ struct WayBackPlanner {
     }
 
     private mutating func plan(_ job: Plan.Job) throws -> (part: Plan.Job?, stops: [Plan.Stop]) {
-        let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
-        var trees: [WorkerName: Digest] = [:]
-        for content in job.content { for worker in content.workers { trees[worker] = content.tree } }
+        let work = JobWork(job)
         var returning: [WorkerName: Returning] = [:]
         var stops: [WorkerName: Plan.Stop] = [:]
-        for entry in job.phases.lazy.flatMap(\.batches).joined() {
-            guard let before = states[entry.from], let tree = trees[entry.worker] else { continue }
+        for entry in job.entries {
+            guard let before = work.from(of: entry), let tree = work.tree(of: entry.worker) else { continue }
             let made = FromState(version: job.version, content: tree)
             if let release = before.content, !before.stopped, !before.stoppedByHand {
                 returning[entry.worker] = Returning(
@@ -122,7 +122,6 @@ struct WayBackPlanner {
         var states: [JobRollout.State] = []
         var places: [StateKey: Int] = [:]
         var actors = JobRollout.Actors()
-        let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
         for allocation in returning {
             let key = StateKey(from: allocation.from, tree: allocation.release.content, action: allocation.action)
             let place = places[key] ?? states.count

@@ -132,6 +132,11 @@ extension Plan {
 }
 
 extension Plan.Job {
+    /// Everything that acts, in the order of phases and batches.
+    public var entries: [Plan.Entry] { phases.flatMap(\.batches).flatMap(\.self) }
+}
+
+extension Plan.Job {
     /// Whether commands of the event `job_control` do what Makefile targets do for other jobs.
     public var isJobControl: Bool { !hooks(.jobControl).isEmpty }
 

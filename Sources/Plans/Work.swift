@@ -204,6 +204,8 @@ extension Plan {
     public var stopHooks: [StopHooks] { work.body.stopHooks }
     /// Ascending by `deploymentSequence`.
     public var waves: [Wave] { work.body.waves }
+    /// Allocations that stops and waves act on, in this order; each is listed once.
+    public var acting: [AllocationID] { work.body.acting }
     /// Counted from the rest.
     public var summary: Summary { work.body.summary }
     /// Allocations that a person has stopped, and that the plan leaves so; by job.

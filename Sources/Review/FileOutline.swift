@@ -247,7 +247,7 @@ private struct ChangeGroup {
     static func groups(_ job: Plan.Job) -> (groups: [ChangeGroup], acting: [WorkerName]) {
         var acting: [WorkerName] = []
         var workers: [String: [Int]] = [:]
-        for entry in job.phases.lazy.flatMap(\.batches).joined() {
+        for entry in job.entries {
             workers[entry.from, default: []].append(acting.count)
             acting.append(entry.worker)
         }

@@ -78,7 +78,7 @@ struct WorkerOutline {
         for wave in plan.waves {
             for job in wave.jobs {
                 var line: Phrase = "wave \(wave.deploymentSequence): \(job.job) \(job.versionsPhrase)"
-                let count = job.phases.flatMap(\.batches).joined().count
+                let count = job.entries.count
                 line = line + ", \(own: Wording.count(count, "allocation")) of \(job.active.count) active"
                 if let most = job.maxUnavailable {
                     line =

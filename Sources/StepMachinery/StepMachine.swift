@@ -294,8 +294,7 @@ public struct StepMachine: Sendable {
         for step in content.lead {
             switch steps[step] {
             // What an earlier process began has to be learnt, also if its allocation was left behind since.
-            case .pending where graph.isLeftBehind(step): continue
-            case .ended(.succeeded): continue
+            case .pending where graph.isLeftBehind(step), .ended(.succeeded): continue
             case .ended(let outcome): return units[unit].refuse(outcome)
             case .inFlight, .left: return
             case .interrupted: return begin(step, into: &commands)

@@ -76,23 +76,13 @@ public struct ExecutionContext: Sendable {
     }
 
     /// The plan by which a run goes back; nil as long as it does not.
-    func wayBack(of run: Run) throws -> Plan? {
-        try run.wayBack.map { digest in
-            try PlanFile.read(
-                store.read(digest, limit: PlanFile.maximumSize), file: "the way back of run \(run.id)"
-            ).plan
-        }
-    }
+    func wayBack(of run: Run) throws -> Plan? { try store.wayBack(of: run) }
 
     /// The steps of a run: those of its plan, and of its way back if it goes back.
     func graphs(of run: Run) throws -> [StepGraph] { try StepGraph.all(of: run, catalog, store) }
 
     /// The plan that a run executes, as it was kept when it began.
-    func plan(of run: Run) throws -> Plan {
-        try PlanFile.read(
-            store.read(run.plan, limit: PlanFile.maximumSize), file: "the plan of run \(run.id)"
-        ).plan
-    }
+    func plan(of run: Run) throws -> Plan { try store.plan(of: run) }
 }
 
 extension Catalog {

@@ -69,4 +69,18 @@ public struct CommandResult: Sendable, Hashable {
         self.output = output
         self.errorOutput = errorOutput
     }
+
+    /// The first whole line of standard error, at most 300 characters; the others mostly repeat it.
+    var firstErrorLine: String {
+        // Of a stream that was cut, the first line may be half a one.
+        let isCut = errorOutput.count >= Self.errorOutputLimit
+        let lines = String(decoding: errorOutput, as: UTF8.self).split(separator: "\n").dropFirst(isCut ? 1 : 0)
+        return String((lines.first ?? "").prefix(300))
+    }
+
+    /// The end of standard error as one line, at most 1,024 bytes of it.
+    var errorText: String {
+        let text = String(decoding: errorOutput.suffix(1024), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+    }
 }

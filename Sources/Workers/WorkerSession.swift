@@ -337,7 +337,7 @@ public struct WorkerSession: Sendable {
         let report = try understood { () throws(InvalidAnswer) in
             try PushReport(answer, expectedGeneration: generation)
         }
-        let tool = Self.firstLine(result.errorOutput)
+        let tool = result.firstErrorLine
         func told(_ reason: String) -> String {
             tool.isEmpty ? reason : "\(reason)\(reason.hasSuffix("?") ? "" : ".") Its tools say: \(tool)"
         }
@@ -367,7 +367,7 @@ public struct WorkerSession: Sendable {
         if case .status(let status) = result.exit, [2, 126, 127].contains(status) {
             let installation = try await transport.run(WorkerScript.installation(at: script), on: worker)
             guard installation.exit == .status(0) else {
-                let text = Self.text(installation.errorOutput)
+                let text = installation.errorText
                 throw TransportError(
                     .workerFault, worker: worker, reason: "the worker script could not be put at \(script): \(text)")
             }
@@ -382,22 +382,9 @@ public struct WorkerSession: Sendable {
     }
 
     private func malformed(_ result: CommandResult) -> TransportError {
-        let text = Self.text(result.errorOutput)
+        let text = result.errorText
         return TransportError(
             .malformedAnswer, worker: worker,
             reason: "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)")
-    }
-
-    /// The first line that is whole, of which the others are mostly repetitions.
-    private static func firstLine(_ bytes: [UInt8]) -> String {
-        // Of a stream that was cut, the first line may be half a one.
-        let isCut = bytes.count >= CommandResult.errorOutputLimit
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst(isCut ? 1 : 0)
-        return String((lines.first ?? "").prefix(300))
-    }
-
-    private static func text(_ bytes: [UInt8]) -> String {
-        let text = String(decoding: bytes.suffix(1024), as: UTF8.self)
-        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }

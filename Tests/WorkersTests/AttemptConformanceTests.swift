@@ -317,9 +317,12 @@ struct AttemptConformanceTests {
         #expect(!orphans.isEmpty)
         #expect(interruption.output.text == "partial\n")
         // Neither asking again nor another attempt begins anything.
-        #expect(try await lab.session.run(request) == .interrupted(interruption))
+        // What only passed output on may have ended since.
+        let again = try await lab.session.run(request).remaining
+        #expect(again.map { !$0.isEmpty && $0.isSubset(of: orphans) } == true)
         #expect(try await lab.session.run(.make("fast", id: "run1-step-2")) == .busy(by: request.id))
-        #expect(try await lab.session.fence(request.id) == .interrupted(interruption))
+        let fenced = try await lab.session.fence(request.id).remaining
+        #expect(fenced.map { !$0.isEmpty && $0.isSubset(of: orphans) } == true)
         for orphan in orphans { kill(Int32(orphan), SIGKILL) }
         try await eventually("the orphans are gone") { !orphans.contains { isAlive(Int32($0)) } }
         guard case .interrupted(let after) = try await lab.session.inquire(request.id) else {

@@ -163,6 +163,12 @@ extension AttemptReport {
         if case .finished(let result) = self { return result }
         return nil
     }
+
+    /// Processes of an interrupted attempt that were still there.
+    var remaining: Set<Int>? {
+        if case .interrupted(let interruption) = self { return Set(interruption.orphans) }
+        return nil
+    }
 }
 
 extension Tail {

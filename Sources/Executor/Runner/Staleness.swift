@@ -73,7 +73,7 @@ extension Plan {
         for stop in reconcile { check(stop.allocation, stop.from) }
         for job in waves.lazy.flatMap(\.jobs) {
             let states = Dictionary(job.from.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-            for entry in job.phases.lazy.flatMap(\.batches).joined() {
+            for entry in job.entries {
                 guard let planned = states[entry.from] else { continue }
                 check(AllocationID(job: job.job, worker: entry.worker), planned)
             }
@@ -85,10 +85,7 @@ extension Plan {
     private func unknownAllocations(in catalog: CatalogSnapshot) -> [StaleFact] {
         guard case .reboot(let reboot) = work else { return [] }
         let workers = Set(reboot.workers.workers)
-        let known = Set(
-            waves.lazy.flatMap(\.jobs).flatMap { job in
-                job.phases.lazy.flatMap(\.batches).joined().map { AllocationID(job: job.job, worker: $0.worker) }
-            })
+        let known = Set(waves.flatMap(\.allocations))
         return catalog.allocations.filter { allocation, record in
             record.isRunning && workers.contains(allocation.worker) && !known.contains(allocation)
         }.sorted { $0.key < $1.key }.map { StaleFact(unknown: $0.key, $0.value) }

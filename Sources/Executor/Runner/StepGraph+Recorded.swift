@@ -20,10 +20,8 @@ extension StepGraph {
     ///
     /// - Throws: `StoreError` if the store does not have a plan, `InputFailure` if it cannot be read, `CatalogError`.
     public static func all(of run: Run, _ catalog: Catalog, _ store: ContentStore) throws -> [StepGraph] {
-        try [run.plan, run.wayBack].compactMap(\.self).map { digest in
-            let bytes = try store.read(digest, limit: PlanFile.maximumSize)
-            return try StepGraph(
-                PlanFile.read(bytes, file: "the plan of run \(run.id)").plan, catalog, of: run.id)
+        try [store.plan(of: run), store.wayBack(of: run)].compactMap(\.self).map { plan in
+            try StepGraph(plan, catalog, of: run.id)
         }
     }
 

@@ -16,7 +16,7 @@ extension StepRunner {
         var exceeded: [StaleFact] = []
         for job in graph.plan.waves.lazy.flatMap(\.jobs) {
             guard let limit = job.maxUnavailable else { continue }
-            let acting = job.phases.flatMap(\.batches).joined().map(\.worker).filter(batch.contains)
+            let acting = job.entries.map(\.worker).filter(batch.contains)
             guard let first = acting.first else { continue }
             let unavailable = try await unavailable(of: job)
             let others = unavailable.filter { !batch.contains($0) }

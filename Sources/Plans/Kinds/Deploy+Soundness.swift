@@ -62,25 +62,14 @@ extension Deploy {
             report.error(
                 "rollback", "a job of this name cannot be in a plan with a way back: its steps would have the same ids")
         }
-        let acting = Set(
-            waves.lazy.flatMap(\.jobs).flatMap { job in
-                job.entries.map { AllocationID(job: job.job, worker: $0.worker) }
-            })
+        let deployed = Set(waves.flatMap(\.allocations))
         let back = wayBack.deploy(.init(rollback: RunID(1)))
-        for allocation in back.acting where !acting.contains(allocation) {
+        for allocation in back.acting where !deployed.contains(allocation) {
             report.error("rollback", "\(allocation) goes back, and the plan does not change it")
         }
         let inside = report.inside("rollback")
         back.check(plan.fleet, inside, isReversed: true)
         back.checkKind(inside)
-    }
-
-    /// What the waves and the stops act on.
-    private var acting: [AllocationID] {
-        reconcile.map(\.allocation)
-            + waves.lazy.flatMap(\.jobs).flatMap { job in
-                job.entries.map { AllocationID(job: job.job, worker: $0.worker) }
-            }
     }
 
     private func checkStopHooks(_ report: RecordReport) {
@@ -143,7 +132,7 @@ private struct Soundness {
         for worker in job.active where !known.contains(worker) {
             error("\(job.job): the active worker \(worker) is missing under `workers`")
         }
-        let acting = job.phases.lazy.flatMap(\.batches).joined().map(\.worker)
+        let acting = job.entries.map(\.worker)
         if !removed.isEmpty {
             for worker in Set(job.active).union(acting).intersection(removed).sorted() {
                 error("\(job.job) on \(worker): the worker is `removed`, and only stops belong there")

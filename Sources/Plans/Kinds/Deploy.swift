@@ -174,6 +174,18 @@ extension Plan {
     }
 }
 
+extension Deploy {
+    /// Allocations that stops and waves act on.
+    var acting: [AllocationID] { reconcile.map(\.allocation) + waves.flatMap(\.allocations) }
+}
+
+extension Plan.Wave {
+    /// Allocations that the wave acts on, in order.
+    public var allocations: [AllocationID] {
+        jobs.flatMap { job in job.entries.map { AllocationID(job: job.job, worker: $0.worker) } }
+    }
+}
+
 // MARK: Fields
 
 extension Deploy {

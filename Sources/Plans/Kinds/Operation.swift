@@ -162,7 +162,7 @@ extension Plan.Job {
         let versions = Set(job.from.map(\.value.version))
         job.version = versions.count == 1 ? versions.first ?? "" : Version.none.text
         job.content = Plan.Content.groups(
-            job.phases.lazy.flatMap(\.batches).joined().compactMap { entry in
+            job.entries.compactMap { entry in
                 (states[entry.from]?.content).map { (entry.worker, $0) }
             })
         return job

@@ -102,11 +102,6 @@ public struct Reboot: Equatable, Sendable {
     }
 }
 
-extension Plan.Job {
-    /// Everything that acts, in order.
-    var entries: [Plan.Entry] { phases.flatMap(\.batches).flatMap(\.self) }
-}
-
 // MARK: Fields
 
 extension Reboot {

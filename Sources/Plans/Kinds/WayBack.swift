@@ -199,7 +199,7 @@ extension Plan.Job {
             return .init(kind: kind, batches: cut, gate: gates[kind] ?? (isGated ? kind.gateTiming : .none))
         }
         if part.phases.isEmpty { return nil }
-        let acting = Set(part.phases.flatMap(\.batches).joined().map(\.worker))
+        let acting = Set(part.entries.map(\.worker))
         part.content = content.map { .init(tree: $0.tree, workers: $0.workers.filter(acting.contains)) }
             .filter { !$0.workers.isEmpty }
         part.versions = versions.map { .init($0.name, $0.value.filter(acting.contains)) }

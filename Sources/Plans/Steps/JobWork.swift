@@ -11,7 +11,7 @@ public final class JobWork: Sendable {
     private let trees: [WorkerName: Digest]
     private let versions: [WorkerName: String]
 
-    init(_ job: Plan.Job, isRollback: Bool = false) {
+    public init(_ job: Plan.Job, isRollback: Bool = false) {
         self.job = job
         self.isRollback = isRollback
         versions = Dictionary(
@@ -37,17 +37,17 @@ public final class JobWork: Sendable {
     }
 
     /// The tree that an acting allocation ends with.
-    func tree(of worker: WorkerName) -> Digest? { trees[worker] }
+    public func tree(of worker: WorkerName) -> Digest? { trees[worker] }
 
     /// The version that an acting allocation ends with.
     func version(of worker: WorkerName) -> String { versions[worker] ?? job.version }
 
     /// What the plan takes an entry's allocation to run.
-    func from(of entry: Plan.Entry) -> FromState? { states[entry.from] }
+    public func from(of entry: Plan.Entry) -> FromState? { states[entry.from] }
 
     /// What runs on a worker before the job is touched; one without an entry runs the planned version already.
     func versionBefore(on worker: WorkerName) -> String {
-        let entry = job.phases.lazy.flatMap(\.batches).joined().first { $0.worker == worker }
+        let entry = job.entries.first { $0.worker == worker }
         return entry.flatMap(from)?.version ?? version(of: worker)
     }
 }

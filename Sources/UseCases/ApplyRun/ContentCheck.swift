@@ -66,7 +66,7 @@ struct ContentCheck {
     private func contradictions(of job: Plan.Job) throws -> [String] {
         let states = Dictionary(job.from.map { ($0.name, $0.value) }) { first, _ in first }
         let listed = Dictionary(job.changes.map { ($0.name, $0.value) }) { first, _ in first }
-        let begins = Dictionary(job.phases.flatMap(\.batches).joined().map { ($0.worker, $0.from) }) { first, _ in first
+        let begins = Dictionary(job.entries.map { ($0.worker, $0.from) }) { first, _ in first
         }
         let versions = Dictionary(
             job.versions.flatMap { version in version.value.map { ($0, version.name) } }
@@ -136,7 +136,7 @@ struct ContentCheck {
 
     /// What a push compares the worker's files with has to be there, too. Only the workers can say it once more.
     private func missingBases(of job: Plan.Job) -> [String] {
-        let acting = Set(job.phases.lazy.flatMap(\.batches).joined().map(\.from))
+        let acting = Set(job.entries.map(\.from))
         return job.from.compactMap { state in
             guard acting.contains(state.name), state.value.unfinished == nil, let base = state.value.content,
                 (try? store.tree(base)) == nil

@@ -30,9 +30,7 @@ extension RunExecution {
         FaultPoint.reach("before the way back begins")
         try catalog.beginWayBack(of: run.id, by: file.id)
         FaultPoint.reach("after the way back began")
-        let count =
-            back.reconcile.count + back.waves.flatMap(\.jobs).flatMap(\.phases).flatMap(\.batches).joined().count
-        context.observe(.warning(.goesBack(run.id, allocations: count)))
+        context.observe(.warning(.goesBack(run.id, allocations: back.acting.count)))
         context.reportWindow(of: plan, run)
         var options = options
         (options.retryFailed, options.lastWave) = (false, nil)
@@ -44,7 +42,7 @@ extension RunExecution {
 
     func concludeWayBack(_ end: Runner.End, _ recorder: Recorder) throws -> ApplyRun.Ending {
         let catalog = context.catalog
-        let allocations = Set(plan.deployed)
+        let allocations = Set(plan.acting)
         let leftBehind = try catalog.leftBehind(by: run.id).filter { item in
             item.subject.allocation.map(allocations.contains) == true
         }
@@ -71,7 +69,7 @@ extension RunExecution {
         FaultPoint.reach("after the run ended")
         return .wayBackEnded(
             try catalog.run(run.id) ?? run, result, problems: try problems(end.machine), stale: end.staleFacts,
-            leftBehind: leftBehind, found: try plan.found(try catalog.records(of: plan.deployed)))
+            leftBehind: leftBehind, found: try plan.found(try catalog.records(of: plan.acting)))
     }
 
     private func endRolledBack(_ detail: String?, _ problems: [ApplyRun.Problem]) throws -> ApplyRun.Ending {
@@ -118,19 +116,11 @@ extension WindowMonitor {
 }
 
 extension Plan {
-    /// Allocations that the plan acts on.
-    fileprivate var deployed: [AllocationID] {
-        reconcile.map(\.allocation)
-            + waves.lazy.flatMap(\.jobs).flatMap { job in
-                job.phases.flatMap(\.batches).joined().map { AllocationID(job: job.job, worker: $0.worker) }
-            }
-    }
-
     /// What is recorded of each allocation of a way back, and where it was to go, as sentences.
     fileprivate func found(_ records: [AllocationID: AllocationRecord]) throws -> [String] {
         var lines: [String] = []
         for job in waves.lazy.flatMap(\.jobs) {
-            for entry in job.phases.flatMap(\.batches).joined() {
+            for entry in job.entries {
                 let id = AllocationID(job: job.job, worker: entry.worker)
                 let goal = job.versions.first { $0.value.contains(entry.worker) }?.name ?? job.version
                 lines.append("\(id): \((records[id] ?? .none).state(wanted: goal))")

@@ -60,11 +60,8 @@ extension KnownTags {
     private static func workers(
         of run: RunID, _ catalog: Catalog?, _ store: ContentStore
     ) throws -> [WorkerName: PlanWorker] {
-        guard let plan = try catalog?.run(run)?.plan,
-            let bytes = try? store.read(plan, limit: PlanFile.maximumSize),
-            let file = try? PlanFile.read(bytes, file: "the plan of run \(run)")
-        else { return [:] }
-        return Dictionary(file.plan.fleet.workers.map { ($0.worker, $0) }) { first, _ in first }
+        guard let run = try catalog?.run(run), let plan = try? store.plan(of: run) else { return [:] }
+        return Dictionary(plan.fleet.workers.map { ($0.worker, $0) }) { first, _ in first }
     }
 
     /// What is no tag in `workers.json` is the planner's to complain about.

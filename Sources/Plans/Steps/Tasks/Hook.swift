@@ -134,7 +134,7 @@ public struct HookTask: TaskRules {
             "ROLLOUT_ORDER": Self.list(order), "ROLLOUT_ORDER_SOURCE": isChosen ? "kv" : "default",
         ]
         guard let job, job.isJobControl, !job.isOperated else { return values }
-        let entries = job.phases.lazy.flatMap(\.batches).joined()
+        let entries = job.entries
         let new = Set(entries.lazy.filter { $0.action == .start }.map(\.worker))
         let acting = Set(entries.map(\.worker))
         values["NEW_ALLOCATIONS"] = Self.list(order.filter(new.contains))
