@@ -49,17 +49,20 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
+        .systemLibrary(name: "CPrctl"),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: settings),
         .target(name: "Model", dependencies: ["YAML", crypto], swiftSettings: settings),
         .target(name: "Windows", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(name: "Plans", dependencies: ["Model", "Windows", "YAML", crypto], swiftSettings: settings),
         .target(name: "JobFiles", dependencies: ["Model", "Windows", "YAML"], swiftSettings: settings),
-        .target(name: "Templates", dependencies: ["YAML"], swiftSettings: settings),
+        .target(name: "Templates", dependencies: ["Model", "YAML"], swiftSettings: settings),
         .target(
             name: "Planner", dependencies: ["JobFiles", "Model", "Plans", "Templates", "Windows", "YAML"],
             swiftSettings: settings),
-        .target(name: "Review", dependencies: ["Model", "Plans", "Windows", "YAML"], swiftSettings: settings),
+        .target(
+            name: "Review", dependencies: ["Model", "Plans", "Templates", "Windows", "YAML"],
+            swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", "Plans", "Windows", grdb], swiftSettings: settings),
         .target(name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", crypto], swiftSettings: settings),
         .target(
@@ -86,8 +89,8 @@ let package = Package(
         .target(
             name: "Executor",
             dependencies: [
-                "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "StepMachinery", "Windows",
-                "Workers",
+                "CPrctl", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "StepMachinery",
+                "Templates", "Windows", "Workers",
             ],
             swiftSettings: settings),
         // Where programs begin: whether a run may go on, and with what. It sees everything that acts, and no planner.
@@ -95,7 +98,7 @@ let package = Package(
             name: "UseCases",
             dependencies: [
                 "Approvals", "Catalog", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH",
-                "StepMachinery", "Windows", "Workers", "YAML",
+                "StepMachinery", "Templates", "Windows", "Workers", "YAML",
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
@@ -111,7 +114,7 @@ let package = Package(
             name: "PlanCommands",
             dependencies: [
                 "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
-                "Review", "SSH", "UseCases", "Windows", "Workers", "YAML", argumentParser,
+                "Review", "SSH", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .target(
@@ -143,7 +146,7 @@ let package = Package(
         .testTarget(
             name: "PlansTests", dependencies: ["Model", "Plans", "Windows", "YAML"], swiftSettings: testSettings),
         .testTarget(
-            name: "PlannerTests", dependencies: ["Model", "Planner", "Plans", "YAML"],
+            name: "PlannerTests", dependencies: ["JobFiles", "Model", "Planner", "Plans", "YAML"],
             exclude: ["golden.plan.yaml", "golden-hooks.plan.yaml"],
             swiftSettings: testSettings),
         .testTarget(
@@ -158,7 +161,8 @@ let package = Package(
         .testTarget(
             name: "HookAPITests", dependencies: ["Catalog", "HookAPI", "KeyValues", "Model", "Plans"],
             swiftSettings: testSettings),
-        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "YAML"], swiftSettings: testSettings),
+        .testTarget(
+            name: "TemplatesTests", dependencies: ["Model", "Templates", "YAML"], swiftSettings: testSettings),
         .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
         .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(

@@ -53,13 +53,15 @@ extension Catalog {
                 try self.checkRoom(for: write, db)
                 if let version = try self.versionOfSame(write, in: nil, db) { return version }
                 let version = try self.nextVersion(write, db)
-                let (text, sealed) = try Self.columns(write, version)
+                let (text, sealed, fingerprint) = try self.columns(write, version, db)
                 try db.execute(
                     sql: """
-                        INSERT INTO kv (namespace, key, version, text, sealed, run, written_at, written_by)
-                        VALUES (?, ?, ?, ?, ?, NULL, ?, ?)
+                        INSERT INTO kv (namespace, key, version, text, sealed, fingerprint, run, written_at, written_by)
+                        VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)
                         """,
-                    arguments: [write.namespace.text, write.key, version, text, sealed, now.milliseconds, who])
+                    arguments: [
+                        write.namespace.text, write.key, version, text, sealed, fingerprint, now.milliseconds, who,
+                    ])
                 try self.forgetOldVersions(of: write.namespace.text, write.key, db)
                 return version
             }
@@ -78,17 +80,17 @@ extension Catalog {
             try self.checkRoom(for: write, db)
             if let version = try self.versionOfSame(write, in: attempt.run, db) { return version }
             let version = try self.nextVersion(write, db)
-            let (text, sealed) = try Self.columns(write, version)
+            let (text, sealed, fingerprint) = try self.columns(write, version, db)
             try self.keepReplaced(by: write, of: attempt, db)
             try db.cachedStatement(
                 sql: """
                     INSERT OR REPLACE INTO kv_pending
-                        (run, step, attempt, namespace, key, version, text, sealed, written_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        (run, step, attempt, namespace, key, version, text, sealed, fingerprint, written_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(arguments: [
                 attempt.run.number, attempt.step.text, attempt.attempt, write.namespace.text, write.key, version, text,
-                sealed, now.milliseconds,
+                sealed, fingerprint, now.milliseconds,
             ])
             return version
         }
@@ -189,8 +191,8 @@ extension Catalog {
         guard !keys.isEmpty else { return }
         try db.cachedStatement(
             sql: """
-                INSERT INTO kv (namespace, key, version, text, sealed, run, written_at, written_by)
-                SELECT namespace, key, version, text, sealed, run, written_at, 'run ' || run || ', ' || step
+                INSERT INTO kv (namespace, key, version, text, sealed, fingerprint, run, written_at, written_by)
+                SELECT namespace, key, version, text, sealed, fingerprint, run, written_at, 'run ' || run || ', ' || step
                 FROM kv_pending WHERE run = ? AND step = ? AND attempt = ?
                 """
         ).execute(arguments: attempt)
@@ -235,10 +237,10 @@ extension Catalog {
         let ownRun = if case .job = namespace { "AND run = ?3" } else { "" }
         let statement = try db.cachedStatement(
             sql: """
-                SELECT key, version, text, sealed, written_at, written_by, run, 'kv' FROM kv
+                SELECT key, version, text, sealed, written_at, written_by, run, 'kv', fingerprint FROM kv
                 WHERE namespace = ?1 AND key = ?2 \(ownRun)
                 UNION ALL
-                SELECT key, version, text, sealed, written_at, step, run, 'kv_pending' FROM kv_pending
+                SELECT key, version, text, sealed, written_at, step, run, 'kv_pending', fingerprint FROM kv_pending
                 WHERE namespace = ?1 AND key = ?2 AND run = ?3 AND EXISTS (
                     SELECT 1 FROM attempt WHERE attempt.run = kv_pending.run AND attempt.step = kv_pending.step
                     AND attempt.attempt = kv_pending.attempt AND attempt.state = 'started')
@@ -251,7 +253,8 @@ extension Catalog {
         return KeyValueEntry(
             namespace: namespace, key: try row.text(0), version: try row.integer(1),
             value: text.map(StoredValue.text) ?? sealed.map { .sealed($0) }, writtenAt: try row.time(4),
-            writtenBy: try row.text(5), run: try row.optional(6, row.run))
+            writtenBy: try row.text(5), run: try row.optional(6, row.run),
+            fingerprint: try row.optional(8, row.fingerprint))
     }
 
     /// The version of the key where it has just this text: then nothing is written, as with Maand.
@@ -316,11 +319,16 @@ extension Catalog {
         return (try row.optional(0) { try row.integer($0) } ?? 0) + 1
     }
 
-    private static func columns(_ write: KeyValueWrite, _ version: Int) throws -> (text: String?, sealed: Data?) {
+    private func columns(
+        _ write: KeyValueWrite, _ version: Int, _ db: Database
+    ) throws -> (text: String?, sealed: Data?, fingerprint: String?) {
         switch write.content {
-        case .text(let text): (text, nil)
-        case .sealed(let seal): (nil, Data(try seal(version)))
-        case .deletion: (nil, nil)
+        case .text(let text): return (text, nil, nil)
+        case .sealed(let fingerprint, let key, let seal):
+            let known = try rows(of: "kv_key", db, "SELECT fingerprint FROM kv_key").first?.text(0)
+            guard known == key else { throw KeyValueError.keyReplaced }
+            return (nil, Data(try seal(version)), fingerprint.hex)
+        case .deletion: return (nil, nil, nil)
         }
     }
 

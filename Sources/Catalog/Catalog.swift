@@ -63,6 +63,13 @@ public final class Catalog: Sendable {
             }
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
+            for (secret, fingerprint) in try self.fingerprints(db) {
+                if let fingerprint {
+                    snapshot.jobs[secret.job, default: .init()].secrets[secret.key] = fingerprint
+                } else {
+                    snapshot.jobs[secret.job, default: .init()].unknownSecrets.insert(secret.key)
+                }
+            }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             snapshot.machines = try self.machines(db)
             return snapshot

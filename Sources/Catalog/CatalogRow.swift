@@ -53,6 +53,13 @@ struct CatalogRow {
         return digest
     }
 
+    func fingerprint(_ column: Int) throws -> SecretFingerprint {
+        guard let fingerprint = SecretFingerprint(hex: try text(column)) else {
+            throw illegal(column, "64 hexadecimal digits")
+        }
+        return fingerprint
+    }
+
     func name<Kind>(_ column: Int) throws -> Name<Kind> {
         guard let name = Name<Kind>(try text(column)) else { throw illegal(column, "a name") }
         return name

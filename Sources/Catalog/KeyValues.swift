@@ -22,6 +22,8 @@ public struct KeyValueEntry: Equatable, Sendable {
     public let writtenBy: String
     /// The run whose hook wrote it; nil where a person did.
     public let run: RunID?
+    /// Of a secret's value; nil where an earlier release has stored it.
+    public let fingerprint: SecretFingerprint?
 }
 
 /// What is written to one key.
@@ -29,8 +31,9 @@ public struct KeyValueWrite: Sendable {
     /// A value in the open, or encrypted.
     public enum Content: Sendable {
         case text(String)
-        /// Encrypts the value for the version that it gets; called once, inside the transaction.
-        case sealed(@Sendable (_ version: Int) throws -> [UInt8])
+        /// Encrypts the value for the version that it gets; called once, inside the transaction. `key`: the fingerprint of the
+        /// bucket's key that does so.
+        case sealed(SecretFingerprint, key: String, @Sendable (_ version: Int) throws -> [UInt8])
         case deletion
     }
 
@@ -65,6 +68,8 @@ public enum KeyValueError: Error, Equatable, Sendable {
     /// The attempt has an outcome, so that nothing can be added to it any more.
     case attemptEnded(WritingAttempt)
     case tooManyKeys(KVNamespace)
+    /// The bucket has got another key since the value was encrypted.
+    case keyReplaced
     /// Another key of the namespace looks just like it: the same text in another spelling of Unicode.
     case otherSpelling(KVNamespace, key: String)
 }
@@ -76,6 +81,7 @@ extension KeyValueError: CustomStringConvertible {
             "attempt \(attempt.attempt) of the step \(attempt.step) is over, and what its hook left behind cannot write any more"
         case .tooManyKeys(let namespace):
             "\(namespace) has \(KeyValue.maximumKeys) keys, which is the limit; delete some"
+        case .keyReplaced: "the bucket's key was replaced meanwhile; do it again"
         case .otherSpelling(let namespace, let key):
             "\(namespace) has the key \(key) in another spelling of Unicode, and nobody could tell the two apart; write "
                 + "the key as it is there, or delete that one"

@@ -114,9 +114,7 @@ struct HookService: Sendable {
         }
         let content: KeyValueWrite.Content =
             isSecret
-            ? .sealed { [vault, text] version in
-                try vault.seal(text, for: .init(namespace: namespace.text, key: key, version: version))
-            } : .text(text)
+            ? try vault.write(text, to: SecretName(job: identity.job, key: key)) : .text(text)
         do {
             try await catalog.keep(KeyValueWrite(namespace, key, content), of: identity.attempt, at: now())
         } catch {

@@ -1,4 +1,5 @@
 public import Model
+internal import YAML
 
 /// A file of a job that is rendered for each allocation.
 public struct JobTemplate: Sendable {
@@ -15,7 +16,7 @@ public struct JobTemplate: Sendable {
 /// The content of a job's folder, read once.
 public struct JobFolder: Sendable {
     /// Everything that is pushed.
-    public let tree: Tree
+    public private(set) var tree: Tree
     /// Texts of the symbolic links, by path.
     public let links: [String: [UInt8]]
     /// Files that become others: `*.tpl`. They are not in the tree.
@@ -60,6 +61,20 @@ public struct JobFolder: Sendable {
         findings = walk.findings
         return JobFolder(
             tree: Tree(walk.entries), links: walk.links, templates: walk.templates, venvs: walk.venvs)
+    }
+
+    /// Gives the files that are pushed the modes of the manifest.
+    package mutating func apply(_ modes: FileModes) { tree = modes.applied(to: tree) }
+
+    /// The same with those that the job's manifest has in a workspace; nothing if it cannot be read.
+    public mutating func applyModes(of workspace: String, _ job: JobName) {
+        let path = "jobs/\(job)/manifest.json"
+        guard let bytes = try? Files(below: workspace).read(path, limit: InputLimits.standard.bytes),
+            let root = try? JSONDocument.parse(bytes, file: path, limits: .standard)
+        else { return }
+        let reader = Reader(root: root, source: bytes, file: path)
+        guard var map = reader.mapping(root), let node = map.optional(FileModes.field) else { return }
+        apply(FileModes(node, reader, job: job))
     }
 
     /// Whether a folder holds a tree and nothing else: also nothing of what is left out of a job's folder.

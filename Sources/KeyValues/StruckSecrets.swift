@@ -1,3 +1,6 @@
+public import Catalog
+public import Model
+
 /// The values that are struck out of what hooks of a job print. They are bounded, and where there are more, nothing of the
 /// output is shown.
 public struct StruckSecrets: Sendable {
@@ -63,5 +66,27 @@ public struct StruckSecrets: Sendable {
     private mutating func give(up reason: Obstacle) {
         if obstacle == nil { obstacle = reason }
         values = []
+    }
+}
+
+extension StruckSecrets {
+    /// Every value that is stored in these namespaces, with earlier ones and all that hooks of the run have written; those that
+    /// cannot be decrypted are left out.
+    public static func stored(
+        in namespaces: [KVNamespace], _ run: RunID, _ catalog: Catalog, _ vault: Vault
+    ) -> StruckSecrets {
+        do {
+            guard let found = try catalog.storedSecrets(in: namespaces, run: run, within: limit) else {
+                return .tooMany
+            }
+            var secrets = StruckSecrets()
+            for secret in found {
+                let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
+                if let text = try? vault.open(secret.sealed, for: place) { secrets.insert(text) }
+            }
+            return secrets
+        } catch {
+            return .unreadable
+        }
     }
 }

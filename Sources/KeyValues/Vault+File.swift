@@ -13,6 +13,7 @@ extension Vault {
     /// - Parameter known: the fingerprint of the key that the bucket's secrets are encrypted with, if there are any.
     public static func open(in folder: String, known: String?) throws(VaultError) -> Vault? {
         let path = folder + "/" + file
+        if let known, let vault = try finishRotation(in: folder, known) { return vault }
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR {
@@ -38,8 +39,7 @@ extension Vault {
             throw .failed(path: secrets, reason: String(cString: strerror(errno)))
         }
         let key = SymmetricKey(size: .bits256)
-        let text = key.withUnsafeBytes { "\(header)\(Data($0).base64EncodedString())\n" }
-        if try write(Array(text.utf8), to: path) { return Vault(key: key) }
+        if try write(text(of: key), to: path) { return Vault(key: key) }
         // Another process was faster.
         guard let vault = try open(in: folder, known: known) else { throw .lost(path: path, secret: nil) }
         return vault
@@ -50,6 +50,10 @@ extension Vault {
     }
 
     private static let header = "maand-key-1:"
+
+    private static func text(of key: SymmetricKey) -> [UInt8] {
+        key.withUnsafeBytes { Array("\(header)\(Data($0).base64EncodedString())\n".utf8) }
+    }
 
     private static func checkAccess(_ descriptor: Int32, _ path: String) throws(VaultError) {
         var status = stat()
@@ -89,12 +93,67 @@ extension Vault {
             if errno == EEXIST { return false }
             throw .failed(path: path, reason: String(cString: strerror(errno)))
         }
-        let folder = Glibc.open(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_DIRECTORY)
-        guard folder >= 0, fsync(folder) == 0 else {
-            throw .failed(path: path, reason: String(cString: strerror(errno)))
-        }
-        close(folder)
+        try synchronizeFolder(of: path)
         return true
+    }
+
+    private static func synchronizeFolder(of path: String) throws(VaultError) {
+        let folder = Glibc.open(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_DIRECTORY)
+        guard folder >= 0 else { throw .failed(path: path, reason: String(cString: strerror(errno))) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw .failed(path: path, reason: String(cString: strerror(errno))) }
+    }
+}
+
+extension Vault {
+    /// Where a new key lies until everything is sealed with it.
+    private static let newFile = file + ".new"
+
+    /// Replaces the bucket's key. The caller holds the bucket's lock.
+    ///
+    /// The new key is on disk before anything is sealed with it, in one transaction; then it takes the place of the old one.
+    /// Whoever opens the key in between, or after this was cut off, does the last step.
+    ///
+    /// - Throws: `VaultError`, `CatalogError`; then everything is sealed with the old key.
+    public static func rotateKey(in folder: String, _ catalog: Catalog) throws {
+        let old = try openOrCreate(in: folder, for: catalog)
+        let path = folder + "/" + newFile
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw VaultError.failed(path: path, reason: String(cString: strerror(errno)))
+        }
+        let key = SymmetricKey(size: .bits256)
+        guard try write(text(of: key), to: path) else {
+            throw VaultError.failed(path: path, reason: "it is there already")
+        }
+        let new = Vault(key: key)
+        try catalog.replaceKey(old.fingerprint, by: new.fingerprint) { item, sealed in
+            let place =
+                switch item {
+                case .value(let namespace, let key, let version):
+                    Place(namespace: namespace, key: key, version: version)
+                case .fingerprintKey: fingerprintPlace
+                case .file(let digest): Place.sealedFile(digest)
+                }
+            return try new.seal(try old.open(sealed, for: place), for: place)
+        }
+        _ = try finishRotation(in: folder, new.fingerprint)
+    }
+
+    /// Brings a new key to its place if everything is sealed with it already.
+    ///
+    /// - Returns: the new key; nil if there is none, or if it is not the one that counts.
+    private static func finishRotation(in folder: String, _ known: String) throws(VaultError) -> Vault? {
+        let path = folder + "/" + newFile
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        try checkAccess(descriptor, path)
+        let vault = Vault(key: SymmetricKey(data: try key(descriptor, path)))
+        guard vault.fingerprint == known else { return nil }
+        // Where that cannot be done, the next process tries again.
+        guard rename(path, folder + "/" + file) == 0 else { return vault }
+        try synchronizeFolder(of: path)
+        return vault
     }
 }
 
@@ -117,6 +176,7 @@ extension Vault {
         guard try catalog.keyFingerprint() == vault.fingerprint else {
             throw VaultError.other(path: folder + "/" + file)
         }
-        return vault
+        let key = try catalog.fingerprintKey() ?? catalog.fingerprintKey(orKeep: vault.newFingerprintKey())
+        return try vault.withFingerprints(key)
     }
 }

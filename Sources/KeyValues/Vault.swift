@@ -1,15 +1,17 @@
 internal import Crypto
 internal import Foundation
+public import Model
 
-/// The bucket's key, and what is done with it: values of secrets are sealed, hooks get tokens, and values that a plan may
-/// not hold get fingerprints.
+/// The bucket's key, and what is done with it: values of secrets are sealed, and hooks get tokens. Fingerprints of secrets
+/// are made under a key of their own, which is sealed with the bucket's: so they stay when that is replaced.
 ///
 /// The key lies in one file below `secrets/`, which only its owner may read. Uses are told apart by keys of their own
-/// that are derived from it (HKDF), so that a fingerprint is never a token.
+/// that are derived from it (HKDF), so that what is sealed never gives a token away.
 public struct Vault: Sendable {
     private let sealing: SymmetricKey
     private let tokens: SymmetricKey
-    private let values: SymmetricKey
+    /// Nil where secrets are only read.
+    private var fingerprints: SymmetricKey?
     /// Tells this key from others, and says nothing about it; safe to store and to show.
     public let fingerprint: String
 
@@ -19,7 +21,6 @@ public struct Vault: Sendable {
         }
         sealing = derived("secrets")
         tokens = derived("hook tokens")
-        values = derived("value fingerprints")
         fingerprint = derived("fingerprint").withUnsafeBytes { Self.hex($0.prefix(16)) }
     }
 
@@ -49,8 +50,38 @@ public struct Vault: Sendable {
     /// What a hook shows to prove that it is the one of this context; 64 hexadecimal digits.
     public func token(for context: String) -> String { Self.hex(authenticate(context, tokens)) }
 
-    /// What a value is bound by where it may not be shown: two values have the same only if they are the same.
-    public func fingerprint(of value: String) -> String { Self.hex(authenticate(value, values)) }
+    /// What a secret's value is known by where it may not be.
+    ///
+    /// - Throws: `VaultError.noFingerprints` if the vault was opened for reading alone.
+    public func fingerprint(of value: String, _ name: SecretName) throws(VaultError) -> SecretFingerprint {
+        guard let fingerprints else { throw .noFingerprints }
+        // Lengths first, so that no two secrets have the same input.
+        let namespace = name.namespace.text
+        let input = "1 \(namespace.utf8.count) \(name.key.utf8.count) \(namespace)\(name.key)\(value)"
+        guard let fingerprint = SecretFingerprint(hex: Self.hex(authenticate(input, fingerprints))) else {
+            throw .noFingerprints
+        }
+        return fingerprint
+    }
+
+    /// The same with the key under which fingerprints are made.
+    func withFingerprints(_ sealedKey: [UInt8]) throws(VaultError) -> Vault {
+        var vault = self
+        guard let data = Data(base64Encoded: try open(sealedKey, for: Self.fingerprintPlace)), data.count == 32 else {
+            throw .unreadable(Self.fingerprintPlace)
+        }
+        vault.fingerprints = SymmetricKey(data: data)
+        return vault
+    }
+
+    /// A random key for fingerprints, sealed.
+    func newFingerprintKey() throws(VaultError) -> [UInt8] {
+        let key = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0).base64EncodedString() }
+        return try seal(key, for: Self.fingerprintPlace)
+    }
+
+    /// Where that key is.
+    static let fingerprintPlace = Place(namespace: "", key: "the key of fingerprints", version: 1)
 
     private func authenticate(_ text: String, _ key: SymmetricKey) -> [UInt8] {
         Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
@@ -72,7 +103,7 @@ public struct Vault: Sendable {
             self.version = version
         }
 
-        public var description: String { "\(key) in \(namespace)" }
+        public var description: String { namespace.isEmpty ? key : "\(key) in \(namespace)" }
 
         /// Lengths first, so that no two places have the same bytes.
         var bytes: Data {
@@ -99,6 +130,8 @@ public enum VaultError: Error, Equatable, Sendable {
     case failed(path: String, reason: String)
     /// A stored value was altered, or moved from another key.
     case unreadable(Vault.Place)
+    /// Fingerprints were asked for where secrets are only read.
+    case noFingerprints
 }
 
 extension VaultError: CustomStringConvertible {
@@ -122,6 +155,7 @@ extension VaultError: CustomStringConvertible {
         case .failed(let path, let reason): "\(path): \(reason). Check that you may read and write the folder."
         case .unreadable(let place):
             "the stored value of \(place) was altered or belongs elsewhere, and cannot be read. Put the secret again."
+        case .noFingerprints: "the key for fingerprints of secrets is not at hand"
         }
     }
 }

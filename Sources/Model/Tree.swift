@@ -4,6 +4,8 @@ public struct TreeEntry: Hashable, Sendable {
     public enum Kind: UInt8, Sendable {
         case file = 0x66  // f
         case executable = 0x78  // x
+        /// A file with values of secrets: `digest` and `size` are of what is written down of it without them.
+        case sealed = 0x73  // s
         case symlink = 0x6c  // l
         /// Only folders without entries of their own are recorded; the others follow from their entries.
         case emptyDirectory = 0x64  // d
@@ -16,12 +18,51 @@ public struct TreeEntry: Hashable, Sendable {
     public let digest: Digest
     /// In bytes; 0 for an empty folder.
     public let size: Int
+    /// The mode of a file, if it is another one than `Kind.mode`; part of the digest.
+    public let ownMode: Int?
 
-    public init(path: String, kind: Kind, digest: Digest, size: Int) {
+    public init(path: String, kind: Kind, digest: Digest, size: Int, mode: Int? = nil) {
         self.path = path
         self.kind = kind
         self.digest = digest
         self.size = size
+        ownMode = mode == kind.mode ? nil : mode
+    }
+
+    /// What the file's mode is on a worker.
+    public var mode: Int { ownMode ?? kind.mode }
+
+    /// Modes that a file may have.
+    public static let modes = 0...0o777
+}
+
+extension TreeEntry.Kind {
+    /// The mode that it has on a worker if nothing else is said.
+    public var mode: Int {
+        switch self {
+        case .file: 0o644
+        case .executable, .emptyDirectory: 0o755
+        case .sealed: 0o600
+        case .symlink: 0o777
+        }
+    }
+
+    /// Whether it is a file with bytes of its own.
+    public var isFile: Bool {
+        switch self {
+        case .file, .executable, .sealed: true
+        case .symlink, .emptyDirectory: false
+        }
+    }
+
+    /// A kind with the mode that a file has besides, as a list of a tree has them.
+    fileprivate static func parse(_ text: ArraySlice<UInt8>) -> (kind: TreeEntry.Kind, mode: Int?)? {
+        guard let kind = text.first.flatMap(TreeEntry.Kind.init) else { return nil }
+        if text.count == 1 { return (kind, nil) }
+        guard kind.isFile, text.count <= 4, let mode = Int(String(decoding: text.dropFirst(), as: UTF8.self), radix: 8),
+            TreeEntry.modes.contains(mode)
+        else { return nil }
+        return (kind, mode)
     }
 }
 
@@ -48,7 +89,8 @@ public struct Tree: Hashable, Sendable {
         digest = Digest.of(Tree.render(self.entries))
     }
 
-    /// `maand-tree 1`, then a line for each entry: kind, digest's hexadecimal digits, size, path.
+    /// `maand-tree 1`, then a line for each entry: kind, digest's hexadecimal digits, size, path. Behind the kind of a file
+    /// that has a mode of its own are the octal digits of that.
     public var text: [UInt8] { Tree.render(entries) }
 
     /// The lines of `text` without the first one.
@@ -66,6 +108,7 @@ public struct Tree: Hashable, Sendable {
         out.reserveCapacity(out.count + entries.count * 100)
         for entry in entries {
             out.append(entry.kind.rawValue)
+            if let mode = entry.ownMode { out.append(contentsOf: String(mode, radix: 8).utf8) }
             out.append(0x20)
             out.append(contentsOf: entry.digest.hex.utf8)
             out.append(0x20)
@@ -86,11 +129,11 @@ public struct Tree: Hashable, Sendable {
         var entries: [TreeEntry] = []
         for line in lines.dropFirst().dropLast() {
             let fields = line.split(separator: 0x20, maxSplits: 3, omittingEmptySubsequences: false)
-            guard fields.count == 4, fields[0].count == 1, let kind = fields[0].first.flatMap(TreeEntry.Kind.init),
+            guard fields.count == 4, let (kind, mode) = TreeEntry.Kind.parse(fields[0]),
                 let digest = Digest(hex: fields[1]), let size = Int(String(decoding: fields[2], as: UTF8.self)),
                 let path = String(validating: fields[3], as: UTF8.self), TreePath.problem(path) == nil
             else { return nil }
-            entries.append(TreeEntry(path: path, kind: kind, digest: digest, size: size))
+            entries.append(TreeEntry(path: path, kind: kind, digest: digest, size: size, mode: mode))
         }
         self.init(entries)
         guard self.text == text else { return nil }
@@ -168,7 +211,7 @@ public struct FileChange: Hashable, Sendable {
         case (let old?, let new?):
             if old.digest != new.digest {
                 kind = .modified
-            } else if old.kind != new.kind {
+            } else if old.kind != new.kind || old.ownMode != new.ownMode {
                 kind = .mode
             } else {
                 return nil

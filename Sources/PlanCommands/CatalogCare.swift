@@ -82,6 +82,9 @@ struct CollectStore: ParsableCommand {
         let youngest = Int(Timestamp.now.seconds) - olderThan * 86400
         let found = try store.collect(
             needed: needed, youngerThan: youngest + (olderThan == 0 ? 1 : 0), isDryRun: dryRun)
+        if !dryRun, found.objects > 0 {
+            try Catalog.open(in: bucket.folder, bucket: id).forgetSealedFiles(except: store.contains)
+        }
         printNotice(
             "\(dryRun ? "Would remove" : "Removed") \(found.objects) objects (\(Self.size(found.bytes))); "
                 + "\(found.kept) are kept.")

@@ -4,6 +4,7 @@ import Commands
 import Model
 import Plans
 import Review
+import Templates
 import Windows
 import YAML
 
@@ -191,7 +192,7 @@ struct CatalogWorkers: ParsableCommand, JSONCommand {
 struct ExportCatalog: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Prints what planning knows of the bucket: canonical text, without times and secrets.",
+        abstract: "Prints what planning knows of the bucket: canonical text, without times and values of secrets.",
         discussion: "`maand-plan deploy --catalog FILE` plans against it, on any machine that has the workspace.")
 
     @OptionGroup var bucket: BucketOptions
@@ -216,6 +217,12 @@ struct ExportCatalog: ParsableCommand {
             else { continue }
             manifests[file] = bytes
         }
-        try printResult(CatalogExport(bucket: id, snapshot: snapshot, trees: trees, manifests: manifests).bytes)
+        var export = CatalogExport(bucket: id, snapshot: snapshot, trees: trees, manifests: manifests)
+        for content in Set(snapshot.allocations.values.compactMap(\.promoted?.content)) {
+            for entry in trees[content]?.entries ?? [] where entry.kind == .sealed {
+                export.sealedFiles[entry.digest] = try? store.read(entry.digest, limit: SealedFile.maximumWritten)
+            }
+        }
+        try printResult(export.bytes)
     }
 }

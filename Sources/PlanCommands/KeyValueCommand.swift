@@ -18,7 +18,9 @@ struct KeyValueCommand: ParsableCommand {
             The key rollout_order of vars/job/JOB, a list of workers separated by commas, is the order of the job's \
             rollouts.
             """,
-        subcommands: [GetKeyValue.self, ListKeyValues.self, PutKeyValue.self, DeleteKeyValue.self])
+        subcommands: [
+            GetKeyValue.self, ListKeyValues.self, PutKeyValue.self, DeleteKeyValue.self, RotateKey.self,
+        ])
 }
 
 struct GetKeyValue: ParsableCommand {

@@ -76,11 +76,9 @@ struct KeyValueStore {
     func put(_ namespace: KVNamespace, _ key: String, _ text: String) throws -> Int {
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let content: KeyValueWrite.Content
-        if namespace.isSecret {
+        if case .secrets(let job) = namespace {
             let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
-            content = .sealed { version in
-                try vault.seal(text, for: .init(namespace: namespace.text, key: key, version: version))
-            }
+            content = try vault.write(text, to: SecretName(job: job, key: key))
         } else {
             content = .text(text)
         }

@@ -31,7 +31,7 @@ package struct MaandPlan: AsyncParsableCommand {
         subcommands: [
             Init.self, Deploy.self, Rollback.self, Restart.self, Start.self, Stop.self, RunTarget.self,
             RunCommandCommand.self,
-            RebootCommand.self, JobCommand.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
+            RebootCommand.self, JobCommand.self, Prepare.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
             Schedule.self,
             KeyValueCommand.self, CatalogCommand.self,
         ])

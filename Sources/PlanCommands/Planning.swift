@@ -3,6 +3,7 @@ import Commands
 import Model
 import Planner
 import Plans
+import Templates
 import UseCases
 import Windows
 import YAML
@@ -34,7 +35,7 @@ enum Planning {
                     workspace, configuration, catalog ?? .empty,
                     trees: { try exported?.trees[$0] ?? deployed($0, in: store, isExported: exported != nil) },
                     files: {
-                        try exported?.manifests[$0] ?? earlierFile($0, in: store, isExported: exported != nil)
+                        try exported?.file($0) ?? earlierFile($0, in: store, isExported: exported != nil)
                     }, hostKeys: hostKeys, options: options)
             case .rollback(let run, let jobs):
                 try Planner.planRollback(
@@ -68,11 +69,11 @@ enum Planning {
     /// A file of a release that was deployed.
     private static func earlierFile(_ file: Digest, in store: ContentStore, isExported: Bool) throws -> [UInt8] {
         do throws(StoreError) {
-            return try store.read(file, limit: InputLimits.standard.bytes)
+            return try store.read(file, limit: max(InputLimits.standard.bytes, SealedFile.maximumWritten))
         } catch {
             throw Failure(
                 .failed, code: .contentMissing,
-                "a manifest of an earlier release is not in the bucket's `store/`: \(error)",
+                "a file of an earlier release is not in the bucket's `store/`: \(error)",
                 isExported
                     ? "export the catalog again in a bucket whose `store/` is whole"
                     : "put `store/` back from its backup, or plan without a way back (--on-failure stop)")

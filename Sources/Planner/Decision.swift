@@ -1,3 +1,4 @@
+internal import JobFiles
 internal import Model
 internal import Plans
 

@@ -74,7 +74,7 @@ struct JobHooks: Sendable {
             reader.error(
                 command.node, "job \(job): \(HookScript.folder)/\(name) is not executable",
                 note: "`chmod +x` it, or give it one of the endings " + HookScript.suffixes.joined(separator: ", "))
-        case .symlink, .emptyDirectory:
+        case .symlink, .emptyDirectory, .sealed:
             reader.error(command.node, "job \(job): \(HookScript.folder)/\(name) is not a regular file")
         }
         return nil

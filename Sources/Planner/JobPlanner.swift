@@ -182,9 +182,11 @@ struct JobPlanner {
 
     private mutating func state(_ from: FromState, of worker: Workspace.Worker) throws -> Int {
         var tree = job.content.tree
+        var secrets: [String: [SecretReference]] = [:]
         if let renderer {
             let files = try renderer.files(for: worker, currentVersion: from.version)
             tree = Tree(tree.entries + files.map(\.entry))
+            for file in files where !file.secrets.isEmpty { secrets[file.entry.path] = file.secrets }
             for file in files where generated[file.entry.digest] == nil {
                 try room.take(file)
                 generated[file.entry.digest] = file.bytes
@@ -195,7 +197,8 @@ struct JobPlanner {
         let changes = try from.changes(to: tree, trees: trees)
         let decision = Decision(
             from, job.manifest, version: version, content: tree.digest, changes: changes, options: options)
-        states.append(JobRollout.State(from: from, tree: tree, changes: changes, decision: decision))
+        states.append(
+            JobRollout.State(from: from, tree: tree, changes: changes, decision: decision, secrets: secrets))
         stateIndex[key] = states.count - 1
         return states.count - 1
     }

@@ -1,3 +1,4 @@
+internal import JobFiles
 internal import Model
 internal import Plans
 
@@ -10,6 +11,8 @@ struct JobRollout {
         var changes: [FileChange]
         /// Nil if nothing is done.
         var decision: Decision?
+        /// The secrets of files of the tree, by path.
+        var secrets: [String: [SecretReference]] = [:]
     }
 
     /// An allocation that acts.
@@ -88,7 +91,7 @@ struct JobRollout {
         }
         let ends = Dictionary(
             uniqueKeysWithValues: actors.all.map { ($0.worker, states[$0.state].tree.digest) })
-        return Plan.Job(
+        var part = Plan.Job(
             job: name, version: (manifest.version ?? Version.none).text, demands: demands, active: active, from: from,
             content: Plan.Content.groups(active.compactMap { worker in ends[worker].map { (worker, $0) } }),
             changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
@@ -96,6 +99,11 @@ struct JobRollout {
             changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
             timeouts: manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) }, healthCheck: healthCheck(ports))
+        part.secrets = Plan.Secret.list(
+            Set(actors.all.map(\.state)).sorted().flatMap {
+                states[$0].secrets.map { (path: $0.key, secrets: $0.value) }
+            })
+        return part
     }
 
     private var hasHealthCheck: Bool { manifest.healthCheck != nil || !hooks[.healthCheck].isEmpty }

@@ -58,7 +58,7 @@ struct TemplateInput {
         let facts = self.facts ?? Facts(workspace, ports: ports)
         self.facts = facts
         return JobRenderer(
-            job: job, facts: facts, variables: catalog.jobs.mapValues(\.variables), bucket: configuration.bucketID,
+            job: job, facts: facts, records: catalog.jobs, bucket: configuration.bucketID,
             root: "\(configuration.workerRoot)/\(configuration.bucketID)")
     }
 }
@@ -87,8 +87,8 @@ struct RenderedRoom {
 struct JobRenderer {
     let job: Workspace.Job
     let facts: Facts
-    /// What `vars/job/<job>` has stored.
-    let variables: [JobName: [String: String]]
+    /// What is stored for jobs: variables, and of secrets the fingerprints.
+    let records: [JobName: JobRecord]
     /// The bucket's id.
     let bucket: String
     /// The bucket's folder on workers.
@@ -98,7 +98,9 @@ struct JobRenderer {
         /// The template, for messages.
         var template: String
         var entry: TreeEntry
+        /// What is kept of it: of a file with secrets everything but their values.
         var bytes: [UInt8]
+        var secrets: [SecretReference] = []
     }
 
     /// What the templates become for one allocation.
@@ -111,11 +113,7 @@ struct JobRenderer {
         var files: [File] = []
         for template in job.templates {
             do throws(TemplateProblem) {
-                let bytes = try template.template.render(data, values: values)
-                let entry = TreeEntry(
-                    path: template.path, kind: template.isExecutable ? .executable : .file, digest: Digest.of(bytes),
-                    size: bytes.count)
-                files.append(File(template: template.file, entry: entry, bytes: bytes))
+                files.append(file(template, try template.template.render(data, values: values)))
             } catch {
                 let message = "\(error.message) (for worker \(worker.name))"
                 findings.add(
@@ -125,6 +123,21 @@ struct JobRenderer {
         }
         try findings.check()
         return files
+    }
+
+    private func file(_ template: ParsedTemplate, _ rendered: Template.Rendered) -> File {
+        let mode = job.manifest.fileModes.mode(of: template.path)
+        let (kind, bytes, secrets): (TreeEntry.Kind, [UInt8], [SecretReference]) =
+            switch rendered {
+            case .plain(let bytes): (template.isExecutable ? .executable : .file, bytes, [])
+            case .sealed(let file): (.sealed, file.bytes, file.secrets)
+            }
+        // A program with secrets can be run by its owner, and by nobody else.
+        let entry = TreeEntry(
+            path: template.path, kind: kind, digest: Digest.of(bytes), size: bytes.count,
+            mode: kind == .sealed && template.isExecutable ? 0o700 : nil)
+        return File(
+            template: template.file, entry: mode.map(entry.with) ?? entry, bytes: bytes, secrets: secrets)
     }
 
     /// What `.` is: Maand's names.
@@ -152,14 +165,45 @@ private final class AllocationValues: TemplateValues {
         self.allocation = allocation
     }
 
-    func value(_ text: String, _ key: String) throws(TemplateRefusal) -> String? { try values(text)[key] }
-
-    func keys(_ text: String) throws(TemplateRefusal) -> [String] {
-        try values(text).keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    func value(_ text: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
+        if case .secrets(let job) = try namespace(text) {
+            return try reference(SecretName(job: job, key: key)).map { .secret(.secret($0)) }
+        }
+        return try values(text)[key].map { .text($0) }
     }
 
-    func secret(_ key: String) throws(TemplateRefusal) -> String {
-        throw Self.noSecrets(KVNamespace.secrets(allocation.job))
+    func keys(_ text: String) throws(TemplateRefusal) -> [String] {
+        var keys: [String]
+        if case .secrets(let job) = try namespace(text) {
+            let record = renderer.records[job] ?? JobRecord()
+            keys = Array(record.secrets.keys) + record.unknownSecrets
+        } else {
+            keys = Array(try values(text).keys)
+        }
+        keys.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return keys
+    }
+
+    func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {
+        let name = SecretName(job: allocation.job, key: key)
+        if let reference = try reference(name) { return reference }
+        let known = renderer.records[name.job]?.secrets.keys.sorted() ?? []
+        let nearest = Suggestion.nearest(to: key, among: known).map { "did you mean `\($0)`? Or " } ?? ""
+        throw TemplateRefusal(
+            "there is no secret \(name)",
+            note: nearest + "`maand-plan kv put \(name.namespace) \(key)` sets it, and so does a hook of the job")
+    }
+
+    /// - Returns: nil if there is no such secret.
+    private func reference(_ name: SecretName) throws(TemplateRefusal) -> SecretReference? {
+        guard let record = renderer.records[name.job] else { return nil }
+        if record.unknownSecrets.contains(name.key) {
+            throw TemplateRefusal(
+                "an earlier release has stored the secret \(name), and no fingerprint of its value is known",
+                note:
+                    "`maand-plan prepare` finds it out where the bucket's key is, and so does putting the secret again")
+        }
+        return record.secrets[name.key].map { SecretReference(name: name, fingerprint: $0) }
     }
 
     private func values(_ text: String) throws(TemplateRefusal) -> [String: String] {
@@ -169,15 +213,21 @@ private final class AllocationValues: TemplateValues {
         return values
     }
 
-    private func read(_ text: String) throws(TemplateRefusal) -> [String: String] {
-        let facts = renderer.facts
-        guard let namespace = KVNamespace(text), facts.isReadable(namespace, by: allocation) else {
+    private func namespace(_ text: String) throws(TemplateRefusal) -> KVNamespace {
+        guard let namespace = KVNamespace(text), renderer.facts.isReadable(namespace, by: allocation) else {
             throw TemplateRefusal(
                 "\(text) is not a namespace that the job \(allocation.job) may read",
                 note: "of other jobs only those that its commands demand")
         }
+        return namespace
+    }
+
+    private func read(_ text: String) throws(TemplateRefusal) -> [String: String] {
+        let facts = renderer.facts
+        let namespace = try namespace(text)
         switch namespace {
-        case .secrets: throw Self.noSecrets(namespace)
+        // Their values are not known here.
+        case .secrets: return [:]
         case .variables(let job): return variables(of: job)
         case .job(let name):
             guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: renderer.bucket) else {
@@ -193,13 +243,6 @@ private final class AllocationValues: TemplateValues {
 
     /// What stands with the job's code comes before what is stored.
     private func variables(of job: JobName) -> [String: String] {
-        (renderer.variables[job] ?? [:]).merging(renderer.facts.job(job)?.variables ?? [:]) { $1 }
-    }
-
-    /// A rendered file lies in the store, and its digest in the plan: both would give a secret away.
-    private static func noSecrets(_ namespace: KVNamespace) -> TemplateRefusal {
-        TemplateRefusal(
-            "\(namespace): this release puts no secrets into templates",
-            note: "let a hook of the job, such as after_allocation_started, bring the secret to the worker")
+        (renderer.records[job]?.variables ?? [:]).merging(renderer.facts.job(job)?.variables ?? [:]) { $1 }
     }
 }

@@ -1,3 +1,4 @@
+internal import JobFiles
 internal import Model
 internal import Plans
 internal import YAML
@@ -42,6 +43,8 @@ struct Manifest: Sendable {
     var repeatable: [LifecycleAction] = []
     /// Files that the running service rewrites.
     var changedByService: [Glob] = []
+    /// Modes of files on workers.
+    var fileModes = FileModes()
 
     /// How a phase is cut where `active` allocations of the job are not disabled.
     func batching(active: Int) -> Plan.Batching {

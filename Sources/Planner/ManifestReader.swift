@@ -1,11 +1,12 @@
+internal import JobFiles
 internal import Model
 internal import Plans
 internal import YAML
 
 /// Decodes a `manifest.json`, recording every error.
 ///
-/// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable` and
-/// `changed_by_service` are ours.
+/// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable`, `changed_by_service` and
+/// `file_modes` are ours.
 struct ManifestReader {
     let reader: Reader
     let job: JobName
@@ -39,6 +40,7 @@ struct ManifestReader {
         if let node = map.optional("changed_by_service") {
             manifest.changedByService = globs(node, reader.sequence(node) ?? [], of: "changed_by_service")
         }
+        if let node = map.optional(FileModes.field) { manifest.fileModes = FileModes(node, reader, job: job) }
         if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
             reader.error(
                 node, "job \(job): `certs` is not supported by this release",

@@ -1,5 +1,6 @@
 public import Model
 public import Plans
+internal import Templates
 
 /// A run that is to be taken back, as it is recorded.
 public struct PastRun: Sendable {
@@ -50,10 +51,13 @@ extension Planner {
         // What was stopped or removed since runs nothing that could be taken back.
         let begun = run.begun.filter { isSelected($0.job) && catalog.allocations[$0]?.state == .active }
         forth.keepActive(known: Set(workspace.workers.map(\.name)), begun, catalog)
-        try check(begun, of: run, forth, catalog)
-        var back = WayBackPlanner(forth, workspace, EarlierContent(tree: trees, file: files)) {
-            run.earlierPorts[$0] ?? [:]
+        try check(begun, of: run, forth, catalog) { content in
+            let renewed = try? RenewedTree(of: trees(content), content: files, fingerprint: catalog.fingerprint(of:))
+            return renewed?.tree.digest
         }
+        var back = WayBackPlanner(
+            forth, workspace, EarlierContent(tree: trees, file: files), ports: { run.earlierPorts[$0] ?? [:] },
+            fingerprint: catalog.fingerprint(of:))
         let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
         let deploy = try back.plan().deploy(
             .init(rollback: run.id), options: .init(jobs: jobs),
@@ -72,12 +76,16 @@ extension Planner {
         }
         let (capture, kept) = content(workspace, modules)
         return PlanningResult(
-            plan: plan, capture: capture, trees: kept + back.modules, warnings: workspace.warnings)
+            plan: plan, capture: capture + back.kept.capture, trees: kept + back.modules + back.kept.trees,
+            warnings: workspace.warnings)
     }
 
     /// Refuses what a later run has brought elsewhere: it would be taken back, too.
+    ///
+    /// - Parameter renewed: content of before with today's secrets, as a way back brings it.
     private static func check(
-        _ begun: Set<AllocationID>, of run: PastRun, _ forth: Deploy, _ catalog: CatalogSnapshot
+        _ begun: Set<AllocationID>, of run: PastRun, _ forth: Deploy, _ catalog: CatalogSnapshot,
+        renewed: (Digest) -> Digest?
     ) throws(PlanningError) {
         var others: [RunID?: [AllocationID]] = [:]
         for job in forth.waves.lazy.flatMap(\.jobs) {
@@ -91,6 +99,7 @@ extension Planner {
                 let known = [work.tree(of: entry.worker), before.content].compactMap { $0 }
                 let now = record.unfinished?.content ?? record.promoted?.content
                 if isBack || (record.state == .active && now.map(known.contains) == true) { continue }
+                if record.state == .active, let now, before.content.flatMap(renewed) == now { continue }
                 others[run.lastRuns[id], default: []].append(id)
             }
         }

@@ -50,7 +50,8 @@ public enum Planner {
     /// - Parameters:
     ///   - trees: content that was promoted or begun earlier, by the digest that the catalog has. Asked only where an
     ///     allocation does not have the workspace's content, or is stopped.
-    ///   - files: files of such content, by digest. Asked only for manifests, if the plan has a way back.
+    ///   - files: files of such content, by digest. Asked only if the plan has a way back, for manifests and for what is kept
+    ///     of files with secrets.
     ///   - hostKeys: what is known of the host keys of workers that are reached over ssh.
     ///   - options: order and repetition of `jobs` mean nothing.
     /// - Throws: `PlanningError`, and what `trees` and `files` throw.
@@ -116,7 +117,8 @@ public enum Planner {
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, kept) = content(workspace, collected.trees)
         return PlanningResult(
-            plan: plan, capture: capture, trees: kept + collected.earlierModules, warnings: collected.warnings)
+            plan: plan, capture: capture + collected.renewed.capture,
+            trees: kept + collected.earlierModules + collected.renewed.trees, warnings: collected.warnings)
     }
 
     /// Allocations that get files which were taken back there, by job.
@@ -142,6 +144,8 @@ public enum Planner {
         var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         /// Folders of hooks of earlier releases, for the way back.
         private(set) var earlierModules: [Tree] = []
+        /// Trees of earlier releases whose secrets have other values now, and what is kept of their files.
+        private(set) var renewed: (trees: [Tree], capture: [PlanningResult.Capture]) = ([], [])
         var warnings: [Diagnostic]
 
         init(_ warnings: [Diagnostic]) { self.warnings = warnings }
@@ -162,9 +166,11 @@ public enum Planner {
         ) throws -> WayBack {
             let new = Dictionary(trees.values.flatMap(\.all).map { ($0.digest, $0) }) { first, _ in first }
             let all = EarlierContent(tree: { try new[$0] ?? content.tree($0) }, file: content.file)
-            var planner = WayBackPlanner(deploy, workspace, all) { catalog.jobs[$0]?.assignedPorts ?? [:] }
+            var planner = WayBackPlanner(
+                deploy, workspace, all, ports: { catalog.jobs[$0]?.assignedPorts ?? [:] },
+                fingerprint: catalog.fingerprint(of:))
             let back = try planner.plan()
-            earlierModules = planner.modules
+            (earlierModules, renewed) = (planner.modules, planner.kept)
             return back
         }
 

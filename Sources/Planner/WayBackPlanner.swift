@@ -1,5 +1,6 @@
 internal import Model
 internal import Plans
+internal import Templates
 internal import YAML
 
 /// Content that was deployed earlier.
@@ -20,17 +21,23 @@ struct WayBackPlanner {
     let content: EarlierContent
     /// The numbers of a job's ports as far as they are known.
     let ports: (JobName) -> [String: Int]
+    /// The fingerprint of a secret's value; nil if there is no such secret.
+    let fingerprint: (SecretName) -> SecretFingerprint?
     private let tags: [WorkerName: [String: String]]
     /// The trees of hooks' folders, which have to be kept with the plan.
     private(set) var modules: [Tree] = []
+    /// Trees of before with today's values of their secrets, by the digest of what was before; kept with the plan.
+    private var renewed: [Digest: RenewedTree] = [:]
 
     init(
-        _ deploy: Deploy, _ workspace: Workspace, _ content: EarlierContent, ports: @escaping (JobName) -> [String: Int]
+        _ deploy: Deploy, _ workspace: Workspace, _ content: EarlierContent,
+        ports: @escaping (JobName) -> [String: Int], fingerprint: @escaping (SecretName) -> SecretFingerprint?
     ) {
         self.deploy = deploy
         self.workspace = workspace
         self.content = content
         self.ports = ports
+        self.fingerprint = fingerprint
         tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
     }
 
@@ -60,6 +67,9 @@ struct WayBackPlanner {
         var action: LifecycleAction
         var from: FromState
         var release: Release
+        /// The files that it gets: those of the release, with the values that secrets have today.
+        var tree: Tree
+        var secrets: [String: [SecretReference]]
     }
 
     private mutating func plan(_ job: Plan.Job) throws -> (part: Plan.Job?, stops: [Plan.Stop]) {
@@ -70,9 +80,11 @@ struct WayBackPlanner {
             guard let before = work.from(of: entry), let tree = work.tree(of: entry.worker) else { continue }
             let made = FromState(version: job.version, content: tree)
             if let release = before.content, !before.stopped, !before.stoppedByHand {
+                let renewed = try renew(release, of: job.job)
                 returning[entry.worker] = Returning(
                     worker: entry.worker, action: entry.action, from: made,
-                    release: Release(version: before.version, content: release))
+                    release: Release(version: before.version, content: release), tree: renewed.tree,
+                    secrets: renewed.secrets)
             } else {
                 stops[entry.worker] = stop(AllocationID(job: job.job, worker: entry.worker), made, before, job)
             }
@@ -123,7 +135,7 @@ struct WayBackPlanner {
         var places: [StateKey: Int] = [:]
         var actors = JobRollout.Actors()
         for allocation in returning {
-            let key = StateKey(from: allocation.from, tree: allocation.release.content, action: allocation.action)
+            let key = StateKey(from: allocation.from, tree: allocation.tree.digest, action: allocation.action)
             let place = places[key] ?? states.count
             if places[key] == nil {
                 places[key] = place
@@ -152,7 +164,7 @@ struct WayBackPlanner {
     }
 
     private func state(_ allocation: Returning, _ manifest: Manifest) throws -> JobRollout.State {
-        let tree = try content.tree(allocation.release.content)
+        let tree = allocation.tree
         let changes = try allocation.from.changes(to: tree, trees: content.tree)
         let back = Decision(
             allocation.from, manifest, version: allocation.release.version, content: tree.digest, changes: changes,
@@ -160,7 +172,32 @@ struct WayBackPlanner {
         return JobRollout.State(
             from: allocation.from, tree: tree, changes: changes,
             decision: Decision(
-                wayBackOf: allocation.action, by: back?.action))
+                wayBackOf: allocation.action, by: back?.action), secrets: allocation.secrets)
+    }
+
+    /// What is kept with the plan of trees whose secrets have other values now.
+    var kept: (trees: [Tree], capture: [PlanningResult.Capture]) {
+        let changed = renewed.values.filter { !$0.files.isEmpty }.sorted { $0.tree.digest.hex < $1.tree.digest.hex }
+        let files = changed.flatMap { $0.files.sorted { $0.key.hex < $1.key.hex } }
+        return (changed.map(\.tree), files.map { .init(digest: $0.key, source: .bytes($0.value)) })
+    }
+
+    /// A tree of before, with the values that secrets have today in the place of those of then.
+    private mutating func renew(_ content: Digest, of job: JobName) throws -> RenewedTree {
+        if let known = renewed[content] { return known }
+        do {
+            let tree = try RenewedTree(
+                of: try self.content.tree(content), content: self.content.file, fingerprint: fingerprint)
+            renewed[content] = tree
+            return tree
+        } catch RenewedTree.Problem.unreadable(let entry) {
+            throw PlanningError.contentMissing(entry.digest)
+        } catch RenewedTree.Problem.missing(let path, let secrets) {
+            throw PlanningError.noWayBack(
+                job,
+                "\(path) of before needs secrets that are not there any more, or that an earlier release has stored: "
+                    + "\(secrets.map(\.description).listed(first: 5)). Put them with `maand-plan kv put`")
+        }
     }
 
     /// What a release was like by its manifest, which is one of its files.

@@ -153,7 +153,7 @@ private struct WorkspaceReader {
 
     private mutating func jobFile(_ name: JobName) -> JobFile? {
         let path = "jobs/\(name)"
-        let content = JobFolder.read(name, of: folder, into: &findings)
+        var content = JobFolder.read(name, of: folder, into: &findings)
         // Of two spellings of one name either does: they are reported.
         let paths = Dictionary(content.tree.entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         guard let bytes = bytes(path + "/manifest.json") else { return nil }
@@ -162,6 +162,7 @@ private struct WorkspaceReader {
         }
         guard let reader = document(bytes, path + "/manifest.json") else { return nil }
         let manifest = ManifestReader(reader, job: name).manifest()
+        content.apply(manifest.fileModes)
         let hooks = JobHooks(manifest, job: name, tree: content.tree, reader)
         if paths["Makefile"] == nil, hooks[.jobControl].isEmpty {
             findings.error(

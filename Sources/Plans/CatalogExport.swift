@@ -3,7 +3,7 @@ public import YAML
 
 /// What planning needs to know of a bucket, as a file: for planning on another machine, and for looking at.
 ///
-/// It holds no times, runs or secrets, and the same facts give the same bytes.
+/// It holds no times, runs or values of secrets, and the same facts give the same bytes.
 public struct CatalogExport: Equatable, Sendable {
     /// The format that `bytes` writes and `read` reads.
     public static let format = 1
@@ -16,6 +16,11 @@ public struct CatalogExport: Equatable, Sendable {
     public var trees: [Digest: Tree]
     /// The manifests of what was promoted, by the digest of the file: a way back needs them.
     public var manifests: [Digest: [UInt8]]
+    /// What is kept of files with secrets of what was promoted, by digest: a way back needs them, too.
+    public var sealedFiles: [Digest: [UInt8]] = [:]
+
+    /// A file of what was promoted; nil if the export does not have it.
+    public func file(_ digest: Digest) -> [UInt8]? { manifests[digest] ?? sealedFiles[digest] }
 
     public init(
         bucket: String, snapshot: CatalogSnapshot, trees: [Digest: Tree] = [:], manifests: [Digest: [UInt8]] = [:]
@@ -57,6 +62,7 @@ extension CatalogExport {
         var machines: [NamedMachine]
         var trees: [NamedTree]
         var manifests: [NamedManifest]
+        var sealedFiles: [NamedSealedFile]
 
         static let title = "catalog"
         static let meaning = "What planning needs to know of a bucket."
@@ -81,11 +87,14 @@ extension CatalogExport {
             manifests = export.manifests.sorted { $0.key.hex < $1.key.hex }.map {
                 NamedManifest(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
             }
+            sealedFiles = export.sealedFiles.sorted { $0.key.hex < $1.key.hex }.map {
+                NamedSealedFile(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
+            }
         }
 
         /// If something is listed twice, the canonical form of what remains is another one.
         var export: CatalogExport {
-            CatalogExport(
+            var export = CatalogExport(
                 bucket: bucket,
                 snapshot: CatalogSnapshot(
                     revision: revision, allocations: Dictionary(allocations.map { ($0.id, $0.record) }) { $1 },
@@ -95,6 +104,8 @@ extension CatalogExport {
                 trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
                     $1
                 }, manifests: Dictionary(manifests.map { ($0.file, Array($0.text.utf8)) }) { $1 })
+            export.sealedFiles = Dictionary(sealedFiles.map { ($0.file, Array($0.text.utf8)) }) { $1 }
+            return export
         }
 
         mutating func visit(_ fields: inout some Fields) {
@@ -107,6 +118,9 @@ extension CatalogExport {
             fields.optional("machines", &machines, default: [], "machines of workers over ssh")
             fields.required("trees", &trees, "lists of files")
             fields.optional("manifests", &manifests, default: [], "manifests of what was promoted")
+            fields.optional(
+                "sealed_files", &sealedFiles, default: [], "files with secrets of what was promoted, without the values"
+            )
         }
     }
 
@@ -158,6 +172,17 @@ extension CatalogExport {
             fields.optional(
                 "variables", &record.variables, TextMapType(key: "key", text: .plain), default: [:],
                 "its variables")
+            var secrets = record.secrets.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { Plan.Named($0.key, $0.value) }
+            fields.optional(
+                "secrets", &secrets, MapType(element: ParsedType(), key: "key"), default: [],
+                "its secrets with the fingerprints of their values")
+            record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
+            var unknown = record.unknownSecrets.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+            fields.optional(
+                "unknown_secrets", &unknown, ListType(element: .text(.plain)), default: [],
+                "its secrets of which no fingerprint is known; `maand-plan prepare` finds it out")
+            record.unknownSecrets = Set(unknown)
         }
     }
 
@@ -218,6 +243,27 @@ extension CatalogExport {
         mutating func visit(_ fields: inout some Fields) {
             fields.required("file", &file, "the digest of the file")
             fields.required("text", &text, .text(.plain), "its text")
+        }
+
+        func check(_ report: RecordReport) {
+            if Digest.of(Array(text.utf8)) != file { report.error("file", "the text is not that of this digest") }
+        }
+    }
+}
+
+extension CatalogExport {
+    fileprivate struct NamedSealedFile: Record, FieldValue {
+        var file: Digest
+        var text: String
+
+        static let title = "sealed_file"
+        static let meaning = "A file with secrets of an earlier release, without their values."
+        static let style = Emitter.Style.block
+        static let blank = NamedSealedFile(file: .blank, text: "")
+
+        mutating func visit(_ fields: inout some Fields) {
+            fields.required("file", &file, "the digest of the file")
+            fields.required("text", &text, .text(.any), "what is kept of it")
         }
 
         func check(_ report: RecordReport) {

@@ -105,6 +105,10 @@ public struct JobRecord: Equatable, Sendable {
     public var assignedPorts: [String: Int]
     /// The values of `vars/job/<job>` that are stored, of which none is a secret.
     public var variables: [String: String]
+    /// The keys of `secrets/job/<job>` with the fingerprints of their values.
+    public var secrets: [String: SecretFingerprint] = [:]
+    /// Keys there of which no fingerprint is known: an earlier release has stored their values.
+    public var unknownSecrets: Set<String> = []
 
     public init(
         gatePending: Bool = false, incomplete: Bool = false, assignedPorts: [String: Int] = [:],
@@ -117,7 +121,7 @@ public struct JobRecord: Equatable, Sendable {
     }
 }
 
-/// The catalog as the planner sees it: a value without secrets, the same wherever it is read.
+/// The catalog as the planner sees it: a value without those of secrets, the same wherever it is read.
 public struct CatalogSnapshot: Equatable, Sendable {
     /// Advances whenever a run starts, ends or is abandoned; 0 before the first.
     public var revision: Int
@@ -144,6 +148,14 @@ public struct CatalogSnapshot: Equatable, Sendable {
     /// Whether it is known of any allocation of the job, active or not, that it has not passed its gate.
     public func hasGateDebts(of job: JobName) -> Bool {
         allocations.contains { $0.key.job == job && $0.value.gateDebt != nil }
+    }
+
+    /// The fingerprint of a secret's value; nil if there is no such secret, or if an earlier release has stored it.
+    public func fingerprint(of secret: SecretName) -> SecretFingerprint? { jobs[secret.job]?.secrets[secret.key] }
+
+    /// The same of several; those without one are left out.
+    public func fingerprints(of secrets: [SecretName]) -> [SecretName: SecretFingerprint] {
+        Dictionary(secrets.compactMap { name in fingerprint(of: name).map { (name, $0) } }) { first, _ in first }
     }
 
     /// Nothing was ever promoted.

@@ -19,6 +19,8 @@ extension Plan {
         public var content: [Content]
         /// File changes for each named state that acts.
         public var changes: [Named<[FileChange]>]
+        /// Secrets whose values belong into files of the trees in `content`, sorted by name.
+        public var secrets: [Secret] = []
         /// Nil where the rollout runs none.
         public var hooks: Hooks?
         /// Where the order of `active` is from.
@@ -144,7 +146,7 @@ extension Plan.Job {
     public var isOperated: Bool { phases.contains { $0.kind == .operation } }
 
     /// Whether the job's part of the plan takes a run back.
-    var isRollback: Bool { phases.contains { $0.batches.joined().contains { $0.reason == .rolledBack } } }
+    public var isRollback: Bool { phases.contains { $0.batches.joined().contains { $0.reason == .rolledBack } } }
 
     /// Whether something is run for an entry, besides moving its files.
     public func runs(_ entry: Plan.Entry) -> Bool { isJobControl || entry.action != .sync }
@@ -200,6 +202,9 @@ extension Plan.Job: Record, FieldValue {
             "changes", &changes,
             MapType(element: ListType(element: RecordType(), style: .block), style: .block, key: "name of a state"),
             "changed files")
+        fields.optional(
+            "secrets", &secrets, ListType(element: RecordType(), style: .block), default: [],
+            "secrets that are written into files when these are sent; only if there are any")
         fields.optional("hooks", &hooks, "hooks of the rollout; only if there are any")
         var order = Order(source: rolloutOrder, replacements: orderingCommands)
         fields.required("rollout_order", &order, "where the order of `active` comes from")
@@ -224,6 +229,9 @@ extension Plan.Job: Record, FieldValue {
     func check(_ report: RecordReport) {
         for event in HookEvent.allCases where !hooks(event).isEmpty && allocations(of: event) == 0 {
             report.error("hooks", "nothing of the job's rollout runs hooks of \(event.rawValue)")
+        }
+        if zip(secrets, secrets.dropFirst()).contains(where: { $0.reference.name >= $1.reference.name }) {
+            report.error("secrets", "`secrets` has to be sorted, with each secret once")
         }
         if healthCheck?.checks.isEmpty == true, hooks(.healthCheck).isEmpty {
             report.error("health_check", "a health check has at least one check, or hooks of `health_check`")

@@ -1,5 +1,6 @@
 public import Model
 public import Plans
+internal import Templates
 
 /// The bytes behind a plan's file changes, as far as they are at hand and small enough to show.
 public struct FileContents: Sendable {
@@ -25,6 +26,11 @@ public struct FileContents: Sendable {
     /// Objects that are read for one review.
     static let maximumObjects = 2000
 
+    /// What is shown in the place of a secret's value: the digits tell one value from another, and nothing of it.
+    private static func struckOut(_ secret: SecretReference) -> String {
+        "[\(secret.name), \(secret.fingerprint.hex.prefix(8))]"
+    }
+
     /// Nothing is at hand.
     public static let none = FileContents()
 
@@ -39,12 +45,18 @@ public struct FileContents: Sendable {
     ///   - read: gives an object of at most `limit` bytes.
     public init(of plan: Plan, whole: WholeFiles, read: (_ digest: Digest, _ limit: Int) -> Object) {
         var wanted: [Digest] = []
+        var sealed = Set<Digest>()
         let jobs = plan.waves.flatMap(\.jobs)
         for index in 0..<(jobs.lazy.map(\.changes.count).max() ?? 0) {
             for job in jobs where index < job.changes.count {
                 // Where only the type or mode differs there is nothing to compare.
                 for change in job.changes[index].value where change.from != change.to && whole.includes(change) {
                     wanted += [change.from, change.to].compactMap(\.self)
+                    // What was there may have been a file with secrets; what comes is one only if the plan says so.
+                    if let from = change.from { sealed.insert(from) }
+                    if let to = change.to, job.secrets.contains(where: { $0.files.contains(change.path) }) {
+                        sealed.insert(to)
+                    }
                 }
             }
         }
@@ -68,7 +80,10 @@ public struct FileContents: Sendable {
                 isCut = true
                 return
             }
-            let object = read(digest, Self.maximumFileSize)
+            var object = read(digest, Self.maximumFileSize)
+            if case .bytes(let bytes) = object, sealed.contains(digest), let file = SealedFile(bytes: bytes) {
+                object = .bytes(file.shown(Self.struckOut))
+            }
             if case .bytes(let bytes) = object { total += bytes.count }
             objects[digest] = object
         }

@@ -262,6 +262,20 @@ public enum JSONReview {
             ("ports", .object(job.ports.map { ($0.name, .int($0.value)) })),
             ("health_check", job.healthCheck.map(healthCheck) ?? .null),
         ]
+        if !job.secrets.isEmpty {
+            fields.append(
+                (
+                    "secrets",
+                    .array(
+                        job.secrets.map { secret in
+                            .object([
+                                ("job", .string(secret.reference.name.job.text)),
+                                ("key", .string(secret.reference.name.key)),
+                                ("files", .array(secret.files.map(JSON.string))),
+                            ])
+                        })
+                ))
+        }
         if !job.changedByService.isEmpty {
             fields.append(("changed_by_service", .array(job.changedByService.map(JSON.string))))
         }

@@ -316,6 +316,13 @@ extension Plan.Job {
             let paths = changedByService.map { "\($0)" as Phrase }
             phrases.append("its service may rewrite \(paths.list(first: 5))")
         }
+        for secret in secrets {
+            let files = secret.files.map { "\($0)" as Phrase }
+            phrases.append("the secret \(secret.reference.name.description) is written into \(files.list(first: 5))")
+        }
+        if isRollback, !secrets.isEmpty {
+            phrases.append("what goes back gets the values that these secrets have now, not those of then")
+        }
         let usual = Plan.Timeouts()
         var limits: [Phrase] = []
         if timeouts.action != usual.action { limits.append("\(timeouts.action) s for an action") }

@@ -1,3 +1,4 @@
+public import Model
 internal import YAML
 
 /// A template in the language of Go's text/template, as far as configuration files need it: values, pipelines, `if`, `with`,
@@ -18,20 +19,28 @@ public struct Template: Sendable {
         named = parser.named
     }
 
+    /// What a template becomes.
+    public enum Rendered: Equatable, Sendable {
+        /// The bytes of the file.
+        case plain([UInt8])
+        /// Values of secrets belong into it.
+        case sealed(SealedFile)
+    }
+
     /// - Parameters:
     ///   - data: what `.` is.
     ///   - values: gives the functions `get`, `getOptional`, `getSecret` and `keys` what they ask for.
-    public func render(_ data: TemplateValue, values: any TemplateValues) throws(TemplateProblem) -> [UInt8] {
+    public func render(_ data: TemplateValue, values: any TemplateValues) throws(TemplateProblem) -> Rendered {
         try render(data, values: values, budget: TemplateBudget())
     }
 
     func render(
         _ data: TemplateValue, values: any TemplateValues, budget: TemplateBudget
-    ) throws(TemplateProblem) -> [UInt8] {
+    ) throws(TemplateProblem) -> Rendered {
         var rendering = Rendering(
             named: named, functions: TemplateFunctions(values: values, budget: budget), budget: budget)
         _ = try rendering.run(nodes, dot: data)
-        return rendering.output
+        return rendering.result
     }
 }
 
@@ -40,11 +49,11 @@ public protocol TemplateValues {
     /// The value of a key; nil where it has none.
     ///
     /// - Throws: `TemplateRefusal` where the template may not ask for it.
-    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> String?
+    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue?
     /// The keys of a namespace, sorted.
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String]
-    /// A secret of the template's own job.
-    func secret(_ key: String) throws(TemplateRefusal) -> String
+    /// A secret of the template's own job; without its value.
+    func secret(_ key: String) throws(TemplateRefusal) -> SecretReference
 }
 
 /// Why a value is not given to a template.
@@ -63,7 +72,11 @@ private struct Rendering {
     let named: [String: [TemplateNode]]
     let functions: TemplateFunctions
     let budget: TemplateBudget
-    var output: [UInt8] = []
+    private var output: [UInt8] = []
+    /// What comes before `output`, up to the last secret.
+    private var sealed: [SealedFile.Part] = []
+    /// Bytes that `sealed` takes.
+    private var sealedSize = 0
     /// Innermost last.
     private var variables: [(name: String, value: TemplateValue)] = []
     private var depth = 0
@@ -76,6 +89,22 @@ private struct Rendering {
 
     enum Flow {
         case next, breaks, continues
+    }
+
+    /// What the template has become.
+    var result: Template.Rendered {
+        sealed.isEmpty ? .plain(output) : .sealed(SealedFile(sealed + [.text(output)]))
+    }
+
+    private mutating func write(_ secret: SecretText, _ mark: Mark) throws(TemplateProblem) {
+        let parts: [SealedFile.Part] = [.text(output), .secret(secret)]
+        // As it is written down, where a secret has its names.
+        let size = SealedFile(parts).bytes.count
+        try check(mark, more: size)
+        try budget.step(secret.count, mark)
+        sealed += parts
+        sealedSize += size
+        output = []
     }
 
     mutating func run(_ nodes: [TemplateNode], dot: TemplateValue) throws(TemplateProblem) -> Flow {
@@ -95,7 +124,9 @@ private struct Rendering {
         case .output(let pipeline):
             let value = try value(pipeline, dot)
             try check(pipeline.mark)
-            if pipeline.variables.isEmpty {
+            if case .secret(let text) = value, pipeline.variables.isEmpty {
+                try write(text, pipeline.mark)
+            } else if pipeline.variables.isEmpty {
                 if case .list(let items) = value { try budget.step(items.count, pipeline.mark) }
                 try check(pipeline.mark, more: value.textSize)
                 output += value.text.utf8
@@ -103,12 +134,12 @@ private struct Rendering {
         case .condition(let pipeline, let then, let otherwise):
             let scope = variables.count
             defer { variables.removeSubrange(scope...) }
-            return try run(value(pipeline, dot).isTrue ? then : otherwise, dot: dot)
+            return try run(value(pipeline, dot).truth(pipeline.mark) ? then : otherwise, dot: dot)
         case .with(let pipeline, let body, let otherwise):
             let scope = variables.count
             defer { variables.removeSubrange(scope...) }
             let value = try value(pipeline, dot)
-            return try value.isTrue ? run(body, dot: value) : run(otherwise, dot: dot)
+            return try value.truth(pipeline.mark) ? run(body, dot: value) : run(otherwise, dot: dot)
         case .range(let pipeline, let body, let otherwise):
             try repeated(pipeline, body, otherwise, dot)
         case .call(let name, let argument, let mark):
@@ -121,7 +152,7 @@ private struct Rendering {
 
     /// - Parameter more: bytes that are about to become a part of the output.
     private func check(_ mark: Mark, more: Int = 0) throws(TemplateProblem) {
-        if output.count + more > Template.maximumOutput {
+        if sealedSize + output.count + more > Template.maximumOutput {
             throw TemplateProblem(mark, "the template becomes larger than \(Template.maximumOutput >> 20) MiB")
         }
         if depth > TemplateBudget.maximumDepth {
@@ -152,8 +183,12 @@ private struct Rendering {
                 throw TemplateProblem(pipeline.mark, "`range` counts from 0 to 1000000, not to \(number)")
             }
             count = number
-        case let other where !other.isTrue: count = 0
-        case let other: throw TemplateProblem(pipeline.mark, "`range` goes over a list, and this is \(other.typeName)")
+        case let other:
+            if try !other.truth(pipeline.mark) {
+                count = 0
+                break
+            }
+            throw TemplateProblem(pipeline.mark, "`range` goes over a list, and this is \(other.typeName)")
         }
         if count == 0 { _ = try run(otherwise, dot: dot) }
         for index in 0..<count {
@@ -221,7 +256,7 @@ private struct Rendering {
         for operand in command.operands.dropFirst() {
             let value = try value(operand, dot)
             result = value
-            if value.isTrue == (name == "or") { return value }
+            if try value.truth(operand.mark) == (name == "or") { return value }
         }
         guard let result = last ?? result else { throw TemplateProblem(command.mark, "`\(name)` needs an argument") }
         return result

@@ -13,6 +13,9 @@ struct TemplateFunctions {
 
     func call(_ name: String, _ arguments: [TemplateValue], _ mark: Mark) throws(TemplateProblem) -> TemplateValue {
         let call = TemplateCall(name: name, arguments: arguments, mark: mark, budget: budget)
+        if arguments.contains(where: \.isSecret), name != "not", Self.names.contains(name) {
+            return try call.withSecrets()
+        }
         switch name {
         case "get", "getOptional", "getSecret", "keys": return try stored(call)
         case "split":
@@ -31,7 +34,7 @@ struct TemplateFunctions {
         case "int": return .number(try call.integer())
         case "len": return .number(try call.length())
         case "index": return try call.element()
-        case "not": return .boolean(!(try call.argument(0, of: 1)).isTrue)
+        case "not": return .boolean(!(try call.argument(0, of: 1).truth(mark)))
         case "eq": return .boolean(try call.isEqualToAny())
         case "ne", "lt", "le", "gt", "ge": return .boolean(try compared(call))
         case "print": return .text(try call.joined(arguments, separator: ""))
@@ -60,10 +63,10 @@ struct TemplateFunctions {
         do throws(TemplateRefusal) {
             switch call.name {
             case "keys": keys = try values.keys(try call.refusing(0, of: 1))
-            case "getSecret": return .text(try values.secret(try call.refusing(0, of: 1)))
+            case "getSecret": return .secret(.secret(try values.secret(try call.refusing(0, of: 1))))
             case _:
                 let (namespace, key) = (try call.refusing(0, of: 2), try call.refusing(1, of: 2))
-                if let value = try values.value(namespace, key) { return .text(value) }
+                if let value = try values.value(namespace, key) { return value }
                 if call.name == "getOptional" { return .text("") }
                 throw TemplateRefusal(
                     "there is no key \(key) in \(namespace)", note: "`getOptional` is empty where there is none")
@@ -98,7 +101,7 @@ struct TemplateFunctions {
         return parts + [.text(String(rest))]
     }
 
-    private static func trimmed(_ text: String) -> String {
+    static func trimmed(_ text: String) -> String {
         var rest = text[...]
         while let first = rest.first, first.isWhitespace { rest.removeFirst() }
         while let last = rest.last, last.isWhitespace { rest.removeLast() }

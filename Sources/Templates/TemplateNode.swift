@@ -52,16 +52,29 @@ public enum TemplateValue: Equatable, Sendable {
     case boolean(Bool)
     case list([TemplateValue])
     case fields([String: TemplateValue])
+    /// A text with the value of a secret, which planning does not know.
+    case secret(SecretText)
+
+    var isSecret: Bool { if case .secret = self { true } else { false } }
 
     /// What `if` takes for true.
-    var isTrue: Bool {
+    ///
+    /// - Throws: `TemplateProblem` if only the value of a secret could tell.
+    func truth(_ mark: Mark) throws(TemplateProblem) -> Bool {
         switch self {
-        case .none: false
-        case .text(let text): !text.isEmpty
-        case .number(let number): number != 0
-        case .boolean(let value): value
-        case .list(let items): !items.isEmpty
-        case .fields(let fields): !fields.isEmpty
+        case .secret(let text):
+            if text.mayBeEmpty {
+                throw TemplateProblem(
+                    mark, "whether this is empty depends on the value of a secret, and planning reads none",
+                    note: "ask for the secret itself: a stored one is never empty")
+            }
+            return true
+        case .none: return false
+        case .text(let text): return !text.isEmpty
+        case .number(let number): return number != 0
+        case .boolean(let value): return value
+        case .list(let items): return !items.isEmpty
+        case .fields(let fields): return !fields.isEmpty
         }
     }
 
@@ -74,6 +87,8 @@ public enum TemplateValue: Equatable, Sendable {
         case .boolean(let value): value ? "true" : "false"
         case .list(let items): "[" + items.map(\.text).joined(separator: " ") + "]"
         case .fields: "(fields)"
+        // It becomes no part of another text: `TemplateCall.withSecrets` sees to that.
+        case .secret: "(secret)"
         }
     }
 
@@ -82,7 +97,7 @@ public enum TemplateValue: Equatable, Sendable {
         switch self {
         case .text(let text): text.utf8.count
         case .list(let items): items.reduce(1 + max(1, items.count)) { $0 + $1.textSize }
-        case .number, .none, .boolean, .fields: text.utf8.count
+        case .number, .none, .boolean, .fields, .secret: text.utf8.count
         }
     }
 
@@ -95,6 +110,7 @@ public enum TemplateValue: Equatable, Sendable {
         case .boolean: "true or false"
         case .list: "a list"
         case .fields: "the data of the template"
+        case .secret: "a secret"
         }
     }
 }

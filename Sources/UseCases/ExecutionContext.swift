@@ -66,6 +66,9 @@ public struct ExecutionContext: Sendable {
         #endif
     }
 
+    /// Files with secrets of the bucket.
+    var sealedFiles: SealedFiles { SealedFiles(store, catalog, bucketFolder: bucketFolder) }
+
     /// The name of a run on the workers.
     func owner(of run: Run) -> Owner {
         Owner(controller: controller, sequence: run.id.number, run: run.nonce)

@@ -12,7 +12,8 @@ struct DeployedList {
 
     private struct Pushed {
         let content: Content
-        let isExecutable: Bool
+        /// Of a file.
+        let mode: Int
     }
 
     private struct Leaving {
@@ -36,7 +37,7 @@ struct DeployedList {
             }
             order.append(path)
             pushed[path] = Pushed(
-                content: Content(kind: words[0], digest: words[1]), isExecutable: words[2] == "755")
+                content: Content(kind: words[0], digest: words[1]), mode: Int(words[2], radix: 8) ?? 0o644)
         }
         for line in left {
             guard let (words, path) = Self.parts(line), words.count > 4, let size = Int(words[0]), size >= 0 else {
@@ -73,9 +74,11 @@ struct DeployedList {
             guard let pushed = pushed[path] else { continue }
             let there = found[path]
             if let size = size(path, there, pushed), let digest = Digest(hex: pushed.content.digest.utf8) {
-                let kind: TreeEntry.Kind =
-                    pushed.content.kind == "l" ? .symlink : pushed.isExecutable ? .executable : .file
-                result.append(TreeEntry(path: path.text, kind: kind, digest: digest, size: size))
+                let isLink = pushed.content.kind == "l"
+                let kind: TreeEntry.Kind = isLink ? .symlink : pushed.mode & 0o100 != 0 ? .executable : .file
+                result.append(
+                    TreeEntry(path: path.text, kind: kind, digest: digest, size: size, mode: isLink ? nil : pushed.mode)
+                )
             } else if let there {
                 result.append(there)
             }
@@ -88,7 +91,7 @@ struct DeployedList {
         let content: Content
         switch there?.kind {
         case nil: content = Content(kind: "-", digest: "-")
-        case .file, .executable: content = Content(kind: "f", digest: Substring(there?.digest.hex ?? ""))
+        case .file, .executable, .sealed: content = Content(kind: "f", digest: Substring(there?.digest.hex ?? ""))
         case .symlink: content = Content(kind: "l", digest: Substring(there?.digest.hex ?? ""))
         case .emptyDirectory: return nil
         }

@@ -1,12 +1,12 @@
 internal import Crypto
-internal import Model
+public import Model
 
 /// One path of a job's tree, as it is to be on a worker.
 public struct PushEntry: Sendable, Hashable {
     /// What stands at a path.
     public enum Kind: Sendable, Hashable {
-        /// SHA-256 in lower-case hex, size in bytes, owner's execute bit.
-        case file(digest: String, size: Int, isExecutable: Bool)
+        /// SHA-256 in lower-case hex, size in bytes, the mode's nine bits.
+        case file(digest: String, size: Int, mode: Int)
         case symbolicLink(target: String)
         case directory
     }
@@ -15,16 +15,19 @@ public struct PushEntry: Sendable, Hashable {
     public var path: String
     /// What stands at the path.
     public var kind: Kind
+    /// Of a file with secrets: the digest of what is kept of it. Its own digest is told to nobody but its worker.
+    public var sealed: Model.Digest?
 
-    public init(path: String, kind: Kind) {
+    public init(path: String, kind: Kind, sealed: Model.Digest? = nil) {
         self.path = path
         self.kind = kind
+        self.sealed = sealed
     }
 
     /// Kind, digest and mode as a line of the worker's lists has them.
     var fields: String {
         switch kind {
-        case .file(let digest, _, let isExecutable): "f \(Self.bare(digest)) \(isExecutable ? 755 : 644)"
+        case .file(let digest, _, let mode): "f \(Self.bare(digest)) \(String(mode, radix: 8))"
         case .symbolicLink(let target): "l \(SHA256.hash(data: Array(target.utf8)).hexadecimal) 777"
         case .directory: "d - 755"
         }
@@ -55,9 +58,11 @@ public struct PushEntry: Sendable, Hashable {
         }
         if path.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) { return "a line feed in the name" }
         switch kind {
-        case .file(let digest, let size, _):
+        case .file(let digest, let size, let mode):
             let bare = Self.bare(digest)
-            if bare.utf8.count != 64 || !ShellText.isWord(bare) || size < 0 { return "digest \(digest)" }
+            if bare.utf8.count != 64 || !TreeEntry.modes.contains(mode) || !ShellText.isWord(bare) || size < 0 {
+                return "digest \(digest)"
+            }
         case .symbolicLink(let target):
             if target.isEmpty || target.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) {
                 return "the link's target is empty or holds a line feed"

@@ -65,6 +65,8 @@ public struct DriftedPath: Sendable, Hashable {
     public enum Actual: Sendable, Hashable {
         case nothing
         case file(digest: String, isExecutable: Bool)
+        /// Something else than expected where a file with secrets belongs.
+        case otherSecrets
         case symbolicLink
         case directory
         /// A device, a socket or a pipe.
@@ -111,7 +113,7 @@ extension PushRequest {
                 members: lists.map { name, bytes in
                     TarArchive.Member(
                         path: name,
-                        content: .file(size: bytes.count, isExecutable: false, digest: nil, .bytes(bytes)))
+                        content: .file(size: bytes.count, mode: 0o644, digest: nil, .bytes(bytes)))
                 } + members)
         }
     }
@@ -172,13 +174,13 @@ extension PushRequest {
 
     private func member(_ entry: PushEntry) throws -> TarArchive.Member? {
         switch entry.kind {
-        case .file(let digest, let size, let isExecutable):
+        case .file(let digest, let size, let mode):
             // Opened when its turn comes: a large tree must not hold a descriptor per file.
             let source = ByteSource { [content] in try content(entry).open() }
             return TarArchive.Member(
                 path: "tree/" + entry.path,
                 content: .file(
-                    size: size, isExecutable: isExecutable, digest: PushEntry.bare(digest), source))
+                    size: size, mode: mode, digest: PushEntry.bare(digest), source))
         case .symbolicLink(let target):
             return TarArchive.Member(path: "tree/" + entry.path, content: .symbolicLink(target: target))
         case .directory: return nil
@@ -207,6 +209,18 @@ extension PushRequest {
 }
 
 extension PushReport {
+    /// The same without the digests of what is in the place of files with secrets: whoever sees one could try values.
+    func hidingSecrets(of request: PushRequest) -> PushReport {
+        guard case .drift(let paths, let total) = self else { return self }
+        let sealed = Set((request.target + (request.base ?? [])).lazy.filter { $0.sealed != nil }.map(\.path))
+        if sealed.isEmpty { return self }
+        return .drift(
+            paths.map { path in
+                guard sealed.contains(path.path), case .file = path.actual else { return path }
+                return DriftedPath(path: path.path, actual: .otherSecrets)
+            }, total: total)
+    }
+
     /// - Throws: ``InvalidAnswer`` where the answer is not one to a push.
     init(_ answer: WorkerAnswer, expectedGeneration: String?) throws(InvalidAnswer) {
         guard let words = answer["state"]?.words(2), let state = words.first else { throw answer.unexpected }

@@ -7,7 +7,7 @@ struct TarArchive: Sendable {
     struct Member: Sendable {
         enum Content: Sendable {
             /// The digest, lower-case hex, is compared while the bytes are sent.
-            case file(size: Int, isExecutable: Bool, digest: String?, ByteSource)
+            case file(size: Int, mode: Int, digest: String?, ByteSource)
             case symbolicLink(target: String)
         }
 
@@ -60,8 +60,7 @@ struct TarArchive: Sendable {
             switch member.content {
             case .symbolicLink(let target):
                 pending += TarArchive.header(member.path, type: "2", mode: 0o777, size: 0, link: target)
-            case .file(let size, let isExecutable, let digest, let source):
-                let mode = isExecutable ? 0o755 : 0o644
+            case .file(let size, let mode, let digest, let source):
                 pending += TarArchive.header(member.path, type: "0", mode: mode, size: size)
                 file = OpenMember(path: member.path, size: size, left: size, digest: digest, next: try source.open())
             }

@@ -155,8 +155,8 @@ extension WorkerInventory.Job {
     /// As a push writes it down on the worker.
     private static func deployedLine(_ entry: TreeEntry) -> String {
         switch entry.kind {
-        case .file: "f \(entry.digest.hex) 644 ./\(entry.path)/"
-        case .executable: "f \(entry.digest.hex) 755 ./\(entry.path)/"
+        case .file, .executable, .sealed:
+            "f \(entry.digest.hex) \(String(entry.mode, radix: 8)) ./\(entry.path)/"
         case .symlink: "l \(entry.digest.hex) 777 ./\(entry.path)/"
         case .emptyDirectory: "d - 755 ./\(entry.path)/"
         }

@@ -287,7 +287,7 @@ public struct WorkerSession: Sendable {
         let arguments = arguments(request, .commit, plan, needed: nil)
         let (answer, result) = try await ask("push", arguments, timeout: request.timeout)
         if answer["state"]?.text == "unstaged" { return nil }
-        return try pushReport(answer, result)
+        return try pushReport(answer, result).hidingSecrets(of: request)
     }
 
     private func arguments(
@@ -312,7 +312,7 @@ public struct WorkerSession: Sendable {
         let (answer, result) = try await ask(
             "push", arguments(request, mode, plan, needed: needed), input: plan.archive.source,
             timeout: request.timeout)
-        return (try pushReport(answer, result), request.needs(answer))
+        return (try pushReport(answer, result).hidingSecrets(of: request), request.needs(answer))
     }
 
     /// The bytes of files of a job, for a person: those that the worker can give, none larger than `limit` bytes. They are

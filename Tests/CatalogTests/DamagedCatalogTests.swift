@@ -46,9 +46,10 @@ import Testing
                 ])
             checkpoint.leftBehind = [LeftBehind(.allocation(web), reason: "away")]
             try await catalog.commit(checkpoint)
+            try catalog.rememberKey("f")
             for text in ["a", "b"] {
                 try await catalog.keep(
-                    KeyValueWrite(.secrets(api.job), "s", .sealed { _ in Array(text.utf8) }), of: hook, at: at(2))
+                    KeyValueWrite(.secrets(api.job), "s", try .secret { _ in Array(text.utf8) }), of: hook, at: at(2))
             }
             try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text(nonce)), of: hook, at: at(2))
             try await catalog.hold(SemaphoreSlot(scope: "m", capacity: 1, holder: api.worker, attempt: hook))
@@ -62,7 +63,8 @@ import Testing
                 try catalog.finish(run.id, state: .abandoned, detail: "enough", drifts: [web: release], at: at(4))
             }
         }
-        try catalog.rememberKey("f")
+        _ = try catalog.fingerprintKey(orKeep: [1])
+        try catalog.keepSealedFile(planDigest, [1, 2])
         let copy = try DatabaseQueue()
         try catalog.queue.backup(to: copy)
         try catalog.close()
@@ -134,12 +136,16 @@ import Testing
             { _ = try catalog.keyValueNamespaces() },
             { _ = try catalog.storedSecrets(in: [.secrets(api.job)], run: run, within: .max) },
             { _ = try catalog.durations(of: api.job) }, { _ = try catalog.previousContents() },
+            { _ = try catalog.secretsWithoutFingerprint() }, { _ = try catalog.fingerprintKey() },
+            { _ = try catalog.sealedFile(planDigest) },
+            { _ = try catalog.fingerprints(of: [SecretName(job: api.job, key: "s")]) },
         ]
         let writes: [() async throws -> Void] = [
             { try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text("x")), of: hook, at: at(5)) },
-            { try await catalog.keep(KeyValueWrite(.secrets(api.job), "s", .sealed { _ in [] }), of: hook, at: at(5)) },
+            { try await catalog.keep(KeyValueWrite(.secrets(api.job), "s", .secret { _ in [] }), of: hook, at: at(5)) },
             { _ = try catalog.write(KeyValueWrite(.variables(api.job), "é", .text("x")), at: at(5), by: "ann") },
-            { _ = try catalog.forgetKey("f") },
+            { try catalog.replaceKey("f", by: "g") { _, bytes in bytes } },
+            { try catalog.forgetSealedFiles { _ in false } }, { _ = try catalog.forgetKey("g") },
             {
                 try await catalog.commit(
                     Checkpoint(
@@ -171,7 +177,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(34) { try await use() }
+        for use in try uses(untouched).prefix(38) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }

@@ -151,16 +151,20 @@ import Testing
         #expect(try catalog.snapshot().jobs.isEmpty)
     }
 
-    @Test func theSnapshotHasVariablesAndNoSecret() throws {
+    @Test func theSnapshotHasVariablesAndNoValueOfASecret() throws {
         _ = try put("k", "1")
         _ = try put("gone", "1")
         try catalog.write(KeyValueWrite(variables, "gone", .deletion), at: at(1), by: "ann@control")
-        try catalog.write(KeyValueWrite(secrets, "password", .sealed { [UInt8($0)] }), at: at(1), by: "ann@control")
+        try catalog.rememberKey("f")
+        try catalog.write(
+            KeyValueWrite(secrets, "password", try .secret { _ in Array("sealed".utf8) }), at: at(1), by: "ann@control")
         let snapshot = try catalog.snapshot()
         #expect(snapshot.jobs.mapValues(\.variables) == [try #require(JobName("api")): ["k": "1"]])
         let export = CatalogExport(bucket: bucket, snapshot: snapshot)
         #expect(try CatalogExport.read(export.bytes, file: "export") == export)
-        #expect(!String(decoding: export.bytes, as: UTF8.self).contains("password"))
+        // The fingerprint alone.
+        #expect(snapshot.jobs.mapValues(\.secrets.keys.first) == [try #require(JobName("api")): "password"])
+        #expect(!String(decoding: export.bytes, as: UTF8.self).contains("sealed"))
     }
 
     @Test func theDatabaseRefusesAnOpenSecret() throws {
@@ -168,7 +172,8 @@ import Testing
             try catalog.write(KeyValueWrite(secrets, "password", .text("open")), at: at(1), by: "ann@control")
         }
         #expect(throws: CatalogError.self) {
-            try catalog.write(KeyValueWrite(variables, "k", .sealed { _ in [1] }), at: at(1), by: "ann@control")
+            try catalog.rememberKey("f")
+            try catalog.write(KeyValueWrite(variables, "k", try .secret { _ in [1] }), at: at(1), by: "ann@control")
         }
     }
 
@@ -197,8 +202,9 @@ import Testing
 
     @Test func soManySecretsAreReadAndNoMore() async throws {
         let (run, a, _) = try await hooks()
+        try catalog.rememberKey("f")
         let write = { (count: Int) in
-            KeyValueWrite(self.secrets, "s", .sealed { _ in [UInt8](repeating: 1, count: count) })
+            try KeyValueWrite(self.secrets, "s", .secret { _ in [UInt8](repeating: 1, count: count) })
         }
         try catalog.write(write(30), at: at(0), by: "ann@control")
         try await catalog.keep(write(20), of: a, at: at(1))

@@ -110,3 +110,12 @@ func outcome(_ step: String, _ attempt: Int = 1, _ state: StepState, exit: Int? 
 func allocation(_ job: String, _ worker: String) throws -> AllocationID {
     AllocationID(job: try #require(JobName(job)), worker: try #require(WorkerName(worker)))
 }
+
+extension KeyValueWrite.Content {
+    /// A secret's value as it is under the key of this name, with a fingerprint that says nothing.
+    static func secret(
+        _ digit: Character = "a", key: String = "f", _ seal: @escaping @Sendable (_ version: Int) throws -> [UInt8]
+    ) throws -> KeyValueWrite.Content {
+        .sealed(try #require(SecretFingerprint(hex: String(repeating: digit, count: 64))), key: key, seal)
+    }
+}

@@ -90,7 +90,9 @@ import Testing
         let second = try Vault.openOrCreate(in: folder, for: catalog)
         #expect(second.fingerprint != first.fingerprint)
         #expect(try catalog.keyFingerprint() == second.fingerprint)
-        for key in ["a", "b"] { try write(key, .sealed { _ in [1] }) }
+        for key in ["a", "b"] {
+            try write(key, try second.write("x", to: SecretName(job: try #require(JobName("api")), key: key)))
+        }
         try FileManager.default.removeItem(atPath: path)
         for key in ["a", "b"] {
             #expect(throws: VaultError.lost(path: path, secret: "\(key) of secrets/job/api")) {
@@ -111,11 +113,63 @@ import Testing
         #expect(throws: VaultError.link(path: path)) { try Vault.open(in: folder, known: nil) }
     }
 
-    @Test func tokensAndFingerprintsAreApart() throws {
+    /// A new key changes no fingerprint, and whatever was sealed can be opened with it alone.
+    @Test(arguments: [false, true]) func aNewKeySealsEverythingAgain(isCutOff: Bool) throws {
+        let folder = try folder()
+        let catalog = try Catalog.open(in: folder, bucket: "b6f0a1de-7a55-4b6f-9d0a-0c5c6a2f9f11")
+        let name = SecretName(job: try #require(JobName("api")), key: "password")
+        let old = try Vault.openOrCreate(in: folder, for: catalog)
+        func put(_ value: String, _ vault: Vault) throws {
+            try catalog.write(
+                KeyValueWrite(name.namespace, name.key, try vault.write(value, to: name)),
+                at: Timestamp(milliseconds: 0), by: "ann@control")
+        }
+        try put("first", old)
+        try put("second", old)
+        let digest = Digest.of(Array("file".utf8))
+        try catalog.keepSealedFile(digest, try old.seal("12 ab", for: .sealedFile(digest)))
+        let before = try #require(try catalog.keyValue(name.namespace, name.key))
+        try FileManager.default.copyItem(atPath: folder + "/" + Vault.file, toPath: folder + "/saved")
+        try Vault.rotateKey(in: folder, catalog)
+        if isCutOff {
+            // As if it had died before the new key came to its place.
+            try FileManager.default.moveItem(atPath: folder + "/" + Vault.file, toPath: folder + "/secrets/kv.key.new")
+            try FileManager.default.moveItem(atPath: folder + "/saved", toPath: folder + "/" + Vault.file)
+        }
+        let new = try #require(try Vault.open(in: folder, known: try catalog.keyFingerprint()))
+        #expect(new.fingerprint != old.fingerprint)
+        let after = try #require(try catalog.keyValue(name.namespace, name.key))
+        #expect(after.fingerprint == before.fingerprint && after.version == before.version)
+        guard case .sealed(let sealed)? = after.value else { throw VaultError.noFingerprints }
+        let place = Vault.Place(namespace: name.namespace.text, key: name.key, version: after.version)
+        #expect(try new.open(sealed, for: place) == "second")
+        #expect(throws: VaultError.unreadable(place)) { try old.open(sealed, for: place) }
+        let file = try #require(try catalog.sealedFile(digest))
+        #expect(try new.open(file, for: .sealedFile(digest)) == "12 ab")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/secrets/kv.key.new"))
+        // Who has the old key still cannot write with it.
+        #expect(throws: KeyValueError.keyReplaced) { try put("third", old) }
+        let writing = try Vault.openOrCreate(in: folder, for: catalog)
+        #expect(try writing.fingerprint(of: "second", name) == before.fingerprint)
+    }
+
+    @Test func fingerprintsTellValuesAndSecretsApart() throws {
+        let folder = try folder()
+        let catalog = try Catalog.open(in: folder, bucket: "b6f0a1de-7a55-4b6f-9d0a-0c5c6a2f9f11")
+        let vault = try Vault.openOrCreate(in: folder, for: catalog)
+        let job = try #require(JobName("api"))
+        let (a, b) = (SecretName(job: job, key: "a"), SecretName(job: job, key: "ab"))
+        #expect(try vault.fingerprint(of: "x", a) == vault.fingerprint(of: "x", a))
+        #expect(try vault.fingerprint(of: "x", a) != vault.fingerprint(of: "y", a))
+        #expect(try vault.fingerprint(of: "bx", a) != vault.fingerprint(of: "x", b))
+        let other = try Vault.openOrCreate(in: try self.folder(), known: nil)
+        #expect(throws: VaultError.noFingerprints) { try other.fingerprint(of: "x", a) }
+    }
+
+    @Test func tokensOfContextsAreApart() throws {
         let vault = try Vault.openOrCreate(in: try folder(), known: nil)
         #expect(vault.token(for: "a") == vault.token(for: "a"))
         #expect(vault.token(for: "a") != vault.token(for: "b"))
-        #expect(vault.token(for: "a") != vault.fingerprint(of: "a"))
         #expect(vault.token(for: "a").count == 64)
     }
 }

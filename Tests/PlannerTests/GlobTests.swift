@@ -1,3 +1,4 @@
+import JobFiles
 import Testing
 
 @testable import Planner

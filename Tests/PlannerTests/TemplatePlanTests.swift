@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import Planner
 import Plans
@@ -53,6 +54,54 @@ import Testing
         #expect(try rendered(bucket.plan()).contains("2"))
     }
 
+    /// Planning knows a secret by its fingerprint, and a new value is a new content.
+    @Test func secretsAreBoundByTheirFingerprints() throws {
+        let bucket = try bucket(
+            #"{{ .WorkerIP }} {{ getSecret "pw" }} {{ keys "secrets/job/api" }}"#,
+            #""restart_policy": "reload", "restart_globs": ["t.conf"], "file_modes": {"t.conf": "0640"}"#)
+        let api = try #require(JobName("api"))
+        func put(_ digit: Character) throws {
+            let fingerprint = try #require(SecretFingerprint(hex: String(repeating: digit, count: 64)))
+            bucket.catalog.jobs[api, default: .init()].secrets = ["pw": fingerprint, "other": fingerprint]
+        }
+        try put("a")
+        let result = try bucket.plan()
+        let job = try #require(result.plan.waves.first?.jobs.first)
+        #expect(job.secrets.map(\.reference.name.key) == ["pw"] && job.secrets.map(\.files) == [["t.conf"]])
+        #expect(rendered(result).allSatisfy { $0.hasPrefix("maand-sealed-file 1\n") && $0.contains("[other pw]") })
+        let entry = try #require(result.trees.first?.entries.first { $0.path == "t.conf" })
+        #expect(entry.kind == .sealed && entry.mode == 0o640)
+        #expect(try PlanFile.read(PlanFile(result.plan).bytes, file: "plan").plan == result.plan)
+        try bucket.deploy()
+        try put("a")
+        #expect(try bucket.plan().plan.isEmpty)
+        try put("b")
+        let plan = try bucket.plan().plan
+        #expect(plan.matched == ["api": ["w1": ["t.conf"], "w2": ["t.conf"], "w3": ["t.conf"]]])
+        bucket.catalog.jobs[api]?.secrets = [:]
+        bucket.catalog.jobs[api]?.unknownSecrets = ["pw"]
+        #expect(bucket.errors().contains("an earlier release has stored the secret pw of secrets/job/api"))
+        #expect(plan.waves.first?.jobs.first?.secrets.first?.reference.fingerprint.hex.hasPrefix("bbb") == true)
+    }
+
+    @Test func modesOfFiles() throws {
+        let bucket = try bucket(
+            "a", #""file_modes": {"*": "0600", "bin.sh": "750", "_modules/**": "0640", "t.conf": "644"}"#)
+        try bucket.write("jobs/api/bin.sh", "#!/bin/sh\n")
+        try bucket.write("jobs/api/_modules/lib.py", "x\n")
+        let entries = try #require(try bucket.plan().trees.first { $0.entries.contains { $0.path == "t.conf" } })
+            .entries
+        let modes = Dictionary(entries.map { ($0.path, $0.mode) }) { first, _ in first }
+        #expect(modes["bin.sh"] == 0o750 && modes["t.conf"] == 0o644 && modes["Makefile"] == 0o600)
+        #expect(modes["_modules/lib.py"] == 0o644)
+        let tree = Tree(entries)
+        #expect(Tree(text: tree.text) == tree)
+        #expect(String(decoding: tree.text, as: UTF8.self).contains("\nx750 "))
+        // Two spellings of one list are never read as two trees.
+        let spelled = String(decoding: tree.text, as: UTF8.self).replacingOccurrences(of: "\nf ", with: "\nf644 ")
+        #expect(Tree(text: Array(spelled.utf8)) == nil)
+    }
+
     @Test func theExecutableBitIsTheTemplates() throws {
         let bucket = try bucket("a")
         try bucket.write("jobs/api/run.sh.tpl", "#!/bin/sh\n", mode: 0o755)
@@ -73,9 +122,9 @@ import Testing
         ),
         (
             #"{{ getSecret "k" }}"#,
-            "t.conf.tpl:1:4: error: secrets/job/api: this release puts no secrets into templates"
+            "t.conf.tpl:1:4: error: there is no secret k of secrets/job/api (for worker w1)"
         ),
-        (#"{{ get "secrets/job/api" "k" }}"#, "t.conf.tpl:1:4: error: secrets/job/api: this release puts no"),
+        (#"{{ get "secrets/job/api" "k" }}"#, "t.conf.tpl:1:4: error: there is no key k in secrets/job/api"),
     ])
     func errorsNameTheirPlace(_ template: String, _ expected: String) throws {
         let errors = try bucket(template).errors()

@@ -1,31 +1,38 @@
+import Model
 import Testing
 import YAML
 
 @testable import Templates
 
-private struct Values: TemplateValues {
+struct Values: TemplateValues {
     let all: [String: [String: String]] = [
         "vars/job/api": ["memory": "2048", "name": "x y"], "maand/bucket": ["port": "80"],
     ]
 
-    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> String? {
+    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
         guard let values = all[namespace] else { throw TemplateRefusal("\(namespace) is not allowed") }
-        return values[key]
+        return values[key].map { .text($0) }
     }
 
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String] { all[namespace]?.keys.sorted() ?? [] }
 
-    func secret(_ key: String) throws(TemplateRefusal) -> String { throw TemplateRefusal("no secret") }
+    func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {
+        guard key != "none" else { throw TemplateRefusal("no secret") }
+        return try SecretReference.test(key)
+    }
 }
 
-private let data = TemplateValue.fields([
+let data = TemplateValue.fields([
     "WorkerIP": .text("10.0.0.1"), "Labels": .list([.text("a"), .text("b")]), "NewVersion": .text("1.2.0"),
 ])
 
 private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -> String {
     do throws(TemplateProblem) {
         let template = try Template(Array(text.utf8))
-        return String(decoding: try template.render(data, values: Values(), budget: budget), as: UTF8.self)
+        switch try template.render(data, values: Values(), budget: budget) {
+        case .plain(let bytes): return String(decoding: bytes, as: UTF8.self)
+        case .sealed(let file): return String(decoding: file.shown { "<\($0.name.key)>" }, as: UTF8.self)
+        }
     } catch {
         return "\(error.mark.line):\(error.mark.column): \(error.message)"
     }
@@ -86,7 +93,7 @@ private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -
         (#"{{ get "secrets/x" "k" }}"#, "1:4: secrets/x is not allowed"),
         (#"{{ get "vars/job/api" "k" }}"#, "1:4: there is no key k in vars/job/api"),
         (#"{{ get "vars/job/api" }}"#, "1:4: `get` takes 2 arguments, and gets 1"),
-        (#"{{ getSecret "k" }}"#, "1:4: no secret"),
+        (#"{{ getSecret "none" }}"#, "1:4: no secret"),
         (#"{{ int "x" }}"#, "1:4: `int` takes a whole number, and gets the text \"x\""),
         (#"{{ add "1" 2 }}"#, "1:4: `add` takes a number, and gets a text"),
         ("{{ div 1 0 }}", "1:4: `div` has no result: it divides by zero, or the number is too large"),
@@ -189,7 +196,7 @@ private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -
 }
 
 /// The same numbers in every run (Knuth's MMIX constants).
-private struct Generator: RandomNumberGenerator {
+struct Generator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

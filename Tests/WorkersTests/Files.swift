@@ -49,7 +49,8 @@ struct Files: Hashable, ExpressibleByDictionaryLiteral {
                 PushEntry(
                     path: key.path,
                     kind: .file(
-                        digest: Self.digest(text), size: text.utf8.count, isExecutable: content == .script(text)))
+                        digest: Self.digest(text), size: text.utf8.count, mode: content == .script(text) ? 0o755 : 0o644
+                    ))
             case .link(let target): PushEntry(path: key.path, kind: .symbolicLink(target: target))
             case .folder: PushEntry(path: key.path, kind: .directory)
             }

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import Testing
 import Workers
 
@@ -323,6 +324,43 @@ struct PushConformanceTests {
         }
     }
 
+    /// A file gets just the mode that it is sent with, and another mode alone is a change of it.
+    @Test(arguments: Lab.Shell.installed)
+    func filesHaveTheModesOfThePlan(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        func request(_ mode: Int, over base: Int?, sealed: Model.Digest? = nil) -> PushRequest {
+            func entry(_ mode: Int) -> PushEntry {
+                PushEntry(
+                    path: "conf/key", kind: .file(digest: Files.digest("x"), size: 1, mode: mode), sealed: sealed)
+            }
+            return PushRequest(
+                job: "api", target: [entry(mode)], base: base.map { [entry($0)] } ?? [], timeout: .seconds(600)
+            ) { _ in .bytes([UInt8(ascii: "x")]) }
+        }
+        func mode() throws -> Int? {
+            let attributes = try FileManager.default.attributesOfItem(atPath: lab.job("conf/key"))
+            return (attributes[.posixPermissions] as? NSNumber)?.intValue
+        }
+        var before: Int?
+        for wanted in [0o600, 0o664, 0o644, 0o640, 0o755, 0o700, 0o400] {
+            #expect(try await lab.session.push(request(wanted, over: before)) == .pushed)
+            #expect(try mode() == wanted)
+            #expect(try await lab.session.push(request(wanted, over: before)) == .unchanged)
+            before = wanted
+        }
+        // A mode alone is no drift, and is left alone until the plan sends the file.
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: lab.job("conf/key"))
+        #expect(try await lab.session.push(request(0o400, over: 0o400)) == .unchanged)
+        let tree = try #require(try await lab.session.inventory().jobs.first?.tree)
+        #expect(tree.entries.map(\.mode) == [0o400] && tree.entries.map(\.path) == ["conf/key"])
+        // Of what is in the place of a file with secrets, no digest is told.
+        try lab.write("guess", lab.job("conf/key"))
+        let sealed = Model.Digest.of(Array("kept".utf8))
+        #expect(
+            try await lab.session.push(request(0o600, over: 0o400, sealed: sealed))
+                == .drift([DriftedPath(path: "conf/key", actual: .otherSecrets)], total: 1))
+    }
+
     @Test(arguments: Lab.Shell.installed)
     func refusesWhatIsNotTheJobs(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
@@ -333,7 +371,7 @@ struct PushConformanceTests {
             await #expect(throws: TransportError.self) { try await lab.push([Files.Key(path): .file("x")], over: [:]) }
         }
         // Bytes that are not those of the plan.
-        let entry = PushEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, isExecutable: false))
+        let entry = PushEntry(path: "x", kind: .file(digest: Files.digest("right"), size: 5, mode: 0o644))
         let request = PushRequest(job: "api", target: [entry], base: [], timeout: .seconds(600)) { _ in
             .bytes(Array("wrong".utf8))
         }

@@ -221,7 +221,7 @@ class Bucket:
 
     def run_program(self, *argv, **options):
         done = subprocess.run(
-            [str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            [str(word) for word in argv], stdin=None if "input" in options else subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             timeout=LIMIT, **options)
         return Result(done.returncode, done.stdout, done.stderr)
 

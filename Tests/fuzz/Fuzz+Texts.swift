@@ -11,15 +11,24 @@ import YAML
 // Readers of texts that have a grammar of their own.
 
 private struct FuzzValues: TemplateValues {
-    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> String? { key.isEmpty ? nil : key }
+    func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
+        key.isEmpty ? nil : .text(key)
+    }
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String] { [namespace, "b"] }
-    func secret(_ key: String) throws(TemplateRefusal) -> String { throw TemplateRefusal("none") }
+    func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {
+        guard let job = JobName("j"), let fingerprint = SecretFingerprint(hex: String(repeating: "a", count: 64)),
+            KeyValue.problem(ofKey: key) == nil
+        else { throw TemplateRefusal("none") }
+        return SecretReference(name: SecretName(job: job, key: key), fingerprint: fingerprint)
+    }
 }
 
 func template(_ bytes: [UInt8]) {
     let data = TemplateValue.fields(["WorkerIP": .text("10.0.0.1"), "Labels": .list([.text("a"), .text("é")])])
     do throws(TemplateProblem) {
-        _ = try Template(bytes).render(data, values: FuzzValues())
+        guard case .sealed(let file) = try Template(bytes).render(data, values: FuzzValues()) else { return }
+        precondition(SealedFile(bytes: file.bytes) == file, "a file with secrets is not read back")
+        _ = try? file.render { _ in "value" }
     } catch {
         precondition(error.mark.line > 0 && !error.message.isEmpty, "no place")
     }

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Model
 internal import Workers
 
 /// Why a step has not succeeded, or is not known to have: a code for programs, with its context. The sentence for people is
@@ -32,6 +33,10 @@ enum StepFault: Sendable {
     case storedContent(StoreError)
     /// What was to be sent could not be read.
     case sentContent(TransportError)
+    /// A secret of a file has another value than when the plan was made.
+    case secretChanged(SecretName)
+    /// The values of secrets cannot be read.
+    case secretsUnreadable(any Error)
     case pushTimedOut(seconds: Int)
     case drift([DriftedPath], total: Int)
     case altered(String)
@@ -98,6 +103,7 @@ extension StepFault {
         case killed
         case attemptConflict = "attempt_conflict"
         case refused
+        case secretChanged = "secret_changed"
         case unhealthy
         case notProven = "not_proven"
     }
@@ -107,7 +113,8 @@ extension StepFault {
         case .left: .leftToWorker
         case .parked: .parked
         case .nothingPlanned, .noContent: .planIncomplete
-        case .storedContent, .sentContent: .contentUnusable
+        case .storedContent, .sentContent, .secretsUnreadable: .contentUnusable
+        case .secretChanged: .secretChanged
         case .pushTimedOut: .pushTimedOut
         case .drift, .altered: .drift
         case .pushFailed: .pushFailed
@@ -159,6 +166,10 @@ extension StepFault: CustomStringConvertible {
         case .noContent: "the plan names no content for it"
         case .storedContent(let error): error.description
         case .sentContent(let error): Self.unsendable(error)
+        case .secretChanged(let name):
+            "the secret \(name) has another value than when the plan was made, or none. Nothing was touched. Abandon the run "
+                + "and plan again"
+        case .secretsUnreadable(let error): "\(error)"
         case .pushTimedOut(let seconds):
             "timed out: not every file was in place within \(seconds) s. `timeouts.push` of the job's manifest.json sets this "
                 + "limit, for the next plan; --retry-failed tries again with the same one"

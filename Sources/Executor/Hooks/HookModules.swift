@@ -68,6 +68,8 @@ actor HookModules {
                 let target = try store.read(entry.digest, limit: TreePath.maximumLength)
                 try files.createSymbolicLink(
                     atPath: file, withDestinationPath: String(decoding: target, as: UTF8.self))
+            // No template is below `_modules`.
+            case .sealed: throw POSIXError(.EINVAL)
             case .file, .executable:
                 let descriptor = open(
                     file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, entry.kind == .executable ? 0o700 : 0o600)

@@ -84,19 +84,7 @@ package struct RunHookServices: Sendable {
     }
 
     private func stored(visibleTo call: HookCall) -> StruckSecrets {
-        do {
-            let found = try catalog.storedSecrets(
-                in: namespaces(visibleTo: call), run: run, within: StruckSecrets.limit)
-            guard let found else { return .tooMany }
-            var secrets = StruckSecrets()
-            for secret in found {
-                let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
-                if let text = try? vault.open(secret.sealed, for: place) { secrets.insert(text) }
-            }
-            return secrets
-        } catch {
-            return .unreadable
-        }
+        StruckSecrets.stored(in: namespaces(visibleTo: call), run, catalog, vault)
     }
 
     private func namespaces(visibleTo call: HookCall) -> [KVNamespace] {

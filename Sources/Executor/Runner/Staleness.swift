@@ -43,6 +43,17 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
             allocation, fact: "the catalog", expected: Self.text(planned), found: Self.text(actual), isDrift: false)
     }
 
+    /// Secrets of an allocation's files that have other values than when the plan was made.
+    static func changes(
+        of secrets: [SecretReference], _ now: [SecretName: SecretFingerprint], _ allocation: AllocationID
+    ) -> [StaleFact] {
+        secrets.filter { now[$0.name] != $0.fingerprint }.map { secret in
+            StaleFact(
+                allocation, fact: "the secret \(secret.name)", expected: "the value of when the plan was made",
+                found: now[secret.name] == nil ? "no value" : "another value", isDrift: false)
+        }
+    }
+
     /// Something runs on a worker of which the plan does not know.
     fileprivate init(unknown allocation: AllocationID, _ record: AllocationRecord) {
         self.init(
@@ -76,6 +87,11 @@ extension Plan {
             for entry in job.entries {
                 guard let planned = states[entry.from] else { continue }
                 check(AllocationID(job: job.job, worker: entry.worker), planned)
+            }
+            if let first = job.entries.first {
+                facts += StaleFact.changes(
+                    of: job.secrets.map(\.reference), catalog.fingerprints(of: job.secrets.map(\.reference.name)),
+                    AllocationID(job: job.job, worker: first.worker))
             }
         }
         return facts + unknownAllocations(in: catalog)

@@ -27,7 +27,26 @@ extension StepRunner {
             }
         }
         guard inCatalog.isEmpty else { return inCatalog }
+        let changed = try changedSecrets(of: steps)
+        guard changed.isEmpty else { return changed }
         return await drifts(of: steps, isStaging: true)
+    }
+
+    /// Secrets that have other values than those which the files of these steps are to have.
+    private func changedSecrets(of steps: [StepIndex]) throws -> [StaleFact] {
+        var first: [JobName: Push] = [:]
+        for step in steps {
+            guard case .files(let push) = graph.rules(step).precondition, !push.deployment.work.job.secrets.isEmpty
+            else {
+                continue
+            }
+            if first[push.deployment.work.job.job] == nil { first[push.deployment.work.job.job] = push }
+        }
+        return try first.sorted { $0.key < $1.key }.flatMap { job, push in
+            let secrets = push.deployment.work.job.secrets.map(\.reference)
+            let now = try recorder.catalog.fingerprints(of: Set(secrets.map(\.name)))
+            return StaleFact.changes(of: secrets, now, push.deployment.allocation)
+        }
     }
 
     /// What somebody has changed on the workers of these steps, which are each the first one of an allocation, in their
@@ -96,7 +115,7 @@ extension StepRunner {
         _ step: StepIndex,
         _ session: WorkerSession, isStaging: Bool
     ) async -> (PushRequest, PushReport)? {
-        guard let content, let files = try? workerEntries(store.tree(content)) else {
+        guard let content, let files = try? entriesThere(store.tree(content)) else {
             if isStaging { await ask(step, session) }
             return nil
         }
@@ -196,7 +215,7 @@ extension StepRunner {
     }
 
     private func shown(_ entry: PushEntry) -> [UInt8]? {
-        guard case .file(let hex, let size, _) = entry.kind, size <= Self.shownBytes,
+        guard case .file(let hex, let size, _) = entry.kind, size <= Self.shownBytes, entry.sealed == nil,
             let digest = Digest(hex: hex.utf8)
         else { return nil }
         return try? store.read(digest, limit: Self.shownBytes)
@@ -204,6 +223,7 @@ extension StepRunner {
 
     private static func text(_ entry: PushEntry?) -> String {
         switch entry?.kind {
+        case _ where entry?.sealed != nil: "the file with its secrets"
         case nil: "nothing"
         case .file(let digest, _, _)?: "content \(PushEntry.bare(digest).prefix(12))"
         case .symbolicLink?: "a symbolic link"
@@ -215,7 +235,7 @@ extension StepRunner {
     private static func remedy(_ actual: DriftedPath.Actual) -> String {
         switch actual {
         case .symbolicLink, .directory, .special: " (remove it there, if no plan replaces it)"
-        case .nothing, .file, .unplanned: ""
+        case .nothing, .file, .otherSecrets, .unplanned: ""
         }
     }
 
@@ -223,6 +243,7 @@ extension StepRunner {
         switch actual {
         case .nothing: "nothing"
         case .file(let digest, _): "content \(digest.prefix(12))"
+        case .otherSecrets: "another content"
         case .symbolicLink: "a symbolic link"
         case .directory: "a folder"
         case .special: "a device, socket or pipe"

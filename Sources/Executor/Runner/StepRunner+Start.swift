@@ -62,7 +62,7 @@ extension StepRunner {
             let report = try? await session.inquire(record.attemptID, tailLimit: Self.outputLimit),
             case .finished = report, case .ended(let ending) = Self.verdict(on: report, of: request, .worker)
         else { return nil }
-        return ending
+        return withoutSecrets(ending, index)
     }
 }
 

@@ -1,4 +1,5 @@
 package import Catalog
+internal import KeyValues
 internal import Model
 internal import Plans
 internal import StepMachinery
@@ -8,6 +9,8 @@ internal import Workers
 package struct StepRunner: Sendable {
     let recorder: Recorder
     let store: ContentStore
+    /// Files with secrets.
+    let sealed: SealedFiles
     let pool: WorkerPool
     let monitor: WindowMonitor
     /// Nil where the plan has no hooks.
@@ -27,9 +30,13 @@ package struct StepRunner: Sendable {
 
     /// - Parameters:
     ///   - store: has the content that the plan pushes.
+    ///   - sealed: makes the plan's files with secrets.
     ///   - pool: the workers, asked for this run.
     ///   - monitor: says what may still begin.
-    package init(recorder: Recorder, store: ContentStore, pool: WorkerPool, monitor: WindowMonitor) {
+    package init(
+        recorder: Recorder, store: ContentStore, sealed: SealedFiles, pool: WorkerPool, monitor: WindowMonitor
+    ) {
+        self.sealed = sealed
         self.recorder = recorder
         self.store = store
         self.pool = pool
@@ -120,12 +127,13 @@ package struct StepRunner: Sendable {
     private func finish(_ index: StepIndex, attempt: Int, isResumed: Bool) async throws -> StepMachine.Outcome {
         let step = graph.steps[index]
         let began = recorder.clock.now()
-        let ending: Ending
+        var ending: Ending
         var attempt = attempt
         FaultPoint.reach("before \(step.id) does its work")
         (ending, attempt) = try await recorder.underWay.during(step.id.text) {
             try await work(index, attempt: attempt, isResumed: isResumed)
         }
+        ending = withoutSecrets(ending, index)
         FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds
         if !ending.isOpen {
@@ -197,6 +205,11 @@ package struct StepRunner: Sendable {
             return ending
         } catch let error as StoreError {
             return .failed(.storedContent(error))
+        } catch let changed as SealedFiles.Changed {
+            // As with a drift, nothing was done, and nothing has to be decided.
+            return Ending(outcome: .stale, isOpen: true, fault: .secretChanged(changed.name))
+        } catch let error as VaultError {
+            return .failed(.secretsUnreadable(error))
         } catch let error as TransportError where error.kind == .timedOut {
             return .failed(.pushTimedOut(seconds: task.deployment.work.job.timeouts.push))
         } catch {
@@ -212,27 +225,57 @@ package struct StepRunner: Sendable {
         // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
         let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
         var request = try PushRequest(
-            job: job.job.text, target: workerEntries(target), base: base.map(workerEntries),
+            job: job.job.text, target: entriesToPush(target, job), base: base.map { try entriesThere($0, or: target) },
             isFollowedByTarget: task.deployment.runsTarget, changedByService: job.changedByService,
-            timeout: .seconds(job.timeouts.push), content: { [store] in try store.source(of: $0) })
+            timeout: .seconds(job.timeouts.push),
+            content: { [store, sealed] entry in
+                try entry.sealed.map { .bytes(try sealed.render($0)) } ?? store.source(of: entry)
+            })
         request.restored = compared.restored(by: index)
         return request
     }
 
-    func workerEntries(_ tree: Tree) throws -> [PushEntry] {
+    /// What a push is to bring: files with secrets have the values that these have now.
+    ///
+    /// - Throws: `SealedFiles.Changed` if they are not those of the plan any more.
+    private func entriesToPush(_ tree: Tree, _ job: Plan.Job) throws -> [PushEntry] {
+        if !job.secrets.isEmpty {
+            let now = try recorder.catalog.fingerprints(of: Set(job.secrets.map(\.reference.name)))
+            if let changed = job.secrets.first(where: { now[$0.reference.name] != $0.reference.fingerprint }) {
+                throw SealedFiles.Changed(name: changed.reference.name)
+            }
+        }
+        return try workerEntries(tree) { try sealed.sent($0.digest) }
+    }
+
+    /// What is there if it is as it was pushed. Of a file with secrets of which nobody knows that, what `target` has at its
+    /// path is taken to be there: then only that is no drift.
+    func entriesThere(_ tree: Tree, or target: Tree? = nil) throws -> [PushEntry] {
+        try workerEntries(tree) { entry in
+            if let known = try sealed.recorded(entry.digest) { return known }
+            let same = target?.entries.first { $0.kind == .sealed && $0.path == entry.path }
+            return try same.flatMap { try sealed.recorded($0.digest) } ?? .init(digest: entry.digest, size: entry.size)
+        }
+    }
+
+    private func workerEntries(_ tree: Tree, sent: (TreeEntry) throws -> SealedFiles.Sent) throws -> [PushEntry] {
         try tree.entries.map { entry in
             switch entry.kind {
             case .file, .executable:
-                PushEntry(
-                    path: entry.path,
-                    kind: .file(digest: entry.digest.hex, size: entry.size, isExecutable: entry.kind == .executable))
+                return PushEntry(
+                    path: entry.path, kind: .file(digest: entry.digest.hex, size: entry.size, mode: entry.mode))
+            case .sealed:
+                let sent = try sent(entry)
+                return PushEntry(
+                    path: entry.path, kind: .file(digest: sent.digest.hex, size: sent.size, mode: entry.mode),
+                    sealed: entry.digest)
             case .symlink:
-                PushEntry(
+                return PushEntry(
                     path: entry.path,
                     kind: .symbolicLink(
                         target: String(
                             decoding: try store.read(entry.digest, limit: TreePath.maximumLength), as: UTF8.self)))
-            case .emptyDirectory: PushEntry(path: entry.path, kind: .directory)
+            case .emptyDirectory: return PushEntry(path: entry.path, kind: .directory)
             }
         }
     }

@@ -1,3 +1,4 @@
+internal import CPrctl
 internal import Glibc
 internal import Synchronization
 
@@ -12,6 +13,8 @@ public enum Umask {
     public static func makePrivate() {
         let former = umask(0o077)
         user.withLock { $0 = $0 ?? former }
+        // Values of secrets are in memory. Where that is refused there is nothing better to do.
+        _ = prctl_set_undumpable()
     }
 
     /// What the user's umask takes away from files and folders.

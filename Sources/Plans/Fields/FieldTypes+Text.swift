@@ -190,6 +190,23 @@ extension Digest: FieldText, FieldValue {
     static let blank = Digest.of([UInt8]())
 }
 
+extension SecretFingerprint: FieldText, FieldValue {
+    init?(fieldText: String) { self.init(fieldText) }
+    var fieldText: String { description }
+    static var title: String { "fingerprint" }
+    static var format: TextFormat {
+        TextFormat(
+            words: "a fingerprint", pattern: "^hmac:[0-9a-f]{64}$",
+            problem: { _ in "expected `hmac:` and 64 hexadecimal digits" })
+    }
+
+    /// What a record has before it is read.
+    static var blank: Self {
+        guard let blank = Self(hex: String(repeating: "0", count: 64)) else { preconditionFailure("these are digits") }
+        return blank
+    }
+}
+
 extension HostCount: FieldText, FieldValue {
     init?(fieldText: String) { self.init(fieldText) }
     var fieldText: String { text }

@@ -179,7 +179,8 @@ struct ContentCheck {
     ) throws -> [String] {
         let workspace = "\(bucketFolder)/workspace"
         var findings = Findings()
-        let content = JobFolder.read(job, of: workspace, into: &findings)
+        var content = JobFolder.read(job, of: workspace, into: &findings)
+        content.applyModes(of: workspace, job)
         let found = Tree(content.tree.entries.filter { $0.path.hasPrefix(prefix) })
         guard found.digest == tree else { return differences(found, tree, job, planned) }
         for entry in found.entries where entry.kind != .emptyDirectory {
@@ -187,6 +188,8 @@ struct ContentCheck {
             try store.discard(entry.digest)
             switch entry.kind {
             case .symlink: try store.put(content.links[entry.path] ?? [])
+            // They are made by planning, and no workspace has them.
+            case .sealed: break
             case .file, .executable:
                 try store.put(fileAt: "\(workspace)/jobs/\(job)/\(entry.path)", expecting: entry.digest)
             case .emptyDirectory: break

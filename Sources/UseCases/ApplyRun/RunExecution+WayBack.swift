@@ -24,7 +24,7 @@ extension RunExecution {
         guard let back = plan.goingBack(run.id, from: try catalog.records(of: begun.sorted())), !back.isEmpty else {
             return .ended(try endRolledBack("nothing had begun", try problems(end.machine)))
         }
-        let file = PlanFile(back)
+        let file = PlanFile(try context.renewed(back))
         FaultPoint.reach("before the way back is kept")
         try context.store.put(file.bytes)
         FaultPoint.reach("before the way back begins")
@@ -36,7 +36,7 @@ extension RunExecution {
         (options.retryFailed, options.lastWave) = (false, nil)
         return .goesBack(
             RunExecution(
-                run: run, plan: back, monitor: .unrestricted(context), options: options, transport: transport,
+                run: run, plan: file.plan, monitor: .unrestricted(context), options: options, transport: transport,
                 context: context, isContinued: true))
     }
 

@@ -28,7 +28,8 @@ struct RunPreparation: Sendable {
                 execution.plan, owner: context.owner(of: recorder.run), takeOver: execution.options.takeOver,
                 transport: execution.transport, recorder: recorder, records: records)
             let stepRunner = StepRunner(
-                recorder: recorder, store: context.store, pool: pool, monitor: execution.monitor)
+                recorder: recorder, store: context.store, sealed: context.sealedFiles, pool: pool,
+                monitor: execution.monitor)
             var records = records
             let isGivenUp = try await giveUpAbsent(of: pool)
             if try await stepRunner.settleUnknown(records) || isGivenUp {

@@ -106,7 +106,7 @@ extension VaultError: CodedError {
         switch self {
         case .lost, .lostInRun: .keyLost
         case .link, .other, .exposed, .foreignOwner, .malformed, .failed: .keyUnusable
-        case .unreadable: .secretUnreadable
+        case .unreadable, .noFingerprints: .secretUnreadable
         }
     }
 }

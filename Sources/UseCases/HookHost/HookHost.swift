@@ -24,7 +24,7 @@ struct HookHost: Sendable {
         _ = try interpreters(for: plan)
         do {
             if isPreview {
-                _ = try Vault.open(in: context.bucketFolder, known: try context.catalog.keyFingerprint())
+                try context.checkKey()
             } else {
                 _ = try Vault.openOrCreate(in: context.bucketFolder, for: context.catalog)
             }

@@ -69,7 +69,15 @@ public struct RefreshCatalog: Sendable {
             case .failure(let error)?: refresh.silent.append((worker, error.message))
             case .success(let inventory)?:
                 var inventory = inventory
-                for index in inventory.jobs.indices { showPushedManifest(&inventory.jobs[index]) }
+                for index in inventory.jobs.indices {
+                    showPushedManifest(&inventory.jobs[index])
+                    let record = recorded[AllocationID(job: inventory.jobs[index].job, worker: worker)]
+                    let known = [record?.promoted, record?.unfinished].compactMap { release in
+                        release.flatMap { try? store.tree($0.content) }
+                    }
+                    inventory.jobs[index].tree = try context.sealedFiles.kept(
+                        inventory.jobs[index].tree, recorded: known)
+                }
                 if let flaw = inventory.flaw(to: context.controller, after: last) {
                     refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))
                     continue

@@ -1011,7 +1011,8 @@ if [ "$verb" = push ]; then
         answer pushed
     fi
     [ ! -e "$S" ] || rm -rf "$S"
-    umask 022
+    # Nobody else can look into the folder, and files get just the modes that they are sent with.
+    umask 000
     { mkdir -p "$T" && tar -xomf - -C "$S" 9>&- && [ -e "$S/plan" ]; } || {
         rm -rf "$S"
         # A run that takes the worker over removes what is not brought in.
@@ -1044,6 +1045,20 @@ if [ "$verb" = push ]; then
         [ -s "$S/inside" ] || return 1
         [ -s "$S/had" ] && ! grep -qvxFf "$S/had" "$S/inside" && return 1
         return 0
+    }
+    # mode_of MODE FROMMODE: what the mode of the file in place counts as: what its owner may do with it, unless one of the
+    # two says more.
+    mode_of() {
+        for am do
+            case $am in
+            644 | 755 | 777 | - | =) ;;
+            *)
+                am=$(stat -c %a -- "$P")
+                return 0
+                ;;
+            esac
+        done
+        if [ -x "$P" ]; then am=755; else am=644; fi
     }
     # the_link: whether the link in place has the text, or may be replaced.
     the_link() {
@@ -1096,7 +1111,7 @@ if [ "$verb" = push ]; then
                 spared=
                 # Of what is not known to be there, the service's are those that stay as they were pushed.
                 case $hints in
-                *m*) grep -qxF -e "f $d 644 $p" -e "f $d 755 $p" "$W/deployed/$job" 2>/dev/null && who=service ;;
+                *m*) sed 's,^\(f [^ ]*\) [^ ]* ,\1 ,' "$W/deployed/$job" 2>/dev/null | grep -qxF "f $d $p" && who=service ;;
                 *) who=service ;;
                 esac
             fi
@@ -1135,7 +1150,7 @@ if [ "$verb" = push ]; then
         case $p in ./data | ./data/* | ./logs | ./logs/* | ./bin | ./bin/* | */../* | */..) answer failed "path $p" ;; esac
         [ "$k" = - ] || printf '%s %s %s %s/\n' "$k" "$d" "$m" "$p" >&8
         if [ -L "$P" ]; then is=l
-        elif [ -f "$P" ]; then if [ -x "$P" ]; then is=f am=755; else is=f am=644; fi
+        elif [ -f "$P" ]; then is=f; mode_of "$m" "$fm"
         elif [ -d "$P" ]; then is=d
         elif [ -e "$P" ]; then is=other
         else is=-; fi
@@ -1218,7 +1233,7 @@ if [ "$verb" = push ]; then
                 # Ours where it still is what was pushed, or what a target has made of that.
                 if [ -L "$P" ]; then the_link
                 else
-                    if [ -x "$P" ]; then am=755; else am=644; fi
+                    mode_of - "$fm"
                     printf 'x - -.- %s %s.%s %s %s/\n' "$fk" "$fd" "$fm" "$am" "$p" >&4
                     if [ $# -lt 64 ]; then set -- "$@" "$P"; else printf '%s\0' "$P" >>"$S/hash"; fi
                 fi

@@ -1,4 +1,4 @@
-/// A pattern of `restart_globs`, matched against a path inside a job's folder as Maand matches it.
+/// A pattern of `restart_globs` and its like, matched against a path inside a job's folder as Maand matches it.
 ///
 /// Within one component `*` stands for any characters, `?` for one, `[a-z]` and `[^a-z]` for one of a set, and `\` takes
 /// the next character as it is; none of them stands for `/`. The recorded cases `glob-*` of Maand give these rules:
@@ -9,8 +9,8 @@
 ///   after it is treated like a pattern of its own for the rest of the path: nothing matches everything, one component
 ///   is matched against the base name, several against the whole rest (so `**/x/y` matches only at the top);
 /// - any other pattern is matched against the whole path.
-struct Glob: Sendable {
-    let text: String
+package struct Glob: Sendable {
+    package let text: String
     private let components: [Component]
 
     private enum Component: Equatable, Sendable {
@@ -26,11 +26,11 @@ struct Glob: Sendable {
     }
 
     /// Why a pattern cannot be used.
-    struct Problem: Error {
-        let message: String
+    package struct Problem: Error {
+        package let message: String
     }
 
-    init(_ text: String) throws(Problem) {
+    package init(_ text: String) throws(Problem) {
         if text.isEmpty { throw Problem(message: "a glob may not be empty") }
         var parts = text.split(separator: "/", omittingEmptySubsequences: false)[...]
         if parts.first == "" {
@@ -52,7 +52,7 @@ struct Glob: Sendable {
     }
 
     /// - Parameter path: relative to the job's folder, as in a `TreeEntry`.
-    func matches(_ path: String) -> Bool {
+    package func matches(_ path: String) -> Bool {
         Self.matches(components[...], path.split(separator: "/")[...])
     }
 

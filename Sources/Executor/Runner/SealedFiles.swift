@@ -1,0 +1,102 @@
+package import Catalog
+internal import KeyValues
+package import Model
+internal import Templates
+internal import Workers
+
+/// Files with secrets: what is kept of them becomes the bytes that workers get, in memory alone.
+///
+/// What the bytes are is recorded before they are sent, sealed with the bucket's key: without it nobody could say later
+/// whether a worker still has them, and their digest in the open would let anybody try values.
+package struct SealedFiles: Sendable {
+    let store: ContentStore
+    let catalog: Catalog
+    let bucketFolder: String
+
+    package init(_ store: ContentStore, _ catalog: Catalog, bucketFolder: String) {
+        self.store = store
+        self.catalog = catalog
+        self.bucketFolder = bucketFolder
+    }
+
+    /// Bytes as a worker has them.
+    package struct Sent: Equatable, Sendable {
+        package let digest: Digest
+        package let size: Int
+    }
+
+    /// A secret has not the value any more that it had when the plan was made.
+    struct Changed: Error, CustomStringConvertible {
+        let name: SecretName
+        var description: String { "the secret \(name) has another value than when the plan was made, or none" }
+    }
+
+    /// The bytes of a file, with the values of its secrets.
+    ///
+    /// - Parameter digest: of what is kept of it.
+    /// - Throws: `Changed` if a secret has another value than the file is to have; `StoreError`, `VaultError`,
+    ///   `CatalogError`, `SealedFileProblem`.
+    package func render(_ digest: Digest) throws -> [UInt8] {
+        let bytes = try store.read(digest, limit: SealedFile.maximumWritten)
+        guard let file = SealedFile(bytes: bytes) else {
+            throw StoreError.altered(path: store.path(of: digest), expected: digest, actual: Digest.of(bytes))
+        }
+        let vault = try vault()
+        return try file.render { secret in
+            guard let entry = try catalog.keyValue(secret.name.namespace, secret.name.key),
+                entry.fingerprint == secret.fingerprint, case .sealed(let sealed)? = entry.value
+            else { throw Changed(name: secret.name) }
+            return try vault.open(
+                sealed,
+                for: Vault.Place(namespace: entry.namespace.text, key: entry.key, version: entry.version))
+        }
+    }
+
+    /// The bytes that a file has on workers: as they were recorded, or as they are now.
+    ///
+    /// - Throws: as `render` does.
+    package func sent(_ digest: Digest) throws -> Sent {
+        if let known = try recorded(digest) { return known }
+        let bytes = try render(digest)
+        let sent = Sent(digest: Digest.of(bytes), size: bytes.count)
+        try catalog.keepSealedFile(
+            digest, try vault().seal("\(sent.size) \(sent.digest.hex)", for: .sealedFile(digest)))
+        return sent
+    }
+
+    /// The same, if it was sent before; nil if it was not.
+    package func recorded(_ digest: Digest) throws -> Sent? {
+        guard let sealed = try catalog.sealedFile(digest) else { return nil }
+        let words = try vault().open(sealed, for: .sealedFile(digest)).split(separator: " ")
+        guard words.count == 2, let size = Int(words[0]), let digest = Digest(hex: words[1].utf8) else { return nil }
+        return Sent(digest: digest, size: size)
+    }
+
+    /// A worker's files as they are kept: a file with secrets that is as it was sent counts as what was sent.
+    ///
+    /// - Parameter recorded: trees that may be there.
+    /// - Throws: `VaultError`, `CatalogError`.
+    package func kept(_ tree: Tree, recorded trees: [Tree]) throws -> Tree {
+        let known = trees.flatMap(\.entries).filter { $0.kind == .sealed }
+        if known.isEmpty { return tree }
+        let byPath = Dictionary(grouping: known, by: \.path)
+        return Tree(
+            try tree.entries.map { entry in
+                guard entry.kind.isFile, let candidates = byPath[entry.path] else { return entry }
+                for candidate in candidates where try recorded(candidate.digest)?.digest == entry.digest {
+                    return candidate
+                }
+                // Its digest must not lie in the store. This one is of nothing that is there.
+                return TreeEntry(
+                    path: entry.path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0)
+            })
+    }
+
+    func vault() throws -> Vault {
+        let known = try catalog.keyFingerprint()
+        guard let vault = try Vault.open(in: bucketFolder, known: known) else {
+            throw VaultError.lost(path: bucketFolder + "/" + Vault.file, secret: nil)
+        }
+        return vault
+    }
+}

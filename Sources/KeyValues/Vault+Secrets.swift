@@ -1,0 +1,37 @@
+public import Catalog
+public import Model
+
+extension Vault {
+    /// What the catalog is told to write a secret.
+    ///
+    /// - Throws: `VaultError.noFingerprints` if the vault was opened for reading alone.
+    public func write(_ value: String, to name: SecretName) throws(VaultError) -> KeyValueWrite.Content {
+        .sealed(try fingerprint(of: value, name), key: fingerprint) { version in
+            try seal(value, for: Place(namespace: name.namespace.text, key: name.key, version: version))
+        }
+    }
+
+    /// Finds out the fingerprints of values that an earlier release has stored.
+    ///
+    /// - Returns: the secrets that had none.
+    /// - Throws: `VaultError`, `CatalogError`; then nothing is recorded.
+    public static func completeFingerprints(in folder: String, _ catalog: Catalog) throws -> [SecretName] {
+        let secrets = try catalog.secretsWithoutFingerprint()
+        if secrets.isEmpty { return [] }
+        let vault = try openOrCreate(in: folder, for: catalog)
+        try catalog.setFingerprints(
+            secrets.map { secret in
+                let place = Place(
+                    namespace: secret.name.namespace.text, key: secret.name.key, version: secret.version)
+                return (secret, try vault.fingerprint(of: try vault.open(secret.sealed, for: place), secret.name))
+            })
+        return secrets.map(\.name)
+    }
+}
+
+extension Vault.Place {
+    /// Where it is recorded what the bytes of a file with secrets are.
+    public static func sealedFile(_ digest: Digest) -> Vault.Place {
+        Vault.Place(namespace: "", key: "the record of the file \(digest.hex)", version: 1)
+    }
+}

@@ -1,0 +1,49 @@
+public import Model
+internal import YAML
+
+extension Plan {
+    /// A secret whose value is written into files of a job when they are sent.
+    public struct Secret: Equatable, Sendable {
+        /// Which secret, and the fingerprint of the value that it had when the plan was made. If it has another value by
+        /// then, the job's part of the plan is stale.
+        public var reference: SecretReference
+        /// Relative to the job's folder, sorted.
+        public var files: [String]
+
+        public init(_ reference: SecretReference, files: [String]) {
+            self.reference = reference
+            self.files = files
+        }
+
+        /// The secrets of files, sorted by name. The same secret has the same fingerprint in all of them.
+        public static func list(_ uses: some Sequence<(path: String, secrets: [SecretReference])>) -> [Secret] {
+            var files: [SecretReference: Set<String>] = [:]
+            for use in uses { for secret in use.secrets { files[secret, default: []].insert(use.path) } }
+            return files.sorted { $0.key.name < $1.key.name }.map { reference, paths in
+                Secret(reference, files: paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+            }
+        }
+    }
+}
+
+extension Plan {
+    /// Whether it writes secrets into files.
+    public var hasSecrets: Bool { waves.lazy.flatMap(\.jobs).contains { !$0.secrets.isEmpty } }
+}
+
+extension Plan.Secret: Record, FieldValue {
+    static let title = "secret"
+    static let meaning = "A secret whose value is written into files when they are sent."
+    static var blank: Plan.Secret {
+        Plan.Secret(.init(name: .init(job: .blank, key: ""), fingerprint: .blank), files: [])
+    }
+
+    mutating func visit(_ fields: inout some Fields) {
+        var (job, key, fingerprint) = (reference.name.job, reference.name.key, reference.fingerprint)
+        fields.required("job", &job, "the job to which the secret belongs")
+        fields.required("key", &key, .text(.plain), "its key")
+        fields.required("fingerprint", &fingerprint, "of the value that it had when the plan was made")
+        reference = SecretReference(name: SecretName(job: job, key: key), fingerprint: fingerprint)
+        fields.required("files", &files, ListType(element: .text(.path)), "the files, sorted")
+    }
+}

@@ -1,0 +1,70 @@
+internal import Catalog
+internal import KeyValues
+internal import Model
+internal import Plans
+internal import Templates
+
+extension ExecutionContext {
+    /// Makes sure that the bucket's key is the one that its secrets are encrypted with, if there are any.
+    ///
+    /// - Throws: `VaultError`, `CatalogError`.
+    func checkKey() throws { _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint()) }
+
+    /// A way back as it is executed: its files with secrets get the values that these have now. Hooks of the release that
+    /// has failed may have put other ones since the plan was made, and nobody wants a way back that is stale.
+    ///
+    /// What is kept of such files is in the store when this returns.
+    ///
+    /// - Throws: `RolloutError.content` if a secret is not there any more; `StoreError`, `CatalogError`.
+    func renewed(_ back: Plan) throws -> Plan {
+        let secrets = Set(back.waves.flatMap(\.jobs).flatMap(\.secrets).map(\.reference))
+        let now = try catalog.fingerprints(of: Set(secrets.map(\.name)))
+        if secrets.allSatisfy({ now[$0.name] == $0.fingerprint }) { return back }
+        var back = back
+        for wave in back.waves.indices {
+            for job in back.waves[wave].jobs.indices where !back.waves[wave].jobs[job].secrets.isEmpty {
+                back.work.body.waves[wave].jobs[job] = try renewed(back.waves[wave].jobs[job], now)
+            }
+        }
+        return back
+    }
+
+    private func renewed(_ job: Plan.Job, _ now: [SecretName: SecretFingerprint]) throws -> Plan.Job {
+        var ends: [WorkerName: Tree] = [:]
+        var uses: [(path: String, secrets: [SecretReference])] = []
+        for content in job.content {
+            let renewed = try renewed(content.tree, of: job.job, now)
+            for bytes in renewed.files.values { try store.put(bytes) }
+            if !renewed.files.isEmpty { try store.put(renewed.tree) }
+            for worker in content.workers { ends[worker] = renewed.tree }
+            uses += renewed.secrets.map { (path: $0.key, secrets: $0.value) }
+        }
+        var renewed = job
+        renewed.content = Plan.Content.groups(
+            job.active.compactMap { worker in ends[worker].map { (worker, $0.digest) } })
+        renewed.secrets = Plan.Secret.list(uses)
+        let work = JobWork(job)
+        var changes: [String: [FileChange]] = [:]
+        for entry in job.entries where changes[entry.from] == nil {
+            guard let from = work.from(of: entry), let tree = ends[entry.worker] else { continue }
+            changes[entry.from] = try from.changes(to: tree, trees: { try store.tree($0) })
+        }
+        renewed.changes = job.changes.map { .init($0.name, changes[$0.name] ?? $0.value) }
+        return renewed
+    }
+
+    private func renewed(
+        _ tree: Digest, of job: JobName, _ now: [SecretName: SecretFingerprint]
+    ) throws -> RenewedTree {
+        do {
+            return try RenewedTree(
+                of: store.tree(tree), content: { try store.read($0, limit: SealedFile.maximumWritten) },
+                fingerprint: { now[$0] })
+        } catch RenewedTree.Problem.missing(let path, let names) {
+            throw RolloutError.content(
+                names.map { "\(job): \(path) needs the secret \($0), which is not there any more; put it" })
+        } catch RenewedTree.Problem.unreadable(let entry) {
+            throw RolloutError.content(["\(job): what is kept of \(entry.path) (\(entry.digest)) is damaged"])
+        }
+    }
+}

@@ -1,0 +1,317 @@
+"""Secrets in rendered files: their values reach the workers, and nothing else of what a rollout leaves behind."""
+import json
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import subprocess
+
+import bucket
+
+WORKERS = ["127.0.4.41", "127.0.4.42"]
+SECRET = "Xk29-planted-Qz71"
+OTHER = "Lm40-planted-Vv88"
+TEMPLATE = """\
+user=app
+password={{ getSecret "password" }}
+quoted={{ printf "%q" (getSecret "password") }}
+"""
+
+
+class SecretCase(bucket.Case):
+    def setUp(self):
+        self.b = bucket.Bucket(self)
+        self.b.workers(*WORKERS)
+
+    def job(self, version="1.0.0", template=TEMPLATE, **manifest):
+        self.b.job("api", version, files={"conf/app.conf.tpl": template}, **manifest)
+
+    def put(self, value, key="password", job="api"):
+        return self.succeed(self.b.run("maand-plan", "kv", "put", f"secrets/job/{job}", key, "--bucket", self.b.path,
+                                       input=value))
+
+    def text(self, worker=WORKERS[0], path="conf/app.conf"):
+        return (self.b.job_dir(worker, "api") / path).read_text()
+
+    def expected(self, value):
+        return f'user=app\npassword={value}\nquoted="{value}"\n'
+
+    def rollout(self, *flags, code=0):
+        self.succeed(self.b.plan(*flags))
+        result = self.b.apply()
+        self.succeed(result, code)
+        return result
+
+    def nothing_to_do(self):
+        self.succeed(self.b.plan("--detailed-exitcode", out="none.plan.yaml"))
+
+    def places(self, *values):
+        """Files that hold one of the values, in any form that a glance or a script would find."""
+        found = []
+        for folder, _, names in os.walk(self.b.path):
+            # What the workers have is theirs.
+            if os.path.relpath(folder, self.b.path).split(os.sep)[0] == "workers":
+                continue
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path) and any(value.encode() in open(path, "rb").read() for value in values):
+                    found.append(os.path.relpath(path, self.b.path))
+        return found
+
+
+class Secrets(SecretCase):
+    def test_the_value_reaches_the_worker_and_nothing_else(self):
+        self.job()
+        self.put(SECRET)
+        planned = self.succeed(self.b.plan())
+        applied = self.succeed(self.b.apply("--events", self.b.path / "events.jsonl"))
+        for worker in WORKERS:
+            self.assertEqual(self.expected(SECRET), self.text(worker))
+            mode = stat.S_IMODE(os.stat(self.b.job_dir(worker, "api") / "conf/app.conf").st_mode)
+            self.assertEqual(0o600, mode)
+        self.nothing_to_do()
+        shown = [self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path, "--format", form,
+                                         "--diff", "auto")).out for form in ("text", "markdown", "html", "json")]
+        for text in [planned.out, planned.err, applied.out, applied.err, *shown]:
+            self.assertNotIn(SECRET, text)
+        self.assertEqual([], self.places(SECRET))
+        job = self.b.read_plan()["waves"][0]["jobs"][0]
+        self.assertEqual([("api", "password", ["conf/app.conf"])],
+                         [(s["job"], s["key"], s["files"]) for s in job["secrets"]])
+        self.assertIn("the secret password of secrets/job/api is written into conf/app.conf", shown[0])
+
+    def test_the_digest_of_the_file_is_nowhere(self):
+        """Whoever has it could try values."""
+        import hashlib
+        self.job()
+        self.put("123")
+        self.rollout()
+        digest = hashlib.sha256(self.expected("123").encode())
+        self.assertEqual(self.text(), self.expected("123"))
+        self.assertEqual([], self.places(digest.hexdigest(), digest.hexdigest()[:12]))
+        database = (self.b.path / "maand.db").read_bytes()
+        self.assertNotIn(digest.digest(), database)
+
+    def test_a_new_value_is_a_change_of_the_file(self):
+        self.job(restart_policy="reload", restart_globs=["other.conf"])
+        self.put(SECRET)
+        self.rollout()
+        self.put(SECRET)
+        self.nothing_to_do()
+        self.put(OTHER)
+        self.succeed(self.b.plan())
+        self.assertEqual({"api": {worker: ("reload", "content_changed") for worker in WORKERS}},
+                         bucket.actions(self.b.read_plan()))
+        for form in ("text", "markdown", "html"):
+            shown = self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path, "--format", form))
+            lines = re.findall(r"([-+]) ?(?:</[a-z]+>)?(?:<[^>]*>)?password=\[password of secrets/job/api, ([0-9a-f]{8})\]", shown.out)
+            self.assertEqual(["-", "+"], [sign for sign, _ in lines], shown.out)
+            self.assertNotEqual(lines[0][1], lines[1][1])
+        self.succeed(self.b.apply())
+        self.assertEqual(self.expected(OTHER), self.text())
+        self.nothing_to_do()
+        self.assertEqual([], self.places(SECRET, OTHER))
+
+    def test_a_plan_of_another_value_is_stale(self):
+        self.job()
+        self.put(SECRET)
+        self.succeed(self.b.plan())
+        self.put(OTHER)
+        self.refuse(self.b.apply(), 3, "the secret password of secrets/job/api", "another value")
+        self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
+        self.succeed(self.b.run("maand-plan", "kv", "delete", "secrets/job/api", "password", "--bucket", self.b.path))
+        self.refuse(self.b.apply(), 3, "the secret password of secrets/job/api", "no value")
+        self.refuse(self.b.plan(out="b.plan.yaml"), 65, "conf/app.conf.tpl:2:13:",
+                    "there is no secret password of secrets/job/api", "maand-plan kv put secrets/job/api password")
+
+    def test_drift_of_the_file_is_seen_and_its_digest_is_not_told(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        path = self.b.job_dir(WORKERS[1], "api") / "conf/app.conf"
+        path.write_text(f"password={SECRET} # edited\n")
+        self.job("2.0.0", max_concurrent_upgrades=2)
+        self.succeed(self.b.plan())
+        result = self.b.apply()
+        self.refuse(result, 3, "conf/app.conf on the worker", "the file with its secrets", "another content")
+        self.assertNotIn(SECRET, result.out + result.err)
+        self.assertEqual([], self.places(SECRET))
+        path.write_text(self.expected(SECRET))
+        self.succeed(self.b.apply())
+        self.nothing_to_do()
+
+    def test_refresh_knows_the_file(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        refresh = lambda: self.succeed(self.b.run("maand-plan", "catalog", "refresh", "--bucket", self.b.path)).out
+        refresh()
+        self.nothing_to_do()
+        (self.b.job_dir(WORKERS[0], "api") / "conf/app.conf").write_text(f"{SECRET} again\n")
+        refresh()
+        self.assertEqual([], self.places(SECRET))
+        self.succeed(self.b.plan())
+        self.assertEqual({"api": {WORKERS[0]: ("restart", "unfinished")}}, bucket.actions(self.b.read_plan()))
+        self.succeed(self.b.apply())
+        self.assertEqual(self.expected(SECRET), self.text())
+
+    def test_a_rollback_takes_the_value_of_today(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        self.job("2.0.0", "v2 " + TEMPLATE)
+        self.rollout()
+        self.assertTrue(self.text().startswith("v2 "))
+        self.put(OTHER)
+        self.succeed(self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        shown = self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path)).out
+        self.assertIn("the values that these secrets have now", shown)
+        self.succeed(self.b.apply())
+        self.assertEqual(self.expected(OTHER), self.text())
+        self.job()
+        self.nothing_to_do()
+        self.assertEqual([], self.places(SECRET, OTHER))
+
+    def test_a_run_goes_back_with_the_value_of_today(self):
+        self.job(max_concurrent_upgrades=1)
+        self.put(SECRET)
+        self.rollout()
+        gate, begun = self.b.knobs / "gate", self.b.knobs / "begun"
+        gate.touch()
+        self.b.job("api", "2.0.0", files={"conf/app.conf.tpl": "v2 " + TEMPLATE}, max_concurrent_upgrades=1, make=f"""\
+restart:
+\t@case $(CURDIR) in *{WORKERS[1]}*) touch {begun}; while [ -e {gate} ]; do sleep 0.05; done; exit 3;; esac
+""")
+        self.succeed(self.b.plan("--on-failure", "rollback"))
+        child = self.b.start_apply()
+        bucket.until(begun.exists, "the target of the second worker runs")
+        # As a hook of the new release may do it.
+        self.put(OTHER)
+        gate.unlink()
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(1, child.returncode, out + err)
+        self.assertIn("rolled back", out + err)
+        for worker in WORKERS:
+            self.assertEqual(self.expected(OTHER), self.text(worker))
+        self.job(max_concurrent_upgrades=1)
+        self.nothing_to_do()
+        self.assertEqual([], self.places(SECRET, OTHER))
+
+    def test_a_new_key_changes_nothing(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        before = (self.b.path / "secrets/kv.key").read_text()
+        self.succeed(self.b.run("maand-plan", "kv", "rotate-key", "--bucket", self.b.path))
+        self.assertNotEqual(before, (self.b.path / "secrets/kv.key").read_text())
+        self.nothing_to_do()
+        get = self.b.run("maand-plan", "kv", "get", "secrets/job/api", "password", "--reveal", "--bucket", self.b.path)
+        self.assertEqual(SECRET + "\n", self.succeed(get).out)
+        self.job("2.0.0")
+        self.rollout()
+        self.assertEqual(self.expected(SECRET), self.text())
+        (self.b.path / "secrets/kv.key").write_text(before)
+        self.job("3.0.0")
+        self.succeed(self.b.plan())
+        self.refuse(self.b.apply(), 65, "secrets/kv.key", "is not the key")
+
+    def test_two_machines_plan_the_same(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        self.job("2.0.0", TEMPLATE + "more\n")
+        self.succeed(self.b.plan("--on-failure", "rollback"))
+        export = self.succeed(self.b.run("maand-plan", "catalog", "export", "--bucket", self.b.path)).out
+        self.assertNotIn(SECRET, export)
+        other = self.b.copy(self)
+        for name in ("secrets", "store", "maand.db", "maand.db-wal", "maand.db-shm"):
+            path = other.path / name
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        (other.path / "catalog.yaml").write_text(export)
+        self.succeed(other.plan("--on-failure", "rollback", "--catalog", other.path / "catalog.yaml"))
+        self.assertEqual(self.b.file().read_bytes(), other.file().read_bytes())
+
+    def test_secrets_of_an_earlier_release_are_prepared(self):
+        self.job()
+        self.put(SECRET)
+        with sqlite3.connect(self.b.path / "maand.db") as database:
+            database.execute("UPDATE kv SET fingerprint = NULL")
+        self.refuse(self.b.plan(), 65, "an earlier release has stored the secret password", "maand-plan prepare")
+        self.assertIn("password of secrets/job/api",
+                      self.succeed(self.b.run("maand-plan", "prepare", "--bucket", self.b.path)).err)
+        self.rollout()
+        self.assertEqual(self.expected(SECRET), self.text())
+
+    def test_a_rollback_that_ends_half_way_is_planned_again(self):
+        self.job(max_concurrent_upgrades=1)
+        self.put(SECRET)
+        self.rollout()
+        self.job("2.0.0", "v2 " + TEMPLATE, max_concurrent_upgrades=1)
+        self.rollout()
+        self.put(OTHER)
+        back = lambda: self.succeed(
+            self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        back()
+        self.b.fail("api", WORKERS[1])
+        self.succeed(self.b.apply(), 1)
+        self.assertEqual(self.expected(OTHER), self.text())
+        self.succeed(self.b.abandon(3))
+        self.b.mend("api", WORKERS[1])
+        back()
+        self.succeed(self.b.apply())
+        self.assertEqual([self.expected(OTHER)] * 2, [self.text(worker) for worker in WORKERS])
+
+    def test_no_other_process_of_the_user_can_read_the_memory(self):
+        if os.geteuid() != 0:
+            self.skipTest("a process of root belongs to root anyway")
+        self.job()
+        for path in [self.b.top, *self.b.top.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        os.chmod(self.b.top, 0o755)
+        child = subprocess.Popen(
+            [os.path.join(self.b.bin, "maand-plan"), "kv", "put", "secrets/job/api", "password", "--bucket", self.b.path],
+            user=65534, group=65534, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Before it reads, the file belongs to root if the process is not dumpable.
+        bucket.until(lambda: os.stat(f"/proc/{child.pid}/environ").st_uid == 0, "the process has hidden its memory", 20)
+        out, err = child.communicate(SECRET.encode(), timeout=bucket.LIMIT)
+        self.assertEqual(0, child.returncode, out + err)
+        # The programs do all that they do as an ordinary user.
+        for program, *words in (("maand-plan", "deploy", "--overwrite", "-o", self.b.path / "a.plan.yaml"),
+                                ("maand-apply", self.b.path / "a.plan.yaml")):
+            done = subprocess.run([os.path.join(self.b.bin, program), *words, "--bucket", self.b.path], user=65534,
+                                  group=65534, extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, cwd=self.b.path)
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(self.expected(SECRET), self.text())
+
+    def test_what_a_target_prints_of_it_is_struck_out(self):
+        make = "start restart stop:\n\t@cat conf/app.conf; cat conf/app.conf >&2\n"
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": TEMPLATE}, make=make)
+        self.put(SECRET)
+        applied = self.rollout("--jobs", "api")
+        shown = self.succeed(self.b.run("maand-apply", "output", "1", "--bucket", self.b.path))
+        self.assertIn("user=app", shown.out)
+        for text in (applied.out, applied.err, shown.out, shown.err):
+            self.assertNotIn(SECRET, text)
+        self.assertEqual([], self.places(SECRET))
+
+    def test_modes_of_files(self):
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": TEMPLATE, "conf/plain.conf": "x\n", "run.sh.tpl": "#!/bin/sh\n"},
+                   file_modes={"*.conf": "0640", "conf/plain.conf": "664", "run.sh": "750"})
+        self.put(SECRET)
+        self.rollout()
+        mode = lambda path: oct(stat.S_IMODE(os.stat(self.b.job_dir(WORKERS[0], "api") / path).st_mode))
+        self.assertEqual(["0o640", "0o664", "0o750"], [mode(p) for p in ("conf/app.conf", "conf/plain.conf", "run.sh")])
+        self.nothing_to_do()
+        # Another mode alone is a change.
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": TEMPLATE, "conf/plain.conf": "x\n", "run.sh.tpl": "#!/bin/sh\n"},
+                   file_modes={"*.conf": "0600"})
+        self.succeed(self.b.plan())
+        changes = self.b.read_plan()["waves"][0]["jobs"][0]["changes"]["a"]
+        self.assertEqual({"conf/app.conf": "mode", "conf/plain.conf": "mode", "run.sh": "mode", "manifest.json": "modified"},
+                         {c["path"]: c["change"] for c in changes})
+        self.succeed(self.b.apply())
+        self.assertEqual(["0o600", "0o600", "0o644"], [mode(p) for p in ("conf/app.conf", "conf/plain.conf", "run.sh")])
+        self.nothing_to_do()
+        self.b.job("api", "1.0.0", files={"a.conf": "x\n"}, file_modes={"[": "0640", "*.conf": "999", "x": "0040"})
+        self.refuse(self.b.plan(), 65, "has a `[` without `]`", "\"999\" is not a mode", "could not read the file")
