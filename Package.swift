@@ -85,12 +85,15 @@ let package = Package(
         // Looks at services from the controller. It holds no state.
         .target(
             name: "Probes", dependencies: ["Plans", nioCore, nioHTTP1, nioPosix], swiftSettings: settings),
+        // Asks those who keep values of secrets.
+        .target(
+            name: "SecretSources", dependencies: ["Model", "Plans", "Probes", subprocess], swiftSettings: settings),
         // Carries out what the step machine commands, and records it. It sees no approvals and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "CPrctl", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "StepMachinery",
-                "Templates", "Windows", "Workers",
+                "CPrctl", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "SecretSources",
+                "StepMachinery", "Templates", "Windows", "Workers",
             ],
             swiftSettings: settings),
         // Where programs begin: whether a run may go on, and with what. It sees everything that acts, and no planner.
@@ -98,7 +101,7 @@ let package = Package(
             name: "UseCases",
             dependencies: [
                 "Approvals", "Catalog", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH",
-                "StepMachinery", "Templates", "Windows", "Workers", "YAML",
+                "SecretSources", "StepMachinery", "Templates", "Windows", "Workers", "YAML",
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
@@ -114,7 +117,7 @@ let package = Package(
             name: "PlanCommands",
             dependencies: [
                 "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
-                "Review", "SSH", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
+                "Review", "SSH", "SecretSources", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .target(
@@ -158,6 +161,8 @@ let package = Package(
         .testTarget(
             name: "KeyValuesTests", dependencies: ["Catalog", "KeyValues", "Model", "Plans"],
             swiftSettings: testSettings),
+        .testTarget(
+            name: "SecretSourcesTests", dependencies: ["Model", "Plans", "SecretSources"], swiftSettings: testSettings),
         .testTarget(
             name: "HookAPITests", dependencies: ["Catalog", "HookAPI", "KeyValues", "Model", "Plans"],
             swiftSettings: testSettings),

@@ -30,6 +30,27 @@ extension Catalog {
         return try read { db in try self.fingerprints(db).compactMapValues(\.self).filter { names.contains($0.key) } }
     }
 
+    /// The fingerprints of values that somebody else keeps, as they were last recorded.
+    func providedFingerprints(_ db: Database) throws -> [SecretName: SecretFingerprint] {
+        var found: [SecretName: SecretFingerprint] = [:]
+        for row in try rows(
+            of: "provided_secret", db, "SELECT namespace, key, fingerprint FROM provided_secret")
+        { found[try secretName(row)] = try row.fingerprint(2) }
+        return found
+    }
+
+    /// Records the fingerprints of all values that somebody else keeps; others are forgotten.
+    public func setProvidedFingerprints(_ fingerprints: [SecretName: SecretFingerprint]) throws(CatalogError) {
+        try write { db in
+            try db.execute(sql: "DELETE FROM provided_secret")
+            for (name, fingerprint) in fingerprints {
+                try db.execute(
+                    sql: "INSERT INTO provided_secret (namespace, key, fingerprint) VALUES (?, ?, ?)",
+                    arguments: [name.namespace.text, name.key, fingerprint.hex])
+            }
+        }
+    }
+
     /// Newest values of which no fingerprint is known.
     public func secretsWithoutFingerprint() throws(CatalogError) -> [StoredSecret] {
         try read { db in

@@ -70,6 +70,9 @@ public final class Catalog: Sendable {
                     snapshot.jobs[secret.job, default: .init()].unknownSecrets.insert(secret.key)
                 }
             }
+            for (secret, fingerprint) in try self.providedFingerprints(db) {
+                snapshot.jobs[secret.job, default: .init()].provided[secret.key] = fingerprint
+            }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             snapshot.machines = try self.machines(db)
             return snapshot

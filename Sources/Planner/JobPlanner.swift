@@ -91,7 +91,7 @@ struct JobPlanner {
             let rollout = JobRollout(
                 name: job.name, manifest: job.manifest, hooks: job.hooks, demands: job.demands, active: active,
                 source: source, states: states, actors: actors, isSyncOnly: options.syncOnly,
-                maxUnreachable: options.maxUnreachable)
+                maxUnreachable: options.maxUnreachable, provided: renderer?.provided ?? ProvidedSecrets())
             outcome.plan = rollout.part(gateFirst: gate, ports: ports)
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }

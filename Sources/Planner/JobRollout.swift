@@ -49,6 +49,8 @@ struct JobRollout {
     var isSyncOnly = false
     /// In the place of what the manifest says.
     var maxUnreachable: HostCount?
+    /// Secrets that somebody else keeps.
+    var provided = ProvidedSecrets()
 
     /// - Parameters:
     ///   - gateFirst: the gate comes before the first batch.
@@ -99,10 +101,9 @@ struct JobRollout {
             changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
             timeouts: manifest.timeouts, gateFirst: gateFirst, phases: phases,
             ports: manifest.ports.map { .init($0.name, ports[$0.name] ?? 0) }, healthCheck: healthCheck(ports))
+        let uses = Set(actors.all.map(\.state)).sorted().flatMap { states[$0].secrets }
         part.secrets = Plan.Secret.list(
-            Set(actors.all.map(\.state)).sorted().flatMap {
-                states[$0].secrets.map { (path: $0.key, secrets: $0.value) }
-            })
+            uses.map { (path: $0.key, secrets: $0.value) }, provider: provided.provider)
         return part
     }
 

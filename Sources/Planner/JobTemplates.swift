@@ -58,7 +58,7 @@ struct TemplateInput {
         let facts = self.facts ?? Facts(workspace, ports: ports)
         self.facts = facts
         return JobRenderer(
-            job: job, facts: facts, records: catalog.jobs, bucket: configuration.bucketID,
+            job: job, facts: facts, records: catalog.jobs, provided: workspace.provided, bucket: configuration.bucketID,
             root: "\(configuration.workerRoot)/\(configuration.bucketID)")
     }
 }
@@ -89,6 +89,8 @@ struct JobRenderer {
     let facts: Facts
     /// What is stored for jobs: variables, and of secrets the fingerprints.
     let records: [JobName: JobRecord]
+    /// Secrets that somebody else keeps.
+    let provided: ProvidedSecrets
     /// The bucket's id.
     let bucket: String
     /// The bucket's folder on workers.
@@ -176,7 +178,8 @@ private final class AllocationValues: TemplateValues {
         var keys: [String]
         if case .secrets(let job) = try namespace(text) {
             let record = renderer.records[job] ?? JobRecord()
-            keys = Array(record.secrets.keys) + record.unknownSecrets
+            let provided = renderer.provided.secrets(of: job).map(\.name.key)
+            keys = Array(Set(record.secrets.keys).union(record.unknownSecrets).union(provided))
         } else {
             keys = Array(try values(text).keys)
         }
@@ -196,7 +199,15 @@ private final class AllocationValues: TemplateValues {
 
     /// - Returns: nil if there is no such secret.
     private func reference(_ name: SecretName) throws(TemplateRefusal) -> SecretReference? {
-        guard let record = renderer.records[name.job] else { return nil }
+        let record = renderer.records[name.job] ?? JobRecord()
+        if let provider = renderer.provided.provider(of: name) {
+            guard let fingerprint = record.provided[name.key] else {
+                throw TemplateRefusal(
+                    "nobody has asked for the secret \(name) yet, which \(provider) gives",
+                    note: "`maand-plan prepare` asks, and records the fingerprint of the value")
+            }
+            return SecretReference(name: name, fingerprint: fingerprint)
+        }
         if record.unknownSecrets.contains(name.key) {
             throw TemplateRefusal(
                 "an earlier release has stored the secret \(name), and no fingerprint of its value is known",

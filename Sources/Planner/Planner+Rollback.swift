@@ -52,12 +52,12 @@ extension Planner {
         let begun = run.begun.filter { isSelected($0.job) && catalog.allocations[$0]?.state == .active }
         forth.keepActive(known: Set(workspace.workers.map(\.name)), begun, catalog)
         try check(begun, of: run, forth, catalog) { content in
-            let renewed = try? RenewedTree(of: trees(content), content: files, fingerprint: catalog.fingerprint(of:))
+            let renewed = try? RenewedTree(of: trees(content), content: files, fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
             return renewed?.tree.digest
         }
         var back = WayBackPlanner(
             forth, workspace, EarlierContent(tree: trees, file: files), ports: { run.earlierPorts[$0] ?? [:] },
-            fingerprint: catalog.fingerprint(of:))
+            fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
         let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
         let deploy = try back.plan().deploy(
             .init(rollback: run.id), options: .init(jobs: jobs),

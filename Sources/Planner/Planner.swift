@@ -168,7 +168,7 @@ public enum Planner {
             let all = EarlierContent(tree: { try new[$0] ?? content.tree($0) }, file: content.file)
             var planner = WayBackPlanner(
                 deploy, workspace, all, ports: { catalog.jobs[$0]?.assignedPorts ?? [:] },
-                fingerprint: catalog.fingerprint(of:))
+                fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
             let back = try planner.plan()
             (earlierModules, renewed) = (planner.modules, planner.kept)
             return back

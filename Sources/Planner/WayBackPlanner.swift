@@ -149,7 +149,7 @@ struct WayBackPlanner {
             name: job.job, manifest: like.manifest, hooks: like.hooks, demands: job.demands, active: active,
             source: job.rolloutOrder, states: states, actors: actors,
             // A host that does not answer keeps no other from going back.
-            maxUnreachable: .percent(100))
+            maxUnreachable: .percent(100), provided: workspace.provided)
         var part = rollout.part(gateFirst: false, ports: numbers)
         part.version = main.version
         part.versions = Self.otherVersions(returning, than: main.version)

@@ -1,5 +1,5 @@
 internal import JobFiles
-internal import Model
+public import Model
 internal import YAML
 
 /// What a bucket's `workspace/` says: which workers there are and which jobs belong on them.
@@ -19,6 +19,11 @@ public struct Workspace: Sendable {
     let portRange: ClosedRange<Int>
     /// Things that are accepted and probably not meant.
     let warnings: [Diagnostic]
+    /// Secrets that somebody else keeps.
+    public let provided: ProvidedSecrets
+
+    /// The names of all jobs, sorted.
+    public var jobNames: [JobName] { jobs.map(\.name) }
 
     struct Worker: Sendable {
         var name: WorkerName

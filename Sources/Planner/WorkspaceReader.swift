@@ -66,10 +66,16 @@ private struct WorkspaceReader {
             checkAddresses(hosts.workers, hosts.reader)
         }
         for reader in readers { findings.add(reader) }
+        let provided = providedSecrets(of: names)
         try findings.check()
         return Workspace(
             folder: folder, workers: workers, jobs: result, variables: bucket.variables, portRange: bucket.ports,
-            warnings: findings.warnings)
+            warnings: findings.warnings, provided: provided)
+    }
+
+    private mutating func providedSecrets(of jobs: Set<String>) -> ProvidedSecrets {
+        guard exists(ProvidedSecrets.file), let bytes = bytes(ProvidedSecrets.file) else { return ProvidedSecrets() }
+        return ProvidedSecrets(bytes, file: "\(folder)/\(ProvidedSecrets.file)", jobs: jobs, into: &findings)
     }
 
     // MARK: Files

@@ -178,6 +178,12 @@ extension CatalogExport {
                 "secrets", &secrets, MapType(element: ParsedType(), key: "key"), default: [],
                 "its secrets with the fingerprints of their values")
             record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
+            var provided = record.provided.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { Plan.Named($0.key, $0.value) }
+            fields.optional(
+                "provided_secrets", &provided, MapType(element: ParsedType(), key: "key"), default: [],
+                "its secrets that somebody else keeps, with the fingerprints of their values")
+            record.provided = Dictionary(provided.map { ($0.name, $0.value) }) { $1 }
             var unknown = record.unknownSecrets.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             fields.optional(
                 "unknown_secrets", &unknown, ListType(element: .text(.plain)), default: [],

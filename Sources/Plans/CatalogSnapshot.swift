@@ -107,6 +107,8 @@ public struct JobRecord: Equatable, Sendable {
     public var variables: [String: String]
     /// The keys of `secrets/job/<job>` with the fingerprints of their values.
     public var secrets: [String: SecretFingerprint] = [:]
+    /// Fingerprints of values that somebody else keeps, as they were when `maand-plan prepare` last asked.
+    public var provided: [String: SecretFingerprint] = [:]
     /// Keys there of which no fingerprint is known: an earlier release has stored their values.
     public var unknownSecrets: Set<String> = []
 

@@ -9,18 +9,28 @@ extension Plan {
         public var reference: SecretReference
         /// Relative to the job's folder, sorted.
         public var files: [String]
+        /// Who gives its value; nil if the catalog stores it.
+        public var provider: SecretProvider?
 
-        public init(_ reference: SecretReference, files: [String]) {
+        public init(_ reference: SecretReference, files: [String], provider: SecretProvider? = nil) {
             self.reference = reference
             self.files = files
+            self.provider = provider
         }
 
         /// The secrets of files, sorted by name. The same secret has the same fingerprint in all of them.
-        public static func list(_ uses: some Sequence<(path: String, secrets: [SecretReference])>) -> [Secret] {
+        ///
+        /// - Parameter provider: who gives the value of a secret; nil if the catalog stores it.
+        public static func list(
+            _ uses: some Sequence<(path: String, secrets: [SecretReference])>,
+            provider: (SecretName) -> SecretProvider?
+        ) -> [Secret] {
             var files: [SecretReference: Set<String>] = [:]
             for use in uses { for secret in use.secrets { files[secret, default: []].insert(use.path) } }
             return files.sorted { $0.key.name < $1.key.name }.map { reference, paths in
-                Secret(reference, files: paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+                Secret(
+                    reference, files: paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) },
+                    provider: provider(reference.name))
             }
         }
     }
@@ -45,5 +55,6 @@ extension Plan.Secret: Record, FieldValue {
         fields.required("fingerprint", &fingerprint, "of the value that it had when the plan was made")
         reference = SecretReference(name: SecretName(job: job, key: key), fingerprint: fingerprint)
         fields.required("files", &files, ListType(element: .text(.path)), "the files, sorted")
+        fields.optional("provider", &provider, "who gives the value; only if the catalog does not store it")
     }
 }

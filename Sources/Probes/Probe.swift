@@ -50,6 +50,48 @@ package enum Probe {
     static func http(address: String, port: Int, path: String, expected: Int, timeout: Int) async -> String? {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = loop.makePromise(of: Int.self)
+        do {
+            let status = try await request(address, port, path, [], timeout, loop, answer) { StatusHandler(answer) }
+            return status == expected
+                ? nil : "GET http://\(address):\(port)\(path) answered \(status), expected \(expected)"
+        } catch {
+            return describe(error, address: address, port: port, timeout: timeout)
+        }
+    }
+
+    /// A GET of `path` with its answer's body, for programs that keep something.
+    ///
+    /// - Parameters:
+    ///   - headers: beside those of every request.
+    ///   - limit: bytes that the body may have.
+    ///   - timeout: seconds for the whole request.
+    /// - Throws: `Unanswered`.
+    package static func get(
+        address: String, port: Int, path: String, headers: [(String, String)], limit: Int, timeout: Int
+    ) async throws -> (status: Int, body: [UInt8]) {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let answer = loop.makePromise(of: BodyHandler.Answer.self)
+        do {
+            let found = try await request(address, port, path, headers, timeout, loop, answer) {
+                BodyHandler(answer, limit: limit)
+            }
+            return (found.status, found.body)
+        } catch {
+            throw Unanswered(description: describe(error, address: address, port: port, timeout: timeout))
+        }
+    }
+
+    /// Why there is no answer, for people.
+    package struct Unanswered: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// Sends a GET, and waits for what the handler makes of the answer.
+    private static func request<Answer: Sendable>(
+        _ address: String, _ port: Int, _ path: String, _ headers: [(String, String)], _ timeout: Int,
+        _ loop: any EventLoop, _ answer: EventLoopPromise<Answer>,
+        handler: @escaping @Sendable () -> some ChannelHandler
+    ) async throws -> Answer {
         let deadline = loop.scheduleTask(in: .seconds(Int64(timeout))) { answer.fail(ProbeTimeout()) }
         defer { deadline.cancel() }
         let connection = bootstrap(timeout, on: loop)
@@ -57,7 +99,7 @@ package enum Probe {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AnswerLimit())
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(StatusHandler(answer))
+                    try channel.pipeline.syncOperations.addHandler(handler())
                 }
             }
             .connect(host: address, port: port)
@@ -70,16 +112,11 @@ package enum Probe {
             head.headers.add(name: "User-Agent", value: "maand-apply")
             head.headers.add(name: "Accept", value: "*/*")
             head.headers.add(name: "Connection", value: "close")
+            for (name, value) in headers { head.headers.add(name: name, value: value) }
             channel.write(HTTPClientRequestPart.head(head), promise: nil)
             channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
         }
-        do {
-            let status = try await value(of: answer)
-            return status == expected
-                ? nil : "GET http://\(address):\(port)\(path) answered \(status), expected \(expected)"
-        } catch {
-            return describe(error, address: address, port: port, timeout: timeout)
-        }
+        return try await value(of: answer)
     }
 
     /// What the promise gets, or a `CancellationError` as soon as the task is cancelled.
@@ -164,6 +201,45 @@ private final class StatusHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         answer.fail(ConnectionClosed())
+        context.fireChannelInactive()
+    }
+}
+
+/// Gathers the first whole answer.
+private final class BodyHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+
+    struct Answer: Sendable {
+        var status: Int
+        var body: [UInt8] = []
+    }
+
+    private let promise: EventLoopPromise<Answer>
+    private let limit: Int
+    private var answer: Answer?
+
+    init(_ promise: EventLoopPromise<Answer>, limit: Int) {
+        self.promise = promise
+        self.limit = limit
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): if head.status.code >= 200 { answer = Answer(status: Int(head.status.code)) }
+        case .body(let buffer):
+            answer?.body += buffer.readableBytesView
+            if answer.map({ $0.body.count > limit }) == true { promise.fail(AnswerTooLong()) }
+        case .end: if let answer { promise.succeed(answer) }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        promise.fail(error)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        promise.fail(ConnectionClosed())
         context.fireChannelInactive()
     }
 }

@@ -4,6 +4,7 @@ public import Executor
 internal import Model
 public import Plans
 internal import Windows
+internal import SecretSources
 package import Workers
 
 /// The bucket that a use case works on, and everything outside of it that it needs: its catalog and store, the
@@ -27,6 +28,8 @@ public struct ExecutionContext: Sendable {
     let observe: @Sendable (RunEvent) -> Void
     /// Says whether plans are approved; nil asks for no approval.
     public var approval: ApprovalCheck?
+    /// Values of secrets that somebody else keeps, once they were asked for.
+    private let providedValues: ProvidedValues
     /// The rules of local times.
     var zones = ZoneDatabase.system
     /// Stands for the plan's transport in tests and benchmarks.
@@ -47,6 +50,7 @@ public struct ExecutionContext: Sendable {
         self.nonce = nonce
         self.passphrase = passphrase
         self.observe = observe
+        providedValues = ProvidedValues(SecretSources(bucketFolder: bucketFolder))
     }
 
     /// Closes the catalog, so that its log is merged into it; nothing may use the context afterwards. A task that still
@@ -67,7 +71,9 @@ public struct ExecutionContext: Sendable {
     }
 
     /// Files with secrets of the bucket.
-    var sealedFiles: SealedFiles { SealedFiles(store, catalog, bucketFolder: bucketFolder) }
+    var sealedFiles: SealedFiles {
+        SealedFiles(store, catalog, bucketFolder: bucketFolder, provided: providedValues)
+    }
 
     /// The name of a run on the workers.
     func owner(of run: Run) -> Owner {

@@ -1,4 +1,5 @@
 """Secrets in rendered files: their values reach the workers, and nothing else of what a rollout leaves behind."""
+import http.server
 import json
 import os
 import re
@@ -6,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import threading
 
 import bucket
 
@@ -315,3 +317,127 @@ restart:
         self.nothing_to_do()
         self.b.job("api", "1.0.0", files={"a.conf": "x\n"}, file_modes={"[": "0640", "*.conf": "999", "x": "0040"})
         self.refuse(self.b.plan(), 65, "has a `[` without `]`", "\"999\" is not a mode", "could not read the file")
+
+
+class VaultStub:
+    """Vault's KV version 2 as its documentation has it: what it answers, and nothing that it does."""
+
+    def __init__(self, test):
+        self.values, self.tokens, stub = {}, [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                stub.tokens.append(self.headers.get("X-Vault-Token"))
+                if self.headers.get("X-Vault-Token") != "t0ken":
+                    return self.answer(403, {"errors": ["permission denied"]})
+                found = stub.values.get(self.path.removeprefix("/v1/"))
+                if found is None:
+                    return self.answer(404, {"errors": []})
+                self.answer(200, {"data": {"data": found, "metadata": {"version": 1}}})
+
+            def answer(self, status, body):
+                body = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        test.addCleanup(thread.join)
+        test.addCleanup(self.server.server_close)
+        test.addCleanup(self.server.shutdown)
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+class Providers(SecretCase):
+    """Secrets that somebody else keeps: `workspace/secrets.toml`."""
+
+    def setUp(self):
+        super().setUp()
+        self.vault = VaultStub(self)
+        self.environment = {**os.environ, "VAULT_ADDR": self.vault.address, "VAULT_TOKEN": "t0ken"}
+        self.kept = self.b.top / "kept"
+        self.kept.write_text(SECRET + "\n")
+
+    def provide(self, text):
+        self.b.write("secrets.toml", text)
+
+    def prepare(self, code=0):
+        return self.succeed(self.b.run("maand-plan", "prepare", "--bucket", self.b.path, env=self.environment), code)
+
+    def apply(self, code=0):
+        return self.succeed(self.b.apply(env=self.environment), code)
+
+    def test_values_come_from_whoever_keeps_them(self):
+        self.vault.values["secret/data/api"] = {"token": OTHER}
+        self.job(template='{{ getSecret "password" }} {{ getSecret "token" }} {{ getSecret "shared" }}\n')
+        self.provide(f'shared = {{ command = ["cat", "{self.kept}"] }}\n'
+                     f'[api]\npassword = {{ file = "{self.kept}" }}\ntoken = {{ vault = "secret/data/api", key = "token" }}\n')
+        self.refuse(self.b.plan(), 65, "nobody has asked for the secret password of secrets/job/api yet", "maand-plan prepare")
+        self.assertIn("token of secrets/job/api", self.prepare().err)
+        self.assertIn("Nothing has changed", self.prepare().err)
+        self.succeed(self.b.plan())
+        secrets = self.b.read_plan()["waves"][0]["jobs"][0]["secrets"]
+        self.assertEqual({"password": ["file", str(self.kept)], "shared": ["command", "cat", str(self.kept)],
+                          "token": ["vault", "secret/data/api", "token"]}, {s["key"]: s["provider"] for s in secrets})
+        # Planning asks nobody.
+        asked = len(self.vault.tokens)
+        self.succeed(self.b.plan())
+        self.assertEqual(asked, len(self.vault.tokens))
+        self.apply()
+        self.assertEqual(f"{SECRET} {OTHER} {SECRET}\n", self.text())
+        self.assertEqual(asked + 1, len(self.vault.tokens), "a run asks once")
+        self.nothing_to_do()
+        self.assertEqual([], self.places(SECRET, OTHER))
+
+    def test_a_new_value_is_a_change_once_it_is_prepared(self):
+        self.job()
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\n')
+        self.prepare()
+        self.succeed(self.b.plan())
+        self.kept.write_text(OTHER)
+        self.refuse(self.b.apply(), 3, "the secret password of secrets/job/api", "another value")
+        self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
+        self.assertIn("password of secrets/job/api", self.prepare().err)
+        self.rollout()
+        self.assertEqual(self.expected(OTHER), self.text())
+        self.nothing_to_do()
+
+    def test_whoever_gives_nothing_is_named_before_anything_is_touched(self):
+        self.job()
+        self.provide(f'[api]\npassword = {{ command = ["cat", "{self.kept}"] }}\n')
+        self.prepare()
+        self.succeed(self.b.plan())
+        self.kept.unlink()
+        refused = self.b.apply()
+        self.refuse(refused, 1, "the secret password of secrets/job/api", "the command `cat", "No such file")
+        self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
+        self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "the command `cat")
+        self.provide('[api]\npassword = { command = ["date", "+%N"] }\n')
+        self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "another value each time")
+        self.provide('[api]\npassword = { vault = "secret/data/nothing", key = "k" }\n')
+        self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path, env=self.environment), 1, "answers 404")
+
+    def test_mistakes_are_named_with_their_place(self):
+        self.job()
+        self.provide('a = "x"\nb = { commnd = ["x"] }\n[apj]\nc = { vault = "x" }\n')
+        refused = self.refuse(self.b.plan(), 65, "secrets.toml:1:1:", "secrets.toml:2:1:", "secrets.toml:4:1:")
+        self.assertIn("say who gives the value", refused.err)
+
+    def test_an_edited_provider_is_another_plan(self):
+        self.job()
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\n')
+        self.prepare()
+        self.succeed(self.b.plan())
+        # What apply asks is what was reviewed, whatever the workspace says by now.
+        self.provide('[api]\npassword = { command = ["sh", "-c", "touch /tmp/never; echo x"] }\n')
+        self.succeed(self.b.apply())
+        self.assertEqual(self.expected(SECRET), self.text())

@@ -1,6 +1,8 @@
 package import Catalog
 internal import KeyValues
 package import Model
+package import Plans
+internal import SecretSources
 internal import Templates
 internal import Workers
 
@@ -12,11 +14,14 @@ package struct SealedFiles: Sendable {
     let store: ContentStore
     let catalog: Catalog
     let bucketFolder: String
+    /// Values that somebody else keeps, as far as they were asked for.
+    let provided: ProvidedValues
 
-    package init(_ store: ContentStore, _ catalog: Catalog, bucketFolder: String) {
+    package init(_ store: ContentStore, _ catalog: Catalog, bucketFolder: String, provided: ProvidedValues) {
         self.store = store
         self.catalog = catalog
         self.bucketFolder = bucketFolder
+        self.provided = provided
     }
 
     /// Bytes as a worker has them.
@@ -43,6 +48,10 @@ package struct SealedFiles: Sendable {
         }
         let vault = try vault()
         return try file.render { secret in
+            if let value = provided[secret.name] {
+                guard value.fingerprint == secret.fingerprint else { throw Changed(name: secret.name) }
+                return value.text
+            }
             guard let entry = try catalog.keyValue(secret.name.namespace, secret.name.key),
                 entry.fingerprint == secret.fingerprint, case .sealed(let sealed)? = entry.value
             else { throw Changed(name: secret.name) }
@@ -90,6 +99,31 @@ package struct SealedFiles: Sendable {
                 return TreeEntry(
                     path: entry.path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0)
             })
+    }
+
+    // MARK: Secrets
+
+    /// Asks for the values that somebody else keeps. Each is asked for once in the life of the process.
+    ///
+    /// - Throws: `SecretSourceError`, `VaultError`, `CatalogError`.
+    package func ask(for secrets: [Plan.Secret]) async throws {
+        for secret in secrets {
+            guard let provider = secret.provider, provided[secret.reference.name] == nil else { continue }
+            let text = try await provided.sources.value(of: secret.reference.name, by: provider)
+            let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
+            provided.keep(text, try vault.fingerprint(of: text, secret.reference.name), secret.reference.name)
+        }
+    }
+
+    /// The fingerprints that the values of secrets have now; those without one are left out. Of values that somebody else
+    /// keeps, those that were asked for.
+    package func fingerprints(of secrets: [Plan.Secret]) throws -> [SecretName: SecretFingerprint] {
+        let stored = Set(secrets.filter { $0.provider == nil }.map(\.reference.name))
+        var found = try catalog.fingerprints(of: stored)
+        for secret in secrets where secret.provider != nil {
+            found[secret.reference.name] = provided[secret.reference.name]?.fingerprint
+        }
+        return found
     }
 
     func vault() throws -> Vault {

@@ -44,7 +44,7 @@ public struct StaleFact: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Secrets of an allocation's files that have other values than when the plan was made.
-    static func changes(
+    package static func changes(
         of secrets: [SecretReference], _ now: [SecretName: SecretFingerprint], _ allocation: AllocationID
     ) -> [StaleFact] {
         secrets.filter { now[$0.name] != $0.fingerprint }.map { secret in
@@ -89,8 +89,10 @@ extension Plan {
                 check(AllocationID(job: job.job, worker: entry.worker), planned)
             }
             if let first = job.entries.first {
+                // Those that somebody else keeps have to be asked for.
+                let stored = job.secrets.filter { $0.provider == nil }.map(\.reference)
                 facts += StaleFact.changes(
-                    of: job.secrets.map(\.reference), catalog.fingerprints(of: job.secrets.map(\.reference.name)),
+                    of: stored, catalog.fingerprints(of: stored.map(\.name)),
                     AllocationID(job: job.job, worker: first.worker))
             }
         }

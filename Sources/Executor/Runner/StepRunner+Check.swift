@@ -27,13 +27,15 @@ extension StepRunner {
             }
         }
         guard inCatalog.isEmpty else { return inCatalog }
-        let changed = try changedSecrets(of: steps)
+        let changed = try await changedSecrets(of: steps)
         guard changed.isEmpty else { return changed }
         return await drifts(of: steps, isStaging: true)
     }
 
     /// Secrets that have other values than those which the files of these steps are to have.
-    private func changedSecrets(of steps: [StepIndex]) throws -> [StaleFact] {
+    ///
+    /// A value that nobody gives is found out by the push.
+    private func changedSecrets(of steps: [StepIndex]) async throws -> [StaleFact] {
         var first: [JobName: Push] = [:]
         for step in steps {
             guard case .files(let push) = graph.rules(step).precondition, !push.deployment.work.job.secrets.isEmpty
@@ -42,11 +44,14 @@ extension StepRunner {
             }
             if first[push.deployment.work.job.job] == nil { first[push.deployment.work.job.job] = push }
         }
-        return try first.sorted { $0.key < $1.key }.flatMap { job, push in
-            let secrets = push.deployment.work.job.secrets.map(\.reference)
-            let now = try recorder.catalog.fingerprints(of: Set(secrets.map(\.name)))
-            return StaleFact.changes(of: secrets, now, push.deployment.allocation)
+        var facts: [StaleFact] = []
+        for (_, push) in first.sorted(by: { $0.key < $1.key }) {
+            let secrets = push.deployment.work.job.secrets
+            do { try await sealed.ask(for: secrets) } catch { continue }
+            facts += StaleFact.changes(
+                of: secrets.map(\.reference), try sealed.fingerprints(of: secrets), push.deployment.allocation)
         }
+        return facts
     }
 
     /// What somebody has changed on the workers of these steps, which are each the first one of an allocation, in their

@@ -34,8 +34,10 @@ extension SealedFiles {
             let namespaces = try catalog.keyValueNamespaces().filter { namespace in
                 if case .secrets(let job) = namespace { jobs?.contains(job) ?? true } else { false }
             }
-            if namespaces.isEmpty { return StruckSecrets() }
-            return StruckSecrets.stored(in: namespaces, run, catalog, try vault())
+            var secrets =
+                namespaces.isEmpty ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
+            provided.add(of: jobs, to: &secrets)
+            return secrets
         } catch {
             return .unreadable
         }

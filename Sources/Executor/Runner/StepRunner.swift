@@ -2,6 +2,7 @@ package import Catalog
 internal import KeyValues
 internal import Model
 internal import Plans
+internal import SecretSources
 internal import StepMachinery
 internal import Workers
 
@@ -190,6 +191,7 @@ package struct StepRunner: Sendable {
     func push(_ task: Push, _ index: StepIndex) async -> Ending {
         do {
             let session = try await pool.session(graph.steps[index].worker)
+            try await sealed.ask(for: task.deployment.work.job.secrets)
             guard let request = try pushRequest(task, index) else {
                 return .failed(.noContent)
             }
@@ -209,6 +211,8 @@ package struct StepRunner: Sendable {
             // As with a drift, nothing was done, and nothing has to be decided.
             return Ending(outcome: .stale, isOpen: true, fault: .secretChanged(changed.name))
         } catch let error as VaultError {
+            return .failed(.secretsUnreadable(error))
+        } catch let error as SecretSourceError {
             return .failed(.secretsUnreadable(error))
         } catch let error as TransportError where error.kind == .timedOut {
             return .failed(.pushTimedOut(seconds: task.deployment.work.job.timeouts.push))
@@ -240,7 +244,7 @@ package struct StepRunner: Sendable {
     /// - Throws: `SealedFiles.Changed` if they are not those of the plan any more.
     private func entriesToPush(_ tree: Tree, _ job: Plan.Job) throws -> [PushEntry] {
         if !job.secrets.isEmpty {
-            let now = try recorder.catalog.fingerprints(of: Set(job.secrets.map(\.reference.name)))
+            let now = try sealed.fingerprints(of: job.secrets)
             if let changed = job.secrets.first(where: { now[$0.reference.name] != $0.reference.fingerprint }) {
                 throw SealedFiles.Changed(name: changed.reference.name)
             }

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Executor
 internal import KeyValues
 internal import Model
 internal import Plans
@@ -10,16 +11,36 @@ extension ExecutionContext {
     /// - Throws: `VaultError`, `CatalogError`.
     func checkKey() throws { _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint()) }
 
+    /// Makes sure that the values of a plan's secrets are at hand, and those of when it was made, before anything is touched.
+    ///
+    /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`; `RolloutError.stale`.
+    func checkSecrets(of plan: Plan) async throws {
+        let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
+        if jobs.isEmpty { return }
+        try checkKey()
+        var facts: [StaleFact] = []
+        for job in jobs {
+            try await sealedFiles.ask(for: job.secrets)
+            guard let first = job.entries.first else { continue }
+            let provided = job.secrets.filter { $0.provider != nil }
+            facts += StaleFact.changes(
+                of: provided.map(\.reference), try sealedFiles.fingerprints(of: provided),
+                AllocationID(job: job.job, worker: first.worker))
+        }
+        guard facts.isEmpty else { throw RolloutError.stale(facts) }
+    }
+
     /// A way back as it is executed: its files with secrets get the values that these have now. Hooks of the release that
     /// has failed may have put other ones since the plan was made, and nobody wants a way back that is stale.
     ///
     /// What is kept of such files is in the store when this returns.
     ///
     /// - Throws: `RolloutError.content` if a secret is not there any more; `StoreError`, `CatalogError`.
-    func renewed(_ back: Plan) throws -> Plan {
-        let secrets = Set(back.waves.flatMap(\.jobs).flatMap(\.secrets).map(\.reference))
-        let now = try catalog.fingerprints(of: Set(secrets.map(\.name)))
-        if secrets.allSatisfy({ now[$0.name] == $0.fingerprint }) { return back }
+    func renewed(_ back: Plan) async throws -> Plan {
+        let secrets = back.waves.flatMap(\.jobs).flatMap(\.secrets)
+        try await sealedFiles.ask(for: secrets)
+        let now = try sealedFiles.fingerprints(of: secrets)
+        if secrets.allSatisfy({ now[$0.reference.name] == $0.reference.fingerprint }) { return back }
         var back = back
         for wave in back.waves.indices {
             for job in back.waves[wave].jobs.indices where !back.waves[wave].jobs[job].secrets.isEmpty {
@@ -42,7 +63,8 @@ extension ExecutionContext {
         var renewed = job
         renewed.content = Plan.Content.groups(
             job.active.compactMap { worker in ends[worker].map { (worker, $0.digest) } })
-        renewed.secrets = Plan.Secret.list(uses)
+        let providers = Dictionary(job.secrets.map { ($0.reference.name, $0.provider) }) { first, _ in first }
+        renewed.secrets = Plan.Secret.list(uses) { providers[$0] ?? nil }
         let work = JobWork(job)
         var changes: [String: [FileChange]] = [:]
         for entry in job.entries where changes[entry.from] == nil {

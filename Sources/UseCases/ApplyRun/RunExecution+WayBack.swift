@@ -17,14 +17,14 @@ extension RunExecution {
     }
 
     /// Records that the run goes back, and by which plan. What it has begun so far is all that it has.
-    func goBack(after end: Runner.End) throws -> End {
+    func goBack(after end: Runner.End) async throws -> End {
         let catalog = context.catalog
         let records = try catalog.steps(of: run.id)
         let begun = end.machine.graph.begunAllocations(records)
         guard let back = plan.goingBack(run.id, from: try catalog.records(of: begun.sorted())), !back.isEmpty else {
             return .ended(try endRolledBack("nothing had begun", try problems(end.machine)))
         }
-        let file = PlanFile(try context.renewed(back))
+        let file = PlanFile(try await context.renewed(back))
         FaultPoint.reach("before the way back is kept")
         try context.store.put(file.bytes)
         FaultPoint.reach("before the way back begins")

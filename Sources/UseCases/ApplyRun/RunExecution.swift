@@ -52,7 +52,7 @@ struct RunExecution: Sendable {
         }
         await hooks?.services.close()
         if plan.origin?.isPartOfRun == true { return .ended(try concludeWayBack(end, recorder)) }
-        if goesBack(after: end) { return try goBack(after: end) }
+        if goesBack(after: end) { return try await goBack(after: end) }
         return .ended(try conclude(end, recorder))
     }
 

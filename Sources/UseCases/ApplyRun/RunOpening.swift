@@ -58,7 +58,11 @@ struct RunOpening: Sendable {
         try ContentCheck(context).check(plan)
         let back = plan.wholeWayBack
         if let back { try ContentCheck(context).check(back) }
-        if plan.hasSecrets || back?.hasSecrets == true { try context.checkKey() }
+        if isPreview || hasBegun {
+            if plan.hasSecrets || back?.hasSecrets == true { try context.checkKey() }
+        } else {
+            try await context.checkSecrets(of: plan)
+        }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
         if let back, back.hasHooks {

@@ -3,6 +3,7 @@ public import Catalog
 public import Executor
 public import HookAPI
 public import KeyValues
+package import SecretSources
 public import Workers
 public import YAML
 
@@ -99,6 +100,10 @@ extension StoreError: CodedError {
         case .failed: .storeFailed
         }
     }
+}
+
+extension SecretSourceError: CodedError {
+    package var code: ErrorCode { .secretNotGiven }
 }
 
 extension VaultError: CodedError {

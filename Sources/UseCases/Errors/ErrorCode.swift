@@ -69,6 +69,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case keyLost = "key_lost"
     case keyUnusable = "key_unusable"
     case secretUnreadable = "secret_unreadable"
+    case secretNotGiven = "secret_not_given"
 
     // Workers and this host.
     case connectionSettings = "connection_settings"
