@@ -52,7 +52,8 @@ extension Planner {
         let begun = run.begun.filter { isSelected($0.job) && catalog.allocations[$0]?.state == .active }
         forth.keepActive(known: Set(workspace.workers.map(\.name)), begun, catalog)
         try check(begun, of: run, forth, catalog) { content in
-            let renewed = try? RenewedTree(of: trees(content), content: files, fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
+            let renewed = try? RenewedTree(
+                of: trees(content), content: files, fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
             return renewed?.tree.digest
         }
         var back = WayBackPlanner(

@@ -91,7 +91,8 @@ public struct ProvidedSecrets: Sendable {
             if provider == nil {
                 error(
                     entry, "`\(entry.key)` has to say who gives the value",
-                    note: "{command = [\"PROGRAM\", \"ARGUMENT\"]}, {file = \"PATH\"}, {sops = \"FILE\", key = \"PLACE\"} or "
+                    note:
+                        "{command = [\"PROGRAM\", \"ARGUMENT\"]}, {file = \"PATH\"}, {sops = \"FILE\", key = \"PLACE\"} or "
                         + "{vault = \"PATH\", key = \"KEY\"}")
             }
             return provider

@@ -68,7 +68,9 @@ package actor SecretSources {
             bytes = try await run(["sops", "--decrypt"] + (key.isEmpty ? [] : ["--extract", place]) + [path(file)])
         case .vault(let path, let key): bytes = try await askVault(path, key)
         }
-        guard var text = String(validating: bytes, as: UTF8.self) else { throw Problem("gives a value that is no text") }
+        guard var text = String(validating: bytes, as: UTF8.self) else {
+            throw Problem("gives a value that is no text")
+        }
         if text.last == "\n" || text.last == "\r\n" { text.removeLast() }
         if text.isEmpty { throw Problem("gives an empty value") }
         if let problem = KeyValue.problem(ofValue: text) { throw Problem("gives a value that \(problem)") }
@@ -89,7 +91,8 @@ package actor SecretSources {
         do {
             handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path(name)))
         } catch {
-            throw Problem("cannot be read: \((error as NSError).localizedFailureReason ?? "\(error.localizedDescription)")")
+            throw Problem(
+                "cannot be read: \((error as NSError).localizedFailureReason ?? "\(error.localizedDescription)")")
         }
         return [UInt8](try handle.read(upToCount: KeyValue.maximumValue + 2) ?? Data())
     }
@@ -104,7 +107,9 @@ package actor SecretSources {
             .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1))
         ]
         var environment: [Environment.Key: String] = [:]
-        for (name, value) in self.environment { if let key = Environment.Key(rawValue: name) { environment[key] = value } }
+        for (name, value) in self.environment {
+            if let key = Environment.Key(rawValue: name) { environment[key] = value }
+        }
         let (platform, variables, folder) = (options, environment, bucketFolder)
         let result = try await limited { () async throws -> Ended in
             let result = try await Subprocess.run(

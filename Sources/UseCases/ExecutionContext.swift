@@ -3,8 +3,8 @@ public import Catalog
 public import Executor
 internal import Model
 public import Plans
-internal import Windows
 internal import SecretSources
+internal import Windows
 package import Workers
 
 /// The bucket that a use case works on, and everything outside of it that it needs: its catalog and store, the
