@@ -64,7 +64,8 @@ let package = Package(
             name: "Review", dependencies: ["Model", "Plans", "Templates", "Windows", "YAML"],
             swiftSettings: settings),
         .target(name: "Catalog", dependencies: ["Model", "Plans", "Windows", grdb], swiftSettings: settings),
-        .target(name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", crypto], swiftSettings: settings),
+        .target(
+            name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", "YAML", crypto], swiftSettings: settings),
         .target(
             name: "HookAPI",
             dependencies: [

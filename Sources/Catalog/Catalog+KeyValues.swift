@@ -337,6 +337,8 @@ extension Catalog {
             sql: """
                 DELETE FROM kv WHERE namespace = ?1 AND key = ?2 AND version NOT IN (
                     SELECT version FROM kv WHERE namespace = ?1 AND key = ?2 ORDER BY version DESC LIMIT ?3)
+                AND (fingerprint IS NULL OR fingerprint NOT IN (
+                    SELECT fingerprint FROM sealed_file_secret WHERE namespace = ?1 AND key = ?2))
                 """
         ).execute(arguments: [namespace, key, KeyValue.history])
     }

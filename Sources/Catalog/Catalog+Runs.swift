@@ -108,6 +108,15 @@ extension Catalog {
         }
     }
 
+    /// Replaces the plan by which a run goes back by one with the same steps.
+    public func renewWayBack(of run: RunID, by plan: Digest) throws(CatalogError) {
+        try write { db in
+            try db.execute(
+                sql: "UPDATE run SET way_back = ? WHERE number = ? AND way_back IS NOT NULL",
+                arguments: [plan.hex, run.number])
+        }
+    }
+
     /// What `finish` was told last.
     public func drifts(of run: RunID) throws(CatalogError) -> [AllocationID: Release] {
         try read { db in

@@ -51,6 +51,23 @@ extension Catalog {
         }
     }
 
+    /// What commands of `post_build` saw when they last ran well, by job.
+    func prepared(_ db: Database) throws -> [JobName: Digest] {
+        var found: [JobName: Digest] = [:]
+        for row in try rows(of: "prepared", db, "SELECT job, inputs FROM prepared") {
+            found[try row.name(0)] = try row.digest(1)
+        }
+        return found
+    }
+
+    /// Records that a job's commands of `post_build` have run well, and what they saw.
+    public func setPrepared(_ job: JobName, _ inputs: Digest) throws(CatalogError) {
+        try write { db in
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO prepared (job, inputs) VALUES (?, ?)", arguments: [job.text, inputs.hex])
+        }
+    }
+
     /// Newest values of which no fingerprint is known.
     public func secretsWithoutFingerprint() throws(CatalogError) -> [StoredSecret] {
         try read { db in
@@ -112,11 +129,24 @@ extension Catalog {
     }
 
     /// Records what the bytes of a file with secrets are, before it is sent. What is known already stays.
-    public func keepSealedFile(_ digest: Digest, _ sealed: [UInt8]) throws(CatalogError) {
+    ///
+    /// - Parameter secrets: the values that stand in it.
+    public func keepSealedFile(
+        _ digest: Digest, _ sealed: [UInt8], with secrets: [SecretReference]
+    ) throws(CatalogError) {
         try write { db in
             try db.execute(
                 sql: "INSERT OR IGNORE INTO sealed_file (digest, sealed) VALUES (?, ?)",
                 arguments: [digest.hex, Data(sealed)])
+            for secret in secrets {
+                try db.execute(
+                    sql: """
+                        INSERT OR IGNORE INTO sealed_file_secret (digest, namespace, key, fingerprint) VALUES (?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        digest.hex, secret.name.namespace.text, secret.name.key, secret.fingerprint.hex,
+                    ])
+            }
         }
     }
 
@@ -125,7 +155,9 @@ extension Catalog {
         try write { db in
             let known = try self.rows(of: "sealed_file", db, "SELECT digest FROM sealed_file").map { try $0.text(0) }
             for hex in known where Digest(hex: hex.utf8).map(isKept) != true {
-                try db.execute(sql: "DELETE FROM sealed_file WHERE digest = ?", arguments: [hex])
+                for table in ["sealed_file_secret", "sealed_file"] {
+                    try db.execute(sql: "DELETE FROM \(table) WHERE digest = ?", arguments: [hex])
+                }
             }
         }
     }

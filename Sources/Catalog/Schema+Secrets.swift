@@ -1,6 +1,7 @@
 extension Schema {
     /// Fingerprints of secrets, also of those that somebody else keeps, the key under which they are made, sealed with the bucket's key, and of each file with secrets
-    /// that was sent what its bytes were, sealed with it, too.
+    /// that was sent what its bytes were, sealed with it, too. Values that stand in such files are kept beside the newest versions: what is printed of them is struck
+    /// out.
     static let secrets = """
         ALTER TABLE kv ADD COLUMN fingerprint TEXT CHECK (fingerprint IS NULL OR sealed NOTNULL);
         ALTER TABLE kv_pending ADD COLUMN fingerprint TEXT CHECK (fingerprint IS NULL OR sealed NOTNULL);
@@ -13,9 +14,23 @@ extension Schema {
             PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID;
 
+        CREATE TABLE prepared (
+            job TEXT PRIMARY KEY,
+            inputs TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TABLE sealed_file (
             digest TEXT PRIMARY KEY,
             sealed BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE sealed_file_secret (
+            digest TEXT NOT NULL REFERENCES sealed_file (digest) ON DELETE CASCADE,
+            namespace TEXT NOT NULL,
+            key TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            PRIMARY KEY (digest, namespace, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX sealed_file_secret_by_key ON sealed_file_secret (namespace, key, fingerprint);
         """
 }

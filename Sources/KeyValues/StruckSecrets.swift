@@ -1,5 +1,6 @@
 public import Catalog
 public import Model
+internal import YAML
 
 /// The values that are struck out of what hooks of a job print. They are bounded, and where there are more, nothing of the
 /// output is shown.
@@ -70,6 +71,21 @@ public struct StruckSecrets: Sendable {
 }
 
 extension StruckSecrets {
+    /// The same with what functions of templates make of the values: other letters, no blanks at the ends, escaped in quotes.
+    public var withChangedLetters: StruckSecrets {
+        if obstacle != nil { return self }
+        var all = self
+        for value in values {
+            var changed: Set<String> = [value.uppercased(), value.lowercased()]
+            for text in changed.union([value]) {
+                changed.insert(text.trimmingWhitespace)
+                changed.insert(String(JSONText.quote(text).dropFirst().dropLast()))
+            }
+            for text in changed where !text.isEmpty { all.insert(text) }
+        }
+        return all
+    }
+
     /// Every value that is stored in these namespaces, with earlier ones and all that hooks of the run have written; those that
     /// cannot be decrypted are left out.
     public static func stored(
@@ -88,5 +104,14 @@ extension StruckSecrets {
         } catch {
             return .unreadable
         }
+    }
+}
+
+extension String {
+    fileprivate var trimmingWhitespace: String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
+        while let last = rest.last, last.isWhitespace { rest.removeLast() }
+        return String(rest)
     }
 }

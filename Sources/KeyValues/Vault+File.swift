@@ -112,7 +112,7 @@ extension Vault {
     /// Replaces the bucket's key. The caller holds the bucket's lock.
     ///
     /// The new key is on disk before anything is sealed with it, in one transaction; then it takes the place of the old one.
-    /// Whoever opens the key in between, or after this was cut off, does the last step.
+    /// The next process that opens the key does the last step if this one is cut off.
     ///
     /// - Throws: `VaultError`, `CatalogError`; then everything is sealed with the old key.
     public static func rotateKey(in folder: String, _ catalog: Catalog) throws {
@@ -121,6 +121,7 @@ extension Vault {
         guard unlink(path) == 0 || errno == ENOENT else {
             throw VaultError.failed(path: path, reason: String(cString: strerror(errno)))
         }
+        removeDrafts(of: path)
         let key = SymmetricKey(size: .bits256)
         guard try write(text(of: key), to: path) else {
             throw VaultError.failed(path: path, reason: "it is there already")
@@ -139,6 +140,14 @@ extension Vault {
         _ = try finishRotation(in: folder, new.fingerprint)
     }
 
+    /// Removes what a process has left that was killed while it wrote a new key.
+    private static func removeDrafts(of path: String) {
+        let name = (path as NSString).lastPathComponent
+        let folder = (path as NSString).deletingLastPathComponent
+        for draft in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where draft.hasPrefix(name + ".") && draft.hasSuffix(".tmp") { unlink(folder + "/" + draft) }
+    }
+
     /// Brings a new key to its place if everything is sealed with it already.
     ///
     /// - Returns: the new key; nil if there is none, or if it is not the one that counts.
@@ -147,8 +156,9 @@ extension Vault {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        try checkAccess(descriptor, path)
-        let vault = Vault(key: SymmetricKey(data: try key(descriptor, path)))
+        // Anything else of this name is of no use, and in nobody's way.
+        guard (try? checkAccess(descriptor, path)) != nil, let data = try? key(descriptor, path) else { return nil }
+        let vault = Vault(key: SymmetricKey(data: data))
         guard vault.fingerprint == known else { return nil }
         // Where that cannot be done, the next process tries again.
         guard rename(path, folder + "/" + file) == 0 else { return vault }
@@ -158,6 +168,20 @@ extension Vault {
 }
 
 extension Vault {
+    /// The bucket's key for reading secrets; nil if there is none.
+    ///
+    /// Another process may replace the key meanwhile: then the new one is read.
+    public static func open(in folder: String, of catalog: Catalog) throws -> Vault? {
+        let known = try catalog.keyFingerprint()
+        do {
+            return try open(in: folder, known: known)
+        } catch VaultError.other(let path) {
+            let now = try catalog.keyFingerprint()
+            guard now != known else { throw VaultError.other(path: path) }
+            return try open(in: folder, known: now)
+        }
+    }
+
     /// The bucket's key for writing secrets or giving out tokens; from now on the catalog knows it, and takes no other.
     /// Where the file is gone and nothing that counts is encrypted with it, a new one is made.
     public static func openOrCreate(in folder: String, for catalog: Catalog) throws -> Vault {
@@ -170,7 +194,15 @@ extension Vault {
             case .unfinished(let run): throw VaultError.lostInRun(path: folder + "/" + file, run: run.number)
             }
         }
-        let vault = try openOrCreate(in: folder, known: known)
+        let vault: Vault
+        do {
+            vault = try openOrCreate(in: folder, known: known)
+        } catch VaultError.other(let path) {
+            // Another process may have replaced the key meanwhile.
+            let now = try catalog.keyFingerprint()
+            guard now != known else { throw VaultError.other(path: path) }
+            vault = try openOrCreate(in: folder, known: now)
+        }
         try catalog.rememberKey(vault.fingerprint)
         // Where two processes made their first key at once, they made the same one: the file's.
         guard try catalog.keyFingerprint() == vault.fingerprint else {

@@ -22,6 +22,8 @@ public enum HookEvent: String, Sendable, CaseIterable {
     case postDeploy = "post_deploy"
     /// When a person asks for it, by a plan of its own.
     case cli
+    /// Before planning, when what the hooks see has changed: `maand-plan prepare` runs them.
+    case postBuild = "post_build"
 
     /// Those around a batch and around its allocations.
     public static let around: [HookEvent] = [

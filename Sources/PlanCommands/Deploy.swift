@@ -7,7 +7,7 @@ import Plans
 import Review
 import YAML
 
-struct Deploy: ParsableCommand {
+struct Deploy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Plans the rollout that brings the workers to the workspace.",
         discussion: """
@@ -55,7 +55,11 @@ struct Deploy: ParsableCommand {
     @Flag(help: "Exit with 2 where the plan changes something.")
     var detailedExitcode = false
 
-    func run() throws {
+    @Flag(help: "First do what `maand-plan prepare` does.")
+    var prepare = false
+
+    func run() async throws {
+        if prepare { try await Preparation(bucket).run() }
         var options = Plan.Options(
             jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
             recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),

@@ -89,6 +89,8 @@ struct KeyValueStore {
         guard try catalog?.keyValue(namespace, key)?.value != nil else { throw missing(namespace, key) }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         _ = try write(KeyValueWrite(namespace, key, .deletion), to: catalog)
+        // With the last secret, a key that was lost is forgotten.
+        if namespace.isSecret { _ = try? Vault.openOrCreate(in: bucket.folder, for: catalog) }
     }
 
     private func write(_ write: KeyValueWrite, to catalog: Catalog) throws -> Int {

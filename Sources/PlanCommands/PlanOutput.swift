@@ -56,7 +56,7 @@ struct PlanOutput: ParsableArguments {
                 "the plan has \(file.bytes.count >> 20) MiB, and at most \(PlanFile.maximumSize >> 20) can be read",
                 "plan some of the jobs at a time, with --jobs")
         }
-        try keep(result, in: store)
+        try Self.keep(result, in: store)
         if let output {
             try write(file, to: output)
         } else {
@@ -65,7 +65,8 @@ struct PlanOutput: ParsableArguments {
         printNotice(result.plan.summaryLine + (output.map { " Wrote \($0), \(file.id)." } ?? ""))
     }
 
-    private func keep(_ result: PlanningResult, in store: ContentStore) throws {
+    /// Keeps what a plan pushes and runs.
+    static func keep(_ result: PlanningResult, in store: ContentStore) throws {
         let content = result.capture.map { item in
             switch item.source {
             case .bytes(let bytes): ContentStore.Capture(item.digest, .bytes(bytes))

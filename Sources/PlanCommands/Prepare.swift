@@ -5,33 +5,63 @@ import KeyValues
 import Model
 import Planner
 import Plans
+import Review
 import SecretSources
+import UseCases
+import YAML
 
 struct Prepare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Records what planning has to know of secrets.",
+        abstract: "Does what has to come before planning: asks for secrets, and runs commands of post_build.",
         discussion: """
-            Planning reads no value of a secret, only its fingerprint. This command asks those who keep secrets of \
-            workspace/secrets.toml, and records the fingerprints of what they give. It also finds out those of secrets that a \
-            release before 0.4 has stored. Secrets that are put with `kv put` or by hooks get theirs at once.
+            Planning runs nothing and reads no value of a secret. This command asks the providers of \
+            workspace/secrets.toml, and records the fingerprints of what they give. Then it runs the commands of post_build \
+            of all jobs whose scripts, variables or workers have changed since they last ran well, jobs that others demand \
+            first; each is a run of its own. A command that fails ends it. It also finds out the fingerprints of secrets \
+            that a release before 0.4 has stored.
             """)
 
     @OptionGroup var bucket: BucketOptions
 
+    func run() async throws { try await Preparation(bucket).run() }
+}
+
+/// What `maand-plan prepare` and `deploy --prepare` do.
+struct Preparation {
+    private let bucket: BucketOptions
+    private let configuration: BucketConfiguration
+    private let workspace: Workspace
+
+    init(_ bucket: BucketOptions) throws {
+        self.bucket = bucket
+        configuration = try bucket.configuration()
+        workspace = try Workspace.read(bucket.path("workspace"), configuration)
+    }
+
     func run() async throws {
-        let configuration = try bucket.configuration()
-        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
         let secrets = workspace.jobNames.flatMap(workspace.provided.secrets)
-        if secrets.isEmpty, try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID) == nil {
+        let isNew = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID) == nil
+        if isNew, secrets.isEmpty, try Planner.dueBuilds(workspace, .empty).isEmpty {
             return printNotice("There is nothing to prepare.")
         }
+        let lock = try bucket.lock(plan: nil)
+        defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let old = try Vault.completeFingerprints(in: bucket.folder, catalog)
-        if !old.isEmpty { printNotice("Recorded the fingerprints of secrets of an earlier release:", old) }
+        tell("Recorded the fingerprints of secrets of an earlier release:", old)
         let changed = try await record(secrets, catalog)
-        if !changed.isEmpty { printNotice("Recorded new fingerprints:", changed) }
-        if old.isEmpty, changed.isEmpty { printNotice("Nothing has changed.") }
+        tell("Recorded new fingerprints:", changed)
+        let hasBuilt = try await build(catalog)
+        if old.isEmpty, changed.isEmpty, !hasBuilt { printNotice("Nothing has changed.") }
     }
+
+    private func tell(_ text: String, _ names: [SecretName]) {
+        if names.isEmpty { return }
+        printNotice(text)
+        for name in names { printNotice("  \(name)") }
+    }
+
+    // MARK: Secrets
 
     /// Asks for all values, and records their fingerprints.
     ///
@@ -52,10 +82,58 @@ struct Prepare: AsyncParsableCommand {
         return found.keys.filter { known[$0.job]?.provided[$0.key] != found[$0] }.sorted()
     }
 
-    private func printNotice(_ text: String, _ names: [SecretName]) {
-        Commands.printNotice(text)
-        for name in names { Commands.printNotice("  \(name)") }
+    // MARK: post_build
+
+    /// Runs the commands of `post_build` that are due.
+    ///
+    /// - Returns: whether any was.
+    private func build(_ catalog: Catalog) async throws -> Bool {
+        try await finishInterrupted(catalog)
+        let due = try Planner.dueBuilds(workspace, try catalog.snapshot())
+        for build in due {
+            for command in build.commands { try await run(command, of: build.job, catalog) }
+            try catalog.setPrepared(build.job, build.inputs)
+        }
+        return !due.isEmpty
     }
 
-    private func printNotice(_ text: String) { Commands.printNotice(text) }
+    private func run(_ command: String, of job: JobName, _ catalog: Catalog) async throws {
+        printNotice("\(job): \(command)")
+        let result = try Planner.planJobCommand(
+            command, of: job, workspace, configuration, try catalog.snapshot(), hostKeys: bucket.hostKeys(configuration)
+        )
+        try PlanOutput.keep(result, in: ContentStore(in: bucket.folder))
+        let context = bucket.context(configuration, catalog)
+        let ending = try await ApplyRun(PlanFile(result.plan), options: .init(), in: context)
+            .apply(parkRequests: AsyncStream { $0.finish() })
+        guard case .ended(let run, _, let problems, _, _) = ending, run.state != .succeeded else { return }
+        for problem in problems {
+            printNotice(VisibleText.escape("\(problem.step.id): \(problem.detail ?? "failed")", for: .terminal))
+            for stream in [problem.output?.stdout, problem.output?.stderr] {
+                let text = String(decoding: stream ?? [], as: UTF8.self)
+                for line in text.split(whereSeparator: \.isNewline).suffix(10) {
+                    printNotice("  " + VisibleText.escape(String(line), for: .terminal))
+                }
+            }
+        }
+        _ = try await DecideRun(in: context).abandon(run.id, reason: "a command of post_build failed")
+        throw Failure(
+            .failed, "job \(job): \(command) of post_build has failed (run \(run.id))",
+            "correct it, and prepare again; what ended well does not run again")
+    }
+
+    /// A process of this command may have been killed in the middle: its run goes on first.
+    private func finishInterrupted(_ catalog: Catalog) async throws {
+        let store = ContentStore(in: bucket.folder)
+        guard let run = try catalog.unfinishedRun(), let plan = try? store.plan(of: run),
+            case .jobCommand(let command) = plan.work, command.event == .postBuild
+        else { return }
+        printNotice("Run \(run.id) was interrupted, and goes on: \(command.job.job), \(command.command)")
+        let context = bucket.context(configuration, catalog)
+        _ = try? await ApplyRun(PlanFile(plan), options: .init(), in: context)
+            .apply(parkRequests: AsyncStream { $0.finish() })
+        // What has not ended well is run again.
+        if try catalog.unfinishedRun() == nil { return }
+        _ = try await DecideRun(in: context).abandon(run.id, reason: "interrupted; prepared again")
+    }
 }

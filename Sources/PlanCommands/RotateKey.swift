@@ -9,7 +9,7 @@ struct RotateKey: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rotate-key", abstract: "Replaces the bucket's key and encrypts all secrets again.",
         discussion: """
-            The file secrets/kv.key gets a new key, and whoever has the old one cannot read what is stored from now on. Values \
+            The file secrets/kv.key gets a new key, and the old one reads nothing that is stored from now on. Values \
             and their fingerprints stay, so that no job changes. Copies of the catalog from before need the old key: keep \
             it beside them. If the command is interrupted, the next one finds the bucket with one of the two keys, whole.
             """)

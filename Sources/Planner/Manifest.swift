@@ -103,7 +103,7 @@ struct Manifest: Sendable {
         /// Nil where nothing runs the command.
         var hookEvent: HookEvent? {
             switch self {
-            case .postBuild: nil
+            case .postBuild: .postBuild
             case .cli: .cli
             case .preDeploy: .preDeploy
             case .postDeploy: .postDeploy

@@ -1,11 +1,12 @@
 public import Model
 public import Plans
+internal import YAML
 
 extension Planner {
     /// Plans to run one command of a job, once for each of its active allocations.
     ///
     /// - Parameters:
-    ///   - command: of the event `cli`.
+    ///   - command: of the event `cli` or `post_build`.
     ///   - hostKeys: see `plan`.
     /// - Throws: `PlanningError`.
     public static func planJobCommand(
@@ -15,16 +16,16 @@ extension Planner {
         guard let job = workspace.jobs.first(where: { $0.name == name }) else {
             throw PlanningError.unknownJobs([name], known: workspace.jobs.map(\.name).sorted())
         }
-        let known = job.hooks[.cli]
-        guard let hook = known.first(where: { $0.command == command }) else {
-            throw PlanningError.unknownCommand(command, of: name, known: known.map(\.command))
+        let known = JobCommand.events.flatMap { event in job.hooks[event].map { (event, $0) } }
+        guard let (event, hook) = known.first(where: { $0.1.command == command }) else {
+            throw PlanningError.unknownCommand(command, of: name, known: known.map(\.1.command))
         }
         let active = job.allocations.filter { !$0.isDisabled }.map { workspace.workers[$0.worker].name }
         if active.isEmpty { throw PlanningError.noActiveAllocation(name) }
         let ports = try PortAssignment(workspace, catalog: catalog).ports
         let content = Plan.Job(
             job: name, version: (job.manifest.version ?? Version.none).text, active: active, from: [], content: [],
-            changes: [], hooks: Plan.Hooks(modules: job.hooks.modules.digest, commands: [.cli: [hook]]),
+            changes: [], hooks: Plan.Hooks(modules: job.hooks.modules.digest, commands: [event: [hook]]),
             rolloutOrder: .workers, batching: job.manifest.batching(active: active.count), repeatable: [],
             timeouts: job.manifest.timeouts, gateFirst: false, phases: [], healthCheck: nil)
         let work = Work.jobCommand(JobCommand(job: content, sequence: job.deploymentSequence))
@@ -35,5 +36,42 @@ extension Planner {
         plan.facts = facts(for: plan, workspace, ports)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])
         return PlanningResult(plan: plan, capture: capture, trees: trees, warnings: workspace.warnings)
+    }
+}
+
+/// Commands of `post_build` of one job that are to run before the next plan is made.
+public struct DueBuild: Sendable {
+    public let job: JobName
+    /// In the order of the manifest.
+    public let commands: [String]
+    /// What the commands see, in short; recorded when they have run.
+    public let inputs: Digest
+
+    func warning(_ workspace: Workspace) -> Diagnostic {
+        Diagnostic(
+            .warning, file: "\(workspace.folder)/jobs/\(job)/manifest.json",
+            message:
+                "job \(job): \(commands.joined(separator: ", ")) of post_build has not run for what the workspace says now",
+            note: "`maand-plan prepare` runs it, and `deploy --prepare` does so first")
+    }
+}
+
+extension Planner {
+    /// Jobs whose commands of `post_build` have not run for what they see now; jobs that others demand first.
+    ///
+    /// What they see are their scripts, and everything of the workspace that hooks of the job can ask for.
+    public static func dueBuilds(_ workspace: Workspace, _ catalog: CatalogSnapshot) throws -> [DueBuild] {
+        let builders = workspace.jobs.filter { job in
+            !job.hooks[.postBuild].isEmpty && job.allocations.contains { !$0.isDisabled }
+        }
+        if builders.isEmpty { return [] }
+        let facts = Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
+        return builders.sorted { ($0.deploymentSequence, $0.name) < ($1.deploymentSequence, $1.name) }.compactMap {
+            job in
+            let commands = job.hooks[.postBuild].map(\.command)
+            let inputs = facts.inputs(of: job.name, modules: job.hooks.modules.digest, commands: commands)
+            if catalog.jobs[job.name]?.prepared == inputs { return nil }
+            return DueBuild(job: job.name, commands: commands, inputs: inputs)
+        }
     }
 }

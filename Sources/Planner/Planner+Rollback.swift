@@ -52,18 +52,21 @@ extension Planner {
         let begun = run.begun.filter { isSelected($0.job) && catalog.allocations[$0]?.state == .active }
         forth.keepActive(known: Set(workspace.workers.map(\.name)), begun, catalog)
         try check(begun, of: run, forth, catalog) { content in
-            let renewed = try? RenewedTree(
-                of: trees(content), content: files, fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
-            return renewed?.tree.digest
+            // Whatever values the secrets in it had.
+            let same = try? RenewedTree(of: trees(content), content: files) { _ in
+                SecretFingerprint(hex: String(repeating: "0", count: 64))
+            }
+            return same?.tree.digest ?? content
         }
         var back = WayBackPlanner(
             forth, workspace, EarlierContent(tree: trees, file: files), ports: { run.earlierPorts[$0] ?? [:] },
             fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
         let tags = Dictionary(workspace.workers.map { ($0.name, $0.tags) }) { first, _ in first }
-        let deploy = try back.plan().deploy(
+        let part = try back.plan().deploy(
             .init(rollback: run.id), options: .init(jobs: jobs),
             from: catalog.allocations.filter { begun.contains($0.key) }
         ) { tag, worker in tags[worker]?[tag] }
+        let deploy = try back.exact(part)
         try checkWorkers(of: deploy, run, workspace)
         var plan = Plan(
             fleet: configuration.fleet(
@@ -83,10 +86,10 @@ extension Planner {
 
     /// Refuses what a later run has brought elsewhere: it would be taken back, too.
     ///
-    /// - Parameter renewed: content of before with today's secrets, as a way back brings it.
+    /// - Parameter files: two contents have the same if only values of secrets differ: a way back has brought those of its time.
     private static func check(
         _ begun: Set<AllocationID>, of run: PastRun, _ forth: Deploy, _ catalog: CatalogSnapshot,
-        renewed: (Digest) -> Digest?
+        files: (Digest) -> Digest
     ) throws(PlanningError) {
         var others: [RunID?: [AllocationID]] = [:]
         for job in forth.waves.lazy.flatMap(\.jobs) {
@@ -100,7 +103,7 @@ extension Planner {
                 let known = [work.tree(of: entry.worker), before.content].compactMap { $0 }
                 let now = record.unfinished?.content ?? record.promoted?.content
                 if isBack || (record.state == .active && now.map(known.contains) == true) { continue }
-                if record.state == .active, let now, before.content.flatMap(renewed) == now { continue }
+                if record.state == .active, let now, known.contains(where: { files($0) == files(now) }) { continue }
                 others[run.lastRuns[id], default: []].append(id)
             }
         }

@@ -109,6 +109,9 @@ public enum Planner {
             deploy.wayBack = try collected.wayBack(
                 of: deploy, workspace, EarlierContent(tree: oldTrees, file: files), catalog)
         }
+        for due in try dueBuilds(workspace, catalog) where isSelected(due.job) {
+            collected.warnings.append(due.warning(workspace))
+        }
         var plan = Plan(
             fleet: configuration.fleet(
                 workers(renames, reconcile, waves, workspace, configuration, catalog, hostKeys)),

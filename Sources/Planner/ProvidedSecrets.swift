@@ -114,7 +114,7 @@ public struct ProvidedSecrets: Sendable {
 }
 
 extension CatalogSnapshot {
-    /// The fingerprint of a secret's value, whoever keeps it; nil if none is known.
+    /// The fingerprint of a secret's value, stored or provided; nil if none is known.
     func fingerprint(of secret: SecretName, _ provided: ProvidedSecrets) -> SecretFingerprint? {
         provided.provider(of: secret) == nil ? fingerprint(of: secret) : jobs[secret.job]?.provided[secret.key]
     }

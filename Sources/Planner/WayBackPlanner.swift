@@ -175,6 +175,32 @@ struct WayBackPlanner {
                 wayBackOf: allocation.action, by: back?.action), secrets: allocation.secrets)
     }
 
+    /// The part of the way back that is planned, with the secrets of just its files, and with what changes from what runs now.
+    func exact(_ deploy: Deploy) throws -> Deploy {
+        var deploy = deploy
+        let trees = Dictionary(renewed.values.map { ($0.tree.digest, $0) }) { first, _ in first }
+        for wave in deploy.waves.indices {
+            for index in deploy.waves[wave].jobs.indices where !deploy.waves[wave].jobs[index].secrets.isEmpty {
+                var job = deploy.waves[wave].jobs[index]
+                let uses = job.content.flatMap { trees[$0.tree]?.secrets ?? [:] }
+                job.secrets = Plan.Secret.list(
+                    uses.map { (path: $0.key, secrets: $0.value) }, provider: workspace.provided.provider)
+                let work = JobWork(job)
+                var changes: [String: [FileChange]] = [:]
+                for entry in job.entries where changes[entry.from] == nil {
+                    guard let from = work.from(of: entry), let end = work.tree(of: entry.worker).flatMap({ trees[$0] })
+                    else {
+                        continue
+                    }
+                    changes[entry.from] = try from.changes(to: end.tree) { try trees[$0]?.tree ?? content.tree($0) }
+                }
+                job.changes = job.changes.map { .init($0.name, changes[$0.name] ?? $0.value) }
+                deploy.waves[wave].jobs[index] = job
+            }
+        }
+        return deploy
+    }
+
     /// What is kept with the plan of trees whose secrets have other values now.
     var kept: (trees: [Tree], capture: [PlanningResult.Capture]) {
         let changed = renewed.values.filter { !$0.files.isEmpty }.sorted { $0.tree.digest.hex < $1.tree.digest.hex }

@@ -178,6 +178,8 @@ extension CatalogExport {
                 "secrets", &secrets, MapType(element: ParsedType(), key: "key"), default: [],
                 "its secrets with the fingerprints of their values")
             record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
+            fields.optional(
+                "prepared", &record.prepared, "what its commands of `post_build` saw when they last ran well")
             var provided = record.provided.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
                 .map { Plan.Named($0.key, $0.value) }
             fields.optional(

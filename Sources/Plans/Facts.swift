@@ -135,6 +135,14 @@ public struct Facts: Equatable, Sendable {
         return facts
     }
 
+    /// What commands of a job see, in short: their scripts, and everything of the workspace that they can ask for.
+    ///
+    /// - Parameter modules: the tree of the job's `_modules`.
+    public func inputs(of job: JobName, modules: Model.Digest, commands: [String]) -> Model.Digest {
+        let head = "maand-inputs 1\n\(modules)\n\(commands.joined(separator: " "))\n"
+        return Model.Digest.of(Array(head.utf8) + RecordFile.write(told(to: [job])))
+    }
+
     /// The id that Maand derives from a name: the same on every machine.
     public static func stableID(of name: String) -> String {
         UUIDText.text(Array(Insecure.MD5.hash(data: Array(name.utf8))), version: 3)

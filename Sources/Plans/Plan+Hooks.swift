@@ -116,7 +116,7 @@ extension Plan.Job {
         switch event {
         case .preDeploy: phases.isEmpty || isOperated ? 0 : active.count
         case .healthCheck: healthCheck == nil ? 0 : active.count
-        case .postDeploy, .cli: isOperated ? 0 : active.count
+        case .postDeploy, .cli, .postBuild: isOperated ? 0 : active.count
         case .jobControl: isJobControl ? phases.reduce(0) { $0 + $1.batches.joined().count } : 0
         case .afterAllocationStarted:
             isJobControl || isOperated ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
@@ -236,6 +236,7 @@ extension HookEvent {
         case .healthCheck: "at each gate, after the checks"
         case .postDeploy: "after all batches and gates"
         case .cli: "the command of a plan of the kind `job_command`"
+        case .postBuild: "the same, if `maand-plan prepare` runs it"
         }
     }
 }

@@ -14,6 +14,22 @@ public struct FileContents: Sendable {
     }
 
     private(set) var objects: [Digest: Object] = [:]
+    /// Files with secrets, as trees of the plan have them.
+    private var sealed: Set<Place> = []
+
+    private struct Place: Hashable {
+        let path: String
+        let digest: Digest
+    }
+
+    /// What is known of a file at its path: of one with secrets, its text with their names in place of the values.
+    func object(_ digest: Digest, at path: String) -> Object? {
+        guard case .bytes(let bytes)? = objects[digest], sealed.contains(Place(path: path, digest: digest)),
+            let file = SealedFile(bytes: bytes)
+        else { return objects[digest] }
+        return .bytes(file.shown(Self.struckOut))
+    }
+
     /// The files of `_modules` folders whose hooks run without any file of their job being pushed, by the folder's tree.
     private(set) var modules: [Digest: [TreeEntry]] = [:]
     /// There was more to read than is read for one review.
@@ -21,14 +37,35 @@ public struct FileContents: Sendable {
 
     /// Most bytes of one file that are read for a diff.
     public static let maximumFileSize = 256 * 1024
+    /// Most bytes of the list of a tree's files that are read.
+    static let maximumTreeSize = 16 << 20
     /// Bytes that are read for one review.
     static let maximumBytes = 8 << 20
     /// Objects that are read for one review.
     static let maximumObjects = 2000
 
+    /// Finds out which files have secrets: the trees say it. A plan may say it of any file, and any file may look like one.
+    private mutating func noteSealed(of jobs: [Plan.Job], _ read: (_ digest: Digest, _ limit: Int) -> Object) {
+        let isAny = objects.values.contains { object in
+            if case .bytes(let bytes) = object { SealedFile(bytes: bytes) != nil } else { false }
+        }
+        if !isAny { return }
+        let contents = jobs.flatMap { job in
+            job.content.map(\.tree) + job.from.flatMap { [$0.value.content, $0.value.unfinished].compactMap(\.self) }
+        }
+        for tree in Set(contents) {
+            guard case .bytes(let bytes) = read(tree, Self.maximumTreeSize), let tree = Tree(text: bytes) else {
+                continue
+            }
+            for entry in tree.entries where entry.kind == .sealed {
+                sealed.insert(Place(path: entry.path, digest: entry.digest))
+            }
+        }
+    }
+
     /// What is shown in the place of a secret's value: the digits tell one value from another, and nothing of it.
     private static func struckOut(_ secret: SecretReference) -> String {
-        "[\(secret.name), \(secret.fingerprint.hex.prefix(8))]"
+        "\(secret.name), \(secret.fingerprint.hex.prefix(8))"
     }
 
     /// Nothing is at hand.
@@ -45,18 +82,12 @@ public struct FileContents: Sendable {
     ///   - read: gives an object of at most `limit` bytes.
     public init(of plan: Plan, whole: WholeFiles, read: (_ digest: Digest, _ limit: Int) -> Object) {
         var wanted: [Digest] = []
-        var sealed = Set<Digest>()
         let jobs = plan.waves.flatMap(\.jobs)
         for index in 0..<(jobs.lazy.map(\.changes.count).max() ?? 0) {
             for job in jobs where index < job.changes.count {
                 // Where only the type or mode differs there is nothing to compare.
                 for change in job.changes[index].value where change.from != change.to && whole.includes(change) {
                     wanted += [change.from, change.to].compactMap(\.self)
-                    // What was there may have been a file with secrets; what comes is one only if the plan says so.
-                    if let from = change.from { sealed.insert(from) }
-                    if let to = change.to, job.secrets.contains(where: { $0.files.contains(change.path) }) {
-                        sealed.insert(to)
-                    }
                 }
             }
         }
@@ -80,13 +111,11 @@ public struct FileContents: Sendable {
                 isCut = true
                 return
             }
-            var object = read(digest, Self.maximumFileSize)
-            if case .bytes(let bytes) = object, sealed.contains(digest), let file = SealedFile(bytes: bytes) {
-                object = .bytes(file.shown(Self.struckOut))
-            }
+            let object = read(digest, Self.maximumFileSize)
             if case .bytes(let bytes) = object { total += bytes.count }
             objects[digest] = object
         }
+        noteSealed(of: jobs, read)
         // Elsewhere than in the plan's bucket there is nothing, and that need not be said for every file.
         let isAnywhere = objects.values.contains { if case .missing = $0 { false } else { true } }
         if !isAnywhere { objects = [:] }

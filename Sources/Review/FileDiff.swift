@@ -53,7 +53,7 @@ enum FileDiff: Equatable {
                 sides.append(Side(lines: [], size: 0, isText: true, endsWithLineFeed: true))
                 continue
             }
-            switch contents.objects[digest] {
+            switch contents.object(digest, at: change.path) {
             case nil:
                 guard contents.isCut else { return nil }
                 self = .note("not compared: there are too many changes for one review")

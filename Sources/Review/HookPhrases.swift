@@ -48,7 +48,7 @@ extension Plan.Job {
                         ? "at each gate after the probes, for \(all)"
                         : "at gates, of which this plan has none"
                 case .postDeploy: "after all batches and gates, for \(all)"
-                case .cli: "which is all that this plan does, for \(all)"
+                case .cli, .postBuild: "which is all that this plan does, for \(all)"
                 }
             return HookGroup(event: event, title: "\(own: event.rawValue), \(own: when)", hooks: hooks)
         }

@@ -263,7 +263,7 @@ extension Plan.Job {
         let counts = actionCounts.map { "\($0.count) to \($0.action.rawValue)" }
         let what =
             counts.isEmpty
-            ? (gateFirst ? "a gate to pass" : hooks(.cli).isEmpty ? "to complete" : "to run a command")
+            ? (gateFirst ? "a gate to pass" : runsCommand ? "to run a command" : "to complete")
             : counts.joined(separator: ", ")
         let commands = HookEvent.allCases.flatMap { event in
             hooks(event).map { "\(own: event.rawValue) \($0.command)" as Phrase }

@@ -153,9 +153,12 @@ extension Plan.Job {
     /// What the plan has the job for where it rolls nothing out, in our own words; nil where it does.
     var purposeWithoutPhases: String? {
         if !phases.isEmpty { return nil }
-        return hooks(.cli).isEmpty
-            ? "only completes the rollout that was not completed" : "runs a command, and rolls nothing out"
+        return runsCommand
+            ? "runs a command, and rolls nothing out" : "only completes the rollout that was not completed"
     }
+
+    /// Whether the plan is of the kind `job_command`.
+    var runsCommand: Bool { JobCommand.events.contains { !hooks($0).isEmpty } }
 
     /// How many allocations each action touches.
     var actionCounts: [(action: LifecycleAction, count: Int)] {

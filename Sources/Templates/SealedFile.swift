@@ -70,12 +70,13 @@ public struct SealedFile: Equatable, Sendable {
         return bytes
     }
 
-    /// The file for people: `name` stands in the place of each secret, whatever functions make of it.
+    /// The file for people: in the place of each secret stands `[name]`, and in the place of a text that functions make of one
+    /// what they are called with, such as `[printf "%s:%s" "app" name]`.
     public func shown(_ name: (SecretReference) -> String) -> [UInt8] {
         parts.flatMap { part -> [UInt8] in
             switch part {
             case .text(let text): text
-            case .secret(let text): text.secrets.flatMap { Array(name($0).utf8) }
+            case .secret(let text): Array("[\(text.shown(name))]".utf8)
             }
         }
     }
@@ -152,7 +153,10 @@ extension SealedFile {
         while !reading.rest.isEmpty {
             reading.room = 2 * SecretText.maximumParts
             switch reading.argument() {
-            case .text(let text)?: parts.append(.text(text))
+            case .text(let text)?:
+                // Written as one, so that as many pieces as there are cost no more than their bytes.
+                if case .text? = parts.last { return nil }
+                parts.append(.text(text))
             case .argument(.secret(let text))?: parts.append(.secret(text))
             case .argument?, nil: return nil
             }
@@ -206,7 +210,7 @@ extension SealedFile {
 
         private mutating func call(_ words: [Substring]) -> SecretText? {
             guard let function = SecretFunction(rawValue: String(words[1])), let count = Int(words[2]),
-                (0...room).contains(count)
+                (0..<max(1, room)).contains(count), room > 0
             else { return nil }
             room -= 1 + count
             var arguments: [SecretText.Argument] = []

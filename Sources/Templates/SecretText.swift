@@ -52,6 +52,24 @@ public indirect enum SecretText: Equatable, Sendable {
         }
     }
 
+    /// For people: `name` stands in the place of each secret, and functions stand before what they are called with.
+    func shown(_ name: (SecretReference) -> String) -> String {
+        switch self {
+        case .secret(let secret): return name(secret)
+        case .call(let function, let arguments):
+            let words = arguments.map { argument in
+                switch argument {
+                case .text(let text): JSONText.quote(text)
+                case .number(let number): String(number)
+                case .boolean(let isTrue): String(isTrue)
+                case .secret(.secret(let secret)): name(secret)
+                case .secret(let text): "(\(text.shown(name)))"
+                }
+            }
+            return ([function.rawValue] + words).joined(separator: " ")
+        }
+    }
+
     /// The secrets in it, in the order of the text.
     public var secrets: [SecretReference] {
         switch self {
@@ -138,6 +156,11 @@ extension TemplateCall {
                 note:
                     "a secret can be written as it is, and by \(SecretFunction.allCases.map(\.rawValue).joined(separator: ", "))"
             )
+        }
+        if function == .printf, case .secret? = arguments.first {
+            throw TemplateProblem(
+                mark, "`printf` would need the value of a secret as its format, and planning reads none",
+                note: "`printf \"%s\"` writes it as it is")
         }
         var given: [SecretText.Argument] = []
         var stand: [TemplateValue] = []

@@ -209,7 +209,7 @@ extension PushRequest {
 }
 
 extension PushReport {
-    /// The same without the digests of what is in the place of files with secrets: whoever sees one could try values.
+    /// The same without the digests of what is in the place of files with secrets: with one, anybody could try values.
     func hidingSecrets(of request: PushRequest) -> PushReport {
         guard case .drift(let paths, let total) = self else { return self }
         let sealed = Set((request.target + (request.base ?? [])).lazy.filter { $0.sealed != nil }.map(\.path))

@@ -64,7 +64,11 @@ import Testing
             }
         }
         _ = try catalog.fingerprintKey(orKeep: [1])
-        try catalog.keepSealedFile(planDigest, [1, 2])
+        let secret = SecretName(job: try #require(JobName("api")), key: "s")
+        let fingerprint = try #require(SecretFingerprint(hex: String(repeating: "c", count: 64)))
+        try catalog.keepSealedFile(planDigest, [1, 2], with: [.init(name: secret, fingerprint: fingerprint)])
+        try catalog.setProvidedFingerprints([secret: fingerprint])
+        try catalog.setPrepared(secret.job, planDigest)
         let copy = try DatabaseQueue()
         try catalog.queue.backup(to: copy)
         try catalog.close()
@@ -218,7 +222,9 @@ import Testing
             "kv_pending.namespace",
             "kv_pending.step", "kv_replaced.attempt", "kv_replaced.namespace", "kv_replaced.run", "kv_replaced.step",
             "left_behind.decided_at", "left_behind.run", "output.attempt", "output.run", "output.step",
-            "rollout_order.run", "semaphore.run", "taken_back.run",
+            "rollout_order.run", "sealed_file_secret.digest", "sealed_file_secret.fingerprint",
+            "sealed_file_secret.key",
+            "sealed_file_secret.namespace", "semaphore.run", "taken_back.run",
         ]
         #expect(unnamed.subtracting(unread) == [])
     }

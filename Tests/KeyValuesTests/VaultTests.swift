@@ -127,7 +127,7 @@ import Testing
         try put("first", old)
         try put("second", old)
         let digest = Digest.of(Array("file".utf8))
-        try catalog.keepSealedFile(digest, try old.seal("12 ab", for: .sealedFile(digest)))
+        try catalog.keepSealedFile(digest, try old.seal("12 ab", for: .sealedFile(digest)), with: [])
         let before = try #require(try catalog.keyValue(name.namespace, name.key))
         try FileManager.default.copyItem(atPath: folder + "/" + Vault.file, toPath: folder + "/saved")
         try Vault.rotateKey(in: folder, catalog)

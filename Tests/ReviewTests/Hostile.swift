@@ -46,7 +46,7 @@ enum Hostile {
         job.healthCheck?.checks = [.ssh(command: evil), .http(port: 1, path: evil, expectStatus: 200)]
         job.hooks = Hooked.hooks
         // One of those around an allocation is as good as all: all of it has to fit into a comment.
-        let left = HookEvent.around.dropLast() + [.cli, .afterAllocationStopped]
+        let left = HookEvent.around.dropLast() + [.cli, .postBuild, .afterAllocationStopped]
         for event in HookEvent.allCases where !left.contains(event) {
             job.hooks?.commands[event] = [.init(command: evil, script: evil, digest: digests[0], isRepeatable: true)]
         }

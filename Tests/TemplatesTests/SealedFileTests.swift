@@ -50,6 +50,7 @@ private func sealed(_ text: String) throws -> SealedFile {
         (#"{{ if trim (getSecret "pw") }}{{ end }}"#, "whether this is empty depends on the value"),
         (#"{{ range getSecret "pw" }}{{ end }}"#, "`range` goes over a list"),
         (#"{{ printf "%d" (getSecret "pw") }}"#, "cannot show a text as `%d`"),
+        (#"{{ printf (getSecret "pw") }}"#, "as its format"),
         (#"{{ get (getSecret "pw") "x" }}"#, "`get` would need"), (#"{{ getSecret "none" }}"#, "no secret"),
     ]) func refusesWhatDependsOnTheValue(_ template: String, _ message: String) throws {
         do throws(TemplateProblem) {
@@ -71,12 +72,25 @@ private func sealed(_ text: String) throws -> SealedFile {
     @Test func namesWhatItNeedsAndTakesOtherValues() throws {
         let file = try sealed(#"a={{ getSecret "a" }} b={{ getSecret "b" | upper }} {{ getSecret "a" }}"#)
         #expect(file.secrets.map(\.name.key) == ["a", "b"])
-        #expect(String(decoding: file.shown { "<\($0.name.key)>" }, as: UTF8.self) == "a=<a> b=<b> <a>")
+        // Whatever functions add is shown, too.
+        #expect(String(decoding: file.shown(\.name.key), as: UTF8.self) == "a=[a] b=[upper b] [a]")
+        let url = try sealed(#"{{ printf "https://%s@%s" (upper (getSecret "a")) "evil" }}"#)
+        #expect(
+            String(decoding: url.shown(\.name.key), as: UTF8.self) == #"[printf "https://%s@%s" (upper a) "evil"]"#)
         let other = try SecretReference.test("a", digit: "b").fingerprint
         let bound = try #require(file.bound { $0.key == "a" ? other : file.secrets[1].fingerprint })
         #expect(bound != file && bound.secrets.first?.fingerprint == other)
         #expect(bound.shown { $0.name.key } == file.shown { $0.name.key })
         #expect(file.bound { $0.key == "a" ? other : nil } == nil)
+    }
+
+    @Test(arguments: [
+        "call print 399\n" + String(repeating: "call print 0\n", count: 2)
+            + String(repeating: "text 0\n\n", count: 397),
+        "call print 400\n", "call print -1\n", "call print 99999999999999999999\n", "text -1\n\n", "secret\n",
+        String(repeating: "call print 1\n", count: 500), "text 1\na\ntext 1\nb\n", "text 5\nabc\n",
+    ]) func craftedBytesAreNone(_ body: String) {
+        #expect(SealedFile(bytes: Array(("maand-sealed-file 1\n" + body).utf8)) == nil)
     }
 
     /// Only its own bytes are read.

@@ -1,4 +1,5 @@
 """Secrets in rendered files: their values reach the workers, and nothing else of what a rollout leaves behind."""
+import hashlib
 import http.server
 import json
 import os
@@ -85,7 +86,6 @@ class Secrets(SecretCase):
 
     def test_the_digest_of_the_file_is_nowhere(self):
         """Whoever has it could try values."""
-        import hashlib
         self.job()
         self.put("123")
         self.rollout()
@@ -317,6 +317,201 @@ restart:
         self.nothing_to_do()
         self.b.job("api", "1.0.0", files={"a.conf": "x\n"}, file_modes={"[": "0640", "*.conf": "999", "x": "0040"})
         self.refuse(self.b.plan(), 65, "has a `[` without `]`", "\"999\" is not a mode", "could not read the file")
+
+
+class Attacks(SecretCase):
+    """What authors of plans and of workspaces, and unlucky moments, cannot bring about."""
+
+    def demanding(self, make=""):
+        """The job `api` demands `db`, and its file has a secret of it."""
+        command = lambda **more: {"executed_on": ["cli"], **more}
+        self.b.job("db", "1.0.0", commands={"command_db": command()})
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": 'root={{ get "secrets/job/db" "root" }}\n'}, make=make,
+                   commands={"command_api": command(demands={"job": "db", "command": "command_db"})})
+        self.put(SECRET, "root", "db")
+
+    def show(self, form="text"):
+        return self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path, "--format", form)).out
+
+    def test_a_plan_names_each_secret_that_it_sends(self):
+        self.job()
+        self.put(SECRET)
+        self.succeed(self.b.plan())
+        text = self.b.file().read_text()
+        block = re.search(r"        secrets:\n(          .*\n)+", text).group(0)
+        for edited in (text.replace(block, ""), text.replace("files: [conf/app.conf]", "files: [Makefile, conf/app.conf]")):
+            self.assertNotEqual(text, edited)
+            self.b.file().write_text(edited)
+            self.refuse(self.b.apply(), 65, "`secrets` does not list the secrets of the files that the plan sends")
+            self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
+
+    def test_a_secret_of_a_job_that_is_not_demanded_is_not_sent(self):
+        self.demanding("restart start stop:\n\t@true\n")
+        self.succeed(self.b.plan())
+        text = self.b.file().read_text()
+        self.b.file().write_text(text.replace("demands: [db]", "demands: []"))
+        self.refuse(self.b.apply(), 65, "a secret of a job that it does not demand")
+
+    def test_a_file_that_looks_like_one_with_secrets_is_shown_as_it_is(self):
+        crafted = "maand-sealed-file 1\ntext 6\nhello\n\n"
+        self.b.job("api", "1.0.0", files={"run.sh": crafted})
+        self.rollout()
+        self.b.job("api", "1.0.0", files={"run.sh": "hello\n"})
+        self.succeed(self.b.plan())
+        for form in ("text", "markdown", "html"):
+            self.assertIn("maand-sealed-file 1", self.show(form))
+        # Damaged ones, too.
+        for text in ("maand-sealed-file 1\ncall print 399\n" + "call print 0\n" * 2 + "text 0\n\n" * 397, "maand-sealed-file 1\n"):
+            self.b.job("api", "1.0.0", files={"run.sh": text})
+            self.succeed(self.b.plan())
+            self.show()
+
+    def test_what_functions_add_to_a_secret_is_shown(self):
+        self.put(SECRET)
+        self.job(template='{{ printf "https://app:%s@db" (getSecret "password") }}\n')
+        self.rollout()
+        self.job(template='{{ printf "https://evil/?%s\\nrm -r /" (getSecret "password") }}\n')
+        self.succeed(self.b.plan())
+        for form in ("text", "markdown", "json"):
+            self.assertIn("evil", self.show(form))
+            self.assertIn("rm -r /", self.show(form))
+
+    def test_without_the_key_nothing_is_compared_and_nothing_runs(self):
+        make = "restart start stop:\n\t@echo ran >>data.log\n"
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": TEMPLATE}, make=make)
+        self.put(SECRET)
+        self.rollout()
+        path = self.b.job_dir(WORKERS[0], "api") / "Makefile"
+        path.write_text("restart start stop:\n\t@touch hacked\n")
+        key = self.b.path / "secrets/kv.key"
+        saved = key.read_bytes()
+        key.unlink()
+        self.succeed(self.b.run("maand-plan", "restart", "api", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.refuse(self.b.apply(), 65, "kv.key is missing")
+        # What takes the secrets out of the job compares with what is there, too.
+        self.b.job("api", "2.0.0", files={"conf/app.conf": "plain\n"}, make=make)
+        self.succeed(self.b.plan())
+        self.refuse(self.b.apply(), 65, "kv.key is missing")
+        self.assertFalse((path.parent / "hacked").exists())
+        key.touch(0o600)
+        key.write_bytes(saved)
+        self.refuse(self.b.apply(), 3, "Makefile on the worker")
+
+    def test_stops_print_no_secret_of_another_job(self):
+        self.demanding("restart start:\n\t@true\nstop:\n\t@cat conf/app.conf\n")
+        self.rollout()
+        self.b.workers(WORKERS[0])
+        self.rollout()
+        shown = self.succeed(self.b.run("maand-apply", "output", "2", "--bucket", self.b.path)).out
+        self.assertIn("root=", shown)
+        self.assertNotIn(SECRET, shown)
+        self.assertEqual([], self.places(SECRET))
+
+    def test_a_value_that_is_deployed_is_struck_out_however_old_it_is(self):
+        make = "start stop:\n\t@true\nrestart:\n\t@cat conf/app.conf\n"
+        self.b.job("api", "1.0.0", files={"conf/app.conf.tpl": TEMPLATE}, make=make)
+        self.put(SECRET)
+        self.rollout()
+        for count in range(12):
+            self.put(f"other value {count}")
+        self.succeed(self.b.run("maand-plan", "restart", "api", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.succeed(self.b.apply())
+        shown = self.succeed(self.b.run("maand-apply", "output", "2", "--bucket", self.b.path)).out
+        self.assertIn("password=", shown)
+        self.assertNotIn(SECRET, shown)
+
+    def test_a_drift_with_a_secret_in_it_is_not_shown(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        before = self.text()
+        self.b.job("api", "2.0.0", files={"conf/app.conf": "plain\n"})
+        self.rollout()
+        (self.b.job_dir(WORKERS[0], "api") / "conf/app.conf").write_text(before)
+        self.b.job("api", "3.0.0", files={"conf/app.conf": "plain 3\n"})
+        self.succeed(self.b.plan())
+        result = self.refuse(self.b.apply(), 3, "conf/app.conf on the worker", "another content")
+        digest = hashlib.sha256(before.encode()).hexdigest()[:12]
+        for word in (SECRET, digest):
+            self.assertNotIn(word, result.out + result.err)
+        self.assertEqual([], self.places(SECRET, digest))
+
+    def test_a_rollback_is_planned_again_after_the_value_has_changed_again(self):
+        self.job(max_concurrent_upgrades=1)
+        self.put(SECRET)
+        self.rollout()
+        self.job("2.0.0", "v2 " + TEMPLATE, max_concurrent_upgrades=1)
+        self.rollout()
+        back = lambda: self.succeed(
+            self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.put(OTHER)
+        back()
+        self.b.fail("api", WORKERS[1])
+        self.succeed(self.b.apply(), 1)
+        self.succeed(self.b.abandon(3))
+        self.b.mend("api", WORKERS[1])
+        self.put("a third value")
+        back()
+        self.succeed(self.b.apply())
+        self.assertEqual([self.expected("a third value")] * 2, [self.text(worker) for worker in WORKERS])
+
+    def test_a_way_back_is_tried_again_with_the_value_of_then(self):
+        self.job(max_concurrent_upgrades=1)
+        self.put(SECRET)
+        self.rollout()
+        broken = f"start stop:\n\t@true\nrestart:\n\t@exit 3\n"
+        self.b.job("api", "2.0.0", files={"conf/app.conf.tpl": "v2 " + TEMPLATE}, max_concurrent_upgrades=1, make=broken)
+        self.succeed(self.b.plan("--on-failure", "rollback"))
+        self.b.fail("api", WORKERS[0])
+        self.succeed(self.b.apply(), 1)
+        self.put(OTHER)
+        self.b.mend("api", WORKERS[0])
+        result = self.b.apply("--retry-failed")
+        self.assertIn("rolled back", result.out + result.err)
+        self.assertEqual(self.expected(OTHER), self.text())
+
+    def test_refresh_of_an_old_copy_of_the_catalog(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        old = self.b.top / "old.db"
+        self.succeed(self.b.run("maand-plan", "catalog", "backup", old, "--bucket", self.b.path))
+        self.job("2.0.0", "v2 " + TEMPLATE)
+        self.rollout()
+        for name in ("maand.db", "maand.db-wal", "maand.db-shm"):
+            (self.b.path / name).unlink(missing_ok=True)
+        shutil.copy(old, self.b.path / "maand.db")
+        self.succeed(self.b.run("maand-plan", "catalog", "refresh", "--bucket", self.b.path))
+        self.job("3.0.0", "v3 " + TEMPLATE)
+        self.succeed(self.b.plan("--on-failure", "rollback"))
+        self.succeed(self.b.apply())
+        self.assertEqual("v3 " + self.expected(SECRET), self.text())
+        self.nothing_to_do()
+        # The catalog is lost as a whole.
+        for name in ("maand.db", "maand.db-wal", "maand.db-shm"):
+            (self.b.path / name).unlink(missing_ok=True)
+        digest = hashlib.sha256(self.text().encode()).hexdigest()
+        shutil.rmtree(self.b.path / "store")
+        self.succeed(self.b.run("maand-plan", "catalog", "refresh", "--bucket", self.b.path))
+        self.assertEqual([], self.places(digest))
+
+    def test_what_only_the_value_can_tell_is_told_before_anything_is_touched(self):
+        self.job(template='{{ range 80 }}{{ getSecret "password" }}{{ end }}\n')
+        self.put("x" * 60_000)
+        self.succeed(self.b.plan())
+        self.refuse(self.b.apply(), 65, "conf/app.conf: with its secrets it is larger than 4 MiB")
+        self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
+
+    def test_a_lost_key_is_forgotten_with_the_last_secret(self):
+        self.job()
+        self.put(SECRET)
+        self.rollout()
+        (self.b.path / "secrets/kv.key").unlink()
+        self.succeed(self.b.run("maand-plan", "kv", "delete", "secrets/job/api", "password", "--bucket", self.b.path))
+        self.put(OTHER)
+        self.rollout()
+        self.assertEqual(self.expected(OTHER), self.text())
+        self.nothing_to_do()
 
 
 class VaultStub:

@@ -79,4 +79,4 @@ class Templates(bucket.Case):
         self.refuse(self.b.plan(), 65, "jobs/api/conf/app.conf.tpl:2:4:", "there is no key nothing", WORKERS[0])
         self.assertFalse(self.b.file().exists())
         self.job("1.0.0", '{{ getSecret "password" }}\n')
-        self.refuse(self.b.plan(), 65, "puts no secrets into templates")
+        self.refuse(self.b.plan(), 65, "there is no secret password of secrets/job/api")

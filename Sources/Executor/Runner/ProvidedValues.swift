@@ -22,10 +22,8 @@ package final class ProvidedValues: Sendable {
         values.withLock { $0[name] = Value(text: text, fingerprint: fingerprint) }
     }
 
-    /// Adds those of these jobs to what is struck out of an output; nil means all.
-    func add(of jobs: Set<JobName>?, to secrets: inout StruckSecrets) {
-        for (name, value) in values.withLock({ $0 }) where jobs?.contains(name.job) ?? true {
-            secrets.insert(value.text)
-        }
+    /// Adds them to what is struck out of an output.
+    func add(to secrets: inout StruckSecrets) {
+        for value in values.withLock({ $0 }).values { secrets.insert(value.text) }
     }
 }

@@ -42,12 +42,11 @@ package struct SealedFiles: Sendable {
     /// - Throws: `Changed` if a secret has another value than the file is to have; `StoreError`, `VaultError`,
     ///   `CatalogError`, `SealedFileProblem`.
     package func render(_ digest: Digest) throws -> [UInt8] {
-        let bytes = try store.read(digest, limit: SealedFile.maximumWritten)
-        guard let file = SealedFile(bytes: bytes) else {
-            throw StoreError.altered(path: store.path(of: digest), expected: digest, actual: Digest.of(bytes))
-        }
+        let file = try file(digest)
         let vault = try vault()
+        var known: [SecretReference: String] = [:]
         return try file.render { secret in
+            if let value = known[secret] { return value }
             if let value = provided[secret.name] {
                 guard value.fingerprint == secret.fingerprint else { throw Changed(name: secret.name) }
                 return value.text
@@ -55,9 +54,11 @@ package struct SealedFiles: Sendable {
             guard let entry = try catalog.keyValue(secret.name.namespace, secret.name.key),
                 entry.fingerprint == secret.fingerprint, case .sealed(let sealed)? = entry.value
             else { throw Changed(name: secret.name) }
-            return try vault.open(
+            let value = try vault.open(
                 sealed,
                 for: Vault.Place(namespace: entry.namespace.text, key: entry.key, version: entry.version))
+            known[secret] = value
+            return value
         }
     }
 
@@ -69,8 +70,17 @@ package struct SealedFiles: Sendable {
         let bytes = try render(digest)
         let sent = Sent(digest: Digest.of(bytes), size: bytes.count)
         try catalog.keepSealedFile(
-            digest, try vault().seal("\(sent.size) \(sent.digest.hex)", for: .sealedFile(digest)))
+            digest, try vault().seal("\(sent.size) \(sent.digest.hex)", for: .sealedFile(digest)),
+            with: try file(digest).secrets)
         return sent
+    }
+
+    private func file(_ digest: Digest) throws -> SealedFile {
+        let bytes = try store.read(digest, limit: SealedFile.maximumWritten)
+        guard let file = SealedFile(bytes: bytes) else {
+            throw StoreError.altered(path: store.path(of: digest), expected: digest, actual: Digest.of(bytes))
+        }
+        return file
     }
 
     /// The same, if it was sent before; nil if it was not.
@@ -83,22 +93,29 @@ package struct SealedFiles: Sendable {
 
     /// A worker's files as they are kept: a file with secrets that is as it was sent counts as what was sent.
     ///
-    /// - Parameter recorded: trees that may be there.
+    /// Its real digest must not lie in the store. What is no file as it was sent gets a digest of nothing that is there, and so
+    /// does a file that others cannot read, if nothing is known of it.
+    ///
+    /// - Parameter trees: those that are recorded of the allocation.
+    /// - Returns: the tree, and whether all of it is known.
     /// - Throws: `VaultError`, `CatalogError`.
-    package func kept(_ tree: Tree, recorded trees: [Tree]) throws -> Tree {
-        let known = trees.flatMap(\.entries).filter { $0.kind == .sealed }
-        if known.isEmpty { return tree }
-        let byPath = Dictionary(grouping: known, by: \.path)
-        return Tree(
-            try tree.entries.map { entry in
-                guard entry.kind.isFile, let candidates = byPath[entry.path] else { return entry }
-                for candidate in candidates where try recorded(candidate.digest)?.digest == entry.digest {
-                    return candidate
-                }
-                // Its digest must not lie in the store. This one is of nothing that is there.
-                return TreeEntry(
-                    path: entry.path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0)
-            })
+    package func kept(_ tree: Tree, recorded trees: [Tree]) throws -> (tree: Tree, isKnown: Bool) {
+        let known = Dictionary(grouping: trees.flatMap(\.entries), by: \.path)
+        var isKnown = true
+        let entries = try tree.entries.map { entry -> TreeEntry in
+            guard entry.kind.isFile else { return entry }
+            let candidates = known[entry.path] ?? []
+            for candidate in candidates where candidate.kind == .sealed {
+                if try recorded(candidate.digest)?.digest == entry.digest { return candidate }
+            }
+            let mayHaveSecrets =
+                candidates.isEmpty ? entry.mode & 0o007 == 0 : candidates.contains { $0.kind == .sealed }
+            if !mayHaveSecrets || candidates.contains(entry) { return entry }
+            isKnown = false
+            return TreeEntry(
+                path: entry.path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0)
+        }
+        return (Tree(entries), isKnown)
     }
 
     // MARK: Secrets
@@ -127,8 +144,7 @@ package struct SealedFiles: Sendable {
     }
 
     func vault() throws -> Vault {
-        let known = try catalog.keyFingerprint()
-        guard let vault = try Vault.open(in: bucketFolder, known: known) else {
+        guard let vault = try Vault.open(in: bucketFolder, of: catalog) else {
             throw VaultError.lost(path: bucketFolder + "/" + Vault.file, secret: nil)
         }
         return vault

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import KeyValues
 internal import Model
 internal import Plans
 internal import Synchronization
@@ -125,7 +126,8 @@ extension StepRunner {
             return nil
         }
         var request = PushRequest(
-            job: allocation.job.text, target: files, base: files, changedByService: changedByService,
+            job: allocation.job.text, target: files.entries, base: files.entries,
+            changedByService: changedByService + files.unknown,
             timeout: .seconds(timeout)
         ) { _ in .empty }
         do {
@@ -187,17 +189,26 @@ extension StepRunner {
         let before = Dictionary((request.base ?? []).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let there = await contents(of: paths, allocation, session)
+        let secrets = there.isEmpty ? .init() : sealed.all(in: recorder.run.id)
         return paths.map { path in
+            // Of what has secrets in it, neither bytes nor a digest are told.
+            let hasSecrets = there[path.path].map { Redaction.strike(secrets, from: $0) != $0 } ?? false
             let expected = [before[path.path], after[path.path]]
             let isFolder = (request.base ?? []).contains { $0.path.hasPrefix(path.path + "/") }
             let texts = expected.map { $0 == nil && isFolder ? "a folder" : Self.text($0) }
-            let contents = there[path.path].flatMap { found in
-                expected.compactMap { $0 }.first.flatMap(shown).map { StaleFact.Contents(expected: $0, found: found) }
-            }
+            let contents =
+                hasSecrets
+                ? nil
+                : there[path.path].flatMap { found in
+                    expected.compactMap { $0 }.first.flatMap(shown).map {
+                        StaleFact.Contents(expected: $0, found: found)
+                    }
+                }
             return StaleFact(
                 allocation, fact: "\(path.path) on the worker",
                 expected: texts[0] == texts[1] ? texts[0] : texts.joined(separator: " or "),
-                found: Self.text(path.actual) + Self.remedy(path.actual), isDrift: true, contents: contents)
+                found: (hasSecrets ? Self.text(.otherSecrets) : Self.text(path.actual)) + Self.remedy(path.actual),
+                isDrift: true, contents: contents)
         }
     }
 

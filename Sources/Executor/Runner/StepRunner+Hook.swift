@@ -80,7 +80,7 @@ extension StepRunner {
         let step = graph.steps[index]
         var input = task.input(index, in: graph)
         // Its plan says nothing of what runs where, and changes nothing of it.
-        if task.event == .cli {
+        if JobCommand.events.contains(task.event) {
             let record = try recorder.catalog.records(of: [task.allocation])[task.allocation]
             input["CURRENT_VERSION"] = record?.promoted?.version ?? Version.none.text
         }

@@ -44,7 +44,7 @@ extension StepRunner {
             let isDecided = decisions.contains { $0.step == step.id && $0.at >= record.startedAt }
             return isDecided ? nil : .attempt(record.attemptID)
         case .files:
-            return try graph.rules(promote).release.map { .files(try entriesThere(store.tree($0.content))) }
+            return try graph.rules(promote).release.map { .files(try entriesThere(store.tree($0.content)).entries) }
         case nil: return nil
         }
     }

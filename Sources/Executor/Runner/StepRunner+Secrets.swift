@@ -5,19 +5,15 @@ internal import Plans
 
 /// Targets and commands may print files in which secrets stand: what is kept of their output has none.
 extension StepRunner {
-    /// The ending with secrets struck out of the output: those of the job and of the jobs that it demands; of a command on a
-    /// worker as a whole those of all jobs. A hook's are struck out where it is run.
+    /// The ending with the bucket's secrets struck out of the output: a target may print files of other jobs, too. A hook's
+    /// are struck out where it is run.
     func withoutSecrets(_ ending: Ending, _ index: StepIndex) -> Ending {
         guard let output = ending.output, !output.stdout.isEmpty || !output.stderr.isEmpty else { return ending }
-        let secrets: StruckSecrets
         switch graph.steps[index].task {
-        case .target:
-            let job = graph.rules(index).job
-            let others = (job?.demands ?? []) + (job?.secrets.map(\.reference.name.job) ?? [])
-            secrets = sealed.stored(of: Set(others).union(graph.steps[index].job.map { [$0] } ?? []), recorder.run.id)
-        case .shell: secrets = sealed.stored(of: nil, recorder.run.id)
+        case .target, .shell: break
         case .push, .hook, .gate, .bake, .order, .promote, .remove, .complete, .boot, .reboot, .pause: return ending
         }
+        let secrets = sealed.all(in: recorder.run.id)
         if secrets.isEmpty { return ending }
         var ending = ending
         ending.output = StepOutput(
@@ -28,16 +24,14 @@ extension StepRunner {
 }
 
 extension SealedFiles {
-    /// The values of these jobs' secrets that are stored, earlier ones too; nil means those of all jobs.
-    func stored(of jobs: Set<JobName>?, _ run: RunID) -> StruckSecrets {
+    /// The values of all secrets of the bucket, earlier ones too, and those that somebody else keeps and this process knows.
+    func all(in run: RunID) -> StruckSecrets {
         do {
-            let namespaces = try catalog.keyValueNamespaces().filter { namespace in
-                if case .secrets(let job) = namespace { jobs?.contains(job) ?? true } else { false }
-            }
+            let namespaces = try catalog.keyValueNamespaces().filter(\.isSecret)
             var secrets =
                 namespaces.isEmpty ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
-            provided.add(of: jobs, to: &secrets)
-            return secrets
+            provided.add(to: &secrets)
+            return secrets.withChangedLetters
         } catch {
             return .unreadable
         }

@@ -4,6 +4,7 @@ internal import Model
 internal import Plans
 internal import SecretSources
 internal import StepMachinery
+internal import Templates
 internal import Workers
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.
@@ -214,6 +215,8 @@ package struct StepRunner: Sendable {
             return .failed(.secretsUnreadable(error))
         } catch let error as SecretSourceError {
             return .failed(.secretsUnreadable(error))
+        } catch let error as SealedFileProblem {
+            return .failed(.secretsUnreadable(error))
         } catch let error as TransportError where error.kind == .timedOut {
             return .failed(.pushTimedOut(seconds: task.deployment.work.job.timeouts.push))
         } catch {
@@ -228,9 +231,12 @@ package struct StepRunner: Sendable {
         let target = try store.tree(release.content)
         // What an unfinished push left is unknown: then nothing is taken for granted, and nothing is drift.
         let base: Tree? = from.unfinished == nil ? try from.content.map(store.tree) ?? Tree([]) : nil
+        let there = try base.map { try entriesThere($0) }
         var request = try PushRequest(
-            job: job.job.text, target: entriesToPush(target, job), base: base.map { try entriesThere($0, or: target) },
-            isFollowedByTarget: task.deployment.runsTarget, changedByService: job.changedByService,
+            job: job.job.text, target: entriesToPush(target, job), base: there?.entries,
+            isFollowedByTarget: task.deployment.runsTarget,
+            // A file of which nobody knows what it is may be anything, and is replaced only where the plan changes it.
+            changedByService: job.changedByService + (there?.unknown ?? []),
             timeout: .seconds(job.timeouts.push),
             content: { [store, sealed] entry in
                 try entry.sealed.map { .bytes(try sealed.render($0)) } ?? store.source(of: entry)
@@ -252,14 +258,17 @@ package struct StepRunner: Sendable {
         return try workerEntries(tree) { try sealed.sent($0.digest) }
     }
 
-    /// What is there if it is as it was pushed. Of a file with secrets of which nobody knows that, what `target` has at its
-    /// path is taken to be there: then only that is no drift.
-    func entriesThere(_ tree: Tree, or target: Tree? = nil) throws -> [PushEntry] {
-        try workerEntries(tree) { entry in
+    /// What is there if it is as it was pushed.
+    ///
+    /// - Returns: the entries, and the paths of files with secrets of which it is not recorded what they are.
+    func entriesThere(_ tree: Tree) throws -> (entries: [PushEntry], unknown: [String]) {
+        var unknown: [String] = []
+        let entries = try workerEntries(tree) { entry in
             if let known = try sealed.recorded(entry.digest) { return known }
-            let same = target?.entries.first { $0.kind == .sealed && $0.path == entry.path }
-            return try same.flatMap { try sealed.recorded($0.digest) } ?? .init(digest: entry.digest, size: entry.size)
+            unknown.append(entry.path)
+            return .init(digest: entry.digest, size: entry.size)
         }
+        return (entries, unknown)
     }
 
     private func workerEntries(_ tree: Tree, sent: (TreeEntry) throws -> SealedFiles.Sent) throws -> [PushEntry] {

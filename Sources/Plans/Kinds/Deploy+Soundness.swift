@@ -17,8 +17,10 @@ extension Deploy {
 
     /// What belongs to other kinds of plans.
     func checkKind(_ report: RecordReport) {
-        for job in waves.lazy.flatMap(\.jobs) where !job.hooks(.cli).isEmpty {
-            report.error("waves", "\(job.job): a rollout runs no hooks of the event `cli`")
+        for job in waves.lazy.flatMap(\.jobs) {
+            for event in JobCommand.events where !job.hooks(event).isEmpty {
+                report.error("waves", "\(job.job): a rollout runs no hooks of the event `\(event.rawValue)`")
+            }
         }
         checkRollback(report)
     }

@@ -42,7 +42,7 @@ struct GraphBuilder {
             .job(work), level: level, demands: demands(of: work.job), maxFailures: work.job.batching.maxFailures)
         switch plan.work {
         case .deploy: addDeploy(of: work, order, to: &unit)
-        case .jobCommand: addHooks(.cli, of: work, order, to: &unit)
+        case .jobCommand(let command): addHooks(command.event, of: work, order, to: &unit)
         case .operation(let operation): add(operation, of: work, to: &unit)
         // They have no units of jobs.
         case .runCommand, .reboot: break
@@ -69,7 +69,8 @@ struct GraphBuilder {
         return steps.append(Step(id: id, subject: subject, task: task))
     }
 
-    /// A stage for each command of an event: it runs for every active allocation, side by side.
+    /// A stage for each command of an event: it runs for every active allocation, side by side; before planning for one after
+    /// the other, as in Maand.
     mutating func addHooks(
         _ event: HookEvent, of work: JobWork, _ order: [WorkerName]?, to unit: inout StepGraph.Unit
     ) {
@@ -84,7 +85,8 @@ struct GraphBuilder {
                             .allocation(AllocationID(job: job.job, worker: worker)))
                     ], promote: nil)
             }
-            if !chains.isEmpty { unit.stages.append(.batch(.init(chains: Table(chains), position: nil))) }
+            let stages = event == .postBuild ? chains.map { [$0] } : chains.isEmpty ? [] : [chains]
+            for chains in stages { unit.stages.append(.batch(.init(chains: Table(chains), position: nil))) }
         }
     }
 

@@ -2,6 +2,7 @@ internal import Catalog
 internal import JobFiles
 internal import Model
 internal import Plans
+internal import Templates
 internal import YAML
 
 /// Compares what a plan pushes and runs with the store and the workspace.
@@ -39,7 +40,7 @@ struct ContentCheck {
         guard problems.isEmpty else { throw RolloutError.content(problems) }
         // Only now everything can be read that the plan has to agree with.
         var wrong = try plan.waves.lazy.flatMap(\.jobs).flatMap {
-            try contradictions(of: $0) + foreignHooks(of: $0, in: plan)
+            try contradictions(of: $0) + foreignHooks(of: $0, in: plan) + wrongSecrets(of: $0)
         }
         for (job, modules, hooks) in plan.hooksOfJobs {
             let files = Dictionary(try store.tree(modules).entries.map { ($0.path, $0.digest) }) { first, _ in first }
@@ -103,6 +104,31 @@ struct ContentCheck {
         }
         if hasOtherHooks {
             wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
+        }
+        return wrong
+    }
+
+    /// Where the plan names other secrets than those of the files that it sends: a reviewer sees its list. And a job writes
+    /// only secrets of its own, and of jobs that it demands.
+    private func wrongSecrets(of job: Plan.Job) throws -> [String] {
+        if job.isOperated { return [] }
+        var uses: [(path: String, secrets: [SecretReference])] = []
+        for content in job.content {
+            for entry in try store.tree(content.tree).entries where entry.kind == .sealed {
+                guard let file = SealedFile(bytes: try store.read(entry.digest, limit: SealedFile.maximumWritten))
+                else {
+                    return ["\(job.job): what is kept of \(entry.path) is no file with secrets"]
+                }
+                uses.append((entry.path, file.secrets))
+            }
+        }
+        let providers = Dictionary(job.secrets.map { ($0.reference.name, $0.provider) }) { first, _ in first }
+        var wrong: [String] = []
+        if Plan.Secret.list(uses, provider: { providers[$0] ?? nil }) != job.secrets {
+            wrong.append("\(job.job): `secrets` does not list the secrets of the files that the plan sends")
+        }
+        for name in job.secrets.map(\.reference.name) where name.job != job.job && !job.demands.contains(name.job) {
+            wrong.append("\(job.job): it would write \(name), a secret of a job that it does not demand")
         }
         return wrong
     }

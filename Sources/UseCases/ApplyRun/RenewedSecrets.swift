@@ -9,15 +9,14 @@ extension ExecutionContext {
     /// Makes sure that the bucket's key is the one that its secrets are encrypted with, if there are any.
     ///
     /// - Throws: `VaultError`, `CatalogError`.
-    func checkKey() throws { _ = try Vault.open(in: bucketFolder, known: try catalog.keyFingerprint()) }
+    func checkKey() throws { _ = try Vault.open(in: bucketFolder, of: catalog) }
 
-    /// Makes sure that the values of a plan's secrets are at hand, and those of when it was made, before anything is touched.
+    /// Makes sure, before anything is touched, that the values of a plan's secrets are at hand, are those of when it was made, and
+    /// fit into their files.
     ///
-    /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`; `RolloutError.stale`.
+    /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`, `StoreError`; `RolloutError.stale`, `.noValue`.
     func checkSecrets(of plan: Plan) async throws {
         let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
-        if jobs.isEmpty { return }
-        try checkKey()
         var facts: [StaleFact] = []
         for job in jobs {
             try await sealedFiles.ask(for: job.secrets)
@@ -28,24 +27,58 @@ extension ExecutionContext {
                 AllocationID(job: job.job, worker: first.worker))
         }
         guard facts.isEmpty else { throw RolloutError.stale(facts) }
+        var seen = Set<Digest>()
+        for job in jobs {
+            for content in job.content {
+                for entry in try store.tree(content.tree).entries
+                where entry.kind == .sealed && seen.insert(entry.digest).inserted {
+                    do {
+                        _ = try sealedFiles.render(entry.digest)
+                    } catch let problem as SealedFileProblem {
+                        throw RolloutError.noValue([
+                            "\(job.job): \(entry.path): \(problem). Nothing was touched. Correct the secret or the template"
+                                + ", and plan again"
+                        ])
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the key is needed to compare or to send files of the plan.
+    func needsKey(_ plan: Plan) -> Bool {
+        if plan.hasSecrets { return true }
+        var trees = Set(plan.reconcile.lazy.flatMap { [$0.from.content, $0.from.unfinished] }.compactMap(\.self))
+        for job in plan.waves.lazy.flatMap(\.jobs) {
+            trees.formUnion(job.from.lazy.flatMap { [$0.value.content, $0.value.unfinished] }.compactMap(\.self))
+        }
+        return trees.contains { tree in
+            (try? store.tree(tree))?.entries.contains { $0.kind == .sealed } == true
+        }
     }
 
     /// A way back as it is executed: its files with secrets get the values that these have now. Hooks of the release that
     /// has failed may have put other ones since the plan was made, and nobody wants a way back that is stale.
     ///
-    /// What is kept of such files is in the store when this returns.
+    /// What is kept of such files is in the store when this returns; of a run that goes back already, the plan, too.
     ///
-    /// - Throws: `RolloutError.content` if a secret is not there any more; `StoreError`, `CatalogError`.
-    func renewed(_ back: Plan) async throws -> Plan {
+    /// - Throws: `RolloutError.noValue` if a secret is not there any more; `StoreError`, `CatalogError`.
+    func renewed(_ back: Plan, of run: Run) async throws -> Plan {
         let secrets = back.waves.flatMap(\.jobs).flatMap(\.secrets)
+        if secrets.isEmpty { return back }
         try await sealedFiles.ask(for: secrets)
         let now = try sealedFiles.fingerprints(of: secrets)
-        if secrets.allSatisfy({ now[$0.reference.name] == $0.reference.fingerprint }) { return back }
         var back = back
         for wave in back.waves.indices {
             for job in back.waves[wave].jobs.indices where !back.waves[wave].jobs[job].secrets.isEmpty {
                 back.work.body.waves[wave].jobs[job] = try renewed(back.waves[wave].jobs[job], now)
             }
+        }
+        if let known = run.wayBack {
+            let file = PlanFile(back)
+            if file.id == known { return back }
+            try store.put(file.bytes)
+            try catalog.renewWayBack(of: run.id, by: file.id)
         }
         return back
     }
@@ -83,8 +116,10 @@ extension ExecutionContext {
                 of: store.tree(tree), content: { try store.read($0, limit: SealedFile.maximumWritten) },
                 fingerprint: { now[$0] })
         } catch RenewedTree.Problem.missing(let path, let names) {
-            throw RolloutError.content(
-                names.map { "\(job): \(path) needs the secret \($0), which is not there any more; put it" })
+            throw RolloutError.noValue(
+                names.map {
+                    "\(job): \(path) of before needs the secret \($0), which is not there any more. Put it, and run the same command"
+                })
         } catch RenewedTree.Problem.unreadable(let entry) {
             throw RolloutError.content(["\(job): what is kept of \(entry.path) (\(entry.digest)) is damaged"])
         }

@@ -24,7 +24,7 @@ extension RunExecution {
         guard let back = plan.goingBack(run.id, from: try catalog.records(of: begun.sorted())), !back.isEmpty else {
             return .ended(try endRolledBack("nothing had begun", try problems(end.machine)))
         }
-        let file = PlanFile(try await context.renewed(back))
+        let file = PlanFile(try await context.renewed(back, of: run))
         FaultPoint.reach("before the way back is kept")
         try context.store.put(file.bytes)
         FaultPoint.reach("before the way back begins")

@@ -58,10 +58,10 @@ struct RunOpening: Sendable {
         try ContentCheck(context).check(plan)
         let back = plan.wholeWayBack
         if let back { try ContentCheck(context).check(back) }
-        if isPreview || hasBegun {
-            if plan.hasSecrets || back?.hasSecrets == true { try context.checkKey() }
-        } else {
+        if context.needsKey(plan) || back.map(context.needsKey) == true { try context.checkKey() }
+        if !isPreview, !hasBegun {
             try await context.checkSecrets(of: plan)
+            if let back { try await context.checkSecrets(of: back) }
         }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
@@ -84,6 +84,10 @@ struct RunOpening: Sendable {
         context.reportWindow(of: file.plan, run)
         try ContentCheck(context).check(back)
         if back.hasHooks { try HookHost(context: context).check(back, isPreview: isPreview) }
+        if context.needsKey(back) { try context.checkKey() }
+        var back = back
+        // Values may have changed again since it went back.
+        if !isPreview { back = try await context.renewed(back, of: run) }
         return Ready(resumed: run, monitor: .unrestricted(context), permit: permit, wayBack: back)
     }
 

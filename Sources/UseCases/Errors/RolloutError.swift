@@ -27,6 +27,8 @@ public enum RolloutError: Error, Sendable {
     case content([String])
     /// What the plan says otherwise than the files that it binds, as sentences.
     case contradictory([String])
+    /// Files with secrets cannot be made, as sentences.
+    case noValue([String])
     /// Hooks cannot run here: whole sentences.
     case hooks(String)
     /// Hooks of an earlier process live and ask at a port of this host that somebody else has; the last are their steps.
@@ -89,6 +91,7 @@ extension RolloutError: CodedError {
         case .otherMachines: .otherMachines
         case .content: .contentMissing
         case .contradictory: .planContradictsFiles
+        case .noValue: .secretNotGiven
         case .hooks: .hooksUnavailable
         case .hookPort: .hookPortTaken
         case .preflight: .workersNotReady
@@ -132,6 +135,8 @@ extension RolloutError: CodedError {
             Self.list("nothing was stopped, started or renamed:", renames.map(Self.stranger))
         case .content(let problems): Self.list(Self.missing, problems)
         case .contradictory(let problems): Self.list(Self.contradiction, problems)
+        case .noValue(let problems):
+            Self.list("files with secrets cannot be made:", problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
         case .hookPort(let run, let port, let steps): Self.taken(port, run, steps)
         case .preflight(let run, let faults, let excess): Self.notReady(run, faults, excess)

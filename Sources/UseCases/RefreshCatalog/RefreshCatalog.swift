@@ -75,8 +75,10 @@ public struct RefreshCatalog: Sendable {
                     let known = [record?.promoted, record?.unfinished].compactMap { release in
                         release.flatMap { try? store.tree($0.content) }
                     }
-                    inventory.jobs[index].tree = try context.sealedFiles.kept(
-                        inventory.jobs[index].tree, recorded: known)
+                    let kept = try context.sealedFiles.kept(inventory.jobs[index].tree, recorded: known)
+                    inventory.jobs[index].tree = kept.tree
+                    // Nobody can say what it is, so it counts as unfinished.
+                    if !kept.isKnown { inventory.jobs[index].isAltered = true }
                 }
                 if let flaw = inventory.flaw(to: context.controller, after: last) {
                     refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))

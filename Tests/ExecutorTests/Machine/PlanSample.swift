@@ -61,7 +61,7 @@ enum PlanSample {
                 hooks[event] = random.below(2) == 0 ? 0 : Int(random.below(3))
             case .afterAllocationStarted: hooks[event] = isJobControl ? 0 : Int(random.below(3))
             case .jobControl: hooks[event] = isJobControl ? 1 + Int(random.below(2)) : 0
-            case .healthCheck, .afterAllocationStopped, .cli: break
+            case .healthCheck, .afterAllocationStopped, .cli, .postBuild: break
             }
         }
         return hooks
