@@ -101,7 +101,10 @@ class KeyValues(bucket.Case):
         for result in results[1:]:
             self.assertNotIn(SECRET, "".join(str(part) for part in vars(result).values())
                              if isinstance(result, subprocess.CompletedProcess) else result.out + result.err)
-        self.assertNotIn("password", self.succeed(self.b.catalog("export")).out)
+        # The fingerprint alone.
+        export = self.succeed(self.b.catalog("export")).out
+        self.assertRegex(export, r'secrets: \{password: "hmac:[0-9a-f]{64}"\}')
+        self.assertNotIn(SECRET, export)
         for path in self.b.path.rglob("*"):
             if path.is_file():
                 self.assertNotIn(SECRET.encode(), path.read_bytes(), str(path))
