@@ -61,8 +61,8 @@ extension CatalogExport {
         var workers: [PlanWorker]
         var machines: [NamedMachine]
         var trees: [NamedTree]
-        var manifests: [NamedManifest]
-        var sealedFiles: [NamedSealedFile]
+        var manifests: [NamedFile]
+        var sealedFiles: [NamedFile]
 
         static let title = "catalog"
         static let meaning = "What planning needs to know of a bucket."
@@ -84,12 +84,8 @@ extension CatalogExport {
             trees = export.trees.sorted { $0.key.hex < $1.key.hex }.map {
                 NamedTree(content: $0.key, entries: $0.value.lines)
             }
-            manifests = export.manifests.sorted { $0.key.hex < $1.key.hex }.map {
-                NamedManifest(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
-            }
-            sealedFiles = export.sealedFiles.sorted { $0.key.hex < $1.key.hex }.map {
-                NamedSealedFile(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
-            }
+            manifests = NamedFile.list(export.manifests)
+            sealedFiles = NamedFile.list(export.sealedFiles)
         }
 
         /// If something is listed twice, the canonical form of what remains is another one.
@@ -238,40 +234,25 @@ extension CatalogExport {
 }
 
 extension CatalogExport {
-    private struct NamedManifest: Record, FieldValue {
+    private struct NamedFile: Record, FieldValue {
         /// The digest of the file.
         var file: Digest
         var text: String
 
-        static let title = "manifest"
-        static let meaning = "A manifest of an earlier release."
+        static let title = "kept_file"
+        static let meaning = "A file of an earlier release; of one with secrets what is kept of it."
         static let style = Emitter.Style.block
-        static let blank = NamedManifest(file: .blank, text: "")
+        static let blank = NamedFile(file: .blank, text: "")
+
+        static func list(_ files: [Digest: [UInt8]]) -> [NamedFile] {
+            files.sorted { $0.key.hex < $1.key.hex }.map {
+                NamedFile(file: $0.key, text: String(decoding: $0.value, as: UTF8.self))
+            }
+        }
 
         mutating func visit(_ fields: inout some Fields) {
             fields.required("file", &file, "the digest of the file")
-            fields.required("text", &text, .text(.plain), "its text")
-        }
-
-        func check(_ report: RecordReport) {
-            if Digest.of(Array(text.utf8)) != file { report.error("file", "the text is not that of this digest") }
-        }
-    }
-}
-
-extension CatalogExport {
-    fileprivate struct NamedSealedFile: Record, FieldValue {
-        var file: Digest
-        var text: String
-
-        static let title = "sealed_file"
-        static let meaning = "A file with secrets of an earlier release, without their values."
-        static let style = Emitter.Style.block
-        static let blank = NamedSealedFile(file: .blank, text: "")
-
-        mutating func visit(_ fields: inout some Fields) {
-            fields.required("file", &file, "the digest of the file")
-            fields.required("text", &text, .text(.any), "what is kept of it")
+            fields.required("text", &text, .text(.any), "its text")
         }
 
         func check(_ report: RecordReport) {

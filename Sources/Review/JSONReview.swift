@@ -272,6 +272,7 @@ public enum JSONReview {
                                 ("job", .string(secret.reference.name.job.text)),
                                 ("key", .string(secret.reference.name.key)),
                                 ("files", .array(secret.files.map(JSON.string))),
+                                ("provider", .optional(secret.provider?.description)),
                             ])
                         })
                 ))

@@ -321,7 +321,9 @@ extension Plan.Job {
         }
         for secret in secrets {
             let files = secret.files.map { "\($0)" as Phrase }
-            phrases.append("the secret \(secret.reference.name.description) is written into \(files.list(first: 5))")
+            let source = secret.provider.map { ", given by \($0.description)" as Phrase } ?? ""
+            phrases.append(
+                "the secret \(secret.reference.name.description) is written into \(files.list(first: 5))" + source)
         }
         if isRollback, !secrets.isEmpty {
             phrases.append("what goes back gets the values that these secrets have now, not those of then")

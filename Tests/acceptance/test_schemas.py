@@ -56,6 +56,10 @@ BAD_MANIFESTS = {
     "a timeout of nothing": {"timeouts": {"action": 0}},
     "a target that nobody knows": {"repeatable": ["sync"]},
     "a glob of nothing": {"changed_by_service": [""]},
+    "a mode that is none": {"file_modes": {"*.conf": "0999"}},
+    "a mode with too many digits": {"file_modes": {"*.conf": "06400"}},
+    "a mode that its owner cannot read": {"file_modes": {"*.conf": "0040"}},
+    "a mode that is a number": {"file_modes": {"*.conf": 640}},
     "an event twice": {"commands": {"command_page": {"executed_on": ["cli", "cli"]}}},
     "certificates": {"certs": {"a": {}}},
 }
@@ -128,7 +132,7 @@ class Schemas(bucket.Case):
         b.write("workers.json", json.dumps([{"host": f"w{n}", "tags": {"zone": f"z{n}", "environment": "test"}} for n in range(1, 4)]))
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
-              changed_by_service=["app.conf", "state/"],
+              changed_by_service=["app.conf", "state/"], file_modes={"*.conf": "0640", "secret/**": "400"},
               rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2,
                        "max_unreachable": "50%"},
               health_check={"checks": [{"type": "tcp", "port": 1}],

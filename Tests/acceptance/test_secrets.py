@@ -583,6 +583,9 @@ class Providers(SecretCase):
         secrets = self.b.read_plan()["waves"][0]["jobs"][0]["secrets"]
         self.assertEqual({"password": ["file", str(self.kept)], "shared": ["command", "cat", str(self.kept)],
                           "token": ["vault", "secret/data/api", "token"]}, {s["key"]: s["provider"] for s in secrets})
+        shown = self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path)).out
+        self.assertIn(f"the secret shared of secrets/job/api is written into conf/app.conf, given by the command `cat {self.kept}`",
+                      " ".join(shown.split()))
         # Planning asks nobody.
         asked = len(self.vault.tokens)
         self.succeed(self.b.plan())
