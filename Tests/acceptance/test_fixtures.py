@@ -289,6 +289,22 @@ class Fixtures:
         self.nothing_to_do(b)
         self.assertEqual(b.log(), log)
 
+    def test_files_with_secrets_are_known(self):
+        b = self.restore("promoted")
+        if not (b.workspace / "secrets.toml").exists():
+            self.skipTest(f"release {self.release} wrote no secrets into files")
+        before = b.log()
+        self.assertIn("Nothing has changed", self.succeed(b.run("maand-plan", "prepare", "--bucket", b.path)).err)
+        self.succeed(b.run("maand-plan", "kv", "rotate-key", "--bucket", b.path))
+        self.nothing_to_do(b)
+        self.assertEqual(b.log(), before)
+        # The files are compared with what was recorded of them, and sent with the same values.
+        b.write("jobs/sealed/plain.conf", "another\n")
+        self.succeed(b.plan("--jobs", "sealed"))
+        self.succeed(b.apply())
+        text = (b.job_dir("w1", "sealed") / "conf/app.conf").read_text()
+        self.assertEqual('key="a secret of sealed" a token of a file\nmade=made here\n', text)
+
     def test_what_was_taken_back_is_known(self):
         b = self.restore("promoted")
         template = b.workspace / "jobs/tried/health.tpl"
@@ -296,7 +312,8 @@ class Fixtures:
             self.skipTest(f"release {self.release} took nothing back")
         before = b.log()
         self.nothing_to_do(b)
-        self.refuse(b.run("maand-apply", "run:4", "--bucket", b.path), 1, "was rolled back")
+        run = next(row["run"] for row in b.json_of("maand-apply", "history") if row["code"] == "rolled_back")
+        self.refuse(b.run("maand-apply", f"run:{run}", "--bucket", b.path), 1, "was rolled back")
         self.assertEqual(b.log(), before)
         # The files that failed come again.
         template.write_text(template.read_text().replace('"nowhere"', '"w1"'))
