@@ -99,6 +99,20 @@ extension Catalog {
         }
     }
 
+    /// A text that changes with every change of what is stored of secrets, or was written by hooks of the run.
+    public func secretsState(_ run: RunID) throws(CatalogError) -> String {
+        try read { db in
+            try self.rows(
+                of: "kv", db,
+                """
+                SELECT (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv WHERE sealed NOTNULL)
+                || ' ' || (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv_pending WHERE sealed NOTNULL AND run = ?1)
+                || ' ' || (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv_replaced WHERE run = ?1)
+                """, [run.number]
+            ).first?.text(0) ?? ""
+        }
+    }
+
     /// The sealed key under which fingerprints are made; if there is none yet, `new` becomes it.
     public func fingerprintKey(orKeep new: [UInt8]) throws(CatalogError) -> [UInt8] {
         try write { db in

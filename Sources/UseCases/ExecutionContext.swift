@@ -28,8 +28,8 @@ public struct ExecutionContext: Sendable {
     let observe: @Sendable (RunEvent) -> Void
     /// Says whether plans are approved; nil asks for no approval.
     public var approval: ApprovalCheck?
-    /// Values of secrets that somebody else keeps, once they were asked for.
-    private let providedValues: ProvidedValues
+    /// What this process knows of values of secrets.
+    private let secretMemory: SecretMemory
     /// The rules of local times.
     var zones = ZoneDatabase.system
     /// Stands for the plan's transport in tests and benchmarks.
@@ -50,7 +50,7 @@ public struct ExecutionContext: Sendable {
         self.nonce = nonce
         self.passphrase = passphrase
         self.observe = observe
-        providedValues = ProvidedValues(SecretSources(bucketFolder: bucketFolder))
+        secretMemory = SecretMemory(SecretSources(bucketFolder: bucketFolder))
     }
 
     /// Closes the catalog, so that its log is merged into it; nothing may use the context afterwards. A task that still
@@ -72,7 +72,7 @@ public struct ExecutionContext: Sendable {
 
     /// Files with secrets of the bucket.
     var sealedFiles: SealedFiles {
-        SealedFiles(store, catalog, bucketFolder: bucketFolder, provided: providedValues)
+        SealedFiles(store, catalog, bucketFolder: bucketFolder, memory: secretMemory)
     }
 
     /// The name of a run on the workers.

@@ -15,13 +15,13 @@ package struct SealedFiles: Sendable {
     let catalog: Catalog
     let bucketFolder: String
     /// Values that somebody else keeps, as far as they were asked for.
-    let provided: ProvidedValues
+    let memory: SecretMemory
 
-    package init(_ store: ContentStore, _ catalog: Catalog, bucketFolder: String, provided: ProvidedValues) {
+    package init(_ store: ContentStore, _ catalog: Catalog, bucketFolder: String, memory: SecretMemory) {
         self.store = store
         self.catalog = catalog
         self.bucketFolder = bucketFolder
-        self.provided = provided
+        self.memory = memory
     }
 
     /// Bytes as a worker has them.
@@ -47,7 +47,7 @@ package struct SealedFiles: Sendable {
         var known: [SecretReference: String] = [:]
         return try file.render { secret in
             if let value = known[secret] { return value }
-            if let value = provided[secret.name] {
+            if let value = memory[secret.name] {
                 guard value.fingerprint == secret.fingerprint else { throw Changed(name: secret.name) }
                 return value.text
             }
@@ -125,10 +125,10 @@ package struct SealedFiles: Sendable {
     /// - Throws: `SecretSourceError`, `VaultError`, `CatalogError`.
     package func ask(for secrets: [Plan.Secret]) async throws {
         for secret in secrets {
-            guard let provider = secret.provider, provided[secret.reference.name] == nil else { continue }
-            let text = try await provided.sources.value(of: secret.reference.name, by: provider)
+            guard let provider = secret.provider, memory[secret.reference.name] == nil else { continue }
+            let text = try await memory.sources.value(of: secret.reference.name, by: provider)
             let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
-            provided.keep(text, try vault.fingerprint(of: text, secret.reference.name), secret.reference.name)
+            memory.keep(text, try vault.fingerprint(of: text, secret.reference.name), secret.reference.name)
         }
     }
 
@@ -138,7 +138,7 @@ package struct SealedFiles: Sendable {
         let stored = Set(secrets.filter { $0.provider == nil }.map(\.reference.name))
         var found = try catalog.fingerprints(of: stored)
         for secret in secrets where secret.provider != nil {
-            found[secret.reference.name] = provided[secret.reference.name]?.fingerprint
+            found[secret.reference.name] = memory[secret.reference.name]?.fingerprint
         }
         return found
     }

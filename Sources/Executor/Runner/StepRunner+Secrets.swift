@@ -27,11 +27,11 @@ extension SealedFiles {
     /// The values of all secrets of the bucket, earlier ones too, and those that somebody else keeps and this process knows.
     func all(in run: RunID) -> StruckSecrets {
         do {
-            let namespaces = try catalog.keyValueNamespaces().filter(\.isSecret)
-            var secrets =
-                namespaces.isEmpty ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
-            provided.add(to: &secrets)
-            return secrets.withChangedLetters
+            return try memory.struckSecrets(try catalog.secretsState(run)) {
+                let namespaces = try catalog.keyValueNamespaces().filter(\.isSecret)
+                return namespaces.isEmpty
+                    ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
+            }
         } catch {
             return .unreadable
         }
