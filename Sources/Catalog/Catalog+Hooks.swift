@@ -91,6 +91,7 @@ extension Catalog {
             // Another process may have put another key meanwhile: what it encrypted counts, and was found above.
             try db.execute(sql: "DELETE FROM kv WHERE sealed IS NOT NULL")
             try db.execute(sql: "DELETE FROM kv_replaced")
+            try db.execute(sql: "DELETE FROM provided_value")
             try db.execute(sql: "DELETE FROM sealed_file_secret")
             try db.execute(sql: "DELETE FROM sealed_file")
             return nil

@@ -41,6 +41,19 @@ extension Catalog {
         }
     }
 
+    /// Namespaces of secrets that are stored, or that somebody else keeps.
+    public func secretNamespaces() throws(CatalogError) -> [KVNamespace] {
+        try read { db in
+            try self.rows(
+                of: "kv", db,
+                """
+                SELECT DISTINCT namespace FROM kv WHERE namespace LIKE 'secrets/%'
+                UNION SELECT namespace FROM provided_value ORDER BY namespace
+                """
+            ).map { try self.namespace($0, 0) }
+        }
+    }
+
     /// Writes or deletes a key at once.
     ///
     /// - Parameter who: `user@host`.
@@ -97,7 +110,8 @@ extension Catalog {
     }
 
     /// Every secret of these namespaces that is stored, sealed, with earlier versions and all that hooks of the run have
-    /// written: what they may have seen.
+    /// written: what they may have seen. Of values that somebody else keeps, the fingerprint is a part of the key, and the
+    /// version 0.
     ///
     /// - Parameter limit: bytes that they may have together, sealed.
     /// - Returns: nil where they have more; then none is read.
@@ -113,6 +127,7 @@ extension Catalog {
                     SELECT coalesce(sum(length(sealed)), 0) FROM kv WHERE namespace = ?1
                     UNION ALL SELECT coalesce(sum(length(sealed)), 0) FROM kv_pending WHERE namespace = ?1 AND run = ?2
                     UNION ALL SELECT coalesce(sum(length(sealed)), 0) FROM kv_replaced WHERE namespace = ?1 AND run = ?2
+                    UNION ALL SELECT coalesce(sum(length(sealed)), 0) FROM provided_value WHERE namespace = ?1
                     """, [namespace.text, run.number])
                 for row in sizes { size += try row.integer(0) }
                 if size > limit { return nil }
@@ -126,6 +141,8 @@ extension Catalog {
                     WHERE namespace = ?1 AND run = ?2 AND sealed IS NOT NULL
                     UNION ALL SELECT key, version, sealed, 'kv_replaced' FROM kv_replaced
                     WHERE namespace = ?1 AND run = ?2
+                    UNION ALL SELECT key || ' ' || fingerprint, 0, sealed, 'provided_value' FROM provided_value
+                    WHERE namespace = ?1
                     """, [namespace.text, run.number]
                 ).map { row in
                     let row = try row.ofTable(namedBy: 3)

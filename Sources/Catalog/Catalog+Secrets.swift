@@ -51,20 +51,38 @@ extension Catalog {
         }
     }
 
-    /// What commands of `post_build` saw when they last ran well, by job.
-    func prepared(_ db: Database) throws -> [JobName: Digest] {
-        var found: [JobName: Digest] = [:]
-        for row in try rows(of: "prepared", db, "SELECT job, inputs FROM prepared") {
-            found[try row.name(0)] = try row.digest(1)
+    /// Keeps a value that somebody else keeps, sealed, to have it struck out of outputs as long as a file with it may be
+    /// deployed. Earlier values of the secret that are in no such file are forgotten.
+    public func keepProvidedValue(_ secret: SecretReference, _ sealed: [UInt8]) throws(CatalogError) {
+        try write { db in
+            let place = [secret.name.namespace.text, secret.name.key]
+            try db.execute(
+                sql: """
+                    DELETE FROM provided_value WHERE namespace = ? AND key = ? AND fingerprint NOT IN (
+                        SELECT fingerprint FROM sealed_file_secret
+                        WHERE namespace = provided_value.namespace AND key = provided_value.key)
+                    """, arguments: StatementArguments(place))
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO provided_value (namespace, key, fingerprint, sealed) VALUES (?, ?, ?, ?)",
+                arguments: [place[0], place[1], secret.fingerprint.hex, Data(sealed)])
+        }
+    }
+
+    /// What commands of `post_build` saw when they last ran well, by job and command.
+    func prepared(_ db: Database) throws -> [JobName: [String: Digest]] {
+        var found: [JobName: [String: Digest]] = [:]
+        for row in try rows(of: "prepared", db, "SELECT job, command, inputs FROM prepared") {
+            found[try row.name(0), default: [:]][try row.text(1)] = try row.digest(2)
         }
         return found
     }
 
-    /// Records that a job's commands of `post_build` have run well, and what they saw.
-    public func setPrepared(_ job: JobName, _ inputs: Digest) throws(CatalogError) {
+    /// Records that a command of `post_build` has run well, and what it saw.
+    public func setPrepared(_ job: JobName, _ command: String, _ inputs: Digest) throws(CatalogError) {
         try write { db in
             try db.execute(
-                sql: "INSERT OR REPLACE INTO prepared (job, inputs) VALUES (?, ?)", arguments: [job.text, inputs.hex])
+                sql: "INSERT OR REPLACE INTO prepared (job, command, inputs) VALUES (?, ?, ?)",
+                arguments: [job.text, command, inputs.hex])
         }
     }
 
@@ -108,6 +126,7 @@ extension Catalog {
                 SELECT (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv WHERE sealed NOTNULL)
                 || ' ' || (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv_pending WHERE sealed NOTNULL AND run = ?1)
                 || ' ' || (SELECT count(*) || '.' || coalesce(sum(version), 0) FROM kv_replaced WHERE run = ?1)
+                || ' ' || (SELECT coalesce(group_concat(fingerprint), '') FROM provided_value)
                 """, [run.number]
             ).first?.text(0) ?? ""
         }
@@ -183,6 +202,7 @@ extension Catalog {
         case value(namespace: String, key: String, version: Int)
         case fingerprintKey
         case file(Digest)
+        case provided(namespace: String, key: String, fingerprint: String)
     }
 
     /// Replaces the bucket's key: everything that is sealed is sealed again, all or nothing.
@@ -222,6 +242,15 @@ extension Catalog {
                     try db.execute(
                         sql: "UPDATE sealed_file SET sealed = ? WHERE digest = ?",
                         arguments: [Data(try reseal(.file(digest), try row.bytes(1))), digest.hex])
+                }
+                for row in try self.rows(
+                    of: "provided_value", db, "SELECT namespace, key, fingerprint, sealed FROM provided_value")
+                {
+                    let (namespace, key, fingerprint) = (try row.text(0), try row.text(1), try row.text(2))
+                    let item = SealedItem.provided(namespace: namespace, key: key, fingerprint: fingerprint)
+                    try db.execute(
+                        sql: "UPDATE provided_value SET sealed = ? WHERE namespace = ? AND key = ? AND fingerprint = ?",
+                        arguments: [Data(try reseal(item, try row.bytes(3))), namespace, key, fingerprint])
                 }
                 try db.execute(sql: "UPDATE kv_key SET fingerprint = ?", arguments: [new])
             }

@@ -73,7 +73,7 @@ public final class Catalog: Sendable {
             for (secret, fingerprint) in try self.providedFingerprints(db) {
                 snapshot.jobs[secret.job, default: .init()].provided[secret.key] = fingerprint
             }
-            for (job, inputs) in try self.prepared(db) { snapshot.jobs[job, default: .init()].prepared = inputs }
+            for (job, commands) in try self.prepared(db) { snapshot.jobs[job, default: .init()].prepared = commands }
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             snapshot.machines = try self.machines(db)
             return snapshot

@@ -1,7 +1,7 @@
 extension Schema {
     /// Fingerprints of secrets, also of those that somebody else keeps, the key under which they are made, sealed with the bucket's key, and of each file with secrets
     /// that was sent what its bytes were, sealed with it, too. Values that stand in such files are kept beside the newest versions: what is printed of them is struck
-    /// out.
+    /// out. The same holds for values that somebody else keeps.
     static let secrets = """
         ALTER TABLE kv ADD COLUMN fingerprint TEXT CHECK (fingerprint IS NULL OR sealed NOTNULL);
         ALTER TABLE kv_pending ADD COLUMN fingerprint TEXT CHECK (fingerprint IS NULL OR sealed NOTNULL);
@@ -14,9 +14,19 @@ extension Schema {
             PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID;
 
+        CREATE TABLE provided_value (
+            namespace TEXT NOT NULL CHECK (namespace LIKE 'secrets/%'),
+            key TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            sealed BLOB NOT NULL,
+            PRIMARY KEY (namespace, key, fingerprint)
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TABLE prepared (
-            job TEXT PRIMARY KEY,
-            inputs TEXT NOT NULL
+            job TEXT NOT NULL,
+            command TEXT NOT NULL,
+            inputs TEXT NOT NULL,
+            PRIMARY KEY (job, command)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE sealed_file (

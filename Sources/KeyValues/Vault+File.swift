@@ -134,6 +134,7 @@ extension Vault {
                     Place(namespace: namespace, key: key, version: version)
                 case .fingerprintKey: fingerprintPlace
                 case .file(let digest): Place.sealedFile(digest)
+                case .provided(let namespace, let key, let fingerprint): Place.provided(namespace, key, fingerprint)
                 }
             return try new.seal(try old.open(sealed, for: place), for: place)
         }
@@ -172,14 +173,22 @@ extension Vault {
     ///
     /// Another process may replace the key meanwhile: then the new one is read.
     public static func open(in folder: String, of catalog: Catalog) throws -> Vault? {
-        let known = try catalog.keyFingerprint()
-        do {
-            return try open(in: folder, known: known)
-        } catch VaultError.other(let path) {
-            let now = try catalog.keyFingerprint()
-            guard now != known else { throw VaultError.other(path: path) }
-            return try open(in: folder, known: now)
+        try withSteadyKey(of: catalog) { known in try open(in: folder, known: known) }
+    }
+
+    /// Calls `body` with the fingerprint of the key that counts, again if the key was replaced meanwhile.
+    private static func withSteadyKey<Value>(
+        of catalog: Catalog, _ body: (_ known: String?) throws -> Value
+    ) throws -> Value {
+        for _ in 0..<20 {
+            let known = try catalog.keyFingerprint()
+            do {
+                return try body(known)
+            } catch VaultError.other(let path) {
+                guard try catalog.keyFingerprint() != known else { throw VaultError.other(path: path) }
+            }
         }
+        return try body(try catalog.keyFingerprint())
     }
 
     /// The bucket's key for writing secrets or giving out tokens; from now on the catalog knows it, and takes no other.
@@ -194,19 +203,14 @@ extension Vault {
             case .unfinished(let run): throw VaultError.lostInRun(path: folder + "/" + file, run: run.number)
             }
         }
-        let vault: Vault
-        do {
-            vault = try openOrCreate(in: folder, known: known)
-        } catch VaultError.other(let path) {
-            // Another process may have replaced the key meanwhile.
-            let now = try catalog.keyFingerprint()
-            guard now != known else { throw VaultError.other(path: path) }
-            vault = try openOrCreate(in: folder, known: now)
-        }
-        try catalog.rememberKey(vault.fingerprint)
-        // Where two processes made their first key at once, they made the same one: the file's.
-        guard try catalog.keyFingerprint() == vault.fingerprint else {
-            throw VaultError.other(path: folder + "/" + file)
+        let vault = try withSteadyKey(of: catalog) { now in
+            let vault = try openOrCreate(in: folder, known: known == nil ? nil : now)
+            try catalog.rememberKey(vault.fingerprint)
+            // Where two processes made their first key at once, they made the same one: the file's.
+            guard try catalog.keyFingerprint() == vault.fingerprint else {
+                throw VaultError.other(path: folder + "/" + file)
+            }
+            return vault
         }
         let key = try catalog.fingerprintKey() ?? catalog.fingerprintKey(orKeep: vault.newFingerprintKey())
         return try vault.withFingerprints(key)

@@ -29,7 +29,25 @@ extension Vault {
     }
 }
 
+extension Vault {
+    /// Keeps a value that somebody else keeps, encrypted, so that it can be struck out of outputs.
+    ///
+    /// - Returns: its fingerprint.
+    public func keep(_ value: String, of name: SecretName, in catalog: Catalog) throws -> SecretFingerprint {
+        let fingerprint = try fingerprint(of: value, name)
+        try catalog.keepProvidedValue(
+            SecretReference(name: name, fingerprint: fingerprint),
+            seal(value, for: .provided(name.namespace.text, name.key, fingerprint.hex)))
+        return fingerprint
+    }
+}
+
 extension Vault.Place {
+    /// Where a value is that somebody else keeps.
+    static func provided(_ namespace: String, _ key: String, _ fingerprint: String) -> Vault.Place {
+        Vault.Place(namespace: namespace, key: "\(key) \(fingerprint)", version: 0)
+    }
+
     /// Where it is recorded what the bytes of a file with secrets are.
     public static func sealedFile(_ digest: Digest) -> Vault.Place {
         Vault.Place(namespace: "", key: "the record of the file \(digest.hex)", version: 1)

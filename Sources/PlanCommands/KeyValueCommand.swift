@@ -43,14 +43,13 @@ struct GetKeyValue: ParsableCommand {
 
     func run() throws {
         let store = try KeyValueStore(bucket)
-        guard let value = try store.view(of: namespace).value(namespace, key) else {
+        guard try store.view(of: namespace).value(namespace, key) != nil else {
             throw store.missing(namespace, key)
         }
         guard reveal || !namespace.isSecret else {
             throw Failure(.usage, "\(key) of \(namespace) is a secret", "--reveal prints it")
         }
-        let view = try store.view(of: namespace, reveals: reveal)
-        let text = try view.text(of: value, in: namespace)
+        let text = try store.text(namespace, key, reveals: reveal)
         try printResult(Array(((isatty(STDOUT_FILENO) == 1 ? visible(text) : text) + "\n").utf8))
     }
 

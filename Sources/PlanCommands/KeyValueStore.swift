@@ -27,12 +27,22 @@ struct KeyValueStore {
         var facts = Facts()
         var vault: Vault?
         if namespace.isSecret {
-            if reveals { vault = try Vault.open(in: bucket.folder, known: try catalog?.keyFingerprint()) }
+            if reveals { vault = try catalog.flatMap { try Vault.open(in: bucket.folder, of: $0) } }
         } else {
             let workspace = try Workspace.read(bucket.path("workspace"), configuration)
             facts = try Planner.facts(workspace, try catalog?.snapshot() ?? .empty)
         }
         return KeyValueView(facts: facts, bucket: configuration.bucketID, catalog: catalog, vault: vault)
+    }
+
+    /// The text of a value. Where the bucket's key is replaced meanwhile, it is read again.
+    func text(_ namespace: KVNamespace, _ key: String, reveals: Bool) throws -> String {
+        for attempt in 0... {
+            let view = try view(of: namespace, reveals: reveals)
+            guard let value = try view.value(namespace, key) else { throw missing(namespace, key) }
+            do { return try view.text(of: value, in: namespace) } catch VaultError.unreadable where attempt < 20 {}
+        }
+        throw missing(namespace, key)
     }
 
     /// The namespaces of variables and secrets of every job that is in the workspace or has some.

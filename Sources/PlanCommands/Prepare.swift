@@ -1,6 +1,9 @@
+import Approvals
 import ArgumentParser
 import Catalog
 import Commands
+import Executor
+import Foundation
 import KeyValues
 import Model
 import Planner
@@ -8,6 +11,7 @@ import Plans
 import Review
 import SecretSources
 import UseCases
+import Windows
 import YAML
 
 struct Prepare: AsyncParsableCommand {
@@ -21,9 +25,16 @@ struct Prepare: AsyncParsableCommand {
             that a release before 0.4 has stored.
             """)
 
+    @Flag(
+        help: """
+            With an approval policy on this host: run the commands of secrets.toml, which nobody has approved. Look at them \
+            first.
+            """)
+    var runCommands = false
+
     @OptionGroup var bucket: BucketOptions
 
-    func run() async throws { try await Preparation(bucket).run() }
+    func run() async throws { try await Preparation(bucket, runsCommands: runCommands).run() }
 }
 
 /// What `maand-plan prepare` and `deploy --prepare` do.
@@ -31,9 +42,12 @@ struct Preparation {
     private let bucket: BucketOptions
     private let configuration: BucketConfiguration
     private let workspace: Workspace
+    /// Commands are run that nobody has approved, although plans are approved on this host.
+    private let runsCommands: Bool
 
-    init(_ bucket: BucketOptions) throws {
+    init(_ bucket: BucketOptions, runsCommands: Bool = false) throws {
         self.bucket = bucket
+        self.runsCommands = runsCommands
         configuration = try bucket.configuration()
         workspace = try Workspace.read(bucket.path("workspace"), configuration)
     }
@@ -47,12 +61,47 @@ struct Preparation {
         let lock = try bucket.lock(plan: nil)
         defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
+        let hasPolicy = try approval.policy() != nil
+        if hasPolicy { try checkCommands(secrets) }
         let old = try Vault.completeFingerprints(in: bucket.folder, catalog)
         tell("Recorded the fingerprints of secrets of an earlier release:", old)
+        if !hasPolicy { try await finishInterrupted(catalog) }
         let changed = try await record(secrets, catalog)
         tell("Recorded new fingerprints:", changed)
-        let hasBuilt = try await build(catalog)
-        if old.isEmpty, changed.isEmpty, !hasBuilt { printNotice("Nothing has changed.") }
+        let due = try Planner.dueBuilds(workspace, try catalog.snapshot())
+        if hasPolicy { try refuse(due) }
+        for build in due {
+            for command in build.commands { try await run(command, of: build.job, catalog) }
+        }
+        if old.isEmpty, changed.isEmpty, due.isEmpty { printNotice("Nothing has changed.") }
+    }
+
+    // MARK: Approvals
+
+    private var approval: ApprovalCheck {
+        ApprovalCheck(
+            operatorPath: ProcessInfo.processInfo.environment["MAAND_POLICY"], bucketFolder: bucket.folder, plan: nil,
+            signatures: nil)
+    }
+
+    /// Where plans are approved, nothing of the workspace runs that nobody has approved.
+    private func checkCommands(_ secrets: [(name: SecretName, provider: SecretProvider)]) throws {
+        let commands = secrets.filter { if case .command = $0.provider { true } else { false } }
+        guard !runsCommands, let first = commands.first else { return }
+        throw Failure(
+            .notApproved,
+            "an approval policy holds on this host, and \(first.provider) of workspace/secrets.toml is not approved",
+            "look at the commands there; --run-commands of `maand-plan prepare` runs them")
+    }
+
+    private func refuse(_ due: [DueBuild]) throws {
+        guard let first = due.first else { return }
+        throw Failure(
+            .notApproved,
+            "an approval policy holds on this host, and \(first.commands.joined(separator: ", ")) of post_build of the job "
+                + "\(first.job) is due",
+            "plan it, have the plan approved, and apply it: maand-plan job-command \(first.job) \(first.commands[0]) -o FILE"
+        )
     }
 
     private func tell(_ text: String, _ names: [SecretName]) {
@@ -75,27 +124,14 @@ struct Preparation {
         let sources = SecretSources(bucketFolder: bucket.folder)
         var found: [SecretName: SecretFingerprint] = [:]
         for (name, provider) in secrets {
-            found[name] = try vault.fingerprint(
-                of: try await sources.steadyValue(of: name, by: provider), name)
+            found[name] = try vault.keep(
+                try await sources.steadyValue(of: name, by: provider), of: name, in: catalog)
         }
         try catalog.setProvidedFingerprints(found)
         return found.keys.filter { known[$0.job]?.provided[$0.key] != found[$0] }.sorted()
     }
 
     // MARK: post_build
-
-    /// Runs the commands of `post_build` that are due.
-    ///
-    /// - Returns: whether any was.
-    private func build(_ catalog: Catalog) async throws -> Bool {
-        try await finishInterrupted(catalog)
-        let due = try Planner.dueBuilds(workspace, try catalog.snapshot())
-        for build in due {
-            for command in build.commands { try await run(command, of: build.job, catalog) }
-            try catalog.setPrepared(build.job, build.inputs)
-        }
-        return !due.isEmpty
-    }
 
     private func run(_ command: String, of job: JobName, _ catalog: Catalog) async throws {
         printNotice("\(job): \(command)")
@@ -104,9 +140,24 @@ struct Preparation {
         )
         try PlanOutput.keep(result, in: ContentStore(in: bucket.folder))
         let context = bucket.context(configuration, catalog)
-        let ending = try await ApplyRun(PlanFile(result.plan), options: .init(), in: context)
+        let file = PlanFile(result.plan)
+        let ending = try await ApplyRun(file, options: .init(), in: context)
             .apply(parkRequests: AsyncStream { $0.finish() })
-        guard case .ended(let run, _, let problems, _, _) = ending, run.state != .succeeded else { return }
+        guard let run = try catalog.latestRun(of: file.id), run.state != .succeeded else { return }
+        if case .ended(_, _, let problems, _, _) = ending { show(problems) }
+        if run.state.isUnfinished {
+            _ = try await DecideRun(in: context).abandon(run.id, reason: "a command of post_build has not ended well")
+        }
+        if case .held(_, let hold) = ending {
+            throw Failure(
+                .tryLater, "job \(job): \(command) of post_build was held: \(hold.reason)", "prepare again then")
+        }
+        throw Failure(
+            .failed, "job \(job): \(command) of post_build has failed (run \(run.id))",
+            "correct it, and prepare again; what ended well does not run again")
+    }
+
+    private func show(_ problems: [ApplyRun.Problem]) {
         for problem in problems {
             printNotice(VisibleText.escape("\(problem.step.id): \(problem.detail ?? "failed")", for: .terminal))
             for stream in [problem.output?.stdout, problem.output?.stderr] {
@@ -116,19 +167,15 @@ struct Preparation {
                 }
             }
         }
-        _ = try await DecideRun(in: context).abandon(run.id, reason: "a command of post_build failed")
-        throw Failure(
-            .failed, "job \(job): \(command) of post_build has failed (run \(run.id))",
-            "correct it, and prepare again; what ended well does not run again")
     }
 
     /// A process of this command may have been killed in the middle: its run goes on first.
     private func finishInterrupted(_ catalog: Catalog) async throws {
         let store = ContentStore(in: bucket.folder)
         guard let run = try catalog.unfinishedRun(), let plan = try? store.plan(of: run),
-            case .jobCommand(let command) = plan.work, command.event == .postBuild
+            let (job, command, _) = plan.preparation
         else { return }
-        printNotice("Run \(run.id) was interrupted, and goes on: \(command.job.job), \(command.command)")
+        printNotice("Run \(run.id) was interrupted, and goes on: \(job), \(command)")
         let context = bucket.context(configuration, catalog)
         _ = try? await ApplyRun(PlanFile(plan), options: .init(), in: context)
             .apply(parkRequests: AsyncStream { $0.finish() })

@@ -44,8 +44,6 @@ public struct DueBuild: Sendable {
     public let job: JobName
     /// In the order of the manifest.
     public let commands: [String]
-    /// What the commands see, in short; recorded when they have run.
-    public let inputs: Digest
 
     func warning(_ workspace: Workspace) -> Diagnostic {
         Diagnostic(
@@ -57,7 +55,7 @@ public struct DueBuild: Sendable {
 }
 
 extension Planner {
-    /// Jobs whose commands of `post_build` have not run for what they see now; jobs that others demand first.
+    /// Jobs with commands of `post_build` that have not run for what they see now; jobs that others demand first.
     ///
     /// What they see are their scripts, and everything of the workspace that hooks of the job can ask for.
     public static func dueBuilds(_ workspace: Workspace, _ catalog: CatalogSnapshot) throws -> [DueBuild] {
@@ -68,10 +66,11 @@ extension Planner {
         let facts = Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
         return builders.sorted { ($0.deploymentSequence, $0.name) < ($1.deploymentSequence, $1.name) }.compactMap {
             job in
-            let commands = job.hooks[.postBuild].map(\.command)
-            let inputs = facts.inputs(of: job.name, modules: job.hooks.modules.digest, commands: commands)
-            if catalog.jobs[job.name]?.prepared == inputs { return nil }
-            return DueBuild(job: job.name, commands: commands, inputs: inputs)
+            let known = catalog.jobs[job.name]?.prepared ?? [:]
+            let due = job.hooks[.postBuild].filter { hook in
+                known[hook.command] != facts.inputs(of: job.name, modules: job.hooks.modules.digest, hook.command)
+            }
+            return due.isEmpty ? nil : DueBuild(job: job.name, commands: due.map(\.command))
         }
     }
 }

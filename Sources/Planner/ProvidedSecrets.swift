@@ -35,7 +35,8 @@ public struct ProvidedSecrets: Sendable {
                 reading.error(entry, "`\(entry.key)` has to say who gives the value, such as {file = \"...\"}")
                 continue
             }
-            let isJob = inner.entries.allSatisfy { if case .table = $0.value { true } else { false } }
+            let isJob =
+                inner.entries.isEmpty || inner.entries.contains { if case .table = $0.value { true } else { false } }
             guard isJob else {
                 ofAll[entry.key] = reading.provider(entry, inner)
                 continue
@@ -47,7 +48,10 @@ public struct ProvidedSecrets: Sendable {
                     note: nearest.map { "did you mean [\($0)]?" })
             }
             for secret in inner.entries {
-                guard case .table(let inner) = secret.value else { continue }
+                guard case .table(let inner) = secret.value else {
+                    reading.error(secret, "`\(secret.key)` has to say who gives the value, such as {file = \"...\"}")
+                    continue
+                }
                 ofJob[entry.key, default: [:]][secret.key] = reading.provider(secret, inner)
             }
         }

@@ -222,7 +222,8 @@ struct WayBackPlanner {
             throw PlanningError.noWayBack(
                 job,
                 "\(path) of before needs secrets that are not there any more, or that an earlier release has stored: "
-                    + "\(secrets.map(\.description).listed(first: 5)). Put them with `maand-plan kv put`")
+                    + "\(secrets.map(\.description).listed(first: 5)). Put them with `maand-plan kv put`, or let "
+                    + "`maand-plan prepare` ask those who keep them")
         }
     }
 

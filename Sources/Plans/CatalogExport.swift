@@ -174,8 +174,11 @@ extension CatalogExport {
                 "secrets", &secrets, MapType(element: ParsedType(), key: "key"), default: [],
                 "its secrets with the fingerprints of their values")
             record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
+            var prepared = record.prepared.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
             fields.optional(
-                "prepared", &record.prepared, "what its commands of `post_build` saw when they last ran well")
+                "prepared", &prepared, MapType(element: ParsedType(), key: "command"), default: [],
+                "what its commands of `post_build` saw when they last ran well")
+            record.prepared = Dictionary(prepared.map { ($0.name, $0.value) }) { $1 }
             var provided = record.provided.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
                 .map { Plan.Named($0.key, $0.value) }
             fields.optional(

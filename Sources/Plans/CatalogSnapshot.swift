@@ -109,8 +109,8 @@ public struct JobRecord: Equatable, Sendable {
     public var secrets: [String: SecretFingerprint] = [:]
     /// Fingerprints of values that somebody else keeps, as they were when `maand-plan prepare` last asked.
     public var provided: [String: SecretFingerprint] = [:]
-    /// What its commands of `post_build` saw when they last ran well; nil if they never have.
-    public var prepared: Digest?
+    /// What its commands of `post_build` saw when they last ran well, by command.
+    public var prepared: [String: Digest] = [:]
     /// Keys there of which no fingerprint is known: an earlier release has stored their values.
     public var unknownSecrets: Set<String> = []
 

@@ -135,11 +135,11 @@ public struct Facts: Equatable, Sendable {
         return facts
     }
 
-    /// What commands of a job see, in short: their scripts, and everything of the workspace that they can ask for.
+    /// What a command of a job sees, in short: its scripts, and everything of the workspace that it can ask for.
     ///
     /// - Parameter modules: the tree of the job's `_modules`.
-    public func inputs(of job: JobName, modules: Model.Digest, commands: [String]) -> Model.Digest {
-        let head = "maand-inputs 1\n\(modules)\n\(commands.joined(separator: " "))\n"
+    public func inputs(of job: JobName, modules: Model.Digest, _ command: String) -> Model.Digest {
+        let head = "maand-inputs 1\n\(modules)\n\(command)\n"
         return Model.Digest.of(Array(head.utf8) + RecordFile.write(told(to: [job])))
     }
 

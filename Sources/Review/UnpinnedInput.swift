@@ -56,6 +56,15 @@ extension Plan {
                     ? "Hooks read them as they are then, and may write others; of secrets a plan holds none. What services "
                         + "read from elsewhere may change after the review."
                     : "A plan never holds them. What services read from elsewhere may change after the review."))
+        let providers = Set(waves.flatMap(\.jobs).flatMap(\.secrets).compactMap(\.provider))
+        if !providers.isEmpty {
+            list.append(
+                UnpinnedInput(
+                    subject: "Providers of secrets",
+                    detail: "Programs are run and files are read on the controller as they are then: "
+                        + providers.map(\.description).sorted().map { "\($0)" as Phrase }.list(first: 5)
+                        + ". Another value than that of the plan is not sent."))
+        }
         if kind.touchesWorkers {
             list.append(
                 UnpinnedInput(

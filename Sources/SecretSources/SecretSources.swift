@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 package import Model
 package import Plans
 internal import Probes
@@ -87,21 +88,28 @@ package actor SecretSources {
     private func path(_ path: String) -> String { path.hasPrefix("/") ? path : bucketFolder + "/" + path }
 
     private func read(_ name: String) throws -> [UInt8] {
-        let handle: FileHandle
-        do {
-            handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path(name)))
-        } catch {
-            throw Problem(
-                "cannot be read: \((error as NSError).localizedFailureReason ?? "\(error.localizedDescription)")")
+        let descriptor = open(path(name), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw Problem("cannot be read: \(String(cString: strerror(errno)))") }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw Problem("is no regular file")
         }
-        return [UInt8](try handle.read(upToCount: KeyValue.maximumValue + 2) ?? Data())
+        do {
+            return [UInt8](try handle.read(upToCount: KeyValue.maximumValue + 2) ?? Data())
+        } catch {
+            throw Problem("cannot be read: \(String(cString: strerror(errno)))")
+        }
     }
 
     // MARK: Commands
 
     private func run(_ words: [String]) async throws -> [UInt8] {
+        if words.contains(where: { $0.contains("workspace/") }) {
+            throw Problem("is not run: nothing below workspace/ is executed that no plan pins. Keep it elsewhere")
+        }
         var options = PlatformOptions()
-        // What it starts ends with it.
+        // If its time is up, what it has started ends with it.
         options.createSession = true
         options.teardownSequence = [
             .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1))
@@ -116,15 +124,14 @@ package actor SecretSources {
                 // In the bucket's folder, whatever the caller's is.
                 .name("sh"), arguments: Arguments(["-c", #"cd -- "$0" && exec "$@""#, folder] + words),
                 environment: .custom(variables), platformOptions: platform,
-                output: .bytes(limit: KeyValue.maximumValue + 2), error: .string(limit: 4096))
+                output: .bytes(limit: KeyValue.maximumValue + 2), error: .discarded)
             return Ended(
                 isSuccess: result.terminationStatus.isSuccess, status: "\(result.terminationStatus)",
-                output: result.standardOutput, errorOutput: result.standardError)
+                output: result.standardOutput)
         }
+        // Nothing of what it prints is told: any of it may be a value.
         guard result.isSuccess else {
-            // What it says is not what it prints: that may be a value.
-            let line = result.errorOutput.split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(200))" } ?? ""
-            throw Problem("ended with \(result.status)\(line)")
+            throw Problem("ended with \(result.status). Run it in the bucket's folder to see why")
         }
         return result.output
     }
@@ -133,7 +140,6 @@ package actor SecretSources {
         let isSuccess: Bool
         let status: String
         let output: [UInt8]
-        let errorOutput: String
     }
 
     private func limited<Value: Sendable>(
@@ -167,9 +173,14 @@ package actor SecretSources {
         var headers = [("X-Vault-Request", "true")]
         if let token = environment["VAULT_TOKEN"] ?? tokenFile() { headers.append(("X-Vault-Token", token)) }
         if let namespace = environment["VAULT_NAMESPACE"] { headers.append(("X-Vault-Namespace", namespace)) }
-        let answer = try await Probe.get(
-            address: host, port: url.port ?? 80, path: "/v1/" + path, headers: headers, limit: 1 << 20,
-            timeout: timeLimit)
+        let answer: (status: Int, body: [UInt8])
+        do {
+            answer = try await Probe.get(
+                address: host, port: url.port ?? 80, path: "/v1/" + path, headers: headers, limit: 1 << 20,
+                timeout: timeLimit)
+        } catch {
+            throw Problem("does not answer: \(error)")
+        }
         guard answer.status == 200 else { throw Problem("answers \(answer.status) for \(path)") }
         let root = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
         let data = (root?["data"] as? [String: Any])?["data"] as? [String: Any]
@@ -194,5 +205,8 @@ package struct SecretSourceError: Error, Equatable, Sendable, CustomStringConver
     package let provider: SecretProvider
     let reason: String
 
-    package var description: String { "the secret \(secret): \(provider) \(reason)" }
+    package var description: String {
+        let text = provider.description
+        return "the secret \(secret): \(text.count > 300 ? text.prefix(300) + "..." : text[...]) \(reason)"
+    }
 }

@@ -68,7 +68,8 @@ import Testing
         let fingerprint = try #require(SecretFingerprint(hex: String(repeating: "c", count: 64)))
         try catalog.keepSealedFile(planDigest, [1, 2], with: [.init(name: secret, fingerprint: fingerprint)])
         try catalog.setProvidedFingerprints([secret: fingerprint])
-        try catalog.setPrepared(secret.job, planDigest)
+        try catalog.setPrepared(secret.job, "command_x", planDigest)
+        try catalog.keepProvidedValue(.init(name: secret, fingerprint: fingerprint), [3])
         let copy = try DatabaseQueue()
         try catalog.queue.backup(to: copy)
         try catalog.close()
@@ -141,7 +142,7 @@ import Testing
             { _ = try catalog.storedSecrets(in: [.secrets(api.job)], run: run, within: .max) },
             { _ = try catalog.durations(of: api.job) }, { _ = try catalog.previousContents() },
             { _ = try catalog.secretsWithoutFingerprint() }, { _ = try catalog.fingerprintKey() },
-            { _ = try catalog.sealedFile(planDigest) },
+            { _ = try catalog.sealedFile(planDigest) }, { _ = try catalog.secretNamespaces() },
             { _ = try catalog.fingerprints(of: [SecretName(job: api.job, key: "s")]) },
         ]
         let writes: [() async throws -> Void] = [
@@ -181,7 +182,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(38) { try await use() }
+        for use in try uses(untouched).prefix(39) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }

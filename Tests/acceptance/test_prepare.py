@@ -97,6 +97,33 @@ class Prepare(hookbucket.HookCase):
         self.succeed(self.b.plan())
         self.succeed(self.b.apply())
 
+    def test_what_was_held_in_the_middle_is_due(self):
+        self.job()
+        self.b.hold("command_build", WORKERS[0])
+        child = subprocess.Popen(
+            [os.path.join(self.b.bin, "maand-plan"), "prepare", "--bucket", self.b.path], cwd=self.b.path,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.b.environment(), text=True)
+        until(lambda: self.builds(), "the command runs")
+        self.b.write("freezes.yaml", 'freezes:\n  - {from: "2020-01-01T00:00", until: "2099-01-01T00:00", in: UTC, reason: held}\n')
+        self.b.release("command_build", WORKERS[0])
+        out, err = child.communicate(timeout=bucket.LIMIT)
+        self.assertEqual(75, child.returncode, out + err)
+        self.assertIn("command_build of post_build was held", err)
+        (self.b.workspace / "freezes.yaml").unlink()
+        self.prepare()
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+
+    def test_a_hook_prints_no_value_of_a_provider(self):
+        kept = self.b.top / "kept"
+        kept.write_text("planted-in-a-file-77")
+        self.b.write("secrets.toml", f'token = {{ file = "{kept}" }}\n')
+        body = f"print(open({str(kept)!r}).read()); sys.exit(3)"
+        self.job(hooks={"command_build": Hook("post_build", body=body)})
+        refused = self.prepare(1)
+        self.assertNotIn("planted-in-a-file-77", refused.out + refused.err)
+        self.assertIn("***", refused.err)
+
     def test_deploy_prepares_on_request(self):
         self.job()
         self.succeed(self.b.plan("--prepare"))

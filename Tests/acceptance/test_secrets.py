@@ -616,7 +616,7 @@ class Providers(SecretCase):
         self.succeed(self.b.plan())
         self.kept.unlink()
         refused = self.b.apply()
-        self.refuse(refused, 1, "the secret password of secrets/job/api", "the command `cat", "No such file")
+        self.refuse(refused, 1, "the secret password of secrets/job/api", "the command `cat", "ended with exited(1)")
         self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
         self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "the command `cat")
         self.provide('[api]\npassword = { command = ["date", "+%N"] }\n')
@@ -626,8 +626,9 @@ class Providers(SecretCase):
 
     def test_mistakes_are_named_with_their_place(self):
         self.job()
-        self.provide('a = "x"\nb = { commnd = ["x"] }\n[apj]\nc = { vault = "x" }\n')
-        refused = self.refuse(self.b.plan(), 65, "secrets.toml:1:1:", "secrets.toml:2:1:", "secrets.toml:4:1:")
+        self.provide('a = "x"\nb = { commnd = ["x"] }\n[apj]\nc = { vault = "x" }\nd = 3\n')
+        refused = self.refuse(
+            self.b.plan(), 65, "secrets.toml:1:1:", "secrets.toml:2:1:", "secrets.toml:4:1:", "secrets.toml:5:1:")
         self.assertIn("say who gives the value", refused.err)
 
     def test_an_edited_provider_is_another_plan(self):
@@ -639,3 +640,69 @@ class Providers(SecretCase):
         self.provide('[api]\npassword = { command = ["sh", "-c", "touch /tmp/never; echo x"] }\n')
         self.succeed(self.b.apply())
         self.assertEqual(self.expected(SECRET), self.text())
+
+    def printing(self, version="1.0.0", **manifest):
+        """Every target prints the file."""
+        self.b.job("api", version, files={"conf/app.conf.tpl": TEMPLATE}, make="start restart stop:\n\t@cat conf/app.conf\n",
+                   **manifest)
+
+    def assert_struck(self, *runs):
+        for run in runs:
+            shown = self.succeed(self.b.run("maand-apply", "output", run, "--bucket", self.b.path)).out
+            self.assertIn("password=", shown)
+            self.assertNotIn(SECRET, shown)
+        self.assertEqual([], self.places(SECRET))
+
+    def test_values_are_struck_out_of_outputs_by_every_process(self):
+        self.printing()
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\n')
+        self.prepare()
+        self.rollout()
+        # Another process, which asks nobody; and then the value is another one.
+        self.succeed(self.b.run("maand-plan", "restart", "api", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.succeed(self.b.apply())
+        self.kept.write_text(OTHER)
+        self.prepare()
+        self.b.workers(WORKERS[0])
+        self.rollout()
+        self.assert_struck(1, 2, 3)
+
+    def test_a_run_that_goes_on_asks_before_it_does_anything(self):
+        self.job(max_concurrent_upgrades=1)
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\n')
+        self.prepare()
+        self.rollout()
+        self.job("2.0.0", max_concurrent_upgrades=1)
+        self.b.hold("api", WORKERS[0])
+        self.succeed(self.b.plan("--on-failure", "rollback"))
+        child = self.b.start_apply()
+        bucket.until(lambda: len(self.b.began()) == 3, "the first target runs")
+        child.kill()
+        child.communicate(timeout=bucket.LIMIT)
+        self.b.release("api", WORKERS[0])
+        away = self.b.top / "away"
+        self.kept.rename(away)
+        refused = self.refuse(self.b.apply(), 1, "the secret password of secrets/job/api", "the file", "No such file")
+        self.assertNotIn("rolled back", refused.out + refused.err)
+        away.rename(self.kept)
+        self.succeed(self.b.apply())
+        self.assertEqual(["start", "restart"], [row.target for row in self.b.rows() if row.worker == WORKERS[1]])
+        self.nothing_to_do()
+
+    def test_where_plans_are_approved_nothing_of_the_workspace_runs_unseen(self):
+        (self.b.top / "policy.toml").write_text(f'approvals_required = 1\nallowed_signers = "{self.b.top}/signers"\n')
+        (self.b.top / "signers").write_text("")
+        environment = {**self.environment, "MAAND_POLICY": str(self.b.top / "policy.toml")}
+        self.b.job("api", "1.0.0", commands={"command_make": {"executed_on": ["post_build"]}})
+        prepare = lambda *flags: self.b.run("maand-plan", "prepare", *flags, "--bucket", self.b.path, env=environment)
+        self.refuse(prepare(), 77, "command_make of post_build", "maand-plan job-command api command_make")
+        self.provide(f'password = {{ command = ["touch", "{self.b.top}/ran"] }}\n')
+        self.refuse(prepare(), 77, "the command `touch", "--run-commands")
+        self.assertFalse((self.b.top / "ran").exists())
+        self.provide(f'password = {{ command = ["cat", "{self.kept}"] }}\n')
+        self.refuse(prepare("--run-commands"), 77, "command_make of post_build")
+        # A plan that is approved counts as prepared; here it is applied without the policy.
+        self.succeed(self.b.run("maand-plan", "job-command", "api", "command_make", "--overwrite", "-o", self.b.file(),
+                                "--bucket", self.b.path))
+        self.succeed(self.b.apply())
+        self.succeed(prepare("--run-commands"))

@@ -128,7 +128,7 @@ package struct SealedFiles: Sendable {
             guard let provider = secret.provider, memory[secret.reference.name] == nil else { continue }
             let text = try await memory.sources.value(of: secret.reference.name, by: provider)
             let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
-            memory.keep(text, try vault.fingerprint(of: text, secret.reference.name), secret.reference.name)
+            memory.keep(text, try vault.keep(text, of: secret.reference.name, in: catalog), secret.reference.name)
         }
     }
 

@@ -28,7 +28,7 @@ extension SealedFiles {
     func all(in run: RunID) -> StruckSecrets {
         do {
             return try memory.struckSecrets(try catalog.secretsState(run)) {
-                let namespaces = try catalog.keyValueNamespaces().filter(\.isSecret)
+                let namespaces = try catalog.secretNamespaces()
                 return namespaces.isEmpty
                     ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
             }

@@ -41,3 +41,14 @@ public struct JobCommand: Equatable, Sendable {
         }
     }
 }
+
+extension Plan {
+    /// Of a plan that runs a command of `post_build`: the command, and what it sees, in short.
+    public var preparation: (job: JobName, command: String, inputs: Digest)? {
+        guard case .jobCommand(let command) = work, command.event == .postBuild,
+            let modules = command.job.hooks?.modules
+        else { return nil }
+        let inputs = (facts ?? Facts()).inputs(of: command.job.job, modules: modules, command.command)
+        return (command.job.job, command.command, inputs)
+    }
+}

@@ -45,6 +45,13 @@ extension ExecutionContext {
         }
     }
 
+    /// Asks for the values of a plan's secrets that somebody else keeps.
+    ///
+    /// - Throws: `SecretSourceError`, `VaultError`, `CatalogError`.
+    func askProviders(of plan: Plan) async throws {
+        try await sealedFiles.ask(for: plan.waves.flatMap(\.jobs).flatMap(\.secrets))
+    }
+
     /// Whether the key is needed to compare or to send files of the plan.
     func needsKey(_ plan: Plan) -> Bool {
         if plan.hasSecrets { return true }

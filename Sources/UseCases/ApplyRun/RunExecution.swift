@@ -89,6 +89,9 @@ extension RunExecution {
             run.id, state: result.runState, detail: detail, cause: cause,
             drifts: result == .stale ? recorder.drifts(end.staleFacts) : [:], at: context.clock.now())
         FaultPoint.reach("after the run ended")
+        if result == .succeeded, let (job, command, inputs) = plan.preparation {
+            try catalog.setPrepared(job, command, inputs)
+        }
         let now = try catalog.run(run.id) ?? run
         let leftBehind = try catalog.leftBehind(by: run.id)
         if result == .parked, end.parkRequest == nil, hold == nil, options.lastWave != nil {

@@ -59,9 +59,9 @@ struct RunOpening: Sendable {
         let back = plan.wholeWayBack
         if let back { try ContentCheck(context).check(back) }
         if context.needsKey(plan) || back.map(context.needsKey) == true { try context.checkKey() }
-        if !isPreview, !hasBegun {
-            try await context.checkSecrets(of: plan)
-            if let back { try await context.checkSecrets(of: back) }
+        // Also of a run that goes on: what it has begun must not wait for a value, nor must its way back.
+        for plan in isPreview ? [] : [plan, back].compactMap(\.self) {
+            if hasBegun { try await context.askProviders(of: plan) } else { try await context.checkSecrets(of: plan) }
         }
         // Before the run begins: for a key that cannot be read nothing has to be given up.
         if plan.hasHooks { try HookHost(context: context).check(plan, isPreview: isPreview) }
