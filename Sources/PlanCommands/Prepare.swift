@@ -12,6 +12,7 @@ import Review
 import SecretSources
 import UseCases
 import Windows
+import Workers
 import YAML
 
 struct Prepare: AsyncParsableCommand {
@@ -66,8 +67,9 @@ struct Preparation {
         let old = try Vault.completeFingerprints(in: bucket.folder, catalog)
         tell("Recorded the fingerprints of secrets of an earlier release:", old)
         if !hasPolicy { try await finishInterrupted(catalog) }
-        let changed = try await record(secrets, catalog)
+        let (changed, missing) = try await record(secrets, catalog)
         tell("Recorded new fingerprints:", changed)
+        try refuse(missing, of: secrets.count)
         let due = try Planner.dueBuilds(workspace, try catalog.snapshot())
         if hasPolicy { try refuse(due) }
         for build in due {
@@ -112,23 +114,42 @@ struct Preparation {
 
     // MARK: Secrets
 
-    /// Asks for all values, and records their fingerprints.
+    /// Asks for all values, and records the fingerprints of those that are given.
     ///
-    /// - Returns: the secrets that have another value than before.
+    /// - Returns: the secrets that have another value than before, and those that nobody gave.
     private func record(
         _ secrets: [(name: SecretName, provider: SecretProvider)], _ catalog: Catalog
-    ) async throws -> [SecretName] {
+    ) async throws -> (changed: [SecretName], missing: [SecretSourceError]) {
         let known = try catalog.snapshot().jobs
-        if secrets.isEmpty, known.values.allSatisfy(\.provided.isEmpty) { return [] }
+        if secrets.isEmpty, known.values.allSatisfy(\.provided.isEmpty) { return ([], []) }
         let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
         let sources = SecretSources(bucketFolder: bucket.folder)
+        let values = await secrets.sideBySide(width: SecretSources.width) { secret in
+            await Result { () async throws(SecretSourceError) in
+                try await sources.steadyValue(of: secret.name, by: secret.provider)
+            }
+        }
         var found: [SecretName: SecretFingerprint] = [:]
-        for (name, provider) in secrets {
-            found[name] = try vault.keep(
-                try await sources.steadyValue(of: name, by: provider), of: name, in: catalog)
+        var missing: [SecretSourceError] = []
+        for (secret, value) in zip(secrets, values) {
+            switch value {
+            case .success(let text): found[secret.name] = try vault.keep(text, of: secret.name, in: catalog)
+            case .failure(let error):
+                missing.append(error)
+                found[secret.name] = known[secret.name.job]?.provided[secret.name.key]
+            }
         }
         try catalog.setProvidedFingerprints(found)
-        return found.keys.filter { known[$0.job]?.provided[$0.key] != found[$0] }.sorted()
+        return (found.keys.filter { known[$0.job]?.provided[$0.key] != found[$0] }.sorted(), missing)
+    }
+
+    private func refuse(_ missing: [SecretSourceError], of count: Int) throws {
+        guard let first = missing.first else { return }
+        if missing.count == 1 { throw first }
+        for error in missing { printNotice(VisibleText.escape("\(error)", for: .terminal)) }
+        throw Failure(
+            .failed, "\(missing.count) of \(count) secrets were not given; they are named above",
+            "correct that, and prepare again; what the others gave is recorded")
     }
 
     // MARK: post_build

@@ -9,6 +9,9 @@ internal import Subprocess
 ///
 /// A value is asked for once in the life of this object, and kept in memory alone. May be used from any number of tasks.
 package actor SecretSources {
+    /// How many secrets are asked for at a time.
+    package static let width = 8
+
     private let bucketFolder: String
     private let environment: [String: String]
     private var known: [SecretProvider: Task<String, any Error>] = [:]
@@ -125,20 +128,24 @@ package actor SecretSources {
                 .name("sh"), arguments: Arguments(["-c", #"cd -- "$0" && exec "$@""#, folder] + words),
                 environment: .custom(variables), platformOptions: platform,
                 output: .bytes(limit: KeyValue.maximumValue + 2), error: .discarded)
-            return Ended(
-                isSuccess: result.terminationStatus.isSuccess, status: "\(result.terminationStatus)",
-                output: result.standardOutput)
+            let reason: String? =
+                switch result.terminationStatus {
+                case .exited(0): nil
+                case .exited(let status): "exit code \(status)"
+                case .signaled(let number): "signal \(number)"
+                }
+            return Ended(reason: reason, output: result.standardOutput)
         }
         // Nothing of what it prints is told: any of it may be a value.
-        guard result.isSuccess else {
-            throw Problem("ended with \(result.status). Run it in the bucket's folder to see why")
+        if let reason = result.reason {
+            throw Problem("ended with \(reason). Run it in the bucket's folder to see why")
         }
         return result.output
     }
 
     private struct Ended: Sendable {
-        let isSuccess: Bool
-        let status: String
+        /// Why it has failed, if it has.
+        let reason: String?
         let output: [UInt8]
     }
 

@@ -20,3 +20,10 @@ extension Array where Element: Sendable {
         }
     }
 }
+
+extension Result {
+    /// What `body` returns or throws.
+    package init(_ body: () async throws(Failure) -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
+}

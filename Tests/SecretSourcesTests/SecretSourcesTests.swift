@@ -55,7 +55,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try write("failing", "#!/bin/sh\necho hidden; echo hidden, too >&2; exit 3\n", mode: 0o700)
         let failing = try await error(.command(["./failing"]), sources)
-        #expect(failing.hasPrefix("the secret token of secrets/job/api: the command `./failing` ended with exited(3)."))
+        #expect(
+            failing.hasPrefix("the secret token of secrets/job/api: the command `./failing` ended with exit code 3."))
         #expect(!failing.contains("hidden"))
         try write("talking", "#!/bin/sh\nhead -c 100000 /dev/zero >&2; echo value\n", mode: 0o700)
         #expect(try await sources.value(of: name(), by: .command(["./talking"])) == "value")
@@ -65,7 +66,7 @@ import Testing
         #expect(try await error(.command(["true"]), sources).hasSuffix("gives an empty value"))
         #expect(try await error(.command(["printf", "a\\000b"]), sources).contains("NUL"))
         #expect(try await error(.command(["printf", "\\377"]), sources).hasSuffix("gives a value that is no text"))
-        #expect(try await error(.command(["no-such-program"]), sources).contains("ended with exited(127)"))
+        #expect(try await error(.command(["no-such-program"]), sources).contains("ended with exit code 127"))
         #expect(try await error(.command(["head", "-c", "70000", "/dev/zero"]), sources) != "none")
         #expect(try await error(.file("nothing"), sources).contains("the file nothing cannot be read"))
         #expect(try await error(.vault(path: "secret/data/a", key: "k"), sources).contains("VAULT_ADDR is not set"))

@@ -616,13 +616,32 @@ class Providers(SecretCase):
         self.succeed(self.b.plan())
         self.kept.unlink()
         refused = self.b.apply()
-        self.refuse(refused, 1, "the secret password of secrets/job/api", "the command `cat", "ended with exited(1)")
+        self.refuse(refused, 1, "the secret password of secrets/job/api", "the command `cat", "ended with exit code 1")
         self.assertFalse(self.b.job_dir(WORKERS[0], "api").exists())
         self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "the command `cat")
         self.provide('[api]\npassword = { command = ["date", "+%N"] }\n')
         self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "another value each time")
         self.provide('[api]\npassword = { vault = "secret/data/nothing", key = "k" }\n')
         self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path, env=self.environment), 1, "answers 404")
+
+    def test_what_the_others_give_is_recorded_if_one_gives_nothing(self):
+        self.job(template='{{ getSecret "password" }} {{ getSecret "token" }} {{ getSecret "other" }}\n')
+        gone = self.b.top / "gone"
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\ntoken = {{ file = "{gone}" }}\n'
+                     'other = { command = ["false"] }\n')
+        refused = self.refuse(
+            self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "2 of 3 secrets were not given",
+            f"the secret token of secrets/job/api: the file {gone} cannot be read",
+            "the secret other of secrets/job/api: the command `false` ended with exit code 1")
+        self.assertIn("Recorded new fingerprints:\n  password of secrets/job/api\n", refused.err)
+        # What was known of a secret stays known.
+        gone.write_text(OTHER)
+        self.provide(f'[api]\npassword = {{ file = "{self.kept}" }}\ntoken = {{ file = "{gone}" }}\n'
+                     'other = { command = ["echo", "yes"] }\n')
+        self.prepare()
+        gone.unlink()
+        self.refuse(self.b.run("maand-plan", "prepare", "--bucket", self.b.path), 1, "the secret token of")
+        self.succeed(self.b.plan())
 
     def test_mistakes_are_named_with_their_place(self):
         self.job()

@@ -120,15 +120,26 @@ package struct SealedFiles: Sendable {
 
     // MARK: Secrets
 
-    /// Asks for the values that somebody else keeps. Each is asked for once in the life of the process.
+    /// Asks for the values that somebody else keeps, some side by side. Each is asked for once in the life of the process.
     ///
-    /// - Throws: `SecretSourceError`, `VaultError`, `CatalogError`.
+    /// - Throws: `SecretSourceError` of the first that is not given; `VaultError`, `CatalogError`.
     package func ask(for secrets: [Plan.Secret]) async throws {
-        for secret in secrets {
-            guard let provider = secret.provider, memory[secret.reference.name] == nil else { continue }
-            let text = try await memory.sources.value(of: secret.reference.name, by: provider)
-            let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
-            memory.keep(text, try vault.keep(text, of: secret.reference.name, in: catalog), secret.reference.name)
+        var wanted: [SecretName: SecretProvider] = [:]
+        for secret in secrets where memory[secret.reference.name] == nil {
+            wanted[secret.reference.name] = secret.provider
+        }
+        if wanted.isEmpty { return }
+        let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
+        let questions = wanted.sorted { $0.key < $1.key }
+        let sources = memory.sources
+        let values = await questions.sideBySide(width: SecretSources.width) { question in
+            await Result { () async throws(SecretSourceError) in
+                try await sources.value(of: question.key, by: question.value)
+            }
+        }
+        for (question, value) in zip(questions, values) {
+            let text = try value.get()
+            memory.keep(text, try vault.keep(text, of: question.key, in: catalog), question.key)
         }
     }
 

@@ -17,9 +17,9 @@ extension ExecutionContext {
     /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`, `StoreError`; `RolloutError.stale`, `.noValue`.
     func checkSecrets(of plan: Plan) async throws {
         let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
+        try await askProviders(of: plan)
         var facts: [StaleFact] = []
         for job in jobs {
-            try await sealedFiles.ask(for: job.secrets)
             guard let first = job.entries.first else { continue }
             let provided = job.secrets.filter { $0.provider != nil }
             facts += StaleFact.changes(
