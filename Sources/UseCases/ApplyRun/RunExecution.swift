@@ -171,7 +171,7 @@ extension RunExecution {
     /// Of a step that this process leaves to the next one.
     private static func detail(ofOpen outcome: StepMachine.Outcome) -> String {
         switch outcome {
-        case .stale: "files on the worker are not as the plan has them, and nothing was touched there"
+        case .stale: "its files, or a secret in them, are not as the plan has them, and nothing was touched there"
         case .succeeded, .failed, .unreachable, .unknown, .interrupted:
             "its worker is unreachable, and it may be running there: the same command asks again"
         }
