@@ -107,7 +107,7 @@ struct HookService: Sendable {
             throw HookAnswer.Refusal(.badRequest, "`value` is missing or empty")
         }
         try check(key, namespace, identity, isSecret: isSecret, isDeletion: false)
-        if !isSecret { text = Self.trimmed(text) }
+        if !isSecret { text = text.trimmingWhitespace }
         if let problem = KeyValue.problem(ofKey: key) { throw HookAnswer.Refusal(.badRequest, "the key \(problem)") }
         if let problem = KeyValue.problem(ofValue: text) {
             throw HookAnswer.Refusal(.badRequest, "the value of \(key) \(problem)")
@@ -172,13 +172,6 @@ struct HookService: Sendable {
             throw HookAnswer.Refusal(
                 .badRequest, "\(key) of \(namespace) cannot be \(isDeletion ? "deleted" : "written"): \(problem)")
         }
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        var rest = text[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
     }
 
     // MARK: Demands

@@ -106,12 +106,3 @@ extension StruckSecrets {
         }
     }
 }
-
-extension String {
-    fileprivate var trimmingWhitespace: String {
-        var rest = self[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
-    }
-}

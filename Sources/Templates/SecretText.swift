@@ -137,7 +137,7 @@ public enum SecretFunction: String, Sendable, CaseIterable {
         switch self {
         case .lower: return try call.textToChange().lowercased()
         case .upper: return try call.textToChange().uppercased()
-        case .trim: return TemplateFunctions.trimmed(try call.textToChange())
+        case .trim: return try call.textToChange().trimmingWhitespace
         case .print: return try call.joined(arguments, separator: "")
         case .println: return try call.joined(arguments, separator: " ") + "\n"
         case .printf: return try call.formatted()

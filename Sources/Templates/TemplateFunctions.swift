@@ -1,3 +1,4 @@
+internal import Model
 internal import YAML
 
 /// The functions that templates call: those of Maand, and those of Go's text/template that they build on.
@@ -22,7 +23,7 @@ struct TemplateFunctions {
             let (text, separator) = (try call.text(0, of: 2), try call.text(1, of: 2))
             return .list(try split(text, separator, mark))
         case "join": return .text(try call.joined(try call.list(0, of: 2), separator: try call.text(1, of: 2)))
-        case "trim": return .text(Self.trimmed(try call.textToChange()))
+        case "trim": return .text(try call.textToChange().trimmingWhitespace)
         case "upper": return .text(try call.textToChange().uppercased())
         case "lower": return .text(try call.textToChange().lowercased())
         case "add": return try call.arithmetic { $0.addingReportingOverflow($1) }
@@ -99,13 +100,6 @@ struct TemplateFunctions {
             rest = rest[range.upperBound...]
         }
         return parts + [.text(String(rest))]
-    }
-
-    static func trimmed(_ text: String) -> String {
-        var rest = text[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
     }
 }
 
