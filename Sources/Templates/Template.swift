@@ -208,9 +208,10 @@ private struct Rendering {
         try budget.step(1, mark)
         try check(mark)
         let outer = variables
+        // Also where the template fails: those who called it remove what they declared themselves.
+        defer { variables = outer }
         variables = [("$", argument)]
         _ = try run(nodes, dot: argument)
-        variables = outer
     }
 
     // MARK: Values

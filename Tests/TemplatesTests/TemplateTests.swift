@@ -118,6 +118,19 @@ private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -
             #"{{ define "t" }}{{ template "t" }}{{ template "t" }}{{ end }}{{ range 90 }}{{ template "t" }}{{ end }}"#,
             "1:20: templates call each other more than 100 deep"
         ),
+        // What a template declared, it removes also where one that it calls fails.
+        (
+            #"{{ define "t" }}{{ div 1 0 }}{{ end }}{{ $a := 1 }}{{ range 2 }}{{ template "t" }}{{ end }}"#,
+            "1:20: `div` has no result: it divides by zero, or the number is too large"
+        ),
+        (
+            #"{{ define "t" }}{{ div 1 0 }}{{ end }}{{ $a := 1 }}{{ if 1 }}{{ template "t" }}{{ end }}"#,
+            "1:20: `div` has no result: it divides by zero, or the number is too large"
+        ),
+        (
+            #"{{ define "t" }}{{ div 1 0 }}{{ end }}{{ $a := 1 }}{{ with 1 }}{{ template "t" }}{{ end }}"#,
+            "1:20: `div` has no result: it divides by zero, or the number is too large"
+        ),
         ("{{/* x }}", "1:3: a comment ends with `*/}}`"), ("{{ @ }}", "1:4: this character has no meaning here"),
     ])
     func refuses(_ text: String, _ expected: String) {
