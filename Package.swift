@@ -19,11 +19,13 @@ let testSettings = settings + [.unsafeFlags(["-Onone"], .when(configuration: .re
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 // The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor and the
@@ -43,6 +45,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -86,6 +90,9 @@ let package = Package(
         // Looks at services from the controller. It holds no state.
         .target(
             name: "Probes", dependencies: ["Plans", nioCore, nioHTTP1, nioPosix], swiftSettings: settings),
+        // Makes keys and certificates. It knows no job.
+        .target(
+            name: "Certificates", dependencies: ["Model", asn1, cryptoExtras, x509], swiftSettings: settings),
         // Asks those who keep values of secrets.
         .target(
             name: "SecretSources", dependencies: ["Model", "Plans", "Probes", subprocess], swiftSettings: settings),
@@ -117,7 +124,7 @@ let package = Package(
         .target(
             name: "PlanCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
+                "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
                 "Review", "SSH", "SecretSources", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
@@ -164,6 +171,9 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "SecretSourcesTests", dependencies: ["Model", "Plans", "SecretSources"], swiftSettings: testSettings),
+        .testTarget(
+            name: "CertificatesTests", dependencies: ["Certificates", "Model", asn1, x509],
+            swiftSettings: testSettings),
         .testTarget(
             name: "HookAPITests", dependencies: ["Catalog", "HookAPI", "KeyValues", "Model", "Plans"],
             swiftSettings: testSettings),

@@ -86,6 +86,9 @@ extension Catalog {
                     SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
                 ORDER BY namespace, key LIMIT 1
                 """)
+            if try !self.rows(of: "certificate_authority", db, "SELECT role FROM certificate_authority").isEmpty {
+                return .stored(namespace: "the bucket", key: "the key of the certificate authority")
+            }
             if let row = stored.first { return .stored(namespace: try row.text(0), key: try row.text(1)) }
             try db.execute(sql: "DELETE FROM kv_key WHERE fingerprint = ?", arguments: [fingerprint])
             // Another process may have put another key meanwhile: what it encrypted counts, and was found above.

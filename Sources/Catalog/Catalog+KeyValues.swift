@@ -47,7 +47,7 @@ extension Catalog {
             try self.rows(
                 of: "kv", db,
                 """
-                SELECT DISTINCT namespace FROM kv WHERE namespace LIKE 'secrets/%'
+                SELECT DISTINCT namespace FROM kv WHERE namespace LIKE 'secrets/%' OR namespace LIKE 'certs/%'
                 UNION SELECT namespace FROM provided_value ORDER BY namespace
                 """
             ).map { try self.namespace($0, 0) }
@@ -65,22 +65,30 @@ extension Catalog {
             return try queue.write { db in
                 try self.checkRoom(for: write, db)
                 if let version = try self.versionOfSame(write, in: nil, db) { return version }
-                let version = try self.nextVersion(write, db)
-                let (text, sealed, fingerprint) = try self.columns(write, version, db)
-                try db.execute(
-                    sql: """
-                        INSERT INTO kv (namespace, key, version, text, sealed, fingerprint, run, written_at, written_by)
-                        VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)
-                        """,
-                    arguments: [
-                        write.namespace.text, write.key, version, text, sealed, fingerprint, now.milliseconds, who,
-                    ])
-                try self.forgetOldVersions(of: write.namespace.text, write.key, db)
-                return version
+                return try self.append(write, at: now, by: who, db)
             }
         } catch let error as DatabaseError {
             throw CatalogError(error, path: path)
         }
+    }
+
+    /// Part of another transaction: writes a new version of a key, however many there are.
+    ///
+    /// - Returns: its number.
+    @discardableResult
+    func append(_ write: KeyValueWrite, at now: Timestamp, by who: String, _ db: Database) throws -> Int {
+        let version = try nextVersion(write, db)
+        let (text, sealed, fingerprint) = try columns(write, version, db)
+        try db.execute(
+            sql: """
+                INSERT INTO kv (namespace, key, version, text, sealed, fingerprint, run, written_at, written_by)
+                VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)
+                """,
+            arguments: [
+                write.namespace.text, write.key, version, text, sealed, fingerprint, now.milliseconds, who,
+            ])
+        try forgetOldVersions(of: write.namespace.text, write.key, db)
+        return version
     }
 
     /// Keeps a hook's write until the outcome of its attempt. When this returns, it is on disk.

@@ -16,7 +16,8 @@ extension Catalog {
         let rows = try rows(
             of: "kv", db,
             """
-            SELECT namespace, key, fingerprint FROM kv AS newest WHERE namespace LIKE 'secrets/%' AND sealed IS NOT NULL
+            SELECT namespace, key, fingerprint FROM kv AS newest
+            WHERE (namespace LIKE 'secrets/%' OR namespace LIKE 'certs/%') AND sealed IS NOT NULL
             AND version = (SELECT max(version) FROM kv WHERE namespace = newest.namespace AND key = newest.key)
             """)
         var found: [SecretName: SecretFingerprint?] = [:]
@@ -203,6 +204,8 @@ extension Catalog {
         case fingerprintKey
         case file(Digest)
         case provided(namespace: String, key: String, fingerprint: String)
+        /// The key of the authority whose certificate has this digest.
+        case authority(Digest)
     }
 
     /// Replaces the bucket's key: everything that is sealed is sealed again, all or nothing.
@@ -252,6 +255,14 @@ extension Catalog {
                         sql: "UPDATE provided_value SET sealed = ? WHERE namespace = ? AND key = ? AND fingerprint = ?",
                         arguments: [Data(try reseal(item, try row.bytes(3))), namespace, key, fingerprint])
                 }
+                for row in try self.rows(
+                    of: "certificate_authority", db, "SELECT fingerprint, sealed_key FROM certificate_authority")
+                {
+                    let authority = try row.digest(0)
+                    try db.execute(
+                        sql: "UPDATE certificate_authority SET sealed_key = ? WHERE fingerprint = ?",
+                        arguments: [Data(try reseal(.authority(authority), try row.bytes(1))), authority.hex])
+                }
                 try db.execute(sql: "UPDATE kv_key SET fingerprint = ?", arguments: [new])
             }
         } catch let error as DatabaseError {
@@ -260,9 +271,9 @@ extension Catalog {
     }
 
     private func secretName(_ row: CatalogRow) throws -> SecretName {
-        guard case .secrets(let job)? = KVNamespace(try row.text(0)) else {
+        guard let namespace = KVNamespace(try row.text(0)), let name = SecretName(namespace, try row.text(1)) else {
             throw row.illegal(0, "the secrets of a job")
         }
-        return SecretName(job: job, key: try row.text(1))
+        return name
     }
 }

@@ -64,7 +64,9 @@ public final class Catalog: Sendable {
             snapshot.jobs = try self.jobs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for (secret, fingerprint) in try self.fingerprints(db) {
-                if let fingerprint {
+                if let fingerprint, secret.isCertificate {
+                    snapshot.jobs[secret.job, default: .init()].certificateFiles[secret.key] = fingerprint
+                } else if let fingerprint {
                     snapshot.jobs[secret.job, default: .init()].secrets[secret.key] = fingerprint
                 } else {
                     snapshot.jobs[secret.job, default: .init()].unknownSecrets.insert(secret.key)
@@ -74,6 +76,8 @@ public final class Catalog: Sendable {
                 snapshot.jobs[secret.job, default: .init()].provided[secret.key] = fingerprint
             }
             for (job, commands) in try self.prepared(db) { snapshot.jobs[job, default: .init()].prepared = commands }
+            for (job, known) in try self.certificates(db) { snapshot.jobs[job, default: .init()].certificates = known }
+            snapshot.authorities = try self.authorities(db)
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             snapshot.machines = try self.machines(db)
             return snapshot

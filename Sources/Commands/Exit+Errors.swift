@@ -23,7 +23,7 @@ extension Exit {
 
     private init(_ refusal: RolloutError) {
         switch refusal {
-        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .noValue, .hooks,
+        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .noValue, .certificatesEnded, .hooks,
             .missingTarget,
             .notDeployed,
             .noSuchRun, .partOfRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:

@@ -54,7 +54,7 @@ struct HookRules {
                 : "`\(KeyValue.rolloutOrder)` can be put in the event \(Self.orderEvent) alone, since it is for the rollout "
                     + "in which the hook runs; for all of them put that key into vars/job/\(job)"
         case .variables(let job), .secrets(let job): return "\(namespace) belongs to the job \(job)"
-        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables:
+        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .certificates:
             let source = namespace.source(ofKey: key) ?? "the workspace"
             return "the values of \(namespace) follow from \(source)"
         }

@@ -80,7 +80,7 @@ struct HookService: Sendable {
     // MARK: Values
 
     private func view(_ identity: HookIdentity) -> KeyValueView {
-        KeyValueView(facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run)
+        KeyValueView(facts: facts, bucket: bucket, catalog: catalog, vault: vault, run: run, job: identity.job)
     }
 
     private func get(_ fields: HookFields, _ identity: HookIdentity) throws -> HookAnswer {
@@ -96,7 +96,7 @@ struct HookService: Sendable {
             throw HookAnswer.Refusal(.notFound, "there is no key \(key) in \(namespace)")
         }
         let text = try view.text(of: value, in: namespace)
-        if namespace.isSecret { seen.note(text, identity.job) }
+        if namespace.isSecret || value.isKey { seen.note(text, identity.job) }
         return .json(
             object([("namespace", JSONText.quote(namespace.text)), ("key", quote(key)), ("value", quote(text))]))
     }

@@ -10,13 +10,18 @@ public struct KeyValueView: Sendable {
     private let catalog: Catalog?
     private let vault: Vault?
     private let run: RunID?
+    private let job: JobName?
 
     /// - Parameters:
     ///   - bucket: the bucket's id.
     ///   - catalog: nil where the bucket has none yet.
     ///   - vault: opens secrets; nil where there is no key yet, and so no secret.
     ///   - run: whose hooks see this; nil for people.
-    public init(facts: Facts, bucket: String, catalog: Catalog?, vault: Vault?, run: RunID? = nil) {
+    ///   - job: of these hooks; they find certificates where Maand has them.
+    public init(
+        facts: Facts, bucket: String, catalog: Catalog?, vault: Vault?, run: RunID? = nil, job: JobName? = nil
+    ) {
+        self.job = job
         self.facts = facts
         self.bucket = bucket
         self.catalog = catalog
@@ -29,6 +34,11 @@ public struct KeyValueView: Sendable {
         public let key: String
         public let origin: Origin
         fileprivate let content: StoredValue
+        /// Where it is kept, if that is elsewhere.
+        fileprivate var kept: SecretName?
+
+        /// Whether it is the key of a certificate, although its namespace holds no secrets.
+        public var isKey: Bool { kept.flatMap { CertificateFile(key: $0.key) }?.part == .key }
     }
 
     public enum Origin: Equatable, Sendable {
@@ -39,6 +49,13 @@ public struct KeyValueView: Sendable {
 
     /// The value of a key; nil where it has none, or where there is no such job or worker.
     public func value(_ namespace: KVNamespace, _ key: String) throws -> Value? {
+        for name in job.map({ CertificateFile.secrets(behind: key, of: namespace, for: $0) }) ?? [] {
+            let entry = try catalog?.keyValue(name.namespace, name.key)
+            if var value = merged(name.namespace, name.key, entry, nil) {
+                value.kept = name
+                return value
+            }
+        }
         let entry = try catalog?.keyValue(namespace, key, in: run)
         return merged(namespace, key, entry, try derived(namespace)?[key])
     }
@@ -61,7 +78,8 @@ public struct KeyValueView: Sendable {
         switch (value.content, value.origin) {
         case (.text(let text), _): return text
         case (.sealed(let bytes), .stored(let version, _, _)):
-            let place = Vault.Place(namespace: namespace.text, key: value.key, version: version)
+            let place = Vault.Place(
+                namespace: (value.kept?.namespace ?? namespace).text, key: value.key, version: version)
             guard let vault else { throw VaultError.unreadable(place) }
             return try vault.open(bytes, for: place)
         case (.sealed, .workspace): return ""  // Nothing of the workspace is sealed.
@@ -91,7 +109,7 @@ public struct KeyValueView: Sendable {
     private func derived(_ namespace: KVNamespace) throws -> [String: String]? {
         switch namespace {
         case .variables(let name): return facts.job(name)?.variables
-        case .secrets: return nil
+        case .secrets, .certificates: return nil
         case .job(let name):
             guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: bucket) else {
                 return nil

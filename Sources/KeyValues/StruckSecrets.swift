@@ -1,5 +1,6 @@
 public import Catalog
 public import Model
+internal import Plans
 internal import YAML
 
 /// The values that are struck out of what hooks of a job print. They are bounded, and where there are more, nothing of the
@@ -86,6 +87,12 @@ extension StruckSecrets {
         return all
     }
 
+    /// Whether everybody may see it: a certificate, without its key.
+    private static func isOpen(_ namespace: KVNamespace, _ key: String) -> Bool {
+        guard case .certificates = namespace else { return false }
+        return CertificateFile(key: key)?.part == .certificate
+    }
+
     /// Every value that is stored in these namespaces, with earlier ones and all that hooks of the run have written; those that
     /// cannot be decrypted are left out.
     public static func stored(
@@ -96,7 +103,7 @@ extension StruckSecrets {
                 return .tooMany
             }
             var secrets = StruckSecrets()
-            for secret in found {
+            for secret in found where !isOpen(secret.namespace, secret.key) {
                 let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
                 if let text = try? vault.open(secret.sealed, for: place) { secrets.insert(text) }
             }

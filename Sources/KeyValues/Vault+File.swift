@@ -134,6 +134,7 @@ extension Vault {
                     Place(namespace: namespace, key: key, version: version)
                 case .fingerprintKey: fingerprintPlace
                 case .file(let digest): Place.sealedFile(digest)
+                case .authority(let digest): Place.authority(digest)
                 case .provided(let namespace, let key, let fingerprint): Place.provided(namespace, key, fingerprint)
                 }
             return try new.seal(try old.open(sealed, for: place), for: place)

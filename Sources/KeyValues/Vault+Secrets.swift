@@ -48,6 +48,13 @@ extension Vault.Place {
         Vault.Place(namespace: namespace, key: "\(key) \(fingerprint)", version: 0)
     }
 
+    /// Where the key of an authority is.
+    ///
+    /// - Parameter fingerprint: of its certificate.
+    public static func authority(_ fingerprint: Digest) -> Vault.Place {
+        Vault.Place(namespace: "", key: "the key of the authority \(fingerprint.hex)", version: 1)
+    }
+
     /// Where it is recorded what the bytes of a file with secrets are.
     public static func sealedFile(_ digest: Digest) -> Vault.Place {
         Vault.Place(namespace: "", key: "the record of the file \(digest.hex)", version: 1)

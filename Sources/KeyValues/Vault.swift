@@ -140,7 +140,8 @@ extension VaultError: CustomStringConvertible {
         case .lost(let path, let secret):
             "\(path) is missing, and \(secret ?? "the bucket's secrets") \(secret == nil ? "are" : "is") encrypted with it. "
                 + "Put the file back from its backup. Without one the secrets are lost: `maand-plan kv list` names them; "
-                + "delete each with `maand-plan kv delete`, then put them again."
+                + "delete each with `maand-plan kv delete`, then put them again. `maand-plan certs forget` gives certificates "
+                + "and their authority up, to make new ones."
         case .lostInRun(let path, let run):
             "\(path) is missing, and secrets that hooks of run \(run) wrote are encrypted with it. Put the file back from "
                 + "its backup. Without one they are lost: give the run up with `maand-apply abandon \(run) --reason …`."

@@ -20,6 +20,8 @@ public enum KVNamespace: Hashable, Sendable {
     case variables(JobName)
     /// `secrets/job/<job>`: encrypted wherever they are stored.
     case secrets(JobName)
+    /// `certs/job/<job>`: files of the job's certificates, encrypted like secrets; `maand-plan certs` writes them.
+    case certificates(JobName)
 
     /// Reads `text`; nil where it names no namespace.
     public init?(_ text: String) {
@@ -62,6 +64,9 @@ public enum KVNamespace: Hashable, Sendable {
         case ["secrets", "job"]:
             guard parts.count == 3, let job = JobName(parts[2]) else { return nil }
             self = .secrets(job)
+        case ["certs", "job"]:
+            guard parts.count == 3, let job = JobName(parts[2]) else { return nil }
+            self = .certificates(job)
         case _: return nil
         }
     }
@@ -79,18 +84,23 @@ public enum KVNamespace: Hashable, Sendable {
         case .bucketJobVariables(let job): "vars/bucket/job/\(job)"
         case .variables(let job): "vars/job/\(job)"
         case .secrets(let job): "secrets/job/\(job)"
+        case .certificates(let job): "certs/job/\(job)"
         }
     }
 
     /// Whether values here are encrypted at rest, and never shown unasked.
     public var isSecret: Bool {
-        if case .secrets = self { true } else { false }
+        switch self {
+        case .secrets, .certificates: true
+        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .variables: false
+        }
     }
 
     /// Where a person changes the values of this namespace; nil where `maand-plan kv put` does.
     public func source(ofKey key: String) -> String? {
         switch self {
         case .variables, .secrets: nil
+        case .certificates: "the job's `certs`, and `maand-plan certs` makes them"
         case .job(let job) where key == KeyValue.rolloutOrder: "the key `\(key)` of vars/job/\(job)"
         case .job, .allocation: "the job's manifest.json and workspace/workers.json"
         case .bucket: "the workspace"

@@ -1,19 +1,34 @@
-/// Which secret: the key of a job's namespace of secrets.
+/// Which secret: the key of a job's namespace of secrets, or of its certificates.
 public struct SecretName: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let job: JobName
     public let key: String
+    /// It is a file of the job's certificates: see `CertificateFile`.
+    public let isCertificate: Bool
 
-    public init(job: JobName, key: String) {
+    public init(job: JobName, key: String, isCertificate: Bool = false) {
         self.job = job
         self.key = key
+        self.isCertificate = isCertificate
     }
 
-    public var namespace: KVNamespace { .secrets(job) }
+    /// Nil for a namespace that holds no secrets.
+    public init?(_ namespace: KVNamespace, _ key: String) {
+        switch namespace {
+        case .secrets(let job): self.init(job: job, key: key)
+        case .certificates(let job): self.init(job: job, key: key, isCertificate: true)
+        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .variables:
+            return nil
+        }
+    }
+
+    public var namespace: KVNamespace { isCertificate ? .certificates(job) : .secrets(job) }
 
     public var description: String { "\(key) of \(namespace)" }
 
     public static func < (one: SecretName, other: SecretName) -> Bool {
-        one.job == other.job ? one.key.utf8.lexicographicallyPrecedes(other.key.utf8) : one.job < other.job
+        if one.job != other.job { return one.job < other.job }
+        if one.isCertificate != other.isCertificate { return other.isCertificate }
+        return one.key.utf8.lexicographicallyPrecedes(other.key.utf8)
     }
 }
 

@@ -58,8 +58,12 @@ struct Deploy: AsyncParsableCommand {
     @Flag(help: "First do what `maand-plan prepare` does.")
     var prepare = false
 
+    @Flag(help: "First make the certificates that are missing, and renew those that end soon.")
+    var issueCerts = false
+
     func run() async throws {
         if prepare { try await Preparation(bucket).run() }
+        if issueCerts { try await CertificateMaking(bucket).run(Self.names(jobs, "--jobs"), .due) }
         var options = Plan.Options(
             jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
             recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),

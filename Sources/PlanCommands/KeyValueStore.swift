@@ -54,7 +54,9 @@ struct KeyValueStore {
         return namespaces.filter { namespace in
             switch namespace {
             case .variables, .secrets: true
-            case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables: false
+            case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables,
+                .certificates:
+                false
             }
         }.sorted { $0.text < $1.text }
     }
@@ -71,7 +73,7 @@ struct KeyValueStore {
         let job: JobName
         switch namespace {
         case .variables(let name), .secrets(let name): job = name
-        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables:
+        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .certificates:
             let source = namespace.source(ofKey: key) ?? "the workspace"
             throw Failure(.usage, "\(namespace) cannot be written: its values follow from \(source)", "change that")
         }
@@ -86,9 +88,9 @@ struct KeyValueStore {
     func put(_ namespace: KVNamespace, _ key: String, _ text: String) throws -> Int {
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let content: KeyValueWrite.Content
-        if case .secrets(let job) = namespace {
+        if let name = SecretName(namespace, key) {
             let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
-            content = try vault.write(text, to: SecretName(job: job, key: key))
+            content = try vault.write(text, to: name)
         } else {
             content = .text(text)
         }

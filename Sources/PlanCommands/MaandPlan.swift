@@ -33,7 +33,7 @@ package struct MaandPlan: AsyncParsableCommand {
             RunCommandCommand.self,
             RebootCommand.self, JobCommand.self, Prepare.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
             Schedule.self,
-            KeyValueCommand.self, CatalogCommand.self,
+            CertificatesCommand.self, KeyValueCommand.self, CatalogCommand.self,
         ])
 
     package init() {}

@@ -1,5 +1,6 @@
 import Catalog
 import Commands
+import Executor
 import Model
 import Planner
 import Plans
@@ -61,6 +62,12 @@ enum Planning {
                 try Planner.planJobCommand(
                     command, of: job, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)
             }
+        if case .deploy(let options) = request {
+            try CertificateDates(
+                workspace: workspace, snapshot: catalog ?? .empty, configuration: configuration,
+                now: Clock.system.now()
+            ).check(options.jobs, &result.warnings)
+        }
         result.plan.window = timing.window
         result.plan.policy.startBefore = timing.startBefore
         return (result, store)

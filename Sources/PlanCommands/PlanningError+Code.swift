@@ -19,6 +19,7 @@ extension PlanningError: CodedError {
         case .noActiveAllocation: .noActiveAllocation
         case .namesTaken: .namesTaken
         case .portsExhausted: .portsExhausted
+        case .certificatesMissing: .certificatesMissing
         case .contentMissing: .contentMissing
         case .noWayBack: .noWayBack
         case .notTakenBack: .notTakenBack

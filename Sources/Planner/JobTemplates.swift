@@ -54,7 +54,7 @@ struct TemplateInput {
 
     /// Nil where the job has no templates.
     mutating func renderer(of job: Workspace.Job) -> JobRenderer? {
-        if job.templates.isEmpty { return nil }
+        if job.templates.isEmpty, !job.hasAuthorities { return nil }
         let facts = self.facts ?? Facts(workspace, ports: ports)
         self.facts = facts
         return JobRenderer(
@@ -124,7 +124,30 @@ struct JobRenderer {
             }
         }
         try findings.check()
-        return files
+        return files + certificates(for: worker)
+    }
+
+    /// The files of the allocation's certificates, as far as they are there: whether all are, planning has checked where
+    /// something is planned.
+    private func certificates(for worker: Workspace.Worker) -> [File] {
+        guard job.hasAuthorities else { return [] }
+        let requests = job.manifest.certificates.flatMap { request in
+            CertificateFile.Part.allCases.map {
+                CertificateFile(name: request.name, worker: request.isOne ? nil : worker.name, part: $0)
+            }
+        }
+        let known = records[job.name]?.certificateFiles ?? [:]
+        return ([.authorities] + requests).compactMap { file in
+            guard let fingerprint = known[file.key] else { return nil }
+            let name = SecretName(job: job.name, key: file.key, isCertificate: true)
+            let secret = SecretReference(name: name, fingerprint: fingerprint)
+            let bytes = SealedFile([.secret(.secret(secret))]).bytes
+            return File(
+                template: "\(CertificateFile.folder) of \(job.name)",
+                entry: TreeEntry(
+                    path: file.path, kind: .sealed, digest: Digest.of(bytes), size: bytes.count,
+                    mode: job.manifest.fileModes.mode(of: file.path) ?? file.mode), bytes: bytes, secrets: [secret])
+        }
     }
 
     private func file(_ template: ParsedTemplate, _ rendered: Template.Rendered) -> File {
@@ -168,6 +191,11 @@ private final class AllocationValues: TemplateValues {
     }
 
     func value(_ text: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
+        for name in CertificateFile.secrets(behind: key, of: try namespace(text), for: allocation.job) {
+            if let fingerprint = renderer.records[name.job]?.certificateFiles[name.key] {
+                return .secret(.secret(SecretReference(name: name, fingerprint: fingerprint)))
+            }
+        }
         if case .secrets(let job) = try namespace(text) {
             return try reference(SecretName(job: job, key: key)).map { .secret(.secret($0)) }
         }
@@ -238,7 +266,7 @@ private final class AllocationValues: TemplateValues {
         let namespace = try namespace(text)
         switch namespace {
         // Their values are not known here.
-        case .secrets: return [:]
+        case .secrets, .certificates: return [:]
         case .variables(let job): return variables(of: job)
         case .job(let name):
             guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: renderer.bucket) else {

@@ -46,6 +46,11 @@ struct Manifest: Sendable {
     /// Modes of files on workers.
     var fileModes = FileModes()
 
+    /// Certificates that its workers have, sorted by name.
+    var certificates: [CertificateRequest] = []
+    /// The authorities' certificates are among the job's files although it has none of its own.
+    var wantsAuthorities = false
+
     /// How a phase is cut where `active` allocations of the job are not disabled.
     func batching(active: Int) -> Plan.Batching {
         var sizes = batches.map { max($0.resolved(of: active), 1) }

@@ -5,8 +5,8 @@ internal import YAML
 
 /// Decodes a `manifest.json`, recording every error.
 ///
-/// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable`, `changed_by_service` and
-/// `file_modes` are ours.
+/// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable`, `changed_by_service`,
+/// `file_modes` and `ca` are ours.
 struct ManifestReader {
     let reader: Reader
     let job: JobName
@@ -41,11 +41,8 @@ struct ManifestReader {
             manifest.changedByService = globs(node, reader.sequence(node) ?? [], of: "changed_by_service")
         }
         if let node = map.optional(FileModes.field) { manifest.fileModes = FileModes(node, reader, job: job) }
-        if let node = map.optional("certs"), reader.mapping(node)?.entries.isEmpty == false {
-            reader.error(
-                node, "job \(job): `certs` is not supported by this release",
-                note: "certificates would be missing on the workers")
-        }
+        if let node = map.optional("certs") { manifest.certificates = certificates(node) }
+        if let node = map.optional("ca") { manifest.wantsAuthorities = reader.boolean(node) ?? false }
         map.finish()
         return manifest
     }

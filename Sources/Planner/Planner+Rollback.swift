@@ -66,7 +66,8 @@ extension Planner {
             .init(rollback: run.id), options: .init(jobs: jobs),
             from: catalog.allocations.filter { begun.contains($0.key) }
         ) { tag, worker in tags[worker]?[tag] }
-        let deploy = try back.exact(part)
+        var deploy = try back.exact(part)
+        deploy.nameCertificates(catalog)
         try checkWorkers(of: deploy, run, workspace)
         var plan = Plan(
             fleet: configuration.fleet(

@@ -74,6 +74,7 @@ public enum Planner {
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
 
+        try checkCertificates(workspace, catalog, choice, isSelected)
         let ports = try PortAssignment(workspace, catalog: catalog).ports
         var collected = Collected(workspace.warnings)
         for stop in removals(workspace, catalog) where isSelected(stop.allocation.job) {
@@ -109,6 +110,7 @@ public enum Planner {
             deploy.wayBack = try collected.wayBack(
                 of: deploy, workspace, EarlierContent(tree: oldTrees, file: files), catalog)
         }
+        deploy.nameCertificates(catalog)
         for due in try dueBuilds(workspace, catalog) where isSelected(due.job) {
             collected.warnings.append(due.warning(workspace))
         }

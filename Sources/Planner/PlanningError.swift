@@ -36,6 +36,8 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     case namesTaken([Plan.Rename])
     /// Content that was deployed earlier and is not at hand.
     case contentMissing(Digest)
+    /// Certificates that jobs need are not there, or are not what the manifest says.
+    case certificatesMissing([MissingCertificates])
     /// What a job was before cannot be planned, and why.
     case noWayBack(JobName, String)
     /// A run that a plan cannot take back, and why, with what to do now.
@@ -43,8 +45,18 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The bucket's range has no free number left.
     case portsExhausted(job: JobName, port: String, range: ClosedRange<Int>)
 
+    /// What a job lacks.
+    public struct MissingCertificates: Equatable, Sendable {
+        public var job: JobName
+        /// Sentences about its certificates, each without a full stop.
+        public var problems: [String]
+    }
+
     public var description: String {
         switch self {
+        case .certificatesMissing(let missing):
+            return missing.map { "job \($0.job): \($0.problems.listed(first: 5))" }.joined(separator: "\n")
+                + "\n`maand-plan certs issue` makes what is missing, and so does `maand-plan deploy --issue-certs`"
         case .unknownJobs(let jobs, let known):
             return jobs.map { Self.unknown("job", $0.text, among: known.map(\.text)) }.joined(separator: "\n")
         case .unknownWorkers(let workers, let known):

@@ -222,8 +222,9 @@ struct WayBackPlanner {
             throw PlanningError.noWayBack(
                 job,
                 "\(path) of before needs secrets that are not there any more, or that an earlier release has stored: "
-                    + "\(secrets.map(\.description).listed(first: 5)). Put them with `maand-plan kv put`, or let "
-                    + "`maand-plan prepare` ask those who keep them")
+                    + "\(secrets.map(\.description).listed(first: 5)). Put them with `maand-plan kv put`, let `maand-plan "
+                    + "prepare` ask those who keep them, or, for certificates, put their job's `certs` back and let "
+                    + "`maand-plan certs issue` make them")
         }
     }
 

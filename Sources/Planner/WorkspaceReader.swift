@@ -174,7 +174,26 @@ private struct WorkspaceReader {
             findings.error(
                 "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
         }
+        checkCertificates(manifest, content, "\(folder)/\(path)")
         return JobFile(name: name, manifest: manifest, content: content, hooks: hooks, reader: reader)
+    }
+
+    /// Files of certificates are made by planning, and the job has none of its own at their places.
+    private mutating func checkCertificates(_ manifest: Manifest, _ content: JobFolder, _ path: String) {
+        guard manifest.wantsAuthorities || !manifest.certificates.isEmpty else { return }
+        let own = content.tree.entries.map(\.path) + content.templates.map(\.path)
+        let made = manifest.certificates.flatMap { request in
+            CertificateFile.Part.allCases.map { CertificateFile(name: request.name, worker: nil, part: $0).path }
+        }
+        let taken = Set(made + [CertificateFile.authorities.path])
+        for file in own where taken.contains(file) {
+            findings.error(
+                "\(path)/\(file)", "this file would be overwritten by the certificate of the same name",
+                note: "remove it, or give the entry of `certs` another name")
+        }
+        for entry in content.tree.entries where entry.path == CertificateFile.folder && entry.kind != .emptyDirectory {
+            findings.error("\(path)/\(entry.path)", "`certs` is no folder, and certificates of the job belong there")
+        }
     }
 
     // MARK: Checks across files

@@ -42,6 +42,10 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var hookAPIPort: Int?
     /// Chooses `bucket.jobs.<selector>.conf`; empty for `bucket.jobs.conf`.
     public var jobConfigSelector = ""
+    /// How long certificates are valid, in days; at least 1.
+    public var certificateDays = 60
+    /// Days before its end from which on a certificate is renewed; less than `certificateDays`.
+    public var renewalDays = 20
 
     public init(bucketID: String) { self.bucketID = bucketID }
 
@@ -103,9 +107,26 @@ public struct BucketConfiguration: Equatable, Sendable {
         result.hookVenvs = Self.hookVenvs(&reader)
         result.hookAPIPort = reader.integer("hook_api_port", in: 0...Plan.portRange.upperBound)
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
-        reader.ignore(["certs_ttl", "certs_renewal_buffer"])
+        Self.readCertificateDays(&reader, into: &result)
         try reader.finish()
         return result
+    }
+}
+
+extension BucketConfiguration {
+    /// Maand's keys; a `certs_ttl` of 0 stands for 60.
+    private static func readCertificateDays(_ reader: inout TOMLReader, into result: inout BucketConfiguration) {
+        if let days = reader.integer("certs_ttl", in: 0...3650), days > 0 {
+            result.certificateDays = days
+            result.renewalDays = days / 3
+        }
+        guard let days = reader.integer("certs_renewal_buffer", in: 0...3650) else { return }
+        result.renewalDays = days
+        if days >= result.certificateDays {
+            reader.error(
+                "certs_renewal_buffer", "is not less than `certs_ttl`, which is \(result.certificateDays)",
+                note: "a new certificate would be renewed at once")
+        }
     }
 }
 

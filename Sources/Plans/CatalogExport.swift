@@ -63,6 +63,7 @@ extension CatalogExport {
         var trees: [NamedTree]
         var manifests: [NamedFile]
         var sealedFiles: [NamedFile]
+        var authorities: [CertificateAuthority]
 
         static let title = "catalog"
         static let meaning = "What planning needs to know of a bucket."
@@ -86,6 +87,7 @@ extension CatalogExport {
             }
             manifests = NamedFile.list(export.manifests)
             sealedFiles = NamedFile.list(export.sealedFiles)
+            authorities = snapshot.authorities
         }
 
         /// If something is listed twice, the canonical form of what remains is another one.
@@ -100,6 +102,7 @@ extension CatalogExport {
                 trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
                     $1
                 }, manifests: Dictionary(manifests.map { ($0.file, Array($0.text.utf8)) }) { $1 })
+            export.snapshot.authorities = authorities
             export.sealedFiles = Dictionary(sealedFiles.map { ($0.file, Array($0.text.utf8)) }) { $1 }
             return export
         }
@@ -117,6 +120,7 @@ extension CatalogExport {
             fields.optional(
                 "sealed_files", &sealedFiles, default: [], "files with secrets of what was promoted, without the values"
             )
+            fields.optional("authorities", &authorities, default: [], "authorities whose certificates are trusted")
         }
     }
 
@@ -174,6 +178,13 @@ extension CatalogExport {
                 "secrets", &secrets, MapType(element: ParsedType(), key: "key"), default: [],
                 "its secrets with the fingerprints of their values")
             record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
+            var files = record.certificateFiles.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { Plan.Named($0.key, $0.value) }
+            fields.optional("certificates", &record.certificates, default: [], "its certificates, without their keys")
+            fields.optional(
+                "certificate_files", &files, MapType(element: ParsedType(), key: "key"), default: [],
+                "the files of these with the fingerprints of what is in them")
+            record.certificateFiles = Dictionary(files.map { ($0.name, $0.value) }) { $1 }
             var prepared = record.prepared.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
             fields.optional(
                 "prepared", &prepared, MapType(element: ParsedType(), key: "command"), default: [],

@@ -109,6 +109,10 @@ public struct JobRecord: Equatable, Sendable {
     public var secrets: [String: SecretFingerprint] = [:]
     /// Fingerprints of values that somebody else keeps, as they were when `maand-plan prepare` last asked.
     public var provided: [String: SecretFingerprint] = [:]
+    /// What is recorded of its certificates, sorted by name and worker.
+    public var certificates: [JobCertificate] = []
+    /// Files of these with the fingerprints of what is in them, by the key in `certs/job/<job>`.
+    public var certificateFiles: [String: SecretFingerprint] = [:]
     /// What its commands of `post_build` saw when they last ran well, by command.
     public var prepared: [String: Digest] = [:]
     /// Keys there of which no fingerprint is known: an earlier release has stored their values.
@@ -137,6 +141,8 @@ public struct CatalogSnapshot: Equatable, Sendable {
     public var workers: [WorkerName: PlanWorker]
     /// What workers were when a rollout last saw them; unknown where none has since that is recorded.
     public var machines: [WorkerName: Machine]
+    /// Authorities whose certificates services trust, those that end first before the others.
+    public var authorities: [CertificateAuthority] = []
 
     public init(
         revision: Int = 0, allocations: [AllocationID: AllocationRecord] = [:], jobs: [JobName: JobRecord] = [:],
@@ -155,7 +161,15 @@ public struct CatalogSnapshot: Equatable, Sendable {
     }
 
     /// The fingerprint of a secret's value; nil if there is no such secret, or if an earlier release has stored it.
-    public func fingerprint(of secret: SecretName) -> SecretFingerprint? { jobs[secret.job]?.secrets[secret.key] }
+    public func fingerprint(of secret: SecretName) -> SecretFingerprint? {
+        let job = jobs[secret.job]
+        return secret.isCertificate ? job?.certificateFiles[secret.key] : job?.secrets[secret.key]
+    }
+
+    /// The certificates among the secrets of a job's files.
+    public func certificates(among secrets: [Plan.Secret], of job: JobName) -> [Plan.Certificate] {
+        Plan.Certificate.list(secrets, jobs[job]?.certificates ?? [], authorities)
+    }
 
     /// The same of several; those without one are left out.
     public func fingerprints(of secrets: [SecretName]) -> [SecretName: SecretFingerprint] {

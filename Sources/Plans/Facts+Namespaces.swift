@@ -15,7 +15,7 @@ extension Facts {
         case .allocation(let allocation): values(of: allocation)
         case .bucketVariables: variables
         case .bucketJobVariables(let name): job(name)?.settings
-        case .variables, .secrets: nil
+        case .variables, .secrets, .certificates: nil
         }
     }
 
@@ -26,6 +26,8 @@ extension Facts {
         case .worker(let worker), .tags(let worker): worker == reader.worker
         case .allocation(let allocation): allocation == reader
         case .bucketJobVariables(let job): job == reader.job
+        // Only as Maand names them: see `CertificateFile.secrets`.
+        case .certificates: false
         case .job(let job), .variables(let job), .secrets(let job):
             job == reader.job || upstreams(of: reader.job).contains(job)
         }

@@ -21,6 +21,8 @@ extension Plan {
         public var changes: [Named<[FileChange]>]
         /// Secrets whose values belong into files of the trees in `content`, sorted by name.
         public var secrets: [Secret] = []
+        /// Certificates among them, as they were when the plan was made, in the order of `secrets`.
+        public var certificates: [Certificate] = []
         /// Nil where the rollout runs none.
         public var hooks: Hooks?
         /// Where the order of `active` is from.
@@ -205,6 +207,9 @@ extension Plan.Job: Record, FieldValue {
         fields.optional(
             "secrets", &secrets, ListType(element: RecordType(), style: .block), default: [],
             "secrets that are written into files when these are sent; only if there are any")
+        fields.optional(
+            "certificates", &certificates, ListType(element: RecordType(), style: .block), default: [],
+            "certificates in these files; only if there are any")
         fields.optional("hooks", &hooks, "hooks of the rollout; only if there are any")
         var order = Order(source: rolloutOrder, replacements: orderingCommands)
         fields.required("rollout_order", &order, "where the order of `active` comes from")

@@ -50,10 +50,13 @@ extension Plan.Secret: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         var (job, key, fingerprint) = (reference.name.job, reference.name.key, reference.fingerprint)
+        var isCertificate = reference.name.isCertificate
         fields.required("job", &job, "the job to which the secret belongs")
         fields.required("key", &key, .text(.plain), "its key")
+        fields.flag("certificate", &isCertificate, "it is a certificate or its key, and `maand-plan certs` has made it")
         fields.required("fingerprint", &fingerprint, "of the value that it had when the plan was made")
-        reference = SecretReference(name: SecretName(job: job, key: key), fingerprint: fingerprint)
+        reference = SecretReference(
+            name: SecretName(job: job, key: key, isCertificate: isCertificate), fingerprint: fingerprint)
         fields.required("files", &files, ListType(element: .text(.path)), "the files, sorted")
         fields.optional("provider", &provider, "who gives the value; only if the catalog does not store it")
     }

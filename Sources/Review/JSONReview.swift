@@ -271,8 +271,25 @@ public enum JSONReview {
                             .object([
                                 ("job", .string(secret.reference.name.job.text)),
                                 ("key", .string(secret.reference.name.key)),
+                                ("certificate", .bool(secret.reference.name.isCertificate)),
                                 ("files", .array(secret.files.map(JSON.string))),
                                 ("provider", .optional(secret.provider?.description)),
+                            ])
+                        })
+                ))
+        }
+        if !job.certificates.isEmpty {
+            fields.append(
+                (
+                    "certificates",
+                    .array(
+                        job.certificates.map { certificate in
+                            .object([
+                                ("file", .string(certificate.file)), ("worker", .optional(certificate.worker?.text)),
+                                ("common_name", .string(certificate.commonName)),
+                                ("names", .array(certificate.names.map(JSON.string))),
+                                ("ends", .string(certificate.endsAt.utcText)),
+                                ("fingerprint", .string(certificate.fingerprint.description)),
                             ])
                         })
                 ))

@@ -319,12 +319,13 @@ extension Plan.Job {
             let paths = changedByService.map { "\($0)" as Phrase }
             phrases.append("its service may rewrite \(paths.list(first: 5))")
         }
-        for secret in secrets {
+        for secret in secrets where !secret.reference.name.isCertificate {
             let files = secret.files.map { "\($0)" as Phrase }
             let source = secret.provider.map { ", given by \($0.description)" as Phrase } ?? ""
             phrases.append(
                 "the secret \(secret.reference.name.description) is written into \(files.list(first: 5))" + source)
         }
+        phrases += certificatePhrases
         if isRollback, !secrets.isEmpty {
             phrases.append("what goes back gets the values that these secrets have now, not those of then")
         }
@@ -333,6 +334,21 @@ extension Plan.Job {
         if timeouts.action != usual.action { limits.append("\(timeouts.action) s for an action") }
         if timeouts.push != usual.push { limits.append("\(timeouts.push) s for a push of files") }
         if !limits.isEmpty { phrases.append("at most \(limits.list(", "))") }
+        return phrases
+    }
+
+    /// A line for each certificate, as many as people read.
+    private var certificatePhrases: [Phrase] {
+        let limit = 20
+        var phrases = certificates.prefix(limit).map { certificate -> Phrase in
+            let worker = certificate.worker.map { " for \($0)" as Phrase } ?? ""
+            let name = certificate.commonName.isEmpty ? "no common name" : "\(certificate.commonName)" as Phrase
+            let names = certificate.names.map { "\($0)" as Phrase }
+            let hosts = names.isEmpty ? "" : ", names \(names.list(first: 10))" as Phrase
+            return "the certificate \(certificate.file)" + worker + ": " + name + hosts
+                + ", valid until \(own: certificate.endsAt.utcText), SHA-256 \(own: String(certificate.fingerprint.hex.prefix(16)))"
+        }
+        if certificates.count > limit { phrases.append("and \(certificates.count - limit) other certificates") }
         return phrases
     }
 }

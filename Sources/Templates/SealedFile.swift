@@ -203,9 +203,9 @@ extension SealedFile {
 
         private func secret(_ words: [Substring]) -> SecretReference? {
             guard let fingerprint = SecretFingerprint(hex: String(words[1])),
-                case .secrets(let job)? = KVNamespace(String(words[2]))
+                let name = KVNamespace(String(words[2])).flatMap({ SecretName($0, String(words[3])) })
             else { return nil }
-            return SecretReference(name: SecretName(job: job, key: String(words[3])), fingerprint: fingerprint)
+            return SecretReference(name: name, fingerprint: fingerprint)
         }
 
         private mutating func call(_ words: [Substring]) -> SecretText? {

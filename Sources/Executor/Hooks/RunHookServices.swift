@@ -88,7 +88,7 @@ package struct RunHookServices: Sendable {
     }
 
     private func namespaces(visibleTo call: HookCall) -> [KVNamespace] {
-        ([call.job] + facts.upstreams(of: call.job).sorted()).map(KVNamespace.secrets)
+        ([call.job] + facts.upstreams(of: call.job).sorted()).map(KVNamespace.secrets) + [.certificates(call.job)]
     }
 
     /// No hook will ask any more.

@@ -127,8 +127,12 @@ struct ContentCheck {
         if Plan.Secret.list(uses, provider: { providers[$0] ?? nil }) != job.secrets {
             wrong.append("\(job.job): `secrets` does not list the secrets of the files that the plan sends")
         }
-        for name in job.secrets.map(\.reference.name) where name.job != job.job && !job.demands.contains(name.job) {
+        for name in job.secrets.map(\.reference.name)
+        where name.job != job.job && (name.isCertificate || !job.demands.contains(name.job)) {
             wrong.append("\(job.job): it would write \(name), a secret of a job that it does not demand")
+        }
+        if let certificates = try catalog.certificates(among: job.secrets, of: job.job), certificates != job.certificates {
+            wrong.append("\(job.job): `certificates` does not list the certificates of the files that the plan sends")
         }
         return wrong
     }

@@ -4,6 +4,7 @@ internal import KeyValues
 internal import Model
 internal import Plans
 internal import Templates
+internal import Windows
 
 extension ExecutionContext {
     /// Makes sure that the bucket's key is the one that its secrets are encrypted with, if there are any.
@@ -14,9 +15,18 @@ extension ExecutionContext {
     /// Makes sure, before anything is touched, that the values of a plan's secrets are at hand, are those of when it was made, and
     /// fit into their files.
     ///
-    /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`, `StoreError`; `RolloutError.stale`, `.noValue`.
+    /// - Throws: `VaultError`, `SecretSourceError`, `CatalogError`, `StoreError`; `RolloutError.stale`, `.noValue`,
+    ///   `.certificatesEnded`.
     func checkSecrets(of plan: Plan) async throws {
         let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
+        let now = clock.now()
+        let ended = jobs.flatMap { job in
+            job.certificates.filter { $0.endsAt <= now }.map { certificate in
+                "\(job.job): \(certificate.file)\(certificate.worker.map { " for \($0)" } ?? "") is valid until "
+                    + "\(certificate.endsAt.utcText)"
+            }
+        }
+        guard ended.isEmpty else { throw RolloutError.certificatesEnded(ended) }
         try await askProviders(of: plan)
         var facts: [StaleFact] = []
         for job in jobs {
@@ -105,6 +115,8 @@ extension ExecutionContext {
             job.active.compactMap { worker in ends[worker].map { (worker, $0.digest) } })
         let providers = Dictionary(job.secrets.map { ($0.reference.name, $0.provider) }) { first, _ in first }
         renewed.secrets = Plan.Secret.list(uses) { providers[$0] ?? nil }
+        renewed.certificates =
+            try catalog.certificates(among: renewed.secrets, of: job.job) ?? job.certificates
         let work = JobWork(job)
         var changes: [String: [FileChange]] = [:]
         for entry in job.entries where changes[entry.from] == nil {

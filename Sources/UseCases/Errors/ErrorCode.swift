@@ -70,6 +70,9 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case keyUnusable = "key_unusable"
     case secretUnreadable = "secret_unreadable"
     case secretNotGiven = "secret_not_given"
+    case certificatesMissing = "certificates_missing"
+    case certificateEnded = "certificate_ended"
+    case authorityInUse = "authority_in_use"
 
     // Workers and this host.
     case connectionSettings = "connection_settings"

@@ -29,6 +29,8 @@ public enum RolloutError: Error, Sendable {
     case contradictory([String])
     /// Files with secrets cannot be made, as sentences.
     case noValue([String])
+    /// Certificates that are not valid any more, as sentences.
+    case certificatesEnded([String])
     /// Hooks cannot run here: whole sentences.
     case hooks(String)
     /// Hooks of an earlier process live and ask at a port of this host that somebody else has; the last are their steps.
@@ -92,6 +94,7 @@ extension RolloutError: CodedError {
         case .content: .contentMissing
         case .contradictory: .planContradictsFiles
         case .noValue: .secretNotGiven
+        case .certificatesEnded: .certificateEnded
         case .hooks: .hooksUnavailable
         case .hookPort: .hookPortTaken
         case .preflight: .workersNotReady
@@ -137,6 +140,8 @@ extension RolloutError: CodedError {
         case .contradictory(let problems): Self.list(Self.contradiction, problems)
         case .noValue(let problems):
             Self.list("files with secrets cannot be made:", problems)
+        case .certificatesEnded(let problems):
+            Self.list("certificates are over; nothing was touched. Plan again with --issue-certs:", problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
         case .hookPort(let run, let port, let steps): Self.taken(port, run, steps)
         case .preflight(let run, let faults, let excess): Self.notReady(run, faults, excess)

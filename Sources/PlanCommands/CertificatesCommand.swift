@@ -1,0 +1,195 @@
+import ArgumentParser
+import Catalog
+import Commands
+import Executor
+import Foundation
+import KeyValues
+import Model
+import Planner
+import Plans
+import Review
+import UseCases
+import Windows
+import YAML
+
+struct CertificatesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "certs",
+        abstract: "Makes and lists the certificates of jobs.",
+        discussion: """
+            A job asks for certificates by `certs` in its manifest. They are made and renewed by these commands alone (and by \
+            `deploy --issue-certs`), kept encrypted in the catalog, and brought to the workers by deploys like other files: \
+            certs/NAME.crt, certs/NAME.key, and certs/ca.crt with the authorities that the bucket trusts.
+            """,
+        subcommands: [
+            IssueCertificates.self, RenewCertificates.self, ListCertificates.self, AuthorityCommand.self,
+            ForgetCertificates.self,
+        ])
+}
+
+/// The jobs that a command is about.
+struct CertificateJobs: ParsableArguments {
+    @Option(help: ArgumentHelp("Only these jobs, separated by commas.", valueName: "a,b"))
+    var jobs: String?
+
+    func names() throws -> [JobName] { try Deploy.names(jobs, "--jobs") }
+}
+
+struct IssueCertificates: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "issue", abstract: "Makes the certificates that are missing.",
+        discussion: """
+            Also those for which the manifest or the workers have changed. The first one makes the bucket's authority, too. \
+            Certificates that are there stay.
+            """)
+
+    @OptionGroup var selection: CertificateJobs
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws { try await CertificateMaking(bucket).run(selection.names(), .none) }
+}
+
+struct RenewCertificates: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "renew", abstract: "Makes the certificates anew that end soon, and those that are missing.",
+        discussion: """
+            Soon means within `certs_renewal_buffer` days (maand.conf; a third of `certs_ttl` if nothing is said). \
+            Certificates of an authority that is being replaced are renewed, too.
+            """)
+
+    @Flag(help: "Make all of them anew.")
+    var all = false
+
+    @OptionGroup var selection: CertificateJobs
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws { try await CertificateMaking(bucket).run(selection.names(), all ? .all : .due) }
+}
+
+struct ListCertificates: ParsableCommand, JSONCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists authorities and certificates, and what is wrong with them.",
+        discussion: """
+            The status is ok, expiring, expired, missing, or outdated if the manifest, the workers or the authority have \
+            changed; `maand-plan certs renew` makes all others than ok anew. Deployed says whether the worker has it.
+            """)
+
+    @OptionGroup var selection: CertificateJobs
+
+    @Option(help: ArgumentHelp("Only these workers, separated by commas.", valueName: "a,b"))
+    var workers: String?
+
+    @OptionGroup var options: CatalogListOptions
+
+    var printsJSON: Bool { options.format == .json }
+
+    func run() throws {
+        let making = try CertificateMaking(options.bucket)
+        let catalog = try Catalog.openReadOnly(in: options.bucket.folder, bucket: making.configuration.bucketID)
+        let list = CertificateList(
+            making.workspace, try catalog?.snapshot() ?? .empty, making.configuration,
+            ContentStore(in: options.bucket.folder), at: Clock.system.now())
+        let names = (workers ?? "").split(separator: ",").map { String($0) }
+        let known = Set(making.workspace.certificates(of: []).compactMap { $0.worker?.text })
+        if let unknown = names.first(where: { !known.contains($0) }) {
+            throw Failure(.usage, "--workers: no certificate is for \(unknown)", "separate names by commas")
+        }
+        let rows = list.rows(of: Set(try selection.names()), on: Set(names))
+        switch options.format {
+        case .text:
+            var table = TextTable([
+                "scope", "job", "worker", "certificate", "common name", "not after", "days left", "status", "deployed",
+            ])
+            for row in rows { table.add(row.cells) }
+            try printResult(Array(table.text.utf8))
+        case .json: try printResult(Array(JSON.array(rows.map(\.json)).text.utf8))
+        }
+    }
+}
+
+struct AuthorityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ca", abstract: "Shows and replaces the bucket's certificate authority.",
+        discussion: """
+            A replacement takes three steps, each followed by a deploy, and no service is ever without trust: `ca new` makes \
+            another authority, which all trust then; `ca use` lets it sign, and `certs renew` makes all certificates anew; \
+            `ca drop` ends the trust in the earlier one. A step is refused as long as workers lack what the one before \
+            has changed.
+            """,
+        subcommands: [ShowAuthority.self, NewAuthority.self, UseAuthority.self, DropAuthority.self])
+}
+
+struct ShowAuthority: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Prints the certificates of the authorities, for clients elsewhere.",
+        discussion: "They are PEM, as in certs/ca.crt on workers. No key is shown.")
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let catalog = try Catalog.openReadOnly(in: bucket.folder, bucket: try bucket.configuration().bucketID)
+        let authorities = try catalog?.storedAuthorities() ?? []
+        guard !authorities.isEmpty else {
+            throw Failure(
+                .invalidInput, "the bucket has no certificate authority", "`maand-plan certs issue` makes the first one"
+            )
+        }
+        try printResult(Array(authorities.map(\.certificate).joined().utf8))
+    }
+}
+
+struct NewAuthority: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "new", abstract: "Makes another authority, which is trusted beside the one that signs.")
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws { try await CertificateMaking(bucket).replaceAuthority(.new) }
+}
+
+struct UseAuthority: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "use", abstract: "Lets the new authority sign; refused as long as a worker does not trust it.")
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws { try await CertificateMaking(bucket).replaceAuthority(.use) }
+}
+
+struct DropAuthority: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drop",
+        abstract: "Ends the trust in the earlier authority; refused as long as one of its certificates is deployed.")
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() async throws { try await CertificateMaking(bucket).replaceAuthority(.drop) }
+}
+
+struct ForgetCertificates: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget", abstract: "Gives up all certificates and authorities of a bucket whose key is lost.",
+        discussion: """
+            Without the key secrets/kv.key nobody can read them. `certs issue` makes new ones then; services that trust the \
+            earlier authority do not trust the new one until they are deployed.
+            """)
+
+    @OptionGroup var bucket: BucketOptions
+
+    func run() throws {
+        let lock = try bucket.lock(plan: nil)
+        defer { withExtendedLifetime(lock) {} }
+        let catalog = try Catalog.open(in: bucket.folder, bucket: try bucket.configuration().bucketID)
+        do {
+            _ = try Vault.open(in: bucket.folder, of: catalog)
+        } catch VaultError.lost {
+            try catalog.forgetCertificates()
+            return printNotice("All certificates are given up. Then: maand-plan certs issue")
+        }
+        throw Failure(
+            .invalidInput, "the bucket's key is there, so that nothing is lost",
+            "`maand-plan certs renew --all` makes all certificates anew, `maand-plan certs ca new` another authority")
+    }
+}

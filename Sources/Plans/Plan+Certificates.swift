@@ -1,0 +1,86 @@
+public import Model
+internal import Windows
+internal import YAML
+
+extension Plan {
+    /// A certificate that a job's files have, as reviewers see it.
+    public struct Certificate: Equatable, Sendable {
+        /// The file on workers.
+        public var file: String
+        /// The worker that it is for; nil if it is for all of the job.
+        public var worker: WorkerName?
+        /// It may be empty.
+        public var commonName: String
+        /// Host names and addresses; an authority has none.
+        public var names: [String]
+        public var endsAt: Timestamp
+        /// SHA-256 of the certificate as DER.
+        public var fingerprint: Digest
+
+        /// Those that are written into files of a job.
+        ///
+        /// - Parameters:
+        ///   - secrets: of the files.
+        ///   - known: what is recorded of the job's certificates.
+        public static func list(
+            _ secrets: [Secret], _ known: [JobCertificate], _ authorities: [CertificateAuthority]
+        ) -> [Plan.Certificate] {
+            let byFile = Dictionary(known.map { ($0.file(.certificate), $0) }) { first, _ in first }
+            return secrets.flatMap { secret -> [Plan.Certificate] in
+                guard secret.reference.name.isCertificate,
+                    let file = CertificateFile(key: secret.reference.name.key), file.part == .certificate
+                else { return [] }
+                if file == .authorities {
+                    return authorities.map { authority in
+                        Plan.Certificate(
+                            file: file.path, commonName: authority.commonName, names: [], endsAt: authority.endsAt,
+                            fingerprint: authority.fingerprint)
+                    }
+                }
+                guard let known = byFile[file] else { return [] }
+                return [
+                    Plan.Certificate(
+                        file: file.path, worker: file.worker, commonName: known.commonName, names: known.names,
+                        endsAt: known.endsAt, fingerprint: known.fingerprint)
+                ]
+            }
+        }
+    }
+}
+
+extension Plan.Certificate: Record, FieldValue {
+    static let title = "certificate"
+    static let meaning = "A certificate in the files that are sent."
+    static var blank: Plan.Certificate {
+        Plan.Certificate(
+            file: "", commonName: "", names: [], endsAt: Timestamp(milliseconds: 0), fingerprint: .blank)
+    }
+
+    mutating func visit(_ fields: inout some Fields) {
+        fields.required("file", &file, .text(.path), "the file")
+        fields.optional("worker", &worker, "the worker that it is for; none if it is for all")
+        fields.required("common_name", &commonName, .text(.plain), "the common name; it may be empty")
+        fields.required("names", &names, "host names and addresses")
+        fields.required("ends", &endsAt, "the last moment at which it is valid")
+        fields.required("fingerprint", &fingerprint, "the SHA-256 of the certificate")
+    }
+}
+
+extension Deploy {
+    /// Writes down which certificates the files of its jobs have, of those of the way back too.
+    public mutating func nameCertificates(_ catalog: CatalogSnapshot) {
+        waves.nameCertificates(catalog)
+        wayBack?.waves.nameCertificates(catalog)
+    }
+}
+
+extension [Plan.Wave] {
+    fileprivate mutating func nameCertificates(_ catalog: CatalogSnapshot) {
+        for wave in indices {
+            for index in self[wave].jobs.indices where !self[wave].jobs[index].secrets.isEmpty {
+                let job = self[wave].jobs[index]
+                self[wave].jobs[index].certificates = catalog.certificates(among: job.secrets, of: job.job)
+            }
+        }
+    }
+}
