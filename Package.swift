@@ -124,7 +124,8 @@ let package = Package(
         .target(
             name: "PlanCommands",
             dependencies: [
-                "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "Model", "Planner", "Plans",
+                "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "Model",
+                "Planner", "Plans",
                 "Review", "SSH", "SecretSources", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),

@@ -100,7 +100,7 @@ extension Catalog {
         }
     }
 
-    /// The certificates among the secrets of a job's files; nil if one of them was made anew since the plan was made.
+    /// The certificates among the secrets of a job's files; nil if one of them was renewed since the plan was made.
     public func certificates(
         among secrets: [Plan.Secret], of job: JobName
     ) throws(CatalogError) -> [Plan.Certificate]? {

@@ -23,7 +23,8 @@ extension Exit {
 
     private init(_ refusal: RolloutError) {
         switch refusal {
-        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .noValue, .certificatesEnded, .hooks,
+        case .otherBucket, .otherTransport, .otherWorkerRoot, .content, .contradictory, .noValue, .certificatesEnded,
+            .hooks,
             .missingTarget,
             .notDeployed,
             .noSuchRun, .partOfRun, .notUnfinished, .noSuchStep, .notUnknown, .freezes, .neverFits:

@@ -24,7 +24,8 @@ public enum HostText: Equatable, Sendable {
 
     private static func isName(_ text: String) -> Bool {
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard text.utf8.count <= 253, let last = labels.last, !last.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard text.utf8.count <= 253, let last = labels.last, !last.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else {
             return false
         }
         return labels.enumerated().allSatisfy { index, label in

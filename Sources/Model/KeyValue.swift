@@ -92,7 +92,8 @@ public enum KVNamespace: Hashable, Sendable {
     public var isSecret: Bool {
         switch self {
         case .secrets, .certificates: true
-        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .variables: false
+        case .bucket, .workers, .worker, .tags, .job, .allocation, .bucketVariables, .bucketJobVariables, .variables:
+            false
         }
     }
 

@@ -26,7 +26,7 @@ struct CertificateMaking {
         workspace = try Workspace.read(bucket.path("workspace"), configuration)
     }
 
-    /// Which certificates are made anew although they are there, and are what the manifest says.
+    /// Which certificates get a new one although they are there, and are what the manifest says.
     enum Renewal {
         case none
         /// Those that end soon, and those of an authority that signs no more.
@@ -44,7 +44,8 @@ struct CertificateMaking {
         let readers = workspace.jobsWithAuthorities.filter { selected.isEmpty || selected.contains($0) }
         if readers.isEmpty {
             return printNotice(
-                "No certificates are needed: no job\(jobs.isEmpty ? "" : " of these") has `certs` or `ca` in its manifest.")
+                "No certificates are needed: no job\(jobs.isEmpty ? "" : " of these") has `certs` or `ca` in its manifest."
+            )
         }
         let lock = try bucket.lock(plan: nil)
         defer { withExtendedLifetime(lock) {} }
@@ -141,7 +142,8 @@ struct CertificateMaking {
         guard let run = try catalog.unfinishedRun(),
             let plan = try? ContentStore(in: bucket.folder).plan(of: run)
         else { return }
-        let sent = Set((plan.waves + (plan.wayBack?.waves ?? [])).flatMap(\.jobs).filter { !$0.certificates.isEmpty }.map(\.job))
+        let planned = (plan.waves + (plan.wayBack?.waves ?? [])).flatMap(\.jobs)
+        let sent = Set(planned.filter { !$0.certificates.isEmpty }.map(\.job))
         guard let job = sent.intersection(jobs).sorted().first else { return }
         throw Failure(
             .tryLater, code: .unfinishedRun, "run \(run.id) is not over, and sends certificates of the job \(job)",
@@ -181,8 +183,7 @@ struct CertificateMaking {
         _ stored: [StoredAuthority], for jobs: [JobName], _ snapshot: CatalogSnapshot, _ vault: Vault,
         to change: inout Catalog.CertificateChange
     ) throws {
-        let text = stored.sorted { ($0.authority.endsAt, $0.authority.fingerprint.hex) < ($1.authority.endsAt, $1.authority.fingerprint.hex) }
-            .map(\.certificate).joined()
+        let text = stored.sorted { $0.authority < $1.authority }.map(\.certificate).joined()
         for job in jobs {
             let name = SecretName(job: job, key: CertificateFile.authorities.key, isCertificate: true)
             if try vault.fingerprint(of: text, name) == snapshot.fingerprint(of: name) { continue }
@@ -218,7 +219,7 @@ struct CertificateMaking {
         case .use:
             try Self.require(.next, in: stored, "there is no new authority", "`maand-plan certs ca new` makes one")
             try deployed.requireAuthorities()
-            stored = stored.map { $0.with([.signing: .former, .next: .signing][$0.authority.role] ?? $0.authority.role) }
+            stored = stored.map { $0.with($0.authority.role == .next ? .signing : .former) }
         case .drop:
             try Self.require(
                 .former, in: stored, "no authority is to be dropped",
@@ -237,7 +238,8 @@ struct CertificateMaking {
     }
 
     private static var none: Failure {
-        Failure(.invalidInput, "the bucket has no certificate authority", "`maand-plan certs issue` makes the first one")
+        Failure(
+            .invalidInput, "the bucket has no certificate authority", "`maand-plan certs issue` makes the first one")
     }
 
     private static func require(

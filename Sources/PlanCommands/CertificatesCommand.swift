@@ -52,13 +52,13 @@ struct IssueCertificates: AsyncParsableCommand {
 
 struct RenewCertificates: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "renew", abstract: "Makes the certificates anew that end soon, and those that are missing.",
+        commandName: "renew", abstract: "Renews the certificates that end soon, and makes those that are missing.",
         discussion: """
             Soon means within `certs_renewal_buffer` days (maand.conf; a third of `certs_ttl` if nothing is said). \
             Certificates of an authority that is being replaced are renewed, too.
             """)
 
-    @Flag(help: "Make all of them anew.")
+    @Flag(help: "Renew all of them.")
     var all = false
 
     @OptionGroup var selection: CertificateJobs
@@ -73,7 +73,7 @@ struct ListCertificates: ParsableCommand, JSONCommand {
         commandName: "list", abstract: "Lists authorities and certificates, and what is wrong with them.",
         discussion: """
             The status is ok, expiring, expired, missing, or outdated if the manifest, the workers or the authority have \
-            changed; `maand-plan certs renew` makes all others than ok anew. Deployed says whether the worker has it.
+            changed; `maand-plan certs renew` renews all others than ok. Deployed says whether the worker has it.
             """)
 
     @OptionGroup var selection: CertificateJobs
@@ -114,7 +114,7 @@ struct AuthorityCommand: AsyncParsableCommand {
         commandName: "ca", abstract: "Shows and replaces the bucket's certificate authority.",
         discussion: """
             A replacement takes three steps, each followed by a deploy, and no service is ever without trust: `ca new` makes \
-            another authority, which all trust then; `ca use` lets it sign, and `certs renew` makes all certificates anew; \
+            another authority, which all trust then; `ca use` lets it sign, and `certs renew` renews all certificates; \
             `ca drop` ends the trust in the earlier one. A step is refused as long as workers lack what the one before \
             has changed.
             """,
@@ -190,6 +190,6 @@ struct ForgetCertificates: ParsableCommand {
         }
         throw Failure(
             .invalidInput, "the bucket's key is there, so that nothing is lost",
-            "`maand-plan certs renew --all` makes all certificates anew, `maand-plan certs ca new` another authority")
+            "`maand-plan certs renew --all` renews all certificates, `maand-plan certs ca new` another authority")
     }
 }

@@ -48,7 +48,8 @@ extension Workspace {
     ///
     /// - Parameter jobs: only of these; empty means all.
     public func certificates(of jobs: Set<JobName>) -> [CertificateNeed] {
-        self.jobs.filter { (jobs.isEmpty || jobs.contains($0.name)) && !$0.manifest.certificates.isEmpty }.flatMap { job in
+        self.jobs.filter { (jobs.isEmpty || jobs.contains($0.name)) && !$0.manifest.certificates.isEmpty }.flatMap {
+            job in
             job.certificates(job.allocations.map { workers[$0.worker] })
         }
     }

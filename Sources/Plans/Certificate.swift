@@ -43,7 +43,7 @@ public struct JobCertificate: Equatable, Sendable {
 }
 
 /// An authority whose certificates services of the bucket trust.
-public struct CertificateAuthority: Equatable, Sendable {
+public struct CertificateAuthority: Equatable, Sendable, Comparable {
     /// SHA-256 of its certificate as DER.
     public var fingerprint: Digest
     public var commonName: String
@@ -58,6 +58,11 @@ public struct CertificateAuthority: Equatable, Sendable {
         case next
         /// It is trusted, and signs no more.
         case former
+    }
+
+    /// The order in which `ca.crt` has them: what ends first comes first, whichever signs.
+    public static func < (one: CertificateAuthority, other: CertificateAuthority) -> Bool {
+        one.endsAt == other.endsAt ? one.fingerprint.hex < other.fingerprint.hex : one.endsAt < other.endsAt
     }
 
     public init(fingerprint: Digest, commonName: String, endsAt: Timestamp, role: Role) {

@@ -27,7 +27,9 @@ public struct FileContents: Sendable {
         guard case .bytes(let bytes)? = objects[digest], sealed.contains(Place(path: path, digest: digest)),
             let file = SealedFile(bytes: bytes)
         else { return objects[digest] }
-        return .bytes(file.shown(Self.struckOut))
+        // A certificate and a key end with a line feed.
+        let end: [UInt8] = file.endsWithCertificate ? [0x0a] : []
+        return .bytes(file.shown(Self.struckOut) + end)
     }
 
     /// The files of `_modules` folders whose hooks run without any file of their job being pushed, by the folder's tree.
@@ -119,5 +121,11 @@ public struct FileContents: Sendable {
         // Elsewhere than in the plan's bucket there is nothing, and that need not be said for every file.
         let isAnywhere = objects.values.contains { if case .missing = $0 { false } else { true } }
         if !isAnywhere { objects = [:] }
+    }
+}
+
+extension SealedFile {
+    fileprivate var endsWithCertificate: Bool {
+        if case .secret(.secret(let secret))? = parts.last { secret.name.isCertificate } else { false }
     }
 }

@@ -70,6 +70,16 @@ import Testing
         try catalog.setProvidedFingerprints([secret: fingerprint])
         try catalog.setPrepared(secret.job, "command_x", planDigest)
         try catalog.keepProvidedValue(.init(name: secret, fingerprint: fingerprint), [3])
+        var change = Catalog.CertificateChange()
+        let authority = CertificateAuthority(
+            fingerprint: planDigest, commonName: "ca", endsAt: at(9), role: .signing)
+        change.authorities = [StoredAuthority(authority, certificate: "pem", sealedKey: [4])]
+        change.certificates = [
+            JobCertificate(
+                job: secret.job, name: "tls", worker: WorkerName("w1"), commonName: "api", names: ["w1"],
+                isPKCS8: false, endsAt: at(9), fingerprint: stepDigest, authority: planDigest)
+        ]
+        try catalog.record(change, at: at(5), by: "ann")
         let copy = try DatabaseQueue()
         try catalog.queue.backup(to: copy)
         try catalog.close()
@@ -144,6 +154,7 @@ import Testing
             { _ = try catalog.secretsWithoutFingerprint() }, { _ = try catalog.fingerprintKey() },
             { _ = try catalog.sealedFile(planDigest) }, { _ = try catalog.secretNamespaces() },
             { _ = try catalog.fingerprints(of: [SecretName(job: api.job, key: "s")]) },
+            { _ = try catalog.storedAuthorities() },
         ]
         let writes: [() async throws -> Void] = [
             { try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text("x")), of: hook, at: at(5)) },
@@ -182,7 +193,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(39) { try await use() }
+        for use in try uses(untouched).prefix(40) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }

@@ -9,17 +9,17 @@ private let now = Timestamp(milliseconds: 1_766_000_000_000)
 private let day: Int64 = 86_400_000
 
 /// Made once: a key of 4096 bits takes a while.
-private let made = try! SigningAuthority.make(named: "test", from: now, days: 100)
+private let authority = Result { try SigningAuthority.make(named: "test", from: now, days: 100) }
 
 @Suite struct SigningAuthorityTests {
-    private func authority() throws -> SigningAuthority {
-        try SigningAuthority(certificate: made.certificate, key: made.key)
-    }
+    private let made: Certificates.KeyPair
+
+    init() throws { made = try authority.get() }
 
     private func issue(
         _ names: [String] = ["localhost"], commonName: String = "api", isPKCS8: Bool = false, days: Int = 10
     ) throws -> (pair: Certificates.KeyPair, certificate: X509.Certificate) {
-        let pair = try authority().issue(
+        let pair = try SigningAuthority(certificate: made.certificate, key: made.key).issue(
             .init(commonName: commonName, names: names, isPKCS8: isPKCS8), from: now, days: days)
         return (pair, try X509.Certificate(pemEncoded: pair.certificate))
     }

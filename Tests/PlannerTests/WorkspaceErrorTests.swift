@@ -107,7 +107,9 @@ import YAML
         (#"{"selectors": ["worker"], "rollout": {"spread": "zome"}}"#, "no worker of the job has the tag \"zome\""),
         (#"{"rollout": {"bake_seconds": -1}}"#, "0 to 86400"),
         (#"{"rollout": {"max_failures": "25%"}}"#, "expected a whole number"),
-        (#"{"certs": {"tls": {}}}"#, "`certs` is not supported"), ("", "error:"), ("[]", "expected a mapping"),
+        (#"{"certs": {"ca": {}}}"#, "1:12: error: job api: the name of a certificate"),
+        (#"{"certs": {"tls": {"names": ["a b"]}}}"#, "1:30: error: job api: \"a b\" is neither"), ("", "error:"),
+        ("[]", "expected a mapping"),
     ])
     func manifest(_ text: String, _ expected: String) throws {
         let bucket = try TestWorkspace()

@@ -124,6 +124,8 @@ class Issue(CertificateCase):
         # What a reviewer sees is what is sent.
         self.certs("renew", "--all")
         self.succeed(self.b.plan())
+        shown = self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--bucket", self.b.path)).out
+        self.assertRegex(shown, r"-\[tls/127.0.5.11.key of certs/job/web, [0-9a-f]{8}\]\n +\+\[tls/127.0.5.11.key of certs/job/web, ")
         text = self.b.file().read_text()
         self.b.file().write_text(text.replace("common_name: web.example", "common_name: bank.example"))
         self.refuse(self.b.apply(), 65, "`certificates` does not list the certificates")

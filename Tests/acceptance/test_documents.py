@@ -167,7 +167,7 @@ class References(bucket.Case):
         for page, schemas in (("workspace.md", ["manifest.schema.json", "workers.schema.json", "disabled.schema.json"]),
                               ("plan-format.md", ["plan.schema.json"])):
             text = (DOCS / page).read_text()
-            words = set(re.findall(r"[A-Za-z_]+", " ".join(re.findall(r"`([^`]*)`", text))))
+            words = set(re.findall(r"[A-Za-z_0-9]+", " ".join(re.findall(r"`([^`]*)`", text))))
             words |= set(re.findall(r"(?m)^#+ (\w+)$", text))
             for schema in schemas:
                 self.assertEqual(sorted(self.fields(schema) - words), [], f"{page} lacks fields of {schema}")

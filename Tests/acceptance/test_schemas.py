@@ -61,7 +61,8 @@ BAD_MANIFESTS = {
     "a mode that its owner cannot read": {"file_modes": {"*.conf": "0040"}},
     "a mode that is a number": {"file_modes": {"*.conf": 640}},
     "an event twice": {"commands": {"command_page": {"executed_on": ["cli", "cli"]}}},
-    "certificates": {"certs": {"a": {}}},
+    "a certificate named ca": {"certs": {"ca": {}}},
+    "a certificate with a field that nobody knows": {"certs": {"a": {"cn": "x"}}},
 }
 BAD_WORKERS = {
     "no list": {"host": "a"},

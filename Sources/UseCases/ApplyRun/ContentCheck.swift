@@ -131,7 +131,9 @@ struct ContentCheck {
         where name.job != job.job && (name.isCertificate || !job.demands.contains(name.job)) {
             wrong.append("\(job.job): it would write \(name), a secret of a job that it does not demand")
         }
-        if let certificates = try catalog.certificates(among: job.secrets, of: job.job), certificates != job.certificates {
+        if let certificates = try catalog.certificates(among: job.secrets, of: job.job),
+            certificates != job.certificates
+        {
             wrong.append("\(job.job): `certificates` does not list the certificates of the files that the plan sends")
         }
         return wrong
