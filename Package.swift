@@ -78,9 +78,12 @@ let package = Package(
             resources: [.embedInCode("Resources/maand.py")], swiftSettings: settings),
         .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "SSH", dependencies: ["CSSH2", crypto, cryptoExtras], swiftSettings: settings),
+        // What this process gets of its host: the time, the umask, and the places where a test may end it.
+        .target(name: "ThisHost", dependencies: ["CPrctl", "Model"], swiftSettings: settings),
         // What can be asked of a worker. It sees no run and no catalog.
         .target(
-            name: "Workers", dependencies: ["Model", "Plans", "SSH", "Windows", "YAML", crypto, subprocess],
+            name: "Workers",
+            dependencies: ["Model", "Plans", "SSH", "ThisHost", "Windows", "YAML", crypto, subprocess],
             resources: [.embedInCode("Resources/worker.sh")], swiftSettings: settings),
         // It decides by what it is given; the catalog and the workspace are read by those who use it.
         .target(
@@ -96,28 +99,35 @@ let package = Package(
         // Asks those who keep values of secrets.
         .target(
             name: "SecretSources", dependencies: ["Model", "Plans", "Probes", subprocess], swiftSettings: settings),
+        // Runs hooks on this host, each under a receipt as steps have them on workers.
+        .target(
+            name: "ControllerHooks",
+            dependencies: [
+                "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "ThisHost", "Workers",
+            ],
+            swiftSettings: settings),
         // Carries out what the step machine commands, and records it. It sees no approvals and no planner.
         .target(
             name: "Executor",
             dependencies: [
-                "CPrctl", "Catalog", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes", "SecretSources",
-                "StepMachinery", "Templates", "Windows", "Workers",
+                "Catalog", "ControllerHooks", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "Probes",
+                "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows", "Workers",
             ],
             swiftSettings: settings),
         // Where programs begin: whether a run may go on, and with what. It sees everything that acts, and no planner.
         .target(
             name: "UseCases",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model", "Plans", "SSH",
-                "SecretSources", "StepMachinery", "Templates", "Windows", "Workers", "YAML",
+                "Approvals", "Catalog", "ControllerHooks", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model",
+                "Plans", "SSH", "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows", "Workers", "YAML",
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
         .target(
             name: "Commands",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "KeyValues", "Model", "Plans", "UseCases", "Windows", "Workers",
-                "YAML", argumentParser,
+                "Approvals", "Catalog", "Executor", "KeyValues", "Model", "Plans", "ThisHost", "UseCases", "Windows",
+                "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         // The one place where the planner and the executor meet.
@@ -125,15 +135,15 @@ let package = Package(
             name: "PlanCommands",
             dependencies: [
                 "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "Model",
-                "Planner", "Plans",
-                "Review", "SSH", "SecretSources", "Templates", "UseCases", "Windows", "Workers", "YAML", argumentParser,
+                "Planner", "Plans", "Review", "SSH", "SecretSources", "Templates", "ThisHost", "UseCases", "Windows",
+                "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .target(
             name: "ApplyCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "StepMachinery", "UseCases",
-                "Windows", "YAML", argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "StepMachinery", "ThisHost",
+                "UseCases", "Windows", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
@@ -146,7 +156,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "rollout-bench",
-            dependencies: ["Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "UseCases", "Workers"],
+            dependencies: [
+                "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "ThisHost", "UseCases", "Workers",
+            ],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
@@ -195,8 +207,8 @@ let package = Package(
         .testTarget(
             name: "ExecutorTests",
             dependencies: [
-                "Approvals", "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "StepMachinery", "UseCases",
-                "Windows", "Workers", "YAML",
+                "Approvals", "Catalog", "ControllerHooks", "Executor", "Model", "Plans", "SimulatedWorkers",
+                "StepMachinery", "ThisHost", "UseCases", "Windows", "Workers", "YAML",
             ],
             swiftSettings: testSettings),
     ]

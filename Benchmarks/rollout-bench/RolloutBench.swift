@@ -4,6 +4,7 @@ import Foundation
 import Model
 import Plans
 import SimulatedWorkers
+import ThisHost
 import UseCases
 import Workers
 

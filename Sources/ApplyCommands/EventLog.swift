@@ -5,6 +5,7 @@ import Model
 import Plans
 import StepMachinery
 import Synchronization
+import ThisHost
 import UseCases
 import Windows
 

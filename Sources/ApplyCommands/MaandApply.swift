@@ -1,6 +1,6 @@
 package import ArgumentParser
-import Executor
 import Model
+internal import ThisHost
 
 /// The program `maand-apply`.
 package struct MaandApply: AsyncParsableCommand {

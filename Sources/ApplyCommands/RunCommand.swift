@@ -7,6 +7,7 @@ import Foundation
 import Model
 import Plans
 import StepMachinery
+import ThisHost
 import UseCases
 import Windows
 

@@ -2,6 +2,7 @@ import Commands
 import Executor
 import Foundation
 import Model
+import ThisHost
 import UseCases
 
 /// Sleeps until a window opens, in short pieces: a machine that was suspended, or a clock that was set, is noticed.

@@ -4,6 +4,7 @@ package import Executor
 internal import Foundation
 package import Model
 package import Plans
+internal import ThisHost
 package import UseCases
 
 /// Which bucket a command is about.

@@ -1,6 +1,6 @@
-internal import Executor
 package import Glibc
 internal import Model
+internal import ThisHost
 internal import UseCases
 
 /// Files that commands are given by name: plans and `maand.conf`.

@@ -2,11 +2,11 @@ import Approvals
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Glibc
 import Model
 import Plans
 import Review
+import ThisHost
 import UseCases
 import Windows
 import YAML

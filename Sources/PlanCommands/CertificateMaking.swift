@@ -1,12 +1,12 @@
 import Catalog
 import Certificates
 import Commands
-import Executor
 import Foundation
 import KeyValues
 import Model
 import Planner
 import Plans
+import ThisHost
 import UseCases
 import Windows
 import Workers

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Foundation
 import KeyValues
 import Model
 import Planner
 import Plans
 import Review
+import ThisHost
 import UseCases
 import Windows
 import YAML

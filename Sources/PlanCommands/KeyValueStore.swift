@@ -1,11 +1,11 @@
 import Catalog
 import Commands
-import Executor
 import Glibc
 import KeyValues
 import Model
 import Planner
 import Plans
+import ThisHost
 import UseCases
 
 /// A bucket's key-value store as the commands of `kv` use it.

@@ -2,13 +2,13 @@ import Approvals
 package import ArgumentParser
 import Catalog
 import Commands
-import Executor
 import Glibc
 import KeyValues
 import Model
 import Planner
 import Plans
 import Review
+internal import ThisHost
 import UseCases
 import Workers
 import YAML

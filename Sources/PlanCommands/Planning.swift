@@ -1,10 +1,10 @@
 import Catalog
 import Commands
-import Executor
 import Model
 import Planner
 import Plans
 import Templates
+import ThisHost
 import UseCases
 import Windows
 import YAML

@@ -1,11 +1,11 @@
 import Approvals
 import ArgumentParser
 import Commands
-import Executor
 import Glibc
 import Model
 import Plans
 import Review
+import ThisHost
 import UseCases
 import Windows
 

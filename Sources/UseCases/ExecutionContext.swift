@@ -4,6 +4,7 @@ public import Executor
 internal import Model
 public import Plans
 internal import SecretSources
+public import ThisHost
 internal import Windows
 package import Workers
 

@@ -1,6 +1,7 @@
 internal import Model
 internal import Plans
 internal import Probes
+package import ThisHost
 internal import Workers
 
 /// Probes one health check on allocations of a job, again and again until all pass, as often in a row as the check asks

@@ -1,4 +1,5 @@
 package import Catalog
+package import ControllerHooks
 package import Model
 package import Plans
 package import Workers
@@ -53,7 +54,7 @@ package struct HealthProbe: Sendable {
             if followsOwners, case .notOwner(let owner?) = report, owner.controller == session.owner.controller {
                 report = try await session.owned(by: owner).run(.probe(line, of: owner, timeout: .seconds(timeout)))
             }
-            return Self.problem("the check", report, timeout: timeout)
+            return report.problem(of: "the check", timeout: timeout)
         } catch {
             return (error as? NotReady)?.reason ?? "\(error)"
         }
@@ -67,27 +68,5 @@ package struct HealthProbe: Sendable {
             if let problem = await hooks.probe(call) { return problem }
         }
         return nil
-    }
-
-    /// What is said of something that looked; nil where it succeeded.
-    static func problem(_ what: String, _ report: AttemptReport, timeout: Int) -> String? {
-        guard case .finished(let result) = report else { return "\(what) did not run: \(reason(report))" }
-        if result.isSuccess { return nil }
-        let output = String(decoding: result.errorOutput.bytes + result.output.bytes, as: UTF8.self)
-        let lastLine = output.split(whereSeparator: \.isNewline).last.map { ": " + $0.prefix(200) } ?? ""
-        return (result.timedOut ? "\(what) took longer than \(timeout) s" : "\(what) exited \(result.exitStatus)")
-            + lastLine
-    }
-
-    private static func reason(_ report: AttemptReport) -> String {
-        switch report {
-        case .finished(let result): "exit status \(result.exitStatus)"
-        case .notOwner(let owner):
-            "the worker belongs to " + (owner.map { "run \($0.sequence) of \($0.controller)" } ?? "nobody")
-        case .busy(let other): "\(other) is in the way"
-        case .generationChanged: "its receipts were replaced"
-        case .refused(let reason): "refused, \(reason)"
-        case .running, .absent, .fenced, .notStarted, .interrupted, .conflict: "it did not come to its end"
-        }
     }
 }

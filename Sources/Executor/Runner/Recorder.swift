@@ -2,6 +2,7 @@ package import Catalog
 package import Model
 package import Plans
 internal import StepMachinery
+package import ThisHost
 
 /// Turns what happens to steps into checkpoints: which catalog change belongs to which transition, in one place.
 package struct Recorder: Sendable {

@@ -3,6 +3,7 @@ internal import Model
 internal import Plans
 internal import StepMachinery
 internal import Synchronization
+internal import ThisHost
 
 /// What a rollout waits for between its batches.
 extension StepRunner {

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import ControllerHooks
 internal import Model
 internal import Plans
 internal import StepMachinery

@@ -3,6 +3,7 @@ internal import Model
 internal import Plans
 internal import StepMachinery
 internal import Synchronization
+internal import ThisHost
 internal import Workers
 
 /// Promotes what a batch has done, where its workers prove that they are those that did it.

@@ -2,6 +2,7 @@ internal import Catalog
 internal import Model
 internal import Plans
 internal import StepMachinery
+internal import ThisHost
 internal import Workers
 
 /// Reboots workers, and finds out whether they are back.
@@ -143,7 +144,7 @@ extension StepRunner {
             }
         }
         throw StepFault.refused(
-            .worker, HealthProbe.problem("the question for its boot", report, timeout: 20) ?? "no answer")
+            .worker, report.problem(of: "the question for its boot", timeout: 20) ?? "no answer")
     }
 
     /// The kernel's boot id, and when process 1 began.

@@ -1,7 +1,9 @@
 internal import Catalog
+internal import ControllerHooks
 internal import Model
 internal import Plans
 internal import StepMachinery
+internal import ThisHost
 internal import Workers
 
 /// Runs Makefile targets, and finds out what became of those that were begun.

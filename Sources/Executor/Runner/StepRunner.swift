@@ -1,10 +1,12 @@
 package import Catalog
+package import ControllerHooks
 internal import KeyValues
 internal import Model
 internal import Plans
 internal import SecretSources
 internal import StepMachinery
 internal import Templates
+internal import ThisHost
 internal import Workers
 
 /// Does what a step says, on its worker, and records it: intent before, outcome after.

@@ -1,6 +1,7 @@
 package import Catalog
 package import Model
 package import Plans
+internal import ThisHost
 package import Workers
 
 /// The workers of one plan, ready for one run.

@@ -2,6 +2,7 @@ package import Catalog
 public import Model
 internal import Plans
 internal import Synchronization
+package import ThisHost
 package import Windows
 
 /// Why a run is held, and when it may go on.

@@ -3,6 +3,7 @@ public import Executor
 public import Model
 public import Plans
 public import StepMachinery
+internal import ThisHost
 internal import Windows
 internal import Workers
 

@@ -1,6 +1,7 @@
 internal import Catalog
 internal import Executor
 internal import Model
+internal import ThisHost
 
 /// Hears when a person pauses a run from another terminal while this process executes it.
 struct PauseListener: Sendable {

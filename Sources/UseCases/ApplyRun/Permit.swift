@@ -3,6 +3,7 @@ internal import Catalog
 internal import Executor
 internal import Model
 internal import Plans
+internal import ThisHost
 
 /// What lets a plan run.
 struct Permit: Sendable {

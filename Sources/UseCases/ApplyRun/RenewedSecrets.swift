@@ -4,6 +4,7 @@ internal import KeyValues
 internal import Model
 internal import Plans
 internal import Templates
+internal import ThisHost
 internal import Windows
 
 extension ExecutionContext {

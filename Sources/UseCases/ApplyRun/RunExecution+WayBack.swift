@@ -3,6 +3,7 @@ internal import Executor
 internal import Model
 internal import Plans
 internal import StepMachinery
+internal import ThisHost
 internal import Windows
 
 /// How a run whose plan has a way back goes back.

@@ -1,8 +1,10 @@
 internal import Catalog
+internal import ControllerHooks
 internal import Executor
 internal import Model
 internal import Plans
 internal import StepMachinery
+internal import ThisHost
 internal import Workers
 
 /// One process's part of a run that has begun: from asking its workers to how far it came.

@@ -3,6 +3,7 @@ internal import Executor
 internal import JobFiles
 internal import Model
 internal import Plans
+internal import ThisHost
 internal import Windows
 
 /// Says when a plan may run, by its window and the bucket's freezes.

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import ControllerHooks
 internal import Executor
 public import Model
 internal import Plans

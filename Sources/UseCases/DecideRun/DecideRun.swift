@@ -3,6 +3,7 @@ internal import Catalog
 internal import Executor
 public import Model
 internal import Plans
+internal import ThisHost
 
 /// Carries out what a person decides about a run; each decision is recorded with who, when and why.
 public struct DecideRun: Sendable {

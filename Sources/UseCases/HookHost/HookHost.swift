@@ -1,9 +1,11 @@
 internal import Catalog
+internal import ControllerHooks
 internal import Executor
 internal import HookAPI
 internal import KeyValues
 internal import Model
 internal import Plans
+internal import ThisHost
 internal import Workers
 
 /// This host, as the one on which hooks run.

@@ -2,6 +2,7 @@ internal import Catalog
 internal import Executor
 public import Model
 public import Plans
+internal import ThisHost
 internal import Workers
 
 /// Brings the catalog to what the workers say, for one that was lost or put back from an old copy.

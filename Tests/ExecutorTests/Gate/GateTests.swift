@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import Executor
+import ThisHost
 
 @Suite struct GateTests {
     /// A gate over two workers; `answers` says for each try of a worker whether it passes, the last one for all others.

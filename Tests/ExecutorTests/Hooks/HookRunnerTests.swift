@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Executor
+@testable import ControllerHooks
 
 @Suite struct HookRunnerTests {
     @Test func aVariableThatNoProgramCanBeStartedWith() {

@@ -7,6 +7,7 @@ import SimulatedWorkers
 import StepMachinery
 import Synchronization
 import Testing
+import ThisHost
 import UseCases
 import Workers
 

@@ -1,7 +1,5 @@
 internal import Foundation
 internal import Model
-package import Plans
-internal import Workers
 
 /// This machine and its user, as runs and workers know them.
 public enum ControlHost {
@@ -19,19 +17,6 @@ public enum ControlHost {
     @Sendable public static func nonce() -> String {
         String((0..<16).map { _ in "0123456789abcdef".randomElement() ?? "0" })
     }
-
-    /// Variables of this process that hooks get: what every program may need, and those that `hook_environment` names.
-    package static func environment(of configuration: BucketConfiguration) -> [String: String] {
-        let named = Set(passedVariables).union(configuration.hookEnvironment)
-        return ProcessInfo.processInfo.environment.filter { name, _ in
-            (named.contains(name) || name.hasPrefix("LC_")) && ShellText.isVariable(name)
-        }
-    }
-
-    private static let passedVariables = [
-        "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "http_proxy",
-        "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    ]
 
     /// Only where a person sits at a terminal: a rollout that runs by itself must not wait for one.
     @Sendable public static func askPassphrase(_ path: String) -> String? {

@@ -3,6 +3,7 @@ package import HookAPI
 internal import KeyValues
 package import Model
 package import Plans
+package import ThisHost
 
 /// What hooks of a run can ask, over HTTP on this host: variables, secrets, demands and semaphores.
 ///
@@ -55,13 +56,13 @@ package struct RunHookServices: Sendable {
     func noteSecrets(of call: HookCall) { api.note(stored(visibleTo: call), seenBy: call.job) }
 
     /// The hook has ended, whatever processes of it are left.
-    func dismiss(_ call: HookCall) { api.dismiss(call.attempt) }
+    package func dismiss(_ call: HookCall) { api.dismiss(call.attempt) }
 
     /// The outcome of the attempt is recorded: what its processes still ask is refused.
     func ended(_ call: HookCall) async { await api.ended(call.attempt) }
 
     /// The order that a hook of this run has put; what a person has set stands in the plan already.
-    func rolloutOrder(of job: JobName) throws -> String? {
+    package func rolloutOrder(of job: JobName) throws -> String? {
         guard case .text(let order)? = try catalog.keyValue(.job(job), KeyValue.rolloutOrder, in: run)?.value else {
             return nil
         }

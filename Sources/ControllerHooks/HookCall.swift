@@ -1,26 +1,26 @@
-internal import Catalog
-internal import Model
-internal import Plans
+package import Catalog
+package import Model
+package import Plans
 internal import Workers
 
 /// One attempt of one hook, as the process that starts it knows it.
-struct HookCall: Hashable, Sendable {
-    let attempt: WritingAttempt
-    let job: JobName
-    let worker: WorkerName
-    let hook: Plan.Hook
-    let event: HookEvent
+package struct HookCall: Hashable, Sendable {
+    package let attempt: WritingAttempt
+    package let job: JobName
+    package let worker: WorkerName
+    package let hook: Plan.Hook
+    package let event: HookEvent
     /// The attempt's name in its receipt.
-    let id: String
+    package let id: String
     /// Seconds.
-    let timeout: Int
+    package let timeout: Int
     /// The tree of the job's `_modules`.
-    let modules: Digest
+    package let modules: Digest
     /// The hook's variables, beside those that say which allocation it is for.
-    let input: [String: String]
+    package let input: [String: String]
 
     /// A hook of the event `health_check`. It belongs to no step: each has a name of its own, and is never asked about again.
-    init(
+    package init(
         probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, running version: String, run: Run
     ) {
         let nonce = WorkerSession.randomNonce()
@@ -35,7 +35,7 @@ struct HookCall: Hashable, Sendable {
         input = ["DISABLED": "0", "CURRENT_VERSION": version, "NEW_VERSION": job.version]
     }
 
-    init(
+    package init(
         attempt: WritingAttempt, job: JobName, worker: WorkerName, hook: Plan.Hook, event: HookEvent, id: String,
         timeout: Int, modules: Digest, input: [String: String]
     ) {
@@ -50,10 +50,10 @@ struct HookCall: Hashable, Sendable {
         self.input = input
     }
 
-    var allocation: AllocationID { AllocationID(job: job, worker: worker) }
+    package var allocation: AllocationID { AllocationID(job: job, worker: worker) }
 
     /// Over all that decides what is run, as far as the plan binds it.
-    var digest: String {
+    package var digest: String {
         let input = input.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
         return "\(modules) \(hook.script) \(hook.digest)\n\(input)"
     }

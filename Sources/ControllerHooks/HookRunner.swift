@@ -5,6 +5,7 @@ internal import HookAPI
 internal import KeyValues
 package import Model
 package import Plans
+internal import ThisHost
 package import Workers
 
 /// Runs hooks on the controller, each under a receipt there like that of a remote step on its worker: a
@@ -14,7 +15,7 @@ package struct HookRunner: Sendable {
     static let width = 64
 
     /// Keeps the receipts.
-    let session: WorkerSession
+    package let session: WorkerSession
     package let services: RunHookServices
     private let modules: HookModules
     private let bucketFolder: String
@@ -66,7 +67,7 @@ package struct HookRunner: Sendable {
     package func removeOldModules(but plan: Plan) async { await modules.removeOld(but: Set(plan.modules.map(\.tree))) }
 
     /// Waits until there is room for one hook more.
-    func inSlot<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
+    package func inSlot<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
         try await slots.with(body)
     }
 
@@ -78,7 +79,7 @@ package struct HookRunner: Sendable {
     /// - Parameter mayHaveRun: an earlier process has begun it, so it is only asked about: where it has ended, so has its
     ///   token.
     /// - Throws: `StoreError`, `HookFileProblem`, `TooLong`.
-    func request(_ call: HookCall, tailLimit: Int, mayHaveRun: Bool = false) async throws -> AttemptRequest {
+    package func request(_ call: HookCall, tailLimit: Int, mayHaveRun: Bool = false) async throws -> AttemptRequest {
         let input = environment(of: call)
         if let flaw = TooLong(input) { throw flaw }
         let folder = try await modules.folder(of: call.modules)
@@ -131,7 +132,7 @@ package struct HookRunner: Sendable {
     }
 
     /// The attempt has an outcome, and it is recorded.
-    func ended(_ call: HookCall) async {
+    package func ended(_ call: HookCall) async {
         await services.ended(call)
         unlink(environmentFile(call))
         let receipt = "\(session.bucketRoot)/receipts/\(call.id.prefix { $0 != "-" })/\(call.id)"
@@ -183,7 +184,7 @@ package struct HookRunner: Sendable {
     /// Runs a hook that only looks.
     ///
     /// - Returns: what is wrong, without secrets; nil where it succeeds.
-    func probe(_ call: HookCall) async -> String? {
+    package func probe(_ call: HookCall) async -> String? {
         let problem = await inSlot { () -> String? in
             do {
                 var report = try await session.run(try await request(call, tailLimit: Self.probeLimit))
@@ -194,7 +195,7 @@ package struct HookRunner: Sendable {
                     result.errorOutput.bytes = Redaction.strike(secrets, from: result.errorOutput.bytes)
                     report = .finished(result)
                 }
-                return HealthProbe.problem(call.hook.command, report, timeout: call.timeout)
+                return report.problem(of: call.hook.command, timeout: call.timeout)
             } catch {
                 return "\(call.hook.command) was not run: \(error)"
             }
@@ -207,7 +208,7 @@ package struct HookRunner: Sendable {
     private static let probeLimit = 1 << 16
 
     /// The output with the job's secrets struck out, as far as the run knows them.
-    func redacted(_ output: StepOutput, _ call: HookCall) -> StepOutput {
+    package func redacted(_ output: StepOutput, _ call: HookCall) -> StepOutput {
         let secrets = services.secrets(visibleTo: call)
         return StepOutput(
             stdout: Redaction.strike(secrets, from: output.stdout),

@@ -1,5 +1,5 @@
 #if TestHooks
-    package import Workers
+    internal import ThisHost
 
     /// Any transport, with a `FaultPoint` before and after each word to a worker.
     package struct FaultTransport: Transport {
