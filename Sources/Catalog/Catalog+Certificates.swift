@@ -114,6 +114,30 @@ extension Catalog {
         }
     }
 
+    /// The keys of certificates that a worker may have, sealed, with earlier versions of them.
+    ///
+    /// - Parameter job: only those of this job; nil means all.
+    public func storedKeys(
+        on worker: WorkerName, of job: JobName? = nil
+    ) throws(CatalogError) -> [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])] {
+        try read { db in
+            let rows = try self.rows(
+                of: "certificate", db,
+                "SELECT job, name, worker FROM certificate WHERE worker IN (?1, '') AND (?2 IS NULL OR job = ?2)",
+                [worker.text, job?.text])
+            return try rows.flatMap { row in
+                let isOne = try row.text(2).isEmpty
+                let file = CertificateFile(name: try row.text(1), worker: isOne ? nil : worker, part: .key)
+                let namespace = KVNamespace.certificates(try row.name(0))
+                return try self.rows(
+                    of: "kv", db,
+                    "SELECT version, sealed FROM kv WHERE namespace = ? AND key = ? AND sealed IS NOT NULL",
+                    [namespace.text, file.key]
+                ).map { (namespace, file.key, try $0.integer(0), try $0.bytes(1)) }
+            }
+        }
+    }
+
     /// What planning sees of them.
     func authorities(_ db: Database) throws -> [CertificateAuthority] { try storedAuthorities(db).map(\.authority) }
 

@@ -47,7 +47,7 @@ extension Catalog {
             try self.rows(
                 of: "kv", db,
                 """
-                SELECT DISTINCT namespace FROM kv WHERE namespace LIKE 'secrets/%' OR namespace LIKE 'certs/%'
+                SELECT DISTINCT namespace FROM kv WHERE namespace LIKE 'secrets/%'
                 UNION SELECT namespace FROM provided_value ORDER BY namespace
                 """
             ).map { try self.namespace($0, 0) }
@@ -256,7 +256,7 @@ extension Catalog {
         return namespace
     }
 
-    private func newest(
+    func newest(
         _ namespace: KVNamespace, _ key: String, in run: RunID?, _ db: Database
     ) throws -> KeyValueEntry? {
         let ownRun = if case .job = namespace { "AND run = ?3" } else { "" }

@@ -33,6 +33,7 @@ extension Schema {
             authority TEXT NOT NULL,
             PRIMARY KEY (job, name, worker)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX certificate_by_worker ON certificate (worker);
 
         CREATE TABLE certificate_authority (
             role TEXT PRIMARY KEY CHECK (role IN ('signing', 'next', 'former')),

@@ -81,15 +81,19 @@ package struct RunHookServices: Sendable {
     func mayShowSecrets(_ call: HookCall) -> Bool {
         if !api.secrets(seenBy: call.job).isEmpty { return true }
         let stored = try? catalog.storedSecrets(in: namespaces(visibleTo: call), run: run, within: 0)
-        return stored?.isEmpty != true
+        return stored?.isEmpty != true || !keys(of: call).isEmpty
     }
 
     private func stored(visibleTo call: HookCall) -> StruckSecrets {
-        StruckSecrets.stored(in: namespaces(visibleTo: call), run, catalog, vault)
+        var secrets = StruckSecrets.stored(in: namespaces(visibleTo: call), run, catalog, vault)
+        secrets.formUnion(keys(of: call))
+        return secrets
     }
 
+    private func keys(of call: HookCall) -> StruckSecrets { .keys(on: call.worker, of: call.job, catalog, vault) }
+
     private func namespaces(visibleTo call: HookCall) -> [KVNamespace] {
-        ([call.job] + facts.upstreams(of: call.job).sorted()).map(KVNamespace.secrets) + [.certificates(call.job)]
+        ([call.job] + facts.upstreams(of: call.job).sorted()).map(KVNamespace.secrets)
     }
 
     /// No hook will ask any more.

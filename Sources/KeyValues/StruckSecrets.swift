@@ -1,6 +1,5 @@
 public import Catalog
 public import Model
-internal import Plans
 internal import YAML
 
 /// The values that are struck out of what hooks of a job print. They are bounded, and where there are more, nothing of the
@@ -87,10 +86,31 @@ extension StruckSecrets {
         return all
     }
 
-    /// Whether everybody may see it: a certificate, without its key.
-    private static func isOpen(_ namespace: KVNamespace, _ key: String) -> Bool {
-        guard case .certificates = namespace else { return false }
-        return CertificateFile(key: key)?.part == .certificate
+    /// The keys of certificates that are on a worker.
+    ///
+    /// - Parameter job: only those of this job; nil means all.
+    public static func keys(
+        on worker: WorkerName, of job: JobName? = nil, _ catalog: Catalog, _ vault: Vault?
+    ) -> StruckSecrets {
+        do {
+            let found = try catalog.storedKeys(on: worker, of: job)
+            guard !found.isEmpty else { return StruckSecrets() }
+            guard let vault else { return .unreadable }
+            var secrets = StruckSecrets()
+            secrets.insert(found, vault)
+            return secrets
+        } catch {
+            return .unreadable
+        }
+    }
+
+    private mutating func insert(
+        _ stored: [(namespace: KVNamespace, key: String, version: Int, sealed: [UInt8])], _ vault: Vault
+    ) {
+        for secret in stored {
+            let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
+            if let text = try? vault.open(secret.sealed, for: place) { insert(text) }
+        }
     }
 
     /// Every value that is stored in these namespaces, with earlier ones and all that hooks of the run have written; those that
@@ -103,10 +123,7 @@ extension StruckSecrets {
                 return .tooMany
             }
             var secrets = StruckSecrets()
-            for secret in found where !isOpen(secret.namespace, secret.key) {
-                let place = Vault.Place(namespace: secret.namespace.text, key: secret.key, version: secret.version)
-                if let text = try? vault.open(secret.sealed, for: place) { secrets.insert(text) }
-            }
+            secrets.insert(found, vault)
             return secrets
         } catch {
             return .unreadable

@@ -230,8 +230,9 @@ struct CertificateMaking {
         }
         var change = Catalog.CertificateChange()
         change.authorities = stored
-        // Other jobs than those of the workspace keep theirs as long as they are there.
-        let readers = Set(workspace.jobsWithAuthorities).union(deployed.jobs).sorted()
+        // Jobs that have left the workspace may come back.
+        let known = snapshot.jobs.filter { $0.value.certificateFiles[CertificateFile.authorities.key] != nil }.keys
+        let readers = Set(workspace.jobsWithAuthorities).union(known).sorted()
         try addAuthorities(stored, for: readers, snapshot, vault, to: &change)
         try keep(change, writable)
         printNotice(step.next)

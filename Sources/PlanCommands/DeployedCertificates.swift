@@ -42,18 +42,20 @@ struct DeployedCertificates {
         return references
     }
 
-    /// Jobs whose files have any, sorted.
-    var jobs: [JobName] { Set(found.filter { !$0.value.isEmpty }.keys.map(\.job)).sorted() }
-
     /// Whether a file is on a worker as it is now.
     func has(_ file: CertificateFile, _ allocation: AllocationID) -> Bool {
         let references = (found[allocation] ?? []).filter { $0.name.key == file.key && $0.name.job == allocation.job }
         return !references.isEmpty && references.allSatisfy { snapshot.fingerprint(of: $0.name) == $0.fingerprint }
     }
 
+    /// What does not run gets the files of then before it runs again.
+    private var running: [AllocationID: [SecretReference]] {
+        found.filter { snapshot.allocations[$0.key]?.isRunning == true }
+    }
+
     /// - Throws: `Failure` if some of the services do not trust all authorities yet.
     func requireAuthorities() throws {
-        let behind = found.filter { _, references in
+        let behind = running.filter { _, references in
             references.contains { reference in
                 reference.name.key == CertificateFile.authorities.key
                     && snapshot.fingerprint(of: reference.name) != reference.fingerprint
@@ -61,12 +63,12 @@ struct DeployedCertificates {
         }.keys
         try refuse(
             Array(behind), "do not have the certificate of the new authority yet",
-            "deploy first; what is stopped or removed does not count")
+            "deploy first")
     }
 
     /// - Throws: `Failure` if certificates of these authorities are still in use.
     func requireNone(of authorities: [Digest]) throws {
-        let behind = found.filter { allocation, references in
+        let behind = running.filter { _, references in
             references.contains { reference in
                 guard let file = CertificateFile(key: reference.name.key), file != .authorities else { return false }
                 let known = snapshot.jobs[reference.name.job]?.certificates.first {
@@ -82,6 +84,7 @@ struct DeployedCertificates {
     }
 
     private func refuse(_ behind: [AllocationID], _ problem: String, _ note: String) throws {
+        let unknown = unknown.filter { snapshot.allocations[$0]?.isRunning == true }
         if !unknown.isEmpty {
             throw Failure(
                 .failed, code: .contentMissing,

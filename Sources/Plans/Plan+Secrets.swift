@@ -36,6 +36,18 @@ extension Plan {
     }
 }
 
+extension Plan.Job {
+    /// One of the secrets of the job's files, by its name. There may be as many as three for each allocation.
+    public func secret(_ name: SecretName) -> Plan.Secret? {
+        var (low, high) = (0, secrets.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if secrets[middle].reference.name < name { low = middle + 1 } else { high = middle }
+        }
+        return low < secrets.count && secrets[low].reference.name == name ? secrets[low] : nil
+    }
+}
+
 extension Plan {
     /// Whether it writes secrets into files.
     public var hasSecrets: Bool { waves.lazy.flatMap(\.jobs).contains { !$0.secrets.isEmpty } }

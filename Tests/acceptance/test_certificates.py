@@ -382,6 +382,24 @@ class Ends(CertificateCase):
         self.refuse(self.b.run(*ca, "drop", "--bucket", self.b.path), 65, "certs ca new")
 
 
+    def test_what_does_not_run_holds_no_replacement_up(self):
+        self.b.job("late", ca=True)
+        self.certs("issue")
+        self.deploy()
+        self.b.write("disabled.json", json.dumps({"jobs": {"web": {"allocations": [WORKERS[1]]}}}))
+        shutil.rmtree(self.b.workspace / "jobs/late")
+        self.deploy()
+        for step in (["ca", "new"], ["ca", "use"], ["renew"], ["ca", "drop"]):
+            self.certs(*step)
+            self.succeed(self.b.plan())
+            self.succeed(self.b.apply())
+        (self.b.workspace / "disabled.json").unlink()
+        self.b.job("late", ca=True)
+        self.deploy()
+        self.check_pair(WORKERS[1])
+        self.assertEqual(self.certs("ca", "show").out, self.file("ca.crt", WORKERS[0], "late").read_text())
+
+
 SERVER = """\
 global
   ssl-load-extra-del-ext

@@ -120,6 +120,11 @@ package struct SealedFiles: Sendable {
 
     // MARK: Secrets
 
+    /// The secrets of a tree's files.
+    func secrets(of tree: Tree) throws -> Set<SecretName> {
+        Set(try tree.entries.filter { $0.kind == .sealed }.flatMap { try file($0.digest).secrets.map(\.name) })
+    }
+
     /// Asks for the values that somebody else keeps, some side by side. Each is asked for once in the life of the process.
     ///
     /// - Throws: `SecretSourceError` of the first that is not given; `VaultError`, `CatalogError`.

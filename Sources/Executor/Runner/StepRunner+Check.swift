@@ -189,7 +189,8 @@ extension StepRunner {
         let before = Dictionary((request.base ?? []).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let after = Dictionary(request.target.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         let there = await contents(of: paths, allocation, session)
-        let secrets = there.isEmpty ? .init() : sealed.all(in: recorder.run.id)
+        let secrets =
+            there.isEmpty ? .init() : sealed.all(in: recorder.run.id, on: allocation.worker)
         return paths.map { path in
             // Of what has secrets in it, neither bytes nor a digest are told.
             let hasSecrets = there[path.path].map { Redaction.strike(secrets, from: $0) != $0 } ?? false

@@ -13,7 +13,7 @@ extension StepRunner {
         case .target, .shell: break
         case .push, .hook, .gate, .bake, .order, .promote, .remove, .complete, .boot, .reboot, .pause: return ending
         }
-        let secrets = sealed.all(in: recorder.run.id)
+        let secrets = sealed.all(in: recorder.run.id, on: graph.steps[index].worker)
         if secrets.isEmpty { return ending }
         var ending = ending
         ending.output = StepOutput(
@@ -24,14 +24,17 @@ extension StepRunner {
 }
 
 extension SealedFiles {
-    /// The values of all secrets of the bucket, earlier ones too, and those that somebody else keeps and this process knows.
-    func all(in run: RunID) -> StruckSecrets {
+    /// The values of all secrets of the bucket, earlier ones too, those that somebody else keeps and this process knows, and the
+    /// keys of certificates that the worker has.
+    func all(in run: RunID, on worker: WorkerName?) -> StruckSecrets {
         do {
-            return try memory.struckSecrets(try catalog.secretsState(run)) {
+            var secrets = try memory.struckSecrets(try catalog.secretsState(run)) {
                 let namespaces = try catalog.secretNamespaces()
                 return namespaces.isEmpty
                     ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
             }
+            if let worker { secrets.formUnion(.keys(on: worker, catalog, try? vault())) }
+            return secrets
         } catch {
             return .unreadable
         }

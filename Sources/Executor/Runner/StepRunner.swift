@@ -251,11 +251,10 @@ package struct StepRunner: Sendable {
     ///
     /// - Throws: `SealedFiles.Changed` if they are not those of the plan any more.
     private func entriesToPush(_ tree: Tree, _ job: Plan.Job) throws -> [PushEntry] {
-        if !job.secrets.isEmpty {
-            let now = try sealed.fingerprints(of: job.secrets)
-            if let changed = job.secrets.first(where: { now[$0.reference.name] != $0.reference.fingerprint }) {
-                throw SealedFiles.Changed(name: changed.reference.name)
-            }
+        let secrets = try sealed.secrets(of: tree).compactMap(job.secret)
+        let now = try sealed.fingerprints(of: secrets)
+        if let changed = secrets.first(where: { now[$0.reference.name] != $0.reference.fingerprint }) {
+            throw SealedFiles.Changed(name: changed.reference.name)
         }
         return try workerEntries(tree) { try sealed.sent($0.digest) }
     }

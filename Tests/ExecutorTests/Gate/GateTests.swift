@@ -2,9 +2,9 @@ import Model
 import Plans
 import Synchronization
 import Testing
+import ThisHost
 
 @testable import Executor
-import ThisHost
 
 @Suite struct GateTests {
     /// A gate over two workers; `answers` says for each try of a worker whether it passes, the last one for all others.
