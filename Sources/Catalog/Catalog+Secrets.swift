@@ -112,6 +112,17 @@ extension Catalog {
         }
     }
 
+    /// A value of a secret, also an earlier one; nil if it is not stored any more.
+    public func storedSecret(_ secret: SecretReference) throws(CatalogError) -> StoredSecret? {
+        try read { db in
+            try self.rows(
+                of: "kv", db,
+                "SELECT version, sealed FROM kv WHERE namespace = ? AND key = ? AND fingerprint = ? AND sealed NOTNULL",
+                [secret.name.namespace.text, secret.name.key, secret.fingerprint.hex]
+            ).first.map { StoredSecret(name: secret.name, version: try $0.integer(0), sealed: try $0.bytes(1)) }
+        }
+    }
+
     /// Records the fingerprints of values that are stored already.
     public func setFingerprints(_ fingerprints: [(StoredSecret, SecretFingerprint)]) throws(CatalogError) {
         try write { db in

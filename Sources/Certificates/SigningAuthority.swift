@@ -113,6 +113,14 @@ public struct SigningAuthority: Sendable {
         }
     }
 
+    /// Whether an authority has signed a certificate; false if one of the two cannot be read.
+    public static func isSigned(_ certificate: String, by authority: String) -> Bool {
+        guard let leaf = try? X509.Certificate(pemEncoded: certificate),
+            let root = try? X509.Certificate(pemEncoded: authority)
+        else { return false }
+        return root.publicKey.isValidSignature(leaf.signature, for: leaf)
+    }
+
     private static func name(_ text: String) throws -> DistinguishedName {
         if text.isEmpty { return DistinguishedName() }
         return try DistinguishedName { CommonName(text) }

@@ -49,7 +49,7 @@ public struct KeyValueView: Sendable {
 
     /// The value of a key; nil where it has none, or where there is no such job or worker.
     public func value(_ namespace: KVNamespace, _ key: String) throws -> Value? {
-        for name in job.map({ CertificateFile.secrets(behind: key, of: namespace, for: $0) }) ?? [] {
+        if let name = job.flatMap({ facts.certificate(behind: key, of: namespace, for: $0) }) {
             let entry = try catalog?.keyValue(name.namespace, name.key)
             if var value = merged(name.namespace, name.key, entry, nil) {
                 value.kept = name

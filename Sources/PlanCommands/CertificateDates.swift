@@ -13,48 +13,60 @@ struct CertificateDates {
     let configuration: BucketConfiguration
     let now: Timestamp
 
-    /// Warns of certificates and authorities that end soon.
+    /// Warns of certificates and authorities that end soon, or that are over and stay as they are.
     ///
     /// - Parameter jobs: those that are planned; empty means all.
-    /// - Throws: `Failure` if one is over.
-    func check(_ jobs: [JobName], _ warnings: inout [Diagnostic]) throws {
-        let needs = workspace.certificates(of: Set(jobs))
-        let known = needs.compactMap { need in
-            snapshot.jobs[need.job].flatMap { need.certificate(in: $0) }.map { (need: need, certificate: $0) }
+    /// - Throws: `Failure` if the plan sends one that is over.
+    func check(_ plan: Plan, of jobs: [JobName], _ warnings: inout [Diagnostic]) throws {
+        let parts = plan.waves + (plan.wayBack?.waves ?? [])
+        let sent = parts.flatMap(\.jobs).flatMap { job in job.certificates.map { (job: job.job, certificate: $0) } }
+        let readers = workspace.jobsWithAuthorities.filter { jobs.isEmpty || jobs.contains($0) }
+        if readers.isEmpty, sent.isEmpty { return }
+        try checkAuthority(isSent: !sent.isEmpty, &warnings)
+        let leaves = sent.filter { $0.certificate.file != CertificateFile.authorities.path }
+        let ended = leaves.filter { $0.certificate.endsAt <= now }.map { job, certificate in
+            "\(job): \(certificate.file)\(certificate.worker.map { " for \($0)" } ?? ""), valid until "
+                + certificate.endsAt.utcText
         }
-        if known.isEmpty { return }
-        try checkAuthority(&warnings)
-        let ended = known.filter { $0.certificate.endsAt <= now }
         guard ended.isEmpty else {
             throw Failure(
-                .invalidInput, code: .certificateEnded,
-                "certificates are over: " + ended.map(Self.text).listed(first: 5),
-                "`maand-plan certs renew` makes new ones, and so does `maand-plan deploy --issue-certs`")
+                .invalidInput, code: .certificateEnded, "certificates are over: \(ended.listed(first: 5))", Self.advice)
         }
-        let ending = known.filter { configuration.isDue($0.certificate.endsAt, at: now) }
-        if ending.isEmpty { return }
-        warnings.append(
-            Diagnostic(
-                .warning, file: workspace.folderOfJobs,
-                message: "certificates end soon: " + ending.map(Self.text).listed(first: 5),
-                note: "`maand-plan certs renew` makes new ones, and so does `maand-plan deploy --issue-certs`"))
+        let known = workspace.certificates(of: Set(jobs)).compactMap { need in
+            snapshot.jobs[need.job].flatMap { need.certificate(in: $0) }.map { (need: need, certificate: $0) }
+        }
+        let over = known.filter { $0.certificate.endsAt <= now }
+        let ending = known.filter { $0.certificate.endsAt > now && configuration.isDue($0.certificate.endsAt, at: now) }
+        warn("certificates are over", over.map(Self.text), &warnings)
+        warn("certificates end soon", ending.map(Self.text), &warnings)
     }
 
-    private func checkAuthority(_ warnings: inout [Diagnostic]) throws {
-        guard let signing = snapshot.authorities.first(where: { $0.role == .signing }) else { return }
-        if signing.endsAt <= now {
-            throw Failure(
-                .invalidInput, code: .certificateEnded,
-                "the certificate authority \(signing.description) is over, and so are its certificates",
-                "`maand-plan certs ca new` makes another one")
-        }
-        let rest = (signing.endsAt.milliseconds - now.milliseconds) / 86_400_000
-        if rest >= Int64(CertificateList.authorityDays) || snapshot.authorities.count > 1 { return }
+    private static let advice =
+        "`maand-plan certs renew` makes new ones, and so does `maand-plan deploy --issue-certs`"
+
+    private func warn(_ what: String, _ certificates: [String], _ warnings: inout [Diagnostic]) {
+        if certificates.isEmpty { return }
         warnings.append(
             Diagnostic(
-                .warning, file: workspace.folderOfJobs,
-                message: "the certificate authority \(signing.description) ends in \(rest) days",
-                note: "`maand-plan certs ca new` begins to replace it"))
+                .warning, file: workspace.folderOfJobs, message: "\(what): \(certificates.listed(first: 5))",
+                note: Self.advice))
+    }
+
+    private func checkAuthority(isSent: Bool, _ warnings: inout [Diagnostic]) throws {
+        guard let signing = snapshot.authorities.first(where: { $0.role == .signing }) else { return }
+        let rest = (signing.endsAt.milliseconds - now.milliseconds) / 86_400_000
+        if signing.endsAt <= now {
+            let failure = Failure(ended: signing, of: snapshot.authorities)
+            if isSent { throw failure }
+            warnings.append(
+                Diagnostic(.warning, file: workspace.folderOfJobs, message: failure.message, note: failure.note))
+        } else if rest < Int64(CertificateList.authorityDays), snapshot.authorities.count == 1 {
+            warnings.append(
+                Diagnostic(
+                    .warning, file: workspace.folderOfJobs,
+                    message: "the certificate authority \(signing.description) ends in \(rest) days",
+                    note: "`maand-plan certs ca new` begins to replace it"))
+        }
     }
 
     private static func text(_ found: (need: CertificateNeed, certificate: JobCertificate)) -> String {

@@ -41,7 +41,7 @@ struct CertificateList {
         var status: Status
         /// Why it is outdated.
         var problem: String?
-        /// Nil for what no worker has for itself.
+        /// Whether all of its workers have it; nil for an authority, and if that is not known.
         var isDeployed: Bool?
         var fingerprint: Digest?
     }
@@ -55,7 +55,7 @@ struct CertificateList {
         let authorities = snapshot.authorities.map { authority in
             Row(
                 scope: "ca", name: authority.role.rawValue, commonName: authority.commonName, endsAt: authority.endsAt,
-                daysLeft: days(authority.endsAt), status: status(authority.endsAt, Self.authorityDays),
+                daysLeft: days(authority.endsAt), status: status(authority.endsAt, Self.authorityDays * 24),
                 fingerprint: authority.fingerprint)
         }
         let needs = workspace.certificates(of: jobs).filter { need in
@@ -77,19 +77,20 @@ struct CertificateList {
         row.daysLeft = days(known.endsAt)
         row.fingerprint = known.fingerprint
         row.problem = need.problem(record, snapshot.authorities)
-        row.status = row.problem == nil ? status(known.endsAt, configuration.renewalDays) : .outdated
-        let workers = need.worker.map { [$0] } ?? workspace.workers(of: need.job)
-        row.isDeployed = workers.allSatisfy {
+        row.status = row.problem == nil ? status(known.endsAt, configuration.renewalHours) : .outdated
+        let states = (need.worker.map { [$0] } ?? workspace.activeWorkers(of: need.job)).map {
             deployed.has(need.file(.certificate), AllocationID(job: need.job, worker: $0))
         }
+        row.isDeployed = states.contains(false) ? false : states.contains(nil) ? nil : true
         return row
     }
 
     private func days(_ end: Timestamp) -> Int { Int((end.milliseconds - now.milliseconds) / 86_400_000) }
 
+    /// - Parameter soon: hours.
     private func status(_ end: Timestamp, _ soon: Int) -> Status {
         if end <= now { return .expired }
-        return end.milliseconds - now.milliseconds <= Int64(soon) * 86_400_000 ? .expiring : .ok
+        return end.milliseconds - now.milliseconds <= Int64(soon) * 3_600_000 ? .expiring : .ok
     }
 }
 

@@ -40,7 +40,7 @@ struct CertificateMaking {
     func run(_ jobs: [JobName], _ renewal: Renewal) async throws {
         try checkNames(jobs)
         let selected = Set(jobs)
-        let needs = workspace.certificates(of: selected)
+        let asked = workspace.certificates(of: selected)
         let readers = workspace.jobsWithAuthorities.filter { selected.isEmpty || selected.contains($0) }
         if readers.isEmpty {
             return printNotice(
@@ -52,6 +52,7 @@ struct CertificateMaking {
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
         let snapshot = try catalog.snapshot()
+        let needs = asked + (try kept(asked, selected, snapshot, catalog))
         var change = Catalog.CertificateChange()
         var stored = try catalog.storedAuthorities()
         if stored.isEmpty {
@@ -63,10 +64,37 @@ struct CertificateMaking {
         try await add(due, signing, vault, to: &change)
         try addAuthorities(stored, for: readers, snapshot, vault, to: &change)
         try keep(change, catalog)
-        if change.files.isEmpty { printNotice("Nothing is missing\(renewal == .none ? "" : " or due").") }
+        if change.files.isEmpty {
+            printNotice(
+                renewal == .none
+                    ? "All certificates are there, as the manifests say." : "No certificate is missing or due.")
+        }
     }
 
-    private func checkNames(_ jobs: [JobName]) throws {
+    /// Certificates that no manifest asks for any more, and that are in files to which allocations can go back.
+    private func kept(
+        _ asked: [CertificateNeed], _ jobs: Set<JobName>, _ snapshot: CatalogSnapshot, _ catalog: Catalog
+    ) throws -> [CertificateNeed] {
+        let known = Set(asked.map { SecretName(job: $0.job, key: $0.file(.key).key, isCertificate: true) })
+        let others = snapshot.jobs.filter { jobs.isEmpty || jobs.contains($0.key) }.flatMap(\.value.certificates)
+            .map { CertificateNeed(kept: $0) }
+            .filter { !known.contains(SecretName(job: $0.job, key: $0.file(.key).key, isCertificate: true)) }
+        if others.isEmpty { return [] }
+        let contents = snapshot.allocations.values.flatMap { [$0.promoted, $0.unfinished] }.compactMap { $0?.content }
+        let store = ContentStore(in: bucket.folder)
+        let used = Set(
+            try catalog.previousContents().union(contents).flatMap { content in
+                (DeployedCertificates.references(content, store) ?? []).map(\.name)
+            })
+        return others.filter { need in
+            CertificateFile.Part.allCases.contains { part in
+                used.contains(SecretName(job: need.job, key: need.file(part).key, isCertificate: true))
+            }
+        }.sorted { ($0.job, $0.file(.key).key) < ($1.job, $1.file(.key).key) }
+    }
+
+    /// - Throws: `PlanningError.unknownJobs`.
+    func checkNames(_ jobs: [JobName]) throws {
         let unknown = jobs.filter { !workspace.jobNames.contains($0) }
         if !unknown.isEmpty { throw PlanningError.unknownJobs(unknown, known: workspace.jobNames) }
     }
@@ -92,6 +120,7 @@ struct CertificateMaking {
         to change: inout Catalog.CertificateChange
     ) async throws {
         if needs.isEmpty { return }
+        if needs.count > 50 { printNotice("\(needs.count) keys are being made.") }
         let key = try vault.open(signing.sealedKey, for: .authority(signing.authority.fingerprint))
         let authority = try SigningAuthority(certificate: signing.certificate, key: key)
         let (now, days) = (now, configuration.certificateDays)
@@ -139,9 +168,8 @@ struct CertificateMaking {
 
     /// A run that has begun sends the files of when its plan was made.
     private func checkRun(_ jobs: Set<JobName>, _ catalog: Catalog) throws {
-        guard let run = try catalog.unfinishedRun(),
-            let plan = try? ContentStore(in: bucket.folder).plan(of: run)
-        else { return }
+        guard let run = try catalog.unfinishedRun() else { return }
+        let plan = try ContentStore(in: bucket.folder).plan(of: run)
         let planned = (plan.waves + (plan.wayBack?.waves ?? [])).flatMap(\.jobs)
         let sent = Set(planned.filter { !$0.certificates.isEmpty }.map(\.job))
         guard let job = sent.intersection(jobs).sorted().first else { return }
@@ -170,10 +198,7 @@ struct CertificateMaking {
             throw Failure(.failed, code: .catalogDamaged, "the catalog has authorities, and none that signs")
         }
         guard signing.authority.endsAt > now else {
-            throw Failure(
-                .invalidInput, code: .certificateEnded,
-                "the certificate authority \(signing.authority.description) is over",
-                "`maand-plan certs ca new` makes another one")
+            throw Failure(ended: signing.authority, of: stored.map(\.authority))
         }
         return signing
     }
@@ -218,14 +243,17 @@ struct CertificateMaking {
         case .new: stored = try withNew(stored, vault)
         case .use:
             try Self.require(.next, in: stored, "there is no new authority", "`maand-plan certs ca new` makes one")
-            try deployed.requireAuthorities()
+            // Nobody trusts one that is over, so there is nothing to wait for.
+            let isOver = stored.contains { $0.authority.role == .signing && $0.authority.endsAt <= now }
+            if !isOver { try deployed.requireAuthorities() }
             stored = stored.map { $0.with($0.authority.role == .next ? .signing : .former) }
         case .drop:
             try Self.require(
                 .former, in: stored, "no authority is to be dropped",
                 "`maand-plan certs ca new` begins the replacement of one, and `ca use` goes on with it")
-            let former = stored.filter { $0.authority.role == .former }.map(\.authority.fingerprint)
-            try deployed.requireNone(of: former)
+            for former in stored where former.authority.role == .former && former.authority.endsAt > now {
+                try deployed.requireNone(of: former, writable, vault)
+            }
             stored.removeAll { $0.authority.role == .former }
         }
         var change = Catalog.CertificateChange()
@@ -235,7 +263,9 @@ struct CertificateMaking {
         let readers = Set(workspace.jobsWithAuthorities).union(known).sorted()
         try addAuthorities(stored, for: readers, snapshot, vault, to: &change)
         try keep(change, writable)
-        printNotice(step.next)
+        // One that signs at once has no second step.
+        let isOver = step == .new && !stored.contains { $0.authority.role == .next }
+        printNotice(isOver ? "Then: maand-plan deploy --issue-certs" : step.next)
     }
 
     private static var none: Failure {
@@ -286,6 +316,17 @@ extension CertificateAuthority {
     var description: String { "\(commonName), valid until \(endsAt.utcText), SHA-256 \(fingerprint.hex.prefix(16))" }
 }
 
+extension Failure {
+    /// The authority that signs is over.
+    init(ended signing: CertificateAuthority, of all: [CertificateAuthority]) {
+        self.init(
+            .invalidInput, code: .certificateEnded,
+            "the certificate authority \(signing.description) is over, and so are its certificates",
+            all.contains { $0.role == .next }
+                ? "`maand-plan certs ca use` lets the new one sign" : "`maand-plan certs ca new` makes another one")
+    }
+}
+
 extension Vault {
     /// What the catalog is told to keep a file of certificates.
     fileprivate func file(_ file: CertificateFile, of job: JobName, _ text: String) throws -> KeyValueWrite {
@@ -298,6 +339,6 @@ extension Vault {
 extension BucketConfiguration {
     /// Whether a certificate that ends then is renewed now.
     func isDue(_ end: Timestamp, at now: Timestamp) -> Bool {
-        end.milliseconds - now.milliseconds <= Int64(renewalDays) * 86_400_000
+        end.milliseconds - now.milliseconds <= Int64(renewalHours) * 3_600_000
     }
 }

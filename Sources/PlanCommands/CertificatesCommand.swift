@@ -96,7 +96,9 @@ struct ListCertificates: ParsableCommand, JSONCommand {
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw Failure(.usage, "--workers: no certificate is for \(unknown)", "separate names by commas")
         }
-        let rows = list.rows(of: Set(try selection.names()), on: Set(names))
+        let jobs = try selection.names()
+        try making.checkNames(jobs)
+        let rows = list.rows(of: Set(jobs), on: Set(names))
         switch options.format {
         case .text:
             var table = TextTable([

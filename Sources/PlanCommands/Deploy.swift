@@ -63,7 +63,16 @@ struct Deploy: AsyncParsableCommand {
 
     func run() async throws {
         if prepare { try await Preparation(bucket).run() }
-        if issueCerts { try await CertificateMaking(bucket).run(Self.names(jobs, "--jobs"), .due) }
+        if issueCerts {
+            if output.catalog != nil {
+                throw Failure(
+                    .usage,
+                    "--issue-certs makes certificates for the bucket's own catalog, and --catalog names another",
+                    "make them in the bucket, and export its catalog again")
+            }
+            try output.checkIsFree()
+            try await CertificateMaking(bucket).run(Self.names(jobs, "--jobs"), .due)
+        }
         var options = Plan.Options(
             jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
             recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),

@@ -1,5 +1,7 @@
 import Catalog
+import Certificates
 import Commands
+import KeyValues
 import Model
 import Plans
 import Templates
@@ -17,6 +19,8 @@ struct DeployedCertificates {
         self.snapshot = snapshot
         var known: [Digest: [SecretReference]?] = [:]
         for (allocation, record) in snapshot.allocations where record.isThere {
+            // A job that never had a certificate has none.
+            if snapshot.jobs[allocation.job]?.certificateFiles.isEmpty != false { continue }
             // What a run has begun may run already.
             for release in [record.promoted, record.unfinished].compactMap(\.self) {
                 let references = known[release.content] ?? Self.references(release.content, store)
@@ -30,7 +34,8 @@ struct DeployedCertificates {
         }
     }
 
-    private static func references(_ content: Digest, _ store: ContentStore) -> [SecretReference]? {
+    /// Certificates in the files of a content; nil if the store does not know them any more.
+    static func references(_ content: Digest, _ store: ContentStore) -> [SecretReference]? {
         guard let tree = try? store.tree(content) else { return nil }
         var references: [SecretReference] = []
         for entry in tree.entries where entry.kind == .sealed {
@@ -42,8 +47,9 @@ struct DeployedCertificates {
         return references
     }
 
-    /// Whether a file is on a worker as it is now.
-    func has(_ file: CertificateFile, _ allocation: AllocationID) -> Bool {
+    /// Whether a file is on a worker as it is now; nil if that is not known.
+    func has(_ file: CertificateFile, _ allocation: AllocationID) -> Bool? {
+        if unknown.contains(allocation) { return nil }
         let references = (found[allocation] ?? []).filter { $0.name.key == file.key && $0.name.job == allocation.job }
         return !references.isEmpty && references.allSatisfy { snapshot.fingerprint(of: $0.name) == $0.fingerprint }
     }
@@ -62,25 +68,43 @@ struct DeployedCertificates {
             }
         }.keys
         try refuse(
-            Array(behind), "do not have the certificate of the new authority yet",
-            "deploy first")
+            Array(behind), "workers that do not trust the new authority yet", "deploy first")
     }
 
-    /// - Throws: `Failure` if certificates of these authorities are still in use.
-    func requireNone(of authorities: [Digest]) throws {
-        let behind = running.filter { _, references in
-            references.contains { reference in
-                guard let file = CertificateFile(key: reference.name.key), file != .authorities else { return false }
-                let known = snapshot.jobs[reference.name.job]?.certificates.first {
-                    $0.name == file.name && $0.worker == file.worker
-                }
-                return snapshot.fingerprint(of: reference.name) != reference.fingerprint
-                    || known.map { authorities.contains($0.authority) } != false
+    /// - Throws: `Failure` if certificates that the authority has signed are still in use.
+    func requireNone(of former: StoredAuthority, _ catalog: Catalog, _ vault: Vault) throws {
+        var known: [SecretReference: Bool] = [:]
+        var behind: [AllocationID] = []
+        for (allocation, references) in running {
+            for reference in references {
+                guard let file = CertificateFile(key: reference.name.key), file != .authorities else { continue }
+                let isSigned = try known[reference] ?? isSigned(reference, file, by: former, catalog, vault)
+                known[reference] = isSigned
+                if isSigned, behind.last != allocation { behind.append(allocation) }
             }
-        }.keys
+        }
         try refuse(
-            Array(behind), "have certificates that the earlier authority has signed",
+            behind, "workers with certificates that the earlier authority has signed",
             "`maand-plan certs renew` makes new ones, and a deploy brings them")
+    }
+
+    /// Whether the authority has signed the certificate of a file, or of the key; true if nobody knows.
+    private func isSigned(
+        _ reference: SecretReference, _ file: CertificateFile, by former: StoredAuthority, _ catalog: Catalog,
+        _ vault: Vault
+    ) throws -> Bool {
+        let record = snapshot.jobs[reference.name.job]?.certificates.first {
+            $0.name == file.name && $0.worker == file.worker
+        }
+        if let record, snapshot.fingerprint(of: reference.name) == reference.fingerprint {
+            return record.authority == former.authority.fingerprint
+        }
+        // An earlier one: the file itself says who has signed it, and of a key its certificate does.
+        guard file.part == .certificate else { return false }
+        guard let stored = try catalog.storedSecret(reference) else { return true }
+        let place = Vault.Place(
+            namespace: stored.name.namespace.text, key: stored.name.key, version: stored.version)
+        return SigningAuthority.isSigned(try vault.open(stored.sealed, for: place), by: former.certificate)
     }
 
     private func refuse(_ behind: [AllocationID], _ problem: String, _ note: String) throws {
@@ -89,11 +113,11 @@ struct DeployedCertificates {
             throw Failure(
                 .failed, code: .contentMissing,
                 "it is not known which certificates these have: \(unknown.sorted().map(\.description).listed(first: 5))",
-                "`maand-plan catalog refresh` asks the workers for their files")
+                "deploy their jobs, with --force if nothing else changes: of files with keys the workers cannot tell")
         }
         guard !behind.isEmpty else { return }
         throw Failure(
             .invalidInput, code: .authorityInUse,
-            "\(behind.sorted().map(\.description).listed(first: 5)) \(problem)", note)
+            "\(problem): \(behind.sorted().map(\.description).listed(first: 5))", note)
     }
 }

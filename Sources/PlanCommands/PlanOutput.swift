@@ -1,6 +1,7 @@
 import ArgumentParser
 import Catalog
 import Commands
+import Glibc
 import Model
 import Planner
 import Plans
@@ -44,6 +45,12 @@ struct PlanOutput: ParsableArguments {
             printNotice("warning: by --start-before and --window this plan can never begin.")
         }
         return timing
+    }
+
+    /// Refuses to replace a file before anything is done for the plan.
+    func checkIsFree() throws {
+        guard let output, !overwrite, access(output, F_OK) == 0 else { return }
+        throw Failure(.usage, "\(output) is there already", "replace it with --overwrite, or name another file")
     }
 
     /// Keeps what the plan pushes and runs, then writes the plan.

@@ -62,11 +62,12 @@ enum Planning {
                 try Planner.planJobCommand(
                     command, of: job, workspace, configuration, catalog ?? .empty, hostKeys: hostKeys)
             }
-        if case .deploy(let options) = request {
-            try CertificateDates(
-                workspace: workspace, snapshot: catalog ?? .empty, configuration: configuration,
-                now: Clock.system.now()
-            ).check(options.jobs, &result.warnings)
+        let dates = CertificateDates(
+            workspace: workspace, snapshot: catalog ?? .empty, configuration: configuration, now: Clock.system.now())
+        switch request {
+        case .deploy(let options): try dates.check(result.plan, of: options.jobs, &result.warnings)
+        case .rollback(_, let jobs): try dates.check(result.plan, of: jobs, &result.warnings)
+        case .operation, .runCommand, .reboot, .jobCommand: break
         }
         result.plan.window = timing.window
         result.plan.policy.startBefore = timing.startBefore

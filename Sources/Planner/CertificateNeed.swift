@@ -43,6 +43,18 @@ public struct CertificateNeed: Equatable, Sendable {
     }
 }
 
+extension CertificateNeed {
+    /// One that no manifest asks for any more, and that an earlier release of the job has.
+    public init(kept certificate: JobCertificate) {
+        job = certificate.job
+        name = certificate.name
+        worker = certificate.worker
+        commonName = certificate.commonName
+        names = certificate.names
+        isPKCS8 = certificate.isPKCS8
+    }
+}
+
 extension Workspace {
     /// The certificates that allocations need, disabled ones too, so that they can be enabled at any time.
     ///
@@ -54,9 +66,10 @@ extension Workspace {
         }
     }
 
-    /// Workers on which a job has an allocation, disabled ones too.
-    public func workers(of job: JobName) -> [WorkerName] {
-        jobs.first { $0.name == job }?.allocations.map { workers[$0.worker].name } ?? []
+    /// Workers on which a job has an allocation that is not disabled.
+    public func activeWorkers(of job: JobName) -> [WorkerName] {
+        let allocations = jobs.first { $0.name == job }?.allocations ?? []
+        return allocations.filter { !$0.isDisabled }.map { workers[$0.worker].name }
     }
 
     /// Where the manifests of jobs are, for messages.
@@ -116,6 +129,25 @@ extension Planner {
                 problems = ["the authority's certificate is missing"]
             }
             if !problems.isEmpty { missing.append(.init(job: job.name, problems: problems)) }
+        }
+        if !missing.isEmpty { throw .certificatesMissing(missing) }
+    }
+
+    /// Makes sure that what goes back to an earlier release is trusted with the certificates of that.
+    ///
+    /// - Throws: `PlanningError.certificatesMissing`.
+    static func checkTrust(of waves: [Plan.Wave], _ catalog: CatalogSnapshot) throws(PlanningError) {
+        var missing: [PlanningError.MissingCertificates] = []
+        for job in waves.lazy.flatMap(\.jobs) where !job.certificates.isEmpty {
+            let record = catalog.jobs[job.job] ?? JobRecord()
+            let sent = Set(job.certificates.map(\.fingerprint))
+            let problems = record.certificates.filter { sent.contains($0.fingerprint) }.map {
+                CertificateNeed(kept: $0)
+            }
+            .compactMap { need in
+                need.problem(record, catalog.authorities).map { "the certificate \(need.description) of before \($0)" }
+            }
+            if !problems.isEmpty { missing.append(.init(job: job.job, problems: problems)) }
         }
         if !missing.isEmpty { throw .certificatesMissing(missing) }
     }

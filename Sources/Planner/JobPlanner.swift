@@ -185,7 +185,12 @@ struct JobPlanner {
         var secrets: [String: [SecretReference]] = [:]
         if let renderer {
             let files = try renderer.files(for: worker, currentVersion: from.version)
-            tree = Tree(tree.entries + files.map(\.entry))
+            // An empty folder for certificates is none with them.
+            let isCovered = files.contains { $0.entry.path.hasPrefix("\(CertificateFile.folder)/") }
+            let own = tree.entries.filter {
+                !isCovered || $0.path != CertificateFile.folder || $0.kind != .emptyDirectory
+            }
+            tree = Tree(own + files.map(\.entry))
             for file in files where !file.secrets.isEmpty { secrets[file.entry.path] = file.secrets }
             for file in files where generated[file.entry.digest] == nil {
                 try room.take(file)

@@ -191,15 +191,41 @@ private final class AllocationValues: TemplateValues {
     }
 
     func value(_ text: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
-        for name in CertificateFile.secrets(behind: key, of: try namespace(text), for: allocation.job) {
-            if let fingerprint = renderer.records[name.job]?.certificateFiles[name.key] {
-                return .secret(.secret(SecretReference(name: name, fingerprint: fingerprint)))
-            }
-        }
+        if let file = try certificate(behind: key, of: try namespace(text)) { return .secret(.secret(file)) }
         if case .secrets(let job) = try namespace(text) {
             return try reference(SecretName(job: job, key: key)).map { .secret(.secret($0)) }
         }
         return try values(text)[key].map { .text($0) }
+    }
+
+    /// A file of certificates that Maand has among its keys.
+    ///
+    /// - Throws: `TemplateRefusal` if it is named as one, and is none of the job's.
+    private func certificate(
+        behind key: String, of namespace: KVNamespace
+    ) throws(TemplateRefusal) -> SecretReference? {
+        guard key.hasPrefix("\(CertificateFile.folder)/") else { return nil }
+        guard let name = renderer.facts.certificate(behind: key, of: namespace, for: allocation.job) else {
+            let job = renderer.facts.job(allocation.job)
+            let known = ((job?.certificates ?? []) + (job?.sharedCertificates ?? [])).flatMap { name in
+                CertificateFile.Part.allCases.map { CertificateFile(name: name, worker: nil, part: $0).path }
+            }
+            throw TemplateRefusal(
+                "\(key) of \(namespace) is no certificate of the job",
+                note: Suggestion.nearest(to: key, among: known).map { "did you mean `\($0)`?" }
+                    ?? "`certs` in its manifest asks for certificates")
+        }
+        if let fingerprint = renderer.records[name.job]?.certificateFiles[name.key] {
+            return SecretReference(name: name, fingerprint: fingerprint)
+        }
+        if name.key == CertificateFile.authorities.key, !renderer.job.hasAuthorities {
+            throw TemplateRefusal(
+                "the job has no \(key)",
+                note: "with `\"ca\": true` in its manifest it gets the authorities' certificates")
+        }
+        throw TemplateRefusal(
+            "the certificate \(name) is missing",
+            note: "`maand-plan certs issue` makes it, and so does `maand-plan deploy --issue-certs`")
     }
 
     func keys(_ text: String) throws(TemplateRefusal) -> [String] {

@@ -44,6 +44,8 @@ extension Facts.Job {
                 return Facts.Demand(
                     command: command.name, upstream: upstream, upstreamCommand: demand.command, config: demand.config)
             })
+        certificates = job.manifest.certificates.filter { !$0.isOne }.map(\.name)
+        sharedCertificates = job.manifest.certificates.filter(\.isOne).map(\.name)
     }
 }
 

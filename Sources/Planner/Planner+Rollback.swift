@@ -68,6 +68,7 @@ extension Planner {
         ) { tag, worker in tags[worker]?[tag] }
         var deploy = try back.exact(part)
         deploy.nameCertificates(catalog)
+        try checkTrust(of: deploy.waves, catalog)
         try checkWorkers(of: deploy, run, workspace)
         var plan = Plan(
             fleet: configuration.fleet(

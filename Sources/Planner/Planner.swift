@@ -111,6 +111,7 @@ public enum Planner {
                 of: deploy, workspace, EarlierContent(tree: oldTrees, file: files), catalog)
         }
         deploy.nameCertificates(catalog)
+        try checkTrust(of: deploy.wayBack?.waves ?? [], catalog)
         for due in try dueBuilds(workspace, catalog) where isSelected(due.job) {
             collected.warnings.append(due.warning(workspace))
         }

@@ -56,7 +56,7 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .certificatesMissing(let missing):
             return missing.map { "job \($0.job): \($0.problems.listed(first: 5))" }.joined(separator: "\n")
-                + "\n`maand-plan certs issue` makes what is missing, and so does `maand-plan deploy --issue-certs`"
+                + "\n`maand-plan certs issue` makes them, and so does `maand-plan deploy --issue-certs`"
         case .unknownJobs(let jobs, let known):
             return jobs.map { Self.unknown("job", $0.text, among: known.map(\.text)) }.joined(separator: "\n")
         case .unknownWorkers(let workers, let known):

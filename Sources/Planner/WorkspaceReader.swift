@@ -181,18 +181,20 @@ private struct WorkspaceReader {
     /// Files of certificates are made by planning, and the job has none of its own at their places.
     private mutating func checkCertificates(_ manifest: Manifest, _ content: JobFolder, _ path: String) {
         guard manifest.wantsAuthorities || !manifest.certificates.isEmpty else { return }
-        let own = content.tree.entries.map(\.path) + content.templates.map(\.path)
+        let files = content.tree.entries.filter { $0.kind != .emptyDirectory }.map(\.path)
         let made = manifest.certificates.flatMap { request in
             CertificateFile.Part.allCases.map { CertificateFile(name: request.name, worker: nil, part: $0).path }
         }
-        let taken = Set(made + [CertificateFile.authorities.path])
-        for file in own where taken.contains(file) {
-            findings.error(
-                "\(path)/\(file)", "this file would be overwritten by the certificate of the same name",
-                note: "remove it, or give the entry of `certs` another name")
-        }
-        for entry in content.tree.entries where entry.path == CertificateFile.folder && entry.kind != .emptyDirectory {
-            findings.error("\(path)/\(entry.path)", "`certs` is no folder, and certificates of the job belong there")
+        let taken = made + [CertificateFile.authorities.path]
+        for own in files + content.templates.map(\.path) {
+            if own == CertificateFile.folder {
+                findings.error("\(path)/\(own)", "`certs` is no folder, and certificates of the job belong there")
+            } else if let file = taken.first(where: { own == $0 || own.hasPrefix($0 + "/") }) {
+                findings.error(
+                    "\(path)/\(own)",
+                    "\(file) is made of the entry of `certs` with this name, and cannot be the job's, too",
+                    note: "remove it, or give the entry another name")
+            }
         }
     }
 

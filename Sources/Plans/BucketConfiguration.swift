@@ -44,8 +44,8 @@ public struct BucketConfiguration: Equatable, Sendable {
     public var jobConfigSelector = ""
     /// How long certificates are valid, in days; at least 1.
     public var certificateDays = 60
-    /// Days before its end from which on a certificate is renewed; less than `certificateDays`.
-    public var renewalDays = 20
+    /// How long before its end a certificate is renewed, in hours; less than it is valid.
+    public var renewalHours = 20 * 24
 
     public init(bucketID: String) { self.bucketID = bucketID }
 
@@ -118,10 +118,10 @@ extension BucketConfiguration {
     private static func readCertificateDays(_ reader: inout TOMLReader, into result: inout BucketConfiguration) {
         if let days = reader.integer("certs_ttl", in: 0...3650), days > 0 {
             result.certificateDays = days
-            result.renewalDays = days / 3
+            result.renewalHours = days * 24 / 3
         }
         guard let days = reader.integer("certs_renewal_buffer", in: 0...3650) else { return }
-        result.renewalDays = days
+        result.renewalHours = days * 24
         if days >= result.certificateDays {
             reader.error(
                 "certs_renewal_buffer", "is not less than `certs_ttl`, which is \(result.certificateDays)",

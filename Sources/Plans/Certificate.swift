@@ -124,28 +124,29 @@ public struct CertificateFile: Hashable, Sendable {
     }
 }
 
-extension CertificateFile {
+extension Facts {
     /// Where the value of a key is kept that Maand has among its own: `certs/NAME.crt` and `certs/NAME.key` of
     /// `maand/job/<job>/worker/<worker>`, and `certs/ca.crt` of `maand/worker`.
     ///
     /// - Parameter reader: the job that asks; its own file of authorities counts.
-    /// - Returns: names of which at most one has a value; none for other keys.
-    public static func secrets(behind key: String, of namespace: KVNamespace, for reader: JobName) -> [SecretName] {
-        guard key.hasPrefix("\(folder)/") else { return [] }
-        let rest = String(key.dropFirst(folder.count + 1))
+    /// - Returns: nil for other keys, and for what is not in the job's `certs`.
+    public func certificate(behind key: String, of namespace: KVNamespace, for reader: JobName) -> SecretName? {
+        guard key.hasPrefix("\(CertificateFile.folder)/"),
+            var file = CertificateFile(key: String(key.dropFirst(CertificateFile.folder.count + 1))), file.worker == nil
+        else { return nil }
         switch namespace {
         case .workers:
-            return rest == authorities.key ? [SecretName(job: reader, key: rest, isCertificate: true)] : []
+            return file == .authorities ? SecretName(job: reader, key: file.key, isCertificate: true) : nil
         case .allocation(let allocation):
-            guard let file = CertificateFile(key: rest), file.worker == nil, !rest.contains("/"), file != authorities
-            else { return [] }
-            return [allocation.worker, nil].map { worker in
-                SecretName(
-                    job: allocation.job, key: CertificateFile(name: file.name, worker: worker, part: file.part).key,
-                    isCertificate: true)
+            guard let job = job(allocation.job) else { return nil }
+            if job.certificates.contains(file.name) {
+                file.worker = allocation.worker
+            } else if !job.sharedCertificates.contains(file.name) {
+                return nil
             }
+            return SecretName(job: allocation.job, key: file.key, isCertificate: true)
         case .bucket, .worker, .tags, .job, .bucketVariables, .bucketJobVariables, .variables, .secrets, .certificates:
-            return []
+            return nil
         }
     }
 }

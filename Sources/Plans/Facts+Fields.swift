@@ -56,6 +56,8 @@ extension Facts.Job: Record, FieldValue {
             "settings", &settings, TextMapType(key: "key"), default: [:], "the job's section of `bucket.jobs.conf`")
         fields.optional("variables", &variables, TextMapType(key: "key"), default: [:], "the job's `vars.toml`")
         fields.optional("demands", &demands, default: [], "the demands of its manifest")
+        fields.optional("certificates", &certificates, default: [], "certificates of which each worker has its own")
+        fields.optional("shared_certificates", &sharedCertificates, default: [], "certificates that all workers share")
     }
 }
 

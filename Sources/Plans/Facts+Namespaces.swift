@@ -26,7 +26,7 @@ extension Facts {
         case .worker(let worker), .tags(let worker): worker == reader.worker
         case .allocation(let allocation): allocation == reader
         case .bucketJobVariables(let job): job == reader.job
-        // Only as Maand names them: see `CertificateFile.secrets`.
+        // Only as Maand names them: see `certificate(behind:of:for:)`.
         case .certificates: false
         case .job(let job), .variables(let job), .secrets(let job):
             job == reader.job || upstreams(of: reader.job).contains(job)

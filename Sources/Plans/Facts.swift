@@ -66,6 +66,10 @@ public struct Facts: Equatable, Sendable {
         public var variables: [String: String]
         /// In the order of the manifest.
         public var demands: [Demand]
+        /// Names in the manifest's `certs`, sorted, of which each worker has its own.
+        public var certificates: [String] = []
+        /// The same of which all workers have one.
+        public var sharedCertificates: [String] = []
 
         public init(
             job: JobName, version: String? = nil, selectors: [String], disabled: [WorkerName] = [],

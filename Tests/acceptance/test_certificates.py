@@ -77,7 +77,7 @@ class Issue(CertificateCase):
         self.refuse(self.b.plan(), 65, "job client", "the certificate tls for 127.0.5.11 is missing", "certs issue")
         made = self.certs("issue")
         self.assertIn("web: tls for 127.0.5.12, valid until", made.err)
-        self.assertIn("Nothing is missing", self.certs("issue").err)
+        self.assertIn("All certificates are there", self.certs("issue").err)
         self.deploy()
         for worker in WORKERS:
             for name in ("tls", "all"):
@@ -157,7 +157,7 @@ class Issue(CertificateCase):
         self.succeed(self.b.apply())
         self.assertEqual(before, {worker: self.file("tls.crt", worker).read_bytes() for worker in WORKERS})
         self.b.workers(WORKERS[0])
-        self.assertIn("Nothing is missing", self.certs("issue").err)
+        self.assertIn("All certificates are there", self.certs("issue").err)
 
     def test_a_name_is_a_dns_name(self):
         (self.b.workspace / "workers.json").write_text(json.dumps(
@@ -190,10 +190,21 @@ class Issue(CertificateCase):
         self.job(certs={"tls": None, "b": {}})
         self.job(name="third", certs={}, files={"certs/own.pem": "mine\n"})
         self.succeed(self.b.plan("--issue-certs"))
-        self.job(files={"certs/tls.crt": "mine\n"})
-        self.refuse(self.b.plan(), 65, "certs/tls.crt", "would be overwritten")
-        self.job(files={"certs": "mine\n"})
-        self.refuse(self.b.plan(), 65, "`certs` is no folder")
+        for path in ("certs/tls.crt", "certs/tls.key/x", "certs/ca.crt.tpl"):
+            self.job(files={path: "mine\n"})
+            self.refuse(self.b.plan(), 65, f"web/{path.removesuffix('.tpl')}", "cannot be the job's, too")
+        for path in ("certs", "certs.tpl"):
+            self.job(files={path: "mine\n"})
+            self.refuse(self.b.plan(), 65, "`certs` is no folder")
+        self.job()
+        (self.b.workspace / "jobs/web/certs").mkdir()
+        self.deploy("--issue-certs")
+        self.check_pair()
+        self.job(files={"a.tpl": '{{ get "maand/job/web/worker/127.0.5.11" "certs/tsl.crt" }}'})
+        self.b.workers(WORKERS[0])
+        self.refuse(self.b.plan(), 65, "certs/tsl.crt", "is no certificate of the job", "did you mean `certs/tls.crt`?")
+        self.job("other", certs={}, files={"a.tpl": '{{ get "maand/worker" "certs/ca.crt" }}'})
+        self.refuse(self.b.plan(), 65, "the job has no certs/ca.crt", '`"ca": true`')
 
     def test_their_keys_are_nobodys_to_write(self):
         self.job()
@@ -244,7 +255,7 @@ class Content(CertificateCase):
         self.job("lazy", restart_policy="reload", restart_globs=["bin/*"])
         self.certs("issue")
         self.deploy()
-        self.assertIn("Nothing is missing or due", self.certs("renew").err)
+        self.assertIn("No certificate is missing or due", self.certs("renew").err)
         self.certs("renew", "--all")
         self.succeed(self.b.plan())
         self.assertEqual({"web": {worker: ("restart", "glob_matched") for worker in WORKERS},
@@ -328,7 +339,9 @@ class Ends(CertificateCase):
         warned = self.succeed(self.b.plan(env=later(45)))
         self.assertIn("certificates end soon: web: tls for 127.0.5.11", warned.err)
         self.assertIn("expiring", self.certs("list", env=later(45)).out)
-        self.refuse(self.b.plan(env=later(61)), 65, "certificates are over", "--issue-certs")
+        # What is not sent is only told, so that other work can be planned.
+        self.assertIn("certificates are over", self.succeed(self.b.plan("--detailed-exitcode", env=later(61))).err)
+        self.refuse(self.b.plan("--force", env=later(61)), 65, "certificates are over", "--issue-certs")
         self.succeed(self.b.plan("--force"))
         self.refuse(self.b.apply(env=later(61)), 65, "nothing was touched", "tls.crt for 127.0.5.11 is valid until")
         self.succeed(self.b.plan("--issue-certs", env=later(61)))
@@ -341,7 +354,7 @@ class Ends(CertificateCase):
         self.certs("renew", "--all")
         row = json.loads(self.certs("list", "--format", "json").out)[1]
         self.assertEqual((9, "ok"), (row["days_left"], row["status"]))
-        self.assertIn("Nothing is missing or due", self.certs("renew").err)
+        self.assertIn("No certificate is missing or due", self.certs("renew").err)
         self.assertIn("127.0.5.11", self.certs("renew", env=later(1.1)).err)
         with open(self.b.path / "maand.conf", "a") as conf:
             conf.write("")
@@ -353,10 +366,12 @@ class Ends(CertificateCase):
         old = self.file("ca.crt").read_bytes()
         near, over = later(3600), later(3651)
         self.certs("renew", env=near)
+        self.deploy(env=near)
         self.assertIn("ends in 49 days", self.succeed(self.b.plan(env=near)).err)
-        self.refuse(self.b.plan(env=over), 65, "the certificate authority", "is over", "certs ca new")
+        self.assertIn("is over", self.succeed(self.b.plan(env=over)).err)
+        self.refuse(self.b.plan("--force", env=over), 65, "the certificate authority", "is over", "certs ca new")
         self.refuse(self.b.run("maand-plan", "certs", "renew", "--bucket", self.b.path, env=over), 65, "certs ca new")
-        self.certs("ca", "new", env=over)
+        self.assertIn("--issue-certs", self.certs("ca", "new", env=over).err)
         self.succeed(self.b.plan("--issue-certs", env=over))
         self.succeed(self.b.apply(env=over))
         self.assertNotEqual(old, self.file("ca.crt").read_bytes())
@@ -366,7 +381,7 @@ class Ends(CertificateCase):
         self.refuse(self.b.run(*ca, "use", "--bucket", self.b.path), 65, "certs ca new")
         self.certs("ca", "new")
         self.refuse(self.b.run(*ca, "new", "--bucket", self.b.path), 65, "certs ca use")
-        self.refuse(self.b.run(*ca, "use", "--bucket", self.b.path), 65, "web on 127.0.5.11", "deploy first")
+        self.refuse(self.b.run(*ca, "use", "--bucket", self.b.path), 65, "web on 127.0.5.11", "do not trust the new authority yet", "deploy first")
         self.deploy()
         self.assertEqual(2, self.file("ca.crt").read_text().count("BEGIN CERTIFICATE"))
         self.certs("ca", "use")
@@ -381,6 +396,98 @@ class Ends(CertificateCase):
         self.check_pair()
         self.refuse(self.b.run(*ca, "drop", "--bucket", self.b.path), 65, "certs ca new")
 
+
+    def test_a_job_that_comes_back_trusts_what_is_trusted_now(self):
+        self.b.job("client", ca=True)
+        self.certs("issue")
+        self.deploy()
+        shutil.rmtree(self.b.workspace / "jobs/client")
+        self.deploy()
+        self.certs("ca", "new")
+        self.b.job("client", ca=True)
+        self.deploy()
+        self.assertEqual(self.certs("ca", "show").out, self.file("ca.crt", job="client").read_text())
+        self.certs("ca", "use")
+
+    def test_an_authority_that_ends_while_it_is_replaced(self):
+        near, over = later(3600), later(3652)
+        self.certs("renew", env=near)
+        self.deploy(env=near)
+        self.certs("ca", "new", env=near)
+        # Nothing of the new one is deployed, and the old one is over: the advice leads on.
+        self.refuse(self.b.plan("--force", env=over), 65, "is over", "certs ca use")
+        self.certs("ca", "use", env=over)
+        self.deploy("--issue-certs", env=over)
+        self.check_with_date(over)
+        self.certs("ca", "drop", env=over)
+        self.deploy(env=over)
+
+    def check_with_date(self, env):
+        at = str(int(time.time()) + int(env["MAAND_TIME_OFFSET"]))
+        self.openssl("verify", "-attime", at, "-CAfile", self.file("ca.crt"), self.file("tls.crt"))
+
+    def test_a_former_authority_that_ends_is_in_nobodys_way(self):
+        near, over = later(3600), later(3651)
+        self.certs("renew", env=near)
+        self.deploy(env=near)
+        self.certs("ca", "new", env=near)
+        self.deploy(env=near)
+        self.certs("ca", "use", env=near)
+        self.certs("renew", env=near)
+        self.deploy(env=near)
+        # A renewal that is not deployed yet is of the new authority as well.
+        self.certs("renew", "--all", env=near)
+        self.certs("ca", "show", env=near)
+        self.deploy("--force", env=over)
+        self.check_with_date(over)
+        self.certs("ca", "drop", env=over)
+
+    def test_certificates_of_before_are_renewed_as_long_as_they_can_come_back(self):
+        self.job(certs={"other": {}})
+        self.deploy("--issue-certs")
+        back = ("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path)
+        self.refuse(self.b.run(*back, env=later(61)), 65, "certs/tls.crt for 127.0.5.11", "certs renew")
+        self.assertIn("tls for 127.0.5.11", self.certs("renew", env=later(61)).err)
+        self.succeed(self.b.run(*back, env=later(61)))
+        self.succeed(self.b.apply(env=later(61)))
+        self.check_with_date(later(61))
+
+    def test_a_way_back_has_certificates_that_are_trusted(self):
+        self.job(certs={"other": {}})
+        self.certs("issue")
+        self.refuse(self.b.plan("--on-failure", "rollback", env=later(61)), 65, "certs/", "certs renew")
+        self.succeed(self.b.plan("--on-failure", "rollback", "--issue-certs", env=later(61)))
+
+    def test_one_for_all_in_the_place_of_one_for_each(self):
+        both = ('{{ get (printf "maand/job/%s/worker/%s" .Job .WorkerIP) "certs/tls.crt" }}')
+        self.job(files={"both.pem.tpl": both})
+        self.deploy()
+        self.job(certs={"tls": {"one": True}}, files={"both.pem.tpl": both})
+        self.deploy("--issue-certs")
+        path = self.b.job_dir(WORKERS[0], "web") / "both.pem"
+        self.assertEqual(self.file("tls.crt").read_text(), path.read_text())
+        self.assertEqual(self.file("tls.crt").read_bytes(), self.file("tls.crt", WORKERS[1]).read_bytes())
+        for step in (["ca", "new"], ["ca", "use"], ["renew"], ["ca", "drop"]):
+            self.certs(*step)
+            self.succeed(self.b.plan())
+            self.succeed(self.b.apply())
+        self.check_pair()
+
+    def test_what_cannot_be_planned_changes_nothing(self):
+        export = self.b.top / "catalog.yaml"
+        export.write_text(self.succeed(self.b.catalog("export")).out)
+        before = self.certs("list").out
+        self.refuse(self.b.plan("--issue-certs", "--catalog", export, env=later(61)), 64, "--catalog")
+        self.refuse(self.b.run("maand-plan", "deploy", "--issue-certs", "-o", export, "--bucket", self.b.path, env=later(61)),
+                    64, "is there already")
+        self.assertEqual(before, self.certs("list").out)
+
+    def test_short_lives(self):
+        with open(self.b.path / "maand.conf", "a") as conf:
+            conf.write("certs_ttl = 1\n")
+        self.certs("renew", "--all")
+        self.assertIn("No certificate is missing or due", self.certs("renew", env=later(0.5)).err)
+        self.assertIn("tls for 127.0.5.11", self.certs("renew", env=later(0.7)).err)
 
     def test_what_does_not_run_holds_no_replacement_up(self):
         self.b.job("late", ca=True)

@@ -22,7 +22,9 @@ extension ExecutionContext {
         let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
         let now = clock.now()
         let ended = jobs.flatMap { job in
-            job.certificates.filter { $0.endsAt <= now }.map { certificate in
+            // A file of authorities may have one that is over, as long as another one is to replace it.
+            job.certificates.filter { $0.endsAt <= now && $0.file != CertificateFile.authorities.path }.map {
+                certificate in
                 "\(job.job): \(certificate.file)\(certificate.worker.map { " for \($0)" } ?? "") is valid until "
                     + "\(certificate.endsAt.utcText)"
             }

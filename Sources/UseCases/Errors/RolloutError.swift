@@ -141,7 +141,9 @@ extension RolloutError: CodedError {
         case .noValue(let problems):
             Self.list("files with secrets cannot be made:", problems)
         case .certificatesEnded(let problems):
-            Self.list("certificates are over; nothing was touched. Plan again with --issue-certs:", problems)
+            Self.list(
+                "certificates are over; nothing was touched. Renew them (maand-plan certs renew) and plan again:",
+                problems)
         case .hooks(let problem): "hooks cannot run here: \(problem) Nothing was touched."
         case .hookPort(let run, let port, let steps): Self.taken(port, run, steps)
         case .preflight(let run, let faults, let excess): Self.notReady(run, faults, excess)
