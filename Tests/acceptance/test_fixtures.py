@@ -305,6 +305,22 @@ class Fixtures:
         text = (b.job_dir("w1", "sealed") / "conf/app.conf").read_text()
         self.assertEqual('key="a secret of sealed" a token of a file\nmade=made here\n', text)
 
+    def test_certificates_are_known(self):
+        b = self.restore("promoted")
+        if not (b.workspace / "jobs/signed").exists():
+            self.skipTest(f"release {self.release} made no certificates")
+        before = b.log()
+        rows = b.json_of("maand-plan", "certs", "list")
+        self.assertEqual({"ca", "job"}, {row["scope"] for row in rows})
+        # They are valid for ten years, so that this holds as long.
+        self.assertEqual({("ok", None), ("ok", True)}, {(row["status"], row["deployed"]) for row in rows})
+        self.assertIn("All certificates are there", self.succeed(b.run("maand-plan", "certs", "issue", "--bucket", b.path)).err)
+        self.assertEqual(b.log(), before)
+        self.succeed(b.run("maand-plan", "certs", "renew", "--all", "--bucket", b.path))
+        self.succeed(b.plan("--jobs", "signed"))
+        self.succeed(b.apply())
+        self.assertEqual({None, True}, {row["deployed"] for row in b.json_of("maand-plan", "certs", "list")})
+
     def test_what_was_taken_back_is_known(self):
         b = self.restore("promoted")
         template = b.workspace / "jobs/tried/health.tpl"
