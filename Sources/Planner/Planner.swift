@@ -73,17 +73,10 @@ public enum Planner {
         let choice = try WorkerChoice(options.selection, workspace, catalog)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
-
         try checkCertificates(workspace, catalog, choice, isSelected)
         let ports = try PortAssignment(workspace, catalog: catalog).ports
         var collected = Collected(workspace.warnings)
-        for stop in removals(workspace, catalog) where isSelected(stop.allocation.job) {
-            if choice.contains(stop.allocation.worker) {
-                collected.stops.append(stop)
-            } else {
-                collected.excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
-            }
-        }
+        collected.add(removals(workspace, catalog).filter { isSelected($0.allocation.job) }, choice)
         var templates = TemplateInput(workspace, configuration, catalog, ports)
         var room = RenderedRoom()
         for job in workspace.jobs where isSelected(job.name) {
@@ -121,10 +114,7 @@ public enum Planner {
             base: .init(catalogRevision: catalog.revision), policy: policy, work: .deploy(deploy))
         collected.keepStopHooks(of: plan, workspace)
         plan.facts = facts(for: plan, workspace, ports)
-        let (capture, kept) = content(workspace, collected.trees)
-        return PlanningResult(
-            plan: plan, capture: capture + collected.renewed.capture,
-            trees: kept + collected.earlierModules + collected.renewed.trees, warnings: collected.warnings)
+        return collected.result(plan, workspace)
     }
 
     /// Allocations that get files which were taken back there, by job.
@@ -155,6 +145,25 @@ public enum Planner {
         var warnings: [Diagnostic]
 
         init(_ warnings: [Diagnostic]) { self.warnings = warnings }
+
+        /// Stops of what has left the workspace.
+        mutating func add(_ removals: [Plan.Stop], _ choice: WorkerChoice) {
+            for stop in removals {
+                if choice.contains(stop.allocation.worker) {
+                    stops.append(stop)
+                } else {
+                    excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
+                }
+            }
+        }
+
+        /// The result of a plan with all of this.
+        func result(_ plan: Plan, _ workspace: Workspace) -> PlanningResult {
+            let (capture, kept) = Planner.content(workspace, trees)
+            return PlanningResult(
+                plan: plan, capture: capture + renewed.capture, trees: kept + earlierModules + renewed.trees,
+                warnings: warnings)
+        }
 
         mutating func add(_ outcome: JobPlanner.Outcome, of job: Workspace.Job, _ workspace: Workspace) {
             unchanged += outcome.unchanged

@@ -262,42 +262,29 @@ public enum JSONReview {
             ("ports", .object(job.ports.map { ($0.name, .int($0.value)) })),
             ("health_check", job.healthCheck.map(healthCheck) ?? .null),
         ]
-        if !job.secrets.isEmpty {
-            fields.append(
-                (
-                    "secrets",
-                    .array(
-                        job.secrets.map { secret in
-                            .object([
-                                ("job", .string(secret.reference.name.job.text)),
-                                ("key", .string(secret.reference.name.key)),
-                                ("certificate", .bool(secret.reference.name.isCertificate)),
-                                ("files", .array(secret.files.map(JSON.string))),
-                                ("provider", .optional(secret.provider?.description)),
-                            ])
-                        })
-                ))
-        }
-        if !job.certificates.isEmpty {
-            fields.append(
-                (
-                    "certificates",
-                    .array(
-                        job.certificates.map { certificate in
-                            .object([
-                                ("file", .string(certificate.file)), ("worker", .optional(certificate.worker?.text)),
-                                ("common_name", .string(certificate.commonName)),
-                                ("names", .array(certificate.names.map(JSON.string))),
-                                ("ends", .string(certificate.endsAt.utcText)),
-                                ("fingerprint", .string(certificate.fingerprint.description)),
-                            ])
-                        })
-                ))
-        }
+        if !job.secrets.isEmpty { fields.append(("secrets", .array(job.secrets.map(secret)))) }
+        if !job.certificates.isEmpty { fields.append(("certificates", .array(job.certificates.map(certificate)))) }
         if !job.changedByService.isEmpty {
             fields.append(("changed_by_service", .array(job.changedByService.map(JSON.string))))
         }
         return .object(fields)
+    }
+
+    private static func secret(_ secret: Plan.Secret) -> JSON {
+        .object([
+            ("job", .string(secret.reference.name.job.text)), ("key", .string(secret.reference.name.key)),
+            ("certificate", .bool(secret.reference.name.isCertificate)),
+            ("files", .array(secret.files.map(JSON.string))), ("provider", .optional(secret.provider?.description)),
+        ])
+    }
+
+    private static func certificate(_ certificate: Plan.Certificate) -> JSON {
+        .object([
+            ("file", .string(certificate.file)), ("worker", .optional(certificate.worker?.text)),
+            ("common_name", .string(certificate.commonName)), ("names", .array(certificate.names.map(JSON.string))),
+            ("ends", .string(certificate.endsAt.utcText)),
+            ("fingerprint", .string(certificate.fingerprint.description)),
+        ])
     }
 
     private static func change(_ change: FileChange, _ diff: FileDiff?) -> JSON {

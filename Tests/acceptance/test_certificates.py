@@ -14,6 +14,8 @@ import threading
 import time
 import unittest
 
+import jsonschema
+
 import bucket
 import test_drain
 
@@ -118,6 +120,10 @@ class Issue(CertificateCase):
             shown = self.succeed(self.b.run("maand-plan", "show", self.b.file(), "--format", form, "--bucket", self.b.path)).out
             for word in ("web.example", WORKERS[1], leaf["ends"], leaf["fingerprint"].split(":")[1][:16]):
                 self.assertIn(word, shown, form)
+        schema = json.loads((pathlib.Path(__file__).parents[2] / "plans/schema/review.schema.json").read_text())
+        jsonschema.validate(json.loads(shown), schema)
+        self.assertEqual(job["certificates"][0]["fingerprint"],
+                         json.loads(shown)["waves"][0]["jobs"][0]["certificates"][0]["fingerprint"])
         self.deploy()
         crt = self.openssl("x509", "-in", self.file("tls.crt", WORKERS[1]), "-noout", "-fingerprint", "-sha256")
         self.assertEqual(leaf["fingerprint"].split(":")[1], crt.split("=")[1].strip().replace(":", "").lower())

@@ -41,15 +41,7 @@ public struct RefreshCatalog: Sendable {
     /// - Parameter isDryRun: only compare.
     /// - Throws: `RolloutError.unfinishedRun`: its own command asks the workers about what it began.
     public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Findings {
-        if let run = try catalog.unfinishedRun() {
-            // One of nothing is that of a refresh that was killed, and would only do this.
-            guard (try? context.plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
-            if !isDryRun {
-                try catalog.finish(
-                    run.id, state: .abandoned, detail: "a refresh that was interrupted", cause: .refreshInterrupted,
-                    at: context.clock.now())
-            }
-        }
+        try endInterrupted(isDryRun: isDryRun)
         // A plan of nothing: it stands in the history for the refresh.
         let plan = Plan(
             fleet: context.configuration.fleet(workers),
@@ -71,15 +63,9 @@ public struct RefreshCatalog: Sendable {
             case .success(let inventory)?:
                 var inventory = inventory
                 for index in inventory.jobs.indices {
-                    showPushedManifest(&inventory.jobs[index])
-                    let record = recorded[AllocationID(job: inventory.jobs[index].job, worker: worker)]
-                    let known = [record?.promoted, record?.unfinished].compactMap { release in
-                        release.flatMap { try? store.tree($0.content) }
-                    }
-                    let kept = try context.sealedFiles.kept(inventory.jobs[index].tree, recorded: known)
-                    inventory.jobs[index].tree = kept.tree
-                    // Nobody can say what it is, so it counts as unfinished.
-                    if !kept.isKnown { inventory.jobs[index].isAltered = true }
+                    let job = inventory.jobs[index].job
+                    try settle(
+                        &inventory.jobs[index], recorded[AllocationID(job: job, worker: worker)] ?? .none)
                 }
                 if let flaw = inventory.flaw(to: context.controller, after: last) {
                     refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))
@@ -107,6 +93,30 @@ public struct RefreshCatalog: Sendable {
         if isDryRun || !(isBehind || isStrange || !refresh.differences.isEmpty) { return refresh }
         refresh.run = try await record(refresh, plan, after: seen)
         return refresh
+    }
+
+    /// A run of nothing is that of a refresh that was killed, and would only do what this one does.
+    ///
+    /// - Throws: `RolloutError.unfinishedRun` if there is another one.
+    private func endInterrupted(isDryRun: Bool) throws {
+        guard let run = try catalog.unfinishedRun() else { return }
+        guard (try? context.plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
+        if isDryRun { return }
+        try catalog.finish(
+            run.id, state: .abandoned, detail: "a refresh that was interrupted", cause: .refreshInterrupted,
+            at: context.clock.now())
+    }
+
+    /// Makes of a job's files on a worker what is kept of them.
+    private func settle(_ job: inout WorkerInventory.Job, _ record: AllocationRecord) throws {
+        showPushedManifest(&job)
+        let known = [record.promoted, record.unfinished].compactMap { release in
+            release.flatMap { try? store.tree($0.content) }
+        }
+        let kept = try context.sealedFiles.kept(job.tree, recorded: known)
+        job.tree = kept.tree
+        // Nobody can say what it is, so it counts as unfinished.
+        if !kept.isKnown { job.isAltered = true }
     }
 
     /// Where a target has changed the manifest, the one that was pushed says the version, as long as it is at hand.
