@@ -30,13 +30,18 @@ struct CertificateDates {
         }
         guard ended.isEmpty else {
             throw Failure(
-                .invalidInput, code: .certificateEnded, "certificates are over: \(ended.listed(first: 5))", Self.advice)
+                .invalidInput, code: .certificateEnded, "certificates are over: \(ended.listed(first: 5))",
+                Self.advice + ". One that its job's manifest does not ask for any more: put its entry back first")
         }
         let known = workspace.certificates(of: Set(jobs)).compactMap { need in
             snapshot.jobs[need.job].flatMap { need.certificate(in: $0) }.map { (need: need, certificate: $0) }
         }
         let over = known.filter { $0.certificate.endsAt <= now }
-        let ending = known.filter { $0.certificate.endsAt > now && configuration.isDue($0.certificate.endsAt, at: now) }
+        let signing = snapshot.authorities.first { $0.role == .signing }
+        let ending = known.filter { _, certificate in
+            certificate.endsAt > now && configuration.isDue(certificate.endsAt, at: now)
+                && signing.map { certificate.endsAt < $0.endsAt } != false
+        }
         warn("certificates are over", over.map(Self.text), &warnings)
         warn("certificates end soon", ending.map(Self.text), &warnings)
     }
@@ -60,12 +65,16 @@ struct CertificateDates {
             if isSent { throw failure }
             warnings.append(
                 Diagnostic(.warning, file: workspace.folderOfJobs, message: failure.message, note: failure.note))
-        } else if rest < Int64(CertificateList.authorityDays), snapshot.authorities.count == 1 {
+        } else if rest < Int64(CertificateList.authorityDays) {
             warnings.append(
                 Diagnostic(
                     .warning, file: workspace.folderOfJobs,
                     message: "the certificate authority \(signing.description) ends in \(rest) days",
-                    note: "`maand-plan certs ca new` begins to replace it"))
+                    note: snapshot.authorities.contains { $0.role == .next }
+                        ? "`maand-plan certs ca use` lets the new one sign, once it is deployed"
+                        : snapshot.authorities.contains { $0.role == .former }
+                            ? "end its predecessor with `maand-plan certs ca drop`, then `certs ca new` begins to replace it"
+                            : "`maand-plan certs ca new` begins to replace it"))
         }
     }
 

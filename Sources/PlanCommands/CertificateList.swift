@@ -77,11 +77,15 @@ struct CertificateList {
         row.daysLeft = days(known.endsAt)
         row.fingerprint = known.fingerprint
         row.problem = need.problem(record, snapshot.authorities)
+        let signing = snapshot.authorities.first { $0.role == .signing }
+        if row.problem == nil, let signing, known.authority != signing.fingerprint {
+            row.problem = "is of an authority that signs no more"
+        }
         row.status = row.problem == nil ? status(known.endsAt, configuration.renewalHours) : .outdated
         let states = (need.worker.map { [$0] } ?? workspace.activeWorkers(of: need.job)).map {
             deployed.has(need.file(.certificate), AllocationID(job: need.job, worker: $0))
         }
-        row.isDeployed = states.contains(false) ? false : states.contains(nil) ? nil : true
+        row.isDeployed = states.isEmpty || states.contains(false) ? false : states.contains(nil) ? nil : true
         return row
     }
 

@@ -42,7 +42,8 @@ struct CertificateMaking {
         let selected = Set(jobs)
         let asked = workspace.certificates(of: selected)
         let readers = workspace.jobsWithAuthorities.filter { selected.isEmpty || selected.contains($0) }
-        if readers.isEmpty {
+        let known = try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)
+        if readers.isEmpty, try known?.storedAuthorities().isEmpty != false {
             return printNotice(
                 "No certificates are needed: no job\(jobs.isEmpty ? "" : " of these") has `certs` or `ca` in its manifest."
             )
@@ -110,7 +111,10 @@ struct CertificateMaking {
         guard let known = need.certificate(in: record) else { return true }
         switch renewal {
         case .none: return false
-        case .due: return known.authority != signing.fingerprint || configuration.isDue(known.endsAt, at: now)
+        case .due:
+            if known.authority != signing.fingerprint { return true }
+            // Another one would not end later than the authority either.
+            return configuration.isDue(known.endsAt, at: now) && known.endsAt < signing.endsAt
         case .all: return true
         }
     }
@@ -280,14 +284,14 @@ struct CertificateMaking {
     }
 
     private func withNew(_ stored: [StoredAuthority], _ vault: Vault) throws -> [StoredAuthority] {
+        // Nobody trusts one that is over, so there is nothing to wait for.
+        if stored.allSatisfy({ $0.authority.endsAt <= now }) { return [try newAuthority(.signing, vault)] }
         if let other = stored.first(where: { $0.authority.role != .signing }) {
             throw Failure(
                 .invalidInput, "an authority is being replaced already: \(other.authority.description)",
                 other.authority.role == .next
                     ? "go on with `maand-plan certs ca use`" : "end that with `maand-plan certs ca drop`")
         }
-        // Nobody trusts one that is over, so there is nothing to wait for.
-        if stored.allSatisfy({ $0.authority.endsAt <= now }) { return [try newAuthority(.signing, vault)] }
         return stored + [try newAuthority(.next, vault)]
     }
 }

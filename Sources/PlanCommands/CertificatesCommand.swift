@@ -17,8 +17,8 @@ struct CertificatesCommand: AsyncParsableCommand {
         commandName: "certs",
         abstract: "Makes and lists the certificates of jobs.",
         discussion: """
-            A job asks for certificates by `certs` in its manifest. They are made and renewed by these commands alone (and by \
-            `deploy --issue-certs`), kept encrypted in the catalog, and brought to the workers by deploys like other files: \
+            A job asks for certificates by `certs` in its manifest. Only these commands and `deploy --issue-certs` make and \
+            renew them. They are kept encrypted in the catalog. Deploys bring them to the workers like other files: \
             certs/NAME.crt, certs/NAME.key, and certs/ca.crt with the authorities that the bucket trusts.
             """,
         subcommands: [
@@ -39,8 +39,8 @@ struct IssueCertificates: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "issue", abstract: "Makes the certificates that are missing.",
         discussion: """
-            Also those for which the manifest or the workers have changed. The first one makes the bucket's authority, too. \
-            Certificates that are there stay.
+            It also makes new ones if the manifest or the workers have changed. The first call makes the bucket's authority, \
+            too. It does not renew what ends: see `renew`.
             """)
 
     @OptionGroup var selection: CertificateJobs
@@ -54,8 +54,8 @@ struct RenewCertificates: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "renew", abstract: "Renews the certificates that end soon, and makes those that are missing.",
         discussion: """
-            Soon means within `certs_renewal_buffer` days (maand.conf; a third of `certs_ttl` if nothing is said). \
-            Certificates of an authority that is being replaced are renewed, too.
+            Soon means within `certs_renewal_buffer` days (maand.conf; by default a third of `certs_ttl`). Certificates of an \
+            authority that does not sign any more are renewed, too.
             """)
 
     @Flag(help: "Renew all of them.")
@@ -72,8 +72,9 @@ struct ListCertificates: ParsableCommand, JSONCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists authorities and certificates, and what is wrong with them.",
         discussion: """
-            The status is ok, expiring, expired, missing, or outdated if the manifest, the workers or the authority have \
-            changed; `maand-plan certs renew` renews all others than ok. Deployed says whether the worker has it.
+            The status is ok, expiring, expired or missing. It is outdated if the certificate does not fit the manifest or the \
+            workers any more, or if its authority does not sign any more. `maand-plan certs renew` makes new certificates \
+            for all that are not ok; `certs ca` replaces authorities. Deployed says whether its workers have the newest one.
             """)
 
     @OptionGroup var selection: CertificateJobs
@@ -92,9 +93,9 @@ struct ListCertificates: ParsableCommand, JSONCommand {
             making.workspace, try catalog?.snapshot() ?? .empty, making.configuration,
             ContentStore(in: options.bucket.folder), at: Clock.system.now())
         let names = (workers ?? "").split(separator: ",").map { String($0) }
-        let known = Set(making.workspace.certificates(of: []).compactMap { $0.worker?.text })
+        let known = Set(making.workspace.workerNames.map(\.text))
         if let unknown = names.first(where: { !known.contains($0) }) {
-            throw Failure(.usage, "--workers: no certificate is for \(unknown)", "separate names by commas")
+            throw Failure(.usage, "--workers: there is no worker \(unknown)", "separate names by commas")
         }
         let jobs = try selection.names()
         try making.checkNames(jobs)
@@ -116,9 +117,9 @@ struct AuthorityCommand: AsyncParsableCommand {
         commandName: "ca", abstract: "Shows and replaces the bucket's certificate authority.",
         discussion: """
             A replacement takes three steps, each followed by a deploy, and no service is ever without trust: `ca new` makes \
-            another authority, which all trust then; `ca use` lets it sign, and `certs renew` renews all certificates; \
-            `ca drop` ends the trust in the earlier one. A step is refused as long as workers lack what the one before \
-            has changed.
+            another authority, which all services trust after the deploy; `ca use` lets it sign, and `certs renew` renews \
+            all certificates; `ca drop` ends the trust in the earlier one. A step is refused until all running services \
+            have the files of the step before.
             """,
         subcommands: [ShowAuthority.self, NewAuthority.self, UseAuthority.self, DropAuthority.self])
 }
@@ -126,7 +127,7 @@ struct AuthorityCommand: AsyncParsableCommand {
 struct ShowAuthority: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Prints the certificates of the authorities, for clients elsewhere.",
-        discussion: "They are PEM, as in certs/ca.crt on workers. No key is shown.")
+        discussion: "They are PEM, as in certs/ca.crt after the next deploy. No key is shown.")
 
     @OptionGroup var bucket: BucketOptions
 
@@ -153,7 +154,9 @@ struct NewAuthority: AsyncParsableCommand {
 
 struct UseAuthority: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "use", abstract: "Lets the new authority sign; refused as long as a worker does not trust it.")
+        commandName: "use",
+        abstract:
+            "Lets the new authority sign; refused until all running services trust it, unless the earlier one is over.")
 
     @OptionGroup var bucket: BucketOptions
 
@@ -163,7 +166,9 @@ struct UseAuthority: AsyncParsableCommand {
 struct DropAuthority: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drop",
-        abstract: "Ends the trust in the earlier authority; refused as long as one of its certificates is deployed.")
+        abstract:
+            "Ends the trust in the earlier authority; refused until no running service has a certificate of it, unless it is over."
+    )
 
     @OptionGroup var bucket: BucketOptions
 
@@ -175,7 +180,7 @@ struct ForgetCertificates: ParsableCommand {
         commandName: "forget", abstract: "Gives up all certificates and authorities of a bucket whose key is lost.",
         discussion: """
             Without the key secrets/kv.key nobody can read them. `certs issue` makes new ones then; services that trust the \
-            earlier authority do not trust the new one until they are deployed.
+            earlier authority do not trust the new one until the next deploy.
             """)
 
     @OptionGroup var bucket: BucketOptions

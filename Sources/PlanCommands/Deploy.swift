@@ -62,7 +62,12 @@ struct Deploy: AsyncParsableCommand {
     var issueCerts = false
 
     func run() async throws {
-        if prepare { try await Preparation(bucket).run() }
+        // Everything that can be refused comes before what is done for the plan.
+        var options = Plan.Options(
+            jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
+            recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),
+            selection: try selection.selection(), includeStopped: includeStopped)
+        let timing = try output.timing()
         if issueCerts {
             if output.catalog != nil {
                 throw Failure(
@@ -71,16 +76,13 @@ struct Deploy: AsyncParsableCommand {
                     "make them in the bucket, and export its catalog again")
             }
             try output.checkIsFree()
-            try await CertificateMaking(bucket).run(Self.names(jobs, "--jobs"), .due)
         }
-        var options = Plan.Options(
-            jobs: try Self.names(jobs, "--jobs"), force: force, syncOnly: syncOnly,
-            recover: try Self.names(recover, "--recover"), maxUnreachable: try unreachable.limit(),
-            selection: try selection.selection(), includeStopped: includeStopped)
+        if prepare { try await Preparation(bucket).run() }
+        if issueCerts { try await CertificateMaking(bucket).run(options.jobs, .due) }
         options.onFailure = onFailure
         options.stopsLast = stops == .last
         let (result, store) = try Planning.plan(
-            bucket, .deploy(options), try output.timing(), catalog: output.catalog)
+            bucket, .deploy(options), timing, catalog: output.catalog)
         try output.write(result, keepingContentIn: store)
         if result.plan.isEmpty {
             printNotice(

@@ -49,8 +49,15 @@ struct PlanOutput: ParsableArguments {
 
     /// Refuses to replace a file before anything is done for the plan.
     func checkIsFree() throws {
-        guard let output, !overwrite, access(output, F_OK) == 0 else { return }
-        throw Failure(.usage, "\(output) is there already", "replace it with --overwrite, or name another file")
+        guard let output else { return }
+        if !overwrite, access(output, F_OK) == 0 {
+            throw Failure(.usage, "\(output) is there already", "replace it with --overwrite, or name another file")
+        }
+        let folder = output.lastIndex(of: "/").map { output[...$0] } ?? "."
+        if access(String(folder), W_OK) != 0 {
+            throw Failure(
+                .failed, code: .fileNotWritten, "\(output) cannot be written: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// Keeps what the plan pushes and runs, then writes the plan.

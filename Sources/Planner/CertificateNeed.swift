@@ -66,6 +66,9 @@ extension Workspace {
         }
     }
 
+    /// The names of all workers, in the order of `workers.json`.
+    public var workerNames: [WorkerName] { workers.map(\.name) }
+
     /// Workers on which a job has an allocation that is not disabled.
     public func activeWorkers(of job: JobName) -> [WorkerName] {
         let allocations = jobs.first { $0.name == job }?.allocations ?? []
@@ -145,7 +148,10 @@ extension Planner {
                 CertificateNeed(kept: $0)
             }
             .compactMap { need in
-                need.problem(record, catalog.authorities).map { "the certificate \(need.description) of before \($0)" }
+                need.problem(record, catalog.authorities).map {
+                    "the certificate \(need.description) of before \($0) (if the manifest does not ask for it any more, put "
+                        + "its entry back first)"
+                }
             }
             if !problems.isEmpty { missing.append(.init(job: job.job, problems: problems)) }
         }

@@ -76,6 +76,7 @@ extension Planner {
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack,
             work: .deploy(deploy))
         plan.facts = facts(for: plan, workspace, try PortAssignment(workspace, catalog: catalog).ports)
+        plan.takeCertificatesOfFiles()
         var modules: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {
             modules[job.name] = ([job.hooks.modules], [:])

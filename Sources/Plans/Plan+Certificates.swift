@@ -84,3 +84,30 @@ extension [Plan.Wave] {
         }
     }
 }
+
+extension Facts {
+    /// The same for jobs that go back: their hooks find the certificates of the files that these get, whatever the
+    /// workspace asks for.
+    func withCertificates(of waves: [Plan.Wave]) -> Facts {
+        var files: [JobName: [Plan.Certificate]] = [:]
+        for job in waves.lazy.flatMap(\.jobs) where !job.content.isEmpty { files[job.job] = job.certificates }
+        var facts = self
+        for index in facts.jobs.indices {
+            guard let certificates = files[facts.jobs[index].job] else { continue }
+            func names(_ isShared: Bool) -> [String] {
+                let found = certificates.filter { ($0.worker == nil) == isShared }.compactMap { certificate in
+                    CertificateFile(key: String(certificate.file.dropFirst(CertificateFile.folder.count + 1)))?.name
+                }
+                return Set(found).subtracting([CertificateFile.authorities.name]).sorted()
+            }
+            facts.jobs[index].certificates = names(false)
+            facts.jobs[index].sharedCertificates = names(true)
+        }
+        return facts
+    }
+}
+
+extension Plan {
+    /// Gives hooks of a plan that takes a run back the certificates of its files.
+    public mutating func takeCertificatesOfFiles() { facts = facts?.withCertificates(of: waves) }
+}

@@ -25,8 +25,16 @@ struct OutputConformanceTests {
     @Test(arguments: Lab.Shell.installed)
     func namesAProcessThatKeepsTheOutputOpen(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
+        // A process that was just begun has the output until it has put others in its place.
         try lab.makefile(
-            "start:\n\t@sleep 1000 & echo $$! >pid\nquiet:\n\t@sleep 1000 >/dev/null 2>&1 & echo $$! >pid\n")
+            """
+            start:
+            \t@sleep 1000 & echo $$! >pid
+            quiet:
+            \t@sleep 1000 >/dev/null 2>&1 & p=$$!; echo $$p >pid; \\
+            \tuntil [ /proc/$$p/fd/1 -ef /dev/null ] && [ /proc/$$p/fd/2 -ef /dev/null ]; do :; done
+
+            """)
         let result = try #require(try await lab.session.run(.make("start")).result)
         let process = lab.lines(lab.job("pid"))[0]
         #expect(result.holders == ["\(process) sleep"])

@@ -458,6 +458,41 @@ class Ends(CertificateCase):
         self.succeed(self.b.apply(env=later(61)))
         self.check_with_date(later(61))
 
+    def test_hooks_of_before_find_the_certificates_of_their_files(self):
+        def release(certs, name):
+            self.job(certs=certs, commands={"command_look": {"executed_on": ["pre_deploy", "post_deploy"]}})
+            self.b.write("jobs/web/_modules/command_look.py", f"""\
+import hashlib, os
+import maand
+text = maand.get_kv_value("maand/job/web/worker/" + os.environ["ALLOCATION_IP"], "certs/{name}.crt")
+print(os.environ["ALLOCATION_IP"], hashlib.sha256(text.encode()).hexdigest())
+""")
+            self.certs("issue")
+            self.deploy()
+        release({"tls": {}}, "tls")
+        release({"tls": {"one": True}}, "tls")
+        release({"new": {}}, "new")
+        for run in (4, 3):
+            self.succeed(self.b.run("maand-plan", "rollback", run, "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+            self.succeed(self.b.apply())
+            output = self.succeed(self.b.run("maand-apply", "output", "--bucket", self.b.path)).out
+            for worker in WORKERS:
+                digest = hashlib.sha256(self.file("tls.crt", worker).read_bytes()).hexdigest()
+                self.assertIn(f"{worker} {digest}", output)
+            self.check_pair()
+
+    def test_kept_certificates_are_renewed_where_no_manifest_asks_for_any(self):
+        self.job(certs={})
+        self.refuse(self.b.plan("--on-failure", "rollback", env=later(61)), 65, "certs renew")
+        self.assertIn("tls for 127.0.5.11", self.certs("renew", env=later(61)).err)
+        self.succeed(self.b.plan("--on-failure", "rollback", env=later(61)))
+
+    def test_near_the_end_of_the_authority_nothing_is_renewed_again_and_again(self):
+        near = later(3634)
+        self.certs("renew", env=near)
+        self.assertIn("No certificate is missing or due", self.certs("renew", env=near).err)
+        self.assertIn("ends in 15 days", self.succeed(self.b.plan(env=near)).err)
+
     def test_a_way_back_has_certificates_that_are_trusted(self):
         self.job(certs={"other": {}})
         self.certs("issue")

@@ -146,8 +146,8 @@ extension Plan {
     private func goingBack(_ deploy: Deploy) -> Plan {
         Plan(
             fleet: fleet, base: base,
-            policy: Policy(onFailure: .continue, jobParallelism: policy.jobParallelism), facts: facts,
-            work: .deploy(deploy))
+            policy: Policy(onFailure: .continue, jobParallelism: policy.jobParallelism),
+            facts: facts?.withCertificates(of: deploy.waves), work: .deploy(deploy))
     }
 }
 
