@@ -133,7 +133,7 @@ class Executing(bucket.Case):
         b = self.deployed(is_known=True, timeouts={"action": 3})
         self.succeed(b.plan("--window", "third thu 22:00 for 4s in Europe/Berlin"))
         # 19 March 2026, 22:00 in Berlin; then April ... as the next runs say.
-        opening, openings, offsets, parked = 1773954000, [], [], 0
+        opening, openings, offsets, parked, said = 1773954000, [], [], 0, ""
         outside, _ = self.apply_at(b, opening - 3600)
         self.refuse(outside, 75, "maintenance window is closed", "Thu 2026-03-19 22:00:00 +01:00 (2026-03-19T21:00:00Z)")
         self.assertEqual(b.began(), [])
@@ -142,6 +142,8 @@ class Executing(bucket.Case):
             result, offset = self.apply_at(b, opening)
             openings.append((opening, opening + 4))
             offsets.append(offset)
+            # The last opening may have only what was begun in the one before.
+            said += result.out
             if result.code == 0:
                 break
             self.refuse(result, 75, "Next opening: Thu 20")
@@ -149,7 +151,7 @@ class Executing(bucket.Case):
             opening = instant(re.search(r"Next opening: .*\((.*?)\)", result.err).group(1))
         self.assertEqual(result.code, 0, result.err)
         self.assertGreaterEqual(parked, 2)
-        self.assertRegex(result.out, r"expected to take \d+ s as before, until 20")
+        self.assertRegex(said, r"expected to take \d+ s as before, until 20")
         self.within(b, openings, offsets)
         self.assertIn("2026-04-16", "".join(utc(begin) for begin, _ in openings), "the hour is that of summer time")
         self.assertEqual(openings[1][0], 1776369600)
