@@ -107,10 +107,10 @@ extension Catalog {
         let files = secrets.map(\.reference).filter(\.name.isCertificate)
         if files.isEmpty { return [] }
         return try read { db in
-            let now = try self.fingerprints(db)
+            let now = try self.fingerprints(of: Set(files.map(\.name)), db)
             guard files.allSatisfy({ now[$0.name] == $0.fingerprint }) else { return nil }
-            return Plan.Certificate.list(
-                secrets, try self.certificates(db)[job] ?? [], try self.authorities(db))
+            let known = Dictionary(try self.certificates(db, of: job).map { ($0.file, $0) }) { first, _ in first }
+            return Plan.Certificate.list(secrets, known, try self.authorities(db))
         }
     }
 
@@ -141,14 +141,14 @@ extension Catalog {
     /// What planning sees of them.
     func authorities(_ db: Database) throws -> [CertificateAuthority] { try storedAuthorities(db).map(\.authority) }
 
-    /// Certificates of all jobs, sorted by name and worker.
-    func certificates(_ db: Database) throws -> [JobName: [JobCertificate]] {
-        let all = try rows(
+    /// Certificates of all jobs, or of one.
+    func certificates(_ db: Database, of job: JobName? = nil) throws -> [JobCertificate] {
+        try rows(
             of: "certificate", db,
             """
             SELECT job, name, worker, common_name, names, pkcs8, ends_at, fingerprint, authority FROM certificate
-            ORDER BY job, name, worker
-            """
+            WHERE ?1 IS NULL OR job = ?1
+            """, [job?.text]
         ).map { row in
             JobCertificate(
                 job: try row.name(0), name: try row.text(1),
@@ -156,6 +156,5 @@ extension Catalog {
                 names: try row.text(4).split(separator: " ").map(String.init), isPKCS8: try row.integer(5) == 1,
                 endsAt: try row.time(6), fingerprint: try row.digest(7), authority: try row.digest(8))
         }
-        return Dictionary(grouping: all, by: \.job)
     }
 }

@@ -27,15 +27,18 @@ extension Catalog {
 
     /// The fingerprints that secrets have now; those without one are left out.
     public func fingerprints(of names: Set<SecretName>) throws(CatalogError) -> [SecretName: SecretFingerprint] {
-        try read { db in
-            // A push asks for the few of its files, and a bucket may have very many.
-            if names.count > 100 {
-                return try self.fingerprints(db).compactMapValues(\.self).filter { names.contains($0.key) }
-            }
-            var found: [SecretName: SecretFingerprint] = [:]
-            for name in names { found[name] = try self.newest(name.namespace, name.key, in: nil, db)?.fingerprint }
-            return found
+        if names.isEmpty { return [:] }
+        return try read { db in try self.fingerprints(of: names, db) }
+    }
+
+    /// The same, as part of another reading. A push asks for the few of its files, and a bucket may have very many.
+    func fingerprints(of names: Set<SecretName>, _ db: Database) throws -> [SecretName: SecretFingerprint] {
+        if names.count > 100 {
+            return try fingerprints(db).compactMapValues(\.self).filter { names.contains($0.key) }
         }
+        var found: [SecretName: SecretFingerprint] = [:]
+        for name in names { found[name] = try newest(name.namespace, name.key, in: nil, db)?.fingerprint }
+        return found
     }
 
     /// The fingerprints of values that somebody else keeps, as they were last recorded.

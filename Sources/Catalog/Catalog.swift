@@ -76,7 +76,9 @@ public final class Catalog: Sendable {
                 snapshot.jobs[secret.job, default: .init()].provided[secret.key] = fingerprint
             }
             for (job, commands) in try self.prepared(db) { snapshot.jobs[job, default: .init()].prepared = commands }
-            for (job, known) in try self.certificates(db) { snapshot.jobs[job, default: .init()].certificates = known }
+            for known in try self.certificates(db) {
+                snapshot.jobs[known.job, default: .init()].certificates[known.file] = known
+            }
             snapshot.authorities = try self.authorities(db)
             for entry in try self.workers(db) { snapshot.workers[entry.worker.worker] = entry.worker }
             snapshot.machines = try self.machines(db)

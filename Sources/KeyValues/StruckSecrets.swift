@@ -88,16 +88,17 @@ extension StruckSecrets {
 
     /// The keys of certificates that are on a worker.
     ///
-    /// - Parameter job: only those of this job; nil means all.
+    /// - Parameters:
+    ///   - job: only those of this job; nil means all.
+    ///   - vault: asked for only if there are any.
     public static func keys(
-        on worker: WorkerName, of job: JobName? = nil, _ catalog: Catalog, _ vault: Vault?
+        on worker: WorkerName, of job: JobName? = nil, _ catalog: Catalog, _ vault: @autoclosure () throws -> Vault
     ) -> StruckSecrets {
         do {
             let found = try catalog.storedKeys(on: worker, of: job)
             guard !found.isEmpty else { return StruckSecrets() }
-            guard let vault else { return .unreadable }
             var secrets = StruckSecrets()
-            secrets.insert(found, vault)
+            secrets.insert(found, try vault())
             return secrets
         } catch {
             return .unreadable

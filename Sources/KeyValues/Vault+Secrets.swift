@@ -11,6 +11,15 @@ extension Vault {
         }
     }
 
+    /// The value of a secret that is stored.
+    ///
+    /// - Throws: `VaultError.unreadable`.
+    public func open(_ secret: StoredSecret) throws(VaultError) -> String {
+        try open(
+            secret.sealed,
+            for: Place(namespace: secret.name.namespace.text, key: secret.name.key, version: secret.version))
+    }
+
     /// Finds out the fingerprints of values that an earlier release has stored.
     ///
     /// - Returns: the secrets that had none.
@@ -20,11 +29,7 @@ extension Vault {
         if secrets.isEmpty { return [] }
         let vault = try openOrCreate(in: folder, for: catalog)
         try catalog.setFingerprints(
-            secrets.map { secret in
-                let place = Place(
-                    namespace: secret.name.namespace.text, key: secret.name.key, version: secret.version)
-                return (secret, try vault.fingerprint(of: try vault.open(secret.sealed, for: place), secret.name))
-            })
+            secrets.map { secret in (secret, try vault.fingerprint(of: try vault.open(secret), secret.name)) })
         return secrets.map(\.name)
     }
 }

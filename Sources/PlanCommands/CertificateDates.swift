@@ -18,15 +18,12 @@ struct CertificateDates {
     /// - Parameter jobs: those that are planned; empty means all.
     /// - Throws: `Failure` if the plan sends one that is over.
     func check(_ plan: Plan, of jobs: [JobName], _ warnings: inout [Diagnostic]) throws {
-        let parts = plan.waves + (plan.wayBack?.waves ?? [])
-        let sent = parts.flatMap(\.jobs).flatMap { job in job.certificates.map { (job: job.job, certificate: $0) } }
+        let senders = (plan.waves + (plan.wayBack?.waves ?? [])).flatMap(\.jobs).filter { !$0.certificates.isEmpty }
         let readers = workspace.jobsWithAuthorities.filter { jobs.isEmpty || jobs.contains($0) }
-        if readers.isEmpty, sent.isEmpty { return }
-        try checkAuthority(isSent: !sent.isEmpty, &warnings)
-        let leaves = sent.filter { $0.certificate.file != CertificateFile.authorities.path }
-        let ended = leaves.filter { $0.certificate.endsAt <= now }.map { job, certificate in
-            "\(job): \(certificate.file)\(certificate.worker.map { " for \($0)" } ?? ""), valid until "
-                + certificate.endsAt.utcText
+        if readers.isEmpty, senders.isEmpty { return }
+        try checkAuthority(isSent: !senders.isEmpty, &warnings)
+        let ended = senders.flatMap { job in
+            job.endedCertificates(at: now).map { "\(job.job): \($0.place), valid until \($0.endsAt.utcText)" }
         }
         guard ended.isEmpty else {
             throw Failure(
@@ -37,10 +34,9 @@ struct CertificateDates {
             snapshot.jobs[need.job].flatMap { need.certificate(in: $0) }.map { (need: need, certificate: $0) }
         }
         let over = known.filter { $0.certificate.endsAt <= now }
-        let signing = snapshot.authorities.first { $0.role == .signing }
+        let signing = snapshot.signingAuthority
         let ending = known.filter { _, certificate in
-            certificate.endsAt > now && configuration.isDue(certificate.endsAt, at: now)
-                && signing.map { certificate.endsAt < $0.endsAt } != false
+            certificate.endsAt > now && configuration.endsSoon(certificate, signing, at: now)
         }
         warn("certificates are over", over.map(Self.text), &warnings)
         warn("certificates end soon", ending.map(Self.text), &warnings)
@@ -58,14 +54,14 @@ struct CertificateDates {
     }
 
     private func checkAuthority(isSent: Bool, _ warnings: inout [Diagnostic]) throws {
-        guard let signing = snapshot.authorities.first(where: { $0.role == .signing }) else { return }
-        let rest = (signing.endsAt.milliseconds - now.milliseconds) / 86_400_000
+        guard let signing = snapshot.signingAuthority else { return }
+        let rest = signing.endsAt.days(from: now)
         if signing.endsAt <= now {
             let failure = Failure(ended: signing, of: snapshot.authorities)
             if isSent { throw failure }
             warnings.append(
                 Diagnostic(.warning, file: workspace.folderOfJobs, message: failure.message, note: failure.note))
-        } else if rest < Int64(CertificateList.authorityDays) {
+        } else if rest < CertificateList.authorityDays {
             warnings.append(
                 Diagnostic(
                     .warning, file: workspace.folderOfJobs,

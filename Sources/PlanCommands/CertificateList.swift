@@ -55,7 +55,7 @@ struct CertificateList {
         let authorities = snapshot.authorities.map { authority in
             Row(
                 scope: "ca", name: authority.role.rawValue, commonName: authority.commonName, endsAt: authority.endsAt,
-                daysLeft: days(authority.endsAt), status: status(authority.endsAt, Self.authorityDays * 24),
+                daysLeft: authority.endsAt.days(from: now), status: status(authority.endsAt, Self.authorityDays * 24),
                 fingerprint: authority.fingerprint)
         }
         let needs = workspace.certificates(of: jobs).filter { need in
@@ -74,11 +74,10 @@ struct CertificateList {
             status: .missing)
         guard let known = need.certificate(in: record) else { return row }
         row.endsAt = known.endsAt
-        row.daysLeft = days(known.endsAt)
+        row.daysLeft = known.endsAt.days(from: now)
         row.fingerprint = known.fingerprint
         row.problem = need.problem(record, snapshot.authorities)
-        let signing = snapshot.authorities.first { $0.role == .signing }
-        if row.problem == nil, let signing, known.authority != signing.fingerprint {
+        if row.problem == nil, let signing = snapshot.signingAuthority, known.authority != signing.fingerprint {
             row.problem = "is of an authority that signs no more"
         }
         row.status = row.problem == nil ? status(known.endsAt, configuration.renewalHours) : .outdated
@@ -89,12 +88,10 @@ struct CertificateList {
         return row
     }
 
-    private func days(_ end: Timestamp) -> Int { Int((end.milliseconds - now.milliseconds) / 86_400_000) }
-
     /// - Parameter soon: hours.
     private func status(_ end: Timestamp, _ soon: Int) -> Status {
         if end <= now { return .expired }
-        return end.milliseconds - now.milliseconds <= Int64(soon) * 3_600_000 ? .expiring : .ok
+        return end.isWithin(hours: soon, of: now) ? .expiring : .ok
     }
 }
 

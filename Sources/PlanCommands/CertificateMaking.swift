@@ -76,10 +76,9 @@ struct CertificateMaking {
     private func kept(
         _ asked: [CertificateNeed], _ jobs: Set<JobName>, _ snapshot: CatalogSnapshot, _ catalog: Catalog
     ) throws -> [CertificateNeed] {
-        let known = Set(asked.map { SecretName(job: $0.job, key: $0.file(.key).key, isCertificate: true) })
-        let others = snapshot.jobs.filter { jobs.isEmpty || jobs.contains($0.key) }.flatMap(\.value.certificates)
-            .map { CertificateNeed(kept: $0) }
-            .filter { !known.contains(SecretName(job: $0.job, key: $0.file(.key).key, isCertificate: true)) }
+        let known = Set(asked.map { $0.file(.key).secret(of: $0.job) })
+        let others = snapshot.jobs.filter { jobs.isEmpty || jobs.contains($0.key) }.flatMap(\.value.certificates.values)
+            .map { CertificateNeed(kept: $0) }.filter { !known.contains($0.file(.key).secret(of: $0.job)) }
         if others.isEmpty { return [] }
         let contents = snapshot.allocations.values.flatMap { [$0.promoted, $0.unfinished] }.compactMap { $0?.content }
         let store = ContentStore(in: bucket.folder)
@@ -88,9 +87,7 @@ struct CertificateMaking {
                 (DeployedCertificates.references(content, store) ?? []).map(\.name)
             })
         return others.filter { need in
-            CertificateFile.Part.allCases.contains { part in
-                used.contains(SecretName(job: need.job, key: need.file(part).key, isCertificate: true))
-            }
+            CertificateFile.Part.allCases.contains { used.contains(need.file($0).secret(of: need.job)) }
         }.sorted { ($0.job, $0.file(.key).key) < ($1.job, $1.file(.key).key) }
     }
 
@@ -112,9 +109,7 @@ struct CertificateMaking {
         switch renewal {
         case .none: return false
         case .due:
-            if known.authority != signing.fingerprint { return true }
-            // Another one would not end later than the authority either.
-            return configuration.isDue(known.endsAt, at: now) && known.endsAt < signing.endsAt
+            return known.authority != signing.fingerprint || configuration.endsSoon(known, signing, at: now)
         case .all: return true
         }
     }
@@ -214,7 +209,7 @@ struct CertificateMaking {
     ) throws {
         let text = stored.sorted { $0.authority < $1.authority }.map(\.certificate).joined()
         for job in jobs {
-            let name = SecretName(job: job, key: CertificateFile.authorities.key, isCertificate: true)
+            let name = CertificateFile.authorities.secret(of: job)
             if try vault.fingerprint(of: text, name) == snapshot.fingerprint(of: name) { continue }
             change.files.append(try vault.file(.authorities, of: job, text))
         }
@@ -335,14 +330,25 @@ extension Vault {
     /// What the catalog is told to keep a file of certificates.
     fileprivate func file(_ file: CertificateFile, of job: JobName, _ text: String) throws -> KeyValueWrite {
         KeyValueWrite(
-            .certificates(job), file.key,
-            try write(text, to: SecretName(job: job, key: file.key, isCertificate: true)))
+            .certificates(job), file.key, try write(text, to: file.secret(of: job)))
     }
 }
 
 extension BucketConfiguration {
-    /// Whether a certificate that ends then is renewed now.
-    func isDue(_ end: Timestamp, at now: Timestamp) -> Bool {
-        end.milliseconds - now.milliseconds <= Int64(renewalHours) * 3_600_000
+    /// Whether a certificate is near its end or over, and another one would end later.
+    func endsSoon(_ certificate: JobCertificate, _ signing: CertificateAuthority?, at now: Timestamp) -> Bool {
+        // None outlives its authority.
+        certificate.endsAt.isWithin(hours: renewalHours, of: now)
+            && signing.map { certificate.endsAt < $0.endsAt } != false
     }
+}
+
+extension Timestamp {
+    /// Whether it is at most so far ahead.
+    func isWithin(hours: Int, of now: Timestamp) -> Bool {
+        milliseconds - now.milliseconds <= Int64(hours) * 3_600_000
+    }
+
+    /// Whole days from now on.
+    func days(from now: Timestamp) -> Int { Int((milliseconds - now.milliseconds) / 86_400_000) }
 }

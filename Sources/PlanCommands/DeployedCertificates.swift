@@ -13,7 +13,7 @@ struct DeployedCertificates {
     /// Files of certificates with the fingerprints that they have there, by allocation.
     private var found: [AllocationID: [SecretReference]] = [:]
     /// Allocations of which the store does not know the files any more.
-    private var unknown: [AllocationID] = []
+    private var unknown: Set<AllocationID> = []
 
     init(_ snapshot: CatalogSnapshot, _ store: ContentStore) {
         self.snapshot = snapshot
@@ -28,7 +28,7 @@ struct DeployedCertificates {
                 if let references {
                     found[allocation, default: []] += references
                 } else {
-                    unknown.append(allocation)
+                    unknown.insert(allocation)
                 }
             }
         }
@@ -93,18 +93,16 @@ struct DeployedCertificates {
         _ reference: SecretReference, _ file: CertificateFile, by former: StoredAuthority, _ catalog: Catalog,
         _ vault: Vault
     ) throws -> Bool {
-        let record = snapshot.jobs[reference.name.job]?.certificates.first {
-            $0.name == file.name && $0.worker == file.worker
-        }
-        if let record, snapshot.fingerprint(of: reference.name) == reference.fingerprint {
+        let certificate = CertificateFile(name: file.name, worker: file.worker, part: .certificate)
+        if let record = snapshot.jobs[reference.name.job]?.certificates[certificate],
+            snapshot.fingerprint(of: reference.name) == reference.fingerprint
+        {
             return record.authority == former.authority.fingerprint
         }
         // An earlier one: the file itself says who has signed it, and of a key its certificate does.
         guard file.part == .certificate else { return false }
         guard let stored = try catalog.storedSecret(reference) else { return true }
-        let place = Vault.Place(
-            namespace: stored.name.namespace.text, key: stored.name.key, version: stored.version)
-        return SigningAuthority.isSigned(try vault.open(stored.sealed, for: place), by: former.certificate)
+        return SigningAuthority.isSigned(try vault.open(stored), by: former.certificate)
     }
 
     private func refuse(_ behind: [AllocationID], _ problem: String, _ note: String) throws {

@@ -22,9 +22,7 @@ public struct CertificateNeed: Equatable, Sendable {
     public var description: String { worker.map { "\(name) for \($0)" } ?? name }
 
     /// What is recorded of it; nil if it was never made.
-    public func certificate(in record: JobRecord) -> JobCertificate? {
-        record.certificates.first { $0.name == name && $0.worker == worker }
-    }
+    public func certificate(in record: JobRecord) -> JobCertificate? { record.certificates[file(.certificate)] }
 
     /// Why what is recorded does not do, as the end of a sentence about the certificate; nil if it does.
     ///
@@ -121,11 +119,9 @@ extension Planner {
         for job in workspace.jobs where isSelected(job.name) && job.hasAuthorities {
             let record = catalog.jobs[job.name] ?? JobRecord()
             let workers = job.allocations.filter { !$0.isDisabled }.map { workspace.workers[$0.worker] }
-            let planned = workers.filter { choice.contains($0.name) }
-            if planned.isEmpty { continue }
-            var problems = job.certificates(workers).filter { need in
-                need.worker.map { worker in planned.contains { $0.name == worker } } ?? true
-            }.compactMap { need in
+            guard workers.contains(where: { choice.contains($0.name) }) else { continue }
+            var problems = job.certificates(workers).filter { $0.worker.map(choice.contains) ?? true }.compactMap {
+                need in
                 need.problem(record, catalog.authorities).map { "the certificate \(need.description) \($0)" }
             }
             if problems.isEmpty, record.certificateFiles[CertificateFile.authorities.key] == nil {
@@ -144,10 +140,9 @@ extension Planner {
         for job in waves.lazy.flatMap(\.jobs) where !job.certificates.isEmpty {
             let record = catalog.jobs[job.job] ?? JobRecord()
             let sent = Set(job.certificates.map(\.fingerprint))
-            let problems = record.certificates.filter { sent.contains($0.fingerprint) }.map {
-                CertificateNeed(kept: $0)
-            }
-            .compactMap { need in
+            let kept = record.certificates.values.filter { sent.contains($0.fingerprint) }
+                .sorted { $0.file.key < $1.file.key }
+            let problems = kept.map { CertificateNeed(kept: $0) }.compactMap { need in
                 need.problem(record, catalog.authorities).map {
                     "the certificate \(need.description) of before \($0) (if the manifest does not ask for it any more, put "
                         + "its entry back first)"

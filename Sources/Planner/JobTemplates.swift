@@ -139,8 +139,7 @@ struct JobRenderer {
         let known = records[job.name]?.certificateFiles ?? [:]
         return ([.authorities] + requests).compactMap { file in
             guard let fingerprint = known[file.key] else { return nil }
-            let name = SecretName(job: job.name, key: file.key, isCertificate: true)
-            let secret = SecretReference(name: name, fingerprint: fingerprint)
+            let secret = SecretReference(name: file.secret(of: job.name), fingerprint: fingerprint)
             let bytes = SealedFile([.secret(.secret(secret))]).bytes
             return File(
                 template: "\(CertificateFile.folder) of \(job.name)",

@@ -180,7 +180,11 @@ extension CatalogExport {
             record.secrets = Dictionary(secrets.map { ($0.name, $0.value) }) { $1 }
             var files = record.certificateFiles.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
                 .map { Plan.Named($0.key, $0.value) }
-            fields.optional("certificates", &record.certificates, default: [], "its certificates, without their keys")
+            var certificates = record.certificates.values.sorted {
+                ($0.name, $0.worker?.text ?? "") < ($1.name, $1.worker?.text ?? "")
+            }
+            fields.optional("certificates", &certificates, default: [], "its certificates, without their keys")
+            record.certificates = Dictionary(certificates.map { ($0.file, $0) }) { $1 }
             fields.optional(
                 "certificate_files", &files, MapType(element: ParsedType(), key: "key"), default: [],
                 "the files of these with the fingerprints of what is in them")

@@ -109,8 +109,8 @@ public struct JobRecord: Equatable, Sendable {
     public var secrets: [String: SecretFingerprint] = [:]
     /// Fingerprints of values that somebody else keeps, as they were when `maand-plan prepare` last asked.
     public var provided: [String: SecretFingerprint] = [:]
-    /// What is recorded of its certificates, sorted by name and worker.
-    public var certificates: [JobCertificate] = []
+    /// What is recorded of its certificates, by the file of each.
+    public var certificates: [CertificateFile: JobCertificate] = [:]
     /// Files of these with the fingerprints of what is in them, by the key in `certs/job/<job>`.
     public var certificateFiles: [String: SecretFingerprint] = [:]
     /// What its commands of `post_build` saw when they last ran well, by command.
@@ -168,8 +168,11 @@ public struct CatalogSnapshot: Equatable, Sendable {
 
     /// The certificates among the secrets of a job's files.
     public func certificates(among secrets: [Plan.Secret], of job: JobName) -> [Plan.Certificate] {
-        Plan.Certificate.list(secrets, jobs[job]?.certificates ?? [], authorities)
+        Plan.Certificate.list(secrets, jobs[job]?.certificates ?? [:], authorities)
     }
+
+    /// The authority that signs new certificates; nil if the bucket has none.
+    public var signingAuthority: CertificateAuthority? { authorities.first { $0.role == .signing } }
 
     /// The same of several; those without one are left out.
     public func fingerprints(of secrets: [SecretName]) -> [SecretName: SecretFingerprint] {

@@ -36,10 +36,8 @@ public struct JobCertificate: Equatable, Sendable {
         self.authority = authority
     }
 
-    /// The file of the certificate, or of its key.
-    public func file(_ part: CertificateFile.Part) -> CertificateFile {
-        CertificateFile(name: name, worker: worker, part: part)
-    }
+    /// The file of the certificate.
+    public var file: CertificateFile { CertificateFile(name: name, worker: worker, part: .certificate) }
 }
 
 /// An authority whose certificates services of the bucket trust.
@@ -109,6 +107,9 @@ public struct CertificateFile: Hashable, Sendable {
         }
     }
 
+    /// What the catalog keeps of a job's file.
+    public func secret(of job: JobName) -> SecretName { SecretName(job: job, key: key, isCertificate: true) }
+
     /// In the catalog.
     public var key: String { name + (worker.map { "/\($0)" } ?? "") + ".\(part.rawValue)" }
 
@@ -136,7 +137,7 @@ extension Facts {
         else { return nil }
         switch namespace {
         case .workers:
-            return file == .authorities ? SecretName(job: reader, key: file.key, isCertificate: true) : nil
+            return file == .authorities ? file.secret(of: reader) : nil
         case .allocation(let allocation):
             guard let job = job(allocation.job) else { return nil }
             if job.certificates.contains(file.name) {
@@ -144,7 +145,7 @@ extension Facts {
             } else if !job.sharedCertificates.contains(file.name) {
                 return nil
             }
-            return SecretName(job: allocation.job, key: file.key, isCertificate: true)
+            return file.secret(of: allocation.job)
         case .bucket, .worker, .tags, .job, .bucketVariables, .bucketJobVariables, .variables, .secrets, .certificates:
             return nil
         }

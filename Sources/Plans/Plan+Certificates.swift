@@ -23,10 +23,9 @@ extension Plan {
         ///   - secrets: of the files.
         ///   - known: what is recorded of the job's certificates.
         public static func list(
-            _ secrets: [Secret], _ known: [JobCertificate], _ authorities: [CertificateAuthority]
+            _ secrets: [Secret], _ known: [CertificateFile: JobCertificate], _ authorities: [CertificateAuthority]
         ) -> [Plan.Certificate] {
-            let byFile = Dictionary(known.map { ($0.file(.certificate), $0) }) { first, _ in first }
-            return secrets.flatMap { secret -> [Plan.Certificate] in
+            secrets.flatMap { secret -> [Plan.Certificate] in
                 guard secret.reference.name.isCertificate,
                     let file = CertificateFile(key: secret.reference.name.key), file.part == .certificate
                 else { return [] }
@@ -37,7 +36,7 @@ extension Plan {
                             fingerprint: authority.fingerprint)
                     }
                 }
-                guard let known = byFile[file] else { return [] }
+                guard let known = known[file] else { return [] }
                 return [
                     Plan.Certificate(
                         file: file.path, worker: file.worker, commonName: known.commonName, names: known.names,
@@ -63,6 +62,18 @@ extension Plan.Certificate: Record, FieldValue {
         fields.required("names", &names, "host names and addresses")
         fields.required("ends", &endsAt, "the last moment at which it is valid")
         fields.required("fingerprint", &fingerprint, "the SHA-256 of the certificate")
+    }
+}
+
+extension Plan.Certificate {
+    /// The file, and the worker that has it, for messages.
+    public var place: String { file + (worker.map { " for \($0)" } ?? "") }
+}
+
+extension Plan.Job {
+    /// Certificates of its files that are over. One of authorities may be, as long as another one is to replace it.
+    public func endedCertificates(at now: Timestamp) -> [Plan.Certificate] {
+        certificates.filter { $0.endsAt <= now && $0.file != CertificateFile.authorities.path }
     }
 }
 

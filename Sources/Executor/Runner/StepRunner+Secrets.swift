@@ -33,7 +33,7 @@ extension SealedFiles {
                 return namespaces.isEmpty
                     ? StruckSecrets() : StruckSecrets.stored(in: namespaces, run, catalog, try vault())
             }
-            if let worker { secrets.formUnion(.keys(on: worker, catalog, try? vault())) }
+            if let worker { secrets.formUnion(.keys(on: worker, catalog, try vault())) }
             return secrets
         } catch {
             return .unreadable

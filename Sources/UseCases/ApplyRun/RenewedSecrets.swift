@@ -22,12 +22,7 @@ extension ExecutionContext {
         let jobs = plan.waves.flatMap(\.jobs).filter { !$0.secrets.isEmpty }
         let now = clock.now()
         let ended = jobs.flatMap { job in
-            // A file of authorities may have one that is over, as long as another one is to replace it.
-            job.certificates.filter { $0.endsAt <= now && $0.file != CertificateFile.authorities.path }.map {
-                certificate in
-                "\(job.job): \(certificate.file)\(certificate.worker.map { " for \($0)" } ?? "") is valid until "
-                    + "\(certificate.endsAt.utcText)"
-            }
+            job.endedCertificates(at: now).map { "\(job.job): \($0.place) is valid until \($0.endsAt.utcText)" }
         }
         guard ended.isEmpty else { throw RolloutError.certificatesEnded(ended) }
         try await askProviders(of: plan)
