@@ -550,7 +550,10 @@ class BadTargets(bucket.Case):
         self.goes_on(b)
 
     def test_daemon_holds_standard_output(self):
-        b = self.job("start restart:\n\t@mkdir -p data; sleep 3000 & echo $$! > data/daemon.pid; echo started\n")
+        # The target ends when the daemon is what it will be: a process that was just forked still has its parent's name.
+        b = self.job(
+            "start restart:\n\t@mkdir -p data; sleep 3000 & echo $$! > data/daemon.pid; "
+            'until [ "$$(cat /proc/$$!/comm)" = sleep ]; do :; done; echo started\n')
         try:
             told = self.succeed(b.apply()).out
             daemons = [int(file.read_text()) for file in b.path.glob("workers/*/opt/worker/*/jobs/*/data/daemon.pid")]
