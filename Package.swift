@@ -70,6 +70,9 @@ let package = Package(
         .target(name: "Catalog", dependencies: ["Model", "Plans", "Windows", grdb], swiftSettings: settings),
         .target(
             name: "KeyValues", dependencies: ["Catalog", "Model", "Plans", "YAML", crypto], swiftSettings: settings),
+        // Reads what Maand has recorded, and decides what is taken over of it. It writes nothing.
+        .target(
+            name: "MaandBucket", dependencies: ["Model", "Plans", crypto, grdb], swiftSettings: settings),
         .target(
             name: "HookAPI",
             dependencies: [
@@ -118,8 +121,9 @@ let package = Package(
         .target(
             name: "UseCases",
             dependencies: [
-                "Approvals", "Catalog", "ControllerHooks", "Executor", "HookAPI", "JobFiles", "KeyValues", "Model",
-                "Plans", "SSH", "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows", "Workers", "YAML",
+                "Approvals", "Catalog", "ControllerHooks", "Executor", "HookAPI", "JobFiles", "KeyValues", "MaandBucket",
+                "Model", "Plans", "SSH", "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows", "Workers",
+                "YAML",
             ],
             swiftSettings: settings),
         // Under both programs, so without the planner.
@@ -134,8 +138,8 @@ let package = Package(
         .target(
             name: "PlanCommands",
             dependencies: [
-                "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "Model",
-                "Planner", "Plans", "Review", "SSH", "SecretSources", "Templates", "ThisHost", "UseCases", "Windows",
+                "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "MaandBucket",
+                "Model", "Planner", "Plans", "Review", "SSH", "SecretSources", "Templates", "ThisHost", "UseCases", "Windows",
                 "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),
@@ -189,6 +193,9 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "HookAPITests", dependencies: ["Catalog", "HookAPI", "KeyValues", "Model", "Plans"],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "MaandBucketTests", dependencies: ["MaandBucket", "Model", "Plans", grdb],
             swiftSettings: testSettings),
         .testTarget(
             name: "TemplatesTests", dependencies: ["Model", "Templates", "YAML"], swiftSettings: testSettings),

@@ -41,7 +41,7 @@ public struct ApprovalPolicy: Equatable, Sendable {
 
     /// `name=value`, as in `workers.json`.
     public struct Tag: Hashable, Sendable, Comparable {
-        /// Such as `environment`; `zone` is one, too.
+        /// Such as `environment`; `zone` is one, too. Name and value are folded, as all tags are compared.
         public var name: String
         /// Such as `production`.
         public var value: String
@@ -50,8 +50,8 @@ public struct ApprovalPolicy: Equatable, Sendable {
             let parts = text.split(separator: "=", maxSplits: 1)
             let isClean = parts.allSatisfy { $0.first?.isWhitespace == false && $0.last?.isWhitespace == false }
             guard parts.count == 2, isClean else { return nil }
-            name = String(parts[0])
-            value = String(parts[1])
+            name = String(parts[0]).foldedLabel
+            value = String(parts[1]).foldedLabel
         }
 
         public static func < (a: Self, b: Self) -> Bool { (a.name, a.value) < (b.name, b.value) }
@@ -114,7 +114,7 @@ public struct ApprovalPolicy: Equatable, Sendable {
                     section.error(key, "is no tag", note: "such as \"environment=production\", in quotes")
                     continue
                 }
-                if let number { policy.tags[tag] = number }
+                if let number { policy.tags[tag] = max(number, policy.tags[tag] ?? 0) }
             }
         }
         try reader.finish()

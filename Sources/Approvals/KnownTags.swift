@@ -62,7 +62,7 @@ public struct KnownTags: Sendable {
         }
         var values: [String: Set<String>] = [:]
         for tags in [worker.allTags, workspace[worker.worker] ?? [:]] + records.map(\.allTags) {
-            for (name, value) in tags { values[name, default: []].insert(value) }
+            for (name, value) in tags { values[name.foldedLabel, default: []].insert(value.foldedLabel) }
         }
         return (values, isKnown)
     }

@@ -195,8 +195,10 @@ extension Catalog {
 
     func jobs(_ db: Database) throws -> [JobName: JobRecord] {
         var jobs: [JobName: JobRecord] = [:]
-        for row in try rows(of: "job", db, "SELECT job, incomplete FROM job") {
-            jobs[try row.name(0)] = JobRecord(incomplete: try row.flag(1))
+        for row in try rows(of: "job", db, "SELECT job, incomplete, maand_modes FROM job") {
+            var record = JobRecord(incomplete: try row.flag(1))
+            record.keepsMaandModes = try row.flag(2)
+            jobs[try row.name(0)] = record
         }
         let pending = "SELECT DISTINCT job FROM allocation WHERE gate_owed = 1 OR gate_failed = 1"
         for row in try rows(of: "allocation", db, pending) {

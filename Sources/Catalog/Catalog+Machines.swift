@@ -28,6 +28,37 @@ extension Catalog {
         return machines
     }
 
+    /// Ids that Maand had given to workers.
+    func workerIDs(_ db: Database) throws -> [WorkerName: String] {
+        var ids: [WorkerName: String] = [:]
+        for row in try rows(of: "worker_identity", db, "SELECT worker, id FROM worker_identity") {
+            ids[try row.name(0)] = try row.text(1)
+        }
+        return ids
+    }
+
+    /// Records what was taken over from Maand: ids of workers that have none yet, and jobs whose files stay executable.
+    ///
+    /// - Returns: false if all of it was recorded already.
+    public func takeOver(ids: [WorkerName: String], jobs: Set<JobName>) throws(CatalogError) -> Bool {
+        try write { db in
+            let before = db.totalChangesCount
+            for (worker, id) in ids.sorted(by: { $0.key < $1.key }) {
+                try db.execute(
+                    sql: "INSERT OR IGNORE INTO worker_identity (worker, id) VALUES (?, ?)",
+                    arguments: [worker.text, id])
+            }
+            for job in jobs.sorted() {
+                try db.execute(
+                    sql: """
+                        INSERT INTO job (job, maand_modes) VALUES (?, 1)
+                        ON CONFLICT (job) DO UPDATE SET maand_modes = 1 WHERE maand_modes = 0
+                        """, arguments: [job.text])
+            }
+            return db.totalChangesCount > before
+        }
+    }
+
     /// Writes what a worker is, within the transaction that is open.
     func remember(_ machine: Machine, of worker: WorkerName, _ db: Database) throws {
         try db.cachedStatement(

@@ -62,6 +62,7 @@ public final class Catalog: Sendable {
                 snapshot.allocations[allocation, default: .none].isDrained = true
             }
             snapshot.jobs = try self.jobs(db)
+            snapshot.workerIDs = try self.workerIDs(db)
             for (job, values) in try self.variables(db) { snapshot.jobs[job, default: .init()].variables = values }
             for (secret, fingerprint) in try self.fingerprints(db) {
                 if let fingerprint, secret.isCertificate {

@@ -6,6 +6,8 @@ public enum RunReason: String, Sendable, CaseIterable {
     case refresh
     /// It stands for a refresh that was interrupted.
     case refreshInterrupted = "refresh_interrupted"
+    /// It stands for what was taken over from Maand.
+    case adoption
     case paused
     case signal
     /// Every wave that was asked for is complete.

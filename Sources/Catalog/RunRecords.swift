@@ -107,6 +107,7 @@ public struct Decision: Equatable, Sendable {
     /// What was decided. The raw values are recorded, and `history` shows them.
     public enum Kind: String, Sendable, CaseIterable {
         case abandon
+        case adoption = "taken over from Maand"
         case overrideApproval = "override-approval"
         case pause
         case refresh = "catalog refresh"

@@ -139,7 +139,7 @@ public struct SigningAuthority: Sendable {
 public struct CertificateProblem: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
 
-    init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = description }
 }
 
 extension Timestamp {

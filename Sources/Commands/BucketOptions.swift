@@ -14,6 +14,9 @@ package struct BucketOptions: ParsableArguments {
 
     package init() {}
 
+    /// The bucket in a folder.
+    package init(folder: String) { bucket = folder }
+
     private var named: String {
         let given = bucket.flatMap { $0.isEmpty ? nil : $0 }
         return given ?? environment("MAAND_BUCKET") ?? "."

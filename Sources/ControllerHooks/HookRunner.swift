@@ -90,7 +90,7 @@ package struct HookRunner: Sendable {
             let environment = try inherited.merging(services.admit(call)) { _, own in own }
             try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
         }
-        let path = ShellText.quoted("\(folder)/\(HookScript.folder)/\(call.hook.script)")
+        let path = ShellText.quoted("\(folder)/\(call.hook.path)")
         let lines = """
             . \(ShellText.quoted(file)) || exit 126
             rm -f \(ShellText.quoted(file))
@@ -237,8 +237,8 @@ package struct HookRunner: Sendable {
             return "export PYTHONDONTWRITEBYTECODE=1\nexec \(python) \(path)"
         case let script where script.hasSuffix(".ts") || script.hasSuffix(".js"):
             // In the bucket's folder, and in those above the script, anybody's may lie: they name files to run before it, and
-            // others in the place of what it imports. That of _modules is bound.
-            let types = ShellText.quoted("\(folder)/\(HookScript.folder)/tsconfig.json")
+            // others in the place of what it imports. That beside the script is bound.
+            let types = ShellText.quoted("\(folder)/\(call.hook.folder)/tsconfig.json")
             return """
                 types=\(types)
                 [ -f "$types" ] || types=/dev/null

@@ -1,8 +1,8 @@
 package import Model
 package import YAML
 
-/// `file_modes` of a manifest: the modes that files of a job get on workers. Hooks run on the controller, so nothing below
-/// `_modules` has one.
+/// `file_modes` of a manifest: the modes that files of a job get on workers. Hooks run on the controller, so none of their files
+/// has one.
 package struct FileModes: Sendable {
     package static let field = "file_modes"
 
@@ -58,14 +58,14 @@ package struct FileModes: Sendable {
 
     /// The mode of a path; nil if nothing says one.
     package func mode(of path: String) -> Int? {
-        if path.hasPrefix("_modules/") { return nil }
+        if TreePath.isOfHooks(path) { return nil }
         return rules.last { $0.glob.matches(path) }?.mode
     }
 
     /// The tree with these modes.
     package func applied(to tree: Tree) -> Tree {
         if rules.isEmpty { return tree }
-        return Tree(tree.entries.map { entry in mode(of: entry.path).map(entry.with) ?? entry })
+        return tree.with(tree.entries.map { entry in mode(of: entry.path).map(entry.with) ?? entry })
     }
 }
 

@@ -15,17 +15,19 @@ public struct JobTemplate: Sendable {
 
 /// The content of a job's folder, read once.
 public struct JobFolder: Sendable {
-    /// Everything that is pushed.
-    public private(set) var tree: Tree
+    /// All files, and folders without entries of their own.
+    private let entries: [TreeEntry]
+    /// The modes that the manifest gives to files.
+    private var modes = FileModes()
     /// Texts of the symbolic links, by path.
     public let links: [String: [UInt8]]
-    /// Files that become others: `*.tpl`. They are not in the tree.
+    /// Files that become others: `*.tpl`. They are not in the trees.
     public let templates: [JobTemplate]
     /// Virtual environments directly below `_modules`, by path: they are no content, and no hook runs with them.
     public let venvs: [String]
 
     /// Where Maand looks for the interpreter of a job's hooks.
-    private static let venvPaths = ["_modules/.venv", "_modules/venv"]
+    private static let venvPaths = TreePath.hookFolders.flatMap { ["\($0)/.venv", "\($0)/venv"] }
 
     /// The virtual environments that a job has in a workspace, as paths in the job's folder.
     public static func venvs(of job: JobName, in workspace: String) -> [String] {
@@ -42,7 +44,7 @@ public struct JobFolder: Sendable {
 
     /// Folders of a job that never belong to its content: the worker's own, at the top.
     private static let runtime: Set<String> = ["data", "logs"]
-    /// Folders that tools leave behind, at any depth. (`.venv` only below `_modules`, where Maand has its interpreter.)
+    /// Folders that tools leave behind, at any depth. (Of `.venv` see `TreePath.counts`.)
     private static let residue: Set<String> = ["venv", "node_modules", "__pycache__"]
 
     /// Most paths that one job may have.
@@ -60,11 +62,36 @@ public struct JobFolder: Sendable {
         walk.checkTemplates()
         findings = walk.findings
         return JobFolder(
-            tree: Tree(walk.entries), links: walk.links, templates: walk.templates, venvs: walk.venvs)
+            entries: walk.entries, links: walk.links, templates: walk.templates, venvs: walk.venvs)
     }
 
+    /// By which rules a tree is made of the folder.
+    public enum Rules: CaseIterable, Sendable {
+        /// Hooks are part of the tree and stay on the controller. Virtual environments are no part of it, nor is what Prometheus
+        /// reads.
+        case present
+        /// The same, and files are executable, as Maand has them on workers: for jobs that were taken over from it.
+        case maand
+        /// All files are pushed: so it was up to 0.3.0.
+        case first
+    }
+
+    /// The content of the job but for files that are rendered.
+    public func tree(by rules: Rules = .present) -> Tree {
+        switch rules {
+        case .first: return modes.applied(to: Tree(entries))
+        case .present: return modes.applied(to: Tree(entries.filter { TreePath.counts($0.path) }, keepsHooks: true))
+        case .maand:
+            let entries = entries.filter { TreePath.counts($0.path) }.map { entry in
+                entry.kind != .file || TreePath.isOfHooks(entry.path) ? entry : entry.with(mode: 0o755)
+            }
+            return modes.applied(to: Tree(entries, keepsHooks: true))
+        }
+    }
+
+
     /// Gives the files that are pushed the modes of the manifest.
-    package mutating func apply(_ modes: FileModes) { tree = modes.applied(to: tree) }
+    package mutating func apply(_ modes: FileModes) { self.modes = modes }
 
     /// The same with those that the job's manifest has in a workspace; nothing if it cannot be read.
     public mutating func applyModes(of workspace: String, _ job: JobName) {
@@ -72,7 +99,7 @@ public struct JobFolder: Sendable {
         guard let bytes = try? Files(below: workspace).read(path, limit: InputLimits.standard.bytes),
             let root = try? JSONDocument.parse(bytes, file: path, limits: .standard)
         else { return }
-        let reader = Reader(root: root, source: bytes, file: path)
+        let reader = Reader(root: root, source: bytes, file: path, rules: .go)
         guard var map = reader.mapping(root), let node = map.optional(FileModes.field) else { return }
         apply(FileModes(node, reader, job: job))
     }
@@ -170,9 +197,11 @@ public struct JobFolder: Sendable {
         }
 
         private mutating func add(template path: String, isExecutable: Bool) throws(Files.Problem) {
-            if path.hasPrefix("_modules/") {
+            if !TreePath.counts(path) { return }
+            if TreePath.isOfHooks(path) {
                 return report(
-                    path, "templates in _modules are not supported", note: "scripts ask for values when they run")
+                    path, "templates in \(path.prefix { $0 != "/" }) are not supported",
+                    note: "scripts ask for values when they run")
             }
             templates.append(
                 JobTemplate(
@@ -206,9 +235,9 @@ public struct JobFolder: Sendable {
         private mutating func isExcluded(_ path: String, name: String, depth: Int) -> Bool {
             if depth == 0, JobFolder.runtime.contains(name) { return true }
             if JobFolder.venvPaths.contains(path) { venvs.append(path) }
-            if path == "_modules/.venv" { return true }
+            if name == ".venv", JobFolder.venvPaths.contains(path) { return true }
             guard JobFolder.residue.contains(name) else { return false }
-            if name != "__pycache__", !path.hasPrefix("_modules/") {
+            if name != "__pycache__", !TreePath.isOfHooks(path) {
                 findings.warn(
                     "\(shown)/\(path)", "job \(job): folders of the name \(name) are not deployed",
                     note: "give it another name if the job needs it")

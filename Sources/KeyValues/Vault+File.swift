@@ -70,6 +70,8 @@ extension Vault {
         var buffer = [UInt8](repeating: 0, count: 256)
         let count = read(descriptor, &buffer, buffer.count)
         guard count >= 0 else { throw .failed(path: path, reason: String(cString: strerror(errno))) }
+        // As Maand writes it.
+        if count == 32, !buffer.starts(with: header.utf8) { return Data(buffer.prefix(count)) }
         let text = String(decoding: buffer.prefix(count), as: UTF8.self)
         guard text.hasPrefix(header), text.hasSuffix("\n"),
             let data = Data(base64Encoded: String(text.dropFirst(header.count).dropLast())), data.count == 32

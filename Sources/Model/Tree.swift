@@ -81,30 +81,58 @@ public struct Tree: Hashable, Sendable {
 
     /// Sorted by the bytes of `path`, each path once.
     public let entries: [TreeEntry]
+    /// Scripts of hooks stay on the controller: they are part of the tree, and no worker gets them. Trees of earlier releases
+    /// are pushed as a whole.
+    public let keepsHooks: Bool
     /// SHA-256 of `text`.
     public let digest: Digest
 
-    public init(_ entries: [TreeEntry]) {
+    /// - Parameter keepsHooks: means nothing if no entry is below one of `TreePath.hookFolders`.
+    public init(_ entries: [TreeEntry], keepsHooks: Bool = false) {
         self.entries = entries.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
-        digest = Digest.of(Tree.render(self.entries))
+        self.keepsHooks = keepsHooks && entries.contains { TreePath.isOfHooks($0.path) }
+        digest = Digest.of(Tree.render(self.entries, keepsHooks: self.keepsHooks))
     }
 
-    /// `maand-tree 1`, then a line for each entry: kind, digest's hexadecimal digits, size, path. Behind the kind of a file
-    /// that has a mode of its own are the octal digits of that.
-    public var text: [UInt8] { Tree.render(entries) }
+    /// The entries that a worker gets.
+    public var pushed: [TreeEntry] {
+        keepsHooks ? entries.filter { !TreePath.isOfHooks($0.path) } : entries
+    }
+
+    /// Whether an allocation with one of them has what it would have with the other: empty folders and paths that do not
+    /// count make no difference, nor does whether hooks were pushed.
+    public func counts(as other: Tree) -> Bool {
+        digest == other.digest || counting.elementsEqual(other.counting)
+    }
+
+    private var counting: [TreeEntry] {
+        entries.filter { $0.kind != .emptyDirectory && TreePath.counts($0.path) }
+    }
+
+    /// The same by the same rule with other entries.
+    package func with(_ entries: [TreeEntry]) -> Tree { Tree(entries, keepsHooks: keepsHooks) }
+
+    /// `maand-tree 1`, or `maand-tree 2` if hooks stay on the controller, then a line for each entry: kind, digest's
+    /// hexadecimal digits, size, path. Behind the kind of a file that has a mode of its own are the octal digits of that.
+    public var text: [UInt8] { Tree.render(entries, keepsHooks: keepsHooks) }
 
     /// The lines of `text` without the first one.
     package var lines: [String] {
         text.split(separator: 0x0a).dropFirst().map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Reads `lines` back; nil where they are not exactly those.
-    package init?(lines: [String]) {
-        self.init(text: Array((["maand-tree 1"] + lines).map { $0 + "\n" }.joined().utf8))
+    /// The tree with this digest whose `lines` these are; nil if there is none.
+    package init?(lines: [String], digest: Digest) {
+        let texts = Tree.headers.map { header in Array(([header] + lines).map { $0 + "\n" }.joined().utf8) }
+        guard let text = texts.first(where: { Digest.of($0) == digest }) else { return nil }
+        self.init(text: text)
     }
 
-    private static func render(_ entries: [TreeEntry]) -> [UInt8] {
-        var out = Array("maand-tree 1\n".utf8)
+    /// The first line of `text`, of trees that are pushed as a whole and of others.
+    private static let headers = ["maand-tree 1", "maand-tree 2"]
+
+    private static func render(_ entries: [TreeEntry], keepsHooks: Bool) -> [UInt8] {
+        var out = Array((headers[keepsHooks ? 1 : 0] + "\n").utf8)
         out.reserveCapacity(out.count + entries.count * 100)
         for entry in entries {
             out.append(entry.kind.rawValue)
@@ -123,9 +151,9 @@ public struct Tree: Hashable, Sendable {
     /// Reads `text` back; nil where the bytes are not exactly what `text` writes.
     public init?(text: [UInt8]) {
         let lines = text.split(separator: 0x0a, omittingEmptySubsequences: false)
-        guard let first = lines.first, first.elementsEqual("maand-tree 1".utf8), lines.last?.isEmpty == true else {
-            return nil
-        }
+        guard let first = lines.first, lines.last?.isEmpty == true,
+            let header = Tree.headers.firstIndex(where: { first.elementsEqual($0.utf8) })
+        else { return nil }
         var entries: [TreeEntry] = []
         for line in lines.dropFirst().dropLast() {
             let fields = line.split(separator: 0x20, maxSplits: 3, omittingEmptySubsequences: false)
@@ -135,7 +163,7 @@ public struct Tree: Hashable, Sendable {
             else { return nil }
             entries.append(TreeEntry(path: path, kind: kind, digest: digest, size: size, mode: mode))
         }
-        self.init(entries)
+        self.init(entries, keepsHooks: header == 1)
         guard self.text == text else { return nil }
     }
 
@@ -166,6 +194,22 @@ public enum TreePath {
 
     /// Most components of a path.
     public static let maximumDepth = 128
+
+    /// Folders at the top of a job whose scripts run on the controller: those of the first and of the second generation of
+    /// Maand.
+    public static let hookFolders = ["_modules", "_hooks"]
+
+    /// Whether a path of a job's folder belongs to its content: Maand's rules, alerts and dashboards for Prometheus do not, and
+    /// virtual environments neither.
+    public static func counts(_ path: String) -> Bool {
+        if path.hasPrefix("_prometheus/") || path == "_prometheus" { return false }
+        return !path.utf8.contains(UInt8(ascii: "v")) || !path.split(separator: "/").contains(".venv")
+    }
+
+    /// Whether a path is below a folder of hooks.
+    public static func isOfHooks(_ path: String) -> Bool {
+        path.utf8.first == UInt8(ascii: "_") && hookFolders.contains { path.hasPrefix($0 + "/") }
+    }
 
     /// What is wrong with `path`, as the end of a sentence, or nil.
     public static func problem(_ path: String) -> String? {

@@ -32,8 +32,14 @@ struct RefreshCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let context = bucket.context(configuration, catalog)
-        let workers = try workers(workspace, configuration, try catalog.snapshot())
-        let refresh = try await RefreshCatalog(in: context).refresh(workers, isDryRun: dryRun)
+        let snapshot = try catalog.snapshot()
+        try workspace.checkAddresses(snapshot)
+        let workers = try workers(workspace, configuration, snapshot)
+        let planned = try Planner.content(workspace, configuration, snapshot) { id in
+            snapshot.allocations[id]?.fromState.version ?? Version.none.text
+        }
+        let refresh = try await RefreshCatalog(in: context).refresh(
+            workers, planned: planned.trees, isDryRun: dryRun)
         try show(refresh)
         if !refresh.silent.isEmpty { throw ExitCode(Exit.unreachable.rawValue) }
     }

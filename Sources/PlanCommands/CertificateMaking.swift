@@ -328,7 +328,7 @@ extension Failure {
 
 extension Vault {
     /// What the catalog is told to keep a file of certificates.
-    fileprivate func file(_ file: CertificateFile, of job: JobName, _ text: String) throws -> KeyValueWrite {
+    func file(_ file: CertificateFile, of job: JobName, _ text: String) throws -> KeyValueWrite {
         KeyValueWrite(
             .certificates(job), file.key, try write(text, to: file.secret(of: job)))
     }

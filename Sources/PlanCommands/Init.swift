@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Commands
 import Glibc
+import MaandBucket
 public import Model
 internal import Windows
 
@@ -9,8 +10,8 @@ struct Init: ParsableCommand {
         commandName: "init",
         abstract: "Creates a bucket with a commented maand.conf, a sample worker and a sample job.",
         discussion: """
-            What is in the directory already is left as it is; a directory that is no bucket has to be empty, but for a \
-            `.git`. A .gitignore and a .gitattributes make a bucket ready for git: they keep keys and what is only of this \
+            What is in the directory already is left as it is. A directory that is no bucket has to be empty, but for a \
+            `.git`, or to have a `workspace/`: then what is missing is added. A bucket of Maand is taken over by `adopt`. A .gitignore and a .gitattributes make a bucket ready for git: they keep keys and what is only of this \
             machine out of it, and line endings as they are.
             """)
 
@@ -25,7 +26,9 @@ struct Init: ParsableCommand {
             let isNew = access(directory, F_OK) != 0
             if isNew { try HostFiles.createFolder(directory, mode: 0o755) }
             let isBucket = access(directory + "/maand.conf", F_OK) == 0
-            if !isNew, !isBucket, try !HostFiles.isEmpty(directory, besides: ".git") {
+            try checkIsNotOfMaand(isBucket: isBucket)
+            let hasWorkspace = access(directory + "/workspace", F_OK) == 0
+            if !isNew, !isBucket, !hasWorkspace, try !HostFiles.isEmpty(directory, besides: ".git") {
                 throw HostFiles.Problem("it is neither empty nor a bucket; choose another directory")
             }
             let files = BucketTemplate(transport: transport)
@@ -48,6 +51,14 @@ struct Init: ParsableCommand {
         } catch {
             throw Failure(.failed, "\(directory) cannot become a bucket: \(error.message)")
         }
+    }
+
+    /// Another id, and the next plan would start what runs already.
+    private func checkIsNotOfMaand(isBucket: Bool) throws(HostFiles.Problem) {
+        guard access("\(directory)/\(MaandDatabase.file)", F_OK) == 0 else { return }
+        let lines = (try? InputFile.read("\(directory)/maand.conf", limit: 1 << 20)) ?? []
+        if isBucket, String(decoding: lines, as: UTF8.self).contains("bucket_id") { return }
+        throw HostFiles.Problem("it is a bucket of Maand; `maand-plan adopt --bucket \(directory)` takes it over")
     }
 
     /// Creates a folder of the bucket; false where it is there already.

@@ -81,14 +81,20 @@ struct PlanOutput: ParsableArguments {
 
     /// Keeps what a plan pushes and runs.
     static func keep(_ result: PlanningResult, in store: ContentStore) throws {
-        let content = result.capture.map { item in
+        try keep(result.capture, result.trees, in: store)
+    }
+
+    /// Keeps files and lists of files.
+    static func keep(
+        _ capture: [PlanningResult.Capture], _ trees: [Tree] = [], in store: ContentStore
+    ) throws {
+        let content = capture.map { item in
             switch item.source {
             case .bytes(let bytes): ContentStore.Capture(item.digest, .bytes(bytes))
             case .file(let path): ContentStore.Capture(item.digest, .file(path))
             }
         }
-        let trees = result.trees.map { ContentStore.Capture($0.digest, .bytes($0.text)) }
-        try store.capture(content + trees)
+        try store.capture(content + trees.map { ContentStore.Capture($0.digest, .bytes($0.text)) })
     }
 
     private func write(_ file: PlanFile, to path: String) throws {

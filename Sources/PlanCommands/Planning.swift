@@ -28,6 +28,7 @@ enum Planning {
         let catalog =
             try exported?.snapshot
             ?? Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID)?.snapshot()
+        try workspace.checkAddresses(catalog ?? .empty)
         let hostKeys = try bucket.hostKeys(configuration)
         var result =
             switch request {

@@ -35,7 +35,7 @@ struct SelectionOptions: ParsableArguments {
 
     private func labelNames() throws -> [String] {
         guard let labels else { return [] }
-        let names = labels.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let names = labels.split(separator: ",", omittingEmptySubsequences: false).map { String($0).foldedLabel }
         if names.contains("") { throw Failure(.usage, "--labels: a label is empty", "separate labels by commas") }
         return names
     }

@@ -15,13 +15,14 @@ struct Decision {
 
     /// - Parameters:
     ///   - record: what the catalog knows of the allocation.
+    ///   - isSame: its promoted files are what they should be; see `Tree.counts(as:)`.
     ///   - changes: what has to change in its files.
     /// - Returns: nil where the allocation is what it should be.
     init?(
-        _ record: FromState, _ manifest: Manifest, version: String, content: Digest, changes: [FileChange],
+        _ record: FromState, _ manifest: Manifest, version: String, isSame: Bool, changes: [FileChange],
         options: Plan.Options
     ) {
-        guard let promoted = record.content else {
+        guard record.content != nil else {
             self.init(action: .start, reason: .firstDeploy)
             return
         }
@@ -38,7 +39,7 @@ struct Decision {
             self.init(action: .start, reason: .unfinished)
             return
         }
-        let differs = promoted != content || record.version != version
+        let differs = !isSame || record.version != version
         guard differs || record.unfinished != nil || options.force else { return nil }
         let update = Self.update(manifest, changes: changes, syncOnly: options.syncOnly)
         let reason: Reason

@@ -13,14 +13,14 @@ struct Disabled {
     init(_ reader: Reader) {
         guard var map = reader.mapping(reader.root) else { return }
         for entry in map.optional("jobs").flatMap({ reader.mapping($0) })?.entries ?? [] {
+            if reader.isNull(entry.value) {
+                jobs[entry.name] = entry.key
+                continue
+            }
             guard var fields = reader.mapping(entry.value) else { continue }
-            if let node = fields.optional("allocations") {
+            // As in Maand, an empty list names the whole job.
+            if let node = fields.optional("allocations"), reader.sequence(node)?.isEmpty != true {
                 allocations[entry.name] = Self.names(node, reader)
-                if reader.sequence(node)?.isEmpty == true {
-                    reader.error(
-                        node, "no allocation of \"\(entry.name)\" is named",
-                        note: "{} instead of this disables the whole job")
-                }
             } else {
                 jobs[entry.name] = entry.key
             }

@@ -4,7 +4,7 @@ internal import YAML
 
 /// The commands of a job, with their scripts.
 struct JobHooks: Sendable {
-    /// The tree of the job's `_modules`.
+    /// The tree of the files of its hooks.
     let modules: Tree
     /// Of every event, in the order of the manifest.
     private let commands: [HookEvent: [Plan.Hook]]
@@ -13,7 +13,7 @@ struct JobHooks: Sendable {
     ///
     /// - Parameter tree: of the whole job.
     init(_ manifest: Manifest, job: JobName, tree: Tree, _ reader: Reader) {
-        let entries = tree.entries.filter { $0.path.hasPrefix("\(HookScript.folder)/") }
+        let entries = tree.entries.filter { TreePath.isOfHooks($0.path) }
         modules = Tree(entries)
         // Of two spellings of one name either does: they are reported.
         let files = Dictionary(entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -49,22 +49,23 @@ struct JobHooks: Sendable {
     private static func script(
         of command: Manifest.Command, in files: [String: TreeEntry], _ job: JobName, _ reader: Reader
     ) -> (name: String, TreeEntry)? {
+        guard let folder = HookScript.folder(of: command.name) else { return nil }
         let candidates = ([""] + HookScript.suffixes).compactMap { suffix -> (name: String, TreeEntry)? in
             let name = command.name + suffix
-            return files["\(HookScript.folder)/\(name)"].map { (name, $0) }
+            return files["\(folder)/\(name)"].map { (name, $0) }
         }
         guard let (name, entry) = candidates.first else {
             reader.error(
                 command.node, "job \(job): \(command.name) has no script",
-                note: "it belongs in \(HookScript.folder)/\(command.name), as an executable, or with one of the "
-                    + "endings " + HookScript.suffixes.joined(separator: ", "))
+                note: "it belongs in \(folder)/\(command.name), as an executable, or with one of the endings "
+                    + HookScript.suffixes.joined(separator: ", "))
             return nil
         }
         if candidates.count > 1 {
             reader.error(
                 command.node,
                 "job \(job): \(command.name) has several scripts: "
-                    + candidates.map { "\(HookScript.folder)/\($0.name)" }.joined(separator: ", "))
+                    + candidates.map { "\(folder)/\($0.name)" }.joined(separator: ", "))
             return nil
         }
         switch entry.kind {
@@ -72,10 +73,10 @@ struct JobHooks: Sendable {
         case .file:
             if name != command.name { return (name, entry) }
             reader.error(
-                command.node, "job \(job): \(HookScript.folder)/\(name) is not executable",
+                command.node, "job \(job): \(folder)/\(name) is not executable",
                 note: "`chmod +x` it, or give it one of the endings " + HookScript.suffixes.joined(separator: ", "))
         case .symlink, .emptyDirectory, .sealed:
-            reader.error(command.node, "job \(job): \(HookScript.folder)/\(name) is not a regular file")
+            reader.error(command.node, "job \(job): \(folder)/\(name) is not a regular file")
         }
         return nil
     }

@@ -1,6 +1,7 @@
 internal import JobFiles
 internal import Model
 internal import Plans
+internal import YAML
 
 /// Plans one job. What allocations have in common is worked out once for all of them.
 struct JobPlanner {
@@ -11,6 +12,8 @@ struct JobPlanner {
     /// Nil where the job has no templates.
     private let renderer: JobRenderer?
     private let version: String
+    /// The job's content but for the files that are rendered.
+    private let content: Tree
     /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
     private var states: [JobRollout.State] = []
     private var stateIndex: [StateKey: Int] = [:]
@@ -26,10 +29,11 @@ struct JobPlanner {
     }
 
     init(
-        _ job: Workspace.Job, options: Plan.Options, choice: WorkerChoice, renderer: JobRenderer?, room: RenderedRoom,
-        trees: @escaping (Digest) throws -> Tree
+        _ job: Workspace.Job, options: Plan.Options, choice: WorkerChoice, keepsMaandModes: Bool,
+        renderer: JobRenderer?, room: RenderedRoom, trees: @escaping (Digest) throws -> Tree
     ) {
         self.room = room
+        content = job.content.tree(by: keepsMaandModes ? .maand : .present)
         self.job = job
         self.renderer = renderer
         self.options = options
@@ -181,31 +185,61 @@ struct JobPlanner {
     // MARK: States
 
     private mutating func state(_ from: FromState, of worker: Workspace.Worker) throws -> Int {
-        var tree = job.content.tree
-        var secrets: [String: [SecretReference]] = [:]
-        if let renderer {
-            let files = try renderer.files(for: worker, currentVersion: from.version)
-            // An empty folder for certificates is none with them.
-            let isCovered = files.contains { $0.entry.path.hasPrefix("\(CertificateFile.folder)/") }
-            let own = tree.entries.filter {
-                !isCovered || $0.path != CertificateFile.folder || $0.kind != .emptyDirectory
-            }
-            tree = Tree(own + files.map(\.entry))
-            for file in files where !file.secrets.isEmpty { secrets[file.entry.path] = file.secrets }
-            for file in files where generated[file.entry.digest] == nil {
-                try room.take(file)
-                generated[file.entry.digest] = file.bytes
-            }
+        let files = try renderer?.files(for: worker, currentVersion: from.version) ?? []
+        let tree = tree(with: files)
+        for file in files where generated[file.entry.digest] == nil {
+            try room.take(file)
+            generated[file.entry.digest] = file.bytes
         }
         let key = StateKey(from: from, tree: tree.digest)
         if let index = stateIndex[key] { return index }
+        var secrets: [String: [SecretReference]] = [:]
+        for file in files where !file.secrets.isEmpty { secrets[file.entry.path] = file.secrets }
         let changes = try from.changes(to: tree, trees: trees)
+        let isSame = try from.content.map { try isPromoted(tree, $0, from, worker) } ?? false
         let decision = Decision(
-            from, job.manifest, version: version, content: tree.digest, changes: changes, options: options)
+            from, job.manifest, version: version, isSame: isSame, changes: changes, options: options)
         states.append(
             JobRollout.State(from: from, tree: tree, changes: changes, decision: decision, secrets: secrets))
         stateIndex[key] = states.count - 1
         return states.count - 1
+    }
+
+    /// The files of one allocation, with those that templates become.
+    ///
+    /// - Throws: `InputFailure` with what is wrong in each template.
+    func content(
+        of worker: Workspace.Worker, runs version: String
+    ) throws(InputFailure) -> (tree: Tree, generated: [Digest: [UInt8]]) {
+        let files = try renderer?.files(for: worker, currentVersion: version) ?? []
+        return (
+            tree(with: files),
+            Dictionary(files.map { ($0.entry.digest, $0.bytes) }) { first, _ in first }
+        )
+    }
+
+    private func tree(with files: [JobRenderer.File]) -> Tree {
+        if files.isEmpty { return content }
+        // An empty folder for certificates is none with them.
+        let isCovered = files.contains { $0.entry.path.hasPrefix("\(CertificateFile.folder)/") }
+        let own = content.entries.filter {
+            !isCovered || $0.path != CertificateFile.folder || $0.kind != .emptyDirectory
+        }
+        return content.with(own + files.map(\.entry))
+    }
+
+    /// Whether what was promoted is what the workspace says, also by the rules of earlier releases: a new release changes
+    /// nothing by itself.
+    private func isPromoted(
+        _ tree: Tree, _ promoted: Digest, _ from: FromState, _ worker: Workspace.Worker
+    ) throws -> Bool {
+        if promoted == tree.digest { return true }
+        let before = try trees(promoted)
+        if before.counts(as: tree) { return true }
+        guard let first = renderer?.first else { return false }
+        // What it refuses, no earlier release has rendered.
+        guard let files = try? first.files(for: worker, currentVersion: from.version) else { return false }
+        return before.counts(as: self.tree(with: files))
     }
 
     private func inOrder(_ actors: [JobRollout.Actor], _ active: [WorkerName]) -> [JobRollout.Actor] {

@@ -41,6 +41,8 @@ struct TemplateInput {
     private let catalog: CatalogSnapshot
     private let ports: [JobName: [String: Int]]
     private var facts: Facts?
+    /// As they were written up to 0.3.0; nil if they are the same.
+    private var firstFacts: Facts?
 
     init(
         _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
@@ -55,10 +57,17 @@ struct TemplateInput {
     /// Nil where the job has no templates.
     mutating func renderer(of job: Workspace.Job) -> JobRenderer? {
         if job.templates.isEmpty, !job.hasAuthorities { return nil }
-        let facts = self.facts ?? Facts(workspace, ports: ports)
-        self.facts = facts
+        let facts: Facts
+        if let known = self.facts {
+            facts = known
+        } else {
+            facts = Facts(workspace, ports: ports, ids: catalog.workerIDs)
+            let first = Facts(workspace, ports: ports, ids: catalog.workerIDs, .first)
+            firstFacts = first == facts ? nil : first
+            self.facts = facts
+        }
         return JobRenderer(
-            job: job, facts: facts, records: catalog.jobs, provided: workspace.provided, bucket: configuration.bucketID,
+            job: job, facts: facts, firstFacts: firstFacts, ids: catalog.workerIDs, records: catalog.jobs, provided: workspace.provided, bucket: configuration.bucketID,
             root: "\(configuration.workerRoot)/\(configuration.bucketID)")
     }
 }
@@ -87,6 +96,10 @@ struct RenderedRoom {
 struct JobRenderer {
     let job: Workspace.Job
     let facts: Facts
+    /// As they were written up to 0.3.0; nil if they are the same.
+    let firstFacts: Facts?
+    /// Ids that Maand had given to workers.
+    let ids: [WorkerName: String]
     /// What is stored for jobs: variables, and of secrets the fingerprints.
     let records: [JobName: JobRecord]
     /// Secrets that somebody else keeps.
@@ -95,6 +108,22 @@ struct JobRenderer {
     let bucket: String
     /// The bucket's folder on workers.
     let root: String
+    /// Labels are written as they are spelled.
+    private var isFirst = false
+
+    init(
+        job: Workspace.Job, facts: Facts, firstFacts: Facts?, ids: [WorkerName: String], records: [JobName: JobRecord],
+        provided: ProvidedSecrets, bucket: String, root: String
+    ) {
+        self.job = job
+        self.facts = facts
+        self.firstFacts = firstFacts
+        self.ids = ids
+        self.records = records
+        self.provided = provided
+        self.bucket = bucket
+        self.root = root
+    }
 
     struct File {
         /// The template, for messages.
@@ -164,14 +193,24 @@ struct JobRenderer {
             template: template.file, entry: mode.map(entry.with) ?? entry, bytes: bytes, secrets: secrets)
     }
 
+    /// The renderer as it was up to 0.3.0; nil if it gives the same files.
+    var first: JobRenderer? {
+        firstFacts.map { facts in
+            var renderer = JobRenderer(
+                job: job, facts: facts, firstFacts: nil, ids: ids, records: records, provided: provided, bucket: bucket, root: root)
+            renderer.isFirst = true
+            return renderer
+        }
+    }
+
     /// What `.` is: Maand's names.
     private func data(_ worker: Workspace.Worker, _ currentVersion: String) -> TemplateValue {
         .fields([
             "AllocationID": .text(Facts.allocationID(AllocationID(job: job.name, worker: worker.name))),
             "Job": .text(job.name.text), "CurrentVersion": .text(currentVersion),
             "NewVersion": .text((job.manifest.version ?? Version.none).text), "WorkerIP": .text(worker.name.text),
-            "WorkerID": .text(Facts.stableID(of: worker.name.text)),
-            "Labels": .list(worker.labels.sorted().map { .text($0) }), "BucketPath": .text(root),
+            "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
+            "Labels": .list((isFirst ? worker.spelledLabels : worker.labels).sorted().map { .text($0) }), "BucketPath": .text(root),
             "JobPath": .text("\(root)/jobs/\(job.name)"),
         ])
     }

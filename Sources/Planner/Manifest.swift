@@ -7,8 +7,10 @@ internal import YAML
 struct Manifest: Sendable {
     /// As it is spelled; nil where the manifest has none.
     var version: Version?
-    /// Labels that a worker has to carry, all of them; at least one.
+    /// Labels that a worker has to carry, all of them, folded; at least one.
     var selectors: [String] = []
+    /// The same as the file has them.
+    var spelledSelectors: [String] = []
     var restartPolicy = RestartPolicy.always
     /// Empty unless the policy is `reload`.
     var restartGlobs: [Glob] = []

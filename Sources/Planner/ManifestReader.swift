@@ -19,11 +19,14 @@ struct ManifestReader {
     /// The manifest as far as it could be read; whether that is all of it, `reader` knows.
     func manifest() -> Manifest {
         var manifest = Manifest()
-        manifest.selectors = [job.text]
         guard var map = reader.mapping(reader.root) else { return manifest }
         manifest.version = map.optional("version").flatMap { version($0) }
         if let labels = map.optional("selectors").flatMap({ strings($0, "a label") }), !labels.isEmpty {
-            manifest.selectors = labels
+            manifest.selectors = labels.map(\.foldedLabel)
+            manifest.spelledSelectors = labels
+        } else {
+            manifest.selectors = [job.text.foldedLabel]
+            manifest.spelledSelectors = [job.text]
         }
         readUpdates(&map, into: &manifest)
         if let node = map.optional("min_allocations_count"), let count = integer(node, 0...1_000_000) {
@@ -31,7 +34,7 @@ struct ManifestReader {
             manifest.minimumNode = node
         }
         if let node = map.optional("resources") { readResources(node, into: &manifest) }
-        if let node = map.optional("commands") { manifest.commands = commands(node) }
+        readCommands(&map, into: &manifest)
         if let node = map.optional("health_check"), !reader.isNull(node) {
             manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
         }
@@ -49,7 +52,8 @@ struct ManifestReader {
 
     private func version(_ node: Node) -> Version? {
         guard let text = reader.string(node) else { return nil }
-        guard let version = Version(text) else {
+        if text.trimmingWhitespace.isEmpty { return nil }
+        guard let version = Version(text.trimmingWhitespace) else {
             reader.error(
                 node, "job \(job): \"\(text)\" is not a version",
                 note: "one to three numbers, such as \"1.4.0\", \"v2.1\" or \"2.0.0-rc1\"; " + Version.characters)
@@ -100,7 +104,7 @@ struct ManifestReader {
         }
         if let node = map.optional("spread"), let tag = reader.string(node) {
             if tag.isEmpty { reader.error(node, "job \(job): rollout.spread names a tag of the workers") }
-            manifest.spread = tag
+            manifest.spread = tag.foldedLabel
             manifest.spreadNode = node
         }
         if let value = map.optional("bake_seconds").flatMap({ integer($0, Plan.Batching.bakeRange) }) {
@@ -262,18 +266,36 @@ struct ManifestReader {
 
     // MARK: Commands
 
-    private func commands(_ node: Node) -> [Manifest.Command] {
+    /// The two generations of Maand have other names for the field, the commands, their folder and what a demand names.
+    private func readCommands(_ map: inout MappingReader, into manifest: inout Manifest) {
+        let (first, second) = (map.optional("commands"), map.optional("hooks"))
+        if let first, let second, reader.mapping(first)?.entries.isEmpty == false,
+            reader.mapping(second)?.entries.isEmpty == false
+        {
+            reader.error(
+                second, "job \(job): `commands` and `hooks` are the same setting, and both are there",
+                note: "move all to `hooks`: rename each command_<name> to hook_<name>, here and its script, and put the "
+                    + "scripts into _hooks; or move all to `commands`, with command_<name> in _modules")
+        }
+        manifest.commands =
+            (first.map { commands($0, prefix: "command_") } ?? []) + (second.map { commands($0, prefix: "hook_") } ?? [])
+    }
+
+    private func commands(_ node: Node, prefix: String) -> [Manifest.Command] {
         var commands: [Manifest.Command] = []
         for entry in reader.mapping(node)?.entries ?? [] {
-            if !entry.name.hasPrefix("command_") || Name<Never>(entry.name) == nil {
+            if !entry.name.hasPrefix(prefix) || Name<Never>(entry.name) == nil {
                 reader.error(
-                    entry.key, "job \(job): the command \"\(entry.name)\" has to be called command_<name>",
+                    entry.key, "job \(job): the command \"\(entry.name)\" has to be called \(prefix)<name>",
                     note: "letters, digits and `._:-` make a name")
             }
             guard var map = reader.mapping(entry.value) else { continue }
             let eventsNode = map.required("executed_on")
             let events = eventsNode.map { self.events($0, of: entry.name) } ?? []
             let demand = map.optional("demands").flatMap { self.demand($0, of: entry.name) }
+            if let node = map.optional("runtime"), let runtime = reader.string(node), runtime.lowercased() != "python" {
+                reader.warn(node, "job \(job): \(entry.name): the ending of the script says what runs it, and not `runtime`")
+            }
             map.finish()
             commands.append(.init(name: entry.name, events: events, demand: demand, node: entry.key))
         }
@@ -293,7 +315,7 @@ struct ManifestReader {
                 continue
             }
             if events.contains(event) {
-                reader.error(node, "job \(job): \(command) names the event \(text) twice")
+                reader.error(node, "job \(job): \(command) names the event \(text) twice", note: "remove one of them")
             } else {
                 events.append(event)
             }
@@ -304,7 +326,7 @@ struct ManifestReader {
     private func demand(_ node: Node, of command: String) -> Manifest.Demand? {
         guard var map = reader.mapping(node) else { return nil }
         let jobNode = map.optional("job")
-        let commandNode = map.optional("command")
+        let commandNode = map.optional("command") ?? map.optional("hook")
         let job = jobNode.flatMap(reader.string) ?? ""
         let upstream = commandNode.flatMap(reader.string) ?? ""
         let config = map.optional("config")
@@ -312,7 +334,7 @@ struct ManifestReader {
         if job.isEmpty != upstream.isEmpty {
             reader.error(
                 jobNode ?? commandNode ?? node,
-                "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all")
+                "job \(self.job): \(command): demands.job and demands.command (or demands.hook) have to be set both or not at all")
             return nil
         }
         if job == self.job.text {
@@ -351,7 +373,7 @@ struct ManifestReader {
     private func strings(_ node: Node, _ what: String) -> [String]? {
         reader.sequence(node)?.compactMap { node in
             guard let text = reader.string(node) else { return nil }
-            if text.isEmpty { reader.error(node, "job \(job): \(what) may not be empty") }
+            if text.trimmingWhitespace.isEmpty { reader.error(node, "job \(job): \(what) may not be empty") }
             return text
         }
     }

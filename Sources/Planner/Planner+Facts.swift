@@ -6,35 +6,56 @@ extension Planner {
     ///
     /// - Throws: `PlanningError` where ports cannot be assigned.
     public static func facts(_ workspace: Workspace, _ catalog: CatalogSnapshot) throws -> Facts {
-        Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
+        Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports, ids: catalog.workerIDs)
     }
 
     /// What the plan's hooks are told; nil where it has none.
-    static func facts(for plan: Plan, _ workspace: Workspace, _ ports: [JobName: [String: Int]]) -> Facts? {
+    static func facts(
+        for plan: Plan, _ workspace: Workspace, _ ports: [JobName: [String: Int]], _ catalog: CatalogSnapshot
+    ) -> Facts? {
         guard plan.hasHooks else { return nil }
         let jobs = (plan.modules + (plan.wholeWayBack?.modules ?? [])).map(\.job)
-        return Facts(workspace, ports: ports).told(to: Set(jobs))
+        return Facts(workspace, ports: ports, ids: catalog.workerIDs).told(to: Set(jobs))
     }
 }
 
 extension Facts {
-    init(_ workspace: Workspace, ports: [JobName: [String: Int]]) {
+    /// How labels, tags and versions are written.
+    enum Spelling {
+        /// Labels and tags folded, versions as manifests have them: as in Maand.
+        case present
+        /// Up to 0.3.0: labels and tags as they are spelled, versions with three numbers.
+        case first
+    }
+
+    /// - Parameter ids: those that Maand had given to workers.
+    init(
+        _ workspace: Workspace, ports: [JobName: [String: Int]], ids: [WorkerName: String],
+        _ spelling: Spelling = .present
+    ) {
         self.init(
             variables: workspace.variables,
             workers: workspace.workers.map { worker in
-                Worker(
-                    worker: worker.name, hostname: worker.hostname, labels: worker.labels.sorted(),
-                    memory: worker.memory?.number, cpu: worker.cpu?.number, tags: worker.tags)
+                let labels = spelling == .present ? worker.labels : worker.spelledLabels
+                var fact = Worker(
+                    worker: worker.name, hostname: worker.hostname, labels: labels.sorted(),
+                    memory: worker.memory?.number, cpu: worker.cpu?.number,
+                    tags: spelling == .present ? worker.tags : worker.spelledTags)
+                fact.givenID = ids[worker.name]
+                return fact
             },
-            jobs: workspace.jobs.map { Job($0, workspace, ports: ports[$0.name] ?? [:]) })
+            jobs: workspace.jobs.map { Job($0, workspace, ports: ports[$0.name] ?? [:], spelling) })
     }
 }
 
 extension Facts.Job {
-    fileprivate init(_ job: Workspace.Job, _ workspace: Workspace, ports: [String: Int]) {
+    fileprivate init(
+        _ job: Workspace.Job, _ workspace: Workspace, ports: [String: Int], _ spelling: Facts.Spelling
+    ) {
+        let version = job.manifest.version ?? Version.none
         self.init(
-            job: job.name, version: (job.manifest.version ?? Version.none).normalized,
-            selectors: job.manifest.selectors,
+            job: job.name, version: spelling == .present ? version.text : version.normalized,
+            selectors: spelling == .present ? job.manifest.selectors : job.manifest.spelledSelectors,
             disabled: job.allocations.filter(\.isDisabled).map { workspace.workers[$0.worker].name },
             memory: .init(job.data.memory, job.manifest.memory), cpu: .init(job.data.cpu, job.manifest.cpu),
             ports: ports.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }, settings: job.data.settings,

@@ -33,7 +33,7 @@ extension Planner {
             fleet: configuration.fleet(
                 workers([], [], work.body.waves, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack, work: work)
-        plan.facts = facts(for: plan, workspace, ports)
+        plan.facts = facts(for: plan, workspace, ports, catalog)
         let (capture, trees) = self.content(workspace, [name: ([job.hooks.modules], [:])])
         return PlanningResult(plan: plan, capture: capture, trees: trees, warnings: workspace.warnings)
     }
@@ -44,6 +44,8 @@ public struct DueBuild: Sendable {
     public let job: JobName
     /// In the order of the manifest.
     public let commands: [String]
+    /// What each command sees now.
+    public let inputs: [String: Digest]
 
     func warning(_ workspace: Workspace) -> Diagnostic {
         Diagnostic(
@@ -63,14 +65,20 @@ extension Planner {
             !job.hooks[.postBuild].isEmpty && job.allocations.contains { !$0.isDisabled }
         }
         if builders.isEmpty { return [] }
-        let facts = Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports)
+        let facts = Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports, ids: catalog.workerIDs)
         return builders.sorted { ($0.deploymentSequence, $0.name) < ($1.deploymentSequence, $1.name) }.compactMap {
             job in
             let known = catalog.jobs[job.name]?.prepared ?? [:]
-            let due = job.hooks[.postBuild].filter { hook in
-                known[hook.command] != facts.inputs(of: job.name, modules: job.hooks.modules.digest, hook.command)
-            }
-            return due.isEmpty ? nil : DueBuild(job: job.name, commands: due.map(\.command))
+            let inputs = Dictionary(
+                job.hooks[.postBuild].map { hook in
+                    (
+                        hook.command,
+                        facts.inputs(of: job.name, modules: job.hooks.modules.digest, hook.command)
+                    )
+                }
+            ) { first, _ in first }
+            let due = job.hooks[.postBuild].map(\.command).filter { known[$0] != inputs[$0] }
+            return due.isEmpty ? nil : DueBuild(job: job.name, commands: due, inputs: inputs)
         }
     }
 }

@@ -47,7 +47,7 @@ extension Planner {
                 workers([], [], ordered, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack,
             work: .operation(Operation(verb, options: options, stopped: stopped, waves: ordered)))
-        plan.facts = facts(for: plan, workspace, ports)
+        plan.facts = facts(for: plan, workspace, ports, catalog)
         let (capture, kept) = self.content(workspace, content)
         return PlanningResult(plan: plan, capture: capture, trees: kept, warnings: warnings)
     }

@@ -75,7 +75,8 @@ extension Planner {
                 workers([], deploy.reconcile, deploy.waves, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack,
             work: .deploy(deploy))
-        plan.facts = facts(for: plan, workspace, try PortAssignment(workspace, catalog: catalog).ports)
+        plan.facts = facts(
+            for: plan, workspace, try PortAssignment(workspace, catalog: catalog).ports, catalog)
         plan.takeCertificatesOfFiles()
         var modules: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs where plan.stopHooks(of: job.name) != nil {

@@ -145,7 +145,7 @@ extension Planner {
         var plan = Plan(
             fleet: configuration.fleet(workers(needed, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: configuration.policy.withoutWayBack, work: work)
-        plan.facts = facts(for: plan, workspace, ports)
+        plan.facts = facts(for: plan, workspace, ports, catalog)
         let hooked = Set(plan.modules.map(\.job))
         let modules = workspace.jobs.filter { hooked.contains($0.name) }.map {
             ($0.name, (all: [$0.hooks.modules], generated: [Digest: [UInt8]]()))

@@ -81,8 +81,9 @@ public enum Planner {
         var room = RenderedRoom()
         for job in workspace.jobs where isSelected(job.name) {
             var planner = JobPlanner(
-                job, options: options, choice: choice, renderer: templates.renderer(of: job), room: room,
-                trees: oldTrees)
+                job, options: options, choice: choice,
+                keepsMaandModes: catalog.jobs[job.name]?.keepsMaandModes ?? false,
+                renderer: templates.renderer(of: job), room: room, trees: oldTrees)
             let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             room = planner.room
             collected.add(outcome, of: job, workspace)
@@ -113,7 +114,7 @@ public enum Planner {
                 workers(renames, reconcile, waves, workspace, configuration, catalog, hostKeys)),
             base: .init(catalogRevision: catalog.revision), policy: policy, work: .deploy(deploy))
         collected.keepStopHooks(of: plan, workspace)
-        plan.facts = facts(for: plan, workspace, ports)
+        plan.facts = facts(for: plan, workspace, ports, catalog)
         return collected.result(plan, workspace)
     }
 

@@ -167,7 +167,8 @@ struct WayBackPlanner {
         let tree = allocation.tree
         let changes = try allocation.from.changes(to: tree, trees: content.tree)
         let back = Decision(
-            allocation.from, manifest, version: allocation.release.version, content: tree.digest, changes: changes,
+            allocation.from, manifest, version: allocation.release.version,
+            isSame: allocation.from.content == tree.digest, changes: changes,
             options: .init())
         return JobRollout.State(
             from: allocation.from, tree: tree, changes: changes,
@@ -238,7 +239,8 @@ struct WayBackPlanner {
         do throws(InputFailure) {
             let file = "manifest.json of \(job) \(release.version)"
             let reader = Reader(
-                root: try JSONDocument.parse(bytes, file: file, limits: .standard), source: bytes, file: file)
+                root: try JSONDocument.parse(bytes, file: file, limits: .standard), source: bytes, file: file,
+                rules: .go)
             let manifest = ManifestReader(reader, job: job).manifest()
             let hooks = JobHooks(manifest, job: job, tree: tree, reader)
             try reader.check()

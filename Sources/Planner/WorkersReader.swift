@@ -30,17 +30,19 @@ struct WorkersReader {
         guard var map = reader.mapping(node) else { return nil }
         let host = map.required("host")
         let name = host.flatMap { node -> WorkerName? in
-            guard let text = reader.string(node) else { return nil }
+            guard let text = reader.string(node)?.trimmingWhitespace else { return nil }
             if let name = WorkerName(text) { return name }
             reader.error(
                 node, "\"\(text)\" cannot be the name of a host",
                 note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
             return nil
         }
-        let address = map.optional("hostname").flatMap { self.address($0) }
+        let hostnameNode = map.optional("hostname")
+        let hostname = hostnameNode.flatMap { reader.string($0)?.trimmingWhitespace }.flatMap { $0.isEmpty ? nil : $0 }
         let port = map.optional("port").flatMap { reader.integer($0, in: Plan.portRange) }
         let user = map.optional("user").flatMap { self.user($0) }
         let labels = map.optional("labels").map { self.labels($0) } ?? []
+        let address = map.optional("address").flatMap { self.address($0) }
         let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }
         let cpu = map.optional("cpu").flatMap { reader.quantity($0, .cpu) }
         let tags = map.optional("tags").map { self.tags($0) } ?? [:]
@@ -49,8 +51,10 @@ struct WorkersReader {
         map.finish()
         guard let host, let name else { return nil }
         let worker = Workspace.Worker(
-            name: name, address: address ?? name.text, hostname: address, port: port, user: user,
-            labels: labels.union(["worker"]), memory: memory, cpu: cpu, tags: tags)
+            name: name, address: address ?? name.text, hostname: hostname,
+            hostnameMark: address == nil ? hostnameNode?.mark : nil, port: port, user: user,
+            labels: Set(labels.map(\.foldedLabel)).union(["worker"]), spelledLabels: labels.union(["worker"]),
+            memory: memory, cpu: cpu, tags: folded(tags, host), spelledTags: tags)
         return (worker, host)
     }
 
@@ -73,7 +77,7 @@ struct WorkersReader {
         var labels = Set<String>()
         for node in reader.sequence(node) ?? [] {
             guard let text = reader.string(node) else { continue }
-            if text.isEmpty { reader.error(node, "a label may not be empty") }
+            if text.trimmingWhitespace.isEmpty { reader.error(node, "a label may not be empty") }
             if !labels.insert(text).inserted { reader.error(node, "the label \"\(text)\" is there twice") }
         }
         return labels
@@ -81,7 +85,19 @@ struct WorkersReader {
 
     private func tags(_ node: Node) -> [String: String] {
         var tags: [String: String] = [:]
-        for entry in reader.mapping(node)?.entries ?? [] { tags[entry.name] = reader.string(entry.value) }
+        for entry in reader.mapping(node)?.entries ?? [] where !reader.isNull(entry.value) {
+            tags[entry.name] = reader.string(entry.value)
+        }
         return tags
+    }
+
+    private func folded(_ tags: [String: String], _ node: Node) -> [String: String] {
+        var folded: [String: String] = [:]
+        for (name, value) in tags.sorted(by: { $0.key < $1.key }) {
+            if folded.updateValue(value.foldedLabel, forKey: name.foldedLabel) != nil {
+                reader.error(node, "the tag \"\(name.foldedLabel)\" is there twice: the case of letters does not count")
+            }
+        }
+        return folded
     }
 }

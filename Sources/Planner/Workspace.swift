@@ -1,6 +1,7 @@
 internal import JobFiles
 public import Model
-internal import YAML
+public import Plans
+public import YAML
 
 /// What a bucket's `workspace/` says: which workers there are and which jobs belong on them.
 ///
@@ -22,6 +23,26 @@ public struct Workspace: Sendable {
     /// Secrets that somebody else keeps.
     public let provided: ProvidedSecrets
 
+    /// Up to 0.3.0 `hostname` was the address of a worker; as in Maand it is only a name now.
+    ///
+    /// - Throws: `InputFailure` at each worker that would be reached at another address than it was.
+    public func checkAddresses(_ catalog: CatalogSnapshot) throws(InputFailure) {
+        var findings = Findings()
+        for worker in workers {
+            guard let hostname = worker.hostname, let mark = worker.hostnameMark, hostname != worker.name.text,
+                catalog.workers[worker.name]?.address == hostname
+            else { continue }
+            findings.add(
+                InputFailure(
+                    Diagnostic(
+                        file: "\(folder)/workers.json", mark: mark,
+                        message:
+                            "the worker \(worker.name) was reached at \(hostname), and `hostname` is only a name now",
+                        note: "write `\"address\": \"\(hostname)\"` beside it")))
+        }
+        try findings.check()
+    }
+
     /// The names of all jobs, sorted.
     public var jobNames: [JobName] { jobs.map(\.name) }
 
@@ -29,16 +50,23 @@ public struct Workspace: Sendable {
         var name: WorkerName
         /// What connections use.
         var address: String
-        /// As the file has it.
+        /// A name for hooks and templates, as the file has it.
         var hostname: String?
+        /// Where the file has it without an `address`.
+        var hostnameMark: Mark?
         /// Nil where `maand.conf` decides.
         var port: Int?
         var user: String?
-        /// `worker` is always among them.
+        /// Folded; `worker` is always among them.
         var labels: Set<String>
+        /// The same as the file has them.
+        var spelledLabels: Set<String>
         var memory: Quantity?
         var cpu: Quantity?
+        /// Folded.
         var tags: [String: String]
+        /// The same as the file has them.
+        var spelledTags: [String: String]
     }
 
     struct Job: Sendable {

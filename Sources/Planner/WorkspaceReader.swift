@@ -104,7 +104,7 @@ private struct WorkspaceReader {
         let file = folder + "/" + name
         do throws(InputFailure) {
             let root = try JSONDocument.parse(bytes, file: file, limits: .standard)
-            let reader = Reader(root: root, source: bytes, file: file)
+            let reader = Reader(root: root, source: bytes, file: file, rules: .go)
             readers.append(reader)
             return reader
         } catch {
@@ -161,7 +161,8 @@ private struct WorkspaceReader {
         let path = "jobs/\(name)"
         var content = JobFolder.read(name, of: folder, into: &findings)
         // Of two spellings of one name either does: they are reported.
-        let paths = Dictionary(content.tree.entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        let tree = content.tree()
+        let paths = Dictionary(tree.entries.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
         guard let bytes = bytes(path + "/manifest.json") else { return nil }
         if let entry = paths["manifest.json"], entry.digest != Digest.of(bytes) {
             findings.error("\(folder)/\(path)/manifest.json", "the file changed while it was read", note: "plan again")
@@ -169,8 +170,9 @@ private struct WorkspaceReader {
         guard let reader = document(bytes, path + "/manifest.json") else { return nil }
         let manifest = ManifestReader(reader, job: name).manifest()
         content.apply(manifest.fileModes)
-        let hooks = JobHooks(manifest, job: name, tree: content.tree, reader)
-        if paths["Makefile"] == nil, hooks[.jobControl].isEmpty {
+        let hooks = JobHooks(manifest, job: name, tree: tree, reader)
+        let hasMakefile = paths["Makefile"] != nil || content.templates.contains { $0.path == "Makefile" }
+        if !hasMakefile, hooks[.jobControl].isEmpty {
             findings.error(
                 "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
         }
@@ -181,7 +183,7 @@ private struct WorkspaceReader {
     /// Files of certificates are made by planning, and the job has none of its own at their places.
     private mutating func checkCertificates(_ manifest: Manifest, _ content: JobFolder, _ path: String) {
         guard manifest.wantsAuthorities || !manifest.certificates.isEmpty else { return }
-        let files = content.tree.entries.filter { $0.kind != .emptyDirectory }.map(\.path)
+        let files = content.tree().entries.filter { $0.kind != .emptyDirectory }.map(\.path)
         let made = manifest.certificates.flatMap { request in
             CertificateFile.Part.allCases.map { CertificateFile(name: request.name, worker: nil, part: $0).path }
         }
@@ -270,7 +272,7 @@ private struct WorkspaceReader {
                     node,
                     "the workers \(first.worker.name) and \(worker.name) are one machine: both are reached at "
                         + "\(worker.address) port \(place.port)",
-                    note: "the first one is in line \(first.node.mark.line); keep one, or correct `hostname` or `port`")
+                    note: "the first one is in line \(first.node.mark.line); keep one, or correct `address` or `port`")
             } else {
                 seen[place] = (worker, node)
             }

@@ -56,15 +56,22 @@ public struct BucketConfiguration: Equatable, Sendable {
 
     /// Reads `maand.conf`.
     ///
+    /// - Parameter adopted: the id of a bucket of Maand, whose file does not name one.
     /// - Throws: `InputFailure` with every error found.
-    public static func read(_ bytes: [UInt8], file: String) throws(InputFailure) -> BucketConfiguration {
+    public static func read(
+        _ bytes: [UInt8], file: String, adopted: String? = nil
+    ) throws(InputFailure) -> BucketConfiguration {
         var reader = try TOMLReader(bytes, file: file)
-        var result = BucketConfiguration(bucketID: "")
+        var result = BucketConfiguration(bucketID: adopted ?? "")
+        // Where Maand's messages go, and how they look.
+        reader.ignore(["log_format"])
         if let id = reader.string("bucket_id") {
             if Name<Never>(id) == nil { reader.error("bucket_id", "is no name: letters, digits and `._:-`") }
             result.bucketID = id
-        } else {
-            reader.error("bucket_id", "is missing; `maand-plan init` writes one")
+        } else if adopted == nil {
+            reader.error(
+                "bucket_id", "is missing",
+                note: "`maand-plan adopt` takes over a bucket of Maand, and `maand-plan init` makes a new one")
         }
         if let transport: TransportKind = reader.word("transport") { result.transport = transport }
         if let root = reader.string("worker_root") {
@@ -78,7 +85,8 @@ public struct BucketConfiguration: Equatable, Sendable {
             result.sshUser = user
         }
         if let key = reader.string("ssh_key") { result.sshKey = key }
-        if let port = reader.integer("ssh_port", in: Plan.portRange) { result.sshPort = port }
+        // Maand writes 0 for the usual one.
+        if let port = reader.integer("ssh_port", in: 0...Plan.portRange.upperBound), port > 0 { result.sshPort = port }
         if let file = reader.string("ssh_passphrase_file") { result.sshPassphraseFile = file }
         if let file = reader.string("known_hosts") { result.knownHosts = file }
         if let seconds = reader.integer("connect_timeout", in: 1...600) { result.connectTimeout = seconds }

@@ -64,6 +64,8 @@ extension CatalogExport {
         var manifests: [NamedFile]
         var sealedFiles: [NamedFile]
         var authorities: [CertificateAuthority]
+        /// Sorted by worker.
+        var workerIDs: [Plan.Named<String>]
 
         static let title = "catalog"
         static let meaning = "What planning needs to know of a bucket."
@@ -88,6 +90,7 @@ extension CatalogExport {
             manifests = NamedFile.list(export.manifests)
             sealedFiles = NamedFile.list(export.sealedFiles)
             authorities = snapshot.authorities
+            workerIDs = snapshot.workerIDs.sorted { $0.key < $1.key }.map { .init($0.key.text, $0.value) }
         }
 
         /// If something is listed twice, the canonical form of what remains is another one.
@@ -99,10 +102,14 @@ extension CatalogExport {
                     jobs: Dictionary(jobs.map { ($0.job, $0.record) }) { $1 },
                     workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
                     machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
-                trees: Dictionary(trees.compactMap { tree in Tree(lines: tree.entries).map { (tree.content, $0) } }) {
+                trees: Dictionary(
+                    trees.compactMap { tree in Tree(lines: tree.entries, digest: tree.content).map { (tree.content, $0) } }
+                ) {
                     $1
                 }, manifests: Dictionary(manifests.map { ($0.file, Array($0.text.utf8)) }) { $1 })
             export.snapshot.authorities = authorities
+            export.snapshot.workerIDs = Dictionary(
+                workerIDs.compactMap { named in WorkerName(named.name).map { ($0, named.value) } }) { $1 }
             export.sealedFiles = Dictionary(sealedFiles.map { ($0.file, Array($0.text.utf8)) }) { $1 }
             return export
         }
@@ -121,6 +128,9 @@ extension CatalogExport {
                 "sealed_files", &sealedFiles, default: [], "files with secrets of what was promoted, without the values"
             )
             fields.optional("authorities", &authorities, default: [], "authorities whose certificates are trusted")
+            fields.optional(
+                "worker_ids", &workerIDs, MapType(element: TextType(.plain), key: "worker"), default: [],
+                "ids that Maand had given to workers")
         }
     }
 
@@ -163,6 +173,7 @@ extension CatalogExport {
             fields.required("job", &job, "the name")
             fields.required("gate_pending", &record.gatePending, "its last gate failed or never ran")
             fields.required("incomplete", &record.incomplete, "a rollout of it has not ended")
+            fields.flag("maand_modes", &record.keepsMaandModes, "it was taken over from Maand: its files stay executable")
             // A dictionary has no order: names are sorted as everywhere.
             var ports = record.assignedPorts.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
             fields.required(
@@ -244,7 +255,7 @@ extension CatalogExport {
         }
 
         func check(_ report: RecordReport) {
-            if Tree(lines: entries)?.digest != content {
+            if Tree(lines: entries, digest: content) == nil {
                 report.error("content", "the entries are not those of this content")
             }
         }

@@ -115,6 +115,8 @@ public struct JobRecord: Equatable, Sendable {
     public var certificateFiles: [String: SecretFingerprint] = [:]
     /// What its commands of `post_build` saw when they last ran well, by command.
     public var prepared: [String: Digest] = [:]
+    /// The job was taken over from Maand: its files stay executable on workers, as Maand has them.
+    public var keepsMaandModes = false
     /// Keys there of which no fingerprint is known: an earlier release has stored their values.
     public var unknownSecrets: Set<String> = []
 
@@ -141,6 +143,8 @@ public struct CatalogSnapshot: Equatable, Sendable {
     public var workers: [WorkerName: PlanWorker]
     /// What workers were when a rollout last saw them; unknown where none has since that is recorded.
     public var machines: [WorkerName: Machine]
+    /// Ids that Maand had given to workers; those of others follow from their names.
+    public var workerIDs: [WorkerName: String] = [:]
     /// Authorities whose certificates services trust, those that end first before the others.
     public var authorities: [CertificateAuthority] = []
 

@@ -33,6 +33,7 @@ extension Facts.Worker: Record, FieldValue {
         fields.optional("memory", &memory, TextType(.any), "megabytes")
         fields.optional("cpu", &cpu, TextType(.any), "megahertz")
         fields.optional("tags", &tags, TextMapType(key: "name of a tag"), default: [:], "all tags")
+        fields.optional("id", &givenID, TextType(.any), "its id, if it does not follow from the name")
     }
 }
 
@@ -43,7 +44,7 @@ extension Facts.Job: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "the name")
-        fields.optional("version", &version, .text(.version), "the version, as three numbers")
+        fields.optional("version", &version, .text(.version), "the version")
         fields.required(
             "selectors", &selectors, ListType(element: TextType(.any)), "labels that a worker needs for the job")
         fields.optional("disabled", &disabled, default: [], "workers on which the job is disabled")

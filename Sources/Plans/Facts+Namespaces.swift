@@ -109,7 +109,7 @@ extension Facts {
 
     private func values(of worker: Worker, position: Int) -> [String: String] {
         var values = [
-            "worker_ip": worker.worker.text, "worker_id": Self.stableID(of: worker.worker.text),
+            "worker_ip": worker.worker.text, "worker_id": worker.id,
             "labels": worker.labels.joined(separator: ","), "position": String(position),
             "worker_memory_mb": worker.memory ?? "0", "worker_cpu_mhz": worker.cpu ?? "0",
             "jobs": jobs.filter { active($0).contains(worker.worker) }.map(\.job.text).joined(separator: ","),

@@ -31,6 +31,11 @@ public struct Facts: Equatable, Sendable {
         public var cpu: String?
         /// All of them, `zone` included.
         public var tags: [String: String]
+        /// The id that Maand had given to it; nil if it follows from the name.
+        public var givenID: String?
+
+        /// The worker's id.
+        public var id: String { givenID ?? Facts.stableID(of: worker.text) }
 
         public init(
             worker: WorkerName, hostname: String? = nil, labels: [String], memory: String? = nil, cpu: String? = nil,
@@ -48,7 +53,7 @@ public struct Facts: Equatable, Sendable {
     /// A job of the workspace.
     public struct Job: Equatable, Sendable {
         public var job: JobName
-        /// With three numbers, as Maand writes it; nil where the plan's hooks may not see the job's values.
+        /// As the manifest has it; nil where the plan's hooks may not see the job's values.
         public var version: String?
         /// Labels that a worker has to carry for the job to run there, all of them.
         public var selectors: [String]

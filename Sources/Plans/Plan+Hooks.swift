@@ -134,12 +134,15 @@ extension Plan.Job {
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
 }
 
-/// Which files of `_modules` are commands.
+/// Which files of a job are scripts of commands.
 public enum HookScript {
-    /// Where a job's scripts are, in its folder.
-    public static let folder = "_modules"
-    /// What the names of all commands begin with.
-    public static let prefix = "command_"
+    /// What the names of commands begin with -> the folder of their scripts, in the job's: of the first and of the second
+    /// generation of Maand.
+    public static let folders = [("command_", "_modules"), ("hook_", "_hooks")]
+
+    /// The folder of the script of a command; nil if no command has such a name.
+    public static func folder(of command: String) -> String? { folders.first { command.hasPrefix($0.0) }?.1 }
+
     /// Endings of scripts whose interpreter is known; a file without one is executed itself.
     public static let suffixes = [".py", ".ts", ".js", ".sh"]
 }
@@ -153,10 +156,16 @@ extension Plan.Hook: Record, FieldValue {
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("command", &command, .text(.command), "the name")
-        fields.required("script", &script, .text(.script), "the file in `_modules`")
+        fields.required("script", &script, .text(.script), "the file in `_modules` or `_hooks`")
         fields.required("digest", &digest, "the SHA-256 of that file")
         fields.flag("repeatable", &isRepeatable, "the hook may run again when its outcome is unknown")
     }
+
+    /// The folder of its script, in the job's.
+    public var folder: String { HookScript.folder(of: command) ?? HookScript.folders[0].1 }
+
+    /// Its script, in the job's folder.
+    public var path: String { "\(folder)/\(script)" }
 
     func check(_ report: RecordReport) {
         if script != command, !HookScript.suffixes.contains(where: { script == command + $0 }) {
@@ -175,7 +184,7 @@ extension Plan.Hooks: Record, FieldValue {
     private static let events = HookEvent.allCases.filter { $0 != .afterAllocationStopped }
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
+        fields.required("modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
         for event in Self.events {
             fields.optional(event.rawValue, &commands[event, default: []], default: [], event.meaning)
         }
@@ -198,7 +207,7 @@ extension Plan.StopHooks: Record, FieldValue {
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "a job with stops in `reconcile`")
         fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
-        fields.required("modules", &modules, "the digest of the job's whole `_modules` folder")
+        fields.required("modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
         fields.optional(
             "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1), default: [],
             "hooks that run when an allocation was stopped, in this order")

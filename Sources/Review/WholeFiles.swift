@@ -3,7 +3,7 @@ internal import Plans
 
 /// Which files that only one side of a change has are shown whole; of the others a review shows what differs.
 public enum WholeFiles: Sendable {
-    /// New files below `_modules/`: what hooks run on the controller.
+    /// New files of hooks: what runs on the controller.
     case newModules
     /// All that are added or removed.
     case all
@@ -16,6 +16,6 @@ public enum WholeFiles: Sendable {
         }
     }
 
-    /// Whether the path of a job's file is below `_modules/`.
-    static func isModule(_ path: String) -> Bool { path.hasPrefix(HookScript.folder + "/") }
+    /// Whether a job's file is one of its hooks.
+    static func isModule(_ path: String) -> Bool { TreePath.isOfHooks(path) }
 }

@@ -42,6 +42,6 @@ public struct RenewedTree: Sendable {
             entries[index] = TreeEntry(
                 path: entry.path, kind: .sealed, digest: digest, size: bytes.count, mode: entry.mode)
         }
-        self.tree = files.isEmpty ? tree : Tree(entries)
+        self.tree = files.isEmpty ? tree : tree.with(entries)
     }
 }

@@ -30,11 +30,15 @@ public struct MappingReader {
         return nil
     }
 
-    /// The field's value, or nil where the field is missing. A field that is there and null is a node: see
-    /// ``Reader/isNull(_:)``.
+    /// The field's value, or nil where the field is missing. By ``Reader/Rules/exact`` a field that is there and null is a node:
+    /// see ``Reader/isNull(_:)``.
     public mutating func optional(_ name: String) -> Node? {
         if next < entries.count, entries[next].name == name { return take(next) }
         for index in entries.indices where entries[index].name == name { return take(index) }
+        if case .go = reader.rules {
+            let lower = name.lowercased()
+            for index in entries.indices where entries[index].name.lowercased() == lower { return take(index) }
+        }
         if askedCount < entries.count { absent.append(name) }
         return nil
     }
@@ -48,17 +52,24 @@ public struct MappingReader {
         for index in entries.indices where !isAsked(index) {
             let name = entries[index].name
             let note = Suggestion.nearest(to: name, among: absent).map { "did you mean `\($0)`?" }
-            reader.error(entries[index].key, "unknown field \(VisibleText.quote(name))", note: note)
+            switch (reader.rules, note) {
+            case (.exact, _), (.go, _?):
+                reader.error(entries[index].key, "unknown field \(VisibleText.quote(name))", note: note)
+            case (.go, nil):
+                reader.warn(entries[index].key, "unknown field \(VisibleText.quote(name)): it means nothing here")
+            }
         }
     }
 
-    private mutating func take(_ index: Int) -> Node {
+    private mutating func take(_ index: Int) -> Node? {
         next = index + 1
         if !isAsked(index) {
             askedCount += 1
             if index < 64 { asked |= 1 << UInt64(index) } else { askedBeyond.insert(index) }
         }
-        return entries[index].value
+        let value = entries[index].value
+        if case .go = reader.rules, value.kind == .null { return nil }
+        return value
     }
 
     private func isAsked(_ index: Int) -> Bool {

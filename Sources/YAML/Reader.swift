@@ -10,6 +10,17 @@ public final class Reader {
     private var errors: [Diagnostic] = []
     private var omitted = 0
     private var source: SourceText
+    /// How fields are found.
+    let rules: Rules
+
+    /// How the fields of mappings are found.
+    public enum Rules: Sendable {
+        /// By their exact names; a field that nobody asks for is an error, and null is a value.
+        case exact
+        /// As Go's `encoding/json` does it: in any case of letters, and null is as good as no field. A field that nobody asks for
+        /// is a warning; if its name is nearly one that is known, it is an error.
+        case go
+    }
 
     /// Errors and warnings that are kept each; further ones are only counted.
     private static let limit = 100
@@ -17,8 +28,9 @@ public final class Reader {
     /// - Parameters:
     ///   - source: the bytes that `root` was read from; diagnostics show their lines.
     ///   - file: the path as the user gave it.
-    public init(root: Node, source: [UInt8], file: String) {
+    public init(root: Node, source: [UInt8], file: String, rules: Rules = .exact) {
         self.root = root
+        self.rules = rules
         self.source = SourceText(bytes: source, file: file)
     }
 

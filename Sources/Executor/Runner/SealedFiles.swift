@@ -115,7 +115,7 @@ package struct SealedFiles: Sendable {
             return TreeEntry(
                 path: entry.path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0)
         }
-        return (Tree(entries), isKnown)
+        return (tree.with(entries), isKnown)
     }
 
     // MARK: Secrets

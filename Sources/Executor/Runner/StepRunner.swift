@@ -273,7 +273,7 @@ package struct StepRunner: Sendable {
     }
 
     private func workerEntries(_ tree: Tree, sent: (TreeEntry) throws -> SealedFiles.Sent) throws -> [PushEntry] {
-        try tree.entries.map { entry in
+        try tree.pushed.map { entry in
             switch entry.kind {
             case .file, .executable:
                 return PushEntry(

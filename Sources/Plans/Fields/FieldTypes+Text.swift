@@ -93,17 +93,17 @@ struct TextFormat: Sendable {
 
     /// A command's name; it becomes part of step ids and of paths.
     static let command = TextFormat(
-        words: "`command_<name>`", pattern: "^command_[A-Za-z0-9._:-]{0,120}$",
+        words: "`command_<name>` or `hook_<name>`", pattern: "^(command|hook)_[A-Za-z0-9._:-]{0,120}$",
         problem: {
-            $0.hasPrefix(HookScript.prefix) && Name<Never>($0) != nil
-                ? nil : "a command is called command_<name>, of letters, digits and `._:-`"
+            HookScript.folder(of: $0) != nil && Name<Never>($0) != nil
+                ? nil : "a command is called command_<name> or hook_<name>, of letters, digits and `._:-`"
         })
 
     /// The file of a command: its name, with one of the endings that scripts have.
     static let script = TextFormat(
-        words: "a file name", pattern: "^command_[A-Za-z0-9._:-]{0,123}$",
+        words: "a file name", pattern: "^(command|hook)_[A-Za-z0-9._:-]{0,123}$",
         problem: {
-            $0.hasPrefix(HookScript.prefix) && !$0.contains("/")
+            HookScript.folder(of: $0) != nil && !$0.contains("/")
                 ? nil : "`script` is the command's name, with one of the endings that scripts have"
         })
 

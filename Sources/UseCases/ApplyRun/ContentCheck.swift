@@ -29,12 +29,12 @@ struct ContentCheck {
         var seen = Set<Digest>()
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for content in job.content where seen.insert(content.tree).inserted && !isStored(content.tree, &seen) {
-                problems += try restore(content.tree, of: job.job, within: "", planned: job.changes.flatMap(\.value))
+                problems += try restore(content.tree, of: job.job, isOfHooks: false, planned: job.changes.flatMap(\.value))
             }
             problems += missingBases(of: job)
         }
         for (job, tree) in plan.modules where seen.insert(tree).inserted && !isStored(tree, &seen) {
-            problems += try restore(tree, of: job, within: "\(HookScript.folder)/", planned: [])
+            problems += try restore(tree, of: job, isOfHooks: true, planned: [])
         }
         problems += scriptProblem(of: plan).map { [$0] } ?? []
         guard problems.isEmpty else { throw RolloutError.content(problems) }
@@ -44,8 +44,8 @@ struct ContentCheck {
         }
         for (job, modules, hooks) in plan.hooksOfJobs {
             let files = Dictionary(try store.tree(modules).entries.map { ($0.path, $0.digest) }) { first, _ in first }
-            for hook in hooks where files["\(HookScript.folder)/\(hook.script)"] != hook.digest {
-                wrong.append("\(job): the plan has another digest of \(hook.script) than its \(HookScript.folder)")
+            for hook in hooks where files[hook.path] != hook.digest {
+                wrong.append("\(job): the plan has another digest of \(hook.path) than its files")
             }
         }
         guard wrong.isEmpty else { throw RolloutError.contradictory(wrong) }
@@ -103,7 +103,7 @@ struct ContentCheck {
             }
         }
         if hasOtherHooks {
-            wrong.append("\(job.job): its hooks run from other files than those of its \(HookScript.folder)")
+            wrong.append("\(job.job): its hooks run from other files than those of the job")
         }
         return wrong
     }
@@ -204,17 +204,22 @@ struct ContentCheck {
     /// Puts a tree's content into the store from the workspace. Returns what differs there.
     ///
     /// - Parameters:
-    ///   - prefix: of the paths in the job's folder that the tree holds.
+    ///   - isOfHooks: the tree holds only the files of hooks.
     ///   - planned: what the plan says of the tree's paths, where not even the tree is stored.
     private func restore(
-        _ tree: Digest, of job: JobName, within prefix: String, planned: [FileChange]
+        _ tree: Digest, of job: JobName, isOfHooks: Bool, planned: [FileChange]
     ) throws -> [String] {
         let workspace = "\(bucketFolder)/workspace"
         var findings = Findings()
         var content = JobFolder.read(job, of: workspace, into: &findings)
         content.applyModes(of: workspace, job)
-        let found = Tree(content.tree.entries.filter { $0.path.hasPrefix(prefix) })
-        guard found.digest == tree else { return differences(found, tree, job, planned) }
+        let candidates = JobFolder.Rules.allCases.map { rules in
+            let all = content.tree(by: rules)
+            return isOfHooks ? Tree(all.entries.filter { TreePath.isOfHooks($0.path) }) : all
+        }
+        guard let found = candidates.first(where: { $0.digest == tree }) else {
+            return differences(candidates[0], tree, job, planned)
+        }
         for entry in found.entries where entry.kind != .emptyDirectory {
             if isWhole(entry.digest) { continue }
             try store.discard(entry.digest)

@@ -38,9 +38,14 @@ public struct RefreshCatalog: Sendable {
     /// there counts as unfinished, so that the next plan acts on it. A job of which anything is recorded has its gate and
     /// its completion before it.
     ///
-    /// - Parameter isDryRun: only compare.
+    /// - Parameters:
+    ///   - planned: what planning makes of allocations. Hooks are on no worker: where nothing is recorded of an allocation, they
+    ///     count as deployed as they are there.
+    ///   - isDryRun: only compare.
     /// - Throws: `RolloutError.unfinishedRun`: its own command asks the workers about what it began.
-    public func refresh(_ workers: [PlanWorker], isDryRun: Bool) async throws -> Findings {
+    public func refresh(
+        _ workers: [PlanWorker], planned: [AllocationID: Tree], isDryRun: Bool
+    ) async throws -> Findings {
         try endInterrupted(isDryRun: isDryRun)
         // A plan of nothing: it stands in the history for the refresh.
         let plan = Plan(
@@ -63,9 +68,8 @@ public struct RefreshCatalog: Sendable {
             case .success(let inventory)?:
                 var inventory = inventory
                 for index in inventory.jobs.indices {
-                    let job = inventory.jobs[index].job
-                    try settle(
-                        &inventory.jobs[index], recorded[AllocationID(job: job, worker: worker)] ?? .none)
+                    let id = AllocationID(job: inventory.jobs[index].job, worker: worker)
+                    try settle(&inventory.jobs[index], recorded[id] ?? .none, planned[id])
                 }
                 if let flaw = inventory.flaw(to: context.controller, after: last) {
                     refresh.silent.append((worker, "the worker's answer is invalid: \(flaw.reason)"))
@@ -108,13 +112,18 @@ public struct RefreshCatalog: Sendable {
     }
 
     /// Makes of a job's files on a worker what is kept of them.
-    private func settle(_ job: inout WorkerInventory.Job, _ record: AllocationRecord) throws {
+    private func settle(_ job: inout WorkerInventory.Job, _ record: AllocationRecord, _ planned: Tree?) throws {
         showPushedManifest(&job)
         let known = [record.promoted, record.unfinished].compactMap { release in
             release.flatMap { try? store.tree($0.content) }
         }
         let kept = try context.sealedFiles.kept(job.tree, recorded: known)
         job.tree = kept.tree
+        let hooks = (known.first ?? planned).flatMap { $0.keepsHooks ? $0.entries : nil } ?? []
+        if !job.tree.entries.contains(where: { TreePath.isOfHooks($0.path) }) {
+            job.tree = Tree(
+                job.tree.entries + hooks.filter { TreePath.isOfHooks($0.path) }, keepsHooks: true)
+        }
         // Nobody can say what it is, so it counts as unfinished.
         if !kept.isKnown { job.isAltered = true }
     }

@@ -1,0 +1,28 @@
+internal import Foundation
+public import Model
+internal import SwiftASN1
+internal import X509
+
+/// What a certificate says that somebody else has made.
+public struct CertificateText: Equatable, Sendable {
+    /// SHA-256 of the certificate as DER.
+    public let fingerprint: Model.Digest
+    /// Empty if it has none.
+    public let commonName: String
+    /// The last moment at which it is valid; whole seconds.
+    public let endsAt: Timestamp
+
+    /// - Throws: `CertificateProblem` if the text is no certificate as PEM.
+    public init(_ pem: String) throws(CertificateProblem) {
+        do {
+            let certificate = try X509.Certificate(pemEncoded: pem)
+            fingerprint = Model.Digest.of(try certificate.serializeAsPEM().derBytes)
+            endsAt = Timestamp(milliseconds: Int64(certificate.notValidAfter.timeIntervalSince1970) * 1000)
+            commonName =
+                certificate.subject.lazy.flatMap { $0 }.first { $0.type == .RDNAttributeType.commonName }
+                .flatMap { String($0.value) } ?? ""
+        } catch {
+            throw CertificateProblem("this is no certificate as PEM")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+internal import Crypto
+internal import Foundation
+internal import GRDB
+internal import Model
+
+/// Reads `data/maand.db` of a bucket of Maand. Columns are found by their names; others, and other tables, are ignored.
+public enum MaandDatabase {
+    /// The database, in the bucket's folder.
+    public static let file = "data/maand.db"
+    /// The key of secrets, in the bucket's folder: 32 bytes.
+    public static let keyFile = "secrets/kv.key"
+    /// Bytes of one value, and of one file of a job, that are read.
+    private static let limit = 4 << 20
+
+    /// Reads what a bucket of Maand has recorded. SQLite writes beside a database that it only reads, so a copy is read, and
+    /// the bucket stays as it is.
+    ///
+    /// - Returns: nil if there is no database.
+    /// - Throws: `MaandProblem`.
+    public static func read(in folder: String) throws(MaandProblem) -> MaandRecords? {
+        let files = FileManager.default
+        let path = "\(folder)/\(file)"
+        guard files.fileExists(atPath: path) else { return nil }
+        let copy = "\(NSTemporaryDirectory())/maand-\(UInt64.random(in: .min ... .max))"
+        do {
+            try files.createDirectory(
+                atPath: copy, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            defer { try? files.removeItem(atPath: copy) }
+            for suffix in ["", "-wal"] where files.fileExists(atPath: path + suffix) {
+                try files.copyItem(atPath: path + suffix, toPath: "\(copy)/maand.db\(suffix)")
+            }
+            try files.setAttributes([.posixPermissions: 0o600], ofItemAtPath: "\(copy)/maand.db")
+            let key = files.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
+            return try DatabaseQueue(path: "\(copy)/maand.db").read { db in try records(db, key: key) }
+        } catch let problem as MaandProblem {
+            throw problem
+        } catch {
+            throw MaandProblem("\(path) cannot be read: \(error). Is it the database of Maand?")
+        }
+    }
+
+    private static func records(_ db: Database, key: [UInt8]?) throws -> MaandRecords {
+        guard let id = try String.fetchOne(db, sql: "SELECT bucket_id FROM bucket"), !id.isEmpty else {
+            throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?")
+        }
+        var records = MaandRecords(bucketID: id)
+        var strange = Set<String>()
+        for row in try Row.fetchAll(db, sql: "SELECT worker_id, worker_ip FROM worker") {
+            guard let id: String = row["worker_id"], let text: String = row["worker_ip"] else { continue }
+            if let name = WorkerName(text) { records.workerIDs[name] = id } else { strange.insert(text) }
+        }
+        let hashes = try hashes(db)
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT alloc_id, worker_ip, job, disabled, removed, new_version FROM allocations")
+        for row in rows {
+            let (jobText, workerText) = (row["job"] as String? ?? "", row["worker_ip"] as String? ?? "")
+            guard let job = JobName(jobText), let worker = WorkerName(workerText) else {
+                strange.insert(JobName(jobText) == nil ? jobText : workerText)
+                continue
+            }
+            records.allocations.append(
+                .init(
+                    id: AllocationID(job: job, worker: worker), isDisabled: row["disabled"] as Int? == 1,
+                    isRemoved: row["removed"] as Int? == 1, targetVersion: version(row["new_version"]),
+                    hash: (row["alloc_id"] as String?).flatMap { hashes["\(jobText)_allocation|\($0)"] }))
+        }
+        records.allocations.sort { $0.id < $1.id }
+        records.ports = try ports(db)
+        for row in try Row.fetchAll(db, sql: "SELECT content FROM job_files WHERE length(content) <= \(limit)") {
+            guard let content: Data = row["content"] else { continue }
+            records.sources[md5(content)] = Array(content)
+        }
+        try readValues(db, key, into: &records)
+        records.strangeNames = strange.sorted()
+        return records
+    }
+
+    /// By namespace and key.
+    private static func hashes(_ db: Database) throws -> [String: MaandRecords.Hash] {
+        var hashes: [String: MaandRecords.Hash] = [:]
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT namespace, key, current_hash, previous_hash, current_files, previous_files, current_version
+                FROM hash WHERE namespace LIKE '%\\_allocation' ESCAPE '\\'
+                """)
+        for row in rows {
+            guard let namespace: String = row["namespace"], let key: String = row["key"] else { continue }
+            hashes["\(namespace)|\(key)"] = .init(
+                current: row["current_hash"], previous: row["previous_hash"],
+                currentFiles: files(row["current_files"]), previousFiles: files(row["previous_files"]),
+                version: version(row["current_version"]))
+        }
+        return hashes
+    }
+
+    private static func files(_ json: String?) -> [String: String] {
+        json.flatMap { try? JSONDecoder().decode([String: String].self, from: Data($0.utf8)) } ?? [:]
+    }
+
+    /// What Maand writes for no version is `unknown` in one table, and `0.0.0` in others.
+    private static func version(_ text: String?) -> String {
+        guard let text = text?.trimmingWhitespace, Version.isValid(text) else { return Version.none.text }
+        return text
+    }
+
+    private static func ports(_ db: Database) throws -> [JobName: [String: Int]] {
+        var ports: [JobName: [String: Int]] = [:]
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT job.name AS job, job_ports.name AS port, job_ports.port AS number
+                FROM job_ports JOIN job ON job.job_id = job_ports.job_id
+                """)
+        for row in rows {
+            guard let job = (row["job"] as String?).flatMap({ JobName($0) }), let port: String = row["port"],
+                let number: Int = row["number"], (1...65535).contains(number)
+            else { continue }
+            ports[job, default: [:]][port] = number
+        }
+        return ports
+    }
+
+    private static func readValues(_ db: Database, _ key: [UInt8]?, into records: inout MaandRecords) throws {
+        // The highest version counts, and it may say that the key is gone.
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT namespace, key, value, deleted, max(version) FROM key_value
+                WHERE namespace LIKE 'vars/job/%' OR namespace LIKE 'secrets/job/%'
+                    OR (namespace LIKE 'maand/job/%' AND key LIKE 'certs/%')
+                GROUP BY namespace, key ORDER BY namespace, key
+                """)
+        for row in rows where row["deleted"] as Int? != 1 {
+            guard let text: String = row["namespace"], let name: String = row["key"], var value: String = row["value"],
+                let namespace = KVNamespace(text)
+            else { continue }
+            if value.hasPrefix(sealed) { value = try open(value, key, "\(name) of \(text)") }
+            switch namespace {
+            case .variables, .secrets: records.values.append(.init(namespace, name, value))
+            case .allocation(let allocation): records.certificates[allocation, default: [:]][name] = value
+            case .bucket, .workers, .worker, .tags, .job, .bucketVariables, .bucketJobVariables, .certificates: continue
+            }
+        }
+    }
+
+    /// What encrypted values begin with.
+    private static let sealed = "enc:v1:"
+
+    /// AES-256-GCM under the bytes of `kv.key`, without additional data; the nonce comes first and the tag last.
+    private static func open(_ value: String, _ key: [UInt8]?, _ what: String) throws -> String {
+        guard let key else {
+            throw MaandProblem("\(keyFile) is missing, and \(what) is encrypted with it: put it back from a backup")
+        }
+        guard key.count == 32, let bytes = Data(base64Encoded: String(value.dropFirst(sealed.count))),
+            let box = try? AES.GCM.SealedBox(combined: bytes),
+            let plain = try? AES.GCM.open(box, using: SymmetricKey(data: key)),
+            let text = String(validating: Array(plain), as: UTF8.self)
+        else {
+            throw MaandProblem("\(what) cannot be decrypted with \(keyFile): is that the key of this bucket?")
+        }
+        return text
+    }
+
+    /// The MD5 of bytes as Maand writes it down.
+    public static func md5(_ bytes: some Sequence<UInt8>) -> String {
+        Insecure.MD5.hash(data: Array(bytes)).map { byte in
+            let text = String(byte, radix: 16)
+            return text.count < 2 ? "0" + text : text
+        }.joined()
+    }
+}

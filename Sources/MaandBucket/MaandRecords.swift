@@ -1,0 +1,89 @@
+public import Model
+
+/// What Maand has written into its database about a bucket, as far as it is taken over.
+public struct MaandRecords: Sendable {
+    /// The bucket's id, which names its folder on workers.
+    public var bucketID: String
+    /// The ids that Maand gave to workers.
+    public var workerIDs: [WorkerName: String] = [:]
+    /// Sorted.
+    public var allocations: [Allocation] = []
+    /// Numbers of the ports of each job, those that manifests fix among them.
+    public var ports: [JobName: [String: Int]] = [:]
+    /// Values of `vars/job/*` and `secrets/job/*`, sorted by namespace and key.
+    public var values: [Value] = []
+    /// Files of certificates, by allocation and by their path in the job's folder.
+    public var certificates: [AllocationID: [String: String]] = [:]
+    /// MD5 -> bytes of the files that the last build has read.
+    public var sources: [String: [UInt8]] = [:]
+    /// Names of jobs and workers that cannot be names here, sorted.
+    public var strangeNames: [String] = []
+
+    public init(bucketID: String) { self.bucketID = bucketID }
+
+    /// A row of `allocations` with its row of `hash`.
+    public struct Allocation: Equatable, Sendable {
+        public var id: AllocationID
+        public var isDisabled: Bool
+        public var isRemoved: Bool
+        /// The version that the last build wants, as the manifest spells it.
+        public var targetVersion: String
+        /// Nil where nothing was ever pushed, or where it was removed since.
+        public var hash: Hash?
+
+        public init(
+            id: AllocationID, isDisabled: Bool = false, isRemoved: Bool = false, targetVersion: String, hash: Hash? = nil
+        ) {
+            self.id = id
+            self.isDisabled = isDisabled
+            self.isRemoved = isRemoved
+            self.targetVersion = targetVersion
+            self.hash = hash
+        }
+    }
+
+    /// Files of an allocation as Maand knows them.
+    public struct Hash: Equatable, Sendable {
+        /// What was last planned there; it may have been pushed and started.
+        public var current: String?
+        /// What was promoted; nil where nothing was, or where the allocation was enabled since.
+        public var previous: String?
+        /// Path -> MD5 of what was planned, with hooks and templates.
+        public var currentFiles: [String: String]
+        /// The same of what was promoted.
+        public var previousFiles: [String: String]
+        /// The version that was last promoted; `0.0.0` for none.
+        public var version: String
+
+        public init(
+            current: String?, previous: String?, currentFiles: [String: String] = [:],
+            previousFiles: [String: String] = [:], version: String = "0.0.0"
+        ) {
+            self.current = current
+            self.previous = previous
+            self.currentFiles = currentFiles
+            self.previousFiles = previousFiles
+            self.version = version
+        }
+    }
+
+    /// A variable, or a secret as plain text.
+    public struct Value: Equatable, Sendable {
+        public var namespace: KVNamespace
+        public var key: String
+        public var text: String
+
+        public init(_ namespace: KVNamespace, _ key: String, _ text: String) {
+            self.namespace = namespace
+            self.key = key
+            self.text = text
+        }
+    }
+}
+
+/// Why the files of a bucket of Maand cannot be read, with what to do.
+public struct MaandProblem: Error, Equatable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

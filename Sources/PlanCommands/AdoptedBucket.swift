@@ -1,0 +1,215 @@
+import Catalog
+import Commands
+import Foundation
+import Glibc
+import KeyValues
+import MaandBucket
+import Model
+import Planner
+import Plans
+import Review
+import ThisHost
+import UseCases
+import Workers
+import YAML
+
+/// A bucket of Maand that is being taken over.
+struct AdoptedBucket {
+    private let bucket: BucketOptions
+    private let records: MaandRecords
+    private let workspace: Workspace
+    let configuration: BucketConfiguration
+    /// Whether `maand.conf` has the id already.
+    private let isNamed: Bool
+
+    /// Reads everything, and writes nothing.
+    ///
+    /// - Throws: `Failure` with what is missing and what to do.
+    init(_ bucket: BucketOptions) throws {
+        self.bucket = bucket
+        let file = bucket.path("maand.conf")
+        let bytes = try HostFiles.read(file, limit: 1 << 20, note: "name a bucket of Maand with --bucket or --from")
+        guard let records = try Self.records(in: bucket.folder) else {
+            throw Failure(
+                .invalidInput, "\(bucket.path(MaandDatabase.file)) is missing: this is no bucket that Maand has built",
+                "put the database back from a backup; or make a bucket with `maand-plan init`, and copy workspace/ into it")
+        }
+        self.records = records
+        configuration = try BucketConfiguration.read(bytes, file: file, adopted: records.bucketID)
+        guard configuration.bucketID == records.bucketID else {
+            throw Failure(
+                .invalidInput,
+                "\(file) names the bucket \(configuration.bucketID), and \(MaandDatabase.file) is of \(records.bucketID)",
+                "take the line `bucket_id` out of maand.conf if it was not made by this command")
+        }
+        var settings = try TOMLReader(bytes, file: file)
+        isNamed = settings.keys.contains("bucket_id")
+        if !settings.keys.contains("use_sudo") {
+            throw Failure(
+                .invalidInput, "\(file) does not say `use_sudo`: in Maand that means false, and here true",
+                "write `use_sudo = false` into it (or true, if everything on the workers shall run as root)")
+        }
+        settings.ignore(settings.keys)
+        workspace = try Workspace.read(bucket.path("workspace"), configuration)
+        try checkHostKeys()
+    }
+
+    private static func records(in folder: String) throws -> MaandRecords? {
+        do throws(MaandProblem) {
+            return try MaandDatabase.read(in: folder)
+        } catch {
+            throw Failure(.invalidInput, error.description)
+        }
+    }
+
+    /// Workers that Maand knows, and those of the workspace.
+    private func workers(_ snapshot: CatalogSnapshot) throws -> [PlanWorker] {
+        let hostKeys = try bucket.hostKeys(configuration)
+        var workers = Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
+        let known = Set(workers.map(\.worker))
+        for name in Set(records.allocations.map(\.id.worker)).subtracting(known).sorted() {
+            var worker = PlanWorker(
+                worker: name, address: name.text,
+                ssh: .init(port: configuration.sshPort, user: configuration.sshUser, hostKeys: []))
+            worker.ssh?.hostKeys = hostKeys(name.text, configuration.sshPort, configuration.sshUser)
+            worker.isRemoved = true
+            workers.append(worker)
+        }
+        return workers
+    }
+
+    /// Maand checks no host keys, so there may be none.
+    private func checkHostKeys() throws {
+        guard configuration.transport == .ssh else { return }
+        let path = configuration.secretPath(configuration.knownHosts, in: bucket.folder)
+        if access(path, F_OK) == 0 { return }
+        var addresses: [Int: [String]] = [:]
+        for worker in try workers(.empty) { addresses[worker.ssh?.port ?? 22, default: []].append(worker.address) }
+        let scans = addresses.sorted { $0.key < $1.key }.map { port, hosts in
+            "ssh-keyscan \(port == 22 ? "" : "-p \(port) ")\(hosts.joined(separator: " ")) >> \(path)"
+        }
+        throw Failure(
+            .invalidInput, "\(path) is missing: Maand does not check host keys, and here they have to be known",
+            "`\(scans.joined(separator: "; "))` collects them. Compare the fingerprints (`ssh-keygen -lf \(path)`) with those of "
+                + "the hosts, and repeat the command")
+    }
+
+    // MARK: Taking over
+
+    /// What was taken over, beside allocations.
+    struct Findings {
+        var values: [(what: String, taken: Int, left: [String])] = []
+        var adoption = Adoption.Findings()
+        var prepared: [JobName] = []
+        /// Allocations whose templates cannot be rendered.
+        var failures: [AllocationID: InputFailure] = [:]
+        var silent: [(worker: WorkerName, reason: String)] { adoption.silent }
+    }
+
+    /// Records everything in the bucket's catalog. The caller holds the lock.
+    func take() async throws -> Findings {
+        try makeFolders()
+        let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
+        let deployed = Set(records.allocations.filter { $0.hash != nil }.map(\.id.job))
+        _ = try catalog.takeOver(ids: records.workerIDs, jobs: deployed)
+        var findings = Findings()
+        let keeping = AdoptedValues(bucket, records, workspace, catalog)
+        findings.values.append(try keeping.takeValues())
+        findings.values.append(try keeping.takeCertificates())
+        let snapshot = try catalog.snapshot()
+        let versions = Dictionary(
+            records.allocations.map { ($0.id, $0.hash?.version ?? Version.none.text) }) { first, _ in first }
+        let content = try Planner.content(workspace, configuration, snapshot) { versions[$0] ?? Version.none.text }
+        findings.failures = content.failures
+        try PlanOutput.keep(content.capture, in: ContentStore(in: bucket.folder))
+        let context = bucket.context(configuration, catalog)
+        findings.adoption = try await Adoption(in: context).take(
+            records, try workers(snapshot), planned: content.trees)
+        // Maand has run these with what is there now.
+        for due in try Planner.dueBuilds(workspace, try catalog.snapshot()) where deployed.contains(due.job) {
+            for (command, inputs) in due.inputs.sorted(by: { $0.key < $1.key }) {
+                try catalog.setPrepared(due.job, command, inputs)
+            }
+            findings.prepared.append(due.job)
+        }
+        return findings
+    }
+
+    /// Workers of the workspace that did not answer. One that has left it may be gone.
+    func missing(_ findings: Findings) -> [WorkerName] {
+        findings.silent.map(\.worker).filter(workspace.workerNames.contains)
+    }
+
+    private func makeFolders() throws {
+        do throws(HostFiles.Problem) {
+            for name in ["secrets", "store"] where access("\(bucket.folder)/\(name)", F_OK) != 0 {
+                try HostFiles.createFolder("\(bucket.folder)/\(name)", mode: 0o700)
+            }
+        } catch {
+            throw Failure(.failed, code: .fileNotWritten, "\(bucket.folder) cannot be written: \(error.message)")
+        }
+    }
+
+    /// Writes the id into `maand.conf`, last of all, and what git has to know of a bucket.
+    func writeFiles() throws {
+        let path = "\(bucket.folder)/maand.conf"
+        do throws(HostFiles.Problem) {
+            for (name, text) in BucketTemplate(transport: .ssh).git {
+                _ = try HostFiles.write(Array(text.utf8), to: "\(bucket.folder)/\(name)", overwrite: false)
+            }
+            if isNamed { return }
+            let line = "bucket_id = \"\(configuration.bucketID)\"\n"
+            let bytes = (try? InputFile.read(path, limit: 1 << 20)) ?? []
+            // First: behind a table the line would belong to that.
+            _ = try HostFiles.write(Array(line.utf8) + bytes, to: path, overwrite: true)
+        } catch {
+            throw Failure(
+                .failed, code: .fileNotWritten, "\(path) was not written: \(error.message)",
+                "write `bucket_id = \"\(configuration.bucketID)\"` as its first line")
+        }
+    }
+
+    // MARK: Report
+
+    /// The table of what was taken over, and what was not and why.
+    func report(_ findings: Findings, isDryRun: Bool) -> String {
+        var table = TextTable(["job", "worker", isDryRun ? "would be" : "recorded", "version", "why"])
+        for outcome in findings.adoption.outcomes {
+            let taking = outcome.taking
+            table.add([
+                outcome.allocation.job.text, outcome.allocation.worker.text, taking.standing.word,
+                taking.standing == Taking.Standing.begun ? taking.targetVersion : taking.version, taking.reason,
+            ])
+        }
+        var lines = findings.adoption.outcomes.isEmpty ? "" : table.text
+        if findings.adoption.known > 0 {
+            lines += "\(findings.adoption.known) allocations were recorded before, and stay as they are.\n"
+        }
+        for (what, taken, left) in findings.values {
+            lines += "\(what): \(taken) taken over\n"
+            for text in left { lines += "  not taken over: \(VisibleText.escape(text, for: .terminal))\n" }
+        }
+        lines += "ports: \(records.ports.values.reduce(0) { $0 + $1.count }), as Maand assigned them\n"
+        if !findings.prepared.isEmpty {
+            lines += "post_build: counts as run for \(findings.prepared.map(\.text).joined(separator: ", "))\n"
+        }
+        for name in records.strangeNames {
+            lines += "not taken over: \(VisibleText.quote(name)) cannot be the name of a job or worker here\n"
+        }
+        for (allocation, failure) in findings.failures.sorted(by: { $0.key < $1.key }) {
+            lines += "\(allocation): its templates cannot be rendered: \(VisibleText.escape("\(failure)", for: .terminal))\n"
+        }
+        return lines
+    }
+}
+
+extension Taking.Standing {
+    fileprivate var word: String {
+        switch self {
+        case .promoted: "promoted"
+        case .stopped: "stopped"
+        case .unfinished, .begun: "unfinished"
+        case .nothing: "-"
+        }
+    }
+}

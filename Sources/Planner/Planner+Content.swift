@@ -1,0 +1,51 @@
+public import Model
+public import Plans
+public import YAML
+
+/// The files of allocations as a deploy would bring them, whatever is recorded of them.
+public struct PlannedContent: Sendable {
+    /// Without those whose templates cannot be rendered.
+    public var trees: [AllocationID: Tree] = [:]
+    /// Where the bytes of their files are; each digest once.
+    public var capture: [PlanningResult.Capture] = []
+    /// Allocations whose templates cannot be rendered, and why.
+    public var failures: [AllocationID: InputFailure] = [:]
+}
+
+extension Planner {
+    /// What planning makes of the workspace, also of disabled allocations.
+    ///
+    /// - Parameter version: that runs on an allocation now, for templates.
+    /// - Throws: `PlanningError` if ports cannot be assigned.
+    public static func content(
+        _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
+        version: (AllocationID) -> String
+    ) throws -> PlannedContent {
+        let ports = try PortAssignment(workspace, catalog: catalog).ports
+        var templates = TemplateInput(workspace, configuration, catalog, ports)
+        let everybody = try WorkerChoice(.init(), workspace, catalog)
+        var content = PlannedContent()
+        var all: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
+        for job in workspace.jobs {
+            let planner = JobPlanner(
+                job, options: .init(), choice: everybody,
+                keepsMaandModes: catalog.jobs[job.name]?.keepsMaandModes ?? false,
+                renderer: templates.renderer(of: job), room: RenderedRoom(),
+                trees: { throw PlanningError.contentMissing($0) })
+            for allocation in job.allocations {
+                let worker = workspace.workers[allocation.worker]
+                let id = AllocationID(job: job.name, worker: worker.name)
+                do throws(InputFailure) {
+                    let (tree, generated) = try planner.content(of: worker, runs: version(id))
+                    content.trees[id] = tree
+                    all[job.name, default: ([], [:])].all.append(tree)
+                    all[job.name]?.generated.merge(generated) { first, _ in first }
+                } catch {
+                    content.failures[id] = error
+                }
+            }
+        }
+        content.capture = Self.content(workspace, all).0
+        return content
+    }
+}

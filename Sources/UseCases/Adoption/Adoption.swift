@@ -1,0 +1,177 @@
+internal import Catalog
+internal import Executor
+public import MaandBucket
+public import Model
+public import Plans
+internal import ThisHost
+internal import Workers
+
+/// Takes over what Maand has deployed: asks the workers what lies there, and records it. Nothing on a worker changes.
+public struct Adoption: Sendable {
+    let context: ExecutionContext
+    private var catalog: Catalog { context.catalog }
+    private var store: ContentStore { context.store }
+
+    public init(in context: ExecutionContext) { self.context = context }
+
+    /// What becomes of one allocation.
+    public struct Outcome: Sendable {
+        public let allocation: AllocationID
+        public let taking: Taking
+    }
+
+    /// What an adoption found.
+    public struct Findings: Sendable {
+        /// Sorted by allocation.
+        public var outcomes: [Outcome] = []
+        /// Allocations of which something was recorded before.
+        public var known = 0
+        /// Workers that did not answer, and why; nothing of them is recorded.
+        public var silent: [(worker: WorkerName, reason: String)] = []
+        /// The run under which all was recorded; nil where nothing was.
+        public var run: RunID?
+
+        /// Nothing was found.
+        public init() {}
+    }
+
+    /// Compares what Maand has recorded with the workers, and records the allocations that nothing is recorded of yet.
+    ///
+    /// The caller holds the bucket's lock, and has put the content of `planned` into the store.
+    ///
+    /// - Parameters:
+    ///   - workers: all that `records` name.
+    ///   - planned: what planning makes of allocations; of those that are missing only the workers know the files.
+    /// - Throws: `RolloutError.unfinishedRun`, `TransportFailure`, `CatalogError`, `StoreError`.
+    public func take(
+        _ records: MaandRecords, _ workers: [PlanWorker], planned: [AllocationID: Tree]
+    ) async throws -> Findings {
+        if let run = try catalog.unfinishedRun() { throw RolloutError.unfinishedRun(run) }
+        var findings = Findings()
+        let recorded = try catalog.snapshot().allocations
+        let rows = records.allocations.filter { recorded[$0.id] == nil }
+        findings.known = records.allocations.count - rows.count
+        let asked = workers.filter { worker in rows.contains { $0.id.worker == worker.worker && $0.hash != nil } }
+        let plan = Plan(
+            fleet: context.configuration.fleet(asked),
+            base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
+        let answers = asked.isEmpty ? [:] : try await surveys(rows, of: plan.fleet)
+        var changes: [CatalogChange] = []
+        for row in rows {
+            var found: [String: FoundFile]?
+            switch answers[row.id.worker] {
+            case .failure: continue
+            case .success(let survey)?: found = survey.jobs[row.id.job]?.mapValues(FoundFile.init)
+            case nil: break
+            }
+            let taking = Taking(row, found: found)
+            findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
+            changes += try self.changes(taking, row, found ?? [:], planned[row.id] ?? Tree([], keepsHooks: true))
+        }
+        for worker in asked.map(\.worker) {
+            if case .failure(let error)? = answers[worker] { findings.silent.append((worker, error.message)) }
+        }
+        let ports = try portChanges(records)
+        guard !changes.isEmpty || !ports.isEmpty else { return findings }
+        findings.run = try await record(changes + ports, plan, findings)
+        return findings
+    }
+
+    // MARK: Workers
+
+    private func surveys(
+        _ rows: [MaandRecords.Allocation], of fleet: Fleet
+    ) async throws -> [WorkerName: Swift.Result<WorkerSurvey, TransportError>] {
+        let transport = try await context.transport(for: fleet)
+        let root = "\(fleet.workerRoot)/\(fleet.bucket)"
+        let jobs = Dictionary(grouping: rows.map(\.id), by: \.worker).mapValues { $0.map(\.job) }
+        let names = fleet.workers.map(\.worker)
+        let answers = await names.sideBySide(width: WorkerPool.width) { worker in
+            await Self.answer(of: worker, root, jobs[worker] ?? [], transport)
+        }
+        await transport.close()
+        return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.
+    private static func answer(
+        of worker: WorkerName, _ root: String, _ jobs: [JobName], _ transport: any Transport
+    ) async -> Swift.Result<WorkerSurvey, TransportError> {
+        do {
+            return .success(try await WorkerSurvey.ask(worker.text, root: root, jobs: jobs, over: transport))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    // MARK: Records
+
+    private func changes(
+        _ taking: Taking, _ row: MaandRecords.Allocation, _ found: [String: FoundFile], _ tree: Tree
+    ) throws -> [CatalogChange] {
+        if case .nothing = taking.standing { return [] }
+        let planned = Taking.Planned(tree: tree, isSame: isSame, isHook: isHook)
+        let promotedTree = taking.promotedTree(planned, found: found)
+        let there = Taking.treeThere(pushed: row.hash?.currentFiles ?? [:], planned, found: found)
+        for tree in [promotedTree, there] { try store.put(tree) }
+        let promoted = CatalogChange.promoted(
+            row.id, Release(version: taking.version, content: promotedTree.digest))
+        let began = CatalogChange.began(row.id, Release(version: taking.targetVersion, content: there.digest))
+        var changes: [CatalogChange]
+        switch taking.standing {
+        case .nothing: return []
+        case .promoted: changes = [promoted]
+        case .stopped: changes = [promoted, .stopped(row.id, removed: false)]
+        case .unfinished: changes = [promoted, began, .incomplete(row.id.job, true)]
+        case .begun: changes = [began, .incomplete(row.id.job, true)]
+        }
+        if taking.hasFailedGate {
+            changes.append(.gateFailed(row.id.job, covered: [row.id.worker], failing: [row.id.worker]))
+        }
+        return changes
+    }
+
+    /// Whether a file on a worker has the bytes that an entry of a planned tree stands for.
+    private func isSame(_ entry: TreeEntry, _ file: FoundFile) -> Bool {
+        switch entry.kind {
+        case .file, .executable: entry.digest == file.digest
+        // What is recorded of it here tells later whether the worker still has it.
+        case .sealed: (try? context.sealedFiles.sent(entry.digest))?.digest == file.digest
+        case .symlink, .emptyDirectory: false
+        }
+    }
+
+    private func isHook(_ entry: TreeEntry, _ md5: String) -> Bool {
+        guard let bytes = try? store.read(entry.digest, limit: 4 << 20) else { return false }
+        return MaandDatabase.md5(bytes) == md5
+    }
+
+    private func portChanges(_ records: MaandRecords) throws -> [CatalogChange] {
+        let known = try catalog.snapshot().jobs
+        return records.ports.sorted { $0.key < $1.key }.compactMap { job, ports in
+            known[job]?.assignedPorts.isEmpty ?? true ? .assignedPorts(job, ports) : nil
+        }
+    }
+
+    private func record(_ changes: [CatalogChange], _ plan: Plan, _ findings: Findings) async throws -> RunID {
+        let file = PlanFile(plan)
+        try store.put(file.bytes)
+        let run = try catalog.beginRun(
+            plan: file.id, nonce: context.nonce(), at: context.clock.now(), by: context.who,
+            workers: plan.fleet.workers.filter { worker in !findings.silent.contains { $0.worker == worker.worker } })
+        try await catalog.commit(
+            Checkpoint(
+                run: run.id, at: context.clock.now(), changes: changes,
+                decisions: [
+                    context.decision(run.id, .adoption, "\(findings.outcomes.count) allocations as Maand left them")
+                ],
+                runState: .init(.succeeded, detail: "taken over from Maand", cause: .adoption)))
+        return run.id
+    }
+}
+
+extension FoundFile {
+    fileprivate init(_ file: WorkerSurvey.File) {
+        self.init(md5: file.md5, digest: file.digest, size: file.size, mode: file.mode)
+    }
+}

@@ -1,0 +1,116 @@
+package import Model
+internal import Plans
+
+/// What lies below the folder of a bucket on a worker where no program of ours has been yet: found out by a command that
+/// writes nothing there and installs nothing.
+package struct WorkerSurvey: Sendable, Equatable {
+    /// A file, as it is now.
+    package struct File: Sendable, Equatable {
+        package var md5: String
+        package var digest: Digest
+        package var size: Int
+        package var mode: Int
+    }
+
+    /// Files of each job by path, without `data`, `logs` and `bin`; a job without a folder is missing.
+    package var jobs: [JobName: [String: File]] = [:]
+
+    /// Most bytes of an answer.
+    private static let limit = 64 << 20
+
+    /// Asks a worker.
+    ///
+    /// - Parameters:
+    ///   - root: the folder of the bucket, absolute.
+    ///   - nonce: what a login shell cannot print; letters and digits.
+    /// - Throws: `TransportError`, also where the worker lacks a tool.
+    package static func ask(
+        _ worker: String, root: String, jobs: [JobName], over transport: any Transport,
+        nonce: String = WorkerSession.randomNonce()
+    ) async throws(TransportError) -> WorkerSurvey {
+        let command = WorkerCommand(
+            ["sh", "-c", script, "survey", nonce, transport.path(root, on: worker)] + jobs.map(\.text),
+            outputLimit: limit, timeout: .seconds(300))
+        let result = try await transport.run(command, on: worker)
+        guard let survey = WorkerSurvey(result.output, nonce: nonce) else {
+            throw TransportError(
+                .workerFault, worker: worker, reason: "the files of the bucket cannot be listed there: \(result.errorText)")
+        }
+        return survey
+    }
+
+    /// A file has three lines, in lists of their own: what `stat` says, and its two sums. A path with a line feed or a backslash
+    /// has a line that none of them fits, and is left out.
+    private static let script = """
+        nonce=$1 root=$2
+        shift 2
+        LC_ALL=C; export LC_ALL
+        echo; echo "@$nonce begin"
+        for job; do
+            cd "$root/jobs/$job" 2>/dev/null || continue
+            files() {
+                find . \\( -path ./data -o -path ./logs -o -path ./bin \\) -prune -o -type f -print0
+            }
+            echo "@$nonce job $job"
+            files | xargs -0 -r stat -c '%s %a %n' || exit 1
+            echo "@$nonce md5"
+            files | xargs -0 -r md5sum || exit 1
+            echo "@$nonce sha256"
+            files | xargs -0 -r sha256sum || exit 1
+        done
+        echo "@$nonce end"
+        """
+
+    /// - Returns: nil for what is no whole answer.
+    init?(_ output: [UInt8], nonce: String) {
+        var job: JobName?
+        var list = ""
+        var (hasBegun, hasEnded) = (false, false)
+        var files: [String: (size: Int, mode: Int, md5: String, digest: Digest?)] = [:]
+        func close(_ survey: inout WorkerSurvey) {
+            guard let job else { return }
+            survey.jobs[job] = files.compactMapValues { file in
+                file.digest.map { File(md5: file.md5, digest: $0, size: file.size, mode: file.mode) }
+            }
+        }
+        for line in output.split(separator: 0x0a) {
+            guard let text = String(validating: line, as: UTF8.self) else { continue }
+            if text.hasPrefix("@\(nonce) ") {
+                let words = text.split(separator: " ")
+                switch words.count > 1 ? words[1] : "" {
+                case "begin": hasBegun = true
+                case "job":
+                    close(&self)
+                    (job, list, files) = (words.count == 3 ? JobName(String(words[2])) : nil, "stat", [:])
+                case "end":
+                    close(&self)
+                    hasEnded = true
+                case let word: list = String(word)
+                }
+                continue
+            }
+            guard hasBegun, !hasEnded, job != nil else { continue }
+            switch list {
+            case "stat":
+                let words = text.split(separator: " ", maxSplits: 2)
+                guard words.count == 3, let size = Int(words[0]), let mode = Int(words[1], radix: 8),
+                    let path = Self.path(words[2])
+                else { continue }
+                files[path] = (size, mode, "", nil)
+            case "md5", "sha256":
+                let words = text.split(separator: " ", maxSplits: 1)
+                guard words.count == 2, let path = Self.path(words[1].drop { $0 == " " || $0 == "*" }) else { continue }
+                if list == "md5" { files[path]?.md5 = String(words[0]) }
+                if list == "sha256" { files[path]?.digest = Digest(hex: words[0].utf8) }
+            default: continue
+            }
+        }
+        guard hasEnded else { return nil }
+    }
+
+    private static func path(_ text: Substring) -> String? {
+        guard text.hasPrefix("./") else { return nil }
+        let path = String(text.dropFirst(2))
+        return TreePath.problem(path) == nil ? path : nil
+    }
+}
