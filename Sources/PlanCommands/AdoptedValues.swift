@@ -86,7 +86,11 @@ struct AdoptedValues {
                 authority, certificate: certificate,
                 sealedKey: try vault.seal(key, for: .authority(authority.fingerprint)))
         ]
-        for job in readers { change.files.append(try vault.file(.authorities, of: job, certificate)) }
+        for job in readers {
+            change.files.append(
+                try vault.file(
+                    .authorities, of: job, asWritten(certificate, CertificateFile.authorities.path) { $0.job == job }))
+        }
         for need in workspace.certificates(of: []) {
             do {
                 guard let (known, pair) = try taken(need, authority, certificate) else { continue }
@@ -101,6 +105,14 @@ struct AdoptedValues {
         }
         try catalog.record(change, at: now, by: ControlHost.who)
         return result
+    }
+
+    /// A text as Maand has written it into a file: its database keeps texts without line feeds at their ends.
+    private func asWritten(_ text: String, _ path: String, for isReader: (AllocationID) -> Bool) -> String {
+        let rows = records.allocations.filter { isReader($0.id) }
+        let sums = Set(rows.compactMap(\.hash).flatMap { [$0.currentFiles[path], $0.previousFiles[path]] })
+        let bare = text.trimmingWhitespace
+        return [text, bare, bare + "\n"].first { sums.contains(MaandDatabase.md5(Array($0.utf8))) } ?? bare + "\n"
     }
 
     /// A certificate as Maand has made it; nil if it has made none.
@@ -129,7 +141,8 @@ struct AdoptedValues {
                 job: need.job, name: need.name, worker: need.worker, commonName: need.commonName, names: need.names,
                 isPKCS8: need.isPKCS8, endsAt: text.endsAt, fingerprint: text.fingerprint,
                 authority: authority.fingerprint)
-            return (known, pair.map { $0.last == "\n" ? $0 : $0 + "\n" })
+            let paths = CertificateFile.Part.allCases.map { need.file($0).path }
+            return (known, zip(pair, paths).map { asWritten($0, $1) { $0 == allocation } })
         }
         return nil
     }
