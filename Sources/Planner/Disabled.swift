@@ -18,13 +18,17 @@ struct Disabled {
                 continue
             }
             guard var fields = reader.mapping(entry.value) else { continue }
+            // Maand ignores it, and then disables the whole job.
+            for field in fields.entries where field.name.lowercased() != "allocations" {
+                reader.error(
+                    field.key, "unknown field \"\(field.name)\"", note: "`allocations` is the list of the job's workers")
+            }
             // As in Maand, an empty list names the whole job.
             if let node = fields.optional("allocations"), reader.sequence(node)?.isEmpty != true {
                 allocations[entry.name] = Self.names(node, reader)
             } else {
                 jobs[entry.name] = entry.key
             }
-            fields.finish()
         }
         if let node = map.optional("workers") { workers = Self.names(node, reader) }
         map.finish()

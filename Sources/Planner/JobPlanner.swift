@@ -282,7 +282,7 @@ struct StateNames {
 }
 
 extension Workspace.Job {
-    var hasHealthCheck: Bool { manifest.healthCheck != nil || !hooks[.healthCheck].isEmpty }
+    var hasHealthCheck: Bool { manifest.hasChecks || !hooks[.healthCheck].isEmpty }
 
     /// What gates ask; nil if the job has none. If the manifest has only hooks for it, they are tried as often as its checks
     /// would be.

@@ -107,7 +107,7 @@ struct JobRollout {
         return part
     }
 
-    private var hasHealthCheck: Bool { manifest.healthCheck != nil || !hooks[.healthCheck].isEmpty }
+    private var hasHealthCheck: Bool { manifest.hasChecks || !hooks[.healthCheck].isEmpty }
 
     private func healthCheck(_ ports: [String: Int]) -> HealthCheck? {
         hasHealthCheck ? (manifest.healthCheck ?? .init()).resolved(ports) : nil

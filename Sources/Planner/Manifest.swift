@@ -41,6 +41,8 @@ struct Manifest: Sendable {
     var maxUnavailable: HostCount?
     var commands: [Command] = []
     var healthCheck: HealthCheckTemplate?
+    /// Where the manifest has it.
+    var healthCheckNode: Node?
     var timeouts = Plan.Timeouts()
     var repeatable: [LifecycleAction] = []
     /// Files that the running service rewrites.
@@ -52,6 +54,9 @@ struct Manifest: Sendable {
     var certificates: [CertificateRequest] = []
     /// The authorities' certificates are among the job's files although it has none of its own.
     var wantsAuthorities = false
+
+    /// Whether the manifest has checks; `health_check` may say only how often hooks are asked.
+    var hasChecks: Bool { healthCheck?.checks.isEmpty == false }
 
     /// How a phase is cut where `active` allocations of the job are not disabled.
     func batching(active: Int) -> Plan.Batching {

@@ -8,8 +8,8 @@ extension ManifestReader {
     func healthCheck(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate? {
         guard var map = reader.mapping(node) else { return nil }
         var health = Manifest.HealthCheckTemplate()
-        if let node = map.required("checks"), let nodes = reader.sequence(node) {
-            if nodes.isEmpty { reader.error(node, "job \(job): a health check has at least one check") }
+        // Without any, only hooks are asked; `wait` says how often.
+        if let node = map.optional("checks"), let nodes = reader.sequence(node) {
             health.checks = nodes.compactMap { check($0, ports: ports) }
         }
         if let value = map.optional("timeout_seconds").flatMap({ integer($0, HealthCheck.timeoutRange) }) {
@@ -39,7 +39,7 @@ extension ManifestReader {
             let type = reader.string(typeNode)
         else { return nil }
         defer { map.finish() }
-        switch HealthCheck.Check.Kind(rawValue: type) {
+        switch HealthCheck.Check.Kind(rawValue: type.lowercased()) {
         case .tcp: return map.required("port").flatMap { port($0, ports) }.map { .init(check: .tcp(port: 0), port: $0) }
         case .http:
             let port = map.required("port").flatMap { self.port($0, ports) }

@@ -36,6 +36,7 @@ struct ManifestReader {
         if let node = map.optional("resources") { readResources(node, into: &manifest) }
         readCommands(&map, into: &manifest)
         if let node = map.optional("health_check"), !reader.isNull(node) {
+            manifest.healthCheckNode = node
             manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
         }
         if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
@@ -334,7 +335,8 @@ struct ManifestReader {
         if job.isEmpty != upstream.isEmpty {
             reader.error(
                 jobNode ?? commandNode ?? node,
-                "job \(self.job): \(command): demands.job and demands.command (or demands.hook) have to be set both or not at all")
+                "job \(self.job): \(command): demands.job and demands.command have to be set both or not at all",
+                note: commandNode == nil ? "`command`, or `hook`, names a command of the demanded job" : nil)
             return nil
         }
         if job == self.job.text {

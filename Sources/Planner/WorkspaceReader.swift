@@ -176,6 +176,9 @@ private struct WorkspaceReader {
             findings.error(
                 "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
         }
+        if let node = manifest.healthCheckNode, !manifest.hasChecks, hooks[.healthCheck].isEmpty {
+            reader.warn(node, "job \(name): health_check has no checks, so the job has no gate")
+        }
         checkCertificates(manifest, content, "\(folder)/\(path)")
         return JobFile(name: name, manifest: manifest, content: content, hooks: hooks, reader: reader)
     }

@@ -189,9 +189,15 @@ public struct WorkerSession: Sendable {
     }
 
     /// Removes what was deployed of the job. `data/`, `logs/` and `bin/` stay.
-    public func remove(_ job: String, timeout: Duration? = .seconds(300)) async throws(TransportError) -> PushReport {
+    ///
+    /// - Parameter known: what stands for the worker's list of what was deployed, if it has none: files that another program
+    ///   has brought.
+    public func remove(
+        _ job: String, known: [PushEntry] = [], timeout: Duration? = .seconds(300)
+    ) async throws(TransportError) -> PushReport {
         let arguments = [job, generation ?? "-"] + ownership
-        let (answer, command) = try await ask("remove", arguments, timeout: timeout)
+        let lines = known.completed().map { "\($0.fields) ./\($0.path)/\n" }.joined()
+        let (answer, command) = try await ask("remove", arguments, input: .bytes(Array(lines.utf8)), timeout: timeout)
         if answer["state"]?.text == "removed" { return .pushed }
         return try pushReport(answer, command)
     }

@@ -19,6 +19,8 @@ import Testing
             zone: "a")
         let approval = ApprovalRecord(
             digest: planDigest, policy: [1], approvals: [.init(principal: "ann", key: "SHA256:b", writtenAt: at(0))])
+        #expect(try catalog.takeOver(ids: [api.worker: "1-2"], jobs: [api.job]))
+        #expect(try !catalog.takeOver(ids: [api.worker: "3-4"], jobs: [api.job]), "what is recorded stays")
         for nonce in ["n1", "n2"] {
             let run = try catalog.beginRun(
                 plan: planDigest, nonce: nonce, at: at(0), by: "ann@control", workers: [worker], approval: approval)

@@ -21,7 +21,7 @@ import YAML
            "timeout_seconds": 5, "wait": {"attempts": 3, "interval_seconds": 0}}}
         """#
     private static let workers = #"""
-        [{"host": "w1", "hostname": "10.0.0.1", "port": 22, "user": "a", "labels": ["x"], "memory": "1 gb",
+        [{"host": "w1", "address": "10.0.0.1", "port": 22, "user": "a", "labels": ["x"], "memory": "1 gb",
           "cpu": "2 ghz", "tags": {"zone": "a"}, "position": 0}, {"host": "w2"}]
         """#
     private static let disabled = #"{"jobs": {"api": {}, "web": {"allocations": ["w1"]}}, "workers": ["w2"]}"#

@@ -13,7 +13,7 @@ import Testing
     @Test func smallPlanIsAsItWas() throws {
         let bucket = try TestWorkspace()
         let two =
-            #"{"host": "w1", "hostname": "10.0.0.1", "tags": {"zone": "a"}}, {"host": "w2", "port": 2222, "user": "ops"}"#
+            #"{"host": "w1", "address": "10.0.0.1", "tags": {"zone": "a"}}, {"host": "w2", "port": 2222, "user": "ops"}"#
         try bucket.write("workers.json", "[\(two)]")
         bucket.configuration.transport = .ssh
         let fields =

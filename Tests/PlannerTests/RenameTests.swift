@@ -21,7 +21,7 @@ import Testing
     }
 
     private func name(_ names: KeyValuePairs<String, Int>, in bucket: TestWorkspace) throws {
-        let rows = names.map { #"{"host": "\#($0)", "hostname": "10.0.0.\#($1)"}"# }
+        let rows = names.map { #"{"host": "\#($0)", "address": "10.0.0.\#($1)"}"# }
         try bucket.write("workers.json", "[\(rows.joined(separator: ", "))]\n")
         for (_, number) in names { bucket.hostKeys["10.0.0.\(number)"] = ["SHA256:k\(number)"] }
     }

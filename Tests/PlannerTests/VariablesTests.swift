@@ -75,9 +75,9 @@ import YAML
         #expect(worker["jobs"] == "api")
         let job = values(.job(api))
         #expect(job["workers"] == "w1" && job["workers_length"] == "1" && job["rollout_order"] == "w1")
-        #expect(job["version"] == "1.2.0" && job["memory"] == "64" && job["max_memory_mb"] == "64")
+        #expect(job["version"] == "v1.2" && job["memory"] == "64" && job["max_memory_mb"] == "64")
         let allocation = values(.allocation(AllocationID(job: api, worker: w1)))
-        #expect(allocation == ["api_allocation_index": "0", "peer_workers": "w2", "version": "1.2.0"])
+        #expect(allocation == ["api_allocation_index": "0", "peer_workers": "w2", "version": "v1.2"])
         #expect(values(.workers)["db_workers"] == "w1,w2")
     }
 

@@ -21,7 +21,7 @@ class Named(SSHBucket):
 
     def name(self, places, labels=None):
         self.places.update(places)
-        rows = [{"host": name, "hostname": self.fleet.address(index), "labels": (labels or {}).get(name, [])}
+        rows = [{"host": name, "address": self.fleet.address(index), "labels": (labels or {}).get(name, [])}
                 for name, index in places.items()]
         self.write("workers.json", json.dumps(rows, indent=1) + "\n")
 

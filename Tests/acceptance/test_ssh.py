@@ -516,7 +516,7 @@ class Connections(SSHCase):
         b.configure(f'jump_host = "{user}@{fleet.address(1)}:{fleet.port}"', port=1, user="nobody-of-this-name")
         workers = ["10.9.9.2", "10.9.9.3"]
         b.write("workers.json", json.dumps([
-            {"host": worker, "hostname": fleet.address(index), "port": fleet.port, "user": user, "memory": "1 gb",
+            {"host": worker, "address": fleet.address(index), "port": fleet.port, "user": user, "memory": "1 gb",
              "cpu": "1 ghz"} for index, worker in enumerate(workers, 2)]))
         b.job("app", max_concurrent_upgrades=2)
         self.succeed(b.plan())

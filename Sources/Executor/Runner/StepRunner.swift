@@ -296,11 +296,18 @@ package struct StepRunner: Sendable {
 
     private func remove(_ task: Remove) async -> Ending {
         let allocation = task.work.stop.allocation
+        let tree = task.work.stop.from.content.flatMap { try? store.tree($0) }
+        let known = (tree?.pushed ?? []).map { entry in
+            PushEntry(
+                path: entry.path,
+                kind: entry.kind == .emptyDirectory
+                    ? .directory : .file(digest: entry.digest.hex, size: entry.size, mode: entry.mode))
+        }
         do {
             let session = try await pool.session(allocation.worker)
             return Self.ending(
                 of: try await repeating { () async throws(TransportError) in
-                    try await session.remove(allocation.job.text)
+                    try await session.remove(allocation.job.text, known: known)
                 })
         } catch {
             return Self.ending(of: error)

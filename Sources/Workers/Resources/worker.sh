@@ -1311,7 +1311,9 @@ if [ "$verb" = push ]; then
     answer pushed
 fi
 
-# remove JOB GENERATION CONTROLLER SEQUENCE NONCE: removes what was deployed; data/, logs/ and bin/ stay.
+# remove JOB GENERATION CONTROLLER SEQUENCE NONCE: removes what was deployed; data/, logs/ and bin/ stay. Input: the answer's
+# nonce, and lines as the list of what was deployed has them, which stand for it if there is none: what another program has
+# brought here was never listed.
 if [ "$verb" = remove ]; then
     read -r nonce || exit 64
     places "$1"
@@ -1322,6 +1324,7 @@ if [ "$verb" = remove ]; then
     [ ! -L "$J" ] || answer failed symlink
     if [ -e "$S/commit" ]; then forward || answer failed forward; fi
     unsaid
+    [ -e "$W/deployed/$job" ] || cat >"$W/deployed/$job"
     if [ -s "$W/deployed/$job" ] && cd -P "$J" 2>/dev/null; then
         J=$PWD
         rm -rf "$S"

@@ -1,0 +1,240 @@
+"""`maand-plan adopt`: a bucket that the real Maand has left, over real sshd workers restored from what lay on them."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+
+import bucket
+from test_ssh import Fleet, sshd
+
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures/maand"
+HOSTS = [f"127.0.1.{number}" for number in range(1, 5)]
+
+
+class Adoption(bucket.Case):
+    state = "settled"
+
+    def setUp(self):
+        if not sshd():
+            self.skipTest("sshd is not installed")
+        self.fleet = Fleet(self, 4)
+        self.b = bucket.Bucket(self)
+        self.expected = json.loads((FIXTURES / self.state / "expect.json").read_text())
+        shutil.rmtree(self.b.path)
+        self.lay(self.b.path)
+        for number, host in enumerate(HOSTS, 1):
+            with tarfile.open(FIXTURES / self.state / f"workers/{host}.tar.gz") as tar:
+                tar.extractall(self.fleet.root(number), filter="data")
+
+    def lay(self, path):
+        path.mkdir()
+        for name in ("maand.conf", "workspace", "secrets", "data"):
+            source = FIXTURES / self.state / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, path / name)
+        # Maand ignores keys of ours.
+        conf = (path / "maand.conf").read_text().replace("use_sudo = true", "use_sudo = false")
+        user = subprocess.check_output(["id", "-un"], text=True).strip()
+        conf = conf.replace("ssh_user = 'agent'", f"ssh_user = '{user}'")
+        conf = conf.replace("ssh_port = 0", f"ssh_port = {self.fleet.port}")
+        (path / "maand.conf").write_text(conf + f"worker_root = '{self.fleet.dir / 'root'}'\n")
+        shutil.copy(self.fleet.dir / "id_ed25519", path / "secrets/worker.key")
+        shutil.copy(self.fleet.dir / "known_hosts", path / "secrets/known_hosts")
+        for key in (path / "secrets").glob("*.key"):
+            key.chmod(0o600)
+
+    def adopt(self, *words, path=None):
+        return self.b.run("maand-plan", "adopt", *words, "--bucket", path or self.b.path)
+
+    def calls(self, number, job):
+        file = self.fleet.root(number) / self.expected["bucket_id"] / "jobs" / job / "data/calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def sums(self, folder, *left_out):
+        return {
+            str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.rglob("*")) if file.is_file() and file.relative_to(folder).parts[0] not in left_out}
+
+    def pass_the_gate(self):
+        """The check of ledger is `test -d /opt/worker`. An empty folder harms nobody, and other tests may need it, too."""
+        try:
+            os.makedirs("/opt/worker", exist_ok=True)
+        except PermissionError:
+            self.skipTest("only root can make /opt/worker, which the job's check looks for")
+
+    def workers_files(self):
+        return {number: self.sums(self.fleet.root(number)) for number in range(1, 5)}
+
+
+class Settled(Adoption):
+    def test_nothing_is_to_be_done(self):
+        before, there = self.sums(self.b.path), self.workers_files()
+        told = self.succeed(self.adopt())
+        after = self.sums(self.b.path, "maand.db", "store", ".gitignore", ".gitattributes", "apply.lock")
+        changed = {name for name in before if before[name] != after.get(name)}
+        self.assertEqual({"maand.conf"}, changed)
+        self.assertEqual(set(before), {name for name in after if not name.startswith("maand.db")})
+        self.assertEqual(there, self.workers_files())
+        line = f'bucket_id = "{self.expected["bucket_id"]}"\n'
+        self.assertTrue((self.b.path / "maand.conf").read_text().startswith(line))
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+        rows = {(row["job"], row["worker"]): row
+                for row in json.loads(self.succeed(self.b.catalog("allocations", "--format", "json")).out)}
+        for entry in self.expected["allocations"]:
+            row = rows.get((entry["job"], entry["worker"]))
+            if entry["state"] == "removed":
+                self.assertIsNone(row)
+                self.assertIn(entry["job"], told.out)
+                continue
+            self.assertEqual(entry["catalog_version"], row["promoted"]["version"])
+            self.assertEqual("stopped" if entry["state"] == "disabled" else "active", row["standing"])
+
+    def test_values_ports_and_certificates(self):
+        self.succeed(self.adopt())
+        for place, value in self.expected["kv_to_take_over"].items():
+            namespace, key = place.split(" ")
+            words = ["--reveal"] if namespace.startswith("secrets") else []
+            shown = self.succeed(self.b.run("maand-plan", "kv", "get", namespace, key, *words, "--bucket", self.b.path))
+            self.assertEqual(value.removesuffix(" (decrypted)"), shown.out.strip())
+        with sqlite3.connect(self.b.path / "maand.db") as db:
+            self.assertEqual(self.expected["ports"], dict(db.execute("SELECT name, number FROM port")))
+            found = {print for (print,) in db.execute("SELECT upper(fingerprint) FROM certificate")}
+        self.assertEqual(
+            {text.replace(":", "") for text in self.expected["certificates_sha256"].values()}, found)
+        self.assertEqual(
+            (FIXTURES / "settled/secrets/kv.key").read_bytes(), (self.b.path / "secrets/kv.key").read_bytes())
+
+    def test_again_changes_nothing(self):
+        self.succeed(self.adopt())
+        export = self.succeed(self.b.catalog("export")).out
+        conf = (self.b.path / "maand.conf").read_bytes()
+        told = self.succeed(self.adopt())
+        self.assertIn("7 allocations were recorded before", told.out)
+        self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
+        self.assertEqual(conf, (self.b.path / "maand.conf").read_bytes())
+
+    def test_a_copy_leaves_the_original(self):
+        before = self.sums(self.b.path)
+        copy = self.b.top / "copy"
+        self.succeed(self.adopt("--from", self.b.path, path=copy))
+        self.assertEqual(before, self.sums(self.b.path))
+        planned = self.succeed(
+            self.b.run("maand-plan", "deploy", "-o", copy / "p.yaml", "--bucket", copy))
+        self.assertIn("nothing to do", planned.out + planned.err)
+        self.succeed(self.adopt("--from", self.b.path, path=copy))
+
+    def test_a_dry_run_writes_nothing(self):
+        before, there = self.sums(self.b.path), self.workers_files()
+        told = self.succeed(self.adopt("--dry-run"))
+        self.assertIn("would be", told.out)
+        self.assertEqual(before, self.sums(self.b.path))
+        self.assertEqual(there, self.workers_files())
+
+    def change(self, job, **fields):
+        file = self.b.path / f"workspace/jobs/{job}/manifest.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **fields}, indent=2) + "\n")
+
+    def test_a_new_version_acts_on_its_job_alone(self):
+        self.succeed(self.adopt())
+        before = {(number, job): self.calls(number, job) for number in range(1, 5) for job in ("ledger", "edgecache")}
+        self.change("front", version="1.3")
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        for number in (1, 2, 4):
+            self.assertEqual("reload 1.2 1.3", self.calls(number, "front")[-1])
+        self.assertEqual("stop  ", self.calls(3, "front")[-1])
+        self.assertEqual(before, {key: self.calls(*key) for key in before})
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do", planned.out + planned.err)
+
+    def test_a_changed_hook_restarts_its_job(self):
+        self.pass_the_gate()
+        self.succeed(self.adopt())
+        (self.b.path / "workspace/jobs/ledger/_modules/helper.py").write_text("def marker():\n    return 'one'\n\n")
+        planned = self.succeed(self.b.plan())
+        self.assertIn("2 to restart; 4 unchanged", planned.out + planned.err)
+        self.succeed(self.b.apply())
+        for number in (1, 2):
+            self.assertEqual("restart v2 v2", self.calls(number, "ledger")[-1])
+            self.assertFalse((self.fleet.root(number) / self.expected["bucket_id"] / "jobs/ledger/_modules").exists())
+
+    def test_files_keep_their_modes(self):
+        self.pass_the_gate()
+        self.succeed(self.adopt())
+        script = self.b.path / "workspace/jobs/ledger/schema/002.sql"
+        script.write_text("select 1;\n")
+        script.chmod(0o644)
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        pushed = self.fleet.root(1) / self.expected["bucket_id"] / "jobs/ledger/schema/002.sql"
+        self.assertEqual("select 1;\n", pushed.read_text())
+        self.assertEqual(0o755, pushed.stat().st_mode & 0o777)
+
+    def test_an_enabled_allocation_is_started_with_its_version(self):
+        self.succeed(self.adopt())
+        (self.b.path / "workspace/disabled.json").unlink()
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.assertEqual("start 1.2 1.2", self.calls(3, "front")[-1])
+
+    def test_a_removed_job_is_stopped_and_its_files_go(self):
+        self.succeed(self.adopt())
+        shutil.rmtree(self.b.path / "workspace/jobs/edgecache")
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.assertEqual("stop 0.0.0 0.0.0", self.calls(4, "edgecache")[-1])
+        folder = self.fleet.root(4) / self.expected["bucket_id"] / "jobs/edgecache"
+        self.assertFalse((folder / "Makefile").exists())
+        self.assertTrue((folder / "logs/out.log").exists())
+
+    def test_what_somebody_changed_on_a_worker_is_unfinished(self):
+        (self.fleet.root(1) / self.expected["bucket_id"] / "jobs/ledger/schema/001.sql").write_text("other\n")
+        told = self.succeed(self.adopt())
+        self.assertRegex(told.out, r"ledger +127\.0\.1\.1 +unfinished +v2 +the worker has other files than were promoted")
+        planned = self.succeed(self.b.plan())
+        self.assertIn("1 to restart; 5 unchanged", planned.out + planned.err)
+
+    def test_without_host_keys_nothing_is_recorded(self):
+        (self.b.path / "secrets/known_hosts").unlink()
+        before = self.sums(self.b.path)
+        refused = self.refuse(self.adopt(), 65, "ssh-keyscan", HOSTS[0], HOSTS[3])
+        self.assertEqual(before, self.sums(self.b.path))
+        self.assertIn(f"-p {self.fleet.port}", refused.err)
+
+    def test_without_a_word_on_sudo_it_asks_for_one(self):
+        conf = self.b.path / "maand.conf"
+        conf.write_text(conf.read_text().replace("use_sudo = false\n", ""))
+        self.refuse(self.adopt(), 65, "use_sudo = false")
+
+    def test_a_silent_worker_is_taken_over_later(self):
+        self.fleet("kill", 2)
+        self.refuse(self.adopt(), 69, HOSTS[1], "repeat the command")
+        self.refuse(self.b.plan(), 65, "maand-plan adopt")
+        self.fleet("start", 2)
+        self.succeed(self.adopt())
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def test_init_leaves_a_bucket_of_maand_alone(self):
+        self.refuse(self.b.run("maand-plan", "init", self.b.path), 1, "maand-plan adopt")
+
+
+class Interrupted(Adoption):
+    state = "interrupted"
+
+    def test_goes_on_where_maand_stopped(self):
+        self.pass_the_gate()
+        told = self.succeed(self.adopt())
+        self.assertEqual(3, told.out.count("unfinished"))
+        planned = self.succeed(self.b.plan())
+        self.assertIn("1 to start, 2 to restart; 4 unchanged", planned.out + planned.err)
+        self.succeed(self.b.apply())
+        self.assertEqual("start 0.0.0 v2", self.calls(3, "ledger")[-1])
+        for number in (1, 2):
+            self.assertEqual("restart v2 v2", self.calls(number, "ledger")[-1])
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do", planned.out + planned.err)
