@@ -96,7 +96,7 @@ public enum Planner {
             options: options, unchanged: collected.unchanged, renames: renames, reconcile: reconcile,
             stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
             excluded: collected.leftOut)
-        deploy.failedBefore = failedBefore(waves, catalog)
+        deploy.failedBefore = failedBefore(waves, catalog, collected.trees.values.flatMap(\.all), oldTrees)
         deploy.drained = drained(waves, workspace.jobs.filter { isSelected($0.name) }, workspace, catalog)
         var policy = configuration.policy
         policy.onFailure = options.onFailure ?? policy.onFailure
@@ -116,19 +116,6 @@ public enum Planner {
         collected.keepStopHooks(of: plan, workspace)
         plan.facts = facts(for: plan, workspace, ports, catalog)
         return collected.result(plan, workspace)
-    }
-
-    /// Allocations that get files which were taken back there, by job.
-    private static func failedBefore(_ waves: [Plan.Wave], _ catalog: CatalogSnapshot) -> [Plan.Named<[WorkerName]>] {
-        waves.lazy.flatMap(\.jobs).compactMap { job in
-            let workers = job.content.flatMap { content in
-                content.workers.filter { worker in
-                    let id = AllocationID(job: job.job, worker: worker)
-                    return catalog.allocations[id]?.takenBack == content.tree
-                }
-            }
-            return workers.isEmpty ? nil : .init(job.job.text, workers)
-        }.sorted { $0.name < $1.name }
     }
 
     /// What is planned of all jobs.
