@@ -7,7 +7,7 @@ public import YAML
 struct JobData: Sendable {
     /// The job's `vars.toml`.
     var variables: [String: String] = [:]
-    /// The job's section of `bucket.jobs.conf`.
+    /// The job's `vars.conf`, and its section of `bucket.jobs.conf`, which comes first.
     var settings: [String: String] = [:]
     /// Reserved on each of its workers.
     var memory = Quantity.zero
@@ -19,6 +19,17 @@ public enum JobVariables {
     static let file = "vars.toml"
 
     static func read(_ workspace: String, _ job: JobName, into findings: inout Findings) -> [String: String] {
+        read(file, workspace, job, into: &findings)
+    }
+
+    /// `vars.conf` of the second generation of Maand: settings of the job that its environment may replace.
+    static func readSettings(_ workspace: String, _ job: JobName, into findings: inout Findings) -> [String: String] {
+        read("vars.conf", workspace, job, into: &findings)
+    }
+
+    private static func read(
+        _ file: String, _ workspace: String, _ job: JobName, into findings: inout Findings
+    ) -> [String: String] {
         let path = "\(workspace)/jobs/\(job)/\(file)"
         do throws(Files.Problem) {
             let bytes = try Files(below: workspace).read(

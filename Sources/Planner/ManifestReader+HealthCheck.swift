@@ -12,14 +12,14 @@ extension ManifestReader {
         if let node = map.optional("checks"), let nodes = reader.sequence(node) {
             health.checks = nodes.compactMap { check($0, ports: ports) }
         }
-        if let value = map.optional("timeout_seconds").flatMap({ integer($0, HealthCheck.timeoutRange) }) {
+        if let value = map.optional("timeout_seconds").flatMap({ chosen($0, HealthCheck.timeoutRange) }) {
             health.timeoutSeconds = value
         }
         if let node = map.optional("wait"), var wait = reader.mapping(node) {
-            if let value = wait.optional("attempts").flatMap({ integer($0, HealthCheck.attemptRange) }) {
+            if let value = wait.optional("attempts").flatMap({ chosen($0, HealthCheck.attemptRange) }) {
                 health.attempts = value
             }
-            if let value = wait.optional("interval_seconds").flatMap({ integer($0, HealthCheck.intervalRange) }) {
+            if let value = wait.optional("interval_seconds").flatMap({ chosen($0, HealthCheck.intervalRange) }) {
                 health.intervalSeconds = value
             }
             if let value = wait.optional("initial_delay_seconds").flatMap({ integer($0, HealthCheck.delayRange) }) {
@@ -32,6 +32,11 @@ extension ManifestReader {
         }
         map.finish()
         return health
+    }
+
+    /// In Maand 0 stands for the default.
+    private func chosen(_ node: Node, _ range: ClosedRange<Int>) -> Int? {
+        node.text == "0" && node.kind == .number && !range.contains(0) ? nil : integer(node, range)
     }
 
     private func check(_ node: Node, ports: Set<String>) -> Manifest.HealthCheckTemplate.Check? {

@@ -249,6 +249,10 @@ struct ManifestReader {
                 reader.error(
                     entry.key, "job \(job): the name of a port consists of lower-case letters, digits and `_`")
             }
+            if ["jobs", "activejobs", "active_jobs", "bucket_id"].contains(entry.name) {
+                reader.error(
+                    entry.key, "job \(job): a port cannot be called \(entry.name): `maand/bucket` has a key of this name")
+            }
             let number: Int?
             switch entry.value.value {
             case .mapping(let fields):

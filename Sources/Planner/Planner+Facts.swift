@@ -22,10 +22,18 @@ extension Planner {
 extension Facts {
     /// How labels, tags and versions are written.
     enum Spelling {
-        /// Labels and tags folded, versions as manifests have them: as in Maand.
+        /// Labels and tags folded, versions as manifests have them, values trimmed: as in Maand.
         case present
-        /// Up to 0.3.0: labels and tags as they are spelled, versions with three numbers.
+        /// Up to 0.3.0: labels, tags and values as they are spelled, versions with three numbers.
         case first
+
+        /// Values of settings and variables. Maand trims them.
+        func values(_ values: [String: String]) -> [String: String] {
+            switch self {
+            case .present: values.mapValues(\.trimmingWhitespace)
+            case .first: values
+            }
+        }
     }
 
     /// - Parameter ids: those that Maand had given to workers.
@@ -34,7 +42,7 @@ extension Facts {
         _ spelling: Spelling = .present
     ) {
         self.init(
-            variables: workspace.variables,
+            variables: spelling.values(workspace.variables),
             workers: workspace.workers.map { worker in
                 let labels = spelling == .present ? worker.labels : worker.spelledLabels
                 var fact = Worker(
@@ -58,8 +66,8 @@ extension Facts.Job {
             selectors: spelling == .present ? job.manifest.selectors : job.manifest.spelledSelectors,
             disabled: job.allocations.filter(\.isDisabled).map { workspace.workers[$0.worker].name },
             memory: .init(job.data.memory, job.manifest.memory), cpu: .init(job.data.cpu, job.manifest.cpu),
-            ports: ports.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }, settings: job.data.settings,
-            variables: job.data.variables,
+            ports: ports.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) },
+            settings: spelling.values(job.data.settings), variables: spelling.values(job.data.variables),
             demands: job.manifest.commands.compactMap { command in
                 guard let demand = command.demand, let upstream = JobName(demand.job) else { return nil }
                 return Facts.Demand(

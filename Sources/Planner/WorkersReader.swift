@@ -8,25 +8,34 @@ struct WorkersReader {
 
     init(_ reader: Reader) { self.reader = reader }
 
-    /// The workers, each with the place of its name.
+    /// The workers, each with the place of its name, in the order of their `position`: without one, that is their place in the
+    /// file.
     func workers() -> [(worker: Workspace.Worker, node: Node)] {
-        var workers: [(worker: Workspace.Worker, node: Node)] = []
+        let workers = inFile()
+        let places = workers.enumerated().map { (place: $0.element.position ?? $0.offset, index: $0.offset) }
+        return places.sorted { ($0.place, $0.index) < ($1.place, $1.index) }.map { place in
+            (workers[place.index].worker, workers[place.index].node)
+        }
+    }
+
+    private func inFile() -> [(worker: Workspace.Worker, node: Node, position: Int?)] {
+        var workers: [(worker: Workspace.Worker, node: Node, position: Int?)] = []
         var seen: [WorkerName: Node] = [:]
         for node in reader.sequence(reader.root) ?? [] {
-            guard let (worker, nameNode) = worker(node) else { continue }
+            guard let (worker, nameNode, position) = worker(node) else { continue }
             if let first = seen[worker.name] {
                 reader.error(
                     nameNode, "the host \(worker.name) is there twice",
                     note: "the first one is in line \(first.mark.line)")
             } else {
                 seen[worker.name] = nameNode
-                workers.append((worker, nameNode))
+                workers.append((worker, nameNode, position))
             }
         }
         return workers
     }
 
-    private func worker(_ node: Node) -> (Workspace.Worker, Node)? {
+    private func worker(_ node: Node) -> (Workspace.Worker, Node, position: Int?)? {
         guard var map = reader.mapping(node) else { return nil }
         let host = map.required("host")
         let name = host.flatMap { node -> WorkerName? in
@@ -46,8 +55,7 @@ struct WorkersReader {
         let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }
         let cpu = map.optional("cpu").flatMap { reader.quantity($0, .cpu) }
         let tags = map.optional("tags").map { self.tags($0) } ?? [:]
-        // Maand numbers the workers when it reads the file, and some of its tools write the number back.
-        _ = map.optional("position").flatMap { reader.integer($0, in: 0...Int.max) }
+        let position = map.optional("position").flatMap { reader.integer($0, in: 0...Int.max) }
         map.finish()
         guard let host, let name else { return nil }
         let worker = Workspace.Worker(
@@ -55,7 +63,7 @@ struct WorkersReader {
             hostnameMark: address == nil ? hostnameNode?.mark : nil, port: port, user: user,
             labels: Set(labels.map(\.foldedLabel)).union(["worker"]), spelledLabels: labels.union(["worker"]),
             memory: memory, cpu: cpu, tags: folded(tags, host), spelledTags: tags)
-        return (worker, host)
+        return (worker, host, position)
     }
 
     private func address(_ node: Node) -> String? {

@@ -57,7 +57,9 @@ private struct WorkspaceReader {
                 deploymentSequence: demands[job.name]?.level ?? 0,
                 demands: (demands[job.name]?.upstreams ?? []).sorted(),
                 allocations: allocations(of: job, workers: workers, disabled: disabled),
-                data: JobData(variables: JobVariables.read(folder, job.name, into: &findings)),
+                data: JobData(
+                    variables: JobVariables.read(folder, job.name, into: &findings),
+                    settings: JobVariables.readSettings(folder, job.name, into: &findings)),
                 templates: ParsedTemplate.read(
                     job.content.templates, folder: "\(folder)/jobs/\(job.name)", into: &findings))
         }
@@ -121,8 +123,9 @@ private struct WorkspaceReader {
         guard exists("bucket.conf"), let bytes = bytes("bucket.conf") else { return (variables, low...high) }
         do throws(InputFailure) {
             var reader = try TOMLReader(bytes, file: folder + "/bucket.conf")
-            low = reader.integer("port_min", in: Plan.portRange) ?? low
-            high = reader.integer("port_max", in: Plan.portRange) ?? high
+            let range = reader.portRange()
+            low = reader.bound("port_min") ?? range?.lowerBound ?? low
+            high = reader.bound("port_max") ?? range?.upperBound ?? high
             if low > high { reader.error("port_min", "is above `port_max`") }
             variables = reader.variables()
             try reader.finish()
@@ -149,12 +152,22 @@ private struct WorkspaceReader {
                         note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
                     continue
                 }
-                if let job = jobFile(name) { jobs.append(job) }
+                if isNoJob(name) {
+                    findings.warn(
+                        "\(folder)/jobs/\(text)", "this folder has neither a manifest.json nor a Makefile, so it is no job")
+                } else if let job = jobFile(name) {
+                    jobs.append(job)
+                }
             }
         } catch {
             findings.error(folder + "/jobs", error.message)
         }
         return jobs
+    }
+
+    /// Maand ignores folders without a manifest. One with a Makefile is taken for a job that has lost it.
+    private func isNoJob(_ name: JobName) -> Bool {
+        !["manifest.json", "Makefile", "Makefile.tpl"].contains { exists("jobs/\(name)/\($0)") }
     }
 
     private mutating func jobFile(_ name: JobName) -> JobFile? {
@@ -245,8 +258,15 @@ private struct WorkspaceReader {
 
     private func checkPorts(_ jobs: [JobFile]) {
         var users: [Int: (job: JobName, port: String)] = [:]
+        var owners: [String: JobName] = [:]
         for job in jobs {
             for port in job.manifest.ports {
+                if let owner = owners.updateValue(job.name, forKey: port.name) {
+                    job.reader.warn(
+                        port.node,
+                        "job \(job.name): job \(owner) has a port \(port.name), too, and `maand/bucket` has one key of this name",
+                        note: "give the ports names of their own, such as \(job.name)_\(port.name)")
+                }
                 guard let number = port.number else { continue }
                 if let user = users[number] {
                     job.reader.error(
@@ -301,7 +321,8 @@ private struct WorkspaceReader {
             let cpuEach = reservations.reservation(of: job.name, job.manifest.cpu, .cpu, into: &findings)
             jobs[index].data.memory = memoryEach
             jobs[index].data.cpu = cpuEach
-            jobs[index].data.settings = reservations.settings(of: job.name)
+            // What the environment says comes first.
+            jobs[index].data.settings.merge(reservations.settings(of: job.name)) { _, environment in environment }
             if memoryEach == .zero, cpuEach == .zero { continue }
             for allocation in job.allocations where !allocation.isDisabled {
                 memory[allocation.worker] += memoryEach
@@ -320,5 +341,29 @@ private struct WorkspaceReader {
                     note: available == nil ? "give the worker `\(unit.field)`" : nil)
             }
         }
+    }
+}
+
+extension TOMLReader {
+    /// `port_range` of the second generation of Maand: two numbers with a comma between.
+    fileprivate mutating func portRange() -> ClosedRange<Int>? {
+        guard let text = variable("port_range")?.trimmingWhitespace, !text.isEmpty else { return nil }
+        let numbers = text.split(separator: ",").map { Int(String($0).trimmingWhitespace) ?? 0 }
+        guard numbers.count == 2, numbers.allSatisfy(Plan.portRange.contains), numbers[0] <= numbers[1] else {
+            error("port_range", "has to be the first and the last port", note: "such as \"30000,39999\"")
+            return nil
+        }
+        return numbers[0]...numbers[1]
+    }
+
+    /// `port_min` or `port_max`; an empty text is none.
+    fileprivate mutating func bound(_ key: String) -> Int? {
+        guard let text = variable(key)?.trimmingWhitespace, !text.isEmpty else { return nil }
+        guard let number = Int(text), Plan.portRange.contains(number) else {
+            error(
+                key, "has to be a whole number from \(Plan.portRange.lowerBound) to \(Plan.portRange.upperBound)")
+            return nil
+        }
+        return number
     }
 }

@@ -211,6 +211,69 @@ import YAML
         #expect(result.warnings.map(\.message) == ["job api: health_check has no checks, so the job has no gate"])
     }
 
+    @Test func zeroIsTheDefaultOfAHealthCheck() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job(
+            "api",
+            #""health_check": {"checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 0, "wait": {"attempts": 0}}"#)
+        let check = try #require(bucket.plan().plan.waves[0].jobs[0].healthCheck)
+        #expect([check.timeoutSeconds, check.attempts, check.intervalSeconds] == [5, 30, 1])
+    }
+
+    @Test(arguments: [
+        ("port_range = \"31000, 31009\"\n", 31000), ("port_min = \" 31001 \"\nport_max = \"\"\n", 31001),
+        ("port_min = \"\"\n", 30000),
+    ])
+    func portsAreOfTheBucketsRange(_ conf: String, _ first: Int) throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.write("bucket.conf", conf)
+        try bucket.job("api", #""resources": {"ports": {"api_http": { }}}"#)
+        #expect(try bucket.plan().plan.waves[0].jobs[0].ports.map(\.value) == [first])
+    }
+
+    @Test func portsThatWouldHideEachOther() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api", #""resources": {"ports": {"http": {}}}"#)
+        try bucket.job("web", #""resources": {"ports": {"http": {}}}"#)
+        #expect(try bucket.plan().warnings.map(\.message).contains { $0.contains("job api has a port http, too") })
+        try bucket.job("web", #""resources": {"ports": {"activejobs": {}}}"#)
+        #expect(bucket.errors().contains("a port cannot be called activejobs"))
+    }
+
+    @Test func settingsOfAJobMayLieWithIt() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api")
+        try bucket.write("jobs/api/vars.conf", "color = \" blue \"\nsize = \"1\"\n")
+        try bucket.write("bucket.jobs.conf", "[api]\nsize = \"2\"\n")
+        try bucket.write(
+            "jobs/api/x.conf.tpl", #"{{ get "vars/bucket/job/api" "color" }} {{ get "vars/bucket/job/api" "size" }}"#)
+        #expect(rendered(try bucket.plan(), "blue 2"))
+    }
+
+    @Test func aFolderThatIsNoJobIsLeft() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api")
+        try bucket.write("jobs/lib/common.py", "")
+        let result = try bucket.plan()
+        #expect(result.plan.actions == ["api": ["w1": "start"]])
+        #expect(result.warnings.map(\.message) == ["this folder has neither a manifest.json nor a Makefile, so it is no job"])
+        try bucket.write("jobs/lib/Makefile", "start:\n")
+        #expect(bucket.errors().contains("manifest.json: error: the file is missing"))
+    }
+
+    @Test func positionIsTheOrderOfWorkers() throws {
+        let bucket = try TestWorkspace()
+        try bucket.write(
+            "workers.json", #"[{"host": "w1", "position": 2}, {"host": "w2", "position": 0}, {"host": "w3", "position": null}]"#)
+        try bucket.job("api")
+        #expect(try bucket.plan().plan.waves[0].jobs[0].active.map(\.text) == ["w2", "w1", "w3"])
+    }
+
     // MARK: Addresses
 
     @Test func aHostnameIsOnlyAName() throws {
