@@ -218,7 +218,7 @@ import YAML
             "api",
             #""health_check": {"checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 0, "wait": {"attempts": 0}}"#)
         let check = try #require(bucket.plan().plan.waves[0].jobs[0].healthCheck)
-        #expect([check.timeoutSeconds, check.attempts, check.intervalSeconds] == [5, 30, 1])
+        #expect(check.timeoutSeconds == 5 && check.attempts == 30 && check.intervalSeconds == 1)
     }
 
     @Test(arguments: [

@@ -80,6 +80,9 @@ final class Lab: Sendable {
         }
     }
 
+    /// The folder of the bucket, as a transport is told it.
+    var rootAsTold: String { "\(workerRoot)/bucket-1" }
+
     func session(of run: String, sequence: Int, controller: String = "controller") -> WorkerSession {
         Self.session(run, sequence, controller, transport, workerRoot)
     }

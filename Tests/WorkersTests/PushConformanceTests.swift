@@ -55,6 +55,25 @@ struct PushConformanceTests {
             ])
     }
 
+    /// What another program has brought was never listed there.
+    @Test(arguments: Lab.Shell.installed)
+    func removesWhatItIsToldWhereItHasNoList(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        for path in ["Makefile", "conf/deep/a b", "conf/own", "data/db"] { try lab.write("x", lab.job(path)) }
+        let known = ["Makefile", "conf/deep/a b", "gone"].map { path in
+            PushEntry(path: path, kind: .file(digest: String(repeating: "0", count: 64), size: 1, mode: 0o644))
+        }
+        #expect(try await lab.session.remove("api", known: known) == .pushed)
+        #expect(!lab.exists(lab.job("Makefile")))
+        #expect(!lab.exists(lab.job("conf/deep")))
+        for kept in ["data/db", "conf/own"] { #expect(lab.read(lab.job(kept)) == "x") }
+        // Where there is a list, it alone counts.
+        let files: Files = ["Makefile": .file("all:\n")]
+        #expect(try await lab.push(files, over: [:]) == .pushed)
+        #expect(try await lab.session.remove("api", known: known + [PushEntry(path: "conf/own", kind: known[0].kind)]) == .pushed)
+        #expect(lab.read(lab.job("conf/own")) == "x")
+    }
+
     @Test(arguments: Lab.Shell.installed)
     func takesUnusualNames(_ shell: Lab.Shell) async throws {
         let lab = try await Lab(shell)
