@@ -121,8 +121,10 @@ let package = Package(
         .target(
             name: "UseCases",
             dependencies: [
-                "Approvals", "Catalog", "ControllerHooks", "Executor", "HookAPI", "JobFiles", "KeyValues", "MaandBucket",
-                "Model", "Plans", "SSH", "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows", "Workers",
+                "Approvals", "Catalog", "ControllerHooks", "Executor", "HookAPI", "JobFiles", "KeyValues",
+                "MaandBucket",
+                "Model", "Plans", "SSH", "SecretSources", "StepMachinery", "Templates", "ThisHost", "Windows",
+                "Workers",
                 "YAML",
             ],
             swiftSettings: settings),
@@ -139,7 +141,8 @@ let package = Package(
             name: "PlanCommands",
             dependencies: [
                 "Approvals", "Catalog", "Certificates", "Commands", "Executor", "JobFiles", "KeyValues", "MaandBucket",
-                "Model", "Planner", "Plans", "Review", "SSH", "SecretSources", "Templates", "ThisHost", "UseCases", "Windows",
+                "Model", "Planner", "Plans", "Review", "SSH", "SecretSources", "Templates", "ThisHost", "UseCases",
+                "Windows",
                 "Workers", "YAML", argumentParser,
             ],
             swiftSettings: settings),

@@ -89,7 +89,6 @@ public struct JobFolder: Sendable {
         }
     }
 
-
     /// Gives the files that are pushed the modes of the manifest.
     package mutating func apply(_ modes: FileModes) { self.modes = modes }
 

@@ -18,6 +18,8 @@ public struct MaandRecords: Sendable {
     public var sources: [String: [UInt8]] = [:]
     /// Names of jobs and workers that cannot be names here, sorted.
     public var strangeNames: [String] = []
+    /// The database is lost, and only the workers can say what lies on them.
+    public var isLost = false
 
     public init(bucketID: String) { self.bucketID = bucketID }
 
@@ -32,7 +34,8 @@ public struct MaandRecords: Sendable {
         public var hash: Hash?
 
         public init(
-            id: AllocationID, isDisabled: Bool = false, isRemoved: Bool = false, targetVersion: String, hash: Hash? = nil
+            id: AllocationID, isDisabled: Bool = false, isRemoved: Bool = false, targetVersion: String,
+            hash: Hash? = nil
         ) {
             self.id = id
             self.isDisabled = isDisabled
@@ -86,4 +89,18 @@ public struct MaandProblem: Error, Equatable, Sendable, CustomStringConvertible 
     public let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// The workers do not say which bucket it is.
+    ///
+    /// - Parameter found: ids of buckets that they have.
+    public init(found: [String], silent: [String]) {
+        let what =
+            found.isEmpty
+            ? "no worker has a folder of a bucket of Maand"
+            : "the workers have folders of several buckets: \(found.joined(separator: ", "))"
+        description =
+            "\(MaandDatabase.file) is missing, and \(what)"
+            + (silent.isEmpty ? "" : " (\(silent.joined(separator: "; ")))")
+            + ". Put the database back from a backup, or write the id of the bucket into maand.conf: bucket_id = \"...\""
+    }
 }

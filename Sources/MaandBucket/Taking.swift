@@ -92,6 +92,19 @@ public struct Taking: Equatable, Sendable {
         }
     }
 
+    /// What is recorded where Maand's database is lost: of files that lie on a worker nobody knows whether they run.
+    ///
+    /// - Parameter version: of these files, if it is known; else of the workspace.
+    public init(lost version: String, found: [String: FoundFile]?) {
+        self.version = version
+        targetVersion = version
+        files = (found ?? [:]).mapValues(\.md5)
+        (standing, reason) =
+            found == nil
+            ? (.nothing("the worker has no folder of the job"), "the worker has no folder of the job")
+            : (.unfinished, "Maand's database is lost: nobody knows what runs")
+    }
+
     /// Whether all files that Maand pushes are there as they were pushed.
     private static func has(_ found: [String: FoundFile]?, _ files: [String: String]) -> Bool {
         guard let found else { return false }

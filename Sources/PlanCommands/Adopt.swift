@@ -49,7 +49,7 @@ struct Adopt: AsyncParsableCommand {
     }
 
     private func take(_ bucket: BucketOptions) async throws {
-        let work = try AdoptedBucket(bucket)
+        let work = try await AdoptedBucket(bucket)
         let lock = try bucket.lock(plan: nil)
         defer { withExtendedLifetime(lock) {} }
         let findings = try await work.take()
@@ -72,7 +72,8 @@ struct Adopt: AsyncParsableCommand {
             throw ExitCode(Exit.unreachable.rawValue)
         }
         printNotice(
-            dryRun ? "Nothing was recorded." : "Next: `maand-plan deploy -o plan.yaml`, which should have nothing to do.")
+            dryRun
+                ? "Nothing was recorded." : "Next: `maand-plan deploy -o plan.yaml`, which should have nothing to do.")
     }
 }
 
@@ -87,7 +88,9 @@ enum AdoptedCopy {
     static func make(of source: String, at folder: String) throws {
         let files = FileManager.default
         if files.fileExists(atPath: "\(folder)/maand.conf") {
-            let (old, new) = (try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID)
+            let (old, new) = (
+                try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID
+            )
             if old == new { return }
             throw Failure(
                 .invalidInput, "\(folder) is another bucket than \(source)", "name a new directory with --bucket")
@@ -111,7 +114,8 @@ enum AdoptedCopy {
             throw Failure(.failed, code: .fileNotWritten, "\(folder) cannot be made: \(error.message)")
         }
         try copy(source, to: folder)
-        for name in ["maand.db", "maand.db-wal", "store"] where FileManager.default.fileExists(atPath: "\(source)/\(name)") {
+        for name in ["maand.db", "maand.db-wal", "store"]
+        where FileManager.default.fileExists(atPath: "\(source)/\(name)") {
             try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(folder)/\(name)")
         }
         return folder

@@ -25,23 +25,10 @@ struct AdoptedBucket {
     /// Reads everything, and writes nothing.
     ///
     /// - Throws: `Failure` with what is missing and what to do.
-    init(_ bucket: BucketOptions) throws {
+    init(_ bucket: BucketOptions) async throws {
         self.bucket = bucket
         let file = bucket.path("maand.conf")
         let bytes = try HostFiles.read(file, limit: 1 << 20, note: "name a bucket of Maand with --bucket or --from")
-        guard let records = try Self.records(in: bucket.folder) else {
-            throw Failure(
-                .invalidInput, "\(bucket.path(MaandDatabase.file)) is missing: this is no bucket that Maand has built",
-                "put the database back from a backup; or make a bucket with `maand-plan init`, and copy workspace/ into it")
-        }
-        self.records = records
-        configuration = try BucketConfiguration.read(bytes, file: file, adopted: records.bucketID)
-        guard configuration.bucketID == records.bucketID else {
-            throw Failure(
-                .invalidInput,
-                "\(file) names the bucket \(configuration.bucketID), and \(MaandDatabase.file) is of \(records.bucketID)",
-                "take the line `bucket_id` out of maand.conf if it was not made by this command")
-        }
         var settings = try TOMLReader(bytes, file: file)
         isNamed = settings.keys.contains("bucket_id")
         if !settings.keys.contains("use_sudo") {
@@ -50,8 +37,24 @@ struct AdoptedBucket {
                 "write `use_sudo = false` into it (or true, if everything on the workers shall run as root)")
         }
         settings.ignore(settings.keys)
-        workspace = try Workspace.read(bucket.path("workspace"), configuration)
-        try checkHostKeys()
+        let known = try Self.records(in: bucket.folder)
+        // A name that is no bucket's stands for one that is not known yet.
+        let draft = try BucketConfiguration.read(bytes, file: file, adopted: known?.bucketID ?? "-")
+        workspace = try Workspace.read(bucket.path("workspace"), draft)
+        try Self.checkHostKeys(bucket, draft, known, workspace)
+        if let known {
+            (records, configuration) = (known, draft)
+        } else {
+            let id = isNamed ? draft.bucketID : try await Self.lostID(bucket, draft, workspace)
+            configuration = try BucketConfiguration.read(bytes, file: file, adopted: id)
+            records = MaandRecords(lost: id, workspace.allocations)
+        }
+        guard configuration.bucketID == records.bucketID else {
+            throw Failure(
+                .invalidInput,
+                "\(file) names the bucket \(configuration.bucketID), and \(MaandDatabase.file) is of \(records.bucketID)",
+                "take the line `bucket_id` out of maand.conf if it was not made by this command")
+        }
     }
 
     private static func records(in folder: String) throws -> MaandRecords? {
@@ -62,8 +65,25 @@ struct AdoptedBucket {
         }
     }
 
+    /// Asks the workers which bucket it is.
+    private static func lostID(
+        _ bucket: BucketOptions, _ draft: BucketConfiguration, _ workspace: Workspace
+    ) async throws -> String {
+        // Nothing is recorded, so there is nothing to open.
+        let context = bucket.context(draft, try Catalog.inMemory(bucket: draft.bucketID))
+        do {
+            return try await Adoption(in: context).findBucket(
+                on: workers(bucket, draft, MaandRecords(bucketID: "-"), workspace, .empty))
+        } catch let problem as MaandProblem {
+            throw Failure(.invalidInput, problem.description)
+        }
+    }
+
     /// Workers that Maand knows, and those of the workspace.
-    private func workers(_ snapshot: CatalogSnapshot) throws -> [PlanWorker] {
+    private static func workers(
+        _ bucket: BucketOptions, _ configuration: BucketConfiguration, _ records: MaandRecords, _ workspace: Workspace,
+        _ snapshot: CatalogSnapshot
+    ) throws -> [PlanWorker] {
         let hostKeys = try bucket.hostKeys(configuration)
         var workers = Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
         let known = Set(workers.map(\.worker))
@@ -79,12 +99,17 @@ struct AdoptedBucket {
     }
 
     /// Maand checks no host keys, so there may be none.
-    private func checkHostKeys() throws {
+    private static func checkHostKeys(
+        _ bucket: BucketOptions, _ configuration: BucketConfiguration, _ records: MaandRecords?, _ workspace: Workspace
+    ) throws {
         guard configuration.transport == .ssh else { return }
         let path = configuration.secretPath(configuration.knownHosts, in: bucket.folder)
         if access(path, F_OK) == 0 { return }
         var addresses: [Int: [String]] = [:]
-        for worker in try workers(.empty) { addresses[worker.ssh?.port ?? 22, default: []].append(worker.address) }
+        let known = records ?? MaandRecords(bucketID: "-")
+        for worker in try workers(bucket, configuration, known, workspace, .empty) {
+            addresses[worker.ssh?.port ?? configuration.sshPort, default: []].append(worker.address)
+        }
         let scans = addresses.sorted { $0.key < $1.key }.map { port, hosts in
             "ssh-keyscan \(port == 22 ? "" : "-p \(port) ")\(hosts.joined(separator: " ")) >> \(path)"
         }
@@ -110,7 +135,7 @@ struct AdoptedBucket {
     func take() async throws -> Findings {
         try makeFolders()
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
-        let deployed = Set(records.allocations.filter { $0.hash != nil }.map(\.id.job))
+        let deployed = Set(records.allocations.filter { $0.hash != nil || records.isLost }.map(\.id.job))
         _ = try catalog.takeOver(ids: records.workerIDs, jobs: deployed)
         var findings = Findings()
         let keeping = AdoptedValues(bucket, records, workspace, catalog)
@@ -118,13 +143,15 @@ struct AdoptedBucket {
         findings.values.append(try keeping.takeCertificates())
         let snapshot = try catalog.snapshot()
         let versions = Dictionary(
-            records.allocations.map { ($0.id, $0.hash?.version ?? Version.none.text) }) { first, _ in first }
+            records.allocations.map { ($0.id, $0.hash?.version ?? Version.none.text) }
+        ) { first, _ in first }
         let content = try Planner.content(workspace, configuration, snapshot) { versions[$0] ?? Version.none.text }
         findings.failures = content.failures
         try PlanOutput.keep(content.capture, in: ContentStore(in: bucket.folder))
         let context = bucket.context(configuration, catalog)
         findings.adoption = try await Adoption(in: context).take(
-            records, try workers(snapshot), planned: content.trees)
+            records, try Self.workers(bucket, configuration, records, workspace, snapshot),
+            planned: content.trees)
         // Maand has run these with what is there now.
         for due in try Planner.dueBuilds(workspace, try catalog.snapshot()) where deployed.contains(due.job) {
             for (command, inputs) in due.inputs.sorted(by: { $0.key < $1.key }) {
@@ -189,6 +216,10 @@ struct AdoptedBucket {
             lines += "\(what): \(taken) taken over\n"
             for text in left { lines += "  not taken over: \(VisibleText.escape(text, for: .terminal))\n" }
         }
+        if records.isLost {
+            lines +=
+                "\(MaandDatabase.file) is lost, and with it all ports, variables, secrets and certificates: new ports are assigned\n"
+        }
         lines += "ports: \(records.ports.values.reduce(0) { $0 + $1.count }), as Maand assigned them\n"
         if !findings.prepared.isEmpty {
             lines += "post_build: counts as run for \(findings.prepared.map(\.text).joined(separator: ", "))\n"
@@ -197,9 +228,19 @@ struct AdoptedBucket {
             lines += "not taken over: \(VisibleText.quote(name)) cannot be the name of a job or worker here\n"
         }
         for (allocation, failure) in findings.failures.sorted(by: { $0.key < $1.key }) {
-            lines += "\(allocation): its templates cannot be rendered: \(VisibleText.escape("\(failure)", for: .terminal))\n"
+            lines +=
+                "\(allocation): its templates cannot be rendered: \(VisibleText.escape("\(failure)", for: .terminal))\n"
         }
         return lines
+    }
+}
+
+extension MaandRecords {
+    /// Of a bucket whose database is lost: what the workspace says may lie on workers.
+    fileprivate init(lost id: String, _ allocations: [(id: AllocationID, version: String)]) {
+        self.init(bucketID: id)
+        isLost = true
+        self.allocations = allocations.map { .init(id: $0.id, targetVersion: $0.version) }
     }
 }
 

@@ -127,7 +127,9 @@ struct AdoptedValues {
         }
         for allocation in allocations {
             let files = records.certificates[allocation] ?? [:]
-            let pair = CertificateFile.Part.allCases.compactMap { files["\(CertificateFile.folder)/\(need.name).\($0.rawValue)"] }
+            let pair = CertificateFile.Part.allCases.compactMap {
+                files["\(CertificateFile.folder)/\(need.name).\($0.rawValue)"]
+            }
             guard pair.count == 2 else { continue }
             let text = try CertificateText(pair[0])
             guard SigningAuthority.isSigned(pair[0], by: root) else {

@@ -27,9 +27,13 @@ struct Init: ParsableCommand {
             if isNew { try HostFiles.createFolder(directory, mode: 0o755) }
             let isBucket = access(directory + "/maand.conf", F_OK) == 0
             try checkIsNotOfMaand(isBucket: isBucket)
-            let hasWorkspace = access(directory + "/workspace", F_OK) == 0
+            // What a bucket leaves beside its workspace says that it had an id, which would be another one.
+            let isLost = ["maand.db", "store"].contains { access("\(directory)/\($0)", F_OK) == 0 }
+            let hasWorkspace = !isLost && access(directory + "/workspace", F_OK) == 0
             if !isNew, !isBucket, !hasWorkspace, try !HostFiles.isEmpty(directory, besides: ".git") {
-                throw HostFiles.Problem("it is neither empty nor a bucket; choose another directory")
+                throw HostFiles.Problem(isLost
+                        ? "it has lost its maand.conf, which names the bucket; put it back from git or a backup"
+                        : "it is neither empty nor a bucket; choose another directory")
             }
             let files = BucketTemplate(transport: transport)
             // Before there is anything that must not be published.

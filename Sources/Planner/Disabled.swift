@@ -21,7 +21,8 @@ struct Disabled {
             // Maand ignores it, and then disables the whole job.
             for field in fields.entries where field.name.lowercased() != "allocations" {
                 reader.error(
-                    field.key, "unknown field \"\(field.name)\"", note: "`allocations` is the list of the job's workers")
+                    field.key, "unknown field \"\(field.name)\"", note: "`allocations` is the list of the job's workers"
+                )
             }
             // As in Maand, an empty list names the whole job.
             if let node = fields.optional("allocations"), reader.sequence(node)?.isEmpty != true {

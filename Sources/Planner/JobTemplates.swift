@@ -67,7 +67,8 @@ struct TemplateInput {
             self.facts = facts
         }
         return JobRenderer(
-            job: job, facts: facts, firstFacts: firstFacts, ids: catalog.workerIDs, records: catalog.jobs, provided: workspace.provided, bucket: configuration.bucketID,
+            job: job, facts: facts, firstFacts: firstFacts, ids: catalog.workerIDs, records: catalog.jobs,
+            provided: workspace.provided, bucket: configuration.bucketID,
             root: "\(configuration.workerRoot)/\(configuration.bucketID)")
     }
 }
@@ -197,7 +198,8 @@ struct JobRenderer {
     var first: JobRenderer? {
         firstFacts.map { facts in
             var renderer = JobRenderer(
-                job: job, facts: facts, firstFacts: nil, ids: ids, records: records, provided: provided, bucket: bucket, root: root)
+                job: job, facts: facts, firstFacts: nil, ids: ids, records: records, provided: provided, bucket: bucket,
+                root: root)
             renderer.isFirst = true
             return renderer
         }
@@ -210,7 +212,8 @@ struct JobRenderer {
             "Job": .text(job.name.text), "CurrentVersion": .text(currentVersion),
             "NewVersion": .text((job.manifest.version ?? Version.none).text), "WorkerIP": .text(worker.name.text),
             "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
-            "Labels": .list((isFirst ? worker.spelledLabels : worker.labels).sorted().map { .text($0) }), "BucketPath": .text(root),
+            "Labels": .list((isFirst ? worker.spelledLabels : worker.labels).sorted().map { .text($0) }),
+            "BucketPath": .text(root),
             "JobPath": .text("\(root)/jobs/\(job.name)"),
         ])
     }

@@ -251,7 +251,8 @@ struct ManifestReader {
             }
             if ["jobs", "activejobs", "active_jobs", "bucket_id"].contains(entry.name) {
                 reader.error(
-                    entry.key, "job \(job): a port cannot be called \(entry.name): `maand/bucket` has a key of this name")
+                    entry.key,
+                    "job \(job): a port cannot be called \(entry.name): `maand/bucket` has a key of this name")
             }
             let number: Int?
             switch entry.value.value {
@@ -279,11 +280,13 @@ struct ManifestReader {
         {
             reader.error(
                 second, "job \(job): `commands` and `hooks` are the same setting, and both are there",
-                note: "move all to `hooks`: rename each command_<name> to hook_<name>, here and its script, and put the "
+                note:
+                    "move all to `hooks`: rename each command_<name> to hook_<name>, here and its script, and put the "
                     + "scripts into _hooks; or move all to `commands`, with command_<name> in _modules")
         }
         manifest.commands =
-            (first.map { commands($0, prefix: "command_") } ?? []) + (second.map { commands($0, prefix: "hook_") } ?? [])
+            (first.map { commands($0, prefix: "command_") } ?? [])
+            + (second.map { commands($0, prefix: "hook_") } ?? [])
     }
 
     private func commands(_ node: Node, prefix: String) -> [Manifest.Command] {
@@ -299,7 +302,8 @@ struct ManifestReader {
             let events = eventsNode.map { self.events($0, of: entry.name) } ?? []
             let demand = map.optional("demands").flatMap { self.demand($0, of: entry.name) }
             if let node = map.optional("runtime"), let runtime = reader.string(node), runtime.lowercased() != "python" {
-                reader.warn(node, "job \(job): \(entry.name): the ending of the script says what runs it, and not `runtime`")
+                reader.warn(
+                    node, "job \(job): \(entry.name): the ending of the script says what runs it, and not `runtime`")
             }
             map.finish()
             commands.append(.init(name: entry.name, events: events, demand: demand, node: entry.key))

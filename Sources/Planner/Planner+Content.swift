@@ -49,3 +49,17 @@ extension Planner {
         return content
     }
 }
+
+extension Workspace {
+    /// All allocations, disabled ones too, with the version of their job.
+    public var allocations: [(id: AllocationID, version: String)] {
+        jobs.flatMap { job in
+            job.allocations.map { allocation in
+                (
+                    AllocationID(job: job.name, worker: workers[allocation.worker].name),
+                    (job.manifest.version ?? Version.none).text
+                )
+            }
+        }
+    }
+}

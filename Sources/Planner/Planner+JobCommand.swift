@@ -65,7 +65,8 @@ extension Planner {
             !job.hooks[.postBuild].isEmpty && job.allocations.contains { !$0.isDisabled }
         }
         if builders.isEmpty { return [] }
-        let facts = Facts(workspace, ports: try PortAssignment(workspace, catalog: catalog).ports, ids: catalog.workerIDs)
+        let facts = Facts(
+            workspace, ports: try PortAssignment(workspace, catalog: catalog).ports, ids: catalog.workerIDs)
         return builders.sorted { ($0.deploymentSequence, $0.name) < ($1.deploymentSequence, $1.name) }.compactMap {
             job in
             let known = catalog.jobs[job.name]?.prepared ?? [:]

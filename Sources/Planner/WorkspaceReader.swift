@@ -154,7 +154,8 @@ private struct WorkspaceReader {
                 }
                 if isNoJob(name) {
                     findings.warn(
-                        "\(folder)/jobs/\(text)", "this folder has neither a manifest.json nor a Makefile, so it is no job")
+                        "\(folder)/jobs/\(text)",
+                        "this folder has neither a manifest.json nor a Makefile, so it is no job")
                 } else if let job = jobFile(name) {
                     jobs.append(job)
                 }

@@ -103,13 +103,16 @@ extension CatalogExport {
                     workers: Dictionary(workers.map { ($0.worker, $0) }) { $1 },
                     machines: Dictionary(machines.map { ($0.worker, $0.machine) }) { $1 }),
                 trees: Dictionary(
-                    trees.compactMap { tree in Tree(lines: tree.entries, digest: tree.content).map { (tree.content, $0) } }
+                    trees.compactMap { tree in
+                        Tree(lines: tree.entries, digest: tree.content).map { (tree.content, $0) }
+                    }
                 ) {
                     $1
                 }, manifests: Dictionary(manifests.map { ($0.file, Array($0.text.utf8)) }) { $1 })
             export.snapshot.authorities = authorities
             export.snapshot.workerIDs = Dictionary(
-                workerIDs.compactMap { named in WorkerName(named.name).map { ($0, named.value) } }) { $1 }
+                workerIDs.compactMap { named in WorkerName(named.name).map { ($0, named.value) } }
+            ) { $1 }
             export.sealedFiles = Dictionary(sealedFiles.map { ($0.file, Array($0.text.utf8)) }) { $1 }
             return export
         }
@@ -173,7 +176,8 @@ extension CatalogExport {
             fields.required("job", &job, "the name")
             fields.required("gate_pending", &record.gatePending, "its last gate failed or never ran")
             fields.required("incomplete", &record.incomplete, "a rollout of it has not ended")
-            fields.flag("maand_modes", &record.keepsMaandModes, "it was taken over from Maand: its files stay executable")
+            fields.flag(
+                "maand_modes", &record.keepsMaandModes, "it was taken over from Maand: its files stay executable")
             // A dictionary has no order: names are sorted as everywhere.
             var ports = record.assignedPorts.sorted { $0.key < $1.key }.map { Plan.Named($0.key, $0.value) }
             fields.required(

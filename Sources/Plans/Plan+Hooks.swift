@@ -184,7 +184,8 @@ extension Plan.Hooks: Record, FieldValue {
     private static let events = HookEvent.allCases.filter { $0 != .afterAllocationStopped }
 
     mutating func visit(_ fields: inout some Fields) {
-        fields.required("modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
+        fields.required(
+            "modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
         for event in Self.events {
             fields.optional(event.rawValue, &commands[event, default: []], default: [], event.meaning)
         }
@@ -207,7 +208,8 @@ extension Plan.StopHooks: Record, FieldValue {
     mutating func visit(_ fields: inout some Fields) {
         fields.required("job", &job, "a job with stops in `reconcile`")
         fields.required("timeout", &timeout, .integer(Plan.Timeouts.range), "seconds that each hook may take")
-        fields.required("modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
+        fields.required(
+            "modules", &modules, "the digest of the whole folder of the job's hooks, `_modules` or `_hooks`")
         fields.optional(
             "commands", &commands, ListType(element: RecordType(), style: .block, minimum: 1), default: [],
             "hooks that run when an allocation was stopped, in this order")

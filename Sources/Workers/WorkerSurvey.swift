@@ -34,9 +34,31 @@ package struct WorkerSurvey: Sendable, Equatable {
         let result = try await transport.run(command, on: worker)
         guard let survey = WorkerSurvey(result.output, nonce: nonce) else {
             throw TransportError(
-                .workerFault, worker: worker, reason: "the files of the bucket cannot be listed there: \(result.errorText)")
+                .workerFault, worker: worker,
+                reason: "the files of the bucket cannot be listed there: \(result.errorText)")
         }
         return survey
+    }
+
+    /// Asks a worker for the ids of the buckets of Maand that have a folder there.
+    ///
+    /// - Parameter workerRoot: the folder of all buckets, absolute.
+    /// - Throws: `TransportError`.
+    package static func buckets(
+        on worker: String, workerRoot: String, over transport: any Transport,
+        nonce: String = WorkerSession.randomNonce()
+    ) async throws(TransportError) -> [String] {
+        let text = """
+            echo; for f in "$2"/*/worker.json; do
+                [ ! -f "$f" ] || { f=${f%/*}; printf '@%s %s\\n' "$1" "${f##*/}"; }
+            done
+            """
+        let command = WorkerCommand(
+            ["sh", "-c", text, "survey", nonce, transport.path(workerRoot, on: worker)], outputLimit: 1 << 16,
+            timeout: .seconds(60))
+        let result = try await transport.run(command, on: worker)
+        return String(decoding: result.output, as: UTF8.self).split(separator: "\n")
+            .filter { $0.hasPrefix("@\(nonce) ") }.map { String($0.dropFirst(nonce.count + 2)) }
     }
 
     /// A file has three lines, in lists of their own: what `stat` says, and its two sums. A path with a line feed or a backslash

@@ -9,7 +9,8 @@ import Testing
         #expect(Schema.version == 18)
         #expect(
             RunReason.allCases.map(\.rawValue).sorted() == [
-                "adoption", "approval_lapsed", "freezes_unreadable", "frozen", "limit_reached", "missing_target", "paused",
+                "adoption", "approval_lapsed", "freezes_unreadable", "frozen", "limit_reached", "missing_target",
+                "paused",
                 "refresh",
                 "refresh_interrupted", "rolled_back", "signal", "stale", "superseded", "way_back_incomplete",
                 "window_closed", "window_too_short",

@@ -39,7 +39,8 @@ import Testing
         let front = try #require(records.allocations.first { $0.id.job.text == "front" })
         #expect(front.hash?.version == "1.2")
         #expect(front.hash?.previousFiles["static/index.html"] == "3569c731ceef3006d2568fb73bb257b7")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/data") == ["maand.db"], "it stays as it is")
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder + "/data") == ["maand.db"], "it stays as it is")
     }
 
     @Test func withoutADatabaseThereIsNothing() throws {

@@ -5,9 +5,13 @@ import Testing
 
 /// The rows of Maand's tables, and what is true on the worker.
 @Suite struct TakingTests {
-    private let id = AllocationID(job: JobName("web")!, worker: WorkerName("10.0.0.1")!)
+    private let id: AllocationID
     private static let old = ["Makefile": "m1", "conf": "c1", "_modules/command_a.py": "h1", "x.tpl": "t1"]
     private static let new = ["Makefile": "m1", "conf": "c2", "_modules/command_a.py": "h1", "x.tpl": "t1"]
+
+    init() throws {
+        id = AllocationID(job: try #require(JobName("web")), worker: try #require(WorkerName("10.0.0.1")))
+    }
 
     private func found(_ files: [String: String]) -> [String: FoundFile] {
         files.filter { Taking.isPushed($0.key) }.mapValues {
@@ -16,7 +20,8 @@ import Testing
     }
 
     private func taking(
-        previous: String?, current: String? = "2", version: String = "1.0", disabled: Bool = false, removed: Bool = false,
+        previous: String?, current: String? = "2", version: String = "1.0", disabled: Bool = false,
+        removed: Bool = false,
         there: [String: String]?
     ) -> Taking {
         Taking(
@@ -96,22 +101,30 @@ import Testing
     }
 
     @Test func theTreeOfUnchangedFilesIsThePlannedOne() {
-        let planned = planned([entry("Makefile", "m1"), entry("conf", "c1"), entry("_modules/command_a.py", "h1", .file)])
+        let planned = planned([
+            entry("Makefile", "m1"), entry("conf", "c1"), entry("_modules/command_a.py", "h1", .file),
+        ])
         let tree = taking(previous: "2", there: Self.old).promotedTree(planned, found: found(Self.old))
         #expect(tree == planned.tree)
     }
 
     @Test func aChangedHookAndAChangedFileAreChanges() {
-        let planned = planned([entry("Makefile", "m9"), entry("conf", "c1"), entry("_modules/command_a.py", "h9", .file)])
+        let planned = planned([
+            entry("Makefile", "m9"), entry("conf", "c1"), entry("_modules/command_a.py", "h9", .file),
+        ])
         let tree = taking(previous: "2", there: Self.old).promotedTree(planned, found: found(Self.old))
         #expect(planned.tree.changes(from: tree).map(\.path) == ["Makefile", "_modules/command_a.py"])
     }
 
     @Test func theAuthorityOfEachJobAndWhatMaandPutsBesideHooksAreNoFiles() {
-        let files = Self.old.merging(["certs/ca.crt": "a", "_modules/maand.py": "p", "_modules/certs/t.key": "k"]) { $1 }
+        let files = Self.old.merging(["certs/ca.crt": "a", "_modules/maand.py": "p", "_modules/certs/t.key": "k"]) {
+            $1
+        }
         var row = MaandRecords.Allocation(id: id, targetVersion: "1.0")
         row.hash = .init(current: "2", previous: "2", previousFiles: files, version: "1.0")
-        let planned = planned([entry("Makefile", "m1"), entry("conf", "c1"), entry("_modules/command_a.py", "h1", .file)])
+        let planned = planned([
+            entry("Makefile", "m1"), entry("conf", "c1"), entry("_modules/command_a.py", "h1", .file),
+        ])
         let tree = Taking(row, found: found(files)).promotedTree(planned, found: found(files))
         #expect(tree == planned.tree)
     }

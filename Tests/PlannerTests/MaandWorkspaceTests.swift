@@ -55,7 +55,8 @@ import YAML
         try bucket.write("jobs/db/_hooks/hook_a.sh", "true\n")
         try bucket.job(
             "api",
-            #""hooks": {"hook_b": {"executed_on": ["cli"], "demands": {"job": "db", "hook": "hook_a", "config": null}}}"#)
+            #""hooks": {"hook_b": {"executed_on": ["cli"], "demands": {"job": "db", "hook": "hook_a", "config": null}}}"#
+        )
         try bucket.write("jobs/api/_hooks/hook_b.sh", "true\n")
         #expect(try bucket.plan().plan.levels == ["db": 0, "api": 1])
     }
@@ -122,12 +123,14 @@ import YAML
         let bucket = try TestWorkspace()
         try bucket.write(
             "workers.json",
-            #"[{"host": " w1 ", "labels": ["Edge ", "worker"], "tags": {"Zone": "East-1"}}, {"host": "w2", "labels": null}]"#)
+            #"[{"host": " w1 ", "labels": ["Edge ", "worker"], "tags": {"Zone": "East-1"}}, {"host": "w2", "labels": null}]"#
+        )
         try bucket.job("api", #""rollout": {"spread": "ZONE"}"#)
         try bucket.write(
             "jobs/api/manifest.json", #"{"version": "1.0.0", "selectors": ["EDGE"], "rollout": {"spread": "ZONE"}}"#)
         try bucket.write(
-            "jobs/api/x.conf.tpl", #"{{ .Labels }} {{ get "maand/worker/w1/tags" "zone" }} {{ get "maand/job/api" "selectors" }}"#)
+            "jobs/api/x.conf.tpl",
+            #"{{ .Labels }} {{ get "maand/worker/w1/tags" "zone" }} {{ get "maand/job/api" "selectors" }}"#)
         let result = try bucket.plan()
         #expect(result.plan.actions == ["api": ["w1": "start"]])
         #expect(rendered(result, "[edge worker] east-1 edge"))
@@ -216,7 +219,8 @@ import YAML
         try bucket.workers(1)
         try bucket.job(
             "api",
-            #""health_check": {"checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 0, "wait": {"attempts": 0}}"#)
+            #""health_check": {"checks": [{"type": "ssh", "command": "true"}], "timeout_seconds": 0, "wait": {"attempts": 0}}"#
+        )
         let check = try #require(bucket.plan().plan.waves[0].jobs[0].healthCheck)
         #expect(check.timeoutSeconds == 5 && check.attempts == 30 && check.intervalSeconds == 1)
     }
@@ -261,7 +265,10 @@ import YAML
         try bucket.write("jobs/lib/common.py", "")
         let result = try bucket.plan()
         #expect(result.plan.actions == ["api": ["w1": "start"]])
-        #expect(result.warnings.map(\.message) == ["this folder has neither a manifest.json nor a Makefile, so it is no job"])
+        #expect(
+            result.warnings.map(\.message) == [
+                "this folder has neither a manifest.json nor a Makefile, so it is no job"
+            ])
         try bucket.write("jobs/lib/Makefile", "start:\n")
         #expect(bucket.errors().contains("manifest.json: error: the file is missing"))
     }
@@ -269,7 +276,8 @@ import YAML
     @Test func positionIsTheOrderOfWorkers() throws {
         let bucket = try TestWorkspace()
         try bucket.write(
-            "workers.json", #"[{"host": "w1", "position": 2}, {"host": "w2", "position": 0}, {"host": "w3", "position": null}]"#)
+            "workers.json",
+            #"[{"host": "w1", "position": 2}, {"host": "w2", "position": 0}, {"host": "w3", "position": null}]"#)
         try bucket.job("api")
         #expect(try bucket.plan().plan.waves[0].jobs[0].active.map(\.text) == ["w2", "w1", "w3"])
     }
@@ -280,7 +288,8 @@ import YAML
         let bucket = try TestWorkspace()
         bucket.configuration.transport = .ssh
         try bucket.write(
-            "workers.json", #"[{"host": "w1", "hostname": "node a", "address": "10.0.0.1"}, {"host": "w2", "hostname": "n"}]"#)
+            "workers.json",
+            #"[{"host": "w1", "hostname": "node a", "address": "10.0.0.1"}, {"host": "w2", "hostname": "n"}]"#)
         try bucket.job("api")
         #expect(try bucket.plan().plan.fleet.workers.map(\.address) == ["10.0.0.1", "w2"])
     }

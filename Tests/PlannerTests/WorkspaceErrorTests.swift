@@ -137,7 +137,8 @@ import YAML
     }
 
     @Test(arguments: [
-        (#"{"jobs": []}"#, "disabled.json:1:10: error"), (#"{"jobs": {"api": {"workers": []}}}"#, "unknown field \"workers\""),
+        (#"{"jobs": []}"#, "disabled.json:1:10: error"),
+        (#"{"jobs": {"api": {"workers": []}}}"#, "unknown field \"workers\""),
         (#"{"workers": ["w1", "w1"]}"#, "is there twice"),
     ])
     func disabled(_ text: String, _ expected: String) throws {

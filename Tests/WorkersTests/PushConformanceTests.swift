@@ -70,7 +70,9 @@ struct PushConformanceTests {
         // Where there is a list, it alone counts.
         let files: Files = ["Makefile": .file("all:\n")]
         #expect(try await lab.push(files, over: [:]) == .pushed)
-        #expect(try await lab.session.remove("api", known: known + [PushEntry(path: "conf/own", kind: known[0].kind)]) == .pushed)
+        #expect(
+            try await lab.session.remove("api", known: known + [PushEntry(path: "conf/own", kind: known[0].kind)])
+                == .pushed)
         #expect(lab.read(lab.job("conf/own")) == "x")
     }
 

@@ -17,7 +17,8 @@ struct SurveyConformanceTests {
         try FileManager.default.createSymbolicLink(atPath: lab.job("link"), withDestinationPath: "/etc/passwd")
         let before = try FileManager.default.subpathsOfDirectory(atPath: lab.path("")).sorted()
         let (api, web) = (try #require(JobName("api")), try #require(JobName("web")))
-        let survey = try await WorkerSurvey.ask(Lab.worker, root: lab.rootAsTold, jobs: [web, api], over: lab.transport)
+        let survey = try await WorkerSurvey.ask(
+            Lab.worker, root: lab.rootAsTold, jobs: [web, api], over: lab.transport)
         #expect(survey.jobs[web] == nil, "it has no folder")
         let files = try #require(survey.jobs[api])
         #expect(files.keys.sorted() == ["Makefile", "conf/a b.yml", "conf/data/deep"])

@@ -219,6 +219,24 @@ class Settled(Adoption):
         planned = self.succeed(self.b.plan())
         self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
 
+    def test_without_the_database_the_workers_say_what_lies_there(self):
+        shutil.rmtree(self.b.path / "data")
+        told = self.succeed(self.adopt())
+        self.assertIn("maand.db is lost", told.out)
+        self.assertTrue((self.b.path / "maand.conf").read_text().startswith(f'bucket_id = "{self.expected["bucket_id"]}"'))
+        # Of ledger the files cannot be made without its secret and certificates.
+        self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/ledger", "seeded", "one", "--bucket", self.b.path))
+        planned = self.succeed(self.b.plan("--jobs", "edgecache,front"))
+        self.assertIn("to reload", planned.out + planned.err)
+        for job in ("front", "edgecache"):
+            self.assertRegex(told.out, rf"{job} +127\.0\.1\.4 +unfinished")
+
+    def test_what_is_no_bucket_of_maand(self):
+        shutil.rmtree(self.b.path / "data")
+        for number in range(1, 5):
+            shutil.rmtree(self.fleet.root(number) / self.expected["bucket_id"])
+        self.refuse(self.adopt(), 65, "no worker has a folder of a bucket of Maand", "bucket_id = ")
+
     def test_init_leaves_a_bucket_of_maand_alone(self):
         self.refuse(self.b.run("maand-plan", "init", self.b.path), 1, "maand-plan adopt")
 

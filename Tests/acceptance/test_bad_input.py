@@ -179,11 +179,11 @@ class BadPlans(bucket.Case):
         text = text.replace(honest["modules"], other["modules"])
         text = text.replace(honest["pre_deploy"][0]["digest"], other["pre_deploy"][0]["digest"])
         b.file("bad.plan.yaml").write_text(text)
-        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "its hooks run from other files than those of its _modules")
+        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "its hooks run from other files than those of the job")
         # Also where only the workspace has them.
         digest = other["modules"].removeprefix("sha256:")
         (b.path / "store/objects" / digest[:2] / digest[2:]).unlink()
-        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "its hooks run from other files than those of its _modules")
+        self.refuse(b.apply(plan="bad.plan.yaml"), 65, "its hooks run from other files than those of the job")
 
     def test_version_that_is_none(self):
         text = self.edited('version: "1.0.0"', 'version: "1.0.0+$(touch x)"')

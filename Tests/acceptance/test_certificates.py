@@ -187,7 +187,7 @@ class Issue(CertificateCase):
         self.assertIn("shop.example", self.names())
 
     def test_wrong_manifests(self):
-        for certs, word in (({"ca": {}}, "not `ca`"), ({"a/b": {}}, "letters, digits"), ({"tls": {"cn": "x"}}, "unknown field"),
+        for certs, word in (({"ca": {}}, "not `ca`"), ({"a/b": {}}, "letters, digits"), ({"tls": {"subjekt": {}}}, "did you mean `subject`?"),
                             ({"tls": {"names": ["a b"]}}, "neither the name of a host"),
                             ({"tls": {"subject": {"common_name": "x" * 65}}}, "64 characters"),
                             ({"tls": {"one": "yes"}}, "true or false"), ([], "")):

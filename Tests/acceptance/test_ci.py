@@ -222,6 +222,22 @@ class Repository(bucket.Case):
         self.assertEqual((self.folder / ".gitignore").read_text(), "mine\n")
         self.assertEqual((self.folder / ".gitattributes").read_text(), ours)
         (self.folder / "maand.conf").unlink()
+        self.refuse(self.init(), 1, "it has lost its maand.conf")
+
+    def test_a_workspace_becomes_a_bucket(self):
+        self.folder.mkdir(exist_ok=True)
+        workspace = self.folder / "workspace"
+        (workspace / "jobs").mkdir(parents=True)
+        (workspace / "workers.json").write_text("[]\n")
+        self.succeed(self.init())
+        self.assertEqual("[]\n", (workspace / "workers.json").read_text())
+        self.assertEqual([], list((workspace / "jobs").iterdir()))
+        self.assertIn("nothing to do", self.succeed(
+            self.b.run("maand-plan", "deploy", "--bucket", self.folder, "-o", self.b.top / "p.yaml")).err)
+
+    def test_what_is_no_bucket_stays(self):
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "notes").write_text("mine\n")
         self.refuse(self.init(), 1, "neither empty nor a bucket")
 
 

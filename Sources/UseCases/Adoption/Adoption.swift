@@ -51,7 +51,9 @@ public struct Adoption: Sendable {
         let recorded = try catalog.snapshot().allocations
         let rows = records.allocations.filter { recorded[$0.id] == nil }
         findings.known = records.allocations.count - rows.count
-        let asked = workers.filter { worker in rows.contains { $0.id.worker == worker.worker && $0.hash != nil } }
+        let asked = workers.filter { worker in
+            rows.contains { $0.id.worker == worker.worker && ($0.hash != nil || records.isLost) }
+        }
         let plan = Plan(
             fleet: context.configuration.fleet(asked),
             base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
@@ -64,7 +66,7 @@ public struct Adoption: Sendable {
             case .success(let survey)?: found = survey.jobs[row.id.job]?.mapValues(FoundFile.init)
             case nil: break
             }
-            let taking = Taking(row, found: found)
+            let taking = records.isLost ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found)
             findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
             changes += try self.changes(taking, row, found ?? [:], planned[row.id] ?? Tree([], keepsHooks: true))
         }
@@ -78,6 +80,27 @@ public struct Adoption: Sendable {
     }
 
     // MARK: Workers
+
+    /// The id of a bucket of Maand whose database is lost: what its workers say.
+    ///
+    /// - Throws: `MaandProblem` if they say nothing, or several ids; `TransportFailure`.
+    public func findBucket(on workers: [PlanWorker]) async throws -> String {
+        let fleet = context.configuration.fleet(workers)
+        let transport = try await context.transport(for: fleet)
+        var found = Set<String>()
+        var silent: [String] = []
+        for worker in workers.map(\.worker.text) {
+            do throws(TransportError) {
+                found.formUnion(
+                    try await WorkerSurvey.buckets(on: worker, workerRoot: fleet.workerRoot, over: transport))
+            } catch {
+                silent.append("\(worker): \(error.message)")
+            }
+        }
+        await transport.close()
+        guard found.count == 1, let id = found.first else { throw MaandProblem(found: found.sorted(), silent: silent) }
+        return id
+    }
 
     private func surveys(
         _ rows: [MaandRecords.Allocation], of fleet: Fleet
@@ -112,7 +135,7 @@ public struct Adoption: Sendable {
         if case .nothing = taking.standing { return [] }
         let planned = Taking.Planned(tree: tree, isSame: isSame, isHook: isHook)
         let promotedTree = taking.promotedTree(planned, found: found)
-        let there = Taking.treeThere(pushed: row.hash?.currentFiles ?? [:], planned, found: found)
+        let there = Taking.treeThere(pushed: row.hash?.currentFiles ?? taking.files, planned, found: found)
         for tree in [promotedTree, there] { try store.put(tree) }
         let promoted = CatalogChange.promoted(
             row.id, Release(version: taking.version, content: promotedTree.digest))

@@ -29,7 +29,8 @@ struct ContentCheck {
         var seen = Set<Digest>()
         for job in plan.waves.lazy.flatMap(\.jobs) {
             for content in job.content where seen.insert(content.tree).inserted && !isStored(content.tree, &seen) {
-                problems += try restore(content.tree, of: job.job, isOfHooks: false, planned: job.changes.flatMap(\.value))
+                problems += try restore(
+                    content.tree, of: job.job, isOfHooks: false, planned: job.changes.flatMap(\.value))
             }
             problems += missingBases(of: job)
         }
