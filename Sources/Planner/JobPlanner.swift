@@ -60,10 +60,12 @@ struct JobPlanner {
         var staleOrder: RolloutOrder.Stale?
     }
 
-    /// - Parameter ports: a number for each port of the job.
+    /// - Parameters:
+    ///   - ports: a number for each port of the job.
+    ///   - hasRemovals: allocations that have left the workspace are stopped.
     /// - Throws: what `trees` throws.
     mutating func plan(
-        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int]
+        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int], hasRemovals: Bool
     ) throws -> Outcome {
         var sorted = Sorted()
         sorted.active.reserveCapacity(job.allocations.count)
@@ -88,7 +90,12 @@ struct JobPlanner {
         let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }
         let hasDebt = debts.isForAll || sorted.hasUnchangedDebt
-        let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
+        // As in Maand, those that go on have to be well without those that are stopped.
+        let loses = (hasRemovals || !outcome.stops.isEmpty) && !options.stopsLast && actors.recover.isEmpty
+        let hasSurvivors = active.count > actors.start.count
+        let gate =
+            mayProbe && !debtsThatAct
+            && (hasDebt && !(isRecovered && !actors.isEmpty) || loses && hasSurvivors && !isRecovered)
         if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
             outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated
