@@ -207,16 +207,24 @@ struct JobRenderer {
 
     /// What `.` is: Maand's names.
     private func data(_ worker: Workspace.Worker, _ currentVersion: String) -> TemplateValue {
-        .fields([
-            "AllocationID": .text(Facts.allocationID(AllocationID(job: job.name, worker: worker.name))),
-            "Job": .text(job.name.text), "CurrentVersion": .text(currentVersion),
-            "NewVersion": .text((job.manifest.version ?? Version.none).text), "WorkerIP": .text(worker.name.text),
-            "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
-            "Labels": .list((isFirst ? worker.spelledLabels : worker.labels).sorted().map { .text($0) }),
-            "BucketPath": .text(root),
-            "JobPath": .text("\(root)/jobs/\(job.name)"),
-        ])
+        let ofWorker: [String: TemplateValue] = [
+            "WorkerIP": .text(worker.name.text), "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
+            "Labels": .texts((isFirst ? worker.spelledLabels : worker.labels).sorted()), "BucketID": .text(bucket),
+            "UpdateSeq": .refused(Self.updateSequence),
+        ]
+        return .fields(
+            [
+                "AllocationID": .text(Facts.allocationID(AllocationID(job: job.name, worker: worker.name))),
+                "Job": .text(job.name.text), "CurrentVersion": .text(currentVersion),
+                "NewVersion": .text((job.manifest.version ?? Version.none).text), "BucketPath": .text(root),
+                "JobPath": .text("\(root)/jobs/\(job.name)"), "WorkerData": .fields(ofWorker),
+            ].merging(ofWorker) { own, _ in own })
     }
+
+    /// Maand counts deploys.
+    private static let updateSequence = TemplateRefusal(
+        "`.UpdateSeq` would change the file at every deploy, and there is no such number here",
+        note: "`.NewVersion` changes with the job; take `.UpdateSeq` out of the template")
 }
 
 /// What the templates of one allocation may ask for. One task uses it.
@@ -230,6 +238,10 @@ private final class AllocationValues: TemplateValues {
         self.renderer = renderer
         self.allocation = allocation
     }
+
+    var allocationNamespace: String { KVNamespace.allocation(allocation).text }
+    var workerNamespace: String { KVNamespace.worker(allocation.worker).text }
+    func namespace(ofJob job: String?) -> String { "maand/job/\(job ?? allocation.job.text)" }
 
     func value(_ text: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
         if let file = try certificate(behind: key, of: try namespace(text)) { return .secret(.secret(file)) }

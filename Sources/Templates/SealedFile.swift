@@ -61,7 +61,7 @@ public struct SealedFile: Equatable, Sendable {
         for part in parts {
             switch part {
             case .text(let text): bytes += text
-            case .secret(let text): bytes += try text.text(value, budget: budget).utf8
+            case .secret(let text): bytes += try text.text(value, budget: budget)
             }
             guard bytes.count <= Self.maximumSize else {
                 throw SealedFileProblem("with its secrets it is larger than \(Self.maximumSize >> 20) MiB")
@@ -136,7 +136,7 @@ extension SealedFile {
             out += "call \(function.rawValue) \(arguments.count)\n".utf8
             for argument in arguments {
                 switch argument {
-                case .text(let text): write(Array(text.utf8), to: &out)
+                case .text(let text): write(text, to: &out)
                 case .number(let number): out += "number \(number)\n".utf8
                 case .boolean(let isTrue): out += "boolean \(isTrue)\n".utf8
                 case .secret(let text): write(text, to: &out)
@@ -216,9 +216,7 @@ extension SealedFile {
             var arguments: [SecretText.Argument] = []
             for _ in 0..<count {
                 switch argument() {
-                case .text(let text)?:
-                    guard let text = String(validating: text, as: UTF8.self) else { return nil }
-                    arguments.append(.text(text))
+                case .text(let text)?: arguments.append(.text(text))
                 case .argument(let argument)?: arguments.append(argument)
                 case nil: return nil
                 }

@@ -11,7 +11,7 @@ public indirect enum SecretText: Equatable, Sendable {
 
     /// What a function gets.
     public enum Argument: Equatable, Sendable {
-        case text(String)
+        case text([UInt8])
         case number(Int)
         case boolean(Bool)
         case secret(SecretText)
@@ -59,7 +59,7 @@ public indirect enum SecretText: Equatable, Sendable {
         case .call(let function, let arguments):
             let words = arguments.map { argument in
                 switch argument {
-                case .text(let text): JSONText.quote(text)
+                case .text(let text): JSONText.quote(String(decoding: text, as: UTF8.self))
                 case .number(let number): String(number)
                 case .boolean(let isTrue): String(isTrue)
                 case .secret(.secret(let secret)): name(secret)
@@ -105,16 +105,16 @@ public indirect enum SecretText: Equatable, Sendable {
     /// The text with the values.
     ///
     /// - Throws: what `value` throws; `SealedFileProblem` if a function cannot be called with a value.
-    func text(_ value: (SecretReference) throws -> String, budget: TemplateBudget) throws -> String {
+    func text(_ value: (SecretReference) throws -> String, budget: TemplateBudget) throws -> TextBytes {
         switch self {
-        case .secret(let secret): return try value(secret)
+        case .secret(let secret): return Array(try value(secret).utf8)
         case .call(let function, let arguments):
             let values = try arguments.map { argument -> TemplateValue in
                 switch argument {
-                case .text(let text): .text(text)
+                case .text(let text): .bytes(text)
                 case .number(let number): .number(number)
                 case .boolean(let isTrue): .boolean(isTrue)
-                case .secret(let text): .text(try text.text(value, budget: budget))
+                case .secret(let text): .bytes(try text.text(value, budget: budget))
                 }
             }
             do throws(TemplateProblem) {
@@ -130,16 +130,31 @@ public indirect enum SecretText: Equatable, Sendable {
 public enum SecretFunction: String, Sendable, CaseIterable {
     case lower, print, printf, println, trim, upper
 
+    private var function: TemplateFunction {
+        switch self {
+        case .lower: .lower
+        case .print: .print
+        case .printf: .printf
+        case .println: .println
+        case .trim: .trim
+        case .upper: .upper
+        }
+    }
+
     func call(
         _ arguments: [TemplateValue], _ mark: Mark, budget: TemplateBudget
-    ) throws(TemplateProblem) -> String {
-        let call = TemplateCall(name: rawValue, arguments: arguments, mark: mark, budget: budget)
+    ) throws(TemplateProblem) -> TextBytes {
+        if let problem = function.problem(ofCount: arguments.count) { throw TemplateProblem(mark, problem) }
+        let call = TemplateCall(function: function, arguments: arguments, mark: mark, budget: budget)
         switch self {
-        case .lower: return try call.textToChange().lowercased()
-        case .upper: return try call.textToChange().uppercased()
-        case .trim: return try call.textToChange().trimmingWhitespace
-        case .print: return try call.joined(arguments, separator: "")
-        case .println: return try call.joined(arguments, separator: " ") + "\n"
+        case .lower: return try call.textToChange().lowercased
+        case .upper: return try call.textToChange().uppercased
+        case .trim: return try call.textToChange().trimmed
+        // The blanks of `print` are among its arguments, as `withSecrets` has put them there.
+        case .print:
+            return try call.joined(
+                try arguments.map { argument throws(TemplateProblem) in .bytes(try call.shown(argument)) })
+        case .println: return try call.line()
         case .printf: return try call.formatted()
         }
     }
@@ -150,37 +165,66 @@ extension TemplateCall {
     ///
     /// - Throws: `TemplateProblem` if only the value could tell what it gives.
     func withSecrets() throws(TemplateProblem) -> TemplateValue {
-        guard let function = SecretFunction(rawValue: name) else {
-            throw TemplateProblem(
-                mark, "`\(name)` would need the value of a secret, and planning reads none",
+        guard let function = SecretFunction(rawValue: function.rawValue) else {
+            throw wrong(
+                "would need the value of a secret, and planning reads none",
                 note:
                     "a secret can be written as it is, and by \(SecretFunction.allCases.map(\.rawValue).joined(separator: ", "))"
             )
         }
         if function == .printf, case .secret? = arguments.first {
-            throw TemplateProblem(
-                mark, "`printf` would need the value of a secret as its format, and planning reads none",
+            throw wrong(
+                "would need the value of a secret as its format, and planning reads none",
                 note: "`printf \"%s\"` writes it as it is")
         }
-        var given: [SecretText.Argument] = []
-        var stand: [TemplateValue] = []
-        for argument in arguments {
-            switch argument {
-            case .text(let text): given.append(.text(text))
-            case .number(let number): given.append(.number(number))
-            case .boolean(let isTrue): given.append(.boolean(isTrue))
-            case .secret(let text): given.append(.secret(text))
-            // As it is printed.
-            case .none, .list, .fields: given.append(.text(try joined([argument], separator: "")))
-            }
-            if case .secret = argument { stand.append(.text("secret")) } else { stand.append(argument) }
-        }
+        let given = try written(for: function)
+        let (values, simple) = (arguments.map(\.standIn), given.map(\.standIn))
         // What is wrong with the call is wrong with every value.
-        _ = try function.call(stand, mark, budget: budget)
+        let expected = function == .print ? try joined(values) : try function.call(values, mark, budget: budget)
+        guard try function.call(simple, mark, budget: budget) == expected else {
+            throw wrong(
+                "shows a list or nothing beside a secret, and knows only `%s` and `%v` for that",
+                note: "set a variable to what is shown of it")
+        }
         let text = SecretText.call(function, given)
         guard text.count <= SecretText.maximumParts else {
             throw TemplateProblem(mark, "more than \(SecretText.maximumParts) secrets and functions make one text")
         }
         return .secret(text)
+    }
+
+    /// The arguments as they are written down. Blanks that `print` puts between two of them are an argument, too.
+    private func written(for function: SecretFunction) throws(TemplateProblem) -> [SecretText.Argument] {
+        var given: [SecretText.Argument] = []
+        for (index, argument) in arguments.enumerated() {
+            if function == .print, index > 0, Self.isApart(arguments[index - 1], argument) {
+                given.append(.text([0x20]))
+            }
+            switch argument {
+            case .bytes(let text): given.append(.text(text))
+            case .number(let number): given.append(.number(number))
+            case .boolean(let isTrue): given.append(.boolean(isTrue))
+            case .secret(let text): given.append(.secret(text))
+            // As they are printed.
+            case .none, .list, .byte, .fields, .refused: given.append(.text(try joined([argument])))
+            }
+        }
+        return given
+    }
+}
+
+extension TemplateValue {
+    /// A value in the place of a secret.
+    fileprivate var standIn: TemplateValue { if case .secret = self { .text("secret") } else { self } }
+}
+
+extension SecretText.Argument {
+    fileprivate var standIn: TemplateValue {
+        switch self {
+        case .text(let text): .bytes(text)
+        case .number(let number): .number(number)
+        case .boolean(let isTrue): .boolean(isTrue)
+        case .secret: .text("secret")
+        }
     }
 }

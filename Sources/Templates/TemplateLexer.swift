@@ -3,19 +3,28 @@ internal import YAML
 /// A piece of a template: text between actions, or a token of an action.
 struct Token: Sendable {
     enum Kind: Equatable, Sendable {
-        case text(String)
+        case text(TextBytes)
         /// `{{` and `}}`
         case open, close
+        case keyword(Keyword)
+        /// `nil`
+        case absent
         case identifier(String)
+        case boolean(Bool)
         /// `.` alone
         case dot
         /// `.Name`
         case field(String)
         /// `$` or `$name`
         case variable(String)
-        case string(String)
+        case string(TextBytes)
         case number(Int)
         case leftParenthesis, rightParenthesis, pipe, comma, declare, assign
+    }
+
+    /// Words that no function can have as its name.
+    enum Keyword: String, Sendable {
+        case block, `break`, `continue`, define, `else`, end, `if`, range, template, with
     }
 
     var kind: Kind
@@ -26,11 +35,13 @@ struct Token: Sendable {
 
 /// Cuts a template into tokens, as Go's text/template does.
 struct TemplateLexer {
-    private let source: [UInt8]
-    private var at = 0
+    let source: [UInt8]
+    private(set) var at = 0
     private var line = 1
     private var lineStart = 0
     private var found: [Token] = []
+    /// How many `(` of the action are open.
+    private var depth = 0
 
     init(_ source: [UInt8]) { self.source = source }
 
@@ -45,7 +56,7 @@ struct TemplateLexer {
                 advance(2)
                 if at + 1 < source.count, source[at] == UInt8(ascii: "-"), Self.isSpace(source[at + 1]) {
                     while let last = text.last, Self.isSpace(last) { text.removeLast() }
-                    advance(1)
+                    advance(2)
                 }
                 append(text, mark)
                 trims = try action()
@@ -56,13 +67,13 @@ struct TemplateLexer {
         return found
     }
 
-    private mutating func append(_ text: [UInt8], _ mark: Mark) {
-        if !text.isEmpty { found.append(Token(kind: .text(String(decoding: text, as: UTF8.self)), mark: mark)) }
+    private mutating func append(_ text: TextBytes, _ mark: Mark) {
+        if !text.isEmpty { found.append(Token(kind: .text(text), mark: mark)) }
     }
 
-    private var mark: Mark { Mark(line: line, column: at - lineStart + 1) }
+    var mark: Mark { Mark(line: line, column: at - lineStart + 1) }
 
-    private mutating func advance(_ count: Int) {
+    mutating func advance(_ count: Int) {
         for _ in 0..<count where at < source.count {
             if source[at] == 0x0a {
                 line += 1
@@ -72,28 +83,45 @@ struct TemplateLexer {
         }
     }
 
-    private func isNext(_ text: StaticString) -> Bool {
-        text.withUTF8Buffer { source[at...].starts(with: $0) }
+    func isNext(_ text: StaticString) -> Bool {
+        text.withUTF8Buffer { text in
+            at + text.count <= source.count && text.indices.allSatisfy { source[at + $0] == text[$0] }
+        }
     }
 
-    private mutating func textUntilAction() -> [UInt8] {
+    /// The byte that comes next; nil at the end.
+    var next: UInt8? { at < source.count ? source[at] : nil }
+
+    private mutating func textUntilAction() -> TextBytes {
         let start = at
-        while at < source.count, !isNext("{{") { advance(1) }
+        while at < source.count, source[at] != UInt8(ascii: "{") || !isNext("{{") { advance(1) }
         return Array(source[start..<at])
     }
 
-    /// After `{{`. Returns whether the text after it loses its leading space.
+    /// `-}}` after one blank.
+    private var isNextTrimming: Bool {
+        guard let next, Self.isSpace(next), at + 3 < source.count else { return false }
+        return source[at + 1] == UInt8(ascii: "-") && source[at + 2] == UInt8(ascii: "}")
+            && source[at + 3] == UInt8(ascii: "}")
+    }
+
+    /// After `{{`, or `{{-` with its blank. Returns whether the text after it loses its leading space.
     private mutating func action() throws(TemplateProblem) -> Bool {
         let start = mark
-        skipSpace()
         if isNext("/*") { return try comment(start) }
         found.append(Token(kind: .open, mark: start))
+        depth = 0
         while true {
-            let isApart = skipSpace()
+            var isApart = false
+            while let next, Self.isSpace(next), !isNextTrimming {
+                advance(1)
+                isApart = true
+            }
             let here = mark
-            if isNext("}}") || (isApart && isNext("-}}")) {
-                let trims = isNext("-")
-                advance(trims ? 3 : 2)
+            if isNextTrimming || isNext("}}") {
+                guard depth == 0 else { throw TemplateProblem(here, "`)` is missing here") }
+                let trims = !isNext("}}")
+                advance(trims ? 4 : 2)
                 found.append(Token(kind: .close, mark: here))
                 return trims
             }
@@ -103,35 +131,49 @@ struct TemplateLexer {
     }
 
     private mutating func comment(_ start: Mark) throws(TemplateProblem) -> Bool {
+        advance(2)
         while at < source.count, !isNext("*/") { advance(1) }
         advance(2)
-        skipSpace()
-        let trims = isNext("-}}")
-        guard trims || isNext("}}") else { throw TemplateProblem(start, "a comment ends with `*/}}`") }
-        advance(trims ? 3 : 2)
+        let trims = isNextTrimming
+        guard trims || isNext("}}") else { throw TemplateProblem(start, "a comment ends with `*/}}` or `*/ -}}`") }
+        advance(trims ? 4 : 2)
         return trims
     }
 
     private mutating func token(_ here: Mark) throws(TemplateProblem) -> Token.Kind {
         for (text, kind) in Self.marks where isNext(text) {
             advance(text.utf8CodeUnitCount)
+            if kind == .leftParenthesis { depth += 1 }
+            if kind == .rightParenthesis { depth -= 1 }
+            if depth < 0 { throw TemplateProblem(here, "`)` has no `(` before it") }
             return kind
         }
         switch source[at] {
         case UInt8(ascii: "\""): return .string(try quoted(here))
         case UInt8(ascii: "`"): return .string(try raw(here))
-        case UInt8(ascii: "."):
+        case UInt8(ascii: "'"): return .number(try character(here))
+        case UInt8(ascii: ".") where !(at + 1 < source.count && Self.isDigit(source[at + 1])):
             advance(1)
-            let name = name()
+            let name = try name()
             return name.isEmpty ? .dot : .field(name)
         case UInt8(ascii: "$"):
             advance(1)
-            return .variable("$" + name())
-        case UInt8(ascii: "-"), UInt8(ascii: "+"), 0x30...0x39: return .number(try number(here))
-        case _:
-            let name = name()
-            if name.isEmpty { throw TemplateProblem(here, "this character has no meaning here") }
-            return .identifier(name)
+            return .variable("$" + (try name()))
+        case UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), 0x30...0x39: return .number(try number(here))
+        case _: return try word(here)
+        }
+    }
+
+    private mutating func word(_ here: Mark) throws(TemplateProblem) -> Token.Kind {
+        guard TextCharacter(source, at: at).scalar.isNamePart else {
+            throw TemplateProblem(here, "this character has no meaning here")
+        }
+        let name = try name()
+        switch name {
+        case "true": return .boolean(true)
+        case "false": return .boolean(false)
+        case "nil": return .absent
+        case _: return Token.Keyword(rawValue: name).map { .keyword($0) } ?? .identifier(name)
         }
     }
 
@@ -140,73 +182,27 @@ struct TemplateLexer {
         (",", .comma),
     ]
 
-    private mutating func name() -> String {
+    /// Letters, digits and `_`; empty where none comes next.
+    ///
+    /// - Throws: `TemplateProblem` if something follows that would have to be apart.
+    private mutating func name() throws(TemplateProblem) -> String {
         let start = at
-        while at < source.count, Self.isNamePart(source[at]) { advance(1) }
-        return String(decoding: source[start..<at], as: UTF8.self)
-    }
-
-    private mutating func number(_ here: Mark) throws(TemplateProblem) -> Int {
-        let start = at
-        advance(1)
-        while at < source.count, Self.isNamePart(source[at]) || source[at] == UInt8(ascii: ".") { advance(1) }
-        let text = String(decoding: source[start..<at], as: UTF8.self)
-        guard let number = Int(text) else {
-            throw TemplateProblem(here, "`\(text)` is not a whole number", note: "templates compute with whole numbers")
-        }
-        return number
-    }
-
-    private mutating func raw(_ here: Mark) throws(TemplateProblem) -> String {
-        advance(1)
-        let start = at
-        while at < source.count, source[at] != UInt8(ascii: "`") { advance(1) }
-        guard at < source.count else { throw TemplateProblem(here, "the text has no end") }
-        defer { advance(1) }
-        return String(decoding: source[start..<at], as: UTF8.self)
-    }
-
-    private mutating func quoted(_ here: Mark) throws(TemplateProblem) -> String {
-        advance(1)
-        var text: [UInt8] = []
-        while at < source.count, source[at] != UInt8(ascii: "\""), source[at] != 0x0a {
-            guard source[at] == UInt8(ascii: "\\") else {
-                text.append(source[at])
-                advance(1)
-                continue
+        while let next {
+            if next < 0x80 {
+                guard next.isNamePart else { break }
+                at += 1
+            } else {
+                let character = TextCharacter(source, at: at)
+                guard character.scalar.isNamePart else { break }
+                at += character.width
             }
-            advance(1)
-            guard at < source.count, let byte = Self.escapes[source[at]] else {
-                throw TemplateProblem(mark, "this escape is not known", note: #"\n, \t, \r, \" and \\ are"#)
-            }
-            text.append(byte)
-            advance(1)
         }
-        guard at < source.count, source[at] == UInt8(ascii: "\"") else {
-            throw TemplateProblem(here, "the text has no end on its line")
-        }
-        advance(1)
-        return String(decoding: text, as: UTF8.self)
+        let name = String(decoding: source[start..<at], as: UTF8.self)
+        guard let next, !Self.isSpace(next), !".,|:()".utf8.contains(next), !isNext("}}") else { return name }
+        throw TemplateProblem(mark, "a blank is missing here")
     }
 
-    private static let escapes: [UInt8: UInt8] = [
-        UInt8(ascii: "n"): 0x0a, UInt8(ascii: "t"): 0x09, UInt8(ascii: "r"): 0x0d, UInt8(ascii: "\""): 0x22,
-        UInt8(ascii: "\\"): 0x5c,
-    ]
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == 0x0a }
 
-    @discardableResult
-    private mutating func skipSpace() -> Bool {
-        let start = at
-        while at < source.count, Self.isSpace(source[at]) { advance(1) }
-        return at > start
-    }
-
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
-
-    private static func isNamePart(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x5f, 0x80...0xff: true
-        case _: false
-        }
-    }
+    static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 }

@@ -34,6 +34,18 @@ import Testing
         #expect(try bucket.plan().plan.isEmpty)
     }
 
+    @Test func fieldsAndFunctionsOfTheOwnJobAndWorker() throws {
+        let bucket = try bucket(
+            #"""
+            {{ .WorkerData.WorkerIP }} {{ eq .WorkerData.WorkerID .WorkerID }} {{ .WorkerData.Labels }} \#
+            {{ eq .BucketID .WorkerData.BucketID (get "maand/bucket" "bucket_id") }} \#
+            {{ getJob "workers_length" }} {{ getJob "api" "name" }} {{ getJobWorker "api_allocation_index" }} \#
+            {{ getWorker "position" }} [{{ getJobOptional "k" }}{{ getWorkerOptional "k" }}{{ getJobWorkerOptional "k" }}]
+            """#)
+        let texts = rendered(try bucket.plan()).sorted()
+        #expect(texts.first == "w1 true [worker] true 3 api 0 0 []" && texts.count == 3, "\(texts)")
+    }
+
     @Test func allocationsWithTheSameTextShareATree() throws {
         let bucket = try bucket(#"{{ get "maand/job/api" "workers" }} {{ .NewVersion }}"#)
         let job = try #require(try bucket.plan().plan.waves.first?.jobs.first)
@@ -111,7 +123,7 @@ import Testing
 
     @Test(arguments: [
         ("a\n{{ .Nope }}", "WS/jobs/api/t.conf.tpl:2:4: error: there is no field `.Nope` (for worker w1)"),
-        ("{{ if }}", "WS/jobs/api/t.conf.tpl:1:7: error: a value or a function is missing here"),
+        ("{{ if }}", "WS/jobs/api/t.conf.tpl:1:7: error: the value for `if` is missing here"),
         (
             #"{{ get "vars/job/web" "k" }}"#,
             "t.conf.tpl:1:4: error: vars/job/web is not a namespace that the job api may read (for worker w1)"
@@ -125,6 +137,14 @@ import Testing
             "t.conf.tpl:1:4: error: there is no secret k of secrets/job/api (for worker w1)"
         ),
         (#"{{ get "secrets/job/api" "k" }}"#, "t.conf.tpl:1:4: error: there is no key k in secrets/job/api"),
+        (
+            "{{ .UpdateSeq }}",
+            "t.conf.tpl:1:4: error: `.UpdateSeq` would change the file at every deploy, and there is no such number here"
+        ),
+        ("{{ .WorkerData.UpdateSeq }}", "t.conf.tpl:1:4: error: `.UpdateSeq` would change the file at every deploy"),
+        (#"{{ getJob "web" "version" }}"#, "error: maand/job/web is not a namespace that the job api may read"),
+        (#"{{ getWorker "k" }}"#, "error: there is no key k in maand/worker/w1"),
+        (#"{{ getJobWorker "k" }}"#, "error: there is no key k in maand/job/api/worker/w1"),
     ])
     func errorsNameTheirPlace(_ template: String, _ expected: String) throws {
         let errors = try bucket(template).errors()

@@ -30,6 +30,8 @@ private func sealed(_ text: String) throws -> SealedFile {
         (#"{{ println (getSecret "pw") 3 true .Labels }}"#, "Se-cret \"1\" 3 true [a b]\n"),
         (#"{{ with getSecret "pw" }}{{ . }}{{ end }}{{ not (getSecret "pw") }}"#, #"Se-cret "1"false"#),
         (#"{{ and .WorkerIP (getSecret "pw") }}-{{ or (getSecret "pw") "x" }}"#, #"Se-cret "1"-Se-cret "1""#),
+        (#"{{ print 1 2 (getSecret "pw") 3 4 .Labels }}"#, #"1 2Se-cret "1"3 4 [a b]"#),
+        (#"{{ printf "%x %v" (getSecret "pw") .Labels }}"#, "53652d6372657420223122 [a b]"),
         (#"{{ printf "%12s|" (getSecret "pw") }}{{ trim (getSecret "pw") }}"#, #" Se-cret "1"|Se-cret "1""#),
     ]) func rendersWithTheValue(_ template: String, _ expected: String) throws {
         let file = try sealed(template)
@@ -51,6 +53,8 @@ private func sealed(_ text: String) throws -> SealedFile {
         (#"{{ range getSecret "pw" }}{{ end }}"#, "`range` goes over a list"),
         (#"{{ printf "%d" (getSecret "pw") }}"#, "cannot show a text as `%d`"),
         (#"{{ printf (getSecret "pw") }}"#, "as its format"),
+        (#"{{ printf "%q %s" .Labels (getSecret "pw") }}"#, "knows only `%s` and `%v`"),
+        (#"{{ html (getSecret "pw") }}"#, "`html` would need"), (#"{{ slice (getSecret "pw") 1 }}"#, "`slice` would"),
         (#"{{ get (getSecret "pw") "x" }}"#, "`get` would need"), (#"{{ getSecret "none" }}"#, "no secret"),
     ]) func refusesWhatDependsOnTheValue(_ template: String, _ message: String) throws {
         do throws(TemplateProblem) {
@@ -59,6 +63,18 @@ private func sealed(_ text: String) throws -> SealedFile {
         } catch {
             #expect(error.message.contains(message))
         }
+    }
+
+    /// What an earlier release has written down: it gives the same bytes as there.
+    @Test func sealedTextsOfEarlierReleases() throws {
+        let secret = "secret \(String(repeating: "a", count: 64)) secrets/job/api pw\n"
+        let parts = [
+            "call print 3\nnumber 1\nnumber 2\n" + secret, "call printf 2\ntext 4\n|%q|\n" + secret,
+            "call println 2\n" + secret + "boolean true\n", "call upper 1\n" + secret,
+        ]
+        let bytes = Array(("maand-sealed-file 1\n" + parts.joined()).utf8)
+        let file = try #require(SealedFile(bytes: bytes))
+        #expect(String(decoding: try file.render { _ in "a\"b" }, as: UTF8.self) == "12a\"b|\"a\\\"b\"|a\"b true\nA\"B")
     }
 
     @Test func textsThatDoubleAreBounded() throws {

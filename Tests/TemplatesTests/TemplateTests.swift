@@ -5,6 +5,10 @@ import YAML
 @testable import Templates
 
 struct Values: TemplateValues {
+    var allocationNamespace: String { "maand/job/api/worker/10.0.0.1" }
+    var workerNamespace: String { "maand/worker/10.0.0.1" }
+    func namespace(ofJob job: String?) -> String { "maand/job/\(job ?? "api")" }
+
     let all: [String: [String: String]] = [
         "vars/job/api": ["memory": "2048", "name": "x y"], "maand/bucket": ["port": "80"],
     ]
@@ -23,7 +27,7 @@ struct Values: TemplateValues {
 }
 
 let data = TemplateValue.fields([
-    "WorkerIP": .text("10.0.0.1"), "Labels": .list([.text("a"), .text("b")]), "NewVersion": .text("1.2.0"),
+    "WorkerIP": .text("10.0.0.1"), "Labels": .texts(["a", "b"]), "NewVersion": .text("1.2.0"),
 ])
 
 private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -> String {
@@ -103,7 +107,10 @@ private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -
         (#"{{ template "t" }}"#, "1:4: there is no template \"t\""),
         ("{{ index .Labels 2 }}", "1:4: `index` asks for item 2 of 2"),
         ("{{ if true }}{{ else }}{{ else }}{{ end }}", "1:27: `if` has an `else` already"),
-        ("{{ range .WorkerIP }}{{ end }}", "1:10: `range` goes over a list, and this is a text"),
+        (
+            "{{ range .WorkerIP }}{{ end }}",
+            "1:10: `range` goes over a list or counts up to a number, and this is a text"
+        ),
         (
             #"{{ define "t" }}{{ template "t" }}{{ end }}{{ template "t" }}"#,
             "1:20: templates call each other more than 100 deep"
@@ -131,10 +138,28 @@ private func render(_ text: String, budget: TemplateBudget = TemplateBudget()) -
             #"{{ define "t" }}{{ div 1 0 }}{{ end }}{{ $a := 1 }}{{ with 1 }}{{ template "t" }}{{ end }}"#,
             "1:20: `div` has no result: it divides by zero, or the number is too large"
         ),
-        ("{{/* x }}", "1:3: a comment ends with `*/}}`"), ("{{ @ }}", "1:4: this character has no meaning here"),
+        ("{{/* x }}", "1:3: a comment ends with `*/}}` or `*/ -}}`"),
+        ("{{ @ }}", "1:4: this character has no meaning here"),
     ])
     func refuses(_ text: String, _ expected: String) {
         #expect(render(text) == expected)
+    }
+
+    /// What is wrong with a template without its values is found in every branch.
+    @Test(arguments: [
+        ("nope 1", "there is no function `nope`"), ("$x", "$x was not declared"), ("$x = 1", "$x was not declared"),
+        ("add 1", "`add` takes 2 arguments, and gets 1"), ("print (not)", "`not` takes 1 argument, and gets 0"),
+        ("slice", "`slice` takes 1 to 4 arguments, and gets 0"),
+        ("eq 1", "`eq` takes at least 2 arguments, and gets 1"),
+        ("1 | 2", "what comes after `|` has to be a function"), ("nil", "`nil` can only be an argument of a function"),
+        ("define \"t\"", "`define` is only allowed outside of all blocks"),
+        ("break", "`break` is only allowed inside of `range`"), ("print \"a\"1", "a blank is missing here"),
+        ("\"\\q\"", "this escape is not known"), ("'ab'", "between `'` and `'` there is exactly one character"),
+        ("$x=1", "a blank is missing here"), ("scrapeConfigs", "there is no function `scrapeConfigs`"),
+    ])
+    func findsInEveryBranch(_ action: String, _ expected: String) {
+        let problem = render("{{ if false }}{{ \(action) }}{{ end }}")
+        #expect(problem.hasPrefix("1:") && problem.hasSuffix(": \(expected)"), "\(problem)")
     }
 
     /// Values are bounded, also those that are not written: whatever builds them ends at the same amount.

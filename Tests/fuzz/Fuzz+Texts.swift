@@ -11,6 +11,9 @@ import YAML
 // Readers of texts that have a grammar of their own.
 
 private struct FuzzValues: TemplateValues {
+    var allocationNamespace: String { "maand/job/j/worker/w" }
+    var workerNamespace: String { "maand/worker/w" }
+    func namespace(ofJob job: String?) -> String { job ?? "maand/job/j" }
     func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
         key.isEmpty ? nil : .text(key)
     }
@@ -24,7 +27,7 @@ private struct FuzzValues: TemplateValues {
 }
 
 func template(_ bytes: [UInt8]) {
-    let data = TemplateValue.fields(["WorkerIP": .text("10.0.0.1"), "Labels": .list([.text("a"), .text("é")])])
+    let data = TemplateValue.fields(["WorkerIP": .text("10.0.0.1"), "Labels": .texts(["a", "é"])])
     do throws(TemplateProblem) {
         guard case .sealed(let file) = try Template(bytes).render(data, values: FuzzValues()) else { return }
         precondition(SealedFile(bytes: file.bytes) == file, "a file with secrets is not read back")
