@@ -92,7 +92,7 @@ public struct Taking: Equatable, Sendable {
         }
     }
 
-    /// What is recorded where Maand's database is lost: of files that lie on a worker nobody knows whether they run.
+    /// What is recorded where Maand's database is lost: of files that lie on a worker it is not known whether they run.
     ///
     /// - Parameter version: of these files, if it is known; else of the workspace.
     public init(lost version: String, found: [String: FoundFile]?) {

@@ -79,7 +79,7 @@ struct Adopt: AsyncParsableCommand {
 
 /// Copies of buckets of Maand.
 enum AdoptedCopy {
-    /// What belongs to a bucket of Maand; its logs and what it makes anew at each deploy are left.
+    /// What belongs to a bucket of Maand; its logs and what it makes again at each deploy are left.
     private static let parts = ["maand.conf", "workspace", "secrets", "data"]
 
     /// Copies a bucket into a new folder. If it is there already and is a bucket, nothing is copied.

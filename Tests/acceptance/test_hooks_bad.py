@@ -305,5 +305,5 @@ class Scripts(hookbucket.HookCase):
         script = b.read_plan()["waves"][0]["jobs"][0]["hooks"]["pre_deploy"][0]
         b.file().write_text(b.file().read_text().replace(
             f"digest: {script['digest']}", "digest: sha256:" + "0" * 64))
-        self.refuse(b.apply(), 65, "api: the plan has another digest of command_x.sh than its _modules", "Plan again")
+        self.refuse(b.apply(), 65, "api: the plan has another digest of _modules/command_x.sh than its files", "Plan again")
         self.assertEqual(b.trace(), [])
