@@ -57,6 +57,13 @@ struct AdoptedBucket {
         }
     }
 
+    /// Whether the folder is a bucket of these programs, in which nothing of Maand is left.
+    static func isOwn(_ bucket: BucketOptions) -> Bool {
+        let files = FileManager.default
+        return files.fileExists(atPath: "\(bucket.folder)/maand.db")
+            && !files.fileExists(atPath: "\(bucket.folder)/\(MaandDatabase.file)")
+    }
+
     private static func records(in folder: String) throws -> MaandRecords? {
         do throws(MaandProblem) {
             return try MaandDatabase.read(in: folder)
@@ -141,7 +148,11 @@ struct AdoptedBucket {
         let keeping = AdoptedValues(bucket, records, workspace, catalog)
         findings.values.append(try keeping.takeValues())
         findings.values.append(try keeping.takeCertificates())
-        let snapshot = try catalog.snapshot()
+        var snapshot = try catalog.snapshot()
+        // They are recorded with the allocations, and files are rendered with them.
+        for (job, ports) in records.ports where snapshot.jobs[job]?.assignedPorts.isEmpty ?? true {
+            snapshot.jobs[job, default: JobRecord()].assignedPorts = ports
+        }
         let versions = Dictionary(
             records.allocations.map { ($0.id, $0.hash?.version ?? Version.none.text) }
         ) { first, _ in first }

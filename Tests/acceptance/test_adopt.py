@@ -231,6 +231,21 @@ class Settled(Adoption):
         for job in ("front", "edgecache"):
             self.assertRegex(told.out, rf"{job} +127\.0\.1\.4 +unfinished")
 
+    def test_numbers_of_ports_are_those_of_maand(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute("UPDATE job_ports SET port = 31077 WHERE name = 'ledger_port'")
+        self.succeed(self.adopt())
+        self.succeed(self.b.plan())
+        ports = {job["job"]: job["ports"] for wave in self.b.read_plan()["waves"] for job in wave["jobs"]}
+        self.assertEqual(31077, ports["ledger"]["ledger_port"])
+
+    def test_a_bucket_of_ours_has_nothing_to_take_over(self):
+        self.succeed(self.adopt())
+        shutil.rmtree(self.b.path / "data")
+        export = self.succeed(self.b.catalog("export")).out
+        self.assertIn("nothing is left to take over", self.succeed(self.adopt()).err)
+        self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
+
     def test_what_is_no_bucket_of_maand(self):
         shutil.rmtree(self.b.path / "data")
         for number in range(1, 5):
