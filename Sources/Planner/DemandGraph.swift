@@ -2,7 +2,8 @@ internal import Model
 internal import Plans
 internal import YAML
 
-/// The demands between the commands of jobs, and the level of each job that follows from them.
+/// The demands between jobs, and the level of each job that follows from them: those of commands, and those that `after` names,
+/// which have no commands.
 ///
 /// A job that demands nothing has level 0; a job that demands others has one more than the highest of them. Every job
 /// counts, whether or not it has allocations (Maand case `demand-to-job-without-allocations`).
@@ -28,18 +29,21 @@ struct DemandGraph {
         var upstreams: Set<JobName> = []
     }
 
+    /// That a job is rolled out after another one.
+    private struct Edge {
+        let upstream: JobName
+        /// What in the manifest says so.
+        let source: String
+        let node: Node
+    }
+
     /// The place of each job. Unknown jobs and commands, versions that do not fit and cycles are recorded at the
     /// demand, and such a demand counts for nothing.
     func resolved() -> [JobName: Place] {
-        var edges: [JobName: [(upstream: JobName, command: Manifest.Command, demand: Manifest.Demand)]] = [:]
-        for name in order {
-            guard let job = jobs[name] else { continue }
-            for command in job.manifest.commands {
-                guard let demand = command.demand, let upstream = resolve(demand, of: command.name, in: job) else {
-                    continue
-                }
-                edges[name, default: []].append((upstream, command, demand))
-            }
+        var edges: [JobName: [Edge]] = [:]
+        for job in order.compactMap({ jobs[$0] }) {
+            let found = self.edges(of: job)
+            if !found.isEmpty { edges[job.name] = found }
         }
         var places: [JobName: Place] = [:]
         var waiting = order.filter { edges[$0] != nil }
@@ -69,12 +73,32 @@ struct DemandGraph {
                 let edge = edges[first]?.first(where: { $0.upstream == next })
             else { continue }
             job.reader.error(
-                edge.demand.jobNode,
-                "job \(first): \(edge.command.name) closes a circle of demands: "
+                edge.node,
+                "job \(first): \(edge.source) closes a circle of demands: "
                     + cycle.map(\.text).joined(separator: " -> "),
                 note: "no order of deployment satisfies all of them")
         }
         return places
+    }
+
+    private func edges(of job: Job) -> [Edge] {
+        let demanded = job.manifest.commands.compactMap { command -> Edge? in
+            guard let demand = command.demand, let upstream = resolve(demand, of: command.name, in: job) else {
+                return nil
+            }
+            return Edge(upstream: upstream, source: command.name, node: demand.jobNode)
+        }
+        return demanded
+            + job.manifest.after.compactMap { predecessor in
+                if let name = JobName(predecessor.job), jobs[name] != nil {
+                    return Edge(upstream: name, source: "after", node: predecessor.node)
+                }
+                let nearest = Suggestion.nearest(to: predecessor.job, among: order.map(\.text))
+                job.reader.error(
+                    predecessor.node, "job \(job.name): after names the unknown job \"\(predecessor.job)\"",
+                    note: nearest.map { "did you mean \"\($0)\"?" })
+                return nil
+            }
     }
 
     private func resolve(_ demand: Manifest.Demand, of command: String, in job: Job) -> JobName? {

@@ -40,6 +40,8 @@ struct Manifest: Sendable {
     /// Allocations that may be unavailable at a time when workers are rebooted; nil means any number.
     var maxUnavailable: HostCount?
     var commands: [Command] = []
+    /// Jobs that have to be rolled out before this one, beside those that its commands demand.
+    var after: [Predecessor] = []
     var healthCheck: HealthCheckTemplate?
     /// Where the manifest has it.
     var healthCheckNode: Node?
@@ -94,6 +96,12 @@ struct Manifest: Sendable {
         var demand: Demand?
         /// Where it is unknown whether it ran, it may run again.
         var isRepeatable = false
+        var node: Node
+    }
+
+    /// A job that `after` names.
+    struct Predecessor: Sendable {
+        var job: String
         var node: Node
     }
 

@@ -6,7 +6,7 @@ internal import YAML
 /// Decodes a `manifest.json`, recording every error.
 ///
 /// Fields and their defaults are Maand's; see its manifest reference. `timeouts`, `repeatable`, `changed_by_service`,
-/// `file_modes` and `ca` are ours.
+/// `file_modes`, `ca` and `after` are ours.
 struct ManifestReader {
     let reader: Reader
     let job: JobName
@@ -35,6 +35,7 @@ struct ManifestReader {
         }
         if let node = map.optional("resources") { readResources(node, into: &manifest) }
         readCommands(&map, into: &manifest)
+        if let node = map.optional("after"), !reader.isNull(node) { manifest.after = predecessors(node) }
         if let node = map.optional("health_check"), !reader.isNull(node) {
             manifest.healthCheckNode = node
             manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
@@ -330,6 +331,22 @@ struct ManifestReader {
             }
         }
         return events
+    }
+
+    /// The jobs of `after`, each once.
+    private func predecessors(_ node: Node) -> [Manifest.Predecessor] {
+        var found: [Manifest.Predecessor] = []
+        for node in reader.sequence(node) ?? [] {
+            guard let name = reader.string(node) else { continue }
+            if name == job.text {
+                reader.error(node, "job \(job): after names the job itself")
+            } else if found.contains(where: { $0.job == name }) {
+                reader.error(node, "job \(job): after names the job \"\(name)\" twice")
+            } else {
+                found.append(.init(job: name, node: node))
+            }
+        }
+        return found
     }
 
     private func demand(_ node: Node, of command: String) -> Manifest.Demand? {
