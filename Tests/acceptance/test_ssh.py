@@ -616,6 +616,33 @@ class Hosts(SSHCase):
         self.once_each(b, "restart", workers)
         self.assertEqual({(row.current, row.new) for row in b.rows()}, {("1.0.0", "2.0.0")})
 
+    def test_the_environment_of_the_login(self):
+        """Targets have the folders of the login after the usual ones, and its XDG_RUNTIME_DIR."""
+        bash = self.program("bash")
+        if not bash:
+            self.skipTest("there is no bash")
+        make = "start restart:\n\t@mkdir -p data; id >/dev/null; printf '%s\\n' \"$$PATH\" \"$${XDG_RUNTIME_DIR-none}\" > data/seen; own-tool\n"
+        fleet = Fleet(self, 2)
+        b = SSHBucket(self, fleet)
+        b.workers(fleet.address(1), fleet.address(2))
+        b.job("app", make=make)
+        self.log_in_with(fleet, 1, bash, ".bashrc", """\
+            mkdir -p "$HOME/own bin"; printf '#!/bin/sh\\n: > data/tool\\n' > "$HOME/own bin/own-tool"
+            printf '#!/bin/sh\\nexit 9\\n' > "$HOME/own bin/id"
+            chmod +x "$HOME/own bin/"*
+            export PATH="$HOME/own bin:.::/usr/bin:/snap/bin" XDG_RUNTIME_DIR=/run/user/7
+        """)
+        self.succeed(b.plan())
+        self.refuse(b.apply(), 1, "own-tool")
+        path, runtime = (b.job_dir(fleet.address(1), "app") / "data/seen").read_text().splitlines()
+        self.assertTrue((b.job_dir(fleet.address(1), "app") / "data/tool").exists())
+        usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.assertRegex(path, "^" + usual + ":/[^:]*/own bin:/snap/bin$")
+        self.assertEqual(runtime, "/run/user/7")
+        path, runtime = (b.job_dir(fleet.address(2), "app") / "data/seen").read_text().splitlines()
+        self.assertTrue(path.startswith(usual), path)
+        self.assertEqual(runtime, "none")
+
     def test_everything_that_is_missing_is_listed_at_once(self):
         fleet, b = self.lay(5, max_concurrent_upgrades=5)
         root = fleet.dir / "root"

@@ -29,6 +29,9 @@
 #            PUSHEDSIZE INODE SIZE MODE MTIME CTIME KIND DIGEST PUSHEDKIND PUSHEDDIGEST ./PATH/
 #            with kinds f, l or `-` for nothing, and `-` for each of INODE to CTIME where nothing is there
 #   service  paths that the running service may rewrite, as PUSHEDSIZE ./PATH/
+
+# What commands get in PATH after the usual folders: those of the login. The script itself uses only the usual ones.
+export MAAND_LOGIN_PATH="${MAAND_LOGIN_PATH-$PATH}"
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 umask 077
@@ -538,11 +541,20 @@ if [ "$verb" = _runner ]; then
     # Who has the output open when all others have closed it has these locks still.
     case $id in *-probe-*) ;; *) flock -n 3; flock -n 4 ;; esac 2>/dev/null
     USER=${USER:-${LOGNAME:-$(id -un)}}
+    # Folders of the login that are not there already. A relative one would be another in each folder.
+    path=$PATH
+    IFS=:
+    set -f
+    for p in $MAAND_LOGIN_PATH; do
+        case $p in /*) case :$path: in *":$p:"*) ;; *) path=$path:$p ;; esac ;; esac
+    done
+    set +f
+    IFS=$ifs
     read -r begun _ </proc/uptime
     # Not in parentheses, which would cost a copy of this shell.
     umask 022
-    env -i HOME="${HOME:-/}" USER="$USER" LOGNAME="${LOGNAME:-$USER}" LANG=C.UTF-8 PATH="$PATH" SHELL=/bin/sh \
-        $shell "$c" >&3 2>&4 3>&- 4>&- 9>&-
+    env -i HOME="${HOME:-/}" USER="$USER" LOGNAME="${LOGNAME:-$USER}" LANG=C.UTF-8 PATH="$path" SHELL=/bin/sh \
+        ${XDG_RUNTIME_DIR:+"XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR"} $shell "$c" >&3 2>&4 3>&- 4>&- 9>&-
     status=$?
     umask 077
     read -r ended _ </proc/uptime
