@@ -18,10 +18,14 @@ package struct HookCall: Hashable, Sendable {
     package let modules: Digest
     /// The hook's variables, beside those that say which allocation it is for.
     package let input: [String: String]
+    /// Variables about its batch where it belongs to none. They follow from the plan and what is recorded, and are no part of the
+    /// attempt's identity.
+    package let batch: [String: String]
 
     /// A hook of the event `health_check`. It belongs to no step: each has a name of its own, and is never asked about again.
     package init(
-        probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, running version: String, run: Run
+        probe hook: Plan.Hook, of job: Plan.Job, _ worker: WorkerName, running version: String, in batch: HookBatch,
+        run: Run
     ) {
         let nonce = WorkerSession.randomNonce()
         attempt = WritingAttempt(run: run.id, step: StepID("@probe/\(nonce)"), attempt: 1)
@@ -33,11 +37,12 @@ package struct HookCall: Hashable, Sendable {
         timeout = job.timeouts.hook
         modules = job.hooks?.modules ?? Digest.of([])
         input = ["DISABLED": "0", "CURRENT_VERSION": version, "NEW_VERSION": job.version]
+        self.batch = batch.variables
     }
 
     package init(
         attempt: WritingAttempt, job: JobName, worker: WorkerName, hook: Plan.Hook, event: HookEvent, id: String,
-        timeout: Int, modules: Digest, input: [String: String]
+        timeout: Int, modules: Digest, input: [String: String], batch: [String: String]
     ) {
         self.attempt = attempt
         self.job = job
@@ -48,6 +53,7 @@ package struct HookCall: Hashable, Sendable {
         self.timeout = timeout
         self.modules = modules
         self.input = input
+        self.batch = batch
     }
 
     package var allocation: AllocationID { AllocationID(job: job, worker: worker) }

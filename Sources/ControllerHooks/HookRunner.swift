@@ -87,7 +87,8 @@ package struct HookRunner: Sendable {
         if mayHaveRun {
             services.noteSecrets(of: call)
         } else {
-            let environment = try inherited.merging(services.admit(call)) { _, own in own }
+            let environment = try inherited.merging(surroundings(of: call)) { _, own in own }
+                .merging(services.admit(call)) { _, own in own }
             try HookFileProblem.explaining(file) { try writeEnvironment(environment, to: file) }
         }
         let path = ShellText.quoted("\(folder)/\(call.hook.path)")
@@ -226,6 +227,13 @@ package struct HookRunner: Sendable {
         values["JOB"] = call.job.text
         values["EVENT"] = call.event.rawValue
         values["COMMAND"] = call.hook.command
+        return values
+    }
+
+    /// What the hook is told beside its input. A list that is too long for a variable is left out: nothing needs it to run.
+    private func surroundings(of call: HookCall) -> [String: String] {
+        var values = call.batch.filter { $0.value.utf8.count <= Self.variableLimit }
+        values["BUCKET_ROOT"] = bucketFolder
         return values
     }
 

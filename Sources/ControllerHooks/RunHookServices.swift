@@ -22,13 +22,14 @@ package struct RunHookServices: Sendable {
     ///   - port: see `HookAPI.open`.
     ///   - leftBehind: see `HookAPI.open`.
     ///   - living: attempts that an earlier process began and that run now.
+    ///   - workers: see `HookAPI.open`.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: as `HookAPI.open` does; what the bucket's key says.
     package static func open(
         bucketFolder: String, catalog: Catalog, clock: Clock, run: Run, plan: Plan, keepsAddress: Bool,
         port: Int?,
         leftBehind: @escaping @Sendable () -> Set<AllocationID>, living: [HookIdentity],
-        report: @escaping @Sendable (String) -> Void
+        workers: @escaping HookWorkerCommands, report: @escaping @Sendable (String) -> Void
     ) async throws -> RunHookServices {
         let vault = try Vault.openOrCreate(in: bucketFolder, for: catalog)
         let facts = plan.facts ?? Facts()
@@ -36,7 +37,8 @@ package struct RunHookServices: Sendable {
             bucketFolder: bucketFolder, bucket: plan.fleet.bucket, facts: facts, leftBehind: leftBehind,
             catalog: catalog,
             vault: vault, run: run,
-            keepsAddress: keepsAddress, port: port, living: living, now: clock.now, report: report)
+            keepsAddress: keepsAddress, port: port, living: living,
+            workers: workers, now: clock.now, report: report)
         return RunHookServices(
             api: api, catalog: catalog, vault: vault, facts: facts, run: run.id)
     }

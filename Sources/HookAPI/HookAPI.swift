@@ -15,12 +15,17 @@ public final class HookAPI: Sendable {
     private let service: HookService
     private let module: PythonModule
     private let nonce: String
+    /// Whether hooks are told of the port: one that lives on may know a port that is not asked for any more.
+    private let tellsPort: Bool
 
-    private init(server: HookServer, service: HookService, module: PythonModule, nonce: String) {
+    private init(
+        server: HookServer, service: HookService, module: PythonModule, nonce: String, tellsPort: Bool
+    ) {
         self.server = server
         self.service = service
         self.module = module
         self.nonce = nonce
+        self.tellsPort = tellsPort
     }
 
     /// Begins to listen.
@@ -33,6 +38,7 @@ public final class HookAPI: Sendable {
     ///   - keepsAddress: whether earlier and later processes of the run answer at the same place.
     ///   - port: a port of 127.0.0.1 at which hooks can ask besides, 0 for any; nil for none.
     ///   - living: hooks that an earlier process began and that run now. They know one socket and one port.
+    ///   - workers: runs what hooks ask to run on workers.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: `CatalogError`, `HookPortTaken` where the port, or that which living hooks know, is not to be had, or
     ///   `HookFileProblem`.
@@ -40,14 +46,15 @@ public final class HookAPI: Sendable {
         bucketFolder: String, bucket: String, facts: Facts,
         leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, catalog: Catalog, vault: Vault, run: Run,
         keepsAddress: Bool = true, port: Int? = nil, living: [HookIdentity] = [],
-        now: @escaping @Sendable () -> Timestamp, report: @escaping @Sendable (String) -> Void
+        workers: @escaping HookWorkerCommands, now: @escaping @Sendable () -> Timestamp,
+        report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let module = PythonModule(bucketFolder: bucketFolder)
         try module.lay()
         let service = HookService(
             planned: facts, leftBehind: leftBehind, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
-            semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)), now: now,
-            report: report)
+            semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)),
+            workers: workers, now: now, report: report)
         let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }
         let name = keepsAddress ? run.nonce : UInt64.random(in: .min ... .max).description
         let wanted = wanted(
@@ -57,7 +64,7 @@ public final class HookAPI: Sendable {
             HookSocket(bucketFolder: bucketFolder, name: name), port: wanted, service,
             hooks: Dictionary(hooks, uniquingKeysWith: { first, _ in first }))
         if keepsAddress, let port = server.port { try catalog.setHookPort(port, of: run.id) }
-        return HookAPI(server: server, service: service, module: module, nonce: run.nonce)
+        return HookAPI(server: server, service: service, module: module, nonce: run.nonce, tellsPort: port != nil)
     }
 
     /// - Parameters:
@@ -82,8 +89,10 @@ public final class HookAPI: Sendable {
             // Beside the scripts lies what was approved, and nothing that Python would take in its place.
             "PYTHONDONTWRITEBYTECODE": "1",
         ]
-        if let port = server.port {
+        if tellsPort, let port = server.port {
             variables["MAAND_API_URL"] = "http://127.0.0.1:\(port)"
+            // In both of Maand's generations of names.
+            variables["HOOK_API_HOST"] = "127.0.0.1"
             variables["JOB_COMMAND_API_HOST"] = "127.0.0.1"
         }
         return variables

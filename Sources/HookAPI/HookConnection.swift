@@ -6,7 +6,24 @@ internal import Synchronization
 /// dropped that was not closed, and a listener that closes drops what it has accepted and nobody has asked it for.
 final class HookConnection: Sendable {
     typealias Parts = NIOAsyncChannelInboundStream<HTTPServerRequestPart>
-    typealias Writer = NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+
+    /// Sends what is answered.
+    struct Writer: Sendable {
+        fileprivate let outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+        fileprivate let channel: any Channel
+
+        /// How long a client may take to read an answer.
+        private static let patience = TimeAmount.seconds(60)
+
+        func write(_ part: HTTPServerResponsePart) async throws { try await outbound.write(part) }
+
+        /// Ends an answer. When this returns, all of it has gone to the system: a channel that is closed before that drops the rest.
+        func end() async throws {
+            let limit = channel.eventLoop.scheduleTask(in: Self.patience) { [channel] in channel.close(promise: nil) }
+            defer { limit.cancel() }
+            try await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
+        }
+    }
 
     private let asyncChannel: NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
     private let isServed = Atomic(false)
@@ -20,7 +37,9 @@ final class HookConnection: Sendable {
     /// To be called once. The connection is closed when this returns.
     func executeThenClose(_ body: (Parts, Writer) async throws -> Void) async throws {
         isServed.store(true, ordering: .relaxed)
-        try await asyncChannel.executeThenClose(body)
+        try await asyncChannel.executeThenClose { parts, outbound in
+            try await body(parts, Writer(outbound: outbound, channel: asyncChannel.channel))
+        }
     }
 
     deinit {

@@ -208,8 +208,10 @@ final class HookServer: Sendable {
             defer { hooks.left(token) }
             let isWhole = try await Self.receive(&request.body, &parts)
             arrived()
-            try await Self.send(
-                isWhole ? await service.answer(request, from: identity) : Self.tooLarge, outbound)
+            let answer = isWhole ? await service.answer(request, from: identity) : Self.tooLarge
+            // Of what was cut off, the hook hears nothing rather than half.
+            try Task.checkCancellation()
+            try await Self.send(answer, outbound)
         }
     }
 
@@ -281,7 +283,7 @@ final class HookServer: Sendable {
         if isLast { head.headers.add(name: "Connection", value: "close") }
         try await outbound.write(.head(head))
         try await outbound.write(.body(.byteBuffer(ByteBuffer(string: body))))
-        try await outbound.write(.end(nil))
+        try await outbound.end()
     }
 }
 

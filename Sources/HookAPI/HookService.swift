@@ -15,6 +15,7 @@ struct HookService: Sendable {
     let vault: Vault
     let run: RunID
     let semaphores: Semaphores
+    let workers: HookWorkerCommands
     let now: @Sendable () -> Timestamp
     /// What a person should hear of, such as a write that was refused: a hook may not look at its answers.
     let report: @Sendable (String) -> Void
@@ -70,8 +71,9 @@ struct HookService: Sendable {
         case ("/semaphore/acquire", .post): try await acquire(HookFields(request.body), identity)
         case ("/semaphore/release", .post): try await release(HookFields(request.body), identity)
         case ("/semaphore/status", .get): try await status(request, identity)
+        case ("/worker/command", .post): try await runOnWorker(HookFields(request.body))
         case ("/kv", _), ("/kv/secret", _), ("/kv/keys", _), ("/demands", _), ("/semaphore/acquire", _),
-            ("/semaphore/release", _), ("/semaphore/status", _):
+            ("/semaphore/release", _), ("/semaphore/status", _), ("/worker/command", _):
             throw HookAnswer.Refusal(.methodNotAllowed, "\(request.path) does not take this method")
         case _: throw HookAnswer.Refusal(.notFound, "there is nothing at \(request.path)")
         }

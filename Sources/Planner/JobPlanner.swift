@@ -104,6 +104,9 @@ struct JobPlanner {
                 source: source, states: states, actors: actors, isSyncOnly: options.syncOnly,
                 maxUnreachable: options.maxUnreachable, provided: renderer?.provided ?? ProvidedSecrets())
             outcome.plan = rollout.part(gateFirst: gate, ports: ports)
+            if let plan = outcome.plan, HookEvent.ofDisabled.contains(where: { !plan.hooks($0).isEmpty }) {
+                outcome.plan?.disabled = job.allocations.filter(\.isDisabled).map { workers[$0.worker].name }
+            }
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
@@ -296,6 +299,11 @@ extension Workspace.Job {
     func healthCheck(_ ports: [String: Int]) -> HealthCheck? {
         guard hasHealthCheck else { return nil }
         return (manifest.healthCheck ?? .init()).resolved(ports)
+    }
+
+    /// Where the job is disabled, in the order of `workers.json`.
+    func disabledWorkers(in workspace: Workspace) -> [WorkerName] {
+        allocations.filter(\.isDisabled).map { workspace.workers[$0.worker].name }
     }
 
     /// The stop of one of the job's allocations.

@@ -3,7 +3,7 @@ public import Plans
 internal import YAML
 
 extension Planner {
-    /// Plans to run one command of a job, once for each of its active allocations.
+    /// Plans to run one command of a job, once for each of its allocations, disabled ones too.
     ///
     /// - Parameters:
     ///   - command: of the event `cli` or `post_build`.
@@ -21,13 +21,15 @@ extension Planner {
             throw PlanningError.unknownCommand(command, of: name, known: known.map(\.1.command))
         }
         let active = job.allocations.filter { !$0.isDisabled }.map { workspace.workers[$0.worker].name }
-        if active.isEmpty { throw PlanningError.noActiveAllocation(name) }
+        let disabled = job.disabledWorkers(in: workspace)
+        if active.isEmpty, disabled.isEmpty { throw PlanningError.noActiveAllocation(name) }
         let ports = try PortAssignment(workspace, catalog: catalog).ports
-        let content = Plan.Job(
+        var content = Plan.Job(
             job: name, version: (job.manifest.version ?? Version.none).text, active: active, from: [], content: [],
             changes: [], hooks: Plan.Hooks(modules: job.hooks.modules.digest, commands: [event: [hook]]),
             rolloutOrder: .workers, batching: job.manifest.batching(active: active.count), repeatable: [],
             timeouts: job.manifest.timeouts, gateFirst: false, phases: [], healthCheck: nil)
+        content.disabled = disabled
         let work = Work.jobCommand(JobCommand(job: content, sequence: job.deploymentSequence))
         var plan = Plan(
             fleet: configuration.fleet(

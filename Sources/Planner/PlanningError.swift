@@ -104,7 +104,7 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
             return "job \(job) has no command \(command) with the event cli; "
                 + (known.isEmpty ? "it has none of that event" : hint)
         case .noActiveAllocation(let job):
-            return "job \(job) has no active allocation; a command runs once for each"
+            return "job \(job) has no allocation; a command runs once for each"
         case .namesTaken(let renames):
             let lines = renames.map { rename in
                 "  \(rename.from) goes by the name \(rename.to) now, and \(rename.to) was another machine, which is gone"

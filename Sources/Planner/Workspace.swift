@@ -85,6 +85,7 @@ public struct Workspace: Sendable {
         var templates: [ParsedTemplate] = []
     }
 
+    /// An allocation of a job.
     struct Allocation: Sendable {
         /// Index into `workers`.
         var worker: Int

@@ -87,10 +87,13 @@ extension Facts {
     private func bucketValues(_ bucket: String) -> [String: String] {
         var values: [String: String] = [:]
         let active = jobs.filter { !self.active($0).isEmpty }
+        let names = active.map(\.job.text).joined(separator: ",")
+        // A port of this name was there before the key was.
+        values["active_jobs"] = names
         for job in active { for port in job.ports { values[port.name] = String(port.value) } }
         values["bucket_id"] = bucket
         values["jobs"] = jobs.map(\.job.text).joined(separator: ",")
-        values["activejobs"] = active.map(\.job.text).joined(separator: ",")
+        values["activejobs"] = names
         return values
     }
 

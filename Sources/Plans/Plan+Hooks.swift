@@ -114,9 +114,9 @@ extension Plan.Job {
     /// For how many allocations the hooks of an event would run; 0 where nothing of the rollout calls them.
     public func allocations(of event: HookEvent) -> Int {
         switch event {
-        case .preDeploy: phases.isEmpty || isOperated ? 0 : active.count
+        case .preDeploy: phases.isEmpty || isOperated ? 0 : active.count + disabled.count
         case .healthCheck: healthCheck == nil ? 0 : active.count
-        case .postDeploy, .cli, .postBuild: isOperated ? 0 : active.count
+        case .postDeploy, .cli, .postBuild: isOperated ? 0 : active.count + disabled.count
         case .jobControl: isJobControl ? phases.reduce(0) { $0 + $1.batches.joined().count } : 0
         case .afterAllocationStarted:
             isJobControl || isOperated ? 0 : phases.reduce(0) { $0 + $1.batches.joined().count(where: runs) }
@@ -132,6 +132,11 @@ extension Plan.Job {
 
     /// Commands that may set another order in the place of the plan's, before the first batch is cut.
     public var orderingCommands: [String] { phases.isEmpty ? [] : hooks(.preDeploy).map(\.command) }
+}
+
+extension HookEvent {
+    /// Events whose hooks run for disabled allocations, too.
+    public static let ofDisabled: [HookEvent] = [.preDeploy, .postDeploy, .cli, .postBuild]
 }
 
 /// Which files of a job are scripts of commands.

@@ -13,6 +13,8 @@ extension Plan {
         public var demands: [JobName]
         /// Allocations that gates and hooks cover, in rollout order: all that are not disabled.
         public var active: [WorkerName]
+        /// Allocations that are disabled and for which hooks run all the same, in the order of `workers.json`.
+        public var disabled: [WorkerName] = []
         /// Named states that batch entries refer to; names are unique.
         public var from: [Named<FromState>]
         /// Tree -> the acting allocations that end with it.
@@ -196,6 +198,10 @@ extension Plan.Job: Record, FieldValue {
             "allocations that will run another version, by version; only if a run is taken back that found several")
         fields.required("demands", &demands, "the jobs that this job demands, directly or through others")
         fields.required("active", &active, "the allocations that gates and hooks cover, in rollout order")
+        fields.optional(
+            "disabled", &disabled, ListType(element: ParsedType()), default: [],
+            "disabled allocations, for which hooks of `pre_deploy`, `post_deploy`, `cli` and `post_build` run, too; only if "
+                + "there are such hooks")
         fields.required(
             "from", &from, MapType(element: RecordType(), style: .block, key: "short name"),
             "recorded states. Batches refer to them by their names")
@@ -233,6 +239,14 @@ extension Plan.Job: Record, FieldValue {
     }
 
     func check(_ report: RecordReport) {
+        if !disabled.isEmpty {
+            if HookEvent.ofDisabled.allSatisfy({ hooks($0).isEmpty }) {
+                report.error("disabled", "no hook of the job's rollout runs for disabled allocations")
+            }
+            if Set(disabled).count < disabled.count || !Set(disabled).isDisjoint(with: active) {
+                report.error("disabled", "an allocation is listed twice")
+            }
+        }
         for event in HookEvent.allCases where !hooks(event).isEmpty && allocations(of: event) == 0 {
             report.error("hooks", "nothing of the job's rollout runs hooks of \(event.rawValue)")
         }

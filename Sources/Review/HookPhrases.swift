@@ -29,7 +29,10 @@ extension Plan.Job {
             let hooks = hooks(event)
             if hooks.isEmpty { return nil }
             let count = Wording.count(allocations(of: event), "allocation")
-            let all = Wording.count(active.count, "active allocation")
+            let running = Wording.count(active.count, "active allocation")
+            let all =
+                running
+                + (disabled.isEmpty ? "" : " and \(Wording.count(disabled.count, "disabled one"))")
             let when =
                 switch event {
                 case .preDeploy: "before anything of the job is touched, for \(all)"
@@ -45,7 +48,7 @@ extension Plan.Job {
                 case .afterAllocationStopped: "for \(count)"
                 case .healthCheck:
                     hasGate
-                        ? "at each gate after the probes, for \(all)"
+                        ? "at each gate after the probes, for \(running)"
                         : "at gates, of which this plan has none"
                 case .postDeploy: "after all batches and gates, for \(all)"
                 case .cli, .postBuild: "which is all that this plan does, for \(all)"

@@ -236,7 +236,8 @@ public enum JSONReview {
         }
         var fields: [(String, JSON)] = [
             ("job", .string(job.job.text)), ("version", .string(job.version)), ("demands", names(job.demands)),
-            ("active", names(job.active)), ("states", .array(states)), ("content", .array(trees)),
+            ("active", names(job.active)), ("disabled", names(job.disabled)), ("states", .array(states)),
+            ("content", .array(trees)),
             ("hooks", hooks(of: job)),
             ("rollout_order", .string(job.rolloutOrder.rawValue)),
             ("rollout_order_may_be_replaced_by", .array(job.orderingCommands.map(JSON.string))),

@@ -60,6 +60,12 @@ struct JobDifference {
         let (before, after) = (Set(old.active), Set(new.active))
         for worker in old.active where !after.contains(worker) { groups.add(.removed, "gates cover", worker) }
         for worker in new.active where !before.contains(worker) { groups.add(.added, "gates cover", worker) }
+        for worker in old.disabled where !new.disabled.contains(worker) {
+            groups.add(.removed, "hooks run for the disabled", worker)
+        }
+        for worker in new.disabled where !old.disabled.contains(worker) {
+            groups.add(.added, "hooks run for the disabled", worker)
+        }
         items += groups.items
         if before == after, old.active != new.active {
             items.append(.init(sign: .changed, phrase: "order of the active allocations"))

@@ -79,7 +79,7 @@ extension Plan {
         switch kind {
         case .deploy: break
         case .jobCommand:
-            let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.active.count }
+            let count = waves.lazy.flatMap(\.jobs).reduce(0) { $0 + $1.active.count + $1.disabled.count }
             return "Plan: a command to run for \(Wording.count(count, "allocation")), and nothing else."
         case .restart, .start, .stop, .runTarget: return operationLine ?? ""
         case .runCommand, .reboot: return workersLine ?? ""

@@ -231,7 +231,7 @@ import Testing
             try await HookAPI.open(
                 bucketFolder: first.folder, bucket: "b-1", facts: Hooks.facts, catalog: first.catalog,
                 vault: try Vault.openOrCreate(in: first.folder, for: first.catalog), run: first.run, port: 0,
-                living: living,
+                living: living, workers: { .unknownWorker($0.worker) },
                 now: { Timestamp(milliseconds: 1) }, report: { _ in })
         }
         let identity = try first.identity()

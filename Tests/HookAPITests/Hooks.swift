@@ -43,7 +43,7 @@ final class Hooks: Sendable {
 
     init(
         _ steps: [String] = ["a"], in folder: String? = nil, continuing: Bool = false, port: Int? = nil,
-        living: [String] = []
+        living: [String] = [], workers: @escaping HookWorkerCommands = { .unknownWorker($0.worker) }
     ) async throws {
         self.folder = folder ?? NSTemporaryDirectory() + "hooks-\(UInt64.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
@@ -65,7 +65,8 @@ final class Hooks: Sendable {
         api = try await HookAPI.open(
             bucketFolder: self.folder, bucket: "b-1", facts: Self.facts, catalog: catalog,
             vault: try Vault.openOrCreate(in: self.folder, for: catalog), run: run, port: port,
-            living: try living.map { try Self.identity($0, of: run) }, now: now, report: { reports.add($0) })
+            living: try living.map { try Self.identity($0, of: run) }, workers: workers, now: now,
+            report: { reports.add($0) })
     }
 
     func identity(

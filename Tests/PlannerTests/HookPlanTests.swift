@@ -117,7 +117,8 @@ import YAML
         let made = try plan("command_b", name)
         #expect(try hooks(made) == ["cli command_b"])
         #expect(try PlanFile.read(PlanFile(made).bytes, file: "p").plan == made)
-        #expect(StepGraph(made).steps.map(\.id.text) == ["api/cli/w1/command_b"])
+        #expect(StepGraph(made).steps.map(\.id.text) == ["api/cli/w1/command_b", "api/cli/w2/command_b"])
+        #expect(try api(made).active.map(\.text) == ["w1"] && api(made).disabled.map(\.text) == ["w2"])
         // It is the same command of a rollout, and another plan.
         #expect(try hooks(bucket.plan().plan) == ["pre_deploy command_a", "post_deploy command_c"])
         for (command, expected) in [

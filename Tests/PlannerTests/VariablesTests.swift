@@ -64,7 +64,13 @@ import YAML
         func values(_ namespace: KVNamespace) -> [String: String] { facts.values(in: namespace, bucket: "b-1") ?? [:] }
         #expect(values(.bucketVariables) == ["port_min": "30000", "environment": "staging", "replicas": "3"])
         #expect(
-            values(.bucket) == ["bucket_id": "b-1", "jobs": "api", "activejobs": "api", "api_http": "30000"])
+            values(.bucket) == [
+                "bucket_id": "b-1", "jobs": "api", "activejobs": "api", "active_jobs": "api", "api_http": "30000",
+            ])
+        // A port of this name was there before the key was, and a template may read it.
+        var taken = facts
+        taken.jobs[0].ports = [.init("active_jobs", 30001)]
+        #expect(taken.values(in: .bucket, bucket: "b-1")?["active_jobs"] == "30001")
         #expect(values(.bucketJobVariables(api)) == ["memory": "64 mb", "hint": "x"])
         #expect(facts.job(api)?.variables == ["flag": "true"])
         #expect(values(.tags(w1)) == ["zone": "a"])

@@ -1,6 +1,8 @@
 """Hooks of every event, in Python, shell and as bare executables, on both transports: what they are told, in which order
 they come, and what happens when one fails."""
 import json
+import shutil
+import subprocess
 
 import bucket
 import hookbucket
@@ -14,7 +16,7 @@ GENERAL = {"HOME", "USER", "LOGNAME", "LANG", "PATH", "SHELL", "PWD", "OLDPWD", 
            "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PYTHONDONTWRITEBYTECODE"}
 API = {"MAAND_API_SOCKET", "MAAND_API_TOKEN", "PYTHONPATH"}
 ALWAYS = {"ALLOCATION_ID", "ALLOCATION_IP", "ALLOCATION_INDEX", "JOB", "EVENT", "COMMAND", "DISABLED", "CURRENT_VERSION",
-          "NEW_VERSION"}
+          "NEW_VERSION", "BUCKET_ROOT"}
 BATCH = {"BATCH_ALLOCATIONS", "BATCH_INDEX", "BATCH_COUNT", "DEPLOY_PHASE", "ROLLOUT_ORDER", "ROLLOUT_ORDER_SOURCE"}
 
 # In another order than that of the alphabet. The events of one command come one after the other in its job, too.
@@ -90,8 +92,8 @@ class Events(test_ssh.SSHCase, hookbucket.HookCase):
         for line in b.trace("hook began"):
             values, event = line.values, line.event
             told = {name for name in values if name not in GENERAL and not name.startswith("LC_")} - API
-            around = event in ("after_allocation_started", "after_allocation_stopped")
-            self.assertEqual(told, ALWAYS | (BATCH if around else set()), (event, line.command))
+            self.assertEqual(told, ALWAYS | BATCH, (event, line.command))
+            self.assertEqual(values["BUCKET_ROOT"], str(b.path))
             self.assertEqual({name for name in API if values.get(name)}, API)
             tokens.add(values["MAAND_API_TOKEN"])
             self.assertEqual(values["PWD"], str(b.path))
@@ -116,13 +118,148 @@ class Events(test_ssh.SSHCase, hookbucket.HookCase):
                 self.assertEqual(
                     [values[name] for name in sorted(BATCH)],
                     [",".join(workers), count, number, phase, ",".join(active), "default"])
-            elif around:
+            elif event == "after_allocation_stopped":
                 self.assertEqual(values["BATCH_ALLOCATIONS"], line.worker)
                 self.assertEqual(values["DEPLOY_PHASE"], "stop")
+            else:
+                asked = values["BATCH_ALLOCATIONS"].split(",")
+                if event == "health_check":
+                    # What is still to be started is not asked.
+                    self.assertLessEqual(set(asked), set(active))
+                else:
+                    self.assertEqual(asked, active)
+                self.assertIn(line.worker, asked)
+                self.assertEqual(
+                    [values[name] for name in sorted(BATCH - {"BATCH_ALLOCATIONS"})],
+                    ["1", "0", "new" if line.worker == joined else "update", ",".join(active), "default"], event)
         self.assertEqual(len(tokens), len(b.trace("hook began")), "a token served two hooks")
         ids = {(line.worker, line.values["ALLOCATION_ID"]) for line in b.trace("hook began")}
         self.assertEqual(len(ids), 5)
         self.assertEqual(len({id for _, id in ids}), 5)
+
+
+RUN_SSH = """\
+import subprocess
+me, other = maand.allocation_ip(), "%s"
+assert maand.run_ssh(me, "id -un; id -un").stdout.split() == [USER, USER]
+assert maand.run_ssh(me, "cd /tmp && pwd").stdout == "/tmp\\n"
+assert maand.run_ssh(me, "f() { echo $1; }; f 'it\\'\\\\'\\'s'; exit 3", 20, False).returncode == 3
+assert maand.run_ssh(me, "cat; echo err >&2", input="a\\n'b' $HOME\\n\\n").stdout == "a\\n'b' $HOME\\n\\n"
+assert maand.run_ssh(me, "echo err >&2").stderr == "err\\n"
+# In the worker's own folder, which is not that of the other.
+maand.run_ssh(me, "echo $BASH_VERSION %%s >run-ssh" %% me)
+assert maand.run_ssh(other, "cat run-ssh 2>/dev/null", check=False).stdout.find(me) == -1 or me == other
+big = maand.run_ssh(me, "head -c 300000 /dev/zero | tr '\\\\0' x; echo end")
+assert len(big.stdout) == 256 << 10 and big.stdout.endswith("xend\\n"), len(big.stdout)
+for line, error in (("false", subprocess.CalledProcessError), ("sleep 100 & sleep 100", subprocess.TimeoutExpired)):
+    try:
+        maand.run_ssh(me, line, timeout=1 if "sleep" in line else 60)
+    except error:
+        pass
+    else:
+        sys.exit(line)
+try:
+    maand.run_ssh("10.9.9.9", "true")
+except maand.HTTPError as error:
+    assert "10.9.9.9 is no worker of this bucket" in str(error), error
+else:
+    sys.exit("a stranger was reached")
+"""
+
+
+class CommandsOnWorkers(test_ssh.SSHCase, hookbucket.HookCase):
+    def hook(self, other, user, *events):
+        return Hook(*events, body=RUN_SSH.replace("USER", repr(user)) % other)
+
+    def test_run_ssh_on_the_local_transport(self):
+        b = self.bucket(*WORKERS[:2])
+        user = subprocess.check_output(["id", "-un"], text=True).strip()
+        # Before the first deploy, no run has been on the workers.
+        b.hook_job("api", hooks={
+            "command_look": self.hook(WORKERS[1], user, "post_build", "pre_deploy", "health_check"),
+            "command_ask": self.hook(WORKERS[1], user, "cli")})
+        self.succeed(b.run("maand-plan", "prepare", "--bucket", b.path))
+        self.assertTrue((b.path / "workers" / WORKERS[0] / "run-ssh").exists())
+        self.rollout(b)
+        self.succeed(b.run("maand-plan", "job-command", "api", "command_ask", "--bucket", b.path, "-o", b.top / "c.yaml"))
+        self.succeed(b.apply(plan="c.yaml"))
+        self.succeed(b.run("maand-apply", "health-check", "--bucket", b.path))
+        self.assertEqual({line.event for line in b.trace("hook ended")}, {"post_build", "pre_deploy", "cli", "health_check"})
+
+    def test_run_ssh_over_ssh(self):
+        """Over the connection of the run; also to a worker that is not in the plan."""
+        fleet = test_ssh.Fleet(self, 2)
+        b = hookbucket.SSHHookBucket(self, fleet)
+        mine, other = fleet.address(1), fleet.address(2)
+        b.workers_with({mine: ["one"], other: []})
+        b.hook_job("base")
+        b.hook_job("api", hooks={"command_look": self.hook(other, b.settings["user"], "pre_deploy", "post_deploy")},
+                   selectors=["one"])
+        before = fleet.logins()
+        self.rollout(b)
+        self.assertEqual(fleet.logins() - before, 2, "one connection a worker and run")
+        b.hook_job("api", "2.0.0", {"command_look": self.hook(other, b.settings["user"], "pre_deploy")}, selectors=["one"])
+        self.succeed(b.plan())
+        self.assertEqual([row["worker"] for row in b.read_plan()["workers"]], [mine])
+        self.succeed(b.apply())
+        # One that is gone.
+        gone = 'done = maand.run_ssh("%s", "true", check=False)\nassert done.returncode == 255 and done.stderr, done' % other
+        b.hook_job("api", "3.0.0", {"command_look": Hook("pre_deploy", body=gone)}, selectors=["one"])
+        self.succeed(b.plan())
+        fleet("kill", 2)
+        self.succeed(b.apply())
+
+    def test_run_ssh_through_sudo(self):
+        if subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode if shutil.which("sudo") else True:
+            self.skipTest("`sudo -n` is not possible here")
+        fleet = test_ssh.Fleet(self, 1)
+        b = hookbucket.SSHHookBucket(self, fleet, sudo="true")
+        b.workers(fleet.address(1))
+        b.hook_job("api", hooks={"command_look": self.hook(fleet.address(1), "root", "pre_deploy")})
+        self.rollout(b)
+
+
+class Disabled(hookbucket.HookCase):
+    def test_hooks_for_disabled_allocations(self):
+        """They run where the job acts, are told so, and make nothing act."""
+        b = self.bucket(*WORKERS[:3])
+        events = ("pre_deploy", "post_deploy", "cli", "health_check", "after_allocation_started")
+        hooks = {"command_tell": Hook(*events)}
+        b.hook_job("api", "1.0.0", hooks)
+        self.rollout(b)
+        b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": [WORKERS[1]]}}}))
+        b.forget()
+        # Nothing but its stop.
+        self.rollout(b)
+        self.assertEqual(b.trace("hook began"), [])
+        self.succeed(b.plan())
+        self.assertEqual((b.read_plan()["waves"], b.read_plan()["reconcile"]), ([], []))
+        b.forget()
+        b.hook_job("api", "2.0.0", hooks)
+        self.succeed(b.plan())
+        job = b.read_plan()["waves"][0]["jobs"][0]
+        self.assertEqual((job["active"], job["disabled"]), ([WORKERS[0], WORKERS[2]], [WORKERS[1]]))
+        self.assertIn("for 2 active allocations and 1 disabled one", " ".join(
+            self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path)).out.split()))
+        self.succeed(b.apply())
+        told = {(line.event, line.worker): line.values for line in b.trace("hook ended")}
+        self.assertEqual({key for key in told if key[1] == WORKERS[1]},
+                         {("pre_deploy", WORKERS[1]), ("post_deploy", WORKERS[1])})
+        for (event, worker), values in told.items():
+            is_disabled = worker == WORKERS[1]
+            self.assertEqual(values["DISABLED"], "1" if is_disabled else "0", (event, worker))
+            if is_disabled:
+                self.assertEqual((values["CURRENT_VERSION"], values["NEW_VERSION"]), ("1.0.0", "2.0.0"))
+                self.assertEqual(values["BATCH_ALLOCATIONS"], ",".join([WORKERS[0], WORKERS[2], WORKERS[1]]))
+                self.assertEqual(values["ALLOCATION_INDEX"], "1")
+        self.assertEqual({line.worker for line in b.trace("target began")}, {WORKERS[0], WORKERS[2]})
+        b.forget()
+        self.succeed(b.run("maand-plan", "job-command", "api", "command_tell", "--bucket", b.path, "-o", b.top / "c.yaml"))
+        self.succeed(b.apply(plan="c.yaml"))
+        self.assertEqual({line.worker: line.values["DISABLED"] for line in b.trace("hook ended")},
+                         {WORKERS[0]: "0", WORKERS[1]: "1", WORKERS[2]: "0"})
+        self.succeed(b.plan())
+        self.assertEqual(b.read_plan()["waves"], [])
 
 
 class Failures(hookbucket.HookCase):

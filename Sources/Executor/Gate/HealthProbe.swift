@@ -16,13 +16,18 @@ package struct HealthProbe: Sendable {
     let hooks: HookRunner?
     /// What runs there now, for hooks.
     let version: @Sendable (WorkerName) -> String
+    /// The job's active allocations in the order of its rollouts, for hooks, and whether somebody has set the order.
+    let order: (workers: [WorkerName], isChosen: Bool)
+    /// What hooks get as `DEPLOY_PHASE`.
+    let phase: @Sendable (WorkerName) -> String
     /// Whether a worker is asked on behalf of whichever run of this controller has it, and not only of the session's own.
     let followsOwners: Bool
 
     package init(
         job: Plan.Job, health: HealthCheck, run: Run,
         session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, hooks: HookRunner?,
-        version: @escaping @Sendable (WorkerName) -> String, followsOwners: Bool = false
+        version: @escaping @Sendable (WorkerName) -> String, order: (workers: [WorkerName], isChosen: Bool),
+        phase: @escaping @Sendable (WorkerName) -> String, followsOwners: Bool = false
     ) {
         self.job = job
         self.health = health
@@ -30,6 +35,8 @@ package struct HealthProbe: Sendable {
         self.session = session
         self.hooks = hooks
         self.version = version
+        self.order = order
+        self.phase = phase
         self.followsOwners = followsOwners
     }
 
@@ -42,7 +49,7 @@ package struct HealthProbe: Sendable {
         return Gate(
             health: health, targets: targets,
             command: { worker, line, timeout in await runCheck(worker, line, timeout: timeout) },
-            hooks: { worker in await runHooks(worker) })
+            hooks: { worker in await runHooks(worker, among: targets.map(\.worker)) })
     }
 
     /// Runs a check's command on a worker; nil where it exits 0. Its attempts are nobody's steps: each has an id of its own
@@ -61,10 +68,14 @@ package struct HealthProbe: Sendable {
     }
 
     /// Runs the job's hooks of the event `health_check` for one allocation, one after the other; nil where all succeed.
-    private func runHooks(_ worker: WorkerName) async -> String? {
+    ///
+    /// - Parameter asked: all allocations that the gate asks about.
+    private func runHooks(_ worker: WorkerName, among asked: [WorkerName]) async -> String? {
         guard let hooks else { return nil }
+        let batch = HookBatch(
+            asked, phase: phase(worker), order: order.workers, isOrderChosen: order.isChosen)
         for hook in job.hooks(.healthCheck) {
-            let call = HookCall(probe: hook, of: job, worker, running: version(worker), run: run)
+            let call = HookCall(probe: hook, of: job, worker, running: version(worker), in: batch, run: run)
             if let problem = await hooks.probe(call) { return problem }
         }
         return nil

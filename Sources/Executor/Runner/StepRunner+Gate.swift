@@ -56,7 +56,8 @@ extension StepRunner {
     ) -> Gate {
         HealthProbe(
             job: job, health: health, run: recorder.run,
-            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks, version: version
+            session: { [pool] worker in try await pool.session(worker) }, hooks: hooks, version: version,
+            order: (graph.activeWorkers(of: job), graph.isOrderChosen(of: job)), phase: job.deployPhase
         ).gate(over: workers.map { ($0, pool.address($0) ?? $0.text) }, isSingle: isSingle)
     }
 

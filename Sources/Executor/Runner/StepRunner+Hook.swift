@@ -81,7 +81,7 @@ extension StepRunner {
         let step = graph.steps[index]
         var input = task.input(index, in: graph)
         // Its plan says nothing of what runs where, and changes nothing of it.
-        if JobCommand.events.contains(task.event) {
+        if JobCommand.events.contains(task.event) || task.isForDisabled {
             let record = try recorder.catalog.records(of: [task.allocation])[task.allocation]
             input["CURRENT_VERSION"] = record?.promoted?.version ?? Version.none.text
         }
@@ -89,6 +89,7 @@ extension StepRunner {
             attempt: WritingAttempt(run: recorder.run.id, step: step.id, attempt: attempt),
             job: task.allocation.job, worker: task.allocation.worker, hook: task.hook, event: task.event,
             id: recorder.attemptID(index, attempt),
-            timeout: task.work.timeout, modules: task.work.modules, input: input)
+            timeout: task.work.timeout, modules: task.work.modules, input: input,
+            batch: task.batchOutsidePhases(index, in: graph))
     }
 }

@@ -32,6 +32,12 @@ package struct WorkerPool: Sendable {
         return try await reconnectingWorkers.session(worker)
     }
 
+    /// The same for a worker that was asked whether it is ready, or will be; nil for others: no step needs them.
+    func sessionIfAsked(_ worker: WorkerName) async throws(NotReady) -> WorkerSession? {
+        if let session = sessions[worker] { return session }
+        return await reconnectingWorkers.has(worker) ? try await reconnectingWorkers.session(worker) : nil
+    }
+
     /// Where probes and services find the worker.
     func address(_ worker: WorkerName) -> String? { addresses[worker] }
 
@@ -328,6 +334,8 @@ private actor ReconnectingWorkers {
         self.recorder = recorder
         self.generations = generations
     }
+
+    func has(_ worker: WorkerName) -> Bool { waiting[worker] != nil || ready[worker] != nil }
 
     func session(_ worker: WorkerName) async throws(NotReady) -> WorkerSession {
         if let session = ready[worker] { return session }

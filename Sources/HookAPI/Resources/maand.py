@@ -17,6 +17,7 @@ import os
 import shlex
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 from pathlib import Path
@@ -117,7 +118,9 @@ def _connect(timeout, token):
     """A connection with the rollout, and the address for messages."""
     path = os.environ.get("MAAND_API_SOCKET")
     if path:
-        return _Socket(path, timeout), "http://localhost"
+        connection = _Socket(path, timeout)
+        connection.connect()
+        return connection, "http://localhost"
     base = os.environ["MAAND_API_URL"]
     address = urllib.parse.urlsplit(base).netloc
     connection = http.client.HTTPConnection(address, timeout=10)
@@ -133,7 +136,8 @@ def _connect(timeout, token):
     return connection, base
 
 
-def _request(method, path, body=None, timeout=60):
+def _request(method, path, body=None, timeout=60, once=False):
+    """Asks the rollout. What may happen only once is not sent again."""
     token = os.environ.get("MAAND_API_TOKEN")
     if not token or not (os.environ.get("MAAND_API_SOCKET") or os.environ.get("MAAND_API_URL")):
         raise RuntimeError(
@@ -144,9 +148,11 @@ def _request(method, path, body=None, timeout=60):
     pause = 0.1
     while True:
         connection = None
+        is_sent = False
         try:
             connection, base = _connect(timeout, token)
-            # Every request may be sent twice: it says what is to be, not what is to change.
+            # Every other request may be sent twice: it says what is to be, not what is to change.
+            is_sent = True
             connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()
             content = answer.read()
@@ -155,7 +161,10 @@ def _request(method, path, body=None, timeout=60):
                 return Response(
                     method, base + path, answer.status, answer.reason, dict(answer.getheaders()), content)
         except (ConnectionError, FileNotFoundError, BlockingIOError, http.client.IncompleteRead,
-                http.client.BadStatusLine, http.client.NotConnected):
+                http.client.BadStatusLine, http.client.NotConnected) as error:
+            if once and is_sent:
+                raise ConnectionError(
+                    "the rollout ended while it was asked for %s: the outcome is unknown" % path) from error
             if time.monotonic() + pause > until:
                 raise
         finally:
@@ -318,21 +327,31 @@ def load_ssh():
     return conf.get("ssh_user", "agent"), key, conf.get("use_sudo", "true") == "true"
 
 
-def run_ssh(worker_ip, remote_cmd, *, timeout=300, check=True, connect_timeout=15):
-    """Runs a command line on a worker; on the local transport in the worker's folder on this machine."""
-    conf = _configuration()
-    bucket = find_bucket_root()
-    if conf.get("transport") == "local":
-        argv = ["sh", "-c", "cd %s && %s" % (shlex.quote(str(bucket / "workers" / str(worker_ip))), remote_cmd)]
-    else:
-        user, key, use_sudo = load_ssh()
-        known_hosts = bucket / "secrets" / conf.get("known_hosts", "known_hosts")
-        argv = ["ssh", "-i", str(key), "-p", conf.get("ssh_port", "22"), "-o", "BatchMode=yes"]
-        argv += ["-o", "ConnectTimeout=%d" % connect_timeout, "-o", "UserKnownHostsFile=%s" % known_hosts]
-        argv += ["%s@%s" % (user, worker_ip)]
-        argv += ["%stimeout %d %s" % ("sudo -n -E " if use_sudo else "", timeout, remote_cmd)]
-    return subprocess.run(
-        argv, check=check, text=True, capture_output=True, timeout=timeout + connect_timeout + 30)
+def run_ssh(worker_ip, remote_cmd, timeout=300, check=True, connect_timeout=15, *, input=None):
+    """Runs a command line on a worker, over the connection of the rollout, and returns a `subprocess.CompletedProcess`.
+
+    `remote_cmd` is for bash, or for sh where there is no bash. It runs as targets do: with the user of the worker, through
+    sudo where maand.conf says so. `input` is what it reads from standard input. After `timeout` seconds it is ended, and
+    `subprocess.TimeoutExpired` is raised. As with ssh, 255 is the status where the worker cannot be reached.
+    `connect_timeout` has no effect: that of maand.conf counts.
+    """
+    timeout = int(timeout)
+    body = {"worker": str(worker_ip), "command": remote_cmd, "timeout_seconds": timeout}
+    if input is not None:
+        body["input"] = input if isinstance(input, str) else bytes(input).decode("utf-8")
+    response = _request("POST", "/worker/command", body, timeout=timeout + 3600, once=True)
+    response.raise_for_status()
+    answer = response.json()
+    for stream in ("stdout", "stderr"):
+        if answer[stream + "_left_out"]:
+            print("maand: of %s of the command on %s, the first %d bytes are left out"
+                  % (stream, worker_ip, answer[stream + "_left_out"]), file=sys.stderr)
+    if answer["timed_out"]:
+        raise subprocess.TimeoutExpired(remote_cmd, timeout, answer["stdout"], answer["stderr"])
+    result = subprocess.CompletedProcess(remote_cmd, answer["exit_status"], answer["stdout"], answer["stderr"])
+    if check:
+        result.check_returncode()
+    return result
 
 
 def run_make_target(target, *, worker_ip=None, job=None, timeout=300):
@@ -351,7 +370,9 @@ def run_runner_target(target, *, worker_ip=None, job=None, timeout=300):
     return run_make_target(target, worker_ip=worker_ip, job=job, timeout=timeout)
 
 
-# --- Older names ---
+# --- Other names of Maand's ---
+
+list_hook_demands = list_command_demands
 
 get_allocation_id = allocation_id
 get_allocation_ip = allocation_ip

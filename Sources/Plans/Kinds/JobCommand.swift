@@ -1,6 +1,6 @@
 public import Model
 
-/// Runs one command of a job on the controller, once for each active allocation: the work of a plan of the kind
+/// Runs one command of a job on the controller, once for each allocation, disabled ones too: the work of a plan of the kind
 /// `job_command`.
 public struct JobCommand: Equatable, Sendable {
     /// As it is in the file: a deploy of one job that runs one hook of the event `cli` or `post_build` and does nothing else.
@@ -15,7 +15,7 @@ public struct JobCommand: Equatable, Sendable {
 
     init(body: Deploy = .init()) { self.body = body }
 
-    /// The job, with its active allocations and its hook.
+    /// The job, with its allocations and its hook.
     public var job: Plan.Job { body.waves.first?.jobs.first ?? .blank }
 
     /// Events whose commands run by plans of this kind.
@@ -34,7 +34,7 @@ public struct JobCommand: Equatable, Sendable {
         let jobs = body.waves.flatMap(\.jobs)
         guard jobs.count == 1, let job = jobs.first, job.hooks(event).count == 1, job.hooks?.commands.count == 1,
             job.phases.isEmpty,
-            !job.gateFirst, !job.active.isEmpty
+            !job.gateFirst, !job.active.isEmpty || !job.disabled.isEmpty
         else {
             report.error("waves", "a plan of the kind `job_command` runs one command of one job, and nothing else")
             return

@@ -69,14 +69,14 @@ struct GraphBuilder {
         return steps.append(Step(id: id, subject: subject, task: task))
     }
 
-    /// A stage for each command of an event: it runs for every active allocation, side by side; before planning for one after
-    /// the other, as in Maand.
+    /// A stage for each command of an event: it runs for every active allocation, and for disabled ones, side by side; before
+    /// planning for one after the other, as in Maand.
     mutating func addHooks(
         _ event: HookEvent, of work: JobWork, _ order: [WorkerName]?, to unit: inout StepGraph.Unit
     ) {
         let job = work.job
         for hook in work.hooks[event] ?? [] {
-            let chains = (order ?? job.active).map { worker in
+            let chains = ((order ?? job.active) + job.disabled).map { worker in
                 StepGraph.Chain(
                     steps: [
                         add(

@@ -8,12 +8,14 @@ public final class JobWork: Sendable {
     /// Whether the plan takes a run back.
     let isRollback: Bool
     private let states: [String: FromState]
+    private let disabled: Set<WorkerName>
     private let trees: [WorkerName: Digest]
     private let versions: [WorkerName: String]
 
     public init(_ job: Plan.Job, isRollback: Bool = false) {
         self.job = job
         self.isRollback = isRollback
+        disabled = Set(job.disabled)
         versions = Dictionary(
             job.versions.lazy.flatMap { version in version.value.lazy.map { ($0, version.name) } },
             uniquingKeysWith: { first, _ in first })
@@ -38,6 +40,8 @@ public final class JobWork: Sendable {
 
     /// The tree that an acting allocation ends with.
     public func tree(of worker: WorkerName) -> Digest? { trees[worker] }
+
+    func isDisabled(on worker: WorkerName) -> Bool { disabled.contains(worker) }
 
     /// The version that an acting allocation ends with.
     func version(of worker: WorkerName) -> String { versions[worker] ?? job.version }

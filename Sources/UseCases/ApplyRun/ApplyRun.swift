@@ -38,7 +38,8 @@ public struct ApplyRun: Sendable {
         case .nothingToDo: return .nothingToDo
         case .ready(let ready): opening = ready
         }
-        let transport = try await context.transport(for: file.plan.fleet, acceptsNewHosts: options.acceptsNewHosts)
+        let transport = try await context.transport(
+            for: try context.fleetOfHooks(of: file.plan), acceptsNewHosts: options.acceptsNewHosts)
         do {
             let ending = try await execute(opening, over: transport) { run in
                 PauseListener(context: context, run: run, known: pauses).requests(and: parkRequests)

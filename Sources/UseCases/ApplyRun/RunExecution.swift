@@ -42,7 +42,11 @@ struct RunExecution: Sendable {
         if !prepared.drift.isEmpty { return .ended(try endStale(recorder, prepared.drift)) }
         var stepRunner = prepared.stepRunner
         let hooks =
-            plan.hasHooks ? try await HookHost(context: context).runner(for: plan, recorder, records) : nil
+            plan.hasHooks
+            ? try await HookHost(context: context).runner(
+                for: plan, recorder, records,
+                workers: try context.hookWorkers(of: plan, run, prepared.stepRunner, over: transport))
+            : nil
         stepRunner.hooks = hooks
         let runner = Runner(stepRunner: stepRunner, recorder: recorder, observe: context.observe)
         let end: Runner.End

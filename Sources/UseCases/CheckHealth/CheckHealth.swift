@@ -117,26 +117,19 @@ public struct CheckHealth: Sendable {
                 job: job.job, version: deployment.versions, allocations: deployment.active.count, problem: nil,
                 isUnchecked: true)
         }
-        var owners: [WorkerName: Owner] = [:]
-        for worker in deployment.active.keys {
-            guard let id = workers[worker]?.run, let run = try catalog.run(id) else { continue }
-            owners[worker] = context.owner(of: run)
-        }
+        let session = try session(to: workers, of: fleet, over: transport)
         let hooks =
             job.hooks(.healthCheck).isEmpty
             ? nil
             : try await HookHost(context: context).runner(
-                for: deployment.plan, latest, generation: nil, keepsAddress: false
+                for: deployment.plan, latest, generation: nil, keepsAddress: false,
+                workers: HookWorkers(fleet: fleet, transport: transport, session: session)
             ).runner
         let probe = HealthProbe(
             job: job, health: health, run: latest,
-            session: { [owners] worker in
-                guard let owner = owners[worker] else {
-                    throw NotReady(.refused, "no run has ever reached it")
-                }
-                return WorkerSession(worker, of: fleet, owner: owner, transport: transport)
-            }, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version }, followsOwners: true
-        )
+            session: session, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version },
+            order: (job.active.filter { deployment.active[$0] != nil }, job.rolloutOrder == .keyValue),
+            phase: { _ in Plan.Job.phaseOutsideRollouts }, followsOwners: true)
         let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }
         let gate = probe.gate(over: targets, isSingle: !waits)
         let problem: String?
@@ -150,5 +143,18 @@ public struct CheckHealth: Sendable {
         return Health(
             job: job.job, version: deployment.versions, allocations: targets.count, problem: problem, isUnchecked: false
         )
+    }
+
+    /// The way to workers that runs have reached, each on behalf of the last one.
+    private func session(
+        to workers: [WorkerName: Known], of fleet: Fleet, over transport: any Transport
+    ) throws -> @Sendable (WorkerName) async throws -> WorkerSession {
+        var runs: [RunID: Owner] = [:]
+        for id in Set(workers.values.map(\.run)) { runs[id] = try catalog.run(id).map(context.owner) }
+        let owners = workers.compactMapValues { runs[$0.run] }
+        return { worker in
+            guard let owner = owners[worker] else { throw NotReady(.refused, "no run has ever reached it") }
+            return WorkerSession(worker, of: fleet, owner: owner, transport: transport)
+        }
     }
 }

@@ -37,15 +37,18 @@ struct HookHost: Sendable {
 
     /// Makes this host ready for the hooks of a run, which is recorded as with workers.
     ///
+    /// - Parameter workers: runs what hooks ask to run on workers.
     /// - Throws: `RolloutError.preflight` if this host lacks something, `.hookPort` if hooks that live on could not
     ///   ask this process; what the catalog or the bucket's key say.
-    func runner(for plan: Plan, _ recorder: Recorder, _ records: [StepRecord]) async throws -> HookRunner {
+    func runner(
+        for plan: Plan, _ recorder: Recorder, _ records: [StepRecord], workers: HookWorkers
+    ) async throws -> HookRunner {
         let step = StepID.preflight(HookRunner.host)
         let known = records.first { $0.step == step }?.detail
         let (runner, generation) = try await runner(
             for: plan, recorder.run, generation: known, keepsAddress: true,
             leftBehind: { Set(recorder.graph.leftBehind.lazy.compactMap(\.allocation)) },
-            begun: HookIdentity.begun(recorder.graph, records, of: recorder.run.id))
+            begun: HookIdentity.begun(recorder.graph, records, of: recorder.run.id), workers: workers)
         if known == nil { try await recorder.preflight([(step, generation)]) }
         return runner
     }
@@ -55,10 +58,12 @@ struct HookHost: Sendable {
     ///   - generation: what the receipts directory was when the run first saw it; nil compares nothing.
     ///   - keepsAddress: whether hooks of the run find a later process at the same place.
     ///   - begun: hooks that an earlier process began and that have no outcome.
+    ///   - workers: runs what hooks ask to run on workers.
     /// - Returns: also what the receipts directory is now.
     func runner(
         for plan: Plan, _ run: Run, generation: String?, keepsAddress: Bool,
-        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, begun: [HookIdentity] = []
+        leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, begun: [HookIdentity] = [],
+        workers: HookWorkers
     ) async throws -> (runner: HookRunner, generation: String) {
         let bucketFolder = context.bucketFolder
         let interpreters = try interpreters(for: plan)
@@ -72,7 +77,8 @@ struct HookHost: Sendable {
             services = try await RunHookServices.open(
                 bucketFolder: bucketFolder, catalog: context.catalog, clock: context.clock, run: run, plan: plan,
                 keepsAddress: keepsAddress, port: context.configuration.hookAPIPort, leftBehind: leftBehind,
-                living: living, report: { [observe = context.observe] in observe(.warning(.hook($0))) })
+                living: living, workers: workers.run,
+                report: { [observe = context.observe] in observe(.warning(.hook($0))) })
         } catch let taken as HookPortTaken {
             throw RolloutError.hookPort(run.id, taken.port, living.map(\.attempt.step))
         }

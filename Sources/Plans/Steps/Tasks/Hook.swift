@@ -29,6 +29,11 @@ public struct HookTask: TaskRules {
         }
     }
 
+    /// Whether the allocation is disabled, and the hook runs for it all the same. The plan does not know what it has run.
+    public var isForDisabled: Bool {
+        if case .job(let work, let worker) = purpose { work.isDisabled(on: worker) } else { false }
+    }
+
     public var event: HookEvent { work.event }
     public var hook: Plan.Hook { work.hook }
 
@@ -97,7 +102,8 @@ public struct HookTask: TaskRules {
 
     /// The hook's variables about versions and its batch, by Maand's names.
     ///
-    /// For the event `cli` the plan does not know what runs; `CURRENT_VERSION` is then to be taken from the catalog.
+    /// For the event `cli` and disabled allocations the plan does not know what runs; `CURRENT_VERSION` is then to be taken from
+    /// the catalog.
     public func input(_ step: StepIndex, in graph: StepGraph) -> [String: String] {
         var values = ["DISABLED": "0"]
         switch purpose {
@@ -112,6 +118,7 @@ public struct HookTask: TaskRules {
             let version = work.version(of: worker)
             values["CURRENT_VERSION"] = event == .preDeploy ? work.versionBefore(on: worker) : version
             values["NEW_VERSION"] = version
+            if isForDisabled { values["DISABLED"] = "1" }
         case .operation(let allocation, _):
             values["CURRENT_VERSION"] = allocation.from?.version
             values["NEW_VERSION"] = allocation.from?.version
@@ -127,18 +134,16 @@ public struct HookTask: TaskRules {
             chain.steps.first.flatMap { graph.isLeftBehind($0) ? nil : graph.steps[$0].worker }
         }
         let order = job.map(graph.activeWorkers) ?? workers
-        let isChosen = job.map { graph.orders[$0.job] != nil || $0.rolloutOrder == .keyValue } ?? false
-        var values = [
-            "BATCH_ALLOCATIONS": Self.list(workers), "BATCH_INDEX": String(position.index),
-            "BATCH_COUNT": String(position.count), "DEPLOY_PHASE": phase,
-            "ROLLOUT_ORDER": Self.list(order), "ROLLOUT_ORDER_SOURCE": isChosen ? "kv" : "default",
-        ]
+        var values = HookBatch(
+            workers, index: position.index, count: position.count, phase: phase, order: order,
+            isOrderChosen: job.map(graph.isOrderChosen) ?? false
+        ).variables
         guard let job, job.isJobControl, !job.isOperated else { return values }
         let entries = job.entries
         let new = Set(entries.lazy.filter { $0.action == .start }.map(\.worker))
         let acting = Set(entries.map(\.worker))
-        values["NEW_ALLOCATIONS"] = Self.list(order.filter(new.contains))
-        values["UPDATED_ALLOCATIONS"] = Self.list(order.filter { acting.contains($0) && !new.contains($0) })
+        values["NEW_ALLOCATIONS"] = HookBatch.list(order.filter(new.contains))
+        values["UPDATED_ALLOCATIONS"] = HookBatch.list(order.filter { acting.contains($0) && !new.contains($0) })
         return values
     }
 
@@ -150,6 +155,4 @@ public struct HookTask: TaskRules {
         case .around(let surrounded): surrounded.phase
         }
     }
-
-    private static func list(_ workers: [WorkerName]) -> String { workers.map(\.text).joined(separator: ",") }
 }
