@@ -60,65 +60,6 @@ struct GetKeyValue: ParsableCommand {
     }
 }
 
-struct ListKeyValues: ParsableCommand, JSONCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists keys and values; of secrets the keys alone.")
-
-    @Argument(help: "The namespace; without it, the variables and secrets of all jobs.")
-    var namespace: KVNamespace?
-
-    @OptionGroup var options: CatalogListOptions
-
-    var printsJSON: Bool { options.format == .json }
-
-    func run() throws {
-        let store = try KeyValueStore(options.bucket)
-        var rows: [Row] = []
-        for namespace in try namespace.map({ [$0] }) ?? store.namespacesOfJobs() {
-            let view = try store.view(of: namespace)
-            for value in try view.values(in: namespace) {
-                rows.append(
-                    Row(
-                        namespace: namespace, key: value.key,
-                        text: namespace.isSecret ? nil : try view.text(of: value, in: namespace),
-                        version: value.version, source: value.source))
-            }
-        }
-        switch options.format {
-        case .text:
-            var table = TextTable(["namespace", "key", "value", "version", "from"])
-            for row in rows {
-                table.add([
-                    row.namespace.text, row.key, row.text.map(Self.short) ?? "(secret)",
-                    row.version.map { String($0) } ?? "-", row.source,
-                ])
-            }
-            try printResult(Array(table.text.utf8))
-        case .json:
-            let items = rows.map { row in
-                JSON.object([
-                    ("namespace", .string(row.namespace.text)), ("key", .string(row.key)),
-                    ("value", .optional(row.text)), ("secret", .bool(row.namespace.isSecret)),
-                    ("version", row.version.map(JSON.int) ?? .null), ("from", .string(row.source)),
-                ])
-            }
-            try printResult(Array(JSON.array(items).text.utf8))
-        }
-    }
-
-    /// What is shown of one key. Swift 6.3.1 cannot optimize tuples that hold a whole `KeyValueView.Value` here.
-    private struct Row {
-        let namespace: KVNamespace
-        let key: String
-        let text: String?
-        let version: Int?
-        let source: String
-    }
-
-    /// For a row of a table.
-    private static func short(_ text: String) -> String { text.count > 60 ? text.prefix(57) + "..." : text }
-}
-
 struct PutKeyValue: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "put", abstract: "Sets a key of vars/job/JOB or secrets/job/JOB.",
@@ -177,20 +118,4 @@ struct DeleteKeyValue: ParsableCommand {
 
 extension KVNamespace: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
-}
-
-extension KeyValueView.Value {
-    fileprivate var version: Int? {
-        switch origin {
-        case .workspace: nil
-        case .stored(let version, _, _): version
-        }
-    }
-
-    fileprivate var source: String {
-        switch origin {
-        case .workspace(let file): file
-        case .stored(_, let at, let who): "\(who), \(at.utcText)"
-        }
-    }
 }

@@ -29,10 +29,22 @@ struct KeyValueStore {
         if namespace.isSecret {
             if reveals { vault = try catalog.flatMap { try Vault.open(in: bucket.folder, of: $0) } }
         } else {
-            let workspace = try Workspace.read(bucket.path("workspace"), configuration)
-            facts = try Planner.facts(workspace, try catalog?.snapshot() ?? .empty)
+            facts = try self.facts()
         }
         return KeyValueView(facts: facts, bucket: configuration.bucketID, catalog: catalog, vault: vault)
+    }
+
+    /// What follows from the workspace.
+    func facts() throws -> Facts {
+        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
+        return try Planner.facts(workspace, try catalog?.snapshot() ?? .empty)
+    }
+
+    /// All values but those of secrets.
+    ///
+    /// - Parameter job: finds its certificates where its hooks do.
+    func view(_ facts: Facts, of job: JobName? = nil) -> KeyValueView {
+        KeyValueView(facts: facts, bucket: configuration.bucketID, catalog: catalog, vault: nil, job: job)
     }
 
     /// The text of a value. Where the bucket's key is replaced meanwhile, it is read again.
@@ -47,8 +59,7 @@ struct KeyValueStore {
 
     /// The namespaces of variables and secrets of every job that is in the workspace or has some.
     func namespacesOfJobs() throws -> [KVNamespace] {
-        let workspace = try Workspace.read(bucket.path("workspace"), configuration)
-        let facts = try Planner.facts(workspace, try catalog?.snapshot() ?? .empty)
+        let facts = try self.facts()
         var namespaces = Set(try catalog?.keyValueNamespaces() ?? [])
         for job in facts.jobs { namespaces.insert(.variables(job.job)) }
         return namespaces.filter { namespace in

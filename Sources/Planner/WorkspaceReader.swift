@@ -306,13 +306,12 @@ private struct WorkspaceReader {
     private mutating func checkCapacity(
         _ jobs: inout [Workspace.Job], _ workers: [(worker: Workspace.Worker, node: Node)], _ reader: Reader
     ) {
-        let selector = configuration.jobConfigSelector
-        let name = selector.isEmpty ? "bucket.jobs.conf" : "bucket.jobs.\(selector).conf"
+        let name = configuration.jobSettingsFile
         let file = folder + "/" + name
         var reservations = Reservations()
         if exists(name), let bytes = bytes(name) {
             reservations = Reservations(bytes, file: file, jobs: Set(jobs.map(\.name.text)), into: &findings)
-        } else if !selector.isEmpty {
+        } else if !configuration.jobConfigSelector.isEmpty {
             findings.error(file, "the file is missing", note: "`job_config_selector` in maand.conf names it")
         }
         var memory = [Quantity](repeating: .zero, count: workers.count)

@@ -179,8 +179,9 @@ class Hooks:
         return json.loads(self.run(*argv, "--format", "json", "--bucket", self.path).out)
 
     def allocations(self):
-        """{(job, worker): row} of the catalog."""
-        return {(row["job"], row["worker"]): row for row in self.json_of("maand-plan", "catalog", "allocations")}
+        """{(job, worker): row} of what is recorded."""
+        rows = self.json_of("maand-plan", "catalog", "allocations")
+        return {(row["job"], row["worker"]): row for row in rows if row["standing"]}
 
     def steps(self):
         """{step: state} of what is neither pending nor succeeded in the latest run."""

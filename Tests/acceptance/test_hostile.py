@@ -1,5 +1,6 @@
 """Workers that are in other hands, and whoever answers at a worker's address: what they send must not cost the program more
 than a bounded time and memory, must not reach the terminal or the catalog, and must not keep the other worker waiting."""
+import json
 import os
 import pathlib
 import re
@@ -86,8 +87,8 @@ class HostileCase(test_ssh.SSHCase):
         return self.measured("maand-apply", self.b.file(), "--bucket", self.b.path)
 
     def promoted(self, worker):
-        rows = [line.split() for line in self.b.catalog("allocations").out.splitlines()]
-        return next(row[3] for row in rows if row[1] == worker)
+        rows = json.loads(self.b.catalog("allocations", "--format", "json").out)
+        return next(row["promoted"]["version"] for row in rows if row["worker"] == worker)
 
     def recover(self):
         """The worker is honest again: the next plan brings it where it belongs."""

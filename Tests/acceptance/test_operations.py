@@ -484,7 +484,7 @@ class Stopped(OperationCase):
     def test_it_is_shown(self):
         b = self.stopped(WORKERS[0])
         self.assertEqual(self.standings(b)[WORKERS[0]], "stopped_by_hand")
-        self.assertIn("stopped_by_hand", self.succeed(b.catalog("allocations")).out)
+        self.assertIn("  stopped   ", self.succeed(b.catalog("allocations")).out)
         jobs = json.loads(self.succeed(b.catalog("jobs", "--format", "json")).out)
         self.assertEqual([(row["active"], row["stopped"]) for row in jobs], [(2, 1)])
         for plan, flags in ((PLAN, ["restart", "api"]), ("a.plan.yaml", ["deploy"])):
