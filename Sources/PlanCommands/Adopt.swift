@@ -51,7 +51,8 @@ struct Adopt: AsyncParsableCommand {
     private func take(_ bucket: BucketOptions) async throws {
         if AdoptedBucket.isOwn(bucket) {
             return printNotice(
-                "\(bucket.path("maand.db")) is there and \(bucket.path("data/maand.db")) is not: nothing is left to take over.")
+                "\(bucket.path("maand.db")) is there and \(bucket.path("data/maand.db")) is not: nothing is left to take over."
+            )
         }
         let work = try await AdoptedBucket(bucket)
         let lock = try bucket.lock(plan: nil)

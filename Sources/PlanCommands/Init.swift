@@ -31,7 +31,8 @@ struct Init: ParsableCommand {
             let isLost = ["maand.db", "store"].contains { access("\(directory)/\($0)", F_OK) == 0 }
             let hasWorkspace = !isLost && access(directory + "/workspace", F_OK) == 0
             if !isNew, !isBucket, !hasWorkspace, try !HostFiles.isEmpty(directory, besides: ".git") {
-                throw HostFiles.Problem(isLost
+                throw HostFiles.Problem(
+                    isLost
                         ? "it has lost its maand.conf, which names the bucket; put it back from git or a backup"
                         : "it is neither empty nor a bucket; choose another directory")
             }

@@ -208,7 +208,8 @@ struct JobRenderer {
     /// What `.` is: Maand's names.
     private func data(_ worker: Workspace.Worker, _ currentVersion: String) -> TemplateValue {
         let ofWorker: [String: TemplateValue] = [
-            "WorkerIP": .text(worker.name.text), "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
+            "WorkerIP": .text(worker.name.text),
+            "WorkerID": .text(ids[worker.name] ?? Facts.stableID(of: worker.name.text)),
             "Labels": .texts((isFirst ? worker.spelledLabels : worker.labels).sorted()), "BucketID": .text(bucket),
             "UpdateSeq": .refused(Self.updateSequence),
         ]
