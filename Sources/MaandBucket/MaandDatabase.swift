@@ -9,8 +9,6 @@ public enum MaandDatabase {
     public static let file = "data/maand.db"
     /// The key of secrets, in the bucket's folder: 32 bytes.
     public static let keyFile = "secrets/kv.key"
-    /// Bytes of one value, and of one file of a job, that are read.
-    private static let limit = 4 << 20
 
     /// Reads what a bucket of Maand has recorded. SQLite writes beside a database that it only reads, so a copy is read, and
     /// the bucket stays as it is.
@@ -66,10 +64,6 @@ public enum MaandDatabase {
         }
         records.allocations.sort { $0.id < $1.id }
         records.ports = try ports(db)
-        for row in try Row.fetchAll(db, sql: "SELECT content FROM job_files WHERE length(content) <= \(limit)") {
-            guard let content: Data = row["content"] else { continue }
-            records.sources[md5(content)] = Array(content)
-        }
         try readValues(db, key, into: &records)
         records.strangeNames = strange.sorted()
         return records

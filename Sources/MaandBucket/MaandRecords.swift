@@ -14,8 +14,6 @@ public struct MaandRecords: Sendable {
     public var values: [Value] = []
     /// Files of certificates, by allocation and by their path in the job's folder.
     public var certificates: [AllocationID: [String: String]] = [:]
-    /// MD5 -> bytes of the files that the last build has read.
-    public var sources: [String: [UInt8]] = [:]
     /// Names of jobs and workers that cannot be names here, sorted.
     public var strangeNames: [String] = []
     /// The database is lost, and only the workers can say what lies on them.

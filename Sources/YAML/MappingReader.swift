@@ -43,6 +43,15 @@ public struct MappingReader {
         return nil
     }
 
+    /// Names of fields among which an unknown one may be meant.
+    private var candidates: [String] {
+        switch reader.rules {
+        case .exact: absent
+        // It is an error to write a known field twice, too, once with a typing error.
+        case .go: absent + entries.indices.filter(isAsked).map { entries[$0].name }
+        }
+    }
+
     /// Whether there is such a field; this does not ask for it.
     public func contains(_ name: String) -> Bool { entries.contains { $0.name == name } }
 
@@ -51,7 +60,7 @@ public struct MappingReader {
         guard askedCount < entries.count else { return }
         for index in entries.indices where !isAsked(index) {
             let name = entries[index].name
-            let note = Suggestion.nearest(to: name, among: absent).map { "did you mean `\($0)`?" }
+            let note = Suggestion.nearest(to: name, among: candidates).map { "did you mean `\($0)`?" }
             switch (reader.rules, note) {
             case (.exact, _), (.go, _?):
                 reader.error(entries[index].key, "unknown field \(VisibleText.quote(name))", note: note)

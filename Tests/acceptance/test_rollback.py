@@ -3,6 +3,7 @@
 The service of a test is well or not by what last ran on its worker: `Sick` of test_recover decides for each probe.
 """
 import collections
+import contextlib
 import json
 import os
 import random
@@ -402,6 +403,12 @@ class Interrupted(RollbackCase):
         self.assertIn("the way back goes on in spite of this", result.out)
         self.all_back()
 
+    def kill_all_in(self, folder):
+        """The end of one process may end others."""
+        for pid in bucket.running_in(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def test_an_unknown_step_waits_for_a_person_and_then_the_run_goes_back(self):
         b = self.deployed()
         b.forget()
@@ -410,8 +417,7 @@ class Interrupted(RollbackCase):
         b.hold("api", WORKERS[1])
         child = b.start_apply()
         until(lambda: ("api", WORKERS[1], "restart") in b.began(), "the second target begun")
-        for pid in bucket.running_in(b.job_dir(WORKERS[1], "api").parent.parent):
-            os.kill(pid, signal.SIGKILL)
+        self.kill_all_in(b.job_dir(WORKERS[1], "api").parent.parent)
         out, err = child.communicate(timeout=bucket.LIMIT)
         self.assertEqual(child.returncode, 4, out + err)
         b.release("api", WORKERS[1])
@@ -423,8 +429,7 @@ class Interrupted(RollbackCase):
 
     def test_a_step_of_the_way_back_is_resolved_too(self):
         b, child = self.going_back()
-        for pid in bucket.running_in(b.job_dir(WORKERS[2], "api").parent.parent):
-            os.kill(pid, signal.SIGKILL)
+        self.kill_all_in(b.job_dir(WORKERS[2], "api").parent.parent)
         out, err = child.communicate(timeout=bucket.LIMIT)
         b.release("api", WORKERS[2])
         step = f"rollback/api/recover/1/{WORKERS[2]}/restart"

@@ -48,11 +48,10 @@ BAD_MANIFESTS = {
     "a command without events": {"commands": {"command_page": {"executed_on": []}}},
     "an unknown event": {"commands": {"command_page": {"executed_on": ["sometimes"]}}},
     "half a demand": {"commands": {"command_page": {"executed_on": ["cli"], "demands": {"job": "other"}}}},
-    "a health check without checks": {"health_check": {"checks": []}},
     "an unknown check": {"health_check": {"checks": [{"type": "smtp", "port": 25}]}},
     "a path without a slash": {"health_check": {"checks": [{"type": "http", "port": 80, "path": "x"}]}},
     "https": {"health_check": {"checks": [{"type": "http", "port": 80, "scheme": "https"}]}},
-    "no attempts": {"health_check": {"checks": [CHECK], "wait": {"attempts": 0}}},
+    "attempts below zero": {"health_check": {"checks": [CHECK], "wait": {"attempts": -1}}},
     "a timeout of nothing": {"timeouts": {"action": 0}},
     "a target that nobody knows": {"repeatable": ["sync"]},
     "a glob of nothing": {"changed_by_service": [""]},
@@ -62,7 +61,7 @@ BAD_MANIFESTS = {
     "a mode that is a number": {"file_modes": {"*.conf": 640}},
     "an event twice": {"commands": {"command_page": {"executed_on": ["cli", "cli"]}}},
     "a certificate named ca": {"certs": {"ca": {}}},
-    "a certificate with a field that nobody knows": {"certs": {"a": {"cn": "x"}}},
+    "a certificate with a field that nobody knows": {"certs": {"a": {"subjekt": {}}}},
 }
 BAD_WORKERS = {
     "no list": {"host": "a"},
@@ -78,7 +77,6 @@ BAD_WORKERS = {
 BAD_DISABLED = {
     "an unknown key": {"job": {}},
     "a list of jobs": {"jobs": ["a"]},
-    "no allocation": {"jobs": {"a": {"allocations": []}}},
     "a worker twice": {"workers": ["a", "a"]},
     "an unknown key of a job": {"jobs": {"a": {"allocation": ["w1"]}}},
 }

@@ -51,14 +51,15 @@ public struct Adoption: Sendable {
         let recorded = try catalog.snapshot().allocations
         let rows = records.allocations.filter { recorded[$0.id] == nil }
         findings.known = records.allocations.count - rows.count
-        let asked = workers.filter { worker in
-            rows.contains { $0.id.worker == worker.worker && ($0.hash != nil || records.isLost) }
-        }
+        let wanted = Set(rows.filter { $0.hash != nil || records.isLost }.map(\.id.worker))
+        let asked = workers.filter { wanted.contains($0.worker) }
         let plan = Plan(
             fleet: context.configuration.fleet(asked),
             base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
         let answers = asked.isEmpty ? [:] : try await surveys(rows, of: plan.fleet)
         var changes: [CatalogChange] = []
+        var trees: [Digest: Tree] = [:]
+        let sums = try hookSums(planned.values)
         for row in rows {
             var found: [String: FoundFile]?
             switch answers[row.id.worker] {
@@ -68,13 +69,17 @@ public struct Adoption: Sendable {
             }
             let taking = records.isLost ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found)
             findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
-            changes += try self.changes(taking, row, found ?? [:], planned[row.id] ?? Tree([], keepsHooks: true))
+            let planned = Taking.Planned(
+                tree: planned[row.id] ?? Tree([], keepsHooks: true), isSame: isSame,
+                isHook: { sums[$0.digest] == $1 })
+            changes += self.changes(taking, row, found ?? [:], planned, &trees)
         }
         for worker in asked.map(\.worker) {
             if case .failure(let error)? = answers[worker] { findings.silent.append((worker, error.message)) }
         }
         let ports = try portChanges(records)
         guard !changes.isEmpty || !ports.isEmpty else { return findings }
+        try store.capture(trees.values.map { .init($0.digest, .bytes($0.text)) })
         findings.run = try await record(changes + ports, plan, findings)
         return findings
     }
@@ -130,13 +135,13 @@ public struct Adoption: Sendable {
     // MARK: Records
 
     private func changes(
-        _ taking: Taking, _ row: MaandRecords.Allocation, _ found: [String: FoundFile], _ tree: Tree
-    ) throws -> [CatalogChange] {
+        _ taking: Taking, _ row: MaandRecords.Allocation, _ found: [String: FoundFile], _ planned: Taking.Planned,
+        _ trees: inout [Digest: Tree]
+    ) -> [CatalogChange] {
         if case .nothing = taking.standing { return [] }
-        let planned = Taking.Planned(tree: tree, isSame: isSame, isHook: isHook)
         let promotedTree = taking.promotedTree(planned, found: found)
         let there = Taking.treeThere(pushed: row.hash?.currentFiles ?? taking.files, planned, found: found)
-        for tree in [promotedTree, there] { try store.put(tree) }
+        for tree in [promotedTree, there] { trees[tree.digest] = tree }
         let promoted = CatalogChange.promoted(
             row.id, Release(version: taking.version, content: promotedTree.digest))
         let began = CatalogChange.began(row.id, Release(version: taking.targetVersion, content: there.digest))
@@ -164,9 +169,14 @@ public struct Adoption: Sendable {
         }
     }
 
-    private func isHook(_ entry: TreeEntry, _ md5: String) -> Bool {
-        guard let bytes = try? store.read(entry.digest, limit: 4 << 20) else { return false }
-        return MaandDatabase.md5(bytes) == md5
+    /// The MD5 of each file of hooks, by digest.
+    private func hookSums(_ trees: some Sequence<Tree>) throws -> [Digest: String] {
+        var sums: [Digest: String] = [:]
+        for entry in trees.flatMap(\.entries)
+        where TreePath.isOfHooks(entry.path) && entry.kind.isFile && sums[entry.digest] == nil {
+            sums[entry.digest] = MaandDatabase.md5(try store.read(entry.digest, limit: 64 << 20))
+        }
+        return sums
     }
 
     private func portChanges(_ records: MaandRecords) throws -> [CatalogChange] {
