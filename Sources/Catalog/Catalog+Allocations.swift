@@ -43,6 +43,9 @@ extension Catalog {
             let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
             for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
         case .renamed(let renames): try rename(renames, db)
+        case .adopted(let allocation):
+            try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted (job, worker, run) VALUES (?, ?, ?)").execute(
+                arguments: [allocation.job.text, allocation.worker.text, run.number])
         case .seen(let worker, let machine): try remember(machine, of: worker, db)
         }
     }
@@ -52,6 +55,7 @@ extension Catalog {
         switch change {
         case .stopped(let allocation, removed: true):
             try forgetDrift(of: allocation, db)
+            try forgetAdoption(of: allocation, db)
             try stop(
                 allocation, run, now, db,
                 set: """
@@ -77,7 +81,7 @@ extension Catalog {
                 set: "standing = 'stopped_by_hand', unfinished_version = NULL, unfinished_content = NULL")
         case .began, .operating, .drifted, .tookBack, .promoted, .started, .gateOwed, .gatePassed, .gateFailed,
             .gateForgotten,
-            .drained, .incomplete, .rolloutOrder, .assignedPorts, .renamed, .seen:
+            .drained, .incomplete, .rolloutOrder, .assignedPorts, .renamed, .adopted, .seen:
             break
         }
     }
@@ -118,6 +122,7 @@ extension Catalog {
                 """
         ).execute(arguments: Self.arguments(allocation, run, now, release))
         try forgetDrift(of: allocation, db)
+        try forgetAdoption(of: allocation, db)
         try db.cachedStatement(sql: "DELETE FROM taken_back WHERE job = ? AND worker = ?").execute(
             arguments: [allocation.job.text, allocation.worker.text])
         try count(release, of: allocation.job, run, now, db)
@@ -137,6 +142,11 @@ extension Catalog {
 
     private func forgetDrift(of allocation: AllocationID, _ db: Database) throws {
         try db.cachedStatement(sql: "DELETE FROM drifted WHERE job = ? AND worker = ?").execute(
+            arguments: [allocation.job.text, allocation.worker.text])
+    }
+
+    private func forgetAdoption(of allocation: AllocationID, _ db: Database) throws {
+        try db.cachedStatement(sql: "DELETE FROM adopted WHERE job = ? AND worker = ?").execute(
             arguments: [allocation.job.text, allocation.worker.text])
     }
 

@@ -27,7 +27,7 @@ extension Catalog {
             ).execute(arguments: [job.text])
         case .began, .operating, .drifted, .tookBack, .promoted, .stopped, .stoppedByHand, .stoppedAgain, .started,
             .incomplete, .rolloutOrder,
-            .assignedPorts, .drained, .renamed, .seen:
+            .assignedPorts, .drained, .renamed, .adopted, .seen:
             break
         }
     }

@@ -28,6 +28,16 @@ extension Catalog {
         return machines
     }
 
+    /// Allocations that were taken over from Maand, and to which nothing was pushed since.
+    public func adopted() throws(CatalogError) -> Set<AllocationID> {
+        try read { db in
+            Set(
+                try self.rows(of: "adopted", db, "SELECT job, worker FROM adopted").map {
+                    AllocationID(job: try $0.name(0), worker: try $0.name(1))
+                })
+        }
+    }
+
     /// Ids that Maand had given to workers.
     func workerIDs(_ db: Database) throws -> [WorkerName: String] {
         var ids: [WorkerName: String] = [:]
@@ -78,7 +88,7 @@ extension Catalog {
     /// Where a new name stands for something that is not renamed itself and is still there, nothing is written.
     func rename(_ renames: [Plan.Rename], _ db: Database) throws {
         let nothing = "AND standing != 'stopped' AND promoted_content IS NULL AND unfinished_content IS NULL"
-        for (table, isNothing) in [("allocation", nothing), ("drifted", ""), ("taken_back", ""), ("drained", "")] {
+        for (table, isNothing) in [("allocation", nothing), ("drifted", ""), ("taken_back", ""), ("drained", ""), ("adopted", "")] {
             let jobs = try rows(of: table, db, "SELECT DISTINCT job FROM \(table)").map { try $0.text(0) }
             let leave = try db.cachedStatement(
                 sql: "UPDATE \(table) SET worker = ' ' || worker WHERE job = ? AND worker = ?")

@@ -1,8 +1,16 @@
 extension Schema {
-    /// What was taken over from Maand and cannot be found out again: jobs whose files stay executable on workers, and the ids
-    /// of workers, which Maand chose at random.
+    /// What was taken over from Maand and cannot be found out again: jobs whose files stay executable on workers, the ids of
+    /// workers, which Maand chose at random, and allocations to which nothing was pushed since: their workers have no list of
+    /// their files.
     static let adoption = """
         ALTER TABLE job ADD COLUMN maand_modes INTEGER NOT NULL DEFAULT 0 CHECK (maand_modes IN (0, 1));
+
+        CREATE TABLE adopted (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            run INTEGER NOT NULL REFERENCES run (number),
+            PRIMARY KEY (job, worker)
+        ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE worker_identity (
             worker TEXT PRIMARY KEY,

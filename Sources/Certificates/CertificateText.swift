@@ -9,6 +9,8 @@ public struct CertificateText: Equatable, Sendable {
     public let fingerprint: Model.Digest
     /// Empty if it has none.
     public let commonName: String
+    /// IP addresses that it is for, as bytes.
+    public let addresses: Set<[UInt8]>
     /// The last moment at which it is valid; whole seconds.
     public let endsAt: Timestamp
 
@@ -18,6 +20,11 @@ public struct CertificateText: Equatable, Sendable {
             let certificate = try X509.Certificate(pemEncoded: pem)
             fingerprint = Model.Digest.of(try certificate.serializeAsPEM().derBytes)
             endsAt = Timestamp(milliseconds: Int64(certificate.notValidAfter.timeIntervalSince1970) * 1000)
+            let names = try certificate.extensions.subjectAlternativeNames
+            addresses = Set(
+                (names.map { Array($0) } ?? []).compactMap { name in
+                    if case .ipAddress(let address) = name { Array(address.bytes) } else { nil }
+                })
             commonName =
                 certificate.subject.lazy.flatMap { $0 }.first { $0.type == .RDNAttributeType.commonName }
                 .flatMap { String($0.value) } ?? ""

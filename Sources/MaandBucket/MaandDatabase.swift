@@ -29,7 +29,12 @@ public enum MaandDatabase {
             }
             try files.setAttributes([.posixPermissions: 0o600], ofItemAtPath: "\(copy)/maand.db")
             let key = files.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
-            return try DatabaseQueue(path: "\(copy)/maand.db").read { db in try records(db, key: key) }
+            return try DatabaseQueue(path: "\(copy)/maand.db").read { db in
+                _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master")
+                // Keys of certificates are in it as they are. From here on SQLite needs no names, and nothing can be left behind.
+                try files.removeItem(atPath: copy)
+                return try records(db, key: key)
+            }
         } catch let problem as MaandProblem {
             throw problem
         } catch {
@@ -38,29 +43,28 @@ public enum MaandDatabase {
     }
 
     private static func records(_ db: Database, key: [UInt8]?) throws -> MaandRecords {
-        guard let id = try String.fetchOne(db, sql: "SELECT bucket_id FROM bucket"), !id.isEmpty else {
-            throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?")
-        }
+        guard let id = try Row.fetchOne(db, sql: "SELECT bucket_id FROM bucket")?.text("bucket_id"), Name<Never>(id) != nil
+        else { throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?") }
         var records = MaandRecords(bucketID: id)
         var strange = Set<String>()
         for row in try Row.fetchAll(db, sql: "SELECT worker_id, worker_ip FROM worker") {
-            guard let id: String = row["worker_id"], let text: String = row["worker_ip"] else { continue }
+            guard let id = row.text("worker_id"), let text = row.text("worker_ip") else { continue }
             if let name = WorkerName(text) { records.workerIDs[name] = id } else { strange.insert(text) }
         }
         let hashes = try hashes(db)
         let rows = try Row.fetchAll(
             db, sql: "SELECT alloc_id, worker_ip, job, disabled, removed, new_version FROM allocations")
         for row in rows {
-            let (jobText, workerText) = (row["job"] as String? ?? "", row["worker_ip"] as String? ?? "")
+            let (jobText, workerText) = (row.text("job") ?? "", row.text("worker_ip") ?? "")
             guard let job = JobName(jobText), let worker = WorkerName(workerText) else {
                 strange.insert(JobName(jobText) == nil ? jobText : workerText)
                 continue
             }
             records.allocations.append(
                 .init(
-                    id: AllocationID(job: job, worker: worker), isDisabled: row["disabled"] as Int? == 1,
-                    isRemoved: row["removed"] as Int? == 1, targetVersion: version(row["new_version"]),
-                    hash: (row["alloc_id"] as String?).flatMap { hashes["\(jobText)_allocation|\($0)"] }))
+                    id: AllocationID(job: job, worker: worker), isDisabled: row.number("disabled") == 1,
+                    isRemoved: row.number("removed") == 1, targetVersion: version(row.text("new_version")),
+                    hash: row.text("alloc_id").flatMap { hashes["\(jobText)_allocation|\($0)"] }))
         }
         records.allocations.sort { $0.id < $1.id }
         records.ports = try ports(db)
@@ -79,11 +83,11 @@ public enum MaandDatabase {
                 FROM hash WHERE namespace LIKE '%\\_allocation' ESCAPE '\\'
                 """)
         for row in rows {
-            guard let namespace: String = row["namespace"], let key: String = row["key"] else { continue }
+            guard let namespace = row.text("namespace"), let key = row.text("key") else { continue }
             hashes["\(namespace)|\(key)"] = .init(
-                current: row["current_hash"], previous: row["previous_hash"],
-                currentFiles: files(row["current_files"]), previousFiles: files(row["previous_files"]),
-                version: version(row["current_version"]))
+                current: row.text("current_hash"), previous: row.text("previous_hash"),
+                currentFiles: files(row.text("current_files")), previousFiles: files(row.text("previous_files")),
+                version: version(row.text("current_version")))
         }
         return hashes
     }
@@ -107,8 +111,8 @@ public enum MaandDatabase {
                 FROM job_ports JOIN job ON job.job_id = job_ports.job_id
                 """)
         for row in rows {
-            guard let job = (row["job"] as String?).flatMap({ JobName($0) }), let port: String = row["port"],
-                let number: Int = row["number"], (1...65535).contains(number)
+            guard let job = row.text("job").flatMap({ JobName($0) }), let port = row.text("port"),
+                let number = row.number("number"), (1...65535).contains(number)
             else { continue }
             ports[job, default: [:]][port] = number
         }
@@ -125,11 +129,15 @@ public enum MaandDatabase {
                     OR (namespace LIKE 'maand/job/%' AND key LIKE 'certs/%')
                 GROUP BY namespace, key ORDER BY namespace, key
                 """)
-        for row in rows where row["deleted"] as Int? != 1 {
-            guard let text: String = row["namespace"], let name: String = row["key"], var value: String = row["value"],
+        for row in rows where row.number("deleted") != 1 {
+            guard let text = row.text("namespace"), let name = row.text("key"), var value = row.text("value"),
                 let namespace = KVNamespace(text)
             else { continue }
-            if value.hasPrefix(sealed) { value = try open(value, key, "\(name) of \(text)") }
+            if case .secrets(let job) = namespace {
+                // What is left of a removed job nobody reads.
+                guard records.allocations.contains(where: { $0.id.job == job && !$0.isRemoved }) else { continue }
+                if value.hasPrefix(sealed) { value = try open(value, key, "\(name) of \(text)") }
+            }
             switch namespace {
             case .variables, .secrets: records.values.append(.init(namespace, name, value))
             case .allocation(let allocation): records.certificates[allocation, default: [:]][name] = value
@@ -163,4 +171,12 @@ public enum MaandDatabase {
             return text.count < 2 ? "0" + text : text
         }.joined()
     }
+}
+
+extension Row {
+    /// A text; nil for what is none, whatever type the column has.
+    fileprivate func text(_ column: String) -> String? { String.fromDatabaseValue(self[column] as DatabaseValue) }
+
+    /// A whole number; nil for what is none.
+    fileprivate func number(_ column: String) -> Int? { Int.fromDatabaseValue(self[column] as DatabaseValue) }
 }

@@ -51,8 +51,12 @@ public struct Taking: Equatable, Sendable {
     /// In the place of a hash, for an allocation whose gate has failed.
     private static let failedGate = "__maand_health_failed__"
 
-    /// - Parameter found: by path; nil if the worker has no folder of the job.
-    public init(_ allocation: MaandRecords.Allocation, found: [String: FoundFile]?) {
+    /// - Parameters:
+    ///   - found: by path; nil if the worker has no folder of the job.
+    ///   - isEnabledThere: the worker's own list says that the job is to run; nil if it says nothing.
+    public init(
+        _ allocation: MaandRecords.Allocation, found: [String: FoundFile]?, isEnabledThere: Bool? = nil
+    ) {
         version = allocation.hash?.version ?? Version.none.text
         targetVersion = allocation.targetVersion
         files = allocation.hash?.previousFiles ?? [:]
@@ -67,6 +71,9 @@ public struct Taking: Equatable, Sendable {
             reason = "it has left the workspace, and is still to be stopped"
             standing = hasRun ? .promoted : .begun
             if files.isEmpty { files = hash.currentFiles }
+        } else if allocation.isDisabled, isEnabledThere == true, hasRun {
+            standing = Self.has(found, hash.previousFiles) ? .promoted : .unfinished
+            reason = "disabled since the last deploy, and still to be stopped"
         } else if allocation.isDisabled {
             reason = "disabled: Maand promotes what does not run; which version ran last is not recorded"
             standing = hash.previous == nil && !hasRun ? .nothing("it is disabled, and was never promoted") : .stopped

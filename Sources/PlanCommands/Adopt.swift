@@ -76,26 +76,29 @@ struct Adopt: AsyncParsableCommand {
             }
             throw ExitCode(Exit.unreachable.rawValue)
         }
-        printNotice(
-            dryRun
-                ? "Nothing was recorded." : "Next: `maand-plan deploy -o plan.yaml`, which should have nothing to do.")
+        let next =
+            AdoptedBucket.isSettled(findings)
+            ? "`maand-plan deploy -o plan.yaml`, which should have nothing to do."
+            : "`maand-plan deploy -o plan.yaml`. It goes on with what is unfinished, and shows what could not be taken over as a change."
+        printNotice(dryRun ? "Nothing was recorded." : "Next: \(next)")
     }
 }
 
 /// Copies of buckets of Maand.
 enum AdoptedCopy {
-    /// What belongs to a bucket of Maand; its logs and what it makes again at each deploy are left.
-    private static let parts = ["maand.conf", "workspace", "secrets", "data"]
+    /// What belongs to a bucket of Maand, but for its `maand.conf`; its logs and what it makes again at each deploy are left.
+    private static let parts = ["workspace", "secrets", "data"]
 
     /// Copies a bucket into a new folder. If it is there already and is a bucket, nothing is copied.
     ///
     /// - Throws: `Failure`.
     static func make(of source: String, at folder: String) throws {
         let files = FileManager.default
+        guard files.fileExists(atPath: "\(source)/maand.conf") else {
+            throw Failure(.invalidInput, "\(source) has no maand.conf, so it is no bucket")
+        }
         if files.fileExists(atPath: "\(folder)/maand.conf") {
-            let (old, new) = (
-                try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID
-            )
+            let (old, new) = (try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID)
             if old == new { return }
             throw Failure(
                 .invalidInput, "\(folder) is another bucket than \(source)", "name a new directory with --bucket")
@@ -104,37 +107,66 @@ enum AdoptedCopy {
             if !files.fileExists(atPath: folder) {
                 try HostFiles.createFolder(folder, mode: 0o755)
             } else if try !HostFiles.isEmpty(folder, besides: ".git") {
-                throw Failure(.invalidInput, "\(folder) is not empty", "name a new directory with --bucket")
+                throw Failure(
+                    .invalidInput, "\(folder) is not empty, and has no maand.conf",
+                    "name a new directory with --bucket; what a copy that was interrupted has left can be removed")
             }
-            try copy(source, to: folder)
+            for name in parts where files.fileExists(atPath: "\(source)/\(name)") { try copy("\(source)/\(name)", "\(folder)/\(name)") }
+            // Last: with it the folder is a bucket.
+            try copy("\(source)/maand.conf", "\(folder)/maand.conf")
         } catch let problem as HostFiles.Problem {
             throw Failure(.failed, code: .fileNotWritten, "\(folder) cannot be made: \(problem.message)")
         }
     }
 
-    /// A copy that nobody keeps, to try the adoption on.
+    /// A folder that nobody keeps, in which the adoption is tried. Keys stay where they are: what is left of it after a kill holds
+    /// none.
     static func draft(of source: String) throws -> String {
+        let files = FileManager.default
         let folder = "\(NSTemporaryDirectory())/maand-adopt-\(UInt64.random(in: .min ... .max))"
-        do throws(HostFiles.Problem) { try HostFiles.createFolder(folder, mode: 0o700) } catch {
-            throw Failure(.failed, code: .fileNotWritten, "\(folder) cannot be made: \(error.message)")
-        }
-        try copy(source, to: folder)
-        for name in ["maand.db", "maand.db-wal", "store"]
-        where FileManager.default.fileExists(atPath: "\(source)/\(name)") {
-            try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(folder)/\(name)")
+        do {
+            try HostFiles.createFolder(folder, mode: 0o700)
+            let place = URL(fileURLWithPath: source).standardizedFileURL.path
+            for name in parts where files.fileExists(atPath: "\(place)/\(name)") {
+                try files.createSymbolicLink(atPath: "\(folder)/\(name)", withDestinationPath: "\(place)/\(name)")
+            }
+            for name in ["maand.conf", "maand.db", "maand.db-wal", "store"]
+            where files.fileExists(atPath: "\(source)/\(name)") { try copy("\(source)/\(name)", "\(folder)/\(name)") }
+        } catch {
+            try? files.removeItem(atPath: folder)
+            if let problem = error as? HostFiles.Problem {
+                throw Failure(.failed, code: .fileNotWritten, "\(folder) cannot be made: \(problem.message)")
+            }
+            throw error
         }
         return folder
     }
 
-    private static func copy(_ source: String, to folder: String) throws {
+    /// Copies a file or a folder with modes and links, and without owners: those may be others' here.
+    private static func copy(_ source: String, _ target: String) throws {
         let files = FileManager.default
-        for name in parts where files.fileExists(atPath: "\(source)/\(name)") {
-            do {
-                try files.copyItem(atPath: "\(source)/\(name)", toPath: "\(folder)/\(name)")
-            } catch {
-                throw Failure(
-                    .failed, code: .fileNotWritten, "\(source)/\(name) cannot be copied: \(error.localizedDescription)")
+        do {
+            let attributes = try files.attributesOfItem(atPath: source)
+            let mode = attributes[.posixPermissions] as? Int ?? 0o644
+            switch attributes[.type] as? FileAttributeType {
+            case .typeDirectory?:
+                try files.createDirectory(atPath: target, withIntermediateDirectories: false)
+                for name in try files.contentsOfDirectory(atPath: source) { try copy("\(source)/\(name)", "\(target)/\(name)") }
+            case .typeSymbolicLink?:
+                try files.createSymbolicLink(
+                    atPath: target, withDestinationPath: try files.destinationOfSymbolicLink(atPath: source))
+                return
+            case .typeRegular?:
+                try Data(contentsOf: URL(fileURLWithPath: source), options: .mappedIfSafe).write(
+                    to: URL(fileURLWithPath: target), options: .withoutOverwriting)
+            case _: return
             }
+            try files.setAttributes([.posixPermissions: mode], ofItemAtPath: target)
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(
+                .failed, code: .fileNotWritten, "\(source) cannot be copied: \(error.localizedDescription)")
         }
     }
 }

@@ -60,7 +60,9 @@ struct AdoptedBucket {
     /// Whether the folder is a bucket of these programs, in which nothing of Maand is left.
     static func isOwn(_ bucket: BucketOptions) -> Bool {
         let files = FileManager.default
-        return files.fileExists(atPath: "\(bucket.folder)/maand.db")
+        let conf = (try? InputFile.read("\(bucket.folder)/maand.conf", limit: 1 << 20)) ?? []
+        let isNamed = (try? TOMLReader(conf, file: "maand.conf"))?.keys.contains("bucket_id") == true
+        return isNamed && files.fileExists(atPath: "\(bucket.folder)/maand.db")
             && !files.fileExists(atPath: "\(bucket.folder)/\(MaandDatabase.file)")
     }
 
@@ -141,6 +143,7 @@ struct AdoptedBucket {
     /// Records everything in the bucket's catalog. The caller holds the lock.
     func take() async throws -> Findings {
         try makeFolders()
+        removeEmptyCatalog()
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let deployed = Set(records.allocations.filter { $0.hash != nil || records.isLost }.map(\.id.job))
         _ = try catalog.takeOver(ids: records.workerIDs, jobs: deployed)
@@ -164,7 +167,8 @@ struct AdoptedBucket {
             records, try Self.workers(bucket, configuration, records, workspace, snapshot),
             planned: content.trees)
         // Maand has run these with what is there now.
-        for due in try Planner.dueBuilds(workspace, try catalog.snapshot()) where deployed.contains(due.job) {
+        for due in try Planner.dueBuilds(workspace, try catalog.snapshot())
+        where deployed.contains(due.job) && !records.isLost {
             for (command, inputs) in due.inputs.sorted(by: { $0.key < $1.key }) {
                 try catalog.setPrepared(due.job, command, inputs)
             }
@@ -176,6 +180,12 @@ struct AdoptedBucket {
     /// Workers of the workspace that did not answer. One that has left it may be gone.
     func missing(_ findings: Findings) -> [WorkerName] {
         findings.silent.map(\.worker).filter(workspace.workerNames.contains)
+    }
+
+    /// An adoption that was killed as it made the catalog has left a file without a byte.
+    private func removeEmptyCatalog() {
+        let path = "\(bucket.folder)/maand.db"
+        if (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int == 0 { unlink(path) }
     }
 
     private func makeFolders() throws {
@@ -199,12 +209,30 @@ struct AdoptedBucket {
             let line = "bucket_id = \"\(configuration.bucketID)\"\n"
             let bytes = (try? InputFile.read(path, limit: 1 << 20)) ?? []
             // First: behind a table the line would belong to that.
+            var status = stat()
+            let isKnown = stat(path, &status) == 0
             _ = try HostFiles.write(Array(line.utf8) + bytes, to: path, overwrite: true)
+            // It is Maand's, too.
+            if isKnown {
+                _ = chmod(path, status.st_mode & 0o7777)
+                _ = chown(path, status.st_uid, status.st_gid)
+            }
         } catch {
             throw Failure(
                 .failed, code: .fileNotWritten, "\(path) was not written: \(error.message)",
                 "write `bucket_id = \"\(configuration.bucketID)\"` as its first line")
         }
+    }
+
+    /// Whether the next plan should have nothing to do.
+    static func isSettled(_ findings: Findings) -> Bool {
+        findings.failures.isEmpty && findings.values.allSatisfy(\.left.isEmpty)
+            && findings.adoption.outcomes.allSatisfy {
+                switch $0.taking.standing {
+                case .promoted, .stopped, .nothing: true
+                case .unfinished, .begun: false
+                }
+            }
     }
 
     // MARK: Report
@@ -216,7 +244,8 @@ struct AdoptedBucket {
             let taking = outcome.taking
             table.add([
                 outcome.allocation.job.text, outcome.allocation.worker.text, taking.standing.word,
-                taking.standing == Taking.Standing.begun ? taking.targetVersion : taking.version, taking.reason,
+                taking.standing == Taking.Standing.begun ? taking.targetVersion : taking.version,
+                taking.standing.reason ?? taking.reason,
             ])
         }
         var lines = findings.adoption.outcomes.isEmpty ? "" : table.text
@@ -239,8 +268,8 @@ struct AdoptedBucket {
             lines += "not taken over: \(VisibleText.quote(name)) cannot be the name of a job or worker here\n"
         }
         for (allocation, failure) in findings.failures.sorted(by: { $0.key < $1.key }) {
-            lines +=
-                "\(allocation): its templates cannot be rendered: \(VisibleText.escape("\(failure)", for: .terminal))\n"
+            let reason = "\(failure)".split(separator: "\n").first.map(String.init) ?? ""
+            lines += "\(allocation): \(VisibleText.escape(reason, for: .terminal))\n"
         }
         return lines
     }
@@ -263,5 +292,10 @@ extension Taking.Standing {
         case .unfinished, .begun: "unfinished"
         case .nothing: "-"
         }
+    }
+
+    /// Why nothing is taken over; nil if something is.
+    fileprivate var reason: String? {
+        if case .nothing(let reason) = self { reason } else { nil }
     }
 }

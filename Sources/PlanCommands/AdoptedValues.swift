@@ -63,12 +63,14 @@ struct AdoptedValues {
         let readers = workspace.jobsWithAuthorities
         guard !readers.isEmpty, try catalog.storedAuthorities().isEmpty else { return result }
         let files = ["ca.crt", "ca.key"].map { "\(bucket.folder)/secrets/\($0)" }
-        guard let certificate = try? String(contentsOfFile: files[0], encoding: .utf8),
+        guard let text = try? String(contentsOfFile: files[0], encoding: .utf8),
             let key = try? String(contentsOfFile: files[1], encoding: .utf8)
         else {
             result.left.append("the authority: secrets/ca.crt or secrets/ca.key cannot be read")
             return result
         }
+        // All jobs have the same bytes of it.
+        let certificate = asWritten(text, CertificateFile.authorities.path) { _ in true }
         let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
         let authority: CertificateAuthority
         do throws(CertificateProblem) {
@@ -86,11 +88,7 @@ struct AdoptedValues {
                 authority, certificate: certificate,
                 sealedKey: try vault.seal(key, for: .authority(authority.fingerprint)))
         ]
-        for job in readers {
-            change.files.append(
-                try vault.file(
-                    .authorities, of: job, asWritten(certificate, CertificateFile.authorities.path) { $0.job == job }))
-        }
+        for job in readers { change.files.append(try vault.file(.authorities, of: job, certificate)) }
         for need in workspace.certificates(of: []) {
             do {
                 guard let (known, pair) = try taken(need, authority, certificate) else { continue }
@@ -138,9 +136,13 @@ struct AdoptedValues {
             guard text.commonName == need.commonName else {
                 throw CertificateProblem("it has another common name than the manifest")
             }
-            // It counts as what the manifest asks for, with other names than a new one would have, until it is renewed.
+            // It counts as what the manifest asks for, with fewer names than a new one would have, until it is renewed. But it
+            // is not for the address of a worker that it does not name.
+            let names = need.names.filter { name in
+                if case .address(let bytes)? = HostText(name) { text.addresses.contains(bytes) } else { true }
+            }
             let known = JobCertificate(
-                job: need.job, name: need.name, worker: need.worker, commonName: need.commonName, names: need.names,
+                job: need.job, name: need.name, worker: need.worker, commonName: need.commonName, names: names,
                 isPKCS8: need.isPKCS8, endsAt: text.endsAt, fingerprint: text.fingerprint,
                 authority: authority.fingerprint)
             let paths = CertificateFile.Part.allCases.map { need.file($0).path }

@@ -207,7 +207,9 @@ struct CertificateMaking {
         _ stored: [StoredAuthority], for jobs: [JobName], _ snapshot: CatalogSnapshot, _ vault: Vault,
         to change: inout Catalog.CertificateChange
     ) throws {
-        let text = stored.sorted { $0.authority < $1.authority }.map(\.certificate).joined()
+        // Maand's ends without a line feed, and stays as it is as long as it is alone.
+        let texts = stored.sorted { $0.authority < $1.authority }.map(\.certificate)
+        let text = texts.count == 1 ? texts[0] : texts.map { $0.last == "\n" ? $0 : $0 + "\n" }.joined()
         for job in jobs {
             let name = CertificateFile.authorities.secret(of: job)
             if try vault.fingerprint(of: text, name) == snapshot.fingerprint(of: name) { continue }

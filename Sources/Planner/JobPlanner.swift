@@ -13,7 +13,7 @@ struct JobPlanner {
     private let renderer: JobRenderer?
     private let version: String
     /// The job's content but for the files that are rendered.
-    private let content: Tree
+    let content: Tree
     /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
     private var states: [JobRollout.State] = []
     private var stateIndex: [StateKey: Int] = [:]
@@ -222,6 +222,17 @@ struct JobPlanner {
         of worker: Workspace.Worker, runs version: String
     ) throws(InputFailure) -> (tree: Tree, generated: [Digest: [UInt8]]) {
         let files = try renderer?.files(for: worker, currentVersion: version) ?? []
+        return (
+            tree(with: files),
+            Dictionary(files.map { ($0.entry.digest, $0.bytes) }) { first, _ in first }
+        )
+    }
+
+    /// The same, with a file of nothing in the place of each that cannot be rendered.
+    func contentAsFarAsPossible(
+        of worker: Workspace.Worker, runs version: String
+    ) -> (tree: Tree, generated: [Digest: [UInt8]]) {
+        let files = renderer?.filesAsFarAsPossible(for: worker, currentVersion: version) ?? []
         return (
             tree(with: files),
             Dictionary(files.map { ($0.entry.digest, $0.bytes) }) { first, _ in first }

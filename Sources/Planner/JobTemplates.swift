@@ -12,6 +12,8 @@ struct ParsedTemplate: Sendable {
     var path: String
     var isExecutable: Bool
     var template: Template
+    /// Values of secrets may stand in what it becomes.
+    var mentionsSecrets: Bool
 
     static func read(_ sources: [JobTemplate], folder: String, into findings: inout Findings) -> [ParsedTemplate] {
         sources.compactMap { source in
@@ -19,7 +21,10 @@ struct ParsedTemplate: Sendable {
             do throws(TemplateProblem) {
                 return ParsedTemplate(
                     file: file, path: source.path, isExecutable: source.isExecutable,
-                    template: try Template(source.bytes))
+                    template: try Template(source.bytes),
+                    mentionsSecrets: ["getSecret", "secrets/"].contains { name in
+                        String(decoding: source.bytes, as: UTF8.self).contains(name)
+                    })
             } catch {
                 findings.add(InputFailure(error.diagnostic(file)))
                 return nil
@@ -154,6 +159,21 @@ struct JobRenderer {
             }
         }
         try findings.check()
+        return files + certificates(for: worker)
+    }
+
+    /// The same, with a file of nothing in the place of each that cannot be rendered.
+    func filesAsFarAsPossible(for worker: Workspace.Worker, currentVersion: String) -> [File] {
+        let values = AllocationValues(renderer: self, allocation: AllocationID(job: job.name, worker: worker.name))
+        let data = data(worker, currentVersion)
+        let files = job.templates.map { template in
+            if let rendered = try? template.template.render(data, values: values) { return file(template, rendered) }
+            return File(
+                template: template.file,
+                entry: TreeEntry(
+                    path: template.path, kind: template.mentionsSecrets ? .sealed : .file, digest: Digest.of([]), size: 0),
+                bytes: [])
+        }
         return files + certificates(for: worker)
     }
 

@@ -4,7 +4,7 @@ public import YAML
 
 /// The files of allocations as a deploy would bring them, whatever is recorded of them.
 public struct PlannedContent: Sendable {
-    /// Without those whose templates cannot be rendered.
+    /// A file that cannot be rendered stands in them as a file of nothing.
     public var trees: [AllocationID: Tree] = [:]
     /// Where the bytes of their files are; each digest once.
     public var capture: [PlanningResult.Capture] = []
@@ -25,6 +25,7 @@ extension Planner {
         var templates = TemplateInput(workspace, configuration, catalog, ports)
         let everybody = try WorkerChoice(.init(), workspace, catalog)
         var content = PlannedContent()
+        var rendered: [PlanningResult.Capture] = []
         var all: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
         for job in workspace.jobs {
             let planner = JobPlanner(
@@ -42,10 +43,14 @@ extension Planner {
                     all[job.name]?.generated.merge(generated) { first, _ in first }
                 } catch {
                     content.failures[id] = error
+                    let (tree, generated) = planner.contentAsFarAsPossible(of: worker, runs: version(id))
+                    content.trees[id] = tree
+                    all[job.name, default: ([], [:])].all.append(planner.content)
+                    rendered += generated.map { .init(digest: $0.key, source: .bytes($0.value)) }
                 }
             }
         }
-        content.capture = Self.content(workspace, all).0
+        content.capture = Self.content(workspace, all).0 + rendered
         return content
     }
 }

@@ -41,6 +41,8 @@ public enum CatalogChange: Equatable, Sendable {
     case assignedPorts(JobName, [String: Int])
     /// Machines go by other names: what is known of the old names is known of the new ones.
     case renamed([Plan.Rename])
+    /// It was taken over from Maand as it is: its worker has no list of what was deployed, until something is promoted there.
+    case adopted(AllocationID)
     /// A rollout has seen the worker.
     case seen(WorkerName, Machine)
 }

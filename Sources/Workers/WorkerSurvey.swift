@@ -1,5 +1,5 @@
 package import Model
-internal import Plans
+internal import YAML
 
 /// What lies below the folder of a bucket on a worker where no program of ours has been yet: found out by a command that
 /// writes nothing there and installs nothing.
@@ -12,6 +12,8 @@ package struct WorkerSurvey: Sendable, Equatable {
         package var mode: Int
     }
 
+    /// Jobs that run there, or are to run, as Maand last said; nil if it has said nothing.
+    package var enabled: Set<String>?
     /// Files of each job by path, without `data`, `logs` and `bin`; a job without a folder is missing.
     package var jobs: [JobName: [String: File]] = [:]
 
@@ -35,7 +37,8 @@ package struct WorkerSurvey: Sendable, Equatable {
         guard let survey = WorkerSurvey(result.output, nonce: nonce) else {
             throw TransportError(
                 .workerFault, worker: worker,
-                reason: "the files of the bucket cannot be listed there: \(result.errorText)")
+                reason: "the files of the bucket cannot be listed there: "
+                    + (result.errorText.isEmpty ? "it gave no whole answer" : result.errorText))
         }
         return survey
     }
@@ -67,12 +70,16 @@ package struct WorkerSurvey: Sendable, Equatable {
         nonce=$1 root=$2
         shift 2
         LC_ALL=C; export LC_ALL
+        # What cannot be read is not what is not there.
+        cd "$root/jobs" && ls >/dev/null || exit 1
         echo; echo "@$nonce begin"
+        if [ -f ../jobs.json ]; then echo "@$nonce enabled"; head -c 1048576 ../jobs.json || exit 1; echo; fi
+        files() {
+            find . \\( -path ./data -o -path ./logs -o -path ./bin \\) -prune -o -type f -print0
+        }
         for job; do
-            cd "$root/jobs/$job" 2>/dev/null || continue
-            files() {
-                find . \\( -path ./data -o -path ./logs -o -path ./bin \\) -prune -o -type f -print0
-            }
+            [ -e "$root/jobs/$job" ] || continue
+            cd "$root/jobs/$job" && files >/dev/null || exit 1
             echo "@$nonce job $job"
             files | xargs -0 -r stat -c '%s %a %n' || exit 1
             echo "@$nonce md5"
@@ -88,6 +95,7 @@ package struct WorkerSurvey: Sendable, Equatable {
         var job: JobName?
         var list = ""
         var (hasBegun, hasEnded) = (false, false)
+        var json: [UInt8] = []
         var files: [String: (size: Int, mode: Int, md5: String, digest: Digest?)] = [:]
         func close(_ survey: inout WorkerSurvey) {
             guard let job else { return }
@@ -101,7 +109,9 @@ package struct WorkerSurvey: Sendable, Equatable {
                 let words = text.split(separator: " ")
                 switch words.count > 1 ? words[1] : "" {
                 case "begin": hasBegun = true
+                case "enabled": list = "enabled"
                 case "job":
+                    if job == nil { enabled = Self.enabled(json) }
                     close(&self)
                     (job, list, files) = (words.count == 3 ? JobName(String(words[2])) : nil, "stat", [:])
                 case "end":
@@ -111,6 +121,7 @@ package struct WorkerSurvey: Sendable, Equatable {
                 }
                 continue
             }
+            if hasBegun, job == nil, list == "enabled" { json += line + [0x0a] }
             guard hasBegun, !hasEnded, job != nil else { continue }
             switch list {
             case "stat":
@@ -128,6 +139,21 @@ package struct WorkerSurvey: Sendable, Equatable {
             }
         }
         guard hasEnded else { return nil }
+    }
+
+    /// Jobs of `jobs.json` that are not disabled.
+    private static func enabled(_ json: [UInt8]) -> Set<String>? {
+        guard let node = try? JSONDocument.parse(json, file: "jobs.json", limits: .standard),
+            case .sequence(let rows) = node.value
+        else { return nil }
+        return Set(
+            rows.compactMap { row in
+                guard case .mapping(let fields) = row.value,
+                    let job = fields.first(where: { $0.name == "job" })?.value.text,
+                    let disabled = fields.first(where: { $0.name == "disabled" })?.value.text
+                else { return nil }
+                return ["0", "false"].contains(disabled) ? job : nil
+            })
     }
 
     private static func path(_ text: Substring) -> String? {

@@ -38,7 +38,7 @@ import Testing
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
                     .drained(web, true), .tookBack(web, content: planDigest),
                     .incomplete(api.job, true), .assignedPorts(api.job, ["http": 8080]),
-                    .rolloutOrder(api.job, [api.worker]),
+                    .rolloutOrder(api.job, [api.worker]), .adopted(api),
                     .seen(
                         api.worker,
                         Machine(address: "10.0.0.1", port: 22, hostKeys: ["SHA256:a"], generation: "g")),

@@ -46,7 +46,7 @@ public struct Adoption: Sendable {
     public func take(
         _ records: MaandRecords, _ workers: [PlanWorker], planned: [AllocationID: Tree]
     ) async throws -> Findings {
-        if let run = try catalog.unfinishedRun() { throw RolloutError.unfinishedRun(run) }
+        try endInterrupted()
         var findings = Findings()
         let recorded = try catalog.snapshot().allocations
         let rows = records.allocations.filter { recorded[$0.id] == nil }
@@ -62,12 +62,15 @@ public struct Adoption: Sendable {
         let sums = try hookSums(planned.values)
         for row in rows {
             var found: [String: FoundFile]?
+            var isEnabled: Bool?
             switch answers[row.id.worker] {
             case .failure: continue
-            case .success(let survey)?: found = survey.jobs[row.id.job]?.mapValues(FoundFile.init)
+            case .success(let survey)?:
+                found = survey.jobs[row.id.job]?.mapValues(FoundFile.init)
+                isEnabled = survey.enabled?.contains(row.id.job.text)
             case nil: break
             }
-            let taking = records.isLost ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found)
+            let taking = records.isLost ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found, isEnabledThere: isEnabled)
             findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
             let planned = Taking.Planned(
                 tree: planned[row.id] ?? Tree([], keepsHooks: true), isSame: isSame,
@@ -82,6 +85,20 @@ public struct Adoption: Sendable {
         try store.capture(trees.values.map { .init($0.digest, .bytes($0.text)) })
         findings.run = try await record(changes + ports, plan, findings)
         return findings
+    }
+
+    /// An adoption that was killed has recorded nothing, and this one does what it was to do.
+    ///
+    /// - Throws: `RolloutError.unfinishedRun` if there is another run.
+    private func endInterrupted() throws {
+        guard let run = try catalog.unfinishedRun() else { return }
+        let plan = try? context.plan(of: run)
+        guard plan?.waves.flatMap(\.jobs).allSatisfy(\.phases.isEmpty) == true, try !catalog.hasBegun(run) else {
+            throw RolloutError.unfinishedRun(run)
+        }
+        try catalog.finish(
+            run.id, state: .abandoned, detail: "an adoption that was interrupted", cause: .adoption,
+            at: context.clock.now())
     }
 
     // MARK: Workers
@@ -153,6 +170,7 @@ public struct Adoption: Sendable {
         case .unfinished: changes = [promoted, began, .incomplete(row.id.job, true)]
         case .begun: changes = [began, .incomplete(row.id.job, true)]
         }
+        changes.append(.adopted(row.id))
         if taking.hasFailedGate {
             changes.append(.gateFailed(row.id.job, covered: [row.id.worker], failing: [row.id.worker]))
         }
@@ -174,7 +192,8 @@ public struct Adoption: Sendable {
         var sums: [Digest: String] = [:]
         for entry in trees.flatMap(\.entries)
         where TreePath.isOfHooks(entry.path) && entry.kind.isFile && sums[entry.digest] == nil {
-            sums[entry.digest] = MaandDatabase.md5(try store.read(entry.digest, limit: 64 << 20))
+            // Of an allocation whose templates cannot be rendered nothing was kept.
+            sums[entry.digest] = (try? store.read(entry.digest, limit: 64 << 20)).map { MaandDatabase.md5($0) } ?? ""
         }
         return sums
     }

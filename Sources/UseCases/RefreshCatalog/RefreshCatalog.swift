@@ -60,6 +60,7 @@ public struct RefreshCatalog: Sendable {
         var seen = 0
         var isStrange = false
         let recorded = try catalog.snapshot().allocations
+        let adopted = try catalog.adopted()
         let lineage = try catalog.lineage()
         let last = try catalog.runs(limit: 1).first?.id.number ?? 0
         for worker in workers.map(\.worker) {
@@ -88,7 +89,7 @@ public struct RefreshCatalog: Sendable {
         let trees = inventories.flatMap { $0.1.jobs.map(\.tree) }
         let there = Set(trees.map(\.digest))
         for (worker, inventory) in inventories {
-            refresh.compare(inventory, worker, recorded) { there.contains($0) || (try? store.tree($0)) != nil }
+            refresh.compare(inventory, worker, recorded, listless: adopted) { there.contains($0) || (try? store.tree($0)) != nil }
         }
         // Also where the catalog is right: the store may have lost what planning compares with.
         if !isDryRun { try keep(trees) }

@@ -5,7 +5,7 @@ internal import Workers
 extension RefreshCatalog.Findings {
     mutating func compare(
         _ inventory: WorkerInventory, _ worker: WorkerName, _ recorded: [AllocationID: AllocationRecord],
-        isKnown: (Digest) -> Bool
+        listless: Set<AllocationID>, isKnown: (Digest) -> Bool
     ) {
         var there = Set<JobName>()
         for job in inventory.jobs {
@@ -13,7 +13,8 @@ extension RefreshCatalog.Findings {
             add(AllocationID(job: job.job, worker: worker), recorded, found: job, isKnown: isKnown)
         }
         for allocation in recorded.keys.sorted() where allocation.worker == worker && !there.contains(allocation.job) {
-            add(allocation, recorded, found: nil, isKnown: isKnown)
+            // Of what was taken over from Maand no worker has a list.
+            if listless.contains(allocation) { agreeing += 1 } else { add(allocation, recorded, found: nil, isKnown: isKnown) }
         }
     }
 
