@@ -88,7 +88,9 @@ extension Catalog {
     /// Where a new name stands for something that is not renamed itself and is still there, nothing is written.
     func rename(_ renames: [Plan.Rename], _ db: Database) throws {
         let nothing = "AND standing != 'stopped' AND promoted_content IS NULL AND unfinished_content IS NULL"
-        for (table, isNothing) in [("allocation", nothing), ("drifted", ""), ("taken_back", ""), ("drained", ""), ("adopted", "")] {
+        for (table, isNothing) in [
+            ("allocation", nothing), ("drifted", ""), ("taken_back", ""), ("drained", ""), ("adopted", ""),
+        ] {
             let jobs = try rows(of: table, db, "SELECT DISTINCT job FROM \(table)").map { try $0.text(0) }
             let leave = try db.cachedStatement(
                 sql: "UPDATE \(table) SET worker = ' ' || worker WHERE job = ? AND worker = ?")

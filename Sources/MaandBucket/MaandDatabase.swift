@@ -16,6 +16,36 @@ public enum MaandDatabase {
     /// - Returns: nil if there is no database.
     /// - Throws: `MaandProblem`.
     public static func read(in folder: String) throws(MaandProblem) -> MaandRecords? {
+        let key = FileManager.default.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
+        return try reading(folder) { db in try records(db, key: key) }
+    }
+
+    /// Gives the files that the last build of Maand has read, one after the other.
+    ///
+    /// - Parameters:
+    ///   - sums: MD5 of the wanted ones.
+    ///   - keep: gets the bytes of each.
+    /// - Throws: `MaandProblem`.
+    public static func readSources(
+        in folder: String, _ sums: Set<String>, keep: ([UInt8], _ md5: String) throws -> Void
+    ) throws(MaandProblem) {
+        _ = try reading(folder) { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT content FROM job_files WHERE length(content) <= \(limit)")
+            while let row = try rows.next() {
+                guard let content = Data.fromDatabaseValue(row["content"] as DatabaseValue) else { continue }
+                let md5 = md5(content)
+                if sums.contains(md5) { try keep(Array(content), md5) }
+            }
+        }
+    }
+
+    /// Bytes of a file that are read.
+    private static let limit = 16 << 20
+
+    /// - Returns: nil if there is no database.
+    private static func reading<Value>(
+        _ folder: String, _ body: (Database) throws -> Value
+    ) throws(MaandProblem) -> Value? {
         let files = FileManager.default
         let path = "\(folder)/\(file)"
         guard files.fileExists(atPath: path) else { return nil }
@@ -28,12 +58,11 @@ public enum MaandDatabase {
                 try files.copyItem(atPath: path + suffix, toPath: "\(copy)/maand.db\(suffix)")
             }
             try files.setAttributes([.posixPermissions: 0o600], ofItemAtPath: "\(copy)/maand.db")
-            let key = files.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
             return try DatabaseQueue(path: "\(copy)/maand.db").read { db in
                 _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master")
                 // Keys of certificates are in it as they are. From here on SQLite needs no names, and nothing can be left behind.
                 try files.removeItem(atPath: copy)
-                return try records(db, key: key)
+                return try body(db)
             }
         } catch let problem as MaandProblem {
             throw problem
@@ -43,7 +72,8 @@ public enum MaandDatabase {
     }
 
     private static func records(_ db: Database, key: [UInt8]?) throws -> MaandRecords {
-        guard let id = try Row.fetchOne(db, sql: "SELECT bucket_id FROM bucket")?.text("bucket_id"), Name<Never>(id) != nil
+        guard let id = try Row.fetchOne(db, sql: "SELECT bucket_id FROM bucket")?.text("bucket_id"),
+            Name<Never>(id) != nil
         else { throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?") }
         var records = MaandRecords(bucketID: id)
         var strange = Set<String>()

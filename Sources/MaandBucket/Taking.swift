@@ -138,12 +138,15 @@ extension Taking {
         public var isSame: (TreeEntry, FoundFile) -> Bool
         /// Whether a hook in the workspace has this MD5.
         public var isHook: (TreeEntry, _ md5: String) -> Bool
+        /// Files that Maand's last build has read, by MD5.
+        public var sources: [String: (digest: Digest, size: Int)]
 
         public init(
-            tree: Tree, isSame: @escaping (TreeEntry, FoundFile) -> Bool,
-            isHook: @escaping (TreeEntry, _ md5: String) -> Bool
+            tree: Tree, sources: [String: (digest: Digest, size: Int)] = [:],
+            isSame: @escaping (TreeEntry, FoundFile) -> Bool, isHook: @escaping (TreeEntry, _ md5: String) -> Bool
         ) {
             self.tree = tree
+            self.sources = sources
             self.isSame = isSame
             self.isHook = isHook
         }
@@ -173,11 +176,15 @@ extension Taking {
         let known = Dictionary(planned.tree.entries.map { ($0.path, $0) }) { first, _ in first }
         var entries = planned.tree.entries.filter { $0.kind == .emptyDirectory }
         for (path, md5) in files where TreePath.problem(path) == nil && TreePath.counts(path) {
-            let unknown = Digest.of(Array(md5.utf8))
+            let source = planned.sources[md5]
+            let unknown = source?.digest ?? Digest.of(Array(md5.utf8))
             if TreePath.isOfHooks(path) {
                 if isInjected(path) { continue }
                 let same = known[path].flatMap { planned.isHook($0, md5) ? $0 : nil }
-                entries.append(same ?? TreeEntry(path: path, kind: .file, digest: unknown, size: 0))
+                entries.append(
+                    same
+                        ?? TreeEntry(
+                            path: path, kind: known[path]?.kind ?? .file, digest: unknown, size: source?.size ?? 0))
                 continue
             }
             // Each job has the authority's certificate in Maand.
@@ -193,7 +200,7 @@ extension Taking {
                 entries.append(
                     TreeEntry(
                         path: path, kind: known[path]?.kind == .file ? .file : .executable,
-                        digest: file?.digest ?? unknown, size: file?.size ?? 0))
+                        digest: file?.digest ?? unknown, size: file?.size ?? source?.size ?? 0))
             }
         }
         return planned.tree.with(entries)

@@ -98,7 +98,9 @@ enum AdoptedCopy {
             throw Failure(.invalidInput, "\(source) has no maand.conf, so it is no bucket")
         }
         if files.fileExists(atPath: "\(folder)/maand.conf") {
-            let (old, new) = (try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID)
+            let (old, new) = (
+                try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID
+            )
             if old == new { return }
             throw Failure(
                 .invalidInput, "\(folder) is another bucket than \(source)", "name a new directory with --bucket")
@@ -111,7 +113,9 @@ enum AdoptedCopy {
                     .invalidInput, "\(folder) is not empty, and has no maand.conf",
                     "name a new directory with --bucket; what a copy that was interrupted has left can be removed")
             }
-            for name in parts where files.fileExists(atPath: "\(source)/\(name)") { try copy("\(source)/\(name)", "\(folder)/\(name)") }
+            for name in parts where files.fileExists(atPath: "\(source)/\(name)") {
+                try copy("\(source)/\(name)", "\(folder)/\(name)")
+            }
             // Last: with it the folder is a bucket.
             try copy("\(source)/maand.conf", "\(folder)/maand.conf")
         } catch let problem as HostFiles.Problem {
@@ -151,7 +155,9 @@ enum AdoptedCopy {
             switch attributes[.type] as? FileAttributeType {
             case .typeDirectory?:
                 try files.createDirectory(atPath: target, withIntermediateDirectories: false)
-                for name in try files.contentsOfDirectory(atPath: source) { try copy("\(source)/\(name)", "\(target)/\(name)") }
+                for name in try files.contentsOfDirectory(atPath: source) {
+                    try copy("\(source)/\(name)", "\(target)/\(name)")
+                }
             case .typeSymbolicLink?:
                 try files.createSymbolicLink(
                     atPath: target, withDestinationPath: try files.destinationOfSymbolicLink(atPath: source))

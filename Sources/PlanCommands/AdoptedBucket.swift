@@ -161,11 +161,11 @@ struct AdoptedBucket {
         ) { first, _ in first }
         let content = try Planner.content(workspace, configuration, snapshot) { versions[$0] ?? Version.none.text }
         findings.failures = content.failures
-        try PlanOutput.keep(content.capture, in: ContentStore(in: bucket.folder))
+        try PlanOutput.keep(content.capture, content.modules, in: ContentStore(in: bucket.folder))
         let context = bucket.context(configuration, catalog)
         findings.adoption = try await Adoption(in: context).take(
             records, try Self.workers(bucket, configuration, records, workspace, snapshot),
-            planned: content.trees)
+            planned: content.trees, waves: content.waves)
         // Maand has run these with what is there now.
         for due in try Planner.dueBuilds(workspace, try catalog.snapshot())
         where deployed.contains(due.job) && !records.isLost {

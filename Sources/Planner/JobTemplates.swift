@@ -171,7 +171,8 @@ struct JobRenderer {
             return File(
                 template: template.file,
                 entry: TreeEntry(
-                    path: template.path, kind: template.mentionsSecrets ? .sealed : .file, digest: Digest.of([]), size: 0),
+                    path: template.path, kind: template.mentionsSecrets ? .sealed : .file, digest: Digest.of([]),
+                    size: 0),
                 bytes: [])
         }
         return files + certificates(for: worker)

@@ -8,6 +8,10 @@ public struct PlannedContent: Sendable {
     public var trees: [AllocationID: Tree] = [:]
     /// Where the bytes of their files are; each digest once.
     public var capture: [PlanningResult.Capture] = []
+    /// The jobs that have active allocations, by wave, with nothing to do: what gates of them would ask.
+    public var waves: [Plan.Wave] = []
+    /// Folders of their hooks.
+    public var modules: [Tree] = []
     /// Allocations whose templates cannot be rendered, and why.
     public var failures: [AllocationID: InputFailure] = [:]
 }
@@ -50,6 +54,18 @@ extension Planner {
                 }
             }
         }
+        var waves: [Int: [Plan.Job]] = [:]
+        for job in workspace.jobs {
+            let active = job.allocations.filter { !$0.isDisabled }.map { workspace.workers[$0.worker].name }
+            if active.isEmpty { continue }
+            let rollout = JobRollout(
+                name: job.name, manifest: job.manifest, hooks: job.hooks, demands: job.demands, active: active,
+                source: .workers, states: [], actors: .init())
+            waves[job.deploymentSequence, default: []].append(
+                rollout.part(gateFirst: false, ports: ports[job.name] ?? [:]))
+            content.modules.append(job.hooks.modules)
+        }
+        content.waves = waves.sorted { $0.key < $1.key }.map { .init(deploymentSequence: $0.key, jobs: $0.value) }
         content.capture = Self.content(workspace, all).0 + rendered
         return content
     }

@@ -231,6 +231,93 @@ class Settled(Adoption):
         for job in ("front", "edgecache"):
             self.assertRegex(told.out, rf"{job} +127\.0\.1\.4 +unfinished")
 
+    def test_a_refresh_keeps_what_was_taken_over(self):
+        self.pass_the_gate()
+        self.succeed(self.adopt())
+        self.succeed(self.b.catalog("refresh"))
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+        # Also what has run a target since, and has no list of its files.
+        restart = self.b.file("restart.yaml")
+        self.succeed(self.b.run("maand-plan", "restart", "ledger", "-o", restart, "--bucket", self.b.path))
+        self.succeed(self.b.apply(plan="restart.yaml"))
+        self.change("front", version="1.3")
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.succeed(self.b.catalog("refresh"))
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def test_health_is_asked_at_once(self):
+        self.pass_the_gate()
+        self.succeed(self.adopt())
+        told = self.succeed(self.b.run("maand-apply", "health-check", "--bucket", self.b.path))
+        for job in ("front", "ledger"):
+            self.assertIn(job, told.out)
+        (self.b.path / "workspace/jobs/front/manifest.json").write_text("{")
+        self.succeed(self.b.run("maand-apply", "health-check", "--jobs", "front", "--bucket", self.b.path))
+
+    def test_the_first_rollout_can_be_taken_back(self):
+        self.change("front", version="1.3")
+        self.succeed(self.adopt())
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.assertEqual("reload 1.2 1.3", self.calls(1, "front")[-1])
+        self.succeed(self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.succeed(self.b.apply())
+        self.assertEqual("reload 1.3 1.2", self.calls(1, "front")[-1])
+
+    def test_what_cannot_be_read_is_not_what_is_not_there(self):
+        if os.geteuid() == 0:
+            self.skipTest("root reads everything")
+        jobs = self.fleet.root(4) / self.expected["bucket_id"] / "jobs"
+        jobs.chmod(0)
+        self.addCleanup(jobs.chmod, 0o755)
+        self.refuse(self.adopt(), 69, "cannot be listed there")
+
+    def test_a_worker_without_the_bucket_is_not_taken_over(self):
+        shutil.move(self.fleet.root(4) / self.expected["bucket_id"], self.b.top / "away")
+        self.refuse(self.adopt(), 69, "127.0.1.4", "cannot be listed there")
+
+    def test_what_was_disabled_after_the_last_deploy_is_still_to_be_stopped(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute("UPDATE allocations SET disabled = 1 WHERE job = 'edgecache'")
+        disabled = self.b.path / "workspace/disabled.json"
+        disabled.write_text('{"jobs": {"edgecache": {}, "front": {"allocations": ["127.0.1.3"]}}}')
+        self.succeed(self.adopt())
+        planned = self.succeed(self.b.plan())
+        self.assertIn("1 to stop", planned.out + planned.err)
+
+    def test_a_template_that_cannot_be_rendered_now(self):
+        template = self.b.path / "workspace/jobs/front/front.json.tpl"
+        text = template.read_text()
+        template.write_text(text + '{{ get "vars/job/ledger" "nope" }}')
+        told = self.succeed(self.adopt())
+        self.assertIn("there is no key nope in vars/job/ledger", told.out)
+        template.write_text(text)
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def test_certificates_stay_as_long_as_nothing_is_due(self):
+        self.succeed(self.adopt())
+        self.succeed(self.b.run("maand-plan", "certs", "renew", "--bucket", self.b.path))
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def test_an_empty_catalog_of_an_adoption_that_was_killed(self):
+        (self.b.path / "maand.db").write_bytes(b"")
+        self.succeed(self.adopt())
+
+    def test_values_of_other_types_and_ids_that_are_none(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute("UPDATE allocations SET disabled = 'yes' WHERE job = 'edgecache'")
+            db.execute("UPDATE hash SET current_version = x'ff00ff' WHERE namespace = 'edgecache_allocation'")
+        self.succeed(self.adopt("--dry-run"))
+        for name in ("../../etc", "a\nb", ""):
+            with sqlite3.connect(self.b.path / "data/maand.db") as db:
+                db.execute("UPDATE bucket SET bucket_id = ?", [name])
+            self.refuse(self.adopt(), 65, "names no bucket")
+
     def test_numbers_of_ports_are_those_of_maand(self):
         with sqlite3.connect(self.b.path / "data/maand.db") as db:
             db.execute("UPDATE job_ports SET port = 31077 WHERE name = 'ledger_port'")

@@ -42,9 +42,10 @@ public struct Adoption: Sendable {
     /// - Parameters:
     ///   - workers: all that `records` name.
     ///   - planned: what planning makes of allocations; of those that are missing only the workers know the files.
+    ///   - waves: jobs with nothing to do, for those who ask later what the checks of a job are.
     /// - Throws: `RolloutError.unfinishedRun`, `TransportFailure`, `CatalogError`, `StoreError`.
     public func take(
-        _ records: MaandRecords, _ workers: [PlanWorker], planned: [AllocationID: Tree]
+        _ records: MaandRecords, _ workers: [PlanWorker], planned: [AllocationID: Tree], waves: [Plan.Wave] = []
     ) async throws -> Findings {
         try endInterrupted()
         var findings = Findings()
@@ -53,13 +54,14 @@ public struct Adoption: Sendable {
         findings.known = records.allocations.count - rows.count
         let wanted = Set(rows.filter { $0.hash != nil || records.isLost }.map(\.id.worker))
         let asked = workers.filter { wanted.contains($0.worker) }
-        let plan = Plan(
+        var plan = Plan(
             fleet: context.configuration.fleet(asked),
             base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
         let answers = asked.isEmpty ? [:] : try await surveys(rows, of: plan.fleet)
         var changes: [CatalogChange] = []
         var trees: [Digest: Tree] = [:]
         let sums = try hookSums(planned.values)
+        let sources = try keepSources(rows)
         for row in rows {
             var found: [String: FoundFile]?
             var isEnabled: Bool?
@@ -70,10 +72,12 @@ public struct Adoption: Sendable {
                 isEnabled = survey.enabled?.contains(row.id.job.text)
             case nil: break
             }
-            let taking = records.isLost ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found, isEnabledThere: isEnabled)
+            let taking =
+                records.isLost
+                ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found, isEnabledThere: isEnabled)
             findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
             let planned = Taking.Planned(
-                tree: planned[row.id] ?? Tree([], keepsHooks: true), isSame: isSame,
+                tree: planned[row.id] ?? Tree([], keepsHooks: true), sources: sources, isSame: isSame,
                 isHook: { sums[$0.digest] == $1 })
             changes += self.changes(taking, row, found ?? [:], planned, &trees)
         }
@@ -82,6 +86,12 @@ public struct Adoption: Sendable {
         }
         let ports = try portChanges(records)
         guard !changes.isEmpty || !ports.isEmpty else { return findings }
+        // Every worker of a plan's jobs is one of its workers.
+        let active = Set(waves.flatMap(\.jobs).flatMap(\.active))
+        plan = Plan(
+            fleet: context.configuration.fleet(
+                workers.filter { wanted.contains($0.worker) || active.contains($0.worker) }),
+            base: plan.base, policy: .init(), work: .deploy(Deploy(waves: waves)))
         try store.capture(trees.values.map { .init($0.digest, .bytes($0.text)) })
         findings.run = try await record(changes + ports, plan, findings)
         return findings
@@ -196,6 +206,20 @@ public struct Adoption: Sendable {
             sums[entry.digest] = (try? store.read(entry.digest, limit: 64 << 20)).map { MaandDatabase.md5($0) } ?? ""
         }
         return sums
+    }
+
+    /// Puts files of the last build into the store, as far as they may be deployed: with them earlier releases can be shown, and
+    /// put back.
+    private func keepSources(_ rows: [MaandRecords.Allocation]) throws -> [String: (digest: Digest, size: Int)] {
+        let wanted = rows.compactMap(\.hash).flatMap { Array($0.previousFiles) + Array($0.currentFiles) }
+            .filter { !$0.key.hasSuffix(".tpl") }.map(\.value)
+        var found: [String: (digest: Digest, size: Int)] = [:]
+        try MaandDatabase.readSources(in: context.bucketFolder, Set(wanted)) { bytes, md5 in
+            let digest = Digest.of(bytes)
+            if !store.contains(digest) { try store.put(bytes) }
+            found[md5] = (digest, bytes.count)
+        }
+        return found
     }
 
     private func portChanges(_ records: MaandRecords) throws -> [CatalogChange] {

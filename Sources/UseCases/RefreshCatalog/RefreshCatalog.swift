@@ -89,7 +89,9 @@ public struct RefreshCatalog: Sendable {
         let trees = inventories.flatMap { $0.1.jobs.map(\.tree) }
         let there = Set(trees.map(\.digest))
         for (worker, inventory) in inventories {
-            refresh.compare(inventory, worker, recorded, listless: adopted) { there.contains($0) || (try? store.tree($0)) != nil }
+            refresh.compare(inventory, worker, recorded, listless: adopted) {
+                there.contains($0) || (try? store.tree($0)) != nil
+            }
         }
         // Also where the catalog is right: the store may have lost what planning compares with.
         if !isDryRun { try keep(trees) }

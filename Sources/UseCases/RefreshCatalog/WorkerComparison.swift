@@ -14,7 +14,11 @@ extension RefreshCatalog.Findings {
         }
         for allocation in recorded.keys.sorted() where allocation.worker == worker && !there.contains(allocation.job) {
             // Of what was taken over from Maand no worker has a list.
-            if listless.contains(allocation) { agreeing += 1 } else { add(allocation, recorded, found: nil, isKnown: isKnown) }
+            if listless.contains(allocation) {
+                agreeing += 1
+            } else {
+                add(allocation, recorded, found: nil, isKnown: isKnown)
+            }
         }
     }
 
