@@ -26,9 +26,11 @@ public struct Findings {
         omitted += failure.omitted
     }
 
+    public mutating func add(_ found: [Diagnostic]) { warnings += found.prefix(Self.limit - warnings.count) }
+
     /// Takes over everything that `reader` has recorded.
     public mutating func add(_ reader: Reader) {
-        warnings += reader.warnings.prefix(Self.limit - warnings.count)
+        add(reader.warnings)
         do throws(InputFailure) { try reader.check() } catch { add(error) }
     }
 

@@ -20,8 +20,7 @@ public struct TOMLReader {
 
     /// Records an error at `key`, where the file has it.
     public mutating func error(_ key: String, _ problem: String, note: String? = nil) {
-        let node = Node(.scalar(text: key, isPlain: false), at: table[key]?.mark ?? mark)
-        reader.error(node, "`\(key)` \(problem)", note: note)
+        reader.error(node(key), "`\(key)` \(problem)", note: note)
     }
 
     /// A list of texts.
@@ -110,12 +109,29 @@ public struct TOMLReader {
         try reader.check()
     }
 
-    private mutating func reportUnknown() {
+    /// Ends the reading of a file in which Maand ignores keys that it does not know.
+    ///
+    /// - Returns: warnings about such keys.
+    /// - Throws: `InputFailure` where any error was recorded, or such a key is nearly one that the file could have.
+    public mutating func finishAsMaand() throws(InputFailure) -> [Diagnostic] {
+        reportUnknown(areErrors: false)
+        try reader.check()
+        return reader.warnings
+    }
+
+    /// - Parameter areErrors: whether keys that are not nearly known ones are errors, too.
+    private mutating func reportUnknown(areErrors: Bool = true) {
         for key in table.keys where !asked.contains(key) {
             let nearest = Suggestion.nearest(to: key, among: asked.sorted())
-            error(key, "is not a known key", note: nearest.map { "did you mean `\($0)`?" })
+            if areErrors || nearest != nil {
+                error(key, "is not a known key", note: nearest.map { "did you mean `\($0)`?" })
+            } else {
+                reader.warn(node(key), "`\(key)` is not a known key: it means nothing here")
+            }
         }
     }
+
+    private func node(_ key: String) -> Node { Node(.scalar(text: key, isPlain: false), at: table[key]?.mark ?? mark) }
 
     private mutating func value(_ key: String) -> TOMLValue? {
         asked.insert(key)

@@ -18,12 +18,7 @@ struct Disabled {
                 continue
             }
             guard var fields = reader.mapping(entry.value) else { continue }
-            // Maand ignores it, and then disables the whole job.
-            for field in fields.entries where field.name.lowercased() != "allocations" {
-                reader.error(
-                    field.key, "unknown field \"\(field.name)\"", note: "`allocations` is the list of the job's workers"
-                )
-            }
+            Self.checkNames(fields.entries.map(\.key), reader)
             // As in Maand, an empty list names the whole job.
             if let node = fields.optional("allocations"), reader.sequence(node)?.isEmpty != true {
                 allocations[entry.name] = Self.names(node, reader)
@@ -58,6 +53,19 @@ struct Disabled {
             reader.warn(
                 node, "there is no \(what) \"\(name)\", so this disables nothing",
                 note: nearest.map { "did you mean \"\($0)\"?" })
+        }
+    }
+
+    /// Maand ignores unknown fields of a job. If one was meant to name the workers, it would disable the job on all of them.
+    private static func checkNames(_ keys: [Node], _ reader: Reader) {
+        for key in keys {
+            guard let name = key.text, name.lowercased() != "allocations" else { continue }
+            let message = "unknown field \(VisibleText.quote(name))"
+            if Suggestion.nearest(to: name, among: ["allocations", "workers"]) != nil {
+                reader.error(key, message, note: "`allocations` is the list of the job's workers")
+            } else {
+                reader.warn(key, message + ": it means nothing here")
+            }
         }
     }
 

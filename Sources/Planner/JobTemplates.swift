@@ -273,6 +273,10 @@ private final class AllocationValues: TemplateValues {
         return try values(text)[key].map { .text($0) }
     }
 
+    func setter(of key: String, in namespace: String) -> String? {
+        KVNamespace(namespace).flatMap { KeySetter.text(of: key, in: $0, askedBy: renderer.job) }
+    }
+
     /// A file of certificates that Maand has among its keys.
     ///
     /// - Throws: `TemplateRefusal` if it is named as one, and is none of the job's.
@@ -323,7 +327,7 @@ private final class AllocationValues: TemplateValues {
         let nearest = Suggestion.nearest(to: key, among: known).map { "did you mean `\($0)`? Or " } ?? ""
         throw TemplateRefusal(
             "there is no secret \(name)",
-            note: nearest + "`maand-plan kv put \(name.namespace) \(key)` sets it, and so does a hook of the job")
+            note: nearest + (setter(of: key, in: name.namespace.text) ?? ""))
     }
 
     /// - Returns: nil if there is no such secret.

@@ -27,7 +27,9 @@ extension ManifestReader {
             if !entry.name.hasPrefix(prefix) || Name<Never>(entry.name) == nil {
                 reader.error(
                     entry.key, "job \(job): the command \"\(entry.name)\" has to be called \(prefix)<name>",
-                    note: "letters, digits and `._:-` make a name")
+                    note: "letters, digits and `._:-` make a name, and its script is "
+                        + (HookScript.folder(of: prefix).map { "\($0)/" } ?? "") + "\(prefix)<name>.py, for instance")
+                continue
             }
             guard var map = reader.mapping(entry.value) else { continue }
             let eventsNode = map.required("executed_on")

@@ -287,14 +287,3 @@ struct ManifestReader {
         Suggestion.nearest(to: text, among: known).map { "did you mean \"\($0)\"?" }
     }
 }
-
-extension Reader {
-    /// An amount of memory or CPU: a text with a unit, or a number in the smallest unit.
-    func quantity(_ node: Node, _ unit: Quantity.Unit) -> Quantity? {
-        if let text = node.text, node.kind == .number || node.kind == .text, let quantity = Quantity(text, unit) {
-            return quantity
-        }
-        error(node, "\(unit.field) is a number with one of the units \(unit.names.joined(separator: ", "))")
-        return nil
-    }
-}

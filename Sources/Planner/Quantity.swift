@@ -1,3 +1,5 @@
+internal import YAML
+
 /// An amount of memory or CPU, exact to a thousandth of its smallest unit.
 struct Quantity: Comparable, Sendable {
     /// Thousandths of a megabyte or megahertz.
@@ -74,4 +76,15 @@ struct Quantity: Comparable, Sendable {
     static func < (a: Self, b: Self) -> Bool { a.thousandths < b.thousandths }
 
     static func += (a: inout Self, b: Self) { a.thousandths += b.thousandths }
+}
+
+extension Reader {
+    /// An amount of memory or CPU: a text with a unit, or a number in the smallest unit.
+    func quantity(_ node: Node, _ unit: Quantity.Unit) -> Quantity? {
+        if let text = node.text, node.kind == .number || node.kind == .text, let quantity = Quantity(text, unit) {
+            return quantity
+        }
+        error(node, "\(unit.field) is a number with one of the units \(unit.names.joined(separator: ", "))")
+        return nil
+    }
 }

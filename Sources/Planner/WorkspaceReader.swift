@@ -67,6 +67,7 @@ private struct WorkspaceReader {
             checkCapacity(&result, hosts.workers, hosts.reader)
             checkAddresses(hosts.workers, hosts.reader)
         }
+        findings.add(configuration.warnings)
         for reader in readers { findings.add(reader) }
         let provided = providedSecrets(of: names)
         try findings.check()

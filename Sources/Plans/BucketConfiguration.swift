@@ -47,6 +47,9 @@ public struct BucketConfiguration: Equatable, Sendable {
     /// How long before its end a certificate is renewed, in hours; less than it is valid.
     public var renewalHours = 20 * 24
 
+    /// About keys of the file that mean nothing here.
+    public var warnings: [Diagnostic] = []
+
     public init(bucketID: String) { self.bucketID = bucketID }
 
     /// Workers that are reached as the bucket says.
@@ -116,7 +119,7 @@ public struct BucketConfiguration: Equatable, Sendable {
         result.hookAPIPort = reader.integer("hook_api_port", in: 0...Plan.portRange.upperBound)
         if let selector = reader.string("job_config_selector") { result.jobConfigSelector = selector }
         Self.readCertificateDays(&reader, into: &result)
-        try reader.finish()
+        result.warnings = try reader.finishAsMaand()
         return result
     }
 }

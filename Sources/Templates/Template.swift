@@ -58,6 +58,8 @@ public protocol TemplateValues {
     ///
     /// - Throws: `TemplateRefusal` where the template may not ask for it.
     func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue?
+    /// Who sets a key that has no value, as a sentence without a full stop; nil if nobody in particular does.
+    func setter(of key: String, in namespace: String) -> String?
     /// The keys of a namespace, sorted.
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String]
     /// A secret of the template's own job; without its value.

@@ -71,9 +71,10 @@ struct TemplateFunctions {
         switch call.function {
         case .getOptional, .getJobOptional, .getJobWorkerOptional, .getWorkerOptional: return .text("")
         case let function:
+            let optional = "`\(function.rawValue)Optional` is empty where there is none"
             throw TemplateRefusal(
                 "there is no key \(key) in \(namespace)",
-                note: "`\(function.rawValue)Optional` is empty where there is none")
+                note: values.setter(of: key, in: namespace).map { "\($0); \(optional)" } ?? optional)
         }
     }
 }

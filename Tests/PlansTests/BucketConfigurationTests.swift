@@ -46,7 +46,13 @@ import YAML
     @Test func everyErrorHasItsPlace() {
         let empty = #expect(throws: InputFailure.self) { try read("  ssh_user = \"\"") }
         #expect(empty?.description.contains("maand.conf:2:3: error: `ssh_user` may not be empty") == true)
-        let windows = #expect(throws: InputFailure.self) { try read("ssh_port = 23\r\nbogus = 1\r\n") }
-        #expect(windows?.description.contains("maand.conf:3:1: error: `bogus` is not a known key") == true)
+        let windows = #expect(throws: InputFailure.self) { try read("ssh_port = 23\r\nuse_sudoo = true\r\n") }
+        #expect(windows?.description.contains("maand.conf:3:1: error: `use_sudoo` is not a known key") == true)
+    }
+
+    @Test func keysThatMaandWouldIgnoreAreWarnings() throws {
+        let warnings = try read("ssh_port = 23\r\nbogus = 1\r\n").warnings
+        #expect(warnings.map(\.message) == ["`bogus` is not a known key: it means nothing here"])
+        #expect(warnings.first?.mark == Mark(line: 3, column: 1))
     }
 }

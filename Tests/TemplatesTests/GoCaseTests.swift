@@ -74,6 +74,7 @@ struct GoValues: TemplateValues {
         return values[key]
     }
 
+    func setter(of key: String, in namespace: String) -> String? { nil }
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String] {
         guard let values = all[namespace] else { throw TemplateRefusal("\(namespace) is not allowed") }
         return values.keys.sorted()

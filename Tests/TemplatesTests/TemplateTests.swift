@@ -18,6 +18,7 @@ struct Values: TemplateValues {
         return values[key].map { .text($0) }
     }
 
+    func setter(of key: String, in namespace: String) -> String? { nil }
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String] { all[namespace]?.keys.sorted() ?? [] }
 
     func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {

@@ -17,6 +17,7 @@ private struct FuzzValues: TemplateValues {
     func value(_ namespace: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
         key.isEmpty ? nil : .text(key)
     }
+    func setter(of key: String, in namespace: String) -> String? { nil }
     func keys(_ namespace: String) throws(TemplateRefusal) -> [String] { [namespace, "b"] }
     func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {
         guard let job = JobName("j"), let fingerprint = SecretFingerprint(hex: String(repeating: "a", count: 64)),
