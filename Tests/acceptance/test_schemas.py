@@ -25,7 +25,6 @@ CHECK = {"type": "tcp", "port": 80}
 
 # What to write into a sound workspace, and the file that it is in.
 BAD_MANIFESTS = {
-    "an unknown key": {"versoin": "1.0.0"},
     "a version of another type": {"version": 1},
     "a version that is none": {"version": "1 0"},
     "a selector that is empty": {"selectors": [""]},
@@ -63,6 +62,18 @@ BAD_MANIFESTS = {
     "a certificate named ca": {"certs": {"ca": {}}},
     "a certificate with a field that nobody knows": {"certs": {"a": {"subjekt": {}}}},
 }
+# What Maand's bundles may have: the programs and the schema take it.
+MAAND_MANIFESTS = {
+    "a health check without checks": {"health_check": {"checks": []}},
+    "a health check that only waits": {"health_check": {"wait": {"attempts": 3}}},
+    "0 is the default": {"health_check": {"checks": [CHECK], "timeout_seconds": 0, "wait": {"attempts": 0}}},
+}
+MAAND_DISABLED = {
+    "no allocation": {"jobs": {"api": {"allocations": []}}},
+    "nothing of a job": {"jobs": {"api": None}},
+}
+# The programs warn, and an editor with the schema shows it.
+UNKNOWN_FIELDS = {"owner": "me", "description": "x"}
 BAD_WORKERS = {
     "no list": {"host": "a"},
     "no host": [{}],
@@ -270,6 +281,29 @@ class Schemas(bucket.Case):
                 b.write(path, json.dumps(value))
                 self.refuse(b.plan(), 65, path)
                 self.assertTrue(list(validator(name).iter_errors(value)), "the schema accepts it")
+
+    def take_both(self, name, path, value):
+        b = bucket.Bucket(self)
+        b.workers("w1")
+        b.job("api")
+        b.write(path, json.dumps(value))
+        self.hold(name, value, path)
+        self.succeed(b.plan())
+
+    def test_what_bundles_of_maand_have(self):
+        for what, change in MAAND_MANIFESTS.items():
+            with self.subTest(what):
+                self.take_both("manifest", "jobs/api/manifest.json", {**MANIFEST, **change})
+        for what, value in MAAND_DISABLED.items():
+            with self.subTest(what):
+                self.take_both("disabled", "disabled.json", value)
+
+    def test_unknown_fields(self):
+        b = bucket.Bucket(self)
+        b.workers("w1")
+        b.job("api", **UNKNOWN_FIELDS)
+        self.assertIn('unknown field "owner"', self.succeed(b.plan()).err)
+        self.assertTrue(list(validator("manifest").iter_errors({**MANIFEST, **UNKNOWN_FIELDS})))
 
     def test_bad_manifests(self):
         self.refuse_both("manifest", "jobs/api/manifest.json", BAD_MANIFESTS, lambda change: {**MANIFEST, **change})
