@@ -150,9 +150,21 @@ public struct CheckHealth: Sendable {
         to workers: [WorkerName: Known], of fleet: Fleet, over transport: any Transport
     ) throws -> @Sendable (WorkerName) async throws -> WorkerSession {
         var runs: [RunID: Owner] = [:]
-        for id in Set(workers.values.map(\.run)) { runs[id] = try catalog.run(id).map(context.owner) }
+        var adoptions = Set<RunID>()
+        for id in Set(workers.values.map(\.run)) {
+            guard let run = try catalog.run(id) else { continue }
+            runs[id] = context.owner(of: run)
+            if run.cause == .adoption { adoptions.insert(id) }
+        }
+        let untouched = Set(workers.values.filter { adoptions.contains($0.run) }.map(\.worker.worker))
         let owners = workers.compactMapValues { runs[$0.run] }
         return { worker in
+            if untouched.contains(worker) {
+                throw NotReady(
+                    .refused,
+                    "it was taken over from Maand, and checks run there after the first rollout, such as `maand-plan restart JOB`"
+                )
+            }
             guard let owner = owners[worker] else { throw NotReady(.refused, "no run has ever reached it") }
             return WorkerSession(worker, of: fleet, owner: owner, transport: transport)
         }
