@@ -44,8 +44,8 @@ extension Catalog {
             for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
         case .renamed(let renames): try rename(renames, db)
         case .adopted(let allocation):
-            try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted (job, worker, run) VALUES (?, ?, ?)").execute(
-                arguments: [allocation.job.text, allocation.worker.text, run.number])
+            try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted (job, worker) VALUES (?, ?)").execute(
+                arguments: [allocation.job.text, allocation.worker.text])
         case .seen(let worker, let machine): try remember(machine, of: worker, db)
         }
     }

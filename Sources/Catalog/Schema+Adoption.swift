@@ -8,7 +8,6 @@ extension Schema {
         CREATE TABLE adopted (
             job TEXT NOT NULL,
             worker TEXT NOT NULL,
-            run INTEGER NOT NULL REFERENCES run (number),
             PRIMARY KEY (job, worker)
         ) STRICT, WITHOUT ROWID;
 

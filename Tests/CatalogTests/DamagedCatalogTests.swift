@@ -38,7 +38,7 @@ import Testing
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
                     .drained(web, true), .tookBack(web, content: planDigest),
                     .incomplete(api.job, true), .assignedPorts(api.job, ["http": 8080]),
-                    .rolloutOrder(api.job, [api.worker]), .adopted(api),
+                    .rolloutOrder(api.job, [api.worker]),
                     .seen(
                         api.worker,
                         Machine(address: "10.0.0.1", port: 22, hostKeys: ["SHA256:a"], generation: "g")),
@@ -58,7 +58,7 @@ import Testing
             try catalog.setHookPort(4000, of: run.id)
             try catalog.beginWayBack(of: run.id, by: planDigest)
             let other = Release(version: "2.0.0", content: stepDigest)
-            try await catalog.commit(Checkpoint(run: run.id, at: at(3), changes: [.promoted(api, other)]))
+            try await catalog.commit(Checkpoint(run: run.id, at: at(3), changes: [.promoted(api, other), .adopted(api)]))
             try catalog.finish(run.id, state: .failed, detail: "no", drifts: [web: release], at: at(3))
             if nonce == "n1" {
                 try await catalog.commit(run, outcome(hook.step.text, 1, .succeeded))
@@ -142,7 +142,7 @@ import Testing
             { _ = try catalog.attempts(of: run, step: hook.step) },
             { _ = try catalog.output(of: run, step: StepID("api/start/w1/start")) },
             { _ = try catalog.leftBehind(by: run) }, { _ = try catalog.takenIn(by: run) },
-            { _ = try catalog.machines() }, { _ = try catalog.drained(by: run) },
+            { _ = try catalog.machines() }, { _ = try catalog.adopted() }, { _ = try catalog.drained(by: run) },
             { _ = try catalog.hasRenamed(since: 0, but: stepDigest) }, { _ = try catalog.approvals(of: run) },
             { _ = try catalog.hookPort(of: run) }, { _ = try catalog.rolloutOrders(of: run) },
             { _ = try catalog.keyFingerprint() }, { _ = try catalog.semaphoreSlots(of: run) },
