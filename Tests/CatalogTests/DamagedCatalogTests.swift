@@ -58,7 +58,8 @@ import Testing
             try catalog.setHookPort(4000, of: run.id)
             try catalog.beginWayBack(of: run.id, by: planDigest)
             let other = Release(version: "2.0.0", content: stepDigest)
-            try await catalog.commit(Checkpoint(run: run.id, at: at(3), changes: [.promoted(api, other), .adopted(api)]))
+            try await catalog.commit(
+                Checkpoint(run: run.id, at: at(3), changes: [.promoted(api, other), .adopted(api)]))
             try catalog.finish(run.id, state: .failed, detail: "no", drifts: [web: release], at: at(3))
             if nonce == "n1" {
                 try await catalog.commit(run, outcome(hook.step.text, 1, .succeeded))
