@@ -13,11 +13,12 @@ public enum MaandDatabase {
     /// Reads what a bucket of Maand has recorded. SQLite writes beside a database that it only reads, so a copy is read, and
     /// the bucket stays as it is.
     ///
+    /// - Parameter withSecrets: otherwise they are left out, and need no key.
     /// - Returns: nil if there is no database.
     /// - Throws: `MaandProblem`.
-    public static func read(in folder: String) throws(MaandProblem) -> MaandRecords? {
+    public static func read(in folder: String, withSecrets: Bool = true) throws(MaandProblem) -> MaandRecords? {
         let key = FileManager.default.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
-        return try reading(folder) { db in try records(db, key: key) }
+        return try reading(folder) { db in try records(db, key: key, withSecrets: withSecrets) }
     }
 
     /// Gives the files that the last build of Maand has read, one after the other.
@@ -71,7 +72,7 @@ public enum MaandDatabase {
         }
     }
 
-    private static func records(_ db: Database, key: [UInt8]?) throws -> MaandRecords {
+    private static func records(_ db: Database, key: [UInt8]?, withSecrets: Bool) throws -> MaandRecords {
         guard let id = try Row.fetchOne(db, sql: "SELECT bucket_id FROM bucket")?.text("bucket_id"),
             Name<Never>(id) != nil
         else { throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?") }
@@ -98,7 +99,7 @@ public enum MaandDatabase {
         }
         records.allocations.sort { $0.id < $1.id }
         records.ports = try ports(db)
-        try readValues(db, key, into: &records)
+        try readValues(db, key, withSecrets: withSecrets, into: &records)
         records.strangeNames = strange.sorted()
         return records
     }
@@ -149,7 +150,9 @@ public enum MaandDatabase {
         return ports
     }
 
-    private static func readValues(_ db: Database, _ key: [UInt8]?, into records: inout MaandRecords) throws {
+    private static func readValues(
+        _ db: Database, _ key: [UInt8]?, withSecrets: Bool, into records: inout MaandRecords
+    ) throws {
         // The highest version counts, and it may say that the key is gone.
         let rows = try Row.fetchAll(
             db,
@@ -165,7 +168,9 @@ public enum MaandDatabase {
             else { continue }
             if case .secrets(let job) = namespace {
                 // What is left of a removed job nobody reads.
-                guard records.allocations.contains(where: { $0.id.job == job && !$0.isRemoved }) else { continue }
+                guard withSecrets, records.allocations.contains(where: { $0.id.job == job && !$0.isRemoved }) else {
+                    continue
+                }
                 if value.hasPrefix(sealed) { value = try open(value, key, "\(name) of \(text)") }
             }
             switch namespace {

@@ -99,7 +99,8 @@ enum AdoptedCopy {
         }
         if files.fileExists(atPath: "\(folder)/maand.conf") {
             let (old, new) = (
-                try MaandDatabase.read(in: source)?.bucketID, try MaandDatabase.read(in: folder)?.bucketID
+                try MaandDatabase.read(in: source, withSecrets: false)?.bucketID,
+                try MaandDatabase.read(in: folder, withSecrets: false)?.bucketID
             )
             if old == new { return }
             throw Failure(

@@ -37,7 +37,9 @@ struct AdoptedBucket {
                 "write `use_sudo = false` into it (or true, if everything on the workers shall run as root)")
         }
         settings.ignore(settings.keys)
-        let known = try Self.records(in: bucket.folder)
+        // Secrets that were taken over already may have another key now.
+        let isDone = isNamed && FileManager.default.fileExists(atPath: "\(bucket.folder)/maand.db")
+        let known = try Self.records(in: bucket.folder, withSecrets: !isDone)
         // A name that is no bucket's stands for one that is not known yet.
         let draft = try BucketConfiguration.read(bytes, file: file, adopted: known?.bucketID ?? "-")
         workspace = try Workspace.read(bucket.path("workspace"), draft)
@@ -66,9 +68,9 @@ struct AdoptedBucket {
             && !files.fileExists(atPath: "\(bucket.folder)/\(MaandDatabase.file)")
     }
 
-    private static func records(in folder: String) throws -> MaandRecords? {
+    private static func records(in folder: String, withSecrets: Bool) throws -> MaandRecords? {
         do throws(MaandProblem) {
-            return try MaandDatabase.read(in: folder)
+            return try MaandDatabase.read(in: folder, withSecrets: withSecrets)
         } catch {
             throw Failure(.invalidInput, error.description)
         }

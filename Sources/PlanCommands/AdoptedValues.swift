@@ -61,8 +61,10 @@ struct AdoptedValues {
     func takeCertificates() throws -> Taken {
         var result: Taken = ("certificates", 0, [])
         let readers = workspace.jobsWithAuthorities
-        guard !readers.isEmpty, try catalog.storedAuthorities().isEmpty else { return result }
+        guard try catalog.storedAuthorities().isEmpty else { return result }
+        // Also where no job asks for certificates yet: services may trust it, and it signs the first one.
         let files = ["ca.crt", "ca.key"].map { "\(bucket.folder)/secrets/\($0)" }
+        if readers.isEmpty, !FileManager.default.fileExists(atPath: files[0]) { return result }
         guard let text = try? String(contentsOfFile: files[0], encoding: .utf8),
             let key = try? String(contentsOfFile: files[1], encoding: .utf8)
         else {

@@ -116,6 +116,10 @@ class Settled(Adoption):
         self.assertIn("7 allocations were recorded before", told.out)
         self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
         self.assertEqual(conf, (self.b.path / "maand.conf").read_bytes())
+        # Also with a key that cannot open Maand's secrets.
+        self.succeed(self.b.run("maand-plan", "kv", "rotate-key", "--bucket", self.b.path))
+        self.succeed(self.adopt())
+        self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
 
     def test_a_copy_leaves_the_original(self):
         before = self.sums(self.b.path)
@@ -304,6 +308,17 @@ class Settled(Adoption):
         self.succeed(self.b.run("maand-plan", "certs", "renew", "--bucket", self.b.path))
         planned = self.succeed(self.b.plan())
         self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def test_the_authority_stays_where_no_job_has_certificates_yet(self):
+        manifest = self.b.path / "workspace/jobs/ledger/manifest.json"
+        fields = json.loads(manifest.read_text())
+        asked = fields.pop("certs")
+        manifest.write_text(json.dumps(fields))
+        self.succeed(self.adopt())
+        self.change("ledger", certs=asked)
+        self.succeed(self.b.run("maand-plan", "certs", "issue", "--bucket", self.b.path))
+        shown = self.succeed(self.b.run("maand-plan", "certs", "ca", "show", "--bucket", self.b.path)).out
+        self.assertIn((self.b.path / "secrets/ca.crt").read_text().strip(), shown)
 
     def test_an_empty_catalog_of_an_adoption_that_was_killed(self):
         (self.b.path / "maand.db").write_bytes(b"")
