@@ -115,7 +115,8 @@ struct RunReport {
         func isOpen(_ record: StepRecord) -> Bool { record.state != .succeeded && record.state != .pending }
         let graphs: [StepGraph]
         do {
-            graphs = try StepGraph.all(of: run, catalog, ContentStore(in: bucket))
+            // What was taken over from Maand has no steps.
+            graphs = run.cause == .adoption ? [] : try StepGraph.all(of: run, catalog, ContentStore(in: bucket))
             planProblem = nil
         } catch let error as StoreError {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"

@@ -82,6 +82,9 @@ class Settled(Adoption):
         self.assertTrue((self.b.path / "maand.conf").read_text().startswith(line))
         planned = self.succeed(self.b.plan())
         self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+        status = self.succeed(self.b.run("maand-apply", "status", "--bucket", self.b.path)).out
+        self.assertIn("taken over from Maand", status)
+        self.assertNotIn("waiting", status)
         rows = {(row["job"], row["worker"]): row
                 for row in json.loads(self.succeed(self.b.catalog("allocations", "--format", "json")).out)}
         for entry in self.expected["allocations"]:
