@@ -60,12 +60,10 @@ struct JobPlanner {
         var staleOrder: RolloutOrder.Stale?
     }
 
-    /// - Parameters:
-    ///   - ports: a number for each port of the job.
-    ///   - hasRemovals: allocations that have left the workspace are stopped.
+    /// - Parameter ports: a number for each port of the job.
     /// - Throws: what `trees` throws.
     mutating func plan(
-        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int], hasRemovals: Bool
+        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int]
     ) throws -> Outcome {
         var sorted = Sorted()
         sorted.active.reserveCapacity(job.allocations.count)
@@ -90,12 +88,7 @@ struct JobPlanner {
         let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }
         let hasDebt = debts.isForAll || sorted.hasUnchangedDebt
-        // As in Maand, those that go on have to be well without those that are stopped.
-        let loses = (hasRemovals || !outcome.stops.isEmpty) && !options.stopsLast && actors.recover.isEmpty
-        let hasSurvivors = active.count > actors.start.count
-        let gate =
-            mayProbe && !debtsThatAct
-            && (hasDebt && !(isRecovered && !actors.isEmpty) || loses && hasSurvivors && !isRecovered)
+        let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
         if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
             outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated

@@ -77,7 +77,6 @@ public enum Planner {
         let ports = try PortAssignment(workspace, catalog: catalog).ports
         var collected = Collected(workspace.warnings)
         collected.add(removals(workspace, catalog).filter { isSelected($0.allocation.job) }, choice)
-        let removed = Set(collected.stops.map(\.allocation.job))
         var templates = TemplateInput(workspace, configuration, catalog, ports)
         var room = RenderedRoom()
         for job in workspace.jobs where isSelected(job.name) {
@@ -85,9 +84,7 @@ public enum Planner {
                 job, options: options, choice: choice,
                 keepsMaandModes: catalog.jobs[job.name]?.keepsMaandModes ?? false,
                 renderer: templates.renderer(of: job), room: room, trees: oldTrees)
-            let outcome = try planner.plan(
-                workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:],
-                hasRemovals: removed.contains(job.name))
+            let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
             room = planner.room
             collected.add(outcome, of: job, workspace)
         }

@@ -230,8 +230,7 @@ extension Plan.Job: Record, FieldValue {
         fields.required("timeouts", &timeouts, "limits in seconds")
         fields.required(
             "gate_first", &gateFirst, GateFirstType(),
-            "`unfinished` if the job's gate must pass before the first batch, since the last one has not, or since allocations of the job are "
-                + "stopped before; otherwise `null`")
+            "`unfinished` if the job's last gate must pass before the first batch; otherwise `null`")
         fields.required("phases", &phases, "parts of the rollout, in order; empty if only a gate or hooks run")
         fields.required(
             "ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "the job's ports")

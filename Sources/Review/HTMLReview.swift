@@ -232,7 +232,7 @@ public struct HTMLReview {
         var facts: [String] = []
         if let demands = job.demandsPhrase { facts.append(demands.html) }
         if job.gateFirst {
-            facts.append("<strong>gate first</strong> \(Self.small(plan.reasonOfGateFirst(of: job)))")
+            facts.append("<strong>gate first</strong> \(Self.small("the last one failed or never ran"))")
         } else if let purpose = job.purposeWithoutPhases {
             facts.append(purpose)
         }

@@ -199,7 +199,7 @@ public struct MarkdownReview {
         var head = "#### \(Escaping.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
         if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
         if job.gateFirst {
-            head += "- gate first: \(plan.reasonOfGateFirst(of: job))\n"
+            head += "- gate first: the last one failed or never ran\n"
         } else if let purpose = job.purposeWithoutPhases {
             head += "- \(purpose)\n"
         }

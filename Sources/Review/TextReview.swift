@@ -177,7 +177,7 @@ public struct TextReview {
                 + (what.isEmpty ? "" : ": " + what.joined(separator: ", ")))
         if let demands = job.demandsPhrase { add(6, style(.detail, demands.terminal)) }
         if job.gateFirst {
-            add(6, style(.change, "gate first") + detail(plan.reasonOfGateFirst(of: job)))
+            add(6, style(.change, "gate first") + detail("the last one failed or never ran"))
         } else if let purpose = job.purposeWithoutPhases {
             add(6, purpose)
         }
