@@ -128,6 +128,10 @@ let package = Package(
                 "YAML",
             ],
             swiftSettings: settings),
+        // What people are shown of a run: values, computed from what is recorded and from events. It does no input or output.
+        .target(
+            name: "RunViews", dependencies: ["Catalog", "Executor", "Model", "Plans", "StepMachinery"],
+            swiftSettings: settings),
         // Under both programs, so without the planner.
         .target(
             name: "Commands",
@@ -149,8 +153,8 @@ let package = Package(
         .target(
             name: "ApplyCommands",
             dependencies: [
-                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "StepMachinery", "ThisHost",
-                "UseCases", "Windows", "YAML", argumentParser,
+                "Approvals", "Catalog", "Commands", "Executor", "Model", "Plans", "Review", "RunViews", "StepMachinery",
+                "ThisHost", "UseCases", "Windows", "YAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "maand-plan", dependencies: ["PlanCommands"], swiftSettings: settings),
@@ -218,7 +222,7 @@ let package = Package(
         .testTarget(
             name: "ExecutorTests",
             dependencies: [
-                "Approvals", "Catalog", "ControllerHooks", "Executor", "Model", "Plans", "SimulatedWorkers",
+                "Approvals", "Catalog", "ControllerHooks", "Executor", "Model", "Plans", "RunViews", "SimulatedWorkers",
                 "StepMachinery", "ThisHost", "UseCases", "Windows", "Workers", "YAML",
             ],
             swiftSettings: testSettings),

@@ -6,6 +6,7 @@ import Executor
 import Foundation
 import Model
 import Plans
+import RunViews
 import StepMachinery
 import ThisHost
 import UseCases
@@ -174,32 +175,56 @@ struct RunCommand: AsyncParsableCommand {
             log?.write(Failure(of: error))
             throw error
         }
-        showOutput(of: ending, of: file.plan)
+        return try conclude(ending, file.plan)
+    }
+
+    /// Prints how the run ended, and ends the command if that was not well.
+    ///
+    /// - Returns: why nothing goes on now; nil if the run came to an end.
+    private func conclude(_ ending: ApplyRun.Ending, _ plan: Plan) throws -> WindowHold? {
+        showOutput(of: ending, of: plan)
+        let printer = EndingPrinter(terminal: options.terminal, recap: try recap(of: ending))
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
         case .rolledBack(let run, let problems, let isNew):
-            progress.concludeRolledBack(run, problems, isNew: isNew)
-            try sayDrained(by: run, file.plan)
+            printer.concludeRolledBack(run, problems, isNew: isNew)
+            try sayDrained(by: run, plan)
             throw ExitCode(Exit.failed.rawValue)
         case .wayBackEnded(let run, let result, let problems, let stale, let leftBehind, let found):
-            progress.concludeWayBack(run, result, problems, stale, leftBehind, found)
-            try sayDrained(by: run, file.plan)
+            printer.concludeWayBack(run, result, problems, stale, leftBehind, found)
+            try sayDrained(by: run, plan)
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .ended(let run, let result, let problems, let stale, let leftBehind):
-            progress.conclude(
-                run, result, problems, stale, leftBehind, try drained(by: run, file.plan),
-                Advice(
-                    run, file.plan, result, problems, isLimited: until != nil, isFromFile: plan != "-"))
+            printer.conclude(
+                run, result, problems, stale, leftBehind, try drained(by: run, plan),
+                advice(run, plan, result, problems))
             if let status = Self.status(of: result) { throw ExitCode(status.rawValue) }
         case .reachedLimit(let run, let leftBehind):
-            progress.concludeLimit(run, leftBehind, try drained(by: run, file.plan))
+            printer.concludeLimit(run, leftBehind, try drained(by: run, plan))
         case .held(let run, let hold):
-            try sayDrained(by: run, file.plan)
-            terminal.printError(terminal.styled("Run \(run.id) is parked.", .yellow))
+            printer.concludeHeld(run, try drained(by: run, plan))
             return hold
         }
         return nil
+    }
+
+    /// Nil if nothing was done, or what is recorded cannot be read: then the end of the run is told all the same.
+    private func recap(of ending: ApplyRun.Ending) throws -> Recap? {
+        guard let run = ending.run, let catalog = try options.catalog() else { return nil }
+        return try? Recap(run, catalog, ContentStore(in: options.folder))
+    }
+
+    private func advice(
+        _ run: Run, _ plan: Plan, _ result: StepMachine.Result, _ problems: [ApplyRun.Problem]
+    ) -> Advice {
+        var advice = Advice(
+            run.id, plan, result,
+            failed: problems.filter { $0.state == .failed || $0.state == .unreachable }.map(\.step),
+            unknown: problems.filter { $0.state == .unknown }.map(\.step.id))
+        if self.plan == "-" { advice.command = "`maand-apply run:\(run.id)`" }
+        advice.isLimited = until != nil
+        return advice
     }
 
     /// What the run, or another one before it, has drained and not put back, of the plan's jobs.
@@ -255,7 +280,7 @@ struct RunCommand: AsyncParsableCommand {
             switch try await ApplyRun(file, options: try choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
-            case .rolledBack(let run): options.terminal.print(ProgressPrinter.rolledBack(run))
+            case .rolledBack(let run): options.terminal.print(EndingPrinter.rolledBack(run))
             case .steps(let steps):
                 for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
                 options.terminal.print("\(steps.count) steps; nothing was touched.")

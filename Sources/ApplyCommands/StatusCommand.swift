@@ -5,6 +5,7 @@ import Executor
 import Foundation
 import Model
 import Plans
+import RunViews
 import StepMachinery
 import ThisHost
 import UseCases
@@ -143,17 +144,9 @@ struct RunReport {
             let steps = unit.steps.filter { !graph.isLeftBehind($0) }
             let done = steps.count { records[graph.steps[$0].id]?.state == .succeeded }
             return JobRow(
-                job: name(of: unit), state: word(state),
+                job: unit.name, state: state.word,
                 blocked_by: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : nil, done: done,
                 steps: steps.count, rollout_order: order(of: unit, graph, records), way_back: isWayBack ? true : nil)
-        }
-    }
-
-    private static func name(of unit: StepGraph.Unit) -> String {
-        switch unit.kind {
-        case .stops: "stops"
-        case .job(let work): work.job.job.text
-        case .workers: "workers"
         }
     }
 
@@ -171,17 +164,6 @@ struct RunReport {
             source: graph.orders[job.job] != nil ? .hook : planned,
             workers: graph.activeWorkers(of: job).map(\.text),
             detail: decision.flatMap { records[graph.steps[$0].id]?.detail })
-    }
-
-    private static func word(_ state: StepMachine.UnitState) -> String {
-        switch state {
-        case .waiting: "waiting"
-        case .running: "begun"
-        case .succeeded: "done"
-        case .failed: "failed"
-        case .unknown: "unknown"
-        case .blocked: "blocked"
-        }
     }
 
     /// Whether a process is at work on the run.
@@ -228,13 +210,7 @@ struct RunReport {
     /// What to do now; nil where nothing is to be done, or a process is at it.
     var advice: String? {
         guard holder == nil, !isInterrupted else { return nil }
-        if run.wayBack != nil, run.state.isUnfinished {
-            let unknown = open.filter { $0.record.state == .unknown }.map(\.record.step)
-            let result: StepMachine.Result =
-                !unknown.isEmpty ? .unknown : run.state == .parked ? .parked : run.cause == .stale ? .stale : .failed
-            return ProgressPrinter.wayBackAdvice(run.id, result, unknown: unknown)
-        }
-        return Advice(run, plan, open: open)?.text
+        return Advice.text(run, plan, open: open)
     }
 
     /// Workers of an order that a line names.

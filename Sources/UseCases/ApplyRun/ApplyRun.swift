@@ -150,6 +150,16 @@ extension ApplyRun {
         case reachedLimit(Run, leftBehind: [LeftBehind])
         /// Parked because the window has no room for what comes next.
         case held(Run, WindowHold)
+
+        /// The run as it is recorded; nil if there is none, or nothing was done.
+        public var run: Run? {
+            switch self {
+            case .nothingToDo, .alreadyDone: nil
+            case .ended(let run, _, _, _, _), .wayBackEnded(let run, _, _, _, _, _), .rolledBack(let run, _, _),
+                .reachedLimit(let run, _), .held(let run, _):
+                run
+            }
+        }
     }
 
     /// What an apply would do.

@@ -1,0 +1,104 @@
+internal import Catalog
+internal import Model
+internal import Plans
+public import StepMachinery
+
+extension Recap {
+    /// Causes that are shown one by one.
+    static let shownCauses = 20
+
+    /// A line for each job, then one for each step on which something went wrong. Texts of workers are not escaped.
+    public func lines() -> [String] { jobLines() + causeLines() }
+
+    /// Jobs that are shown one by one.
+    static let shownJobs = 40
+
+    /// A line for each job: its name, its state, and what became of its allocations and gates. Of many jobs those that are
+    /// done are counted.
+    public func jobLines() -> [String] {
+        var shown = jobs.filter { !$0.isWayBack || run.state != .rolledBack }
+        var rest = ""
+        if shown.count > Self.shownJobs {
+            let all = shown.count
+            let other = shown.filter { $0.state != .succeeded }
+            shown = Array((other + shown.filter { $0.state == .succeeded }).prefix(Self.shownJobs))
+            let hidden = max(0, other.count - Self.shownJobs)
+            rest = "  and \(all - shown.count) more jobs" + (hidden == 0 ? ", done" : ", \(hidden) of them not done")
+        }
+        let names = shown.map { $0.isWayBack ? "way back of \($0.name)" : $0.name }
+        let states = shown.map(word)
+        let (nameWidth, stateWidth) = (names.map(\.count).max() ?? 0, states.map(\.count).max() ?? 0)
+        let lines = zip(shown, zip(names, states)).map { job, texts in
+            let head = "  \(texts.0.padded(nameWidth))  \(texts.1.padded(stateWidth))  \(job.phrase)"
+            return job.blockedBy.isEmpty ? head : "\(head) (by \(job.blockedBy.joined(separator: ", ")))"
+        }
+        return rest.isEmpty ? lines : lines + [rest]
+    }
+
+    /// Steps that keep the run from its end, each with its worker and the first line of its cause.
+    public func causeLines() -> [String] {
+        var lines = causes.prefix(Self.shownCauses).map { "  \($0)" }
+        let rest = causes.count - lines.count
+        if rest > 0 { lines.append("  and \(rest) more: `maand-apply status \(run.id) --workers`") }
+        return lines
+    }
+
+    /// One word.
+    private func word(_ job: Job) -> String {
+        if job.isWayBack || job.count(.takenBack) == 0 || run.state != .rolledBack { return job.state.word }
+        return "rolled back"
+    }
+}
+
+extension Recap.Job {
+    /// What became of its allocations and gates: `6 promoted, 1 failed, 2 of 3 gates passed`.
+    public var phrase: String {
+        var parts = Standing.shown.compactMap { standing -> String? in
+            let count = count(standing)
+            return count == 0 ? nil : "\(count) \(standing.phrase(deed: isWayBack ? "back" : deed))"
+        }
+        if gates.failed > 0 {
+            parts.append(gates.all == 1 ? "the gate failed" : "\(gates.failed) of \(gates.all) gates failed")
+        } else if gates.all == 1 {
+            parts.append(gates.passed == 1 ? "gate passed" : "gate not asked")
+        } else if gates.all > 1 {
+            parts.append("\(gates.passed) of \(gates.all) gates passed")
+        }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension StepMachine.UnitState {
+    /// For people and for programs.
+    public var word: String {
+        switch self {
+        case .waiting: "waiting"
+        case .running: "begun"
+        case .succeeded: "done"
+        case .failed: "failed"
+        case .unknown: "unknown"
+        case .blocked: "blocked"
+        }
+    }
+}
+
+extension Recap.Cause: CustomStringConvertible {
+    public var description: String { "\(step.id) \(state.phrase)" + (text.isEmpty ? "" : ": \(text)") }
+}
+
+extension String {
+    /// With spaces up to this number of characters.
+    func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+}
+
+/// A duration as people say it: `0.4 s`, `12 s`, `2 min 13 s`, `3 h 5 min`, `2 d 4 h`.
+public func durationText(milliseconds: Int64) -> String {
+    let seconds = milliseconds / 1000
+    switch seconds {
+    case ..<10: return "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
+    case ..<60: return "\(seconds) s"
+    case ..<3600: return "\(seconds / 60) min" + (seconds % 60 == 0 ? "" : " \(seconds % 60) s")
+    case ..<86400: return "\(seconds / 3600) h" + (seconds / 60 % 60 == 0 ? "" : " \(seconds / 60 % 60) min")
+    default: return "\(seconds / 86400) d" + (seconds / 3600 % 24 == 0 ? "" : " \(seconds / 3600 % 24) h")
+    }
+}
