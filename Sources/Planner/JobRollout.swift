@@ -65,9 +65,7 @@ struct JobRollout {
         var phases: [Plan.Phase] = []
         let parts =
             [(PhaseKind.recover, actors.recover)]
-            + (isJobControl
-                ? [(.jobControl, inOrder(actors.start + actors.upgrade))]
-                : [(.start, actors.start), (.upgrade, actors.upgrade)])
+            + (isJobControl ? [(.jobControl, inOrder(actors.start + actors.upgrade))] : ordered)
         for (kind, actors) in parts where !actors.isEmpty {
             var isGated = false
             let batches = batching.batches(of: actors, in: kind, tag: \.tag, failed: { $0.gate == .failed }).map {
@@ -139,6 +137,18 @@ struct JobRollout {
         }
         if isJobControl || events.contains(.afterAllocationStarted) { events += HookEvent.around }
         return hooks.hooks(of: events)
+    }
+
+    /// The phases of what starts and of what is upgraded, in the order that the manifest wants.
+    private var ordered: [(PhaseKind, [Actor])] {
+        let phases = [(PhaseKind.start, actors.start), (.upgrade, actors.upgrade)]
+        // Beside nothing that is upgraded, new allocations are a first deployment.
+        if actors.upgrade.isEmpty { return phases }
+        return switch manifest.newHosts {
+        case .first: phases
+        case .with: [(.upgrade, inOrder(actors.start + actors.upgrade))]
+        case .last: phases.reversed()
+        }
     }
 
     private func inOrder(_ actors: [Actor]) -> [Actor] {

@@ -25,6 +25,9 @@ struct Manifest: Sendable {
     var spread: String?
     /// Where the manifest names that tag.
     var spreadNode: Node?
+    var newHosts = NewHosts.first
+    /// Where the manifest has it.
+    var newHostsNode: Node?
     var minimumAllocations = 0
     /// Where the manifest has that number.
     var minimumNode: Node?
@@ -73,6 +76,11 @@ struct Manifest: Sendable {
     /// How an update is applied to an allocation that runs.
     enum RestartPolicy: String, CaseIterable, Sendable {
         case always, reload, never
+    }
+
+    /// When allocations that start have their turn, if others are upgraded.
+    enum NewHosts: String, CaseIterable, Sendable {
+        case first, with, last
     }
 
     /// What a job may reserve on each of its workers; zero where the manifest says nothing.

@@ -49,6 +49,14 @@ struct ManifestReader {
         if let node = map.optional("certs") { manifest.certificates = certificates(node) }
         if let node = map.optional("ca") { manifest.wantsAuthorities = reader.boolean(node) ?? false }
         map.finish()
+        if let node = manifest.newHostsNode, manifest.newHosts != .with,
+            manifest.commands.contains(where: { $0.events.contains(.jobControl) })
+        {
+            reader.warn(
+                node,
+                "job \(job): new_hosts has no effect, since a command of job_control rolls the job out: its new allocations are "
+                    + "among the others")
+        }
         return manifest
     }
 
@@ -108,6 +116,15 @@ struct ManifestReader {
             if tag.isEmpty { reader.error(node, "job \(job): rollout.spread names a tag of the workers") }
             manifest.spread = tag.foldedLabel
             manifest.spreadNode = node
+        }
+        if let node = map.optional("new_hosts"), let text = reader.string(node) {
+            if let value = Manifest.NewHosts(rawValue: text) {
+                (manifest.newHosts, manifest.newHostsNode) = (value, node)
+            } else {
+                reader.error(
+                    node, "job \(job): rollout.new_hosts has to be one of first, with, last, and is \"\(text)\"",
+                    note: nearest(text, Manifest.NewHosts.allCases.map(\.rawValue)))
+            }
         }
         if let value = map.optional("bake_seconds").flatMap({ integer($0, Plan.Batching.bakeRange) }) {
             manifest.bakeSeconds = value

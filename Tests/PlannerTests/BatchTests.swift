@@ -2,6 +2,7 @@ import Model
 import Planner
 import Plans
 import Testing
+import YAML
 
 @Suite struct BatchTests {
     private static let health = #""health_check": {"checks": [{"type": "tcp", "port": 80}]}"#
@@ -43,6 +44,37 @@ import Testing
         #expect(job.active.map(\.text) == ["w3", "w2", "w1"])
         #expect(job.from.map(\.name) == ["new", "a"])
         #expect(job.content.map { $0.workers.map(\.text) } == [["w3", "w2", "w1"]])
+    }
+
+    @Test(arguments: [
+        ("first", "start w1 w4 (after_phase)", "upgrade w2 | w3 w5 (after_each_batch)"),
+        ("with", "upgrade w1 | w2 w3 | w4 w5 (after_each_batch)", nil),
+        ("last", "upgrade w2 | w3 w5 (after_each_batch)", "start w1 w4 (after_phase)"),
+    ])
+    func newHostsHaveTheirTurnAsTheManifestSays(_ when: String, _ first: String, _ second: String?) throws {
+        let bucket = try TestWorkspace()
+        let rules = #""rollout": {"batches": [1, 2], "new_hosts": "\#(when)"}, \#(Self.health)"#
+        try bucket.write("workers.json", #"[{"host": "w2"}, {"host": "w3"}, {"host": "w5"}]"#)
+        try bucket.job("api", rules)
+        // Beside nothing that is upgraded it makes no difference.
+        #expect(try bucket.deploy().batches(of: "api") == ["start w2 w3 w5 (after_phase)"])
+        try bucket.workers(5)
+        try bucket.job("api", rules, content: "b\n")
+        let plan = try bucket.plan().plan
+        #expect(plan.batches(of: "api") == [first, second].compactMap(\.self))
+        #expect(
+            plan.actions == [
+                "api": ["w1": "start", "w2": "restart", "w3": "restart", "w4": "start", "w5": "restart"]
+            ])
+    }
+
+    @Test func jobControlTakesNewHostsAmongTheOthersInAnyCase() throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.write("jobs/api/_modules/command_a.sh", "")
+        try bucket.job(
+            "api", #""commands": {"command_a": {"executed_on": ["job_control"]}}, "rollout": {"new_hosts": "last"}"#)
+        #expect(try bucket.plan().warnings.map(\.message).contains { $0.contains("new_hosts has no effect") })
     }
 
     @Test(arguments: [

@@ -104,6 +104,7 @@ import YAML
         (#"{"rollout": {"batches": [0]}}"#, "from 1 to 1000000"),
         (#"{"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2}"#, "both give a size"),
         (#"{"selectors": ["worker"], "rollout": {"spread": "zome"}}"#, "no worker of the job has the tag \"zome\""),
+        (#"{"rollout": {"new_hosts": "latter"}}"#, "one of first, with, last, and is \"latter\""),
         (#"{"rollout": {"bake_seconds": -1}}"#, "0 to 86400"),
         (#"{"rollout": {"max_failures": "25%"}}"#, "expected a whole number"),
         (#"{"certs": {"ca": {}}}"#, "1:12: error: job api: the name of a certificate"),

@@ -17,7 +17,7 @@ import YAML
         ("kind: deploy\n", "kind: deploy # approved\n", 2),
         ("kind: deploy\n", "kind: \"deploy\"\n", 2),
         ("force: false", "force: no", 7),
-        ("action: restart", "action: start", 16),
+        ("phase: upgrade", "phase: start", 16),
         ("plan_format: 1", "plan_format: 2", 1),
         ("restart: 1", "restart: 2", 10),
         ("attempts: 3", "attempts: 0", 49),

@@ -93,6 +93,49 @@ class RolloutBlock(bucket.Case):
         self.succeed(b.apply())
         self.assertEqual(b.targets(), [("api", worker, "restart") for worker in WORKERS])
 
+    # -- new hosts
+
+    def grown(self, when):
+        """The first worker is new, and the others have a release to get."""
+        health = bucket.Health(self, *WORKERS)
+        b = bucket.Bucket(self)
+        b.workers(*WORKERS[1:])
+        manifest = {"rollout": {"new_hosts": when}, **health.manifest(attempts=1)}
+        b.job("api", **manifest)
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        b.forget()
+        b.workers(*WORKERS)
+        b.job("api", "2.0.0", **manifest)
+        self.succeed(b.plan())
+        # Nothing answers there before it has started: no gate before that may ask it.
+        health.probes.clear()
+        health.sick.add(WORKERS[0])
+        return b, health
+
+    def test_new_hosts_with_the_upgrades_begin_where_their_turn_is(self):
+        b, health = self.grown("with")
+        self.refuse(b.apply(), 1, WORKERS[0], "503", "api/upgrade/1/gate")
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "start")])
+        health.sick.clear()
+        self.succeed(b.apply())
+        self.assertEqual(b.targets(), [("api", WORKERS[0], "start")] + [("api", w, "restart") for w in WORKERS[1:]])
+
+    def test_new_hosts_come_last_and_no_gate_asks_them_before(self):
+        b, health = self.grown("last")
+        self.refuse(b.apply(), 1, WORKERS[0], "503", "api/start/gate")
+        self.assertEqual(b.targets(), [("api", w, "restart") for w in WORKERS[1:]] + [("api", WORKERS[0], "start")])
+        health.sick.clear()
+        self.succeed(b.apply())
+        self.assertEqual(self.succeed(b.plan("--detailed-exitcode", out="rest.plan.yaml")).code, 0)
+
+    def test_a_new_host_in_a_later_batch_of_upgrades_is_not_asked_before(self):
+        b, health = self.grown("with")
+        b.write("jobs/api/vars.toml", f'rollout_order = "{WORKERS[1]},{WORKERS[2]},{WORKERS[0]}"\n')
+        self.succeed(b.plan())
+        self.refuse(b.apply(), 1, WORKERS[0], "503", "api/upgrade/3/gate")
+        self.assertEqual(b.targets(), [("api", w, "restart") for w in WORKERS[1:]] + [("api", WORKERS[0], "start")])
+
     # -- failures
 
     def test_further_batches_after_a_tolerated_failure(self):

@@ -38,6 +38,7 @@ BAD_MANIFESTS = {
     "a batch of no host": {"rollout": {"batches": [0]}},
     "a share above all": {"rollout": {"batches": ["101%"]}},
     "two sizes of a batch": {"rollout": {"batches": [1]}, "max_concurrent_upgrades": 2},
+    "another time of new hosts": {"rollout": {"new_hosts": "middle"}},
     "an unknown key of the rollout": {"rollout": {"batch": [1]}},
     "memory in feet": {"resources": {"memory": {"min": "3 feet"}}},
     "a port out of range": {"resources": {"ports": {"web": 70000}}},
@@ -143,7 +144,7 @@ class Schemas(bucket.Case):
         b.job("gone", version="0.1.0")
         b.job("api", restart_policy="reload", restart_globs=["*.conf"], repeatable=["reload"],
               changed_by_service=["app.conf", "state/"], file_modes={"*.conf": "0640", "secret/**": "400"},
-              rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2,
+              rollout={"batches": [1, "50%", "100%"], "spread": "zone", "bake_seconds": 30, "max_failures": 2, "new_hosts": "last",
                        "max_unreachable": "50%"},
               health_check={"checks": [{"type": "tcp", "port": 1}],
                             "wait": {"attempts": 1, "initial_delay_seconds": 1, "successes": 2}})

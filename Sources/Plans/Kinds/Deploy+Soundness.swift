@@ -220,7 +220,9 @@ extension PhaseKind {
     fileprivate func holds(_ action: LifecycleAction) -> Bool {
         switch self {
         case .recover, .jobControl: action != .stop
-        case .start, .upgrade: action.phase == self
+        case .start: action.phase == .start
+        // New allocations are there if they have their turn with the upgrades.
+        case .upgrade: action.phase != nil
         // Which one follows from the kind of the plan.
         case .operation: action != .sync
         }

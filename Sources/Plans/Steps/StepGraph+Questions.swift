@@ -162,15 +162,15 @@ extension StepGraph {
         for case .batch(let batch) in stages[place.stage...].dropFirst() {
             switch batch.position?.phase {
             case .recover: later.formUnion(workers(of: batch))
-            case .start, .jobControl:
+            case .start, .upgrade, .jobControl:
+                // What an upgrade has not reached yet runs as it did; what starts does not run at all.
                 for push in batch.chains.lazy.compactMap({ push(of: $0)?.task })
                 where push.deployment.entry.action == .start {
                     later.insert(push.deployment.entry.worker)
                 }
             case .operation:
                 if plan.kind == .start { later.formUnion(workers(of: batch)) }
-            // What an upgrade has not reached yet runs as it did.
-            case .upgrade, nil: break
+            case nil: break
             }
         }
         let active = activeWorkers(of: job)
