@@ -17,6 +17,26 @@ enum WorkerScript {
         return WorkerCommand(
             ["sh", "-c", text, "install", folder, path, digest], input: .bytes(bytes), timeout: .seconds(60))
     }
+
+    /// Runs the script without leaving it on the worker, for a verb that touches nothing.
+    ///
+    /// - Parameters:
+    ///   - words: the verb and its arguments.
+    ///   - input: the lines that the verb reads, none of them empty.
+    ///   - path: where the script would lie.
+    static func sent(
+        along words: [String], input: [String], as path: String, outputLimit: Int, timeout: Duration
+    ) -> WorkerCommand {
+        // One line, as login shells such as csh want it.
+        let text = """
+            n=$1; shift; i=$(while [ "$n" -gt 0 ] && IFS= read -r l; do printf "%s\\n" "$l"; n=$((n-1)); done); \
+            s=$(cat); printf "%s\\n" "$i" | { eval "$s"; }
+            """
+        return WorkerCommand(
+            ["sh", "-c", text, path, "\(input.count)"] + words,
+            input: .bytes(Array(input.map { $0 + "\n" }.joined().utf8) + bytes), outputLimit: outputLimit,
+            timeout: timeout)
+    }
 }
 
 extension Digest {

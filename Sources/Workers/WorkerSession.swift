@@ -22,9 +22,9 @@ public struct WorkerSession: Sendable {
     /// beyond the year 9999, so that sums with it stay far from the limits of `Int`.
     public private(set) var clock: (seconds: Int, at: ContinuousClock.Instant)?
 
-    private let transport: any Transport
+    let transport: any Transport
     private let root: String
-    private let nonce: @Sendable () -> String
+    let nonce: @Sendable () -> String
 
     /// - Parameters:
     ///   - bucket: the bucket's id.
@@ -218,14 +218,7 @@ public struct WorkerSession: Sendable {
 
     // MARK: The worker as a whole
 
-    private static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }
-    /// What was deployed on the worker as it is now, and what was last done with it. Touches nothing and needs no
-    /// ownership.
-    public func inventory() async throws(TransportError) -> WorkerInventory {
-        let (answer, _) = try await ask(
-            "inventory", [], outputLimit: WorkerInventory.limit, timeout: .seconds(300))
-        return try understood { () throws(InvalidAnswer) in try WorkerInventory(answer) }
-    }
+    static func lines(_ words: [String]) -> [UInt8] { Array(words.map { $0 + "\n" }.joined().utf8) }
 
     /// Installs the script, creates the bucket's directories, takes the worker for this run, and lists all faults.
     ///
@@ -264,7 +257,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// What an answer says, or the error of a worker that says what none says.
-    private func understood<Report>(_ read: () throws(InvalidAnswer) -> Report) throws(TransportError) -> Report {
+    func understood<Report>(_ read: () throws(InvalidAnswer) -> Report) throws(TransportError) -> Report {
         do {
             return try read()
         } catch {
@@ -274,7 +267,7 @@ public struct WorkerSession: Sendable {
     }
 
     /// Room for the records themselves, and for what a login shell prints.
-    private static let slack = 1 << 17
+    static let slack = 1 << 17
 
     private func plan(
         of request: PushRequest, needed: Set<PathBytes>?, sending: Bool
@@ -321,22 +314,6 @@ public struct WorkerSession: Sendable {
         return (try pushReport(answer, result).hidingSecrets(of: request), request.needs(answer))
     }
 
-    /// The bytes of files of a job, for a person: those that the worker can give, none larger than `limit` bytes. They are
-    /// whatever the worker says.
-    ///
-    /// - Parameter paths: relative to the job's folder, without line feeds; at most a few.
-    public func show(_ paths: [String], of job: String, limit: Int) async throws(TransportError) -> [String: [UInt8]] {
-        let lines = ["\(paths.count)"] + paths.map { "./\($0)/" }
-        let (answer, _) = try await ask(
-            "show", [job, "\(limit)"], input: .bytes(Self.lines(lines)),
-            outputLimit: paths.count * (limit + TreePath.maximumLength) + Self.slack, timeout: .seconds(60))
-        var files: [String: [UInt8]] = [:]
-        for record in answer.records where record.name == "file" && record.payload.count <= limit {
-            files[String(record.text.dropFirst(2).dropLast())] = record.payload
-        }
-        return files
-    }
-
     private func pushReport(
         _ answer: WorkerAnswer, _ result: CommandResult
     ) throws(TransportError) -> PushReport {
@@ -354,6 +331,9 @@ public struct WorkerSession: Sendable {
         }
     }
 
+    /// Where the script lies, or is to lie, as commands of the transport see it.
+    var script: String { "\(root)/.bin/worker-\(WorkerScript.digest)" }
+
     private func ask(
         _ verb: String, _ arguments: [String], input: ByteSource = .empty, outputLimit: Int = 1 << 18,
         timeout: Duration?
@@ -363,14 +343,12 @@ public struct WorkerSession: Sendable {
                 .source, worker: worker, reason: "`\(word)` cannot be an argument of the worker script")
         }
         let nonce = nonce()
-        let script = "\(root)/.bin/worker-\(WorkerScript.digest)"
         let command = WorkerCommand(
             ["sh", script, verb] + arguments, input: input.preceded(by: Array("\(nonce)\n".utf8)),
             outputLimit: outputLimit, timeout: timeout)
         var result = try await transport.run(command, on: worker)
         if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, result) }
-        // Where the shell found no script nothing was asked, so it may be asked again.
-        if case .status(let status) = result.exit, [2, 126, 127].contains(status) {
+        if result.lacksScript {
             let installation = try await transport.run(WorkerScript.installation(at: script), on: worker)
             guard installation.exit == .status(0) else {
                 let text = installation.errorText
@@ -380,17 +358,21 @@ public struct WorkerSession: Sendable {
             result = try await transport.run(command, on: worker)
             if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, result) }
         }
-        switch result.exit {
-        case .signal(let name):
-            throw TransportError(.connectionLost, worker: worker, reason: "its shell was ended by \(name)")
-        case .status: throw malformed(result)
-        }
+        throw unanswered(result)
     }
 
-    private func malformed(_ result: CommandResult) -> TransportError {
-        let text = result.errorText
-        return TransportError(
-            .malformedAnswer, worker: worker,
-            reason: "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)")
+    /// The error of a command that has given no whole answer.
+    func unanswered(_ result: CommandResult) -> TransportError {
+        switch result.exit {
+        case .signal(let name):
+            return TransportError(.connectionLost, worker: worker, reason: "its shell was ended by \(name)")
+        case .status:
+            let text = result.errorText
+            return TransportError(
+                .malformedAnswer, worker: worker,
+                reason:
+                    "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)"
+            )
+        }
     }
 }

@@ -39,6 +39,22 @@ struct InventoryConformanceTests {
         #expect(altered.tree.entries.map(\.path).contains("-rf") == false)
     }
 
+    @Test(arguments: Lab.Shell.installed)
+    func isAskedWithoutBeingInstalled(_ shell: Lab.Shell) async throws {
+        let lab = try await Lab(shell)
+        #expect(try await lab.push(Self.files, over: [:]) == .pushed)
+        let installed = try await lab.session.look()
+        #expect(installed.hasScript)
+        try FileManager.default.removeItem(atPath: lab.path(".bin"))
+        let asked = try await lab.session.look()
+        #expect(!asked.hasScript)
+        #expect(asked.inventory == installed.inventory)
+        let paths = ["-rf", "conf/deep/a b\\n", "link", "not there"]
+        let shown = try await lab.session.show(paths, of: "api", limit: 100)
+        #expect(shown == ["-rf": Array("b".utf8), "conf/deep/a b\\n": Array("a".utf8)])
+        #expect(!FileManager.default.fileExists(atPath: lab.path(".bin")))
+    }
+
     /// Of a link that somebody changed; the job is another one then, and that is all.
     @Test(arguments: Lab.Shell.installed)
     func textsOfLinksMayBeAnything(_ shell: Lab.Shell) async throws {
