@@ -20,19 +20,20 @@ package struct MaandPlan: AsyncParsableCommand {
         abstract: "Plans rollouts and shows plans; changes nothing on a worker.",
         discussion: """
             A plan is a file that says exactly what will happen: waves, batches, actions, gates, and why. People review \
-            the file, and maand-apply executes that file and nothing else. Only `adopt` and `catalog refresh` ask workers anything.
+            the file, and maand-apply executes that file and nothing else. Only `adopt`, `drift` \
+            and `catalog refresh` ask workers anything.
 
-            Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something, and where \
-            `diff` finds two plans different; 3 where `verify` finds a plan stale; 64 usage; 65 invalid plan, \
+            Exit codes: 0 done; 2 with --detailed-exitcode where the plan changes something or `drift` finds a difference, and \
+            where `diff` finds two plans different; 3 where `verify` finds a plan stale; 64 usage; 65 invalid plan, \
             workspace or selection; 5, 69 and 75 of `adopt` and `catalog refresh`: a run is unfinished, a worker does not answer, an \
-            apply is at work; 77 of `approvals`: some are missing.
+            apply is at work; 69 of `drift`: a worker does not answer; 77 of `approvals`: some are missing.
             """,
         version: ProgramVersion.text,
         subcommands: [
             Init.self, Adopt.self, Deploy.self, Rollback.self, Restart.self, Start.self, Stop.self, RunTarget.self,
             RunCommandCommand.self,
             RebootCommand.self, JobCommand.self, Prepare.self, Show.self, Diff.self, Verify.self, ApprovalsCommand.self,
-            Schedule.self,
+            Schedule.self, Drift.self,
             CertificatesCommand.self, KeyValueCommand.self, CatalogCommand.self,
         ])
 

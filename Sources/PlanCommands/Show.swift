@@ -1,7 +1,6 @@
 import ArgumentParser
 import Catalog
 import Commands
-import Glibc
 import Model
 import Plans
 import Review
@@ -100,15 +99,6 @@ struct Show: ParsableCommand, JSONCommand {
                 return .missing
             }
         }
-    }
-
-    /// Columns of the terminal that standard output is; nil where it is none.
-    private var terminalWidth: Int? {
-        var size = winsize()
-        guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
-            return nil
-        }
-        return Int(size.ws_col)
     }
 }
 

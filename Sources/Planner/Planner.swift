@@ -334,11 +334,7 @@ public enum Planner {
             case .ssh: worker.ssh = worker.ssh ?? identity(port: nil, user: nil, configuration)
             }
             // A plan may have named it otherwise since, and not come so far as to see it.
-            if worker.ssh != nil, let machine = catalog.machines[name] {
-                worker.address = machine.address
-                worker.ssh?.port = machine.port
-                worker.ssh?.hostKeys = machine.hostKeys
-            }
+            if let machine = catalog.machines[name] { worker.place(as: machine) }
             // What it was tagged with is the catalog's, and not the plan's.
             worker.tags = [:]
             worker.isRemoved = true

@@ -38,3 +38,13 @@ public struct Machine: Equatable, Sendable {
             }
     }
 }
+
+extension PlanWorker {
+    /// From now on it is reached where a run last saw it; without ssh there is no such place.
+    package mutating func place(as machine: Machine) {
+        guard ssh != nil else { return }
+        address = machine.address
+        ssh?.port = machine.port
+        ssh?.hostKeys = machine.hostKeys
+    }
+}

@@ -15,6 +15,12 @@ import Testing
         #expect(try String(contentsOf: file, encoding: .utf8) == PlanFormat.schema, "make generated")
     }
 
+    @Test func theSchemaOfReportsOfDriftIsTheirs() throws {
+        let file = Self.top.appending(path: "plans/schema/drift.schema.json")
+        if Self.isWriting { try DriftReport.schema.write(to: file, atomically: true, encoding: .utf8) }
+        #expect(try String(contentsOf: file, encoding: .utf8) == DriftReport.schema, "make generated")
+    }
+
     @Test func theReferenceIsThatOfThePlan() throws {
         let file = Self.top.appending(path: "docs/plan-format.md")
         let heading = "\n## Fields\n\n"

@@ -1,4 +1,4 @@
-internal import Model
+package import Model
 internal import Plans
 internal import Probes
 package import ThisHost
@@ -22,10 +22,18 @@ package struct Gate: Sendable {
 
     /// What did not hold at the last try.
     package struct Failure: Equatable, Sendable {
+        /// An allocation, by its worker, and what does not hold there.
+        package struct Allocation: Equatable, Sendable {
+            package let worker: WorkerName
+            package let problem: String
+        }
+
         /// For people.
         package var problem: String
-        /// In the order of `targets`.
-        var failing: [WorkerName]
+        /// Those that do not pass, in the order of `targets`.
+        package var allocations: [Allocation]
+
+        var failing: [WorkerName] { allocations.map(\.worker) }
     }
 
     /// The tries count up to the first one of those in a row that pass; so there are at most `attempts + successes - 1`.
@@ -49,7 +57,7 @@ package struct Gate: Sendable {
                 var problem = Self.describe(failing, of: targets.count)
                 if passed > 0 { problem += " (after \(passed) of \(health.successes) tries in a row that passed)" }
                 passed = 0
-                guard tries < health.attempts else { return Failure(problem: problem, failing: failing.map(\.worker)) }
+                guard tries < health.attempts else { return Failure(problem: problem, allocations: failing) }
                 waiting(tries, problem)
             }
             try await clock.sleep(.seconds(health.intervalSeconds))
@@ -59,9 +67,11 @@ package struct Gate: Sendable {
     /// The allocations for which `look` finds a problem now, in the order of `targets`.
     private func each(
         _ look: @escaping @Sendable ((worker: WorkerName, address: String)) async -> String?
-    ) async -> [(worker: WorkerName, problem: String)] {
+    ) async -> [Failure.Allocation] {
         let problems = await targets.sideBySide(width: Self.width, look)
-        return zip(targets, problems).compactMap { target, problem in problem.map { (target.worker, $0) } }
+        return zip(targets, problems).compactMap { target, problem in
+            problem.map { Failure.Allocation(worker: target.worker, problem: $0) }
+        }
     }
 
     private func probe(_ worker: WorkerName, _ address: String) async -> String? {
@@ -74,7 +84,7 @@ package struct Gate: Sendable {
         return nil
     }
 
-    private static func describe(_ failing: [(worker: WorkerName, problem: String)], of count: Int) -> String {
+    private static func describe(_ failing: [Failure.Allocation], of count: Int) -> String {
         var text = "\(failing.count) of \(count) allocations do not pass: "
         text += failing.prefix(named).map { "\($0.worker): \($0.problem)" }.joined(separator: "; ")
         if failing.count > named { text += "; and \(failing.count - named) more" }

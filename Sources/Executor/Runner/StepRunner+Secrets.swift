@@ -1,6 +1,6 @@
 internal import Catalog
 internal import KeyValues
-internal import Model
+package import Model
 internal import Plans
 
 /// Targets and commands may print files in which secrets stand: what is kept of their output has none.
@@ -38,5 +38,11 @@ extension SealedFiles {
         } catch {
             return .unreadable
         }
+    }
+    /// Whether bytes of a file of a worker hold a secret of the bucket, in whatever form, or nobody can tell.
+    ///
+    /// - Parameter run: the last one.
+    package func mayHoldSecrets(_ bytes: [UInt8], in run: RunID, on worker: WorkerName) -> Bool {
+        Redaction.strike(all(in: run, on: worker), from: bytes) != bytes
     }
 }

@@ -11,7 +11,7 @@ package struct WorkerPool: Sendable {
 
     /// Workers that are made ready at the same time over connections: those that do not answer at all cost one time-out
     /// together. How many of them exchange keys at a time, the transport limits.
-    private static let connectingWidth = 512
+    package static let connectingWidth = 512
 
     let sessions: [WorkerName: WorkerSession]
     private let reconnectingWorkers: ReconnectingWorkers

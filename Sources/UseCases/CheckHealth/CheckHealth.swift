@@ -41,9 +41,8 @@ public struct CheckHealth: Sendable {
         let unknown = jobs.filter { deployed[$0] == nil }
         guard unknown.isEmpty else { throw RolloutError.notDeployed(unknown) }
         let chosen = (jobs.isEmpty ? Array(deployed.keys) : jobs).sorted()
-        let known = try catalog.workers().map { Known(worker: $0.worker, run: $0.run) }
-        let workers = Dictionary(known.map { ($0.worker.worker, $0) }, uniquingKeysWith: { first, _ in first })
-        let fleet = context.configuration.fleet(known.map(\.worker))
+        let workers = try knownWorkers()
+        let fleet = context.configuration.fleet(workers.values.map(\.worker).sorted { $0.worker < $1.worker })
         let transport = try await context.transport(for: fleet)
         var found: [Health] = []
         do {
@@ -62,6 +61,12 @@ public struct CheckHealth: Sendable {
         return found
     }
 
+    /// Every worker that a run ever named.
+    func knownWorkers() throws -> [WorkerName: Known] {
+        let known = try catalog.workers().map { ($0.worker.worker, Known(worker: $0.worker, run: $0.run)) }
+        return Dictionary(known, uniquingKeysWith: { first, _ in first })
+    }
+
     /// Whether asking these jobs runs hooks, so that the bucket has to be held.
     public func needsHooks(_ jobs: [JobName]) throws -> Bool {
         try deployedJobs().contains { name, deployment in
@@ -69,13 +74,13 @@ public struct CheckHealth: Sendable {
         }
     }
 
-    private struct Known {
+    struct Known {
         var worker: PlanWorker
         /// The last run that reached it.
         var run: RunID
     }
 
-    private struct Deployment {
+    struct Deployment {
         var plan: Plan
         var job: Plan.Job
         /// Where it is promoted and runs, with what.
@@ -85,7 +90,7 @@ public struct CheckHealth: Sendable {
     }
 
     /// Jobs that run somewhere, each as in the last plan that promoted anything of it.
-    private func deployedJobs() throws -> [JobName: Deployment] {
+    func deployedJobs() throws -> [JobName: Deployment] {
         var plans: [RunID: Plan] = [:]
         var found: [JobName: Deployment] = [:]
         let allocations = try catalog.allocations().filter {
@@ -125,11 +130,7 @@ public struct CheckHealth: Sendable {
                 for: deployment.plan, latest, generation: nil, keepsAddress: false,
                 workers: HookWorkers(fleet: fleet, transport: transport, session: session)
             ).runner
-        let probe = HealthProbe(
-            job: job, health: health, run: latest,
-            session: session, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version },
-            order: (job.active.filter { deployment.active[$0] != nil }, job.rolloutOrder == .keyValue),
-            phase: { _ in Plan.Job.phaseOutsideRollouts }, followsOwners: true)
+        let probe = probe(of: deployment, health, latest, session, hooks)
         let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }
         let gate = probe.gate(over: targets, isSingle: !waits)
         let problem: String?
@@ -145,8 +146,21 @@ public struct CheckHealth: Sendable {
         )
     }
 
+    /// What asks the health check of a job outside of rollouts.
+    func probe(
+        of deployment: Deployment, _ health: HealthCheck, _ latest: Run,
+        _ session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, _ hooks: HookRunner?
+    ) -> HealthProbe {
+        let job = deployment.job
+        return HealthProbe(
+            job: job, health: health, run: latest,
+            session: session, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version },
+            order: (job.active.filter { deployment.active[$0] != nil }, job.rolloutOrder == .keyValue),
+            phase: { _ in Plan.Job.phaseOutsideRollouts }, followsOwners: true)
+    }
+
     /// The way to workers that runs have reached, each on behalf of the last one.
-    private func session(
+    func session(
         to workers: [WorkerName: Known], of fleet: Fleet, over transport: any Transport
     ) throws -> @Sendable (WorkerName) async throws -> WorkerSession {
         var runs: [RunID: Owner] = [:]
