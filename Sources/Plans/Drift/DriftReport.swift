@@ -93,7 +93,7 @@ public struct DriftReport: Equatable, Sendable {
 
     /// Whether anything is not as it was promoted, or may not be.
     public var differs: Bool {
-        !differing.isEmpty || !foreign.isEmpty || services.contains { $0.state == .unhealthy }
+        !differing.isEmpty || !foreign.isEmpty || servicesProblem != nil || services.contains { $0.state == .unhealthy }
             || notCompared.contains { $0.obstacle != .changing }
     }
 }

@@ -76,7 +76,8 @@ struct AllocationComparison {
         var there: [PathBytes: TreeEntry] = [:]
         for entry in found.entries { there[PathBytes(entry.path)] = entry }
         for path in unknown { there[PathBytes(path)] = nil }
-        for path in expected {
+        // Where the worker has no list of its own, only files were looked for.
+        for path in expected where found.isListed || path.kind.isFile {
             if let file = Self.compare(path, there.removeValue(forKey: PathBytes(path.path)), job) {
                 files.append(file)
             }

@@ -74,6 +74,8 @@ import Testing
     @Test func withoutAListOfTheWorkerNothingIsLeftOver() {
         #expect(
             compare([expected("a", "x")], [entry("a", "x"), entry("data.db", "x")], isListed: false).difference == nil)
+        #expect(compare([expected("link", "x", .symlink)], [], isListed: false).difference == nil)
+        #expect(compare([expected("a", "x")], [], isListed: false).difference?.kinds == [.files])
     }
 
     @Test func aFileWithSecretsIsToldWithoutDigestsAndSizes() throws {
