@@ -207,6 +207,10 @@ let package = Package(
         .testTarget(
             name: "TemplatesTests", dependencies: ["Model", "Templates", "YAML"], exclude: ["Go"],
             swiftSettings: testSettings),
+        // What is made from code and committed: whether it is that of the code.
+        .testTarget(
+            name: "GeneratedTests", dependencies: ["Approvals", "Planner", "Plans", "Review"],
+            swiftSettings: testSettings),
         .target(name: "FleetScript", path: "Tests/FleetScript", swiftSettings: testSettings),
         .testTarget(name: "SSHTests", dependencies: ["SSH", "FleetScript"], swiftSettings: testSettings),
         .testTarget(

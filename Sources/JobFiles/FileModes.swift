@@ -35,7 +35,10 @@ package struct FileModes: Sendable {
     }
 
     /// Globs that a manifest may have, at most.
-    private static let limit = 100
+    package static let limit = 100
+
+    /// What modes match: three or four octal digits with which the owner can read.
+    package static let pattern = "^0?[4-7][0-7]{2}$"
 
     private static func mode(_ node: Node, _ reader: Reader, _ job: JobName) -> Int? {
         guard let text = reader.string(node) else { return nil }

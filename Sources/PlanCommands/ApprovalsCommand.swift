@@ -57,7 +57,7 @@ struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
         }
         switch format {
         case .text: try printLines(Self.lines(plan, found))
-        case .json: try printResult(Array((Self.json(plan, found).text).utf8))
+        case .json: try printResult(Array(ApprovalsOutput.json(plan, found).text.utf8))
         }
         if !found.tally.isApproved { throw ExitCode(Exit.notApproved.rawValue) }
     }
@@ -83,32 +83,7 @@ struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
         return lines
     }
 
-    private static func json(_ plan: PlanFile, _ found: ApprovalCheck.Assessment) -> JSON {
-        let tally = found.tally
-        return .object([
-            ("plan", .string(plan.id.description)), ("policy", .string(found.current.path)),
-            ("policy_digest", .string(found.current.digest.description)), ("approved", .bool(tally.isApproved)),
-            ("required", .int(tally.required)), ("required_because", .array(tally.reasons.map(JSON.string))),
-            ("missing", .int(tally.missing)), ("problem", .optional(tally.planProblem)),
-            (
-                "approvals",
-                .array(
-                    tally.counted.map { approval in
-                        .object([
-                            ("principal", .string(approval.principal)), ("key", .string(approval.key)),
-                            ("file", .string(approval.file)), ("written_at", .optional(approval.writtenAt?.utcText)),
-                        ])
-                    })
-            ),
-            (
-                "not_counted",
-                .array(
-                    tally.rejected.map { .object([("file", .string($0.file)), ("reason", .string($0.reason))]) })
-            ),
-        ])
-    }
-
-    private func showKeys(_ plan: PlanFile, _ keys: [(file: String, writtenAt: Timestamp, key: String?)]) throws {
+    private func showKeys(_ plan: PlanFile, _ keys: [ApprovalsOutput.Key]) throws {
         switch format {
         case .text:
             var lines = [
@@ -120,16 +95,7 @@ struct ApprovalsCommand: AsyncParsableCommand, JSONCommand {
             }
             try printLines(lines)
         case .json:
-            let rows = keys.map { row in
-                JSON.object([
-                    ("file", .string(row.file)), ("key", .optional(row.key)),
-                    ("written_at", .string(row.writtenAt.utcText)),
-                ])
-            }
-            let document = JSON.object([
-                ("plan", .string(plan.id.description)), ("policy", .null), ("signatures", .array(rows)),
-            ])
-            try printResult(Array(document.text.utf8))
+            try printResult(Array(ApprovalsOutput.json(plan, keys).text.utf8))
         }
     }
 

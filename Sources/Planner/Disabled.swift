@@ -1,4 +1,5 @@
 internal import Model
+internal import Plans
 internal import YAML
 
 /// `disabled.json`: what is kept from running for the time being.
@@ -10,24 +11,55 @@ struct Disabled {
     /// Nothing is disabled.
     init() {}
 
-    init(_ reader: Reader) {
-        guard var map = reader.mapping(reader.root) else { return }
-        for entry in map.optional("jobs").flatMap({ reader.mapping($0) })?.entries ?? [] {
-            if reader.isNull(entry.value) {
-                jobs[entry.name] = entry.key
-                continue
-            }
-            guard var fields = reader.mapping(entry.value) else { continue }
-            Self.checkNames(fields.entries.map(\.key), reader)
-            // As in Maand, an empty list names the whole job.
-            if let node = fields.optional("allocations"), reader.sequence(node)?.isEmpty != true {
-                allocations[entry.name] = Self.names(node, reader)
-            } else {
-                jobs[entry.name] = entry.key
+    init(_ reader: Reader) { self = Self.table(reader).read(reader.root, reader) ?? Disabled() }
+
+    /// The fields of the file.
+    static func table(_ reader: Reader) -> InputTable<Disabled> {
+        let names = InputType(.list(of: .text.called("a worker"), isSet: true)) { Self.names($0, reader) }
+        let job = InputTable(
+            "disabled_job", "A job that is disabled, or some of its allocations.", blank: [String: Node]()
+        ) { fields in
+            fields.optional(
+                "allocations", names, "Workers on which the job is disabled. Without any it is the whole job."
+            ) { allocations, names, _ in allocations = names }
+        }
+        return InputTable("disabled", "What must not run now.", blank: Disabled()) { fields in
+            fields.optional(
+                "jobs", jobs(job, reader),
+                """
+                Job → `{}`, `null` or `{"allocations": []}` for the whole job, or `{"allocations": ["web1"]}` for the job on \
+                these workers.
+                """
+            ) { disabled, found, _ in (disabled.jobs, disabled.allocations) = found }
+            fields.optional("workers", names, "Workers on which every job is disabled.") { disabled, names, _ in
+                disabled.workers = names
             }
         }
-        if let node = map.optional("workers") { workers = Self.names(node, reader) }
-        map.finish()
+    }
+
+    private typealias Jobs = (jobs: [String: Node], allocations: [String: [String: Node]])
+
+    private static func jobs(_ table: InputTable<[String: Node]>, _ reader: Reader) -> InputType<Jobs> {
+        InputType(.map("job", to: .object(table.description).orNull)) { node in
+            var found: Jobs = ([:], [:])
+            for entry in reader.mapping(node)?.entries ?? [] {
+                if reader.isNull(entry.value) {
+                    found.jobs[entry.name] = entry.key
+                    continue
+                }
+                guard var fields = reader.mapping(entry.value) else { continue }
+                checkNames(fields.entries.map(\.key), reader)
+                var workers: [String: Node] = [:]
+                table.read(&fields, reader, into: &workers)
+                // As in Maand, an empty list names the whole job.
+                if workers.isEmpty {
+                    found.jobs[entry.name] = entry.key
+                } else {
+                    found.allocations[entry.name] = workers
+                }
+            }
+            return found
+        }
     }
 
     func contains(job: JobName, worker: WorkerName) -> Bool {

@@ -180,7 +180,8 @@ struct Manifest: Sendable {
 
         enum PortReference: Sendable {
             case number(Int)
-            case name(String)
+            /// And where the manifest has it.
+            case name(String, Node)
         }
 
         /// The check with numbers for names.
@@ -189,7 +190,7 @@ struct Manifest: Sendable {
                 switch reference {
                 case .number(let number): number
                 // The reader accepts only names of the same manifest, and all of those are assigned.
-                case .name(let name): ports[name] ?? 0
+                case .name(let name, _): ports[name] ?? 0
                 }
             }
             return HealthCheck(

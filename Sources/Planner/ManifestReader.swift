@@ -18,47 +18,181 @@ struct ManifestReader {
 
     /// The manifest as far as it could be read; whether that is all of it, `reader` knows.
     func manifest() -> Manifest {
-        var manifest = Manifest()
-        guard var map = reader.mapping(reader.root) else { return manifest }
-        manifest.version = map.optional("version").flatMap { version($0) }
-        if let labels = map.optional("selectors").flatMap({ strings($0, "a label") }), !labels.isEmpty {
-            manifest.selectors = labels.map(\.foldedLabel)
-            manifest.spelledSelectors = labels
-        } else {
+        let table = table
+        var manifest = table.read(reader.root, reader) ?? Manifest()
+        if manifest.selectors.isEmpty {
             manifest.selectors = [job.text.foldedLabel]
             manifest.spelledSelectors = [job.text]
         }
-        readUpdates(&map, into: &manifest)
-        if let node = map.optional("min_allocations_count"), let count = integer(node, 0...1_000_000) {
+        checkNewHosts(of: manifest)
+        return manifest
+    }
+
+    /// The fields of the file.
+    var table: InputTable<Manifest> {
+        InputTable(
+            "manifest", "A job: its version, the workers that it runs on, and how it is rolled out.", blank: Manifest()
+        ) { fields in
+            addPlaces(&fields)
+            addUpdates(&fields)
+            fields.inside("resources", resources, "What the job reserves on each of its workers, and its ports.")
+            addCommands(&fields)
+            addChecks(&fields)
+            addFiles(&fields)
+        }
+    }
+
+    // MARK: Fields
+
+    private func addPlaces(_ fields: inout InputTable<Manifest>) {
+        fields.optional(
+            "version", \.version, versionType,
+            """
+            The version of the job, such as `"1.4.0"`: one to three numbers with optional text after them, of letters, digits \
+            and `._+~:-`, at most 128. Without it `0.0.0`; required if the job demands a job or is demanded.
+            """)
+        fields.optional(
+            "selectors", selectors,
+            """
+            Labels; the job runs on each worker that has all of them. The case of letters does not count. Without any it is \
+            the job's name.
+            """
+        ) { manifest, labels, _ in
+            manifest.selectors = labels.map(\.foldedLabel)
+            manifest.spelledSelectors = labels
+        }
+        fields.optional(
+            "min_allocations_count", count, "Fewer workers than this are an error; disabled ones count."
+        ) { manifest, count, node in
             manifest.minimumAllocations = count
             manifest.minimumNode = node
         }
-        if let node = map.optional("resources") { readResources(node, into: &manifest) }
-        readCommands(&map, into: &manifest)
-        if let node = map.optional("after"), !reader.isNull(node) { manifest.after = predecessors(node) }
-        if let node = map.optional("health_check"), !reader.isNull(node) {
-            manifest.healthCheckNode = node
-            manifest.healthCheck = healthCheck(node, ports: Set(manifest.ports.map(\.name)))
-        }
-        if let node = map.optional("timeouts") { manifest.timeouts = timeouts(node) }
-        if let node = map.optional("repeatable") { readRepeatable(node, into: &manifest) }
-        if let node = map.optional("changed_by_service") {
-            manifest.changedByService = globs(node, reader.sequence(node) ?? [], of: "changed_by_service")
-        }
-        if let node = map.optional(FileModes.field) { manifest.fileModes = FileModes(node, reader, job: job) }
-        if let node = map.optional("certs") { manifest.certificates = certificates(node) }
-        if let node = map.optional("ca") { manifest.wantsAuthorities = reader.boolean(node) ?? false }
-        map.finish()
-        if let node = manifest.newHostsNode, manifest.newHosts != .with,
-            manifest.commands.contains(where: { $0.events.contains(.jobControl) })
-        {
-            reader.warn(
-                node,
-                "job \(job): new_hosts has no effect, since a command of job_control rolls the job out: its new allocations are "
-                    + "among the others")
-        }
-        return manifest
     }
+
+    private func addUpdates(_ fields: inout InputTable<Manifest>) {
+        fields.optional(
+            "max_concurrent_starts", \.maximumStarts, count,
+            "The size of a batch of new allocations; 0 means all. One gate comes after all of them.")
+        addOld("deploy_parallel_count", of: "max_concurrent_starts", &fields) { $0.maximumStarts = $1 }
+        fields.optional(
+            "max_concurrent_upgrades", \.maximumUpgrades, batchCount,
+            "The size of an upgrade batch; 0 means 1. A gate comes after each batch.")
+        addOld("update_parallel_count", of: "max_concurrent_upgrades", &fields) { $0.maximumUpgrades = max($1, 1) }
+        fields.inside("rollout", rollout, "Further rules for batches.")
+        for field in ["max_concurrent_upgrades", "update_parallel_count"] {
+            fields.rule(
+                .notBoth(
+                    ["rollout", "batches"], field,
+                    "job \(job): rollout.batches and max_concurrent_upgrades both give a size",
+                    note: "remove max_concurrent_upgrades"))
+        }
+        fields.optional(
+            "restart_policy", \.restartPolicy, word("restart_policy", isEmptyNone: true),
+            """
+            What an update does to a running allocation: `always` restarts it; `reload` reloads it, or restarts it if a \
+            changed path matches `restart_globs`; `never` pushes files and runs no target.
+            """)
+        fields.optional(
+            "restart_globs", globs("restart_globs"),
+            "[Globs](#globs) such as `[\"Makefile\", \"conf/**\"]`; only with `reload`."
+        ) { manifest, globs, node in
+            manifest.restartGlobs = globs
+            if manifest.restartPolicy != .reload, reader.sequence(node)?.isEmpty == false {
+                reader.error(
+                    node, "job \(job): restart_globs needs `\"restart_policy\": \"reload\"`",
+                    note: "with the policy `\(manifest.restartPolicy.rawValue)` no glob has any effect")
+            }
+        }
+        let reload = ("const", JSON.string(Manifest.RestartPolicy.reload.rawValue))
+        fields.described(
+            by: .when(
+                .has("restart_globs", [("type", .string("array")), ("minItems", .int(1))]),
+                then: .has("restart_policy", [reload])))
+    }
+
+    /// A count that older bundles have under another key.
+    private func addOld(
+        _ old: String, of name: String, _ fields: inout InputTable<Manifest>,
+        _ take: @escaping (inout Manifest, Int) -> Void
+    ) {
+        let count = InputType(count.description) { node in
+            reader.warn(node, "job \(job): `\(old)` is now called `\(name)`")
+            return integer(node, Self.countRange)
+        }
+        fields.optional(old, count, "The old name of `\(name)`; read with a warning.", isOld: true) {
+            manifest, count, _ in
+            take(&manifest, count)
+        }
+        fields.rule(
+            .notBoth(
+                [old], name, "job \(job): `\(old)` and `\(name)` are the same setting", note: "remove `\(old)`"))
+    }
+
+    private func addChecks(_ fields: inout InputTable<Manifest>) {
+        fields.optional(
+            "health_check", .object(healthCheck), "What gates ask. Without it gates ask only hooks."
+        ) { manifest, check, node in
+            manifest.healthCheckNode = node
+            manifest.healthCheck = check
+            checkPorts(check, of: manifest)
+        }
+        fields.optional(
+            "timeouts", \.timeouts, .object(timeouts),
+            "Seconds until a Makefile target, a hook or a push is ended and counts as failed.")
+        fields.optional(
+            "repeatable", repeatable,
+            """
+            Targets and commands that may run again if the outcome is unknown and no process of the attempt lives, such as \
+            `["reload"]`. Without it a person decides.
+            """
+        ) { manifest, nodes, _ in setRepeatable(nodes, in: &manifest) }
+    }
+
+    private func addFiles(_ fields: inout InputTable<Manifest>) {
+        fields.optional(
+            "changed_by_service", \.changedByService, globs("changed_by_service"),
+            """
+            [Globs](#globs) of pushed files that the running service rewrites, such as `["conf/users.json"]`. Changes of these \
+            files are never [drift](operations.md#drift). A new version replaces such a file only if its bytes in the \
+            workspace changed.
+            """)
+        fields.optional(
+            FileModes.field, \.fileModes, fileModes,
+            """
+            [Globs](#globs) of files of the job with the mode that they get on workers, such as `{"conf/*.key": "0640"}`; of \
+            several that match, the last one counts. The owner has to be able to read the file. Without it 0644, 0755 for \
+            executable files, 0600 for files with [secrets](templates.md#secrets-in-templates).
+            """)
+        fields.optional(
+            "certs", \.certificates, certificates, "[Certificates](certificates.md) of the job, by name.")
+        fields.optional(
+            "ca", \.wantsAuthorities, .boolean,
+            """
+            The job gets `certs/ca.crt`, the certificates of the bucket's [authorities](certificates.md), also without \
+            `certs`.
+            """)
+    }
+
+    private var timeouts: InputTable<Plan.Timeouts> {
+        InputTable("timeouts", "Limits in seconds.", blank: Plan.Timeouts()) { fields in
+            fields.optional("action", \.action, .integer(Plan.Timeouts.range), "Of a Makefile target.")
+            fields.optional("hook", \.hook, .integer(Plan.Timeouts.range), "Of a hook.")
+            fields.optional("push", \.push, .integer(Plan.Timeouts.range), "Of a push.")
+        }
+    }
+
+    // MARK: Types
+
+    /// A number of allocations.
+    private static let countRange = 0...1_000_000
+    private var count: InputType<Int> { .integer(Self.countRange) }
+
+    /// 0 stands for 1.
+    private var batchCount: InputType<Int> {
+        count.reading { integer($0, Self.countRange).map { max($0, 1) } }
+    }
+
+    private var versionType: InputType<Version> { InputType(.version, read: version) }
 
     func version(_ node: Node) -> Version? {
         guard let text = reader.string(node) else { return nil }
@@ -72,121 +206,79 @@ struct ManifestReader {
         return version
     }
 
-    // MARK: Rollout
-
-    private func readUpdates(_ map: inout MappingReader, into manifest: inout Manifest) {
-        if let count = renamed(&map, "max_concurrent_starts", old: "deploy_parallel_count") {
-            manifest.maximumStarts = count
-        }
-        let upgrades = renamed(&map, "max_concurrent_upgrades", old: "update_parallel_count")
-        if let upgrades { manifest.maximumUpgrades = max(upgrades, 1) }
-        if let node = map.optional("rollout") { readRollout(node, hasSize: upgrades != nil, into: &manifest) }
-        if let node = map.optional("restart_policy"), let text = reader.string(node) {
-            if let policy = Manifest.RestartPolicy(rawValue: text) {
-                manifest.restartPolicy = policy
-            } else if !text.isEmpty {
-                reader.error(
-                    node, "job \(job): restart_policy has to be one of always, reload, never, and is \"\(text)\"",
-                    note: nearest(text, Manifest.RestartPolicy.allCases.map(\.rawValue)))
-            }
-        }
-        if let node = map.optional("restart_globs"), let nodes = reader.sequence(node) {
-            manifest.restartGlobs = globs(node, nodes, of: "restart_globs")
-            if manifest.restartPolicy != .reload, !nodes.isEmpty {
-                reader.error(
-                    node, "job \(job): restart_globs needs `\"restart_policy\": \"reload\"`",
-                    note: "with the policy `\(manifest.restartPolicy.rawValue)` no glob has any effect")
+    private var selectors: InputType<[String]> {
+        InputType(.list(of: .visible("a label"))) { node in
+            reader.sequence(node)?.compactMap { node in
+                guard let text = reader.string(node) else { return nil }
+                if text.trimmingWhitespace.isEmpty { reader.error(node, "job \(job): a label may not be empty") }
+                return text
             }
         }
     }
 
-    /// The block `rollout`, which goes beyond Maand.
-    private func readRollout(_ node: Node, hasSize: Bool, into manifest: inout Manifest) {
-        guard var map = reader.mapping(node) else { return }
-        if let node = map.optional("batches"), let nodes = reader.sequence(node) {
-            if nodes.isEmpty { reader.error(node, "job \(job): rollout.batches has no size") }
-            if hasSize {
-                reader.error(
-                    node, "job \(job): rollout.batches and max_concurrent_upgrades both give a size",
-                    note: "remove max_concurrent_upgrades")
-            }
-            manifest.batches = nodes.compactMap(batchSize)
-        }
-        if let node = map.optional("spread"), let tag = reader.string(node) {
-            if tag.isEmpty { reader.error(node, "job \(job): rollout.spread names a tag of the workers") }
-            manifest.spread = tag.foldedLabel
-            manifest.spreadNode = node
-        }
-        if let node = map.optional("new_hosts"), let text = reader.string(node) {
-            if let value = Manifest.NewHosts(rawValue: text) {
-                (manifest.newHosts, manifest.newHostsNode) = (value, node)
-            } else {
-                reader.error(
-                    node, "job \(job): rollout.new_hosts has to be one of first, with, last, and is \"\(text)\"",
-                    note: nearest(text, Manifest.NewHosts.allCases.map(\.rawValue)))
-            }
-        }
-        if let value = map.optional("bake_seconds").flatMap({ integer($0, Plan.Batching.bakeRange) }) {
-            manifest.bakeSeconds = value
-        }
-        if let value = map.optional("max_failures").flatMap({ integer($0, Plan.Batching.failureRange) }) {
-            manifest.maxFailures = value
-        }
-        if let node = map.optional("max_unreachable"),
-            let value = hostCount(
-                node, Plan.Batching.unreachableRange,
-                "rollout.max_unreachable is a number of hosts, or a share of them such as \"2%\"")
-        {
-            manifest.maxUnreachable = value
-        }
-        if let node = map.optional("max_unavailable") {
-            manifest.maxUnavailable = hostCount(
-                node, Plan.Batching.unreachableRange,
-                "rollout.max_unavailable is a number of hosts, or a share of them such as \"25%\"")
-        }
-        map.finish()
-    }
-
-    private func batchSize(_ node: Node) -> HostCount? {
-        let size = hostCount(node, 1...1_000_000, "a batch is a number of hosts, or a share of them such as \"25%\"")
-        guard size != .percent(0) else {
+    /// A word of a closed list.
+    ///
+    /// - Parameter isEmptyNone: whether an empty text is as good as no field.
+    func word<Word: RawRepresentable<String> & CaseIterable>(
+        _ field: String, isEmptyNone: Bool = false
+    ) -> InputType<Word> {
+        let words = Word.allCases.map(\.rawValue)
+        let description = ValueDescription.word(words + (isEmptyNone ? [""] : [])).called(
+            ValueDescription.word(words).words)
+        return InputType(description, json: { .string($0.rawValue) }) { node in
+            guard let text = reader.string(node), !(isEmptyNone && text.isEmpty) else { return nil }
+            if let word = Word(rawValue: text) { return word }
             reader.error(
-                node, "job \(job): a batch is a number of hosts, or a share of them such as \"25%\", and 0% is none")
+                node, "job \(job): \(field) has to be one of \(words.joined(separator: ", ")), and is \"\(text)\"",
+                note: nearest(text, words))
             return nil
         }
-        return size
     }
 
-    /// A number, or a share as text.
-    private func hostCount(_ node: Node, _ range: ClosedRange<Int>, _ rule: String) -> HostCount? {
-        if node.kind == .number { return integer(node, range).map { .hosts($0) } }
-        if node.kind == .text, let text = node.text, text.hasSuffix("%"), let count = HostCount(text) { return count }
-        reader.error(node, "job \(job): \(rule)")
-        return nil
+    private var repeatable: InputType<[Node]> {
+        let targets = LifecycleAction.allCases.filter { $0.target != nil }.map(\.rawValue)
+        return InputType(.list(of: .either([.word(targets), commandName()]))) { reader.sequence($0) }
     }
 
-    /// A count that older bundles have under another key.
-    private func renamed(_ map: inout MappingReader, _ name: String, old: String) -> Int? {
-        let count = map.optional(name).flatMap { integer($0, 0...1_000_000) }
-        guard let node = map.optional(old) else { return count }
-        reader.warn(node, "job \(job): `\(old)` is now called `\(name)`")
-        if count != nil {
-            reader.error(node, "job \(job): `\(old)` and `\(name)` are the same setting", note: "remove `\(old)`")
+    /// Targets and commands that may be run again if the outcome is unknown.
+    private func setRepeatable(_ nodes: [Node], in manifest: inout Manifest) {
+        var found = Set<LifecycleAction>()
+        for node in nodes {
+            guard let text = reader.string(node) else { continue }
+            if let action = LifecycleAction(rawValue: text), action.target != nil {
+                found.insert(action)
+            } else if let index = manifest.commands.firstIndex(where: { $0.name == text }) {
+                manifest.commands[index].isRepeatable = true
+            } else {
+                reader.error(
+                    node, "job \(job): repeatable names targets (start, restart, reload, stop) and commands of the job",
+                    note: nearest(text, manifest.commands.map(\.name)))
+            }
         }
-        return integer(node, 0...1_000_000)
+        manifest.repeatable = LifecycleAction.allCases.filter(found.contains)
+    }
+
+    private var fileModes: InputType<FileModes> {
+        let modes = ValueDescription.text("a mode", pattern: FileModes.pattern)
+        return InputType(.map("a glob", keys: .visible("a glob"), to: modes, most: FileModes.limit)) {
+            FileModes($0, reader, job: job)
+        }
     }
 
     /// Each is compared with each file of the job.
     private static let globLimit = (count: 256, bytes: 512)
 
-    private func globs(_ node: Node, _ nodes: [Node], of field: String) -> [Glob] {
-        if nodes.count > Self.globLimit.count {
-            reader.error(
-                node, "job \(job): \(field) has more than \(Self.globLimit.count) globs",
-                note: "`*` and `**` stand for many paths")
-            return []
+    private func globs(_ field: String) -> InputType<[Glob]> {
+        InputType(.list(of: .visible("a glob"))) { node in
+            guard let nodes = reader.sequence(node) else { return nil }
+            if nodes.count > Self.globLimit.count {
+                reader.error(
+                    node, "job \(job): \(field) has more than \(Self.globLimit.count) globs",
+                    note: "`*` and `**` stand for many paths")
+                return []
+            }
+            return nodes.compactMap { glob($0, of: field) }
         }
-        return nodes.compactMap { glob($0, of: field) }
     }
 
     private func glob(_ node: Node, of field: String) -> Glob? {
@@ -203,102 +295,9 @@ struct ManifestReader {
         }
     }
 
-    private func timeouts(_ node: Node) -> Plan.Timeouts {
-        var timeouts = Plan.Timeouts()
-        guard var map = reader.mapping(node) else { return timeouts }
-        if let value = map.optional("action").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.action = value }
-        if let value = map.optional("hook").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.hook = value }
-        if let value = map.optional("push").flatMap({ integer($0, Plan.Timeouts.range) }) { timeouts.push = value }
-        map.finish()
-        return timeouts
-    }
-
-    /// Targets and commands that may be run again if the outcome is unknown.
-    private func readRepeatable(_ node: Node, into manifest: inout Manifest) {
-        var found = Set<LifecycleAction>()
-        for node in reader.sequence(node) ?? [] {
-            guard let text = reader.string(node) else { continue }
-            if let action = LifecycleAction(rawValue: text), action.target != nil {
-                found.insert(action)
-            } else if let index = manifest.commands.firstIndex(where: { $0.name == text }) {
-                manifest.commands[index].isRepeatable = true
-            } else {
-                reader.error(
-                    node, "job \(job): repeatable names targets (start, restart, reload, stop) and commands of the job",
-                    note: nearest(text, manifest.commands.map(\.name)))
-            }
-        }
-        manifest.repeatable = LifecycleAction.allCases.filter(found.contains)
-    }
-
-    // MARK: Resources
-
-    private func readResources(_ node: Node, into manifest: inout Manifest) {
-        guard var map = reader.mapping(node) else { return }
-        if let node = map.optional("memory") { manifest.memory = bounds(node, .memory) }
-        if let node = map.optional("cpu") { manifest.cpu = bounds(node, .cpu) }
-        if let node = map.optional("ports") { manifest.ports = ports(node) }
-        map.finish()
-    }
-
-    private func bounds(_ node: Node, _ unit: Quantity.Unit) -> Manifest.Bounds {
-        var bounds = Manifest.Bounds()
-        guard var map = reader.mapping(node) else { return bounds }
-        bounds.minimum = map.optional("min").flatMap { reader.quantity($0, unit) } ?? .zero
-        bounds.maximum = map.optional("max").flatMap { reader.quantity($0, unit) } ?? .zero
-        map.finish()
-        if bounds.maximum == .zero { bounds.maximum = bounds.minimum }
-        if bounds.minimum > bounds.maximum {
-            reader.error(
-                node,
-                "job \(job): resources.\(unit.field) has a min of \(bounds.minimum.text(unit)) above its max of "
-                    + bounds.maximum.text(unit))
-        }
-        return bounds
-    }
-
-    private func ports(_ node: Node) -> [Manifest.Port] {
-        var ports: [Manifest.Port] = []
-        for entry in reader.mapping(node)?.entries ?? [] {
-            let isName =
-                entry.name.utf8.first.map { (97...122).contains($0) } == true && entry.name.utf8.count <= 128
-                && entry.name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 0x5f }
-            if !isName {
-                reader.error(
-                    entry.key, "job \(job): the name of a port consists of lower-case letters, digits and `_`")
-            }
-            if ["jobs", "activejobs", "active_jobs", "bucket_id"].contains(entry.name) {
-                reader.error(
-                    entry.key,
-                    "job \(job): a port cannot be called \(entry.name): `maand/bucket` has a key of this name")
-            }
-            let number: Int?
-            switch entry.value.value {
-            case .mapping(let fields):
-                number = nil
-                if let field = fields.first {
-                    reader.error(field.key, "job \(job): a port is a number, or {} to have one assigned")
-                }
-            case .scalar, .sequence:
-                guard let fixed = integer(entry.value, Plan.portRange) else { continue }
-                number = fixed
-            }
-            ports.append(Manifest.Port(name: entry.name, number: number, node: entry.value))
-        }
-        return ports.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-    }
-
     // MARK: Pieces
 
     func integer(_ node: Node, _ range: ClosedRange<Int>) -> Int? { reader.integer(node, in: range) }
-
-    private func strings(_ node: Node, _ what: String) -> [String]? {
-        reader.sequence(node)?.compactMap { node in
-            guard let text = reader.string(node) else { return nil }
-            if text.trimmingWhitespace.isEmpty { reader.error(node, "job \(job): \(what) may not be empty") }
-            return text
-        }
-    }
 
     func nearest(_ text: String, _ known: [String]) -> String? {
         Suggestion.nearest(to: text, among: known).map { "did you mean \"\($0)\"?" }

@@ -1,3 +1,4 @@
+internal import Plans
 internal import YAML
 
 /// An amount of memory or CPU, exact to a thousandth of its smallest unit.
@@ -78,13 +79,29 @@ struct Quantity: Comparable, Sendable {
     static func += (a: inout Self, b: Self) { a.thousandths += b.thousandths }
 }
 
-extension Reader {
+extension InputType<Quantity> {
     /// An amount of memory or CPU: a text with a unit, or a number in the smallest unit.
-    func quantity(_ node: Node, _ unit: Quantity.Unit) -> Quantity? {
-        if let text = node.text, node.kind == .number || node.kind == .text, let quantity = Quantity(text, unit) {
-            return quantity
+    static func quantity(_ unit: Quantity.Unit, _ reader: Reader) -> Self {
+        InputType(unit.description) { node in
+            if let text = node.text, node.kind == .number || node.kind == .text, let quantity = Quantity(text, unit) {
+                return quantity
+            }
+            reader.error(
+                node, "\(unit.field) is a number with one of the units \(unit.names.joined(separator: ", "))")
+            return nil
         }
-        error(node, "\(unit.field) is a number with one of the units \(unit.names.joined(separator: ", "))")
-        return nil
+    }
+}
+
+extension Quantity.Unit {
+    fileprivate var description: ValueDescription {
+        // A schema cannot say that the case of letters does not count.
+        let units = names.map { name in name.map { "[\($0)\($0.uppercased())]" }.joined() }.joined(separator: "|")
+        return .either([
+            .text(
+                "a number with `\(names.joined(separator: "`, `"))`",
+                pattern: "^[0-9]{1,10}(\\.[0-9]{1,3})? *(\(units))?$"),
+            ValueDescription("a number of \(names[0])", [("type", .string("number")), ("minimum", .int(0))]),
+        ])
     }
 }

@@ -8,6 +8,64 @@ struct WorkersReader {
 
     init(_ reader: Reader) { self.reader = reader }
 
+    /// An entry, as far as it could be read.
+    struct Entry {
+        var name: WorkerName?
+        /// Where its name is.
+        var host: Node?
+        var address: String?
+        var hostname: (text: String?, mark: Mark)?
+        var port: Int?
+        var user: String?
+        var labels: Set<String> = []
+        var memory: Quantity?
+        var cpu: Quantity?
+        var tags: [String: String] = [:]
+        var position: Int?
+    }
+
+    /// The fields of an entry.
+    var table: InputTable<Entry> {
+        InputTable("worker", "A host.", blank: Entry()) { fields in
+            fields.required(
+                "host", name,
+                "The name of the worker everywhere, once in the file; also its address if `address` is missing."
+            ) { worker, name, node in (worker.name, worker.host) = (name, node) }
+            fields.optional("address", \.address, address, "The IP address or DNS name for connections.")
+            fields.optional(
+                "hostname", .text, "A name for hooks and templates; connections do not use it."
+            ) { worker, text, node in
+                let text = text.trimmingWhitespace
+                worker.hostname = (text.isEmpty ? nil : text, node.mark)
+            }
+            fields.optional(
+                "port", \.port, .integer(Plan.portRange), "The ssh port; without it `ssh_port` of `maand.conf`.")
+            fields.optional("user", \.user, user, "The ssh user; without it `ssh_user` of `maand.conf`.")
+            fields.optional(
+                "labels", labels,
+                """
+                Jobs select workers by these. Blanks at the ends and the case of letters do not count: hooks and templates see \
+                them in lower case. Every worker also has the label `worker`.
+                """
+            ) { worker, labels, _ in worker.labels = labels }
+            fields.optional(
+                "memory", \.memory, .quantity(.memory, reader), "The amount that jobs may reserve, such as `\"16 gb\"`."
+            )
+            fields.optional(
+                "cpu", \.cpu, .quantity(.cpu, reader), "The amount that jobs may reserve, such as `\"8 ghz\"`.")
+            fields.optional(
+                "tags", tags,
+                """
+                Free key-value text, in lower case as labels. Plans show `zone`. [Policies](approvals.md) may ask for more \
+                approvals by tag, `rollout` → `spread` uses a tag.
+                """
+            ) { worker, tags, _ in worker.tags = tags }
+            fields.optional(
+                "position", \.position, .integer(0...Int.max),
+                "Workers are ordered by it; without one, it is the worker's place in the file, from 0 on.")
+        }
+    }
+
     /// The workers, each with the place of its name, in the order of their `position`: without one, that is their place in the
     /// file.
     func workers() -> [(worker: Workspace.Worker, node: Node)] {
@@ -21,24 +79,34 @@ struct WorkersReader {
     private func inFile() -> [(worker: Workspace.Worker, node: Node, position: Int?)] {
         var workers: [(worker: Workspace.Worker, node: Node, position: Int?)] = []
         var seen: [WorkerName: Node] = [:]
+        let table = table
         for node in reader.sequence(reader.root) ?? [] {
-            guard let (worker, nameNode, position) = worker(node) else { continue }
-            if let first = seen[worker.name] {
+            guard let entry = table.read(node, reader), let host = entry.host, let name = entry.name else { continue }
+            let worker = worker(name, entry, host)
+            if let first = seen[name] {
                 reader.error(
-                    nameNode, "the host \(worker.name) is there twice",
-                    note: "the first one is in line \(first.mark.line)")
+                    host, "the host \(name) is there twice", note: "the first one is in line \(first.mark.line)")
             } else {
-                seen[worker.name] = nameNode
-                workers.append((worker, nameNode, position))
+                seen[name] = host
+                workers.append((worker, host, entry.position))
             }
         }
         return workers
     }
 
-    private func worker(_ node: Node) -> (Workspace.Worker, Node, position: Int?)? {
-        guard var map = reader.mapping(node) else { return nil }
-        let host = map.required("host")
-        let name = host.flatMap { node -> WorkerName? in
+    private func worker(_ name: WorkerName, _ entry: Entry, _ host: Node) -> Workspace.Worker {
+        Workspace.Worker(
+            name: name, address: entry.address ?? name.text, hostname: entry.hostname?.text,
+            hostnameMark: entry.address == nil ? entry.hostname?.mark : nil, port: entry.port, user: entry.user,
+            labels: Set(entry.labels.map(\.foldedLabel)).union(["worker"]),
+            spelledLabels: entry.labels.union(["worker"]), memory: entry.memory, cpu: entry.cpu,
+            tags: folded(entry.tags, host), spelledTags: entry.tags)
+    }
+
+    // MARK: Types
+
+    private var name: InputType<WorkerName> {
+        InputType(.name) { node in
             guard let text = reader.string(node)?.trimmingWhitespace else { return nil }
             if let name = WorkerName(text) { return name }
             reader.error(
@@ -46,57 +114,49 @@ struct WorkersReader {
                 note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
             return nil
         }
-        let hostnameNode = map.optional("hostname")
-        let hostname = hostnameNode.flatMap { reader.string($0)?.trimmingWhitespace }.flatMap { $0.isEmpty ? nil : $0 }
-        let port = map.optional("port").flatMap { reader.integer($0, in: Plan.portRange) }
-        let user = map.optional("user").flatMap { self.user($0) }
-        let labels = map.optional("labels").map { self.labels($0) } ?? []
-        let address = map.optional("address").flatMap { self.address($0) }
-        let memory = map.optional("memory").flatMap { reader.quantity($0, .memory) }
-        let cpu = map.optional("cpu").flatMap { reader.quantity($0, .cpu) }
-        let tags = map.optional("tags").map { self.tags($0) } ?? [:]
-        let position = map.optional("position").flatMap { reader.integer($0, in: 0...Int.max) }
-        map.finish()
-        guard let host, let name else { return nil }
-        let worker = Workspace.Worker(
-            name: name, address: address ?? name.text, hostname: hostname,
-            hostnameMark: address == nil ? hostnameNode?.mark : nil, port: port, user: user,
-            labels: Set(labels.map(\.foldedLabel)).union(["worker"]), spelledLabels: labels.union(["worker"]),
-            memory: memory, cpu: cpu, tags: folded(tags, host), spelledTags: tags)
-        return (worker, host, position)
     }
 
-    private func address(_ node: Node) -> String? {
-        guard let text = reader.string(node) else { return nil }
-        guard WorkerName(text) != nil else {
-            reader.error(node, "\"\(text)\" is not an address", note: "an IP address or the name of a host")
-            return nil
+    private var address: InputType<String> {
+        InputType(.name.called("an address")) { node in
+            guard let text = reader.string(node) else { return nil }
+            guard WorkerName(text) != nil else {
+                reader.error(node, "\"\(text)\" is not an address", note: "an IP address or the name of a host")
+                return nil
+            }
+            return text
         }
-        return text
     }
 
-    private func user(_ node: Node) -> String? {
-        let text = reader.string(node)
-        if text?.isEmpty == true { reader.error(node, "a user may not be empty", note: "the account on the worker") }
-        return text
-    }
-
-    private func labels(_ node: Node) -> Set<String> {
-        var labels = Set<String>()
-        for node in reader.sequence(node) ?? [] {
-            guard let text = reader.string(node) else { continue }
-            if text.trimmingWhitespace.isEmpty { reader.error(node, "a label may not be empty") }
-            if !labels.insert(text).inserted { reader.error(node, "the label \"\(text)\" is there twice") }
+    private var user: InputType<String> {
+        InputType(.filled("a text")) { node in
+            let text = reader.string(node)
+            if text?.isEmpty == true {
+                reader.error(node, "a user may not be empty", note: "the account on the worker")
+            }
+            return text
         }
-        return labels
     }
 
-    private func tags(_ node: Node) -> [String: String] {
-        var tags: [String: String] = [:]
-        for entry in reader.mapping(node)?.entries ?? [] where !reader.isNull(entry.value) {
-            tags[entry.name] = reader.string(entry.value)
+    private var labels: InputType<Set<String>> {
+        InputType(.list(of: .visible("a label"), isSet: true)) { node in
+            var labels = Set<String>()
+            for node in reader.sequence(node) ?? [] {
+                guard let text = reader.string(node) else { continue }
+                if text.trimmingWhitespace.isEmpty { reader.error(node, "a label may not be empty") }
+                if !labels.insert(text).inserted { reader.error(node, "the label \"\(text)\" is there twice") }
+            }
+            return labels
         }
-        return tags
+    }
+
+    private var tags: InputType<[String: String]> {
+        InputType(.map("name of a tag", to: .text.orNull)) { node in
+            var tags: [String: String] = [:]
+            for entry in reader.mapping(node)?.entries ?? [] where !reader.isNull(entry.value) {
+                tags[entry.name] = reader.string(entry.value)
+            }
+            return tags
+        }
     }
 
     private func folded(_ tags: [String: String], _ node: Node) -> [String: String] {

@@ -1,4 +1,4 @@
-package import YAML
+internal import YAML
 
 /// What has to hold on every active allocation before anything that comes after a gate.
 public struct HealthCheck: Equatable, Sendable {
@@ -140,9 +140,4 @@ extension HealthCheck.Check: Record, FieldValue {
             self = .ssh(command: command)
         }
     }
-}
-
-extension HealthCheck.Check {
-    /// The fields, as they are in a plan.
-    package var json: JSON { RecordType().json(self) ?? .null }
 }

@@ -16,14 +16,25 @@ public enum PlanFormat {
     /// All records of a plan file with their fields, in Markdown: a heading and a table for each.
     public static var reference: String {
         SchemaBook.sections(of: Plan.self).map { section in
-            "### \(section.title)\n\n\(section.meaning)\n\n" + section.forms.map(table).joined(separator: "\n")
+            "### \(section.title)\n\n\(section.meaning)\n\n" + section.markdown(marksRequired: false)
         }.joined(separator: "\n")
     }
+}
 
-    private static func table(_ fields: [SchemaBook.Field]) -> String {
-        let rows = fields.map { field in
-            "| `\(field.name)`\(field.isOptional ? " (optional)" : "") | \(field.type) | \(field.meaning) |\n"
-        }
-        return "| field | value | meaning |\n|---|---|---|\n" + rows.joined()
+extension SchemaBook.Section {
+    /// A table of the fields for each form.
+    ///
+    /// - Parameter marksRequired: whether those that have to be there are marked, and not those that may be missing.
+    package func markdown(marksRequired: Bool) -> String {
+        forms.map { fields in
+            let hasDefaults = fields.contains { $0.initial != nil }
+            let head = hasDefaults ? ("| default |", "---|") : ("|", "")
+            let rows = fields.map { field in
+                let mark = field.isOptional == marksRequired ? "" : marksRequired ? " (required)" : " (optional)"
+                let initial = field.initial.map { " `\($0.text.dropLast())` |" } ?? " |"
+                return "| `\(field.name)`\(mark) | \(field.type) | \(field.meaning) |\(hasDefaults ? initial : "")\n"
+            }
+            return "| field | value | meaning \(head.0)\n|---|---|---|\(head.1)\n" + rows.joined()
+        }.joined(separator: "\n")
     }
 }

@@ -73,7 +73,7 @@ public struct WindowOutlook: Sendable {
     private let problem: Phrase?
     private let isFrozen: Phrase?
 
-    private struct Row: Sendable {
+    fileprivate struct Row: Sendable {
         var from: Timestamp
         var until: Timestamp
         var localFrom: String
@@ -144,50 +144,23 @@ public struct WindowOutlook: Sendable {
         return phrases
     }
 
-    var json: JSON {
-        .array(
-            openings.map { row in
-                .object([
-                    ("from", .string(row.from.utcText)), ("until", .string(row.until.utcText)),
-                    ("local_from", .string(row.localFrom)), ("local_until", .string(row.localUntil)),
-                    ("shifted", .bool(row.isShifted)), ("ends_in_freeze", .bool(row.endsInFreeze)),
-                ])
-            })
+    /// The openings, for programs.
+    static var type: OutputType<WindowOutlook> {
+        let rows = OutputType<[Row]>.list(of: .object(Row.table))
+        return OutputType(rows.description) { rows.json($0.openings) }
     }
 }
 
-extension MaintenanceWindow {
-    var json: JSON {
-        .object([
-            ("zone", .string(zone)), ("openings", .array(openings.map(Self.json))), ("cutoff_seconds", .int(cutoff)),
-            (
-                "freezes",
-                .array(
-                    freezes.map { freeze in
-                        .object(
-                            Self.fields(freeze.interval, "from", "until") + [("reason", .string(freeze.reason))])
-                    })
-            ),
-        ])
-    }
-
-    private static func json(_ opening: OpeningRule) -> JSON {
-        switch opening {
-        case .once(let interval): .object(fields(interval, "not_before", "not_after"))
-        case .recurring(let recurrence):
-            .object([
-                ("on", .array(recurrence.days.map { .string($0.text) })),
-                ("months", .array(recurrence.months.map(JSON.int))),
-                ("at", .string(CivilTime.text(ofDay: recurrence.time))),
-                ("duration_seconds", .int(recurrence.duration)),
-            ])
+extension WindowOutlook.Row {
+    fileprivate static var table: OutputTable<Self> {
+        OutputTable("next_opening", "A time in which the plan may run.") { fields in
+            fields.required("from", .instant, "", \.from)
+            fields.required("until", .instant, "", \.until)
+            fields.required(
+                "local_from", .text, "In the zone of the window; without one in that of the freezes.", \.localFrom)
+            fields.required("local_until", .text, "", \.localUntil)
+            fields.required("shifted", .boolean, "The rule's local time does not occur on that day.", \.isShifted)
+            fields.required("ends_in_freeze", .boolean, "", \.endsInFreeze)
         }
-    }
-
-    private static func fields(_ interval: FixedInterval, _ first: String, _ last: String) -> [(String, JSON)] {
-        let local = interval.local.map { JSON.array([.string($0.from.text), .string($0.until.text)]) }
-        return [
-            (first, .string(interval.from.utcText)), (last, .string(interval.until.utcText)), ("local", local ?? .null),
-        ]
     }
 }

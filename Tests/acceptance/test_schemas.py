@@ -67,6 +67,9 @@ BAD_MANIFESTS = {
 MAAND_MANIFESTS = {
     "a health check without checks": {"health_check": {"checks": []}},
     "a health check that only waits": {"health_check": {"wait": {"attempts": 3}}},
+    "null is no field": {"rollout": None, "restart_globs": None, "timeouts": None, "file_modes": None, "ca": None},
+    "a share with a zero before it": {"rollout": {"max_unreachable": "02%"}},
+    "one count by its old name, none by the new one": {"deploy_parallel_count": 2, "max_concurrent_starts": None},
     "0 is the default": {"health_check": {"checks": [CHECK], "timeout_seconds": 0, "wait": {"attempts": 0}}},
 }
 MAAND_DISABLED = {
@@ -236,6 +239,17 @@ class Schemas(bucket.Case):
         self.assertEqual(job["health_check"]["checks"], [])
         self.assertEqual([hooks["job"] for hooks in plan["stop_hooks"]], ["api"])
         self.assertEqual([worker["worker"] for worker in plan["facts"]["workers"]], ["w1", "w2"])
+        self.hold_workspace(b.workspace)
+        self.hold_plan(b)
+
+    def test_hooks_of_the_second_generation(self):
+        b = self.hooked({})
+        b.job("db", commands={"command_ready": {"executed_on": ["cli"]}})
+        demand = {"job": "db", "hook": "command_ready", "config": {"min_version": "0.1", "why": None}}
+        b.job("api", hooks={"hook_a": {"executed_on": ["pre_deploy", "after_allocation_healthy"], "demands": demand}},
+              repeatable=["hook_a"])
+        b.write("jobs/api/_hooks/hook_a.py", "pass\n")
+        self.succeed(b.plan())
         self.hold_workspace(b.workspace)
         self.hold_plan(b)
 

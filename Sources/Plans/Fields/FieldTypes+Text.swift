@@ -170,7 +170,7 @@ extension Name: FieldText, FieldValue {
     }
 
     /// What a record has before it is read.
-    static var blank: Self {
+    package static var blank: Self {
         guard let name = Self("blank") else { preconditionFailure("this is a name") }
         return name
     }

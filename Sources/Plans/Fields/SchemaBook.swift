@@ -1,29 +1,32 @@
 internal import Model
-internal import YAML
+package import YAML
 
-/// Collects what a format consists of: the records with their fields, and the JSON Schema of each.
-struct SchemaBook {
+/// Collects what a format consists of: the records and objects with their fields, and the JSON Schema of each.
+package struct SchemaBook {
     /// A field, as the reference shows it.
-    struct Field {
-        var name: String
+    package struct Field {
+        package var name: String
         /// What its values are.
-        var type: String
-        var meaning: String
-        var isOptional: Bool
+        package var type: String
+        package var meaning: String
+        package var isOptional: Bool
+        /// What holds without the field.
+        package var initial: JSON?
     }
 
-    /// A record, as the reference shows it.
-    struct Section {
-        var title: String
-        var meaning: String
+    /// A record or an object, as the reference shows it.
+    package struct Section {
+        package var title: String
+        package var meaning: String
         /// For each form of the record.
-        var forms: [[Field]]
+        package var forms: [[Field]]
     }
 
-    /// The records, in the order in which they are met.
+    /// The records and objects, in the order in which they are met.
     private(set) var sections: [Section] = []
     private var definitions: [(name: String, schema: JSON)] = []
-    private var known: Set<String> = []
+    /// What each definition is, by its name.
+    private var known: [String: String] = [:]
 
     /// The JSON Schema of a whole file.
     ///
@@ -32,13 +35,19 @@ struct SchemaBook {
     ///   - description: what a schema cannot say of it.
     static func schema<Root: Record>(of root: Root.Type, title: String, description: String) -> JSON {
         var book = SchemaBook()
-        guard case .object(let fields) = book.describe(root) else { return .null }
+        let schema = book.describe(root)
+        return book.document(schema, title: title, description: description)
+    }
+
+    /// The schema of a whole file, with everything that it refers to.
+    func document(_ root: JSON, title: String, description: String) -> JSON {
+        guard case .object(let fields) = root else { return .null }
         return .object(
             [
                 ("$schema", .string("https://json-schema.org/draft/2020-12/schema")), ("title", .string(title)),
                 ("description", .string(description)),
             ] + fields.filter { $0.0 != "description" }
-                + [("$defs", .object(book.definitions.map { ($0.name, $0.schema) }))])
+                + [("$defs", .object(definitions.map { ($0.name, $0.schema) }))])
     }
 
     /// All records of a file, the file itself first.
@@ -50,23 +59,34 @@ struct SchemaBook {
 
     /// Refers to a record, and describes it the first time.
     mutating func reference<Value: Record>(to record: Value.Type) -> JSON {
-        if known.insert(Value.title).inserted {
-            let place = definitions.endIndex
-            definitions.append((Value.title, .null))
-            definitions[place].schema = describe(record)
-        }
-        return Self.reference(Value.title)
+        reference(to: Value.title, Value.meaning) { $0.describe(record) }
     }
 
     /// Refers to a text that has a name in the schema.
     mutating func reference(to name: String, _ type: TextType) -> JSON {
-        if known.insert(name).inserted {
-            definitions.append((name, type.schema(&self, isLowestLeftOut: false)))
-        }
-        return Self.reference(name)
+        reference(to: name, type.words) { type.schema(&$0, isLowestLeftOut: false) }
     }
 
-    private static func reference(_ name: String) -> JSON { .object([("$ref", .string("#/$defs/\(name)"))]) }
+    /// Refers to what has a name in the schema, and describes it the first time.
+    mutating func reference(
+        to name: String, _ meaning: String, _ describe: (inout SchemaBook) -> JSON
+    ) -> JSON {
+        if let other = known.updateValue(meaning, forKey: name) {
+            precondition(other == meaning, "a schema has one definition of each name, and `\(name)` is two things")
+        } else {
+            let place = definitions.endIndex
+            definitions.append((name, .null))
+            definitions[place].schema = describe(&self)
+        }
+        return .object([("$ref", .string("#/$defs/\(name)"))])
+    }
+
+    /// Adds a section, and then its fields.
+    mutating func section(_ title: String, _ meaning: String, _ forms: (inout SchemaBook) -> [[Field]]) {
+        let place = sections.endIndex
+        sections.append(Section(title: title, meaning: meaning, forms: []))
+        sections[place].forms = forms(&self)
+    }
 
     private mutating func describe<Value: Record>(_ record: Value.Type) -> JSON {
         let place = sections.endIndex

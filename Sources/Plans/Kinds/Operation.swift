@@ -1,5 +1,5 @@
 public import Model
-package import YAML
+internal import YAML
 
 /// Runs one Makefile target on allocations that are deployed, in batches: the work of plans of the kinds `restart`, `start`,
 /// `stop` and `run_target`.
@@ -171,12 +171,15 @@ extension Plan.Job {
 
 // MARK: Fields
 
-extension Operation {
-    /// The options, for other programs: as they are in the file.
-    package var optionsJSON: JSON {
-        RecordType().json(OptionFields(target: verb.namedTarget, options: options)) ?? .null
+extension OutputType<Operation> {
+    /// The options, as they are in the file.
+    package static var options: Self {
+        let type = OutputType<OptionFields>(RecordType())
+        return Self(type.description) { type.json(.init(target: $0.verb.namedTarget, options: $0.options)) }
     }
+}
 
+extension Operation {
     mutating func visitOptions(_ fields: inout some Fields) {
         var all = OptionFields(target: verb.namedTarget, options: options)
         fields.required("options", &all, "the options of `maand-plan`")

@@ -1,5 +1,5 @@
 public import Model
-package import YAML
+internal import YAML
 
 /// Reboots workers in batches, with their jobs stopped before and started after it: the work of a plan of the kind `reboot`.
 ///
@@ -105,12 +105,6 @@ public struct Reboot: Equatable, Sendable {
 // MARK: Fields
 
 extension Reboot {
-    /// The options, for other programs: as they are in the file.
-    package var optionsJSON: JSON { RecordType().json(options) ?? .null }
-
-    /// How workers are rebooted, for other programs: as it is in the file.
-    package var rulesJSON: JSON { RecordType().json(rules) ?? .null }
-
     mutating func visitOptions(_ fields: inout some Fields) {
         fields.required("options", &options, "the options of `maand-plan reboot`")
     }

@@ -1,5 +1,5 @@
 public import Model
-package import YAML
+internal import YAML
 
 /// Runs one command on workers as a whole, once on each, in batches: the work of a plan of the kind `run_command`.
 public struct RunCommand: Equatable, Sendable {
@@ -74,9 +74,6 @@ public struct RunCommand: Equatable, Sendable {
 // MARK: Fields
 
 extension RunCommand {
-    /// The options, for other programs: as they are in the file.
-    package var optionsJSON: JSON { RecordType().json(options) ?? .null }
-
     mutating func visitOptions(_ fields: inout some Fields) {
         fields.required("options", &options, "the options of `maand-plan run-command`")
     }

@@ -1,5 +1,5 @@
 public import Model
-package import YAML
+internal import YAML
 
 /// Workers as a whole, in batches: what a plan has that acts on workers and not on allocations.
 public struct WorkerBatches: Equatable, Sendable {
@@ -78,11 +78,6 @@ public struct WorkerCommand: Equatable, Sendable {
         self.timeout = timeout
         self.isWithoutSudo = isWithoutSudo
     }
-}
-
-extension WorkerCommand {
-    /// For other programs: as it is in the file.
-    package var json: JSON { RecordType().json(self) ?? .null }
 }
 
 extension WorkerCommand: Record, FieldValue {
