@@ -9,105 +9,159 @@ import ThisHost
 import UseCases
 import Windows
 
-/// Appends what happens to a file, one JSON object a line, for programs that follow a run.
+/// Writes what happens in a run and how it stands, one JSON object a line, for programs that follow it: `EventLine` says what
+/// the lines hold.
+///
+/// What happens is written at once. How the run stands is written when it is first seen, when it has changed since, and when the
+/// process leaves it, so that whoever reads all lines of a process knows what `status` shows.
 final class EventLog: Sendable {
-    private let file: Mutex<FileHandle>
+    private struct State {
+        let file: FileHandle
+        /// How the run stood when that was last written.
+        var known: StatusDocument?
+    }
 
-    /// - Throws: `Failure` where the file cannot be written.
-    init(appendingTo path: String) throws {
-        let descriptor: Int32
-        do throws(HostFiles.Problem) {
-            descriptor = try HostFiles.openForAppending(path)
-        } catch {
-            throw Failure(.invalidInput, code: .fileNotWritten, "\(path) cannot be written: \(error.message)")
+    private let state: Mutex<State>
+    /// Reads how the run stands; nil if it has not begun. The parameter says whether the process leaves it.
+    private let read: @Sendable (_ isLeaving: Bool) throws -> StatusDocument?
+
+    /// - Parameters:
+    ///   - path: `-` is standard output.
+    ///   - read: see there.
+    /// - Throws: `Failure` if the file cannot be written.
+    init(appendingTo path: String, reading read: @escaping @Sendable (_ isLeaving: Bool) throws -> StatusDocument?) throws {
+        self.read = read
+        if path == "-" {
+            state = Mutex(State(file: .standardOutput))
+        } else {
+            let descriptor: Int32
+            do throws(HostFiles.Problem) {
+                descriptor = try HostFiles.openForAppending(path)
+            } catch {
+                throw Failure(.invalidInput, code: .fileNotWritten, "\(path) cannot be written: \(error.message)")
+            }
+            state = Mutex(State(file: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)))
         }
-        file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
+        var line = EventLine(.opened, at: Clock.system.now())
+        line.program = ProgramVersion.text
+        write([line])
     }
 
-    fileprivate struct Line: Encodable {
-        var at: Int64
-        var event: String
-        var step: String?
-        var attempt: Int?
-        /// A stable word for why, beside the sentence in `detail`.
-        var code: String?
-        var outcome: String?
-        var milliseconds: Int64?
-        var allocations: [String]?
-        var detail: String?
+    func write(_ event: RunEvent) {
+        if state.withLock({ $0.known == nil }) { update() }
+        state.withLock { state in
+            if case .leftBehind(let subject, let reason) = event { state.known?.noteLeftBehind(subject, reason) }
+            Self.write([EventLine(event, at: Clock.system.now())], state)
+        }
     }
-
-    func write(_ event: RunEvent) { write(Line(event)) }
 
     /// The command ends for this reason, with nothing done or nothing more.
     func write(_ failure: Failure) {
-        write(Line("refused", failure.description, code: failure.code.rawValue))
+        var line = EventLine(.refused, at: Clock.system.now())
+        (line.code, line.detail) = (failure.code.rawValue, failure.description)
+        write([line])
     }
 
-    private func write(_ line: Line) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    private func write(_ lines: [EventLine]) { state.withLock { Self.write(lines, $0) } }
+
+    private static func write(_ lines: [EventLine], _ state: State) {
+        if lines.isEmpty { return }
+        let text = lines.map { line in
+            var line = line
+            line.run = state.known?.run
+            return line.json + "\n"
+        }.joined()
         // Losing a line of this log is no reason to stop a rollout; what counts is in the database.
-        guard let bytes = try? encoder.encode(line) else { return }
-        file.withLock { try? $0.write(contentsOf: bytes + Data([0x0a])) }
+        try? state.file.write(contentsOf: Data(text.utf8))
+    }
+
+    // MARK: How the run stands
+
+    /// Writes what has changed. If that cannot be read now, it is written later.
+    func update(isLeaving: Bool = false) {
+        guard let document = try? read(isLeaving) else { return }
+        state.withLock { state in
+            let lines = StatusDocument.changes(from: state.known, to: document, at: Clock.system.now())
+            state.known = document
+            Self.write(lines, state)
+        }
+    }
+
+    /// Calls `update` once a second, or less often if that takes long: it costs at most a fiftieth of the time. Cancel the task
+    /// to end it.
+    func updating() -> Task<Void, Never> {
+        Task {
+            var pause = Duration.seconds(1)
+            while !Task.isCancelled {
+                try? await Clock.system.sleep(pause)
+                if Task.isCancelled { return }
+                let cost = ContinuousClock().measure { update() }
+                pause = max(.seconds(1), cost * 50)
+            }
+        }
     }
 }
 
-extension EventLog.Line {
-    fileprivate init(_ event: RunEvent) {
+extension EventLine {
+    init(_ event: RunEvent, at now: Timestamp) {
         switch event {
-        case .stepStarted(let step, let attempt):
-            self.init("step_started", step: step, attempt: attempt)
-        case .stepResumed(let step, let attempt):
-            self.init("step_resumed", step: step, attempt: attempt)
+        case .stepStarted(let step, let attempt): self.init(.stepStarted, at: now, step, attempt)
+        case .stepResumed(let step, let attempt): self.init(.stepResumed, at: now, step, attempt)
         case .stepEnded(let step, let outcome, let code, let detail, let milliseconds):
-            self.init("step_ended", detail, step: step, code: code)
-            self.outcome = Self.word(outcome)
-            self.milliseconds = milliseconds
+            self.init(.stepEnded, at: now, step, code: code, detail)
+            self.outcome = Outcome(outcome)
+            self.milliseconds = Int(milliseconds)
         case .promoted(let allocations, let version):
-            self.init("promoted", version)
+            self.init(.promoted, at: now, version)
             self.allocations = allocations.map(\.description)
         case .renamed(let rename):
-            self.init("renamed", rename.description)
+            self.init(.renamed, at: now, rename.description)
             step = StepID.renames.text
         case .leftBehind(let subject, let reason):
-            self.init("left_behind", reason)
+            self.init(.leftBehind, at: now, reason)
+            (job, worker) = (subject.job?.text, subject.worker?.text)
             allocations = [subject.description]
         case .gateWaiting(let step, let tries, _, let problem):
-            self.init("gate_waiting", problem, step: step, attempt: tries)
+            self.init(.gateWaiting, at: now, step, tries, problem)
         case .baking(let step, let seconds):
-            self.init("baking", step: step)
-            milliseconds = Int64(seconds) * 1000
-        case .parking(let request): self.init("parking", request.reason, code: request.code.rawValue)
+            self.init(.baking, at: now, step)
+            milliseconds = seconds * 1000
+        case .parking(let request): self.init(.parking, at: now, code: request.code.rawValue, request.reason)
         case .waiting(let waits, let more):
             let text = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
-            self.init("waiting", more > 0 ? "\(text) and \(more) more" : text)
+            self.init(.waiting, at: now, more > 0 ? "\(text) and \(more) more" : text)
         case .admitted(let batch, let seconds, _, let end, let cutoff):
-            self.init("batch_admitted", "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
-            milliseconds = Int64(seconds) * 1000
+            self.init(.batchAdmitted, at: now, "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
+            milliseconds = seconds * 1000
         case .held(let batch, let hold):
             let text = [batch, hold.reason].compactMap(\.self).joined(separator: ": ")
-            self.init("batch_held", text, code: hold.code.rawValue)
-        case .warning(let warning): self.init("warning", "\(warning)", code: warning.code.rawValue)
+            self.init(.batchHeld, at: now, code: hold.code.rawValue, text)
+        case .warning(let warning): self.init(.warning, at: now, code: warning.code.rawValue, "\(warning)")
         }
     }
 
-    fileprivate init(
-        _ event: String, _ detail: String? = nil, step: Step? = nil, attempt: Int? = nil, code: String? = nil
+    private init(
+        _ event: Word, at now: Timestamp, _ step: Step? = nil, _ attempt: Int? = nil, code: String? = nil,
+        _ detail: String? = nil
     ) {
-        self.init(
-            at: Clock.system.now().milliseconds, event: event, step: step?.id.text, attempt: attempt, code: code,
-            detail: detail)
+        self.init(event, at: now)
+        self.step = step?.id.text
+        self.attempt = attempt
+        self.code = code
+        self.detail = detail
     }
+}
 
-    private static func word(_ outcome: StepMachine.Outcome) -> String {
-        switch outcome {
-        case .succeeded: "succeeded"
-        case .failed: "failed"
-        case .unreachable: "unreachable"
-        case .unknown: "unknown"
-        case .stale: "stale"
-        case .interrupted: "interrupted"
-        }
+extension EventLine.Outcome {
+    init(_ outcome: StepMachine.Outcome) {
+        self =
+            switch outcome {
+            case .succeeded: .succeeded
+            case .failed: .failed
+            case .unreachable: .unreachable
+            case .unknown: .unknown
+            case .stale: .stale
+            case .interrupted: .interrupted
+            }
     }
 }

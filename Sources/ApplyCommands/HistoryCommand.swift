@@ -73,7 +73,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 decisions: decisions.map {
                     .init(
                         at: $0.at.utcText, by: $0.by, what: $0.what.rawValue, step: $0.step?.text, reason: $0.reason)
-                }, left_behind: leftBehind.map(LeftBehindRow.init))
+                }, left_behind: leftBehind.map { LeftBehindRow($0.subject, $0.reason) })
         }
     }
 

@@ -62,7 +62,9 @@ struct RunCommand: AsyncParsableCommand {
     var dryRun = false
 
     @Option(
-        help: ArgumentHelp("Append what happens to this file, one JSON object a line.", valueName: "file"),
+        help: ArgumentHelp(
+            "Append what happens, and how the run stands, to this file, one JSON object a line; - writes to standard output, and "
+                + "text goes to standard error.", valueName: "file"),
         completion: .file())
     var events: String?
 
@@ -79,7 +81,7 @@ struct RunCommand: AsyncParsableCommand {
             let file = try PlanFile.read(readPlan(), file: planName)
             if dryRun { return try await preview(file) }
             if plan == "-", !yes, !file.plan.isEmpty, !(try isKnown(file)) {
-                try Confirmation.ask(about: file, options.terminal)
+                try Confirmation.ask(about: file, terminal)
             }
             while let hold = try await applyOnce(file) {
                 guard wait, let next = hold.next else {
@@ -91,7 +93,10 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    private func say(_ text: String) { options.terminal.print(options.terminal.escape(text)) }
+    /// For people. Standard output is for programs if events go there.
+    private var terminal: Terminal { Terminal(options.color, isOnErrorOutput: events == "-") }
+
+    private func say(_ text: String) { terminal.print(terminal.escape(text)) }
 
     private func sleep(until instant: Timestamp, _ file: PlanFile) async throws {
         let since = Clock.system.now()
@@ -142,7 +147,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// The file of the plan; nil if it is none.
-    private var planFile: String? { plan == "-" || keptRun != nil ? nil : plan }
+    var planFile: String? { plan == "-" || keptRun != nil ? nil : plan }
 
     /// `run:N`: the run whose plan was kept.
     private var keptRun: RunID? {
@@ -153,12 +158,8 @@ struct RunCommand: AsyncParsableCommand {
     private func isKnown(_ file: PlanFile) throws -> Bool { try options.catalog()?.latestRun(of: file.id) != nil }
 
     private func apply(_ file: PlanFile) async throws -> WindowHold? {
-        let terminal = options.terminal
         let progress = ProgressPrinter(terminal)
-        let log = try events.map { events in
-            try options.bucket.checkIsNoFileOfTheBucket(events, plan: planFile)
-            return try EventLog(appendingTo: events)
-        }
+        let log = try events.map { try eventLog($0, file.id) }
         let context = try options.context(approval) { event in
             progress.show(event)
             log?.write(event)
@@ -168,13 +169,16 @@ struct RunCommand: AsyncParsableCommand {
             say("Nobody's approval was asked for: this host has no approval policy.")
         }
         let ending: ApplyRun.Ending
+        let updating = log?.updating()
         do {
             ending = try await ApplyRun(file, options: try choices(for: file.plan), in: context)
                 .apply(parkRequests: Signals.parkRequests())
         } catch {
+            await Self.end(updating, log)
             log?.write(Failure(of: error))
             throw error
         }
+        await Self.end(updating, log)
         return try conclude(ending, file.plan)
     }
 
@@ -183,7 +187,7 @@ struct RunCommand: AsyncParsableCommand {
     /// - Returns: why nothing goes on now; nil if the run came to an end.
     private func conclude(_ ending: ApplyRun.Ending, _ plan: Plan) throws -> WindowHold? {
         showOutput(of: ending, of: plan)
-        let printer = EndingPrinter(terminal: options.terminal, recap: try recap(of: ending))
+        let printer = EndingPrinter(terminal: terminal, recap: try recap(of: ending))
         switch ending {
         case .nothingToDo: sayNothingToDo()
         case .alreadyDone(let run): sayDone(run)
@@ -240,9 +244,9 @@ struct RunCommand: AsyncParsableCommand {
     private func showOutput(of ending: ApplyRun.Ending, of plan: Plan) {
         guard case .runCommand = plan.work, case .ended(let run, _, _, _, _) = ending else { return }
         guard let catalog = try? options.catalog(), let graph = try? StepGraph(plan, catalog, of: run.id),
-            let groups = try? OutputGroups([graph], catalog, of: run.id, isEverything: false)
+            let groups = try? OutputGroups([graph], catalog, of: run, isEverything: false)
         else { return }
-        groups.lines(options.terminal).forEach(options.terminal.print)
+        groups.lines(terminal, in: options.folder).forEach(terminal.print)
     }
 
     private var approval: ApprovalCheck {
@@ -268,10 +272,10 @@ struct RunCommand: AsyncParsableCommand {
             takeOver: takeOver, acceptsNewHosts: acceptNew, overrideReason: reason)
     }
 
-    private func sayNothingToDo() { options.terminal.print("Nothing to do: the plan holds no action.") }
+    private func sayNothingToDo() { terminal.print("Nothing to do: the plan holds no action.") }
 
     private func sayDone(_ run: Run) {
-        options.terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
+        terminal.print("Done already: run \(run.id) of this plan succeeded. Nothing was touched.")
     }
 
     private func preview(_ file: PlanFile) async throws {
@@ -280,12 +284,12 @@ struct RunCommand: AsyncParsableCommand {
             switch try await ApplyRun(file, options: try choices(for: file.plan), in: context).preview() {
             case .nothingToDo: sayNothingToDo()
             case .alreadyDone(let run): sayDone(run)
-            case .rolledBack(let run): options.terminal.print(EndingPrinter.rolledBack(run))
+            case .rolledBack(let run): terminal.print(EndingPrinter.rolledBack(run))
             case .steps(let steps):
-                for step in steps { options.terminal.print(options.terminal.escape(step.text)) }
-                options.terminal.print("\(steps.count) steps; nothing was touched.")
+                for step in steps { terminal.print(terminal.escape(step.text)) }
+                terminal.print("\(steps.count) steps; nothing was touched.")
                 if steps.isEmpty, let why = try reasonForNothing(file) {
-                    options.terminal.print(options.terminal.escape(why))
+                    terminal.print(terminal.escape(why))
                 }
             }
         } catch  where error is RolloutError || error is WindowHold {

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import Model
 internal import Synchronization
@@ -113,6 +112,7 @@ extension Catalog {
         }
         let ends = !change.state.isUnfinished
         let isRolledBack = change.state == .rolledBack
+        try endPart(of: run, change, at: now, db)
         try db.cachedStatement(sql: "UPDATE run SET state = ?, detail = ?, cause = ?, ended_at = ? WHERE number = ?")
             .execute(
                 arguments: [
@@ -149,7 +149,7 @@ extension Catalog {
                 state.rawValue, now.milliseconds, exitStatus, code, detail.map(bounded), run.number, step.text,
                 attempt,
             ])
-            if let output { try insert(output, run, step, attempt, db) }
+            if let output { try insert(output, run, step, attempt, state, db) }
             try settleHook(WritingAttempt(run: run, step: step, attempt: attempt), state, db)
         case .settle(let step, let attempt, let state, let who, let reason):
             try checkOutcome(run, step, attempt, to: state, from: [.unknown], db)
@@ -216,15 +216,6 @@ extension Catalog {
         case .succeeded, .failed, .unreachable, .unknown, .skipped: break
         case .pending, .started, .blocked: throw illegal("that is no outcome of an attempt")
         }
-    }
-
-    private func insert(
-        _ output: StepOutput, _ run: RunID, _ step: StepID, _ attempt: Int, _ db: Database
-    ) throws {
-        guard !output.stdout.isEmpty || !output.stderr.isEmpty else { return }
-        try db.cachedStatement(
-            sql: "INSERT OR REPLACE INTO output (run, step, attempt, stdout, stderr) VALUES (?, ?, ?, ?, ?)"
-        ).execute(arguments: [run.number, step.text, attempt, Data(output.stdout), Data(output.stderr)])
     }
 
     /// At most `CatalogLimits.detail` bytes of `text`, cut between characters.

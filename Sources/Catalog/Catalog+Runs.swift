@@ -47,7 +47,7 @@ extension Catalog {
     private func forgetOldRuns(_ db: Database) throws {
         let kept = [
             ("output", Self.runsWithOutput), ("attempt", Self.runsWithSteps), ("rollout_order", Self.runsWithSteps),
-            ("left_behind", Self.runsWithSteps),
+            ("left_behind", Self.runsWithSteps), ("run_part", Self.runsWithSteps),
         ]
         for (table, kept) in kept {
             try db.execute(

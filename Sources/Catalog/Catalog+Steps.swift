@@ -17,19 +17,10 @@ extension Catalog {
             [run.number, step.text])
     }
 
-    /// What an attempt printed, or nil where none was recorded.
-    ///
-    /// - Parameter attempt: Nil for the latest one that has any.
-    public func output(of run: RunID, step: StepID, attempt: Int? = nil) throws(CatalogError) -> StepOutput? {
-        try read { db in
-            try self.rows(
-                of: "output", db,
-                """
-                SELECT run, step, attempt, stdout, stderr FROM output
-                WHERE run = ?1 AND step = ?2 AND (?3 IS NULL OR attempt = ?3) ORDER BY attempt DESC LIMIT 1
-                """, [run.number, step.text, attempt]
-            ).first.map { row in StepOutput(stdout: try row.bytes(3), stderr: try row.bytes(4)) }
-        }
+    /// Every attempt of a run, without outputs; sorted by step, then first to last.
+    public func attempts(of run: RunID) throws(CatalogError) -> [StepRecord] {
+        try records(
+            "SELECT step, attempt, \(Self.columns) FROM attempt WHERE run = ? ORDER BY step, attempt", [run.number])
     }
 
     private static let columns = "state, digest, attempt_id, started_at, finished_at, exit_status, detail, code"

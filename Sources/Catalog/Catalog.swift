@@ -29,6 +29,8 @@ public final class Catalog: Sendable {
     let waiting = Mutex<[WaitingCheckpoint]>([])
     /// Transactions that `commit` has written; fewer than checkpoints where several shared one.
     let groupCommits = Atomic<Int>(0)
+    /// Bytes of kept output of the run that was written last.
+    let kept = Mutex<(run: RunID, bytes: Int)?>(nil)
 
     /// - Parameter isWritten: the file at `path` is the database, and this process writes it.
     init(path: String, queue: DatabaseQueue, isWritten: Bool = false) {

@@ -87,4 +87,8 @@ public enum StepWrite: Equatable, Sendable {
 public enum CatalogLimits {
     /// Bytes of a detail or reason; longer texts are cut.
     public static let detail = 8 * 1024
+    /// Bytes of output that steps of one run keep, whole streams up to `StepOutput.limit`. Once they are reached, steps that
+    /// succeed keep `shortOutput` bytes of each stream.
+    public static let outputOfRun = 32 << 20
+    public static let shortOutput = 1024
 }

@@ -94,11 +94,22 @@ public struct StepOutput: Equatable, Sendable {
     public let stdout: [UInt8]
     /// The last bytes of standard error, at most `limit`.
     public let stderr: [UInt8]
+    /// Bytes that the attempt printed to standard output; nil if a release recorded it that did not count them.
+    public let stdoutSize: Int?
+    /// As `stdoutSize`, of standard error.
+    public let stderrSize: Int?
 
     /// Keeps the last `limit` bytes of each stream.
-    public init(stdout: [UInt8], stderr: [UInt8]) {
+    public init(stdout: [UInt8], stderr: [UInt8], stdoutSize: Int? = nil, stderrSize: Int? = nil) {
         self.stdout = stdout.suffix(Self.limit)
         self.stderr = stderr.suffix(Self.limit)
+        self.stdoutSize = stdoutSize
+        self.stderrSize = stderrSize
+    }
+
+    /// The same with other bytes, such as without secrets; the sizes stay.
+    public func mapped(_ change: ([UInt8]) -> [UInt8]) -> StepOutput {
+        StepOutput(stdout: change(stdout), stderr: change(stderr), stdoutSize: stdoutSize, stderrSize: stderrSize)
     }
 }
 

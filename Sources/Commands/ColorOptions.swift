@@ -13,11 +13,16 @@ package struct ColorOptions: ParsableArguments {
     package init() {}
 
     /// For text on standard output.
-    package var isOn: Bool {
+    package var isOn: Bool { isOn(STDOUT_FILENO) }
+
+    /// Whether text has colours.
+    ///
+    /// - Parameter output: where it goes: a file descriptor.
+    package func isOn(_ output: Int32) -> Bool {
         switch color {
         case .always: true
         case .never: false
-        case .auto: isatty(STDOUT_FILENO) == 1 && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
+        case .auto: isatty(output) == 1 && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
         }
     }
 }

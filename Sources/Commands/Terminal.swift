@@ -4,6 +4,7 @@ internal import YAML
 /// Text for people on standard output: one line at a time, whatever comes from outside escaped, colour where wanted.
 package struct Terminal: Sendable {
     private let isColored: Bool
+    private let output: Int32
 
     package enum Style: String {
         case plain = ""
@@ -14,8 +15,13 @@ package struct Terminal: Sendable {
         case faint = "2"
     }
 
-    /// - Parameter color: whether `styled` has an effect.
-    package init(_ color: ColorOptions) { isColored = color.isOn }
+    /// - Parameters:
+    ///   - color: whether `styled` has an effect.
+    ///   - isOnErrorOutput: all text goes to standard error, since standard output is for programs.
+    package init(_ color: ColorOptions, isOnErrorOutput: Bool = false) {
+        output = isOnErrorOutput ? STDERR_FILENO : STDOUT_FILENO
+        isColored = color.isOn(output)
+    }
 
     package func styled(_ text: String, _ style: Style) -> String {
         isColored && style != .plain ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
@@ -26,7 +32,7 @@ package struct Terminal: Sendable {
 
     /// Written at once, so that a reader of a pipe sees it when it happens. Gives up where nobody reads any more, or the
     /// disk is full: a rollout must not end for want of a reader.
-    package func print(_ line: String) { try? HostFiles.writeAll(Array((line + "\n").utf8), to: STDOUT_FILENO) }
+    package func print(_ line: String) { try? HostFiles.writeAll(Array((line + "\n").utf8), to: output) }
 
     /// For what went wrong, so that it is seen where standard output goes to a file.
     package func printError(_ line: String) { printNotice(line) }

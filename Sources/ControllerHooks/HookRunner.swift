@@ -211,9 +211,7 @@ package struct HookRunner: Sendable {
     /// The output with the job's secrets struck out, as far as the run knows them.
     package func redacted(_ output: StepOutput, _ call: HookCall) -> StepOutput {
         let secrets = services.secrets(visibleTo: call)
-        return StepOutput(
-            stdout: Redaction.strike(secrets, from: output.stdout),
-            stderr: Redaction.strike(secrets, from: output.stderr))
+        return output.mapped { Redaction.strike(secrets, from: $0) }
     }
 
     // MARK: The input of a hook

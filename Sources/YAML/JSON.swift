@@ -18,6 +18,19 @@ public enum JSON {
         return out + "\n"
     }
 
+    /// On one line, without a line feed. Everything but ASCII is escaped.
+    public var line: String {
+        switch self {
+        case .null, .bool, .int, .string:
+            var out = ""
+            write(to: &out, indent: 0)
+            return out
+        case .array(let items): return "[" + items.map(\.line).joined(separator: ",") + "]"
+        case .object(let fields):
+            return "{" + fields.map { "\(JSONText.quote($0.0)):\($0.1.line)" }.joined(separator: ",") + "}"
+        }
+    }
+
     private func write(to out: inout String, indent: Int) {
         switch self {
         case .null: out += "null"

@@ -24,6 +24,7 @@ import Testing
         for nonce in ["n1", "n2"] {
             let run = try catalog.beginRun(
                 plan: planDigest, nonce: nonce, at: at(0), by: "ann@control", workers: [worker], approval: approval)
+            try catalog.beginPart(of: run.id, at: at(1), by: "ann@control")
             let hook = WritingAttempt(run: run.id, step: StepID("api/pre_deploy/w1/x"), attempt: 1)
             try await catalog.commit(run, begin(hook.step.text), begin("api/start/w1/start"))
             var checkpoint = Checkpoint(
@@ -32,7 +33,7 @@ import Testing
                     .outcome(
                         step: StepID("api/start/w1/start"), attempt: 1, state: .succeeded, exitStatus: 0,
                         detail: "well",
-                        output: StepOutput(stdout: [1], stderr: [2]))
+                        output: StepOutput(stdout: [1], stderr: [2], stdoutSize: 1, stderrSize: 1))
                 ],
                 changes: [
                     .promoted(api, release), .gateOwed([api]), .began(web, release), .drifted(web, release),
@@ -157,7 +158,8 @@ import Testing
             { _ = try catalog.secretsWithoutFingerprint() }, { _ = try catalog.fingerprintKey() },
             { _ = try catalog.sealedFile(planDigest) }, { _ = try catalog.secretNamespaces() },
             { _ = try catalog.fingerprints(of: [SecretName(job: api.job, key: "s")]) },
-            { _ = try catalog.storedAuthorities() },
+            { _ = try catalog.storedAuthorities() }, { _ = try catalog.parts(of: run) },
+            { _ = try catalog.attempts(of: run) }, { _ = try catalog.outputs(of: run, after: 0, limit: 9) },
         ]
         let writes: [() async throws -> Void] = [
             { try await catalog.keep(KeyValueWrite(.variables(api.job), "v", .text("x")), of: hook, at: at(5)) },
@@ -196,7 +198,7 @@ import Testing
         }
         try loosen(loose)
         let untouched = Catalog(path: "maand.db", queue: loose)
-        for use in try uses(untouched).prefix(40) { try await use() }
+        for use in try uses(untouched).prefix(43) { try await use() }
         let columns = try await loose.read { db in
             try tables.flatMap { table in try db.columns(in: table).map { (table, $0.name) } }
         }
@@ -236,8 +238,8 @@ import Testing
             "drift.run", "drifted.run", "hook_port.run", "kv_key.only_row", "kv_pending.attempt",
             "kv_pending.namespace",
             "kv_pending.step", "kv_replaced.attempt", "kv_replaced.namespace", "kv_replaced.run", "kv_replaced.step",
-            "left_behind.decided_at", "left_behind.run", "output.attempt", "output.run", "output.step",
-            "rollout_order.run", "sealed_file_secret.digest", "sealed_file_secret.fingerprint",
+            "left_behind.decided_at", "left_behind.run", "output.run",
+            "rollout_order.run", "run_part.number", "run_part.run", "sealed_file_secret.digest", "sealed_file_secret.fingerprint",
             "sealed_file_secret.key",
             "sealed_file_secret.namespace", "semaphore.run", "taken_back.run",
         ]

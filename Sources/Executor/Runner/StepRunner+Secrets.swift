@@ -2,6 +2,7 @@ internal import Catalog
 internal import KeyValues
 package import Model
 internal import Plans
+internal import Workers
 
 /// Targets and commands may print files in which secrets stand: what is kept of their output has none.
 extension StepRunner {
@@ -16,9 +17,7 @@ extension StepRunner {
         let secrets = sealed.all(in: recorder.run.id, on: graph.steps[index].worker)
         if secrets.isEmpty { return ending }
         var ending = ending
-        ending.output = StepOutput(
-            stdout: Redaction.strike(secrets, from: output.stdout),
-            stderr: Redaction.strike(secrets, from: output.stderr))
+        ending.output = output.mapped { Redaction.strike(secrets, from: $0) }
         return ending
     }
 }
@@ -44,5 +43,12 @@ extension SealedFiles {
     /// - Parameter run: the last one.
     package func mayHoldSecrets(_ bytes: [UInt8], in run: RunID, on worker: WorkerName) -> Bool {
         Redaction.strike(all(in: run, on: worker), from: bytes) != bytes
+    }
+}
+
+extension StepOutput {
+    /// What a worker has kept of both streams, and how much there was.
+    init(_ output: Tail, _ errors: Tail) {
+        self.init(stdout: output.bytes, stderr: errors.bytes, stdoutSize: output.total, stderrSize: errors.total)
     }
 }

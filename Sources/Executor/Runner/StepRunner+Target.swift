@@ -290,7 +290,7 @@ extension StepRunner {
     static func verdict(on report: AttemptReport, of request: AttemptRequest, _ place: StepFault.Place) -> Verdict {
         switch report {
         case .finished(let result):
-            let output = StepOutput(stdout: result.output.bytes, stderr: result.errorOutput.bytes)
+            let output = StepOutput(result.output, result.errorOutput)
             var ending = Ending(outcome: .succeeded, exitStatus: result.exitStatus, output: output)
             ending.remarks = result.remarks
             if !result.isSuccess {
@@ -313,8 +313,7 @@ extension StepRunner {
             return .lost(
                 Ending(
                     outcome: .unknown, fault: .interrupted(interruption, place),
-                    output: StepOutput(
-                        stdout: interruption.output.bytes, stderr: interruption.errorOutput.bytes)),
+                    output: StepOutput(interruption.output, interruption.errorOutput)),
                 isAlive: !interruption.orphans.isEmpty)
         case .conflict:
             return .ended(.failed(.otherCommand))

@@ -83,6 +83,7 @@ public struct ApplyRun: Sendable {
         if resumed != nil, run.state != .running {
             try context.catalog.finish(run.id, state: .running, detail: nil, at: context.clock.now())
         }
+        try context.catalog.beginPart(of: run.id, at: context.clock.now(), by: context.who)
         let inbox = ParkInbox(parkRequests(run.id))
         defer { inbox.close() }
         var execution = RunExecution(
