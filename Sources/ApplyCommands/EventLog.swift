@@ -108,41 +108,41 @@ extension EventLine {
         case .stepStarted(let step, let attempt): self.init(.stepStarted, at: now, step, attempt)
         case .stepResumed(let step, let attempt): self.init(.stepResumed, at: now, step, attempt)
         case .stepEnded(let step, let outcome, let code, let detail, let milliseconds):
-            self.init(.stepEnded, at: now, step, code: code, detail)
+            self.init(.stepEnded, at: now, step, code: code, detail: detail)
             self.outcome = Outcome(outcome)
             self.milliseconds = Int(milliseconds)
         case .promoted(let allocations, let version):
-            self.init(.promoted, at: now, version)
+            self.init(.promoted, at: now, detail: version)
             self.allocations = allocations.map(\.description)
         case .renamed(let rename):
-            self.init(.renamed, at: now, rename.description)
+            self.init(.renamed, at: now, detail: rename.description)
             step = StepID.renames.text
         case .leftBehind(let subject, let reason):
-            self.init(.leftBehind, at: now, reason)
+            self.init(.leftBehind, at: now, detail: reason)
             (job, worker) = (subject.job?.text, subject.worker?.text)
             allocations = [subject.description]
         case .gateWaiting(let step, let tries, _, let problem):
-            self.init(.gateWaiting, at: now, step, tries, problem)
+            self.init(.gateWaiting, at: now, step, tries, detail: problem)
         case .baking(let step, let seconds):
             self.init(.baking, at: now, step)
             milliseconds = seconds * 1000
-        case .parking(let request): self.init(.parking, at: now, code: request.code.rawValue, request.reason)
+        case .parking(let request): self.init(.parking, at: now, code: request.code.rawValue, detail: request.reason)
         case .waiting(let waits, let more):
             let text = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
-            self.init(.waiting, at: now, more > 0 ? "\(text) and \(more) more" : text)
+            self.init(.waiting, at: now, detail: more > 0 ? "\(text) and \(more) more" : text)
         case .admitted(let batch, let seconds, _, let end, let cutoff):
-            self.init(.batchAdmitted, at: now, "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
+            self.init(.batchAdmitted, at: now, detail: "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
             milliseconds = seconds * 1000
         case .held(let batch, let hold):
             let text = [batch, hold.reason].compactMap(\.self).joined(separator: ": ")
-            self.init(.batchHeld, at: now, code: hold.code.rawValue, text)
-        case .warning(let warning): self.init(.warning, at: now, code: warning.code.rawValue, "\(warning)")
+            self.init(.batchHeld, at: now, code: hold.code.rawValue, detail: text)
+        case .warning(let warning): self.init(.warning, at: now, code: warning.code.rawValue, detail: "\(warning)")
         }
     }
 
     private init(
         _ event: Word, at now: Timestamp, _ step: Step? = nil, _ attempt: Int? = nil, code: String? = nil,
-        _ detail: String? = nil
+        detail: String? = nil
     ) {
         self.init(event, at: now)
         self.step = step?.id.text

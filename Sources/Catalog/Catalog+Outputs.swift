@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 public import Model
+internal import Synchronization
 
 extension Catalog {
     /// What an attempt printed, or nil where none was recorded.

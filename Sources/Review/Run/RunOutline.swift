@@ -119,10 +119,8 @@ struct RunOutline {
     private static func gates(_ section: RunStory.Section, _ story: RunStory) -> [Gate] {
         section.graph.steps.compactMap { step in
             guard step.task.rules.isProbe, let attempts = story.attempts[step.id], !attempts.isEmpty else { return nil }
-            let parts = step.id.text.split(separator: "/")
-            return Gate(
-                step: step.id, job: step.job?.text ?? "", place: parts.dropFirst().joined(separator: " "),
-                attempts: attempts)
+            let name = (section.isWayBack ? "way back of " : "") + (step.job?.text ?? "")
+            return Gate(step: step.id, job: name, place: step.id.place(parts: .max), attempts: attempts)
         }
     }
 
@@ -164,6 +162,18 @@ struct RunOutline {
             }
         }
         return found.filter { !$0.isOvercome } + found.filter(\.isOvercome)
+    }
+}
+
+extension StepID {
+    /// Where a step is in its job, such as `upgrade 2`.
+    ///
+    /// - Parameter parts: how many words at most.
+    func place(parts: Int) -> String {
+        let words = text.split(separator: "/")
+        // The job, behind `rollback` in a way back.
+        let own = words.dropFirst(words.first == "rollback" ? 2 : 1)
+        return own.prefix(parts).joined(separator: " ")
     }
 }
 

@@ -199,7 +199,7 @@ private struct RunBars {
             }
         }
         guard found.contains(where: \.isReal), let first = steps.first else { return [] }
-        let place = graph.steps[first].id.text.split(separator: "/").dropFirst().prefix(2).joined(separator: " ")
+        let place = graph.steps[first].id.place(parts: 2)
         let spans = RunSpan.merged(found.map(\.span), gap: gap)
         return spans.map { span in
             let states = found.filter { $0.span.from >= span.from && $0.span.to <= span.to }
