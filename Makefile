@@ -73,7 +73,7 @@ acceptance: hooked ## the programs as a user runs them; JOBS=N side by side
 	@$(ACCEPTANCE)
 
 generated: packages toolchain ## write anew what is made from code: the schemas, the tables of fields, the list of commands
-	MAAND_WRITE_GENERATED=1 swift test --filter GeneratedFilesTests
+	MAAND_WRITE_GENERATED=1 swift test --filter 'GeneratedFilesTests|EventFormatTests'
 	scripts/commands-reference .build/debug >docs/commands.md
 
 kill: build test-packages ## 20 rollouts, reboots and commands killed at different moments and resumed, and 200 kills over ssh

@@ -40,7 +40,7 @@ def rich(test):
     b.job("api", make=make)
     test.succeed(b.plan())
     test.succeed(b.apply())
-    gate = {"health_check": {"checks": [{"type": "ssh", "command": "[ ! -e sick ]"}], "timeout_seconds": 20,
+    gate = {"health_check": {"checks": [{"type": "ssh", "command": "test ! -e sick"}], "timeout_seconds": 20,
                              "wait": {"attempts": 1, "interval_seconds": 0}}}
     b.job("api", "2.0.0", {"app.conf": "2"}, make, max_concurrent_upgrades=1, rollout={"max_unreachable": 1}, **gate)
     test.succeed(b.plan())
@@ -49,7 +49,7 @@ def rich(test):
     test.succeed(b.apply(), 1)
     test.succeed(b.run("maand-apply", "pause", "2", "--reason", "lunch <b>now</b>", "--bucket", b.path))
     b.mend("api", WORKERS[1])
-    sick = b.job_dir(WORKERS[2], "api") / "sick"
+    sick = b.job_dir(WORKERS[2], "api").parents[1] / "sick"
     sick.touch()
     test.succeed(b.apply("--retry-failed"), 1)
     sick.unlink()
@@ -112,6 +112,7 @@ class Report(bucket.Case):
         self.assertIn("way back of api", found.text)
         b.job("api", "3.0.0", {"app.conf": "3"}, bucket.makefile(pause=0))
         self.succeed(b.plan())
+        b.forget()
         b.hold("api", WORKERS[0])
         child = b.start_apply()
         until(lambda: ("api", WORKERS[0], "restart") in b.began(), "it runs")

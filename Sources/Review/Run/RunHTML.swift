@@ -200,7 +200,7 @@ public struct RunHTML {
         for row in table.rows.prefix(Self.manyRows) {
             out += "<tr>"
             for (column, cell) in zip(table.columns, row) {
-                let style = [column.isNumber ? "n" : "", cell.isBad ? "bad" : "", column.isTime ? "time" : ""]
+                let style = [column.isNumber ? "n" : "", cell.isBad ? "bad" : "", column.isTime ? "time" : "", column.isLong ? "long" : ""]
                     .filter { !$0.isEmpty }.joined(separator: " ")
                 out += "<td\(style.isEmpty ? "" : " class=\"\(style)\"") data-label=\"\(Escaping.entities(column.title))\">"
                 out += (cell.state.map(Self.state) ?? cell.phrase.html) + "</td>"

@@ -53,14 +53,10 @@ public struct RunMarkdown {
     private static func list(_ phrases: [Phrase]) -> String { phrases.map { "- \($0.markdown)\n" }.joined() }
 
     private static func table(_ table: RunTable) -> String {
-        // A column in which nothing stands is left out.
-        let used = table.columns.indices.filter { column in
-            table.rows.contains { !$0[column].phrase.markdown.isEmpty }
-        }
-        var out = "| " + used.map { table.columns[$0].title }.joined(separator: " | ") + " |\n|"
-        out += used.map { table.columns[$0].isNumber ? "---:|" : "---|" }.joined() + "\n"
+        var out = "| " + table.columns.map(\.title).joined(separator: " | ") + " |\n|"
+        out += table.columns.map { $0.isNumber ? "---:|" : "---|" }.joined() + "\n"
         for row in table.rows.prefix(rows) {
-            out += "| " + used.map { cell(row[$0].phrase) }.joined(separator: " | ") + " |\n"
+            out += "| " + row.map { cell($0.phrase) }.joined(separator: " | ") + " |\n"
         }
         if table.rows.count > rows { out += "\nand \(Wording.count(table.rows.count - rows, "more row"))\n" }
         return out

@@ -7,7 +7,7 @@ struct RunOutline {
     struct JobRow {
         var name: String
         var isWayBack: Bool
-        /// The title of its wave; nil if it has none.
+        /// The `deployment_seq` of its wave; nil if it has none.
         var wave: String?
         /// As `status` says it.
         var state: String
@@ -206,7 +206,7 @@ extension StepGraph.Unit {
 
     fileprivate func waveTitle(in plan: Plan) -> String? {
         guard work != nil, plan.waves.indices.contains(level) else { return nil }
-        return "\(plan.waveTitle.lowercased()) \(plan.waves[level].deploymentSequence)"
+        return "\(plan.waves[level].deploymentSequence)"
     }
 }
 

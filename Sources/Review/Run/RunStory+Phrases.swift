@@ -69,7 +69,7 @@ extension RunOutline.Failure {
         var facts: [Phrase] = []
         if let detail { facts.append("\(detail)") }
         var parts: [Phrase] = []
-        if let exitStatus { parts.append("exit status \(exitStatus)") }
+        if let exitStatus, detail?.contains("exit status") != true { parts.append("exit status \(exitStatus)") }
         if let code { parts.append("code \(code)") }
         parts.append("first at \(own: firstAt.utcText)")
         let step: Phrase = steps.count == 1 ? "step \(steps[0].text), attempt \(attempt)" : "\(own: Wording.count(steps.count, "attempt")), such as of \(steps[0].text)"

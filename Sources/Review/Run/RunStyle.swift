@@ -14,7 +14,8 @@ enum RunStyle {
         table.rows { border-collapse: collapse; width: 100%; font-size: 14px; }
         table.rows th { text-align: left; font-weight: 600; font-size: 13px; color: var(--soft); }
         table.rows th, table.rows td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-        table.rows td { overflow-wrap: anywhere; } table.rows td.time { white-space: nowrap; }
+        table.rows td, table.rows td code { overflow-wrap: break-word; } table.rows td.time { white-space: nowrap; }
+        table.rows td.long, table.rows td.long code { overflow-wrap: anywhere; } table.rows td.long { min-width: 200px; }
         table.rows .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         table.rows td.bad { color: var(--stop); font-weight: 600; }
         details.failure { border: 1px solid var(--line); border-radius: 8px; margin: 8px 0; padding: 6px 12px; }
@@ -43,7 +44,8 @@ enum RunStyle {
           .run-timeline .names { max-width: 110px; overflow: hidden; }
           table.rows, table.rows tbody { display: block; } table.rows thead { display: none; }
           table.rows tr { display: block; padding: 6px 0; border-bottom: 1px solid var(--line); }
-          table.rows td, table.rows td.n { display: block; border: 0; padding: 1px 0; text-align: left; white-space: normal; }
+          table.rows td, table.rows td.n { display: block; border: 0; padding: 1px 0; text-align: left; white-space: normal;
+            overflow-wrap: anywhere; }
           table.rows td:empty { display: none; }
           table.rows td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); font-weight: normal; }
         }

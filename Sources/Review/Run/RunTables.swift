@@ -8,6 +8,8 @@ struct RunTable {
         var title: String
         var isNumber = false
         var isTime = false
+        /// Sentences.
+        var isLong = false
     }
 
     struct Cell {
@@ -16,6 +18,8 @@ struct RunTable {
         var state: String?
         /// Something went wrong.
         var isBad = false
+
+        var isEmpty: Bool { phrase.markdown.isEmpty }
 
         init(_ phrase: Phrase) { self.phrase = phrase }
 
@@ -35,8 +39,15 @@ struct RunTable {
         init(milliseconds: Int64?) { phrase = milliseconds.map { "\(own: Wording.duration($0))" } ?? "" }
     }
 
-    var columns: [Column]
-    var rows: [[Cell]]
+    let columns: [Column]
+    let rows: [[Cell]]
+
+    /// Columns in which nothing stands are left out.
+    init(columns: [Column], rows: [[Cell]]) {
+        let used = columns.indices.filter { column in rows.contains { !$0[column].isEmpty } }
+        self.columns = used.map { columns[$0] }
+        self.rows = rows.map { row in used.map { row[$0] } }
+    }
 }
 
 /// The tables of a report.
@@ -47,7 +58,7 @@ enum RunTables {
                 .init(title: "job"), .init(title: "wave"), .init(title: "state"), .init(title: "done", isNumber: true),
                 .init(title: "failed", isNumber: true), .init(title: "left behind", isNumber: true),
                 .init(title: "gates passed", isNumber: true), .init(title: "began", isTime: true),
-                .init(title: "under way", isNumber: true), .init(title: "usual", isNumber: true),
+                .init(title: "took", isNumber: true), .init(title: "usually", isNumber: true),
             ],
             rows: outline.jobs.map { job in
                 let name: Phrase = job.isWayBack ? "way back of \(job.name)" : "\(job.name)"
@@ -69,7 +80,7 @@ enum RunTables {
             columns: [
                 .init(title: "job"), .init(title: "gate"), .init(title: "attempt", isNumber: true),
                 .init(title: "began", isTime: true), .init(title: "took", isNumber: true), .init(title: "state"),
-                .init(title: "why"),
+                .init(title: "why", isLong: true),
             ],
             rows: gates.flatMap { gate in
                 gate.attempts.map { attempt in
@@ -100,7 +111,7 @@ enum RunTables {
             groups[place].workers += item.subject.worker.map { [$0] } ?? []
         }
         return RunTable(
-            columns: [.init(title: "job"), .init(title: "workers"), .init(title: "why")],
+            columns: [.init(title: "job"), .init(title: "workers"), .init(title: "why", isLong: true)],
             rows: groups.map { group in
                 let reason =
                     group.workers.count == 1
@@ -117,7 +128,7 @@ enum RunTables {
         RunTable(
             columns: [
                 .init(title: "when", isTime: true), .init(title: "who"), .init(title: "what"), .init(title: "step"),
-                .init(title: "reason"),
+                .init(title: "reason", isLong: true),
             ],
             rows: story.decisions.map { decision in
                 [
@@ -141,16 +152,18 @@ enum RunTables {
             guard let ended = part.endedAt else { continue }
             let next = isLast ? (story.head.endedAt == nil ? story.head.readAt : nil) : story.parts[index + 1].beganAt
             guard let next, next > ended else { continue }
+            let pause = story.decisions.last { $0.what == "pause" && $0.at >= ended && $0.at <= next }
+            let end: Phrase = isLast ? "nobody has continued it yet" : "until it was continued"
             rows.append([
                 .init(ended), .init(milliseconds: RunSpan(from: ended, to: next).milliseconds), .init(""),
-                .init(state: part.state == "parked" ? "parked" : "stopped"),
-                .init(isLast ? "nobody has continued it yet" : "until it was continued"),
+                .init(state: part.state == "parked" || pause != nil ? "parked" : "stopped"),
+                .init(pause.map { "paused by \($0.by): \($0.reason); " + end } ?? end),
             ])
         }
         return RunTable(
             columns: [
                 .init(title: "from", isTime: true), .init(title: "for", isNumber: true), .init(title: "who"),
-                .init(title: "state"), .init(title: "why"),
+                .init(title: "state"), .init(title: "why", isLong: true),
             ], rows: rows)
     }
 

@@ -10,7 +10,7 @@ extension RunTimeline {
         if rows.isEmpty { return "" }
         let kinds = Kind.allCases.filter { kind in bars.contains { $0.kind == kind } }
         var out = "<div class=\"legend\">"
-        for kind in kinds { out += "<span><i class=\"k-\(kind.rawValue)\">\(kind.letter)</i> \(kind.words)</span>" }
+        for kind in kinds { out += "<span><i class=\"k-\(kind.rawValue)\">\(kind.letter.isEmpty ? "&#160;" : kind.letter)</i> \(kind.words)</span>" }
         if bars.contains(where: { $0.expectedX != nil }) {
             out += "<span><i class=\"usual\"></i> until when half of the earlier ones were done</span>"
         }
