@@ -97,7 +97,8 @@ public struct RunHTML {
             if timeline.rows.isEmpty { return page.hint("Nothing was begun.") }
             page.hint(
                 "A row for each job (hooks, gates and bakes of the job as a whole), then one for each worker. The thin line below "
-                    + "a bar reaches to the time within which half of such steps were done in earlier runs.")
+                    + "a bar reaches to the time within which half of such steps were done in earlier runs. Of many workers, those "
+                    + "that did the same in the same batches are one row, and those with a failure come first.")
             page.out += timeline.html
         }
     }
