@@ -11,7 +11,7 @@ import Windows
 
 /// Where a run stands, from what is recorded alone.
 struct RunReport {
-    private let run: Run
+    let run: Run
     private let rows: [StatusDocument.Job]
     /// Steps that are neither pending nor succeeded, in the plan's order; of the plan's steps nil where it cannot be read.
     private let open: [(step: Step?, record: StepRecord)]
@@ -19,9 +19,11 @@ struct RunReport {
     private let planProblem: String?
     private let holder: LockHolder?
     /// What the run goes on without.
-    private let leftBehind: [LeftBehind]
+    let leftBehind: [LeftBehind]
     /// What the run, or another one before it, has drained and not put back, of the plan's jobs.
-    private let drained: [AllocationID]
+    let drained: [AllocationID]
+    /// What became of each job; nil if the plan cannot be read.
+    let recap: Recap?
 
     /// Nil if it cannot be read.
     private var plan: Plan?
@@ -49,6 +51,7 @@ struct RunReport {
             planProblem = "its plan cannot be read, and only what is recorded is shown: \(error)"
             open = steps.filter(isOpen).map { (nil, $0) }
             rows = []
+            recap = nil
             drained = try catalog.drained(by: run.id)
             return
         }
@@ -59,6 +62,7 @@ struct RunReport {
             records[step.id].flatMap { isOpen($0) ? (step, $0) : nil }
         }
         rows = graphs.flatMap { Self.rows(of: $0, records) }
+        recap = Recap(run, graphs, records: steps, leftBehind: leftBehind, isExecuted: holder != nil)
     }
 
     private static func rows(of graph: StepGraph, _ records: [StepID: StepRecord]) -> [StatusDocument.Job] {
@@ -106,31 +110,29 @@ struct RunReport {
                 + run.startedBy + (run.endedAt.map { ", ended \($0.utcText)" } ?? ""))
     }
 
-    func lines(_ terminal: Terminal) -> [String] {
+    /// What holds for the run as a whole.
+    func head(_ terminal: Terminal) -> [String] {
         var lines = [Self.headline(run, terminal)]
         if isInterrupted { lines.append("interrupted: no process executes it; the same command continues it") }
         if let detail = run.detail { lines.append(terminal.escape(detail)) }
         if let holder { lines.append(terminal.escape("executed by \(holder)")) }
         if let planProblem { lines.append(terminal.escape(planProblem)) }
-        for row in rows {
-            let blockers = row.blocked_by.map { " by " + ($0.isEmpty ? "a failure" : $0.joined(separator: ", ")) } ?? ""
-            let name = row.way_back == true ? "way back of \(row.job)" : row.job
-            lines.append("  \(name): \(row.state)\(blockers), \(row.done) of \(row.steps) steps done")
-            if let order = row.rollout_order, let text = Self.text(order) { lines.append(terminal.escape(text)) }
-        }
-        for (_, record) in open {
-            let detail = record.detail.map { ": " + terminal.escape($0) } ?? ""
-            lines.append("  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)")
-        }
-        for item in leftBehind {
-            lines.append("  " + terminal.escape("\(item.subject) is left behind: \(item.reason)"))
-        }
-        for allocation in drained {
-            let text = "\(allocation) is drained: no hook of after_allocation_healthy has run for it"
-            lines.append("  " + terminal.escape(text))
-        }
-        if let advice { lines.append(terminal.escape(advice)) }
         return lines
+    }
+
+    /// Orders that somebody has chosen, each with its job.
+    var orderLines: [String] { rows.compactMap { row in row.rollout_order.flatMap { Self.text($0, of: row.job) } } }
+
+    /// Steps that are neither pending nor succeeded: what went wrong first, then what is under way.
+    var openLines: [String] {
+        let lines = open.map { _, record in
+            let detail = record.detail.map { ": \($0)" } ?? ""
+            return (
+                record.state == .started,
+                "  \(record.step) (attempt \(record.attempt)) \(record.state.phrase)\(detail)"
+            )
+        }
+        return lines.filter { !$0.0 }.map(\.1) + lines.filter(\.0).map(\.1)
     }
 
     /// What to do now; nil where nothing is to be done, or a process is at it.
@@ -142,15 +144,16 @@ struct RunReport {
     /// Workers of an order that a line names.
     private static let named = 20
 
-    /// Nil where nobody has chosen an order.
-    private static func text(_ order: StatusDocument.Order) -> String? {
+    /// Nil if nobody has chosen an order.
+    private static func text(_ order: StatusDocument.Order, of job: String) -> String? {
         let origin: String
         switch order.source {
-        case .workers: return order.detail.map { "    rollout order: that of workers.json, \($0)" }
+        case .workers:
+            return order.detail.map { "  \(job): rollout order: that of workers.json, \($0)" }
         case .keyValue: origin = "set by `rollout_order`" + (order.detail.map { ", \($0)" } ?? "")
         case .hook: origin = "put by a hook"
         }
-        return "    rollout order, \(origin): \(order.workers.listed(first: named))"
+        return "  \(job): rollout order, \(origin): \(order.workers.listed(first: named))"
     }
 
     /// For programs.

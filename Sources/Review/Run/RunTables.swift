@@ -153,11 +153,11 @@ enum RunTables {
             let next = isLast ? (story.head.endedAt == nil ? story.head.readAt : nil) : story.parts[index + 1].beganAt
             guard let next, next > ended else { continue }
             let pause = story.decisions.last { $0.what == "pause" && $0.at >= ended && $0.at <= next }
-            let end: Phrase = isLast ? "nobody has continued it yet" : "until it was continued"
+            let until: Phrase = isLast ? "nobody has continued it yet" : "until it was continued"
             rows.append([
                 .init(ended), .init(milliseconds: RunSpan(from: ended, to: next).milliseconds), .init(""),
                 .init(state: part.state == "parked" || pause != nil ? "parked" : "stopped"),
-                .init(pause.map { "paused by \($0.by): \($0.reason); " + end } ?? end),
+                .init(pause.map { "paused by \($0.by): \($0.reason); " + until } ?? until),
             ])
         }
         return RunTable(

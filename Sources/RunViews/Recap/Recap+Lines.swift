@@ -11,18 +11,20 @@ extension Recap {
     public func lines() -> [String] { jobLines() + causeLines() }
 
     /// Jobs that are shown one by one.
-    static let shownJobs = 40
+    public static let shownJobs = 40
 
     /// A line for each job: its name, its state, and what became of its allocations and gates. Of many jobs those that are
     /// done are counted.
-    public func jobLines() -> [String] {
+    ///
+    /// - Parameter limit: jobs that are shown one by one.
+    public func jobLines(limit: Int = Self.shownJobs) -> [String] {
         var shown = jobs.filter { !$0.isWayBack || run.state != .rolledBack }
         var rest = ""
-        if shown.count > Self.shownJobs {
+        if shown.count > limit {
             let all = shown.count
             let other = shown.filter { $0.state != .succeeded }
-            shown = Array((other + shown.filter { $0.state == .succeeded }).prefix(Self.shownJobs))
-            let hidden = max(0, other.count - Self.shownJobs)
+            shown = Array((other + shown.filter { $0.state == .succeeded }).prefix(limit))
+            let hidden = max(0, other.count - limit)
             rest = "  and \(all - shown.count) more jobs" + (hidden == 0 ? ", done" : ", \(hidden) of them not done")
         }
         let names = shown.map { $0.isWayBack ? "way back of \($0.name)" : $0.name }
@@ -33,6 +35,18 @@ extension Recap {
             return job.blockedBy.isEmpty ? head : "\(head) (by \(job.blockedBy.joined(separator: ", ")))"
         }
         return rest.isEmpty ? lines : lines + [rest]
+    }
+
+    /// What became of each allocation and worker, with the cause if something went wrong. Texts of workers are not escaped.
+    public func memberLines() -> [String] {
+        let causes = Dictionary(causes.lazy.map { ($0.step.subject, $0) }) { first, _ in first }
+        return jobs.flatMap { job in
+            job.members.map { member in
+                let way = job.isWayBack ? "way back of " : ""
+                let cause = causes[member.subject].map { ": \($0)" } ?? ""
+                return "    \(way)\(member.subject)  \(member.standing.phrase(deed: job.isWayBack ? "back" : job.deed))\(cause)"
+            }
+        }
     }
 
     /// Steps that keep the run from its end, each with its worker and the first line of its cause.
