@@ -29,7 +29,9 @@ final class EventLog: Sendable {
     ///   - path: `-` is standard output.
     ///   - read: see there.
     /// - Throws: `Failure` if the file cannot be written.
-    init(appendingTo path: String, reading read: @escaping @Sendable (_ isLeaving: Bool) throws -> StatusDocument?) throws {
+    init(appendingTo path: String, reading read: @escaping @Sendable (_ isLeaving: Bool) throws -> StatusDocument?)
+        throws
+    {
         self.read = read
         if path == "-" {
             state = Mutex(State(file: .standardOutput))
@@ -131,7 +133,8 @@ extension EventLine {
             let text = waits.map { "\($0.what): \($0.seconds) s" }.joined(separator: ", ")
             self.init(.waiting, at: now, detail: more > 0 ? "\(text) and \(more) more" : text)
         case .admitted(let batch, let seconds, _, let end, let cutoff):
-            self.init(.batchAdmitted, at: now, detail: "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
+            self.init(
+                .batchAdmitted, at: now, detail: "\(batch): expected end \(end.utcText), cutoff \(cutoff.utcText)")
             milliseconds = seconds * 1000
         case .held(let batch, let hold):
             let text = [batch, hold.reason].compactMap(\.self).joined(separator: ": ")

@@ -13,7 +13,8 @@ package struct MaandApply: AsyncParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            RunCommand.self, StatusCommand.self, LogsCommand.self, HistoryCommand.self, ReportCommand.self, PauseCommand.self,
+            RunCommand.self, StatusCommand.self, LogsCommand.self, HistoryCommand.self, ReportCommand.self,
+            PauseCommand.self,
             AbandonCommand.self,
             ResolveCommand.self, HealthCheckCommand.self,
         ],

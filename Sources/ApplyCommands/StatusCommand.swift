@@ -3,6 +3,7 @@ import Catalog
 import Commands
 import Foundation
 import Model
+import RunViews
 import ThisHost
 import UseCases
 

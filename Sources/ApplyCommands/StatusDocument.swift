@@ -99,7 +99,8 @@ extension StatusDocument {
             lines.append(line)
         }
         if old?.head != new.head { add(.runState, new.fill) }
-        for (index, job) in new.jobs.enumerated() where !(old?.jobs.indices.contains(index) == true)
+        for (index, job) in new.jobs.enumerated()
+        where !(old?.jobs.indices.contains(index) == true)
             || old?.jobs[index] != job
         {
             add(.jobState, job.fill)

@@ -239,7 +239,8 @@ import Testing
             "kv_pending.namespace",
             "kv_pending.step", "kv_replaced.attempt", "kv_replaced.namespace", "kv_replaced.run", "kv_replaced.step",
             "left_behind.decided_at", "left_behind.run", "output.run",
-            "rollout_order.run", "run_part.number", "run_part.run", "sealed_file_secret.digest", "sealed_file_secret.fingerprint",
+            "rollout_order.run", "run_part.number", "run_part.run", "sealed_file_secret.digest",
+            "sealed_file_secret.fingerprint",
             "sealed_file_secret.key",
             "sealed_file_secret.namespace", "semaphore.run", "taken_back.run",
         ]

@@ -30,7 +30,9 @@ import Testing
 
     @Test func outputsComeInTheOrderInWhichTheyWereRecorded() async throws {
         let run = try catalog.begin()
-        for step in ["c", "a", "b"] { try await end(run, step, .succeeded, StepOutput(stdout: Array(step.utf8), stderr: [])) }
+        for step in ["c", "a", "b"] {
+            try await end(run, step, .succeeded, StepOutput(stdout: Array(step.utf8), stderr: []))
+        }
         let first = try catalog.outputs(of: run.id, after: 0, limit: 2)
         #expect(first.map(\.step.text) == ["c", "a"])
         let rest = try catalog.outputs(of: run.id, after: try #require(first.last).place, limit: 2)
@@ -41,7 +43,8 @@ import Testing
     @Test func ofARunThatHasPrintedMuchSuccessesKeepAShortEndAndFailuresAll() async throws {
         let run = try catalog.begin()
         let long = StepOutput(
-            stdout: [UInt8](repeating: 7, count: StepOutput.limit), stderr: [UInt8](repeating: 8, count: StepOutput.limit))
+            stdout: [UInt8](repeating: 7, count: StepOutput.limit),
+            stderr: [UInt8](repeating: 8, count: StepOutput.limit))
         let enough = CatalogLimits.outputOfRun / (2 * StepOutput.limit)
         for number in 1...enough { try await end(run, "s\(number)", .succeeded, long) }
         try await end(run, "later", .succeeded, long)

@@ -33,7 +33,9 @@ import Testing
 
     /// Steps of the job api that have this verb, each with its number.
     private static func steps(_ story: RunStory, _ verb: String) -> [(Int, StepID)] {
-        Array(story.sections[0].graph.steps.filter { $0.job?.text == "api" && $0.task.rules.verb == verb }.map(\.id).enumerated())
+        Array(
+            story.sections[0].graph.steps.filter { $0.job?.text == "api" && $0.task.rules.verb == verb }.map(\.id)
+                .enumerated())
     }
 
     @Test func aRetryIsABarOfItsOwnAndTimeWithoutWorkIsNarrow() throws {
@@ -104,7 +106,8 @@ import Testing
         story.parts = [
             .init(beganAt: Self.at(0), beganBy: "ann@control", endedAt: Self.at(60), state: "failed", detail: nil),
             .init(beganAt: Self.at(660), beganBy: "bob@control", endedAt: nil, state: nil, detail: nil),
-            .init(beganAt: Self.at(900), beganBy: "bob@control", endedAt: Self.at(960), state: "succeeded", detail: nil),
+            .init(
+                beganAt: Self.at(900), beganBy: "bob@control", endedAt: Self.at(960), state: "succeeded", detail: nil),
         ]
         story.decisions = [
             .init(at: Self.at(120), by: "ann@control", what: "pause", step: nil, reason: "lunch")
@@ -113,7 +116,10 @@ import Testing
         #expect(
             rows == [
                 ["2023-11-14T22:13:20Z", "1 min", "ann@control", "failed", ""],
-                ["2023-11-14T22:14:20Z", "10 min", "", "parked", "paused by ann@control: lunch; until it was continued"],
+                [
+                    "2023-11-14T22:14:20Z", "10 min", "", "parked",
+                    "paused by ann@control: lunch; until it was continued",
+                ],
                 ["2023-11-14T22:24:20Z", "", "bob@control", "interrupted", ""],
                 ["2023-11-14T22:28:20Z", "1 min", "bob@control", "succeeded", ""],
             ])

@@ -49,7 +49,7 @@ extension EventLine.Word {
         case .baking: "A batch is left alone before it has to pass its gate once more."
         case .waiting: "Nothing has ended for a while."
         case .batchAdmitted: "A batch begins that fits into the opening of the window."
-        case .batchHeld: "A batch does not begin in this opening of the window; without a name in `detail`, nothing does."
+        case .batchHeld: "A batch does not begin in this opening of the window; without its name, nothing does."
         case .parking: "Somebody has asked the run to park: what is in flight ends, and nothing new begins."
         case .warning: "Something that a person should know, and that stops nothing."
         case .refused: "The command ends with an error."

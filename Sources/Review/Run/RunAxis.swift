@@ -48,7 +48,9 @@ struct RunAxis {
             var next = (span.from.milliseconds / 1000 / step + 1) * step
             while next * 1000 <= span.to.milliseconds {
                 let time = Timestamp(milliseconds: next * 1000)
-                if x(time) - starts[index] >= 110, x(time) <= width - 60 { ticks.append(.init(x: x(time), text: text(time, withDate: false))) }
+                if x(time) - starts[index] >= 110, x(time) <= width - 60 {
+                    ticks.append(.init(x: x(time), text: text(time, withDate: false)))
+                }
                 next += step
             }
         }

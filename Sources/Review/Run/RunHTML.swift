@@ -69,7 +69,8 @@ public struct RunHTML {
     // MARK: Head
 
     private mutating func writeHead() {
-        out += "<header>\n<h1>\(Escaping.entities(story.head.title))</h1>\n<p class=\"id\">plan \(story.head.plan)</p>\n"
+        out +=
+            "<header>\n<h1>\(Escaping.entities(story.head.title))</h1>\n<p class=\"id\">plan \(story.head.plan)</p>\n"
         out += "<ul class=\"facts\">\n" + story.facts.map { "<li>\($0.html)</li>\n" }.joined() + "</ul>\n"
         if let why = story.trouble(outline) { out += "<div class=\"box\"><p>\(why.html)</p></div>\n" }
         var links = [("jobs", "Jobs")]
@@ -119,8 +120,7 @@ public struct RunHTML {
     private mutating func write(_ failure: RunOutline.Failure, isOpen: Bool) {
         out += "<details class=\"failure\"\(isOpen ? " open" : "")>\n<summary><b>\(Escaping.html(failure.what))</b> "
         out += Self.state(failure.state.rawValue)
-        if !failure.workers.isEmpty { out += " on \(WorkerList.phrase(failure.workers).html)" }
-        if failure.workers.count > 1 { out += " (\(failure.workers.count) workers)" }
+        if let workers = failure.workersPhrase { out += " on \(workers.html)" }
         if failure.isOvercome { out += " <small>succeeded since</small>" }
         out += "</summary>\n"
         for line in failure.facts { out += "<p>\(line.html)</p>\n" }
@@ -201,9 +201,13 @@ public struct RunHTML {
         for row in table.rows.prefix(Self.manyRows) {
             out += "<tr>"
             for (column, cell) in zip(table.columns, row) {
-                let style = [column.isNumber ? "n" : "", cell.isBad ? "bad" : "", column.isTime ? "time" : "", column.isLong ? "long" : ""]
-                    .filter { !$0.isEmpty }.joined(separator: " ")
-                out += "<td\(style.isEmpty ? "" : " class=\"\(style)\"") data-label=\"\(Escaping.entities(column.title))\">"
+                let style = [
+                    column.isNumber ? "n" : "", cell.isBad ? "bad" : "", column.isTime ? "time" : "",
+                    column.isLong ? "long" : "",
+                ]
+                .filter { !$0.isEmpty }.joined(separator: " ")
+                out +=
+                    "<td\(style.isEmpty ? "" : " class=\"\(style)\"") data-label=\"\(Escaping.entities(column.title))\">"
                 out += (cell.state.map(Self.state) ?? cell.phrase.html) + "</td>"
             }
             out += "</tr>\n"

@@ -25,7 +25,8 @@ public enum RunJSON {
                 .array(
                     story.leftBehind.map { item in
                         .object([
-                            ("job", .optional(item.subject.job?.text)), ("worker", .optional(item.subject.worker?.text)),
+                            ("job", .optional(item.subject.job?.text)),
+                            ("worker", .optional(item.subject.worker?.text)),
                             ("reason", .string(item.reason)),
                         ])
                     })

@@ -28,7 +28,8 @@ public struct RunMarkdown {
         }
         if !story.leftBehind.isEmpty { parts.append("## Left behind\n\n" + table(RunTables.leftBehind(story))) }
         if !story.drained.isEmpty {
-            parts.append("Still drained: \(story.drained.map { "\($0.description)" as Phrase }.list(first: 50).markdown)\n")
+            parts.append(
+                "Still drained: \(story.drained.map { "\($0.description)" as Phrase }.list(first: 50).markdown)\n")
         }
         parts.append(
             "## Decisions and approvals\n\n" + list(story.approvalFacts)
@@ -67,7 +68,7 @@ public struct RunMarkdown {
 
     private static func failure(_ failure: RunOutline.Failure) -> String {
         var title: Phrase = "\(failure.what) \(own: failure.state.phrase)"
-        if !failure.workers.isEmpty { title = title + " on \(WorkerList.phrase(failure.workers))" }
+        if let workers = failure.workersPhrase { title = title + " on \(workers)" }
         if failure.isOvercome { title = title + "; it succeeded since" }
         var out = "- \(title.markdown)\n"
         for fact in failure.facts { out += "  - \(fact.markdown)\n" }

@@ -95,7 +95,11 @@ struct RunOutline {
             spans += attempts.lazy.filter { !$0.isReopened }.map { RunSpan($0, until: story.head.lastAt) }
             if step.task.rules.isProbe {
                 row.gates += 1
-                if attempts.last?.state == .succeeded { row.gatesPassed += 1 } else if !attempts.isEmpty { row.gatesFailed += 1 }
+                if attempts.last?.state == .succeeded {
+                    row.gatesPassed += 1
+                } else if !attempts.isEmpty {
+                    row.gatesFailed += 1
+                }
             }
             guard step.worker != nil else { continue }
             if graph.isLeftBehind(index) {
@@ -147,7 +151,9 @@ struct RunOutline {
                         what: what, state: attempt.state, detail: attempt.detail, output: attempt.output,
                         isOvercome: isOvercome)
                     if let place = places[key] {
-                        if let worker = step.worker, found[place].workers.last != worker { found[place].workers.append(worker) }
+                        if let worker = step.worker, found[place].workers.last != worker {
+                            found[place].workers.append(worker)
+                        }
                         found[place].steps.append(step.id)
                         continue
                     }
@@ -218,7 +224,9 @@ struct Expectation {
 
     /// Milliseconds that half, and nine of ten, such steps took at most; nil if none is recorded.
     func quantiles(of step: Step) -> (half: Int64, ninth: Int64)? {
-        guard let job = step.job, let samples = earlier[job]?[step.task.rules.verb], !samples.isEmpty else { return nil }
+        guard let job = step.job, let samples = earlier[job]?[step.task.rules.verb], !samples.isEmpty else {
+            return nil
+        }
         return (samples[(samples.count + 1) / 2 - 1], samples[(samples.count * 9 + 9) / 10 - 1])
     }
 

@@ -8,6 +8,12 @@ struct RunRows {
         var bars: [RunBars.Source]
         /// Something failed, is open, or was slow.
         var isNotable: Bool
+
+        /// The worker, or the first, the last, and how many there are.
+        var title: String {
+            guard let first = workers.first, let last = workers.last else { return "" }
+            return workers.count == 1 ? first.text : "\(first) … \(last) (\(workers.count))"
+        }
     }
 
     /// Those with which something went wrong first; then in the order of the plan.

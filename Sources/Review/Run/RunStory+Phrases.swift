@@ -17,10 +17,13 @@ extension RunStory {
         if policy != nil {
             facts.append(
                 approvals.isEmpty
-                    ? "approved by nobody" : "approved by \(approvals.map { "\($0.principal)" as Phrase }.list(first: 20))")
+                    ? "approved by nobody"
+                    : "approved by \(approvals.map { "\($0.principal)" as Phrase }.list(first: 20))")
         }
         if sections.contains(where: \.isWayBack) {
-            facts.append("\(own: head.state == RunState.rolledBack.rawValue ? "it went back" : "it goes back"): see the jobs below")
+            facts.append(
+                "\(own: head.state == RunState.rolledBack.rawValue ? "it went back" : "it goes back"): see the jobs below"
+            )
         }
         return facts
     }
@@ -52,7 +55,7 @@ extension RunStory {
         let open = outline.failures.filter { !$0.isOvercome }
         var sentences: [Phrase] = []
         if let first = open.first {
-            let place: Phrase = first.workers.isEmpty ? "" : " on \(WorkerList.phrase(first.workers))"
+            let place: Phrase = first.workersPhrase.map { " on \($0)" } ?? ""
             let why: Phrase = first.detail.map { ": \($0.firstLine)" } ?? ""
             sentences.append("\(first.what) \(own: first.state.phrase)\(place)\(why)")
         }
@@ -64,6 +67,12 @@ extension RunStory {
 }
 
 extension RunOutline.Failure {
+    /// `w1`, or `5 workers (w1, w2, …)`; nil if it is of no worker.
+    var workersPhrase: Phrase? {
+        let names = WorkerList.phrase(workers)
+        return workers.isEmpty ? nil : workers.count == 1 ? names : "\(workers.count) workers (\(names))"
+    }
+
     /// The outcome and why, as sentences.
     var facts: [Phrase] {
         var facts: [Phrase] = []
@@ -72,7 +81,10 @@ extension RunOutline.Failure {
         if let exitStatus, detail?.contains("exit status") != true { parts.append("exit status \(exitStatus)") }
         if let code { parts.append("code \(code)") }
         parts.append("first at \(own: firstAt.utcText)")
-        let step: Phrase = steps.count == 1 ? "step \(steps[0].text), attempt \(attempt)" : "\(own: Wording.count(steps.count, "attempt")), such as of \(steps[0].text)"
+        let step: Phrase =
+            steps.count == 1
+            ? "step \(steps[0].text), attempt \(attempt)"
+            : "\(own: Wording.count(steps.count, "attempt")), such as of \(steps[0].text)"
         facts.append(parts.list() + "; " + step)
         return facts
     }

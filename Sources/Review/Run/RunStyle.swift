@@ -16,7 +16,7 @@ enum RunStyle {
         table.rows th, table.rows td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
         table.rows td, table.rows td code { overflow-wrap: break-word; } table.rows td.time { white-space: nowrap; }
         table.rows td.long, table.rows td.long code { overflow-wrap: anywhere; } table.rows td.long { min-width: 200px; }
-        table.rows .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+        table.rows .n { text-align: right; padding-right: 22px; font-variant-numeric: tabular-nums; white-space: nowrap; }
         table.rows td.bad { color: var(--stop); font-weight: 600; }
         details.failure { border: 1px solid var(--line); border-radius: 8px; margin: 8px 0; padding: 6px 12px; }
         details.failure > summary { cursor: pointer; overflow-wrap: anywhere; }

@@ -111,15 +111,17 @@ enum RunTables {
             groups[place].workers += item.subject.worker.map { [$0] } ?? []
         }
         return RunTable(
-            columns: [.init(title: "job"), .init(title: "workers"), .init(title: "why", isLong: true)],
+            columns: [
+                .init(title: "job"), .init(title: "workers"), .init(title: "number", isNumber: true),
+                .init(title: "why", isLong: true),
+            ],
             rows: groups.map { group in
                 let reason =
                     group.workers.count == 1
                     ? group.reason.replacing("(the worker)", with: group.workers[0].text) : group.reason
-                let count: Phrase = group.workers.count > 1 ? " (\(group.workers.count) workers)" : ""
                 return [
                     .init(group.job.isEmpty ? "(all of the worker)" : "\(group.job)"),
-                    .init(WorkerList.phrase(group.workers) + count), .init("\(reason)"),
+                    .init(WorkerList.phrase(group.workers)), .init(group.workers.count), .init("\(reason)"),
                 ]
             })
     }

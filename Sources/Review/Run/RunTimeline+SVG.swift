@@ -10,7 +10,10 @@ extension RunTimeline {
         if rows.isEmpty { return "" }
         let kinds = Kind.allCases.filter { kind in bars.contains { $0.kind == kind } }
         var out = "<div class=\"legend\">"
-        for kind in kinds { out += "<span><i class=\"k-\(kind.rawValue)\">\(kind.letter.isEmpty ? "&#160;" : kind.letter)</i> \(kind.words)</span>" }
+        for kind in kinds {
+            out +=
+                "<span><i class=\"k-\(kind.rawValue)\">\(kind.letter.isEmpty ? "&#160;" : kind.letter)</i> \(kind.words)</span>"
+        }
         if bars.contains(where: { $0.expectedX != nil }) {
             out += "<span><i class=\"usual\"></i> until when half of the earlier ones were done</span>"
         }
@@ -35,9 +38,10 @@ extension RunTimeline {
         for (index, row) in rows.enumerated() {
             let y = index * rowHeight + rowHeight - (rowHeight - 9) / 2
             // The ends of long names tell workers apart.
-            let name = row.title.count <= 24 ? row.title : "\(row.title.prefix(10))…\(row.title.suffix(13))"
+            let name = row.title.count <= 25 ? row.title : "\(row.title.prefix(10))…\(row.title.suffix(13))"
+            let full = row.names ?? row.title
             out += "<text\(row.isJob ? " class=\"job\"" : "") x=\"8\" y=\"\(y)\">\(Escaping.html(name))"
-            if name != row.title { out += "<title>\(Escaping.html(row.title))</title>" }
+            if name != full { out += "<title>\(Escaping.html(full))</title>" }
             out += "</text>\n"
         }
         return out + "</svg>\n"

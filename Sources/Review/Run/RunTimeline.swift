@@ -46,6 +46,8 @@ struct RunTimeline {
 
     struct Row {
         var title: String
+        /// All of the names, if the title has not all of them.
+        var names: String?
         /// A job, and not a worker.
         var isJob: Bool
     }
@@ -96,7 +98,9 @@ struct RunTimeline {
         hiddenRows = groups.dropFirst(shown.count).reduce(0) { $0 + $1.workers.count }
         rows =
             bars.jobs.map { Row(title: $0, isJob: true) }
-            + shown.map { Row(title: WorkerList.text($0.workers), isJob: false) }
+            + shown.map {
+                Row(title: $0.title, names: $0.workers.count > 1 ? WorkerList.text($0.workers) : nil, isJob: false)
+            }
         rowHeight = rows.count <= 200 ? 18 : 14
         func add(_ source: RunBars.Source, row: Int) {
             guard self.bars.count < Self.maximumBars else { return }

@@ -44,7 +44,8 @@ extension Recap {
             job.members.map { member in
                 let way = job.isWayBack ? "way back of " : ""
                 let cause = causes[member.subject].map { ": \($0)" } ?? ""
-                return "    \(way)\(member.subject)  \(member.standing.phrase(deed: job.isWayBack ? "back" : job.deed))\(cause)"
+                return
+                    "    \(way)\(member.subject)  \(member.standing.phrase(deed: job.isWayBack ? "back" : job.deed))\(cause)"
             }
         }
     }
