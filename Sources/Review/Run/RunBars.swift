@@ -21,7 +21,7 @@ struct RunBars {
         /// Milliseconds.
         var expected: Int64?
 
-        var title: String { "\(place): \(span.from.utcText), \(Wording.duration(span.milliseconds))\(note)" }
+        var title: String { "\(place): \(span.from.utcText), \(durationText(milliseconds: span.milliseconds))\(note)" }
     }
 
     private(set) var jobs: [String] = []
@@ -94,7 +94,7 @@ struct RunBars {
         // Of several tries nobody knows what they should take.
         let isWhole = groups.count == 1 && half > 0
         let usual =
-            "; earlier half of them within \(Wording.duration(half)), nine of ten within \(Wording.duration(ninth))"
+            "; earlier half of them within \(durationText(milliseconds: half)), nine of ten within \(durationText(milliseconds: ninth))"
         return groups.map { group in
             let span = group.span
             let isSlow = isWhole && group.kind == .done && span.milliseconds > ninth + 1000

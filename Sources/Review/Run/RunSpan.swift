@@ -33,17 +33,3 @@ struct RunSpan: Equatable {
         return merged
     }
 }
-
-extension Wording {
-    /// `0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
-    static func duration(_ milliseconds: Int64) -> String {
-        let seconds = milliseconds / 1000
-        switch seconds {
-        case ..<10: return "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
-        case ..<60: return "\(seconds) s"
-        case ..<3600: return "\(seconds / 60) min" + (seconds % 60 == 0 ? "" : " \(seconds % 60) s")
-        case ..<86400: return "\(seconds / 3600) h" + (seconds / 60 % 60 == 0 ? "" : " \(seconds / 60 % 60) min")
-        default: return "\(seconds / 86400) d" + (seconds / 3600 % 24 == 0 ? "" : " \(seconds / 3600 % 24) h")
-        }
-    }
-}

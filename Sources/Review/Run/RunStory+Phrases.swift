@@ -8,7 +8,7 @@ extension RunStory {
         var facts: [Phrase] = []
         if let plan { facts.append("\(own: plan.summaryLine)") }
         facts.append("begun \(own: head.startedAt.utcText) by \(head.startedBy)")
-        let elapsed = Wording.duration(RunSpan(from: head.startedAt, to: head.lastAt).milliseconds)
+        let elapsed = durationText(milliseconds: RunSpan(from: head.startedAt, to: head.lastAt).milliseconds)
         let end: Phrase =
             head.endedAt.map { "ended \(own: $0.utcText), \(own: elapsed) later" }
             ?? "not ended when this was written, \(own: head.readAt.utcText), \(own: elapsed) later"
@@ -37,7 +37,7 @@ extension RunStory {
             sum += RunSpan(from: part.beganAt, to: end).milliseconds
         }
         let count = Wording.count(parts.count, "part")
-        return parts.count == 1 ? "" : ", worked on for \(own: Wording.duration(work)) in \(own: count)"
+        return parts.count == 1 ? "" : ", worked on for \(own: durationText(milliseconds: work)) in \(own: count)"
     }
 
     var approvalFacts: [Phrase] {

@@ -36,7 +36,7 @@ struct RunTable {
 
         init(_ time: Timestamp?) { phrase = time.map { "\(own: $0.utcText)" } ?? "" }
 
-        init(milliseconds: Int64?) { phrase = milliseconds.map { "\(own: Wording.duration($0))" } ?? "" }
+        init(milliseconds: Int64?) { phrase = milliseconds.map { "\(own: durationText(milliseconds: $0))" } ?? "" }
     }
 
     let columns: [Column]

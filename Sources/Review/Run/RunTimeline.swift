@@ -87,7 +87,7 @@ struct RunTimeline {
         width = axis.width
         ticks = axis.ticks
         gaps = axis.gaps.map { gap in
-            Gap(x: gap.x, text: "nothing was under way for \(Wording.duration(gap.span.milliseconds))")
+            Gap(x: gap.x, text: "nothing was under way for \(durationText(milliseconds: gap.span.milliseconds))")
         }
         place(bars, axis)
     }
