@@ -13,7 +13,7 @@ import Windows
 /// the lines hold.
 ///
 /// What happens is written at once. How the run stands is written when it is first seen, when it has changed since, and when the
-/// process leaves it, so that whoever reads all lines of a process knows what `status` shows.
+/// process leaves it, so that a program that reads all lines of a process knows what `status` shows.
 final class EventLog: Sendable {
     private struct State {
         let file: FileHandle

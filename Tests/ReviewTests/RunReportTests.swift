@@ -2,6 +2,8 @@ import Foundation
 import Model
 import Plans
 import Testing
+import Windows
+import YAML
 
 @testable import Review
 
