@@ -42,6 +42,8 @@ public enum Reason: String, Sendable, CaseIterable {
     case versionChanged = "version_changed"
     case disabled
     case removed
+    /// It has left its worker, as no worker has all labels of its job any more.
+    case noWorkerMatches = "no_worker_matches"
     /// Somebody asked for just this.
     case requested
     /// A run is taken back.

@@ -111,10 +111,28 @@ extension Workspace.Job {
 extension Planner {
     /// Makes sure that allocations which are planned have their certificates.
     ///
-    /// - Throws: `PlanningError.certificatesMissing`.
+    /// - Throws: `PlanningError.certificatesMissing`; if more is missing, `InputFailure` with all of it, since somebody has to
+    ///   get all of it.
     static func checkCertificates(
+        _ workspace: Workspace, _ catalog: CatalogSnapshot, _ choice: WorkerChoice, _ options: Plan.Options,
+        _ isSelected: (JobName) -> Bool, _ templates: inout TemplateInput
+    ) throws {
+        let missing = missingCertificates(workspace, catalog, choice, isSelected)
+        if missing.isEmpty { return }
+        var failures = TemplateFailures()
+        for job in workspace.jobs where isSelected(job.name) {
+            guard var renderer = templates.renderer(of: job) else { continue }
+            renderer.ignoresCertificates = true
+            renderer.addProblems(to: &failures, workspace, catalog, options)
+        }
+        try failures.check(and: missing, workspace)
+        throw PlanningError.certificatesMissing(missing)
+    }
+
+    /// Which certificates allocations that are planned do not have.
+    private static func missingCertificates(
         _ workspace: Workspace, _ catalog: CatalogSnapshot, _ choice: WorkerChoice, _ isSelected: (JobName) -> Bool
-    ) throws(PlanningError) {
+    ) -> [PlanningError.MissingCertificates] {
         var missing: [PlanningError.MissingCertificates] = []
         for job in workspace.jobs where isSelected(job.name) && job.hasAuthorities {
             let record = catalog.jobs[job.name] ?? JobRecord()
@@ -129,7 +147,7 @@ extension Planner {
             }
             if !problems.isEmpty { missing.append(.init(job: job.name, problems: problems)) }
         }
-        if !missing.isEmpty { throw .certificatesMissing(missing) }
+        return missing
     }
 
     /// Makes sure that what goes back to an earlier release is trusted with the certificates of that.

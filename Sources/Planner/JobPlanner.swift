@@ -5,17 +5,17 @@ internal import YAML
 
 /// Plans one job. What allocations have in common is worked out once for all of them.
 struct JobPlanner {
-    private let job: Workspace.Job
-    private let options: Plan.Options
+    let job: Workspace.Job
+    let options: Plan.Options
     private let choice: WorkerChoice
     private let trees: (Digest) throws -> Tree
     /// Nil where the job has no templates.
-    private let renderer: JobRenderer?
-    private let version: String
+    let renderer: JobRenderer?
+    let version: String
     /// The job's content but for the files that are rendered.
     let content: Tree
     /// Everything that follows from what the catalog says of an allocation, in the order in which it was met.
-    private var states: [JobRollout.State] = []
+    private(set) var states: [JobRollout.State] = []
     private var stateIndex: [StateKey: Int] = [:]
     /// What templates became, by digest.
     private var generated: [Digest: [UInt8]] = [:]
@@ -58,12 +58,15 @@ struct JobPlanner {
         var generated: [Digest: [UInt8]] = [:]
         /// Why the order that somebody has chosen is not followed, as the end of a sentence about the list.
         var staleOrder: RolloutOrder.Stale?
+        var warnings: [Diagnostic] = []
     }
 
-    /// - Parameter ports: a number for each port of the job.
+    /// - Parameters:
+    ///   - ports: a number for each port of the job.
+    ///   - loses: running allocations that have left the workspace are stopped.
     /// - Throws: what `trees` throws.
     mutating func plan(
-        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int]
+        workers: [Workspace.Worker], catalog: CatalogSnapshot, ports: [String: Int], loses: Bool
     ) throws -> Outcome {
         var sorted = Sorted()
         sorted.active.reserveCapacity(job.allocations.count)
@@ -88,21 +91,34 @@ struct JobPlanner {
         let mayProbe = job.hasHealthCheck && !options.syncOnly && !active.isEmpty
         let debtsThatAct = actors.recover.contains { $0.gate != nil }
         let hasDebt = debts.isForAll || sorted.hasUnchangedDebt
-        let gate = mayProbe && hasDebt && !debtsThatAct && !(isRecovered && !actors.isEmpty)
-        if !actors.isEmpty || gate || (record.incomplete && !active.isEmpty) {
+        var gate: Plan.GateFirst?
+        if mayProbe, hasDebt, !debtsThatAct, !(isRecovered && !actors.isEmpty) { gate = .unfinished }
+        // As in Maand, those that go on have to be well without those that are stopped.
+        if mayProbe, gate == nil, loses || !outcome.stops.isEmpty, !options.stopsLast, !hasGate(actors) {
+            gate = .afterStops
+        }
+        if !actors.isEmpty || gate != nil || (record.incomplete && !active.isEmpty) {
             outcome.trees = Set(actors.all.map(\.state)).sorted().map { states[$0].tree }
             outcome.generated = generated
             let rollout = JobRollout(
                 name: job.name, manifest: job.manifest, hooks: job.hooks, demands: job.demands, active: active,
                 source: source, states: states, actors: actors, isSyncOnly: options.syncOnly,
                 maxUnreachable: options.maxUnreachable, provided: renderer?.provided ?? ProvidedSecrets())
-            outcome.plan = rollout.part(gateFirst: gate, ports: ports)
+            outcome.plan = rollout.part(gateFirst: gate, isIncomplete: record.incomplete, ports: ports)
             if let plan = outcome.plan, HookEvent.ofDisabled.contains(where: { !plan.hooks($0).isEmpty }) {
                 outcome.plan?.disabled = job.allocations.filter(\.isDisabled).map { workers[$0.worker].name }
             }
+            outcome.warnings = versionWarnings(actors, workers)
             if outcome.plan?.hooks != nil { outcome.trees.append(job.hooks.modules) }
         }
         return outcome
+    }
+
+    /// Whether a gate follows what acts.
+    private func hasGate(_ actors: JobRollout.Actors) -> Bool {
+        actors.all.contains { actor in
+            actor.gate != nil || !job.hooks[.jobControl].isEmpty || states[actor.state].decision?.action.target != nil
+        }
     }
 
     /// The job's allocations by what becomes of them.

@@ -53,9 +53,10 @@ struct JobRollout {
     var provided = ProvidedSecrets()
 
     /// - Parameters:
-    ///   - gateFirst: the gate comes before the first batch.
+    ///   - gateFirst: why the gate comes before the first batch.
+    ///   - isIncomplete: an earlier rollout of the job has not ended.
     ///   - ports: a number for each port of the manifest.
-    func part(gateFirst: Bool, ports: [String: Int]) -> Plan.Job {
+    func part(gateFirst: Plan.GateFirst?, isIncomplete: Bool, ports: [String: Int]) -> Plan.Job {
         var batching = manifest.batching(active: active.count)
         if let limit = maxUnreachable { batching.maxUnreachable = limit.resolved(of: active.count) }
         let isJobControl = !hooks[.jobControl].isEmpty && !isSyncOnly
@@ -94,7 +95,7 @@ struct JobRollout {
         var part = Plan.Job(
             job: name, version: (manifest.version ?? Version.none).text, demands: demands, active: active, from: from,
             content: Plan.Content.groups(active.compactMap { worker in ends[worker].map { (worker, $0) } }),
-            changes: changes, hooks: hooks(for: phases, isJobControl: isJobControl), rolloutOrder: source,
+            changes: changes, hooks: hooks(for: phases, isIncomplete, isJobControl: isJobControl), rolloutOrder: source,
             batching: batching, repeatable: manifest.repeatable,
             changedByService: phases.isEmpty ? [] : changedByService(actors.all.map(\.state)),
             timeouts: manifest.timeouts, gateFirst: gateFirst, phases: phases,
@@ -128,9 +129,11 @@ struct JobRollout {
         return paths.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map(\.text)
     }
 
-    /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed.
-    private func hooks(for phases: [Plan.Phase], isJobControl: Bool) -> Plan.Hooks? {
-        var events: [HookEvent] = [.healthCheck, .postDeploy]
+    /// What the job's part of the plan runs: a job that only has to be completed has just the hook that did not succeed, and a
+    /// job of which only a gate is asked none.
+    private func hooks(for phases: [Plan.Phase], _ isIncomplete: Bool, isJobControl: Bool) -> Plan.Hooks? {
+        var events: [HookEvent] = [.healthCheck]
+        if !phases.isEmpty || isIncomplete { events.append(.postDeploy) }
         if !phases.isEmpty { events += isJobControl ? [.preDeploy, .jobControl] : [.preDeploy] }
         if !isJobControl, phases.contains(where: { $0.batches.joined().contains { $0.action.target != nil } }) {
             events.append(.afterAllocationStarted)

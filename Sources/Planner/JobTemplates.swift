@@ -4,41 +4,6 @@ internal import Plans
 internal import Templates
 internal import YAML
 
-/// A template of a job that was read without errors.
-struct ParsedTemplate: Sendable {
-    /// The file itself, for messages.
-    var file: String
-    /// What it becomes.
-    var path: String
-    var isExecutable: Bool
-    var template: Template
-    /// Values of secrets may stand in what it becomes.
-    var mentionsSecrets: Bool
-
-    static func read(_ sources: [JobTemplate], folder: String, into findings: inout Findings) -> [ParsedTemplate] {
-        sources.compactMap { source in
-            let file = "\(folder)/\(source.path)\(JobTemplate.suffix)"
-            do throws(TemplateProblem) {
-                return ParsedTemplate(
-                    file: file, path: source.path, isExecutable: source.isExecutable,
-                    template: try Template(source.bytes),
-                    mentionsSecrets: ["getSecret", "secrets/"].contains { name in
-                        String(decoding: source.bytes, as: UTF8.self).contains(name)
-                    })
-            } catch {
-                findings.add(InputFailure(error.diagnostic(file)))
-                return nil
-            }
-        }
-    }
-}
-
-extension TemplateProblem {
-    fileprivate func diagnostic(_ file: String) -> Diagnostic {
-        Diagnostic(file: file, mark: mark, message: message, note: note)
-    }
-}
-
 /// What templates of all jobs are rendered with; worked out when the first job has any.
 struct TemplateInput {
     private let workspace: Workspace
@@ -114,6 +79,8 @@ struct JobRenderer {
     let bucket: String
     /// The bucket's folder on workers.
     let root: String
+    /// Certificates that are missing are no problem: they are reported otherwise.
+    var ignoresCertificates = false
     /// Labels are written as they are spelled.
     private var isFirst = false
 
@@ -144,27 +111,48 @@ struct JobRenderer {
     ///
     /// - Throws: `InputFailure` with what is wrong in each template.
     func files(for worker: Workspace.Worker, currentVersion: String) throws(InputFailure) -> [File] {
-        var findings = Findings()
-        let values = AllocationValues(renderer: self, allocation: AllocationID(job: job.name, worker: worker.name))
+        let values = values(for: worker)
         let data = data(worker, currentVersion)
         var files: [File] = []
-        for template in job.templates {
-            do throws(TemplateProblem) {
+        do throws(TemplateProblem) {
+            for template in job.templates {
                 files.append(file(template, try template.template.render(data, values: values)))
-            } catch {
-                let message = "\(error.message) (for worker \(worker.name))"
-                findings.add(
-                    InputFailure(
-                        Diagnostic(file: template.file, mark: error.mark, message: message, note: error.note)))
             }
+        } catch {
+            var failures = TemplateFailures()
+            failures.add(problems(for: worker, currentVersion: currentVersion), worker.name)
+            try failures.check()
         }
-        try findings.check()
         return files + certificates(for: worker)
+    }
+
+    /// What keeps the templates from being rendered for one allocation, each with its file.
+    func problems(
+        for worker: Workspace.Worker, currentVersion: String
+    ) -> [(file: String, problem: TemplateProblem)] {
+        let values = values(for: worker)
+        let data = data(worker, currentVersion)
+        return job.templates.flatMap { template in
+            template.template.problems(data, values: values).map { (template.file, $0) }
+        }
+    }
+
+    /// Whether a template becomes another file when another version runs.
+    func differs(_ template: ParsedTemplate, for worker: Workspace.Worker, when old: String, and new: String) -> Bool {
+        let values = values(for: worker)
+        func rendered(_ version: String) -> Template.Rendered? {
+            try? template.template.render(data(worker, version), values: values)
+        }
+        return rendered(old) != rendered(new)
+    }
+
+    private func values(for worker: Workspace.Worker) -> AllocationValues {
+        AllocationValues(renderer: self, allocation: AllocationID(job: job.name, worker: worker.name))
     }
 
     /// The same, with a file of nothing in the place of each that cannot be rendered.
     func filesAsFarAsPossible(for worker: Workspace.Worker, currentVersion: String) -> [File] {
-        let values = AllocationValues(renderer: self, allocation: AllocationID(job: job.name, worker: worker.name))
+        let values = values(for: worker)
         let data = data(worker, currentVersion)
         let files = job.templates.map { template in
             if let rendered = try? template.template.render(data, values: values) { return file(template, rendered) }
@@ -247,146 +235,4 @@ struct JobRenderer {
     private static let updateSequence = TemplateRefusal(
         "`.UpdateSeq` would change the file at every deploy, and there is no such number here",
         note: "`.NewVersion` changes with the job; take `.UpdateSeq` out of the template")
-}
-
-/// What the templates of one allocation may ask for. One task uses it.
-private final class AllocationValues: TemplateValues {
-    private let renderer: JobRenderer
-    private let allocation: AllocationID
-    /// By the texts of the namespaces: a loop may ask for thousands of keys of one.
-    private var known: [String: [String: String]] = [:]
-
-    init(renderer: JobRenderer, allocation: AllocationID) {
-        self.renderer = renderer
-        self.allocation = allocation
-    }
-
-    var allocationNamespace: String { KVNamespace.allocation(allocation).text }
-    var workerNamespace: String { KVNamespace.worker(allocation.worker).text }
-    func namespace(ofJob job: String?) -> String { "maand/job/\(job ?? allocation.job.text)" }
-
-    func value(_ text: String, _ key: String) throws(TemplateRefusal) -> TemplateValue? {
-        if let file = try certificate(behind: key, of: try namespace(text)) { return .secret(.secret(file)) }
-        if case .secrets(let job) = try namespace(text) {
-            return try reference(SecretName(job: job, key: key)).map { .secret(.secret($0)) }
-        }
-        return try values(text)[key].map { .text($0) }
-    }
-
-    func setter(of key: String, in namespace: String) -> String? {
-        KVNamespace(namespace).flatMap { KeySetter.text(of: key, in: $0, askedBy: renderer.job) }
-    }
-
-    /// A file of certificates that Maand has among its keys.
-    ///
-    /// - Throws: `TemplateRefusal` if it is named as one, and is none of the job's.
-    private func certificate(
-        behind key: String, of namespace: KVNamespace
-    ) throws(TemplateRefusal) -> SecretReference? {
-        guard key.hasPrefix("\(CertificateFile.folder)/") else { return nil }
-        guard let name = renderer.facts.certificate(behind: key, of: namespace, for: allocation.job) else {
-            let job = renderer.facts.job(allocation.job)
-            let known = ((job?.certificates ?? []) + (job?.sharedCertificates ?? [])).flatMap { name in
-                CertificateFile.Part.allCases.map { CertificateFile(name: name, worker: nil, part: $0).path }
-            }
-            throw TemplateRefusal(
-                "\(key) of \(namespace) is no certificate of the job",
-                note: Suggestion.nearest(to: key, among: known).map { "did you mean `\($0)`?" }
-                    ?? "`certs` in its manifest asks for certificates")
-        }
-        if let fingerprint = renderer.records[name.job]?.certificateFiles[name.key] {
-            return SecretReference(name: name, fingerprint: fingerprint)
-        }
-        if name.key == CertificateFile.authorities.key, !renderer.job.hasAuthorities {
-            throw TemplateRefusal(
-                "the job has no \(key)",
-                note: "with `\"ca\": true` in its manifest it gets the authorities' certificates")
-        }
-        throw TemplateRefusal(
-            "the certificate \(name) is missing",
-            note: "`maand-plan certs issue` makes it, and so does `maand-plan deploy --issue-certs`")
-    }
-
-    func keys(_ text: String) throws(TemplateRefusal) -> [String] {
-        var keys: [String]
-        if case .secrets(let job) = try namespace(text) {
-            let record = renderer.records[job] ?? JobRecord()
-            let provided = renderer.provided.secrets(of: job).map(\.name.key)
-            keys = Array(Set(record.secrets.keys).union(record.unknownSecrets).union(provided))
-        } else {
-            keys = Array(try values(text).keys)
-        }
-        keys.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        return keys
-    }
-
-    func secret(_ key: String) throws(TemplateRefusal) -> SecretReference {
-        let name = SecretName(job: allocation.job, key: key)
-        if let reference = try reference(name) { return reference }
-        let known = renderer.records[name.job]?.secrets.keys.sorted() ?? []
-        let nearest = Suggestion.nearest(to: key, among: known).map { "did you mean `\($0)`? Or " } ?? ""
-        throw TemplateRefusal(
-            "there is no secret \(name)",
-            note: nearest + (setter(of: key, in: name.namespace.text) ?? ""))
-    }
-
-    /// - Returns: nil if there is no such secret.
-    private func reference(_ name: SecretName) throws(TemplateRefusal) -> SecretReference? {
-        let record = renderer.records[name.job] ?? JobRecord()
-        if let provider = renderer.provided.provider(of: name) {
-            guard let fingerprint = record.provided[name.key] else {
-                throw TemplateRefusal(
-                    "nobody has asked for the secret \(name) yet, which \(provider) gives",
-                    note: "`maand-plan prepare` asks, and records the fingerprint of the value")
-            }
-            return SecretReference(name: name, fingerprint: fingerprint)
-        }
-        if record.unknownSecrets.contains(name.key) {
-            throw TemplateRefusal(
-                "an earlier release has stored the secret \(name), and no fingerprint of its value is known",
-                note:
-                    "`maand-plan prepare` finds it out where the bucket's key is, and so does putting the secret again")
-        }
-        return record.secrets[name.key].map { SecretReference(name: name, fingerprint: $0) }
-    }
-
-    private func values(_ text: String) throws(TemplateRefusal) -> [String: String] {
-        if let values = known[text] { return values }
-        let values = try read(text)
-        known[text] = values
-        return values
-    }
-
-    private func namespace(_ text: String) throws(TemplateRefusal) -> KVNamespace {
-        guard let namespace = KVNamespace(text), renderer.facts.isReadable(namespace, by: allocation) else {
-            throw TemplateRefusal(
-                "\(text) is not a namespace that the job \(allocation.job) may read",
-                note: "of other jobs only those that its commands demand")
-        }
-        return namespace
-    }
-
-    private func read(_ text: String) throws(TemplateRefusal) -> [String: String] {
-        let facts = renderer.facts
-        let namespace = try namespace(text)
-        switch namespace {
-        // Their values are not known here.
-        case .secrets, .certificates: return [:]
-        case .variables(let job): return variables(of: job)
-        case .job(let name):
-            guard let job = facts.job(name), var values = facts.values(in: namespace, bucket: renderer.bucket) else {
-                return [:]
-            }
-            let order = facts.rolloutOrder(of: job, chosen: variables(of: name)[KeyValue.rolloutOrder])
-            values[KeyValue.rolloutOrder] = order.map(\.text).joined(separator: ",")
-            return values
-        case .bucket, .workers, .worker, .tags, .allocation, .bucketVariables, .bucketJobVariables:
-            return facts.values(in: namespace, bucket: renderer.bucket) ?? [:]
-        }
-    }
-
-    /// What stands with the job's code comes before what is stored.
-    private func variables(of job: JobName) -> [String: String] {
-        (renderer.records[job]?.variables ?? [:]).merging(renderer.facts.job(job)?.variables ?? [:]) { $1 }
-    }
 }

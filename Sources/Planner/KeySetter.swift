@@ -2,9 +2,13 @@ internal import Model
 
 /// Who gives a key of a namespace its value, for somebody who misses it.
 enum KeySetter {
-    /// - Parameter job: the job that asks.
-    /// - Returns: a sentence without a full stop; nil for keys that follow from the workspace.
-    static func text(of key: String, in namespace: KVNamespace, askedBy job: Workspace.Job) -> String? {
+    /// - Parameters:
+    ///   - known: the keys that the namespace has.
+    ///   - job: the job that asks.
+    /// - Returns: a sentence without a full stop; nil if nobody sets such a key.
+    static func text(
+        of key: String, in namespace: KVNamespace, known: [String], askedBy job: Workspace.Job
+    ) -> String? {
         switch namespace {
         case .variables(let owner):
             "vars.toml of the job \(owner) sets it, or `maand-plan kv put \(namespace) \(key) VALUE`"
@@ -17,7 +21,9 @@ enum KeySetter {
         case .tags: "`tags` of the worker in workspace/workers.json set it"
         // The name in the oldest releases of Maand.
         case .job where key == "deploy_order": "it is now called `\(KeyValue.rolloutOrder)`"
-        case .workers, .worker, .job, .allocation, .certificates: nil
+        case .workers, .worker, .job, .allocation:
+            known.isEmpty ? nil : "its keys follow from the workspace: \(known.listed(first: 24))"
+        case .certificates: nil
         }
     }
 

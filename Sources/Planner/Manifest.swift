@@ -11,6 +11,8 @@ struct Manifest: Sendable {
     var selectors: [String] = []
     /// The same as the file has them.
     var spelledSelectors: [String] = []
+    /// Where the file has them; nil if they follow from the job's name.
+    var selectorsNode: Node?
     var restartPolicy = RestartPolicy.always
     /// Empty unless the policy is `reload`.
     var restartGlobs: [Glob] = []

@@ -57,7 +57,8 @@ struct ManifestReader {
             Labels; the job runs on each worker that has all of them. The case of letters does not count. Without any it is \
             the job's name.
             """
-        ) { manifest, labels, _ in
+        ) { manifest, labels, node in
+            manifest.selectorsNode = labels.isEmpty ? nil : node
             manifest.selectors = labels.map(\.foldedLabel)
             manifest.spelledSelectors = labels
         }

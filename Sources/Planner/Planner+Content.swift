@@ -62,7 +62,7 @@ extension Planner {
                 name: job.name, manifest: job.manifest, hooks: job.hooks, demands: job.demands, active: active,
                 source: .workers, states: [], actors: .init())
             waves[job.deploymentSequence, default: []].append(
-                rollout.part(gateFirst: false, ports: ports[job.name] ?? [:]))
+                rollout.part(gateFirst: nil, isIncomplete: true, ports: ports[job.name] ?? [:]))
             content.modules.append(job.hooks.modules)
         }
         content.waves = waves.sorted { $0.key < $1.key }.map { .init(deploymentSequence: $0.key, jobs: $0.value) }

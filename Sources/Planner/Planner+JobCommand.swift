@@ -28,7 +28,7 @@ extension Planner {
             job: name, version: (job.manifest.version ?? Version.none).text, active: active, from: [], content: [],
             changes: [], hooks: Plan.Hooks(modules: job.hooks.modules.digest, commands: [event: [hook]]),
             rolloutOrder: .workers, batching: job.manifest.batching(active: active.count), repeatable: [],
-            timeouts: job.manifest.timeouts, gateFirst: false, phases: [], healthCheck: nil)
+            timeouts: job.manifest.timeouts, gateFirst: nil, phases: [], healthCheck: nil)
         content.disabled = disabled
         let work = Work.jobCommand(JobCommand(job: content, sequence: job.deploymentSequence))
         var plan = Plan(

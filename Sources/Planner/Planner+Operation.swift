@@ -182,7 +182,7 @@ private struct OperationPlanner {
                 job: job.name, version: "", demands: job.demands, active: active, from: from, content: [], changes: [],
                 hooks: job.hooks.hooks(of: events), rolloutOrder: source, batching: batching,
                 repeatable: job.manifest.repeatable.filter { $0 == verb.action },
-                changedByService: [], timeouts: job.manifest.timeouts, gateFirst: false,
+                changedByService: [], timeouts: job.manifest.timeouts, gateFirst: nil,
                 phases: [.init(kind: .operation, batches: batches, gate: hasGate ? .afterEachBatch : .none)],
                 healthCheck: hasGate ? job.healthCheck(ports) : nil))
     }

@@ -114,7 +114,7 @@ extension Planner {
             job: job.name, version: "", active: active, from: [], content: [], changes: [],
             hooks: job.hooks.hooks(of: job.hasHealthCheck ? hooks : hooks.filter { $0 != .healthCheck }),
             rolloutOrder: .workers, batching: .init(starts: 0, upgrades: 1), repeatable: [],
-            timeouts: job.manifest.timeouts, gateFirst: false, phases: [], healthCheck: job.healthCheck(ports))
+            timeouts: job.manifest.timeouts, gateFirst: nil, phases: [], healthCheck: job.healthCheck(ports))
     }
 
     private static func inOrder(_ waves: [Int: [Plan.Job]]) -> [Plan.Wave] {

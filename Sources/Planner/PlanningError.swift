@@ -50,13 +50,15 @@ public enum PlanningError: Error, Equatable, Sendable, CustomStringConvertible {
         public var job: JobName
         /// Sentences about its certificates, each without a full stop.
         public var problems: [String]
+
+        static let advice = "`maand-plan certs issue` makes them, and so does `maand-plan deploy --issue-certs`"
     }
 
     public var description: String {
         switch self {
         case .certificatesMissing(let missing):
             return missing.map { "job \($0.job): \($0.problems.listed(first: 5))" }.joined(separator: "\n")
-                + "\n`maand-plan certs issue` makes them, and so does `maand-plan deploy --issue-certs`"
+                + "\n" + MissingCertificates.advice
         case .unknownJobs(let jobs, let known):
             return jobs.map { Self.unknown("job", $0.text, among: known.map(\.text)) }.joined(separator: "\n")
         case .unknownWorkers(let workers, let known):

@@ -150,7 +150,7 @@ struct WayBackPlanner {
             source: job.rolloutOrder, states: states, actors: actors,
             // A host that does not answer keeps no other from going back.
             maxUnreachable: .percent(100), provided: workspace.provided)
-        var part = rollout.part(gateFirst: false, ports: numbers)
+        var part = rollout.part(gateFirst: nil, isIncomplete: false, ports: numbers)
         part.version = main.version
         part.versions = Self.otherVersions(returning, than: main.version)
         if part.hooks != nil { modules.append(like.hooks.modules) }

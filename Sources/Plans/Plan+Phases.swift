@@ -63,7 +63,7 @@ extension Plan.Entry: Record, FieldValue {
     static var blank: Plan.Entry { Plan.Entry(worker: .blank, action: .sync, reason: .forced, from: "") }
     private static let actions = LifecycleAction.allCases.filter { $0.phase != nil }
     private static let reasons = Reason.allCases.filter {
-        $0 != .disabled && $0 != .removed && $0 != .requested
+        $0 != .disabled && $0 != .removed && $0 != .noWorkerMatches && $0 != .requested
     }
 
     mutating func visit(_ fields: inout some Fields) {

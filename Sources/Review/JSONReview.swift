@@ -165,6 +165,13 @@ public enum JSONReview {
             "Allocations that get files which were rolled back there, by job; missing if there are none."
         ) { $0.plan.work.body.failedBefore.isEmpty ? nil : $0.plan.work.body.failedBefore }
         fields.optional(
+            "unmatched", .list(of: .object(unmatched), least: 1),
+            "Jobs whose selectors match no worker; missing if there are none."
+        ) { source in
+            guard case .deploy(let deploy) = source.plan.work, !deploy.unmatched.isEmpty else { return nil }
+            return deploy.unmatched
+        }
+        fields.optional(
             "way_back", .object(wayBack),
             """
             What is done if a job fails, as if everything had been promoted; only if `on_failure` is `rollback`.
@@ -172,6 +179,16 @@ public enum JSONReview {
         ) { source in
             guard let back = source.plan.wholeWayBack, let remains = source.plan.wayBack?.remains else { return nil }
             return (back, diffs(back, source.contents), remains)
+        }
+    }
+
+    private static var unmatched: OutputTable<Plan.UnmatchedJob> {
+        OutputTable("unmatched", "A job without a worker.") { fields in
+            fields.required("job", .name(), "", \.job)
+            fields.required("selectors", .list(of: .text), "Labels that a worker needs for the job.", \.selectors)
+            fields.required(
+                "nearest", .map("selector", to: .text),
+                "Selectors that no worker has, with a label of a worker that is spelled nearly so.", \.nearest)
         }
     }
 

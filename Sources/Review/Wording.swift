@@ -23,6 +23,7 @@ enum Wording {
         case .versionChanged: "version changed"
         case .disabled: "disabled"
         case .removed: "removed"
+        case .noWorkerMatches: "its selectors match no worker any more"
         case .requested: "asked for"
         case .rolledBack: "rolled back"
         }
@@ -73,6 +74,16 @@ enum Wording {
     }
 }
 
+extension Plan.GateFirst {
+    /// Why the gate comes first.
+    var phrase: String {
+        switch self {
+        case .unfinished: "the last one failed or never ran"
+        case .afterStops: "other allocations of the job are stopped before"
+        }
+    }
+}
+
 extension Plan {
     /// What the plan does, in one line: `Plan: 3 to start, 4 to restart; 12 unchanged.`
     public var summaryLine: String {
@@ -89,9 +100,9 @@ extension Plan {
         for action in Plan.Summary.order where summary[action] > 0 {
             parts.append("\(summary[action]) to \(action.rawValue)")
         }
-        let gates = waves.lazy.flatMap(\.jobs).filter { $0.gateFirst && $0.phases.isEmpty }.count
+        let gates = waves.lazy.flatMap(\.jobs).filter { $0.gateFirst != nil && $0.phases.isEmpty }.count
         if gates > 0 { parts.append("\(Wording.count(gates, "gate")) to pass") }
-        let rest = waves.lazy.flatMap(\.jobs).filter { !$0.gateFirst && $0.phases.isEmpty }.count
+        let rest = waves.lazy.flatMap(\.jobs).filter { $0.gateFirst == nil && $0.phases.isEmpty }.count
         if rest > 0 { parts.append("\(Wording.count(rest, "job")) to complete") }
         let what = parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
         if let origin { return "Plan: rolls run \(origin.rollback) back: \(what)." }

@@ -35,10 +35,21 @@ struct Rendering {
         depth += 1
         defer { depth -= 1 }
         for node in nodes {
-            let flow = try run(node, dot)
+            let flow: Flow
+            if let misses = functions.misses { flow = goOn(node, dot, misses) } else { flow = try run(node, dot) }
             if flow != .next { return flow }
         }
         return .next
+    }
+
+    /// The same for one part, and what is wrong with it does not keep the following ones from being looked at.
+    private mutating func goOn(_ node: TemplateNode, _ dot: TemplateValue, _ misses: TemplateMisses) -> Flow {
+        do throws(TemplateProblem) {
+            return try run(node, dot)
+        } catch {
+            misses.addUnlessItFollows(error)
+            return .next
+        }
     }
 
     private mutating func run(_ node: TemplateNode, _ dot: TemplateValue) throws(TemplateProblem) -> Flow {
@@ -263,7 +274,11 @@ struct Rendering {
             throw TemplateProblem(
                 mark, "there is no field `.\(name)`", note: nearest.map { "did you mean `.\($0)`?" })
         }
-        if case .refused(let refusal) = field { throw TemplateProblem(mark, refusal.message, note: refusal.note) }
+        if case .refused(let refusal) = field {
+            let problem = TemplateProblem(mark, refusal.message, note: refusal.note)
+            functions.misses?.add(problem)
+            throw problem
+        }
         return field
     }
 }

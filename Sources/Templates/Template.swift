@@ -1,4 +1,5 @@
 public import Model
+internal import YAML
 
 /// A template in the language of Go's text/template, with Maand's functions. It computes with texts, whole numbers, truth
 /// values and lists. It becomes exactly the bytes that Go makes of it, or it is refused: what is refused although Go renders
@@ -38,9 +39,24 @@ public struct Template: Sendable {
         _ data: TemplateValue, values: any TemplateValues, budget: TemplateBudget
     ) throws(TemplateProblem) -> Rendered {
         var rendering = Rendering(
-            named: named, functions: TemplateFunctions(values: values, budget: budget), budget: budget)
+            named: named, functions: TemplateFunctions(values: values, budget: budget, misses: nil), budget: budget)
         _ = try rendering.run(nodes, dot: data)
         return rendering.result
+    }
+
+    /// Everything that keeps the template from being rendered, as far as one problem does not hide another, in the order of
+    /// the file: each value that it asks for and does not get, or else what is wrong first. Empty if it can be rendered.
+    public func problems(_ data: TemplateValue, values: any TemplateValues) -> [TemplateProblem] {
+        let budget = TemplateBudget()
+        let misses = TemplateMisses()
+        var rendering = Rendering(
+            named: named, functions: TemplateFunctions(values: values, budget: budget, misses: misses), budget: budget)
+        do throws(TemplateProblem) {
+            _ = try rendering.run(nodes, dot: data)
+        } catch {
+            misses.addUnlessItFollows(error)
+        }
+        return misses.problems.sorted { $0.mark < $1.mark }
     }
 }
 

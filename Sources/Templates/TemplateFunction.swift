@@ -34,6 +34,11 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     static func note(onUnknown name: String) -> String {
         switch name {
         case "scrapeConfigs", "ruleFiles": return "settings for Prometheus come with a later release"
+        case "getPort": return "a port is a key of `maand/bucket`: `get \"maand/bucket\" \"NAME\"`"
+        case "default":
+            return
+                "`or X Y` is the first of them that is not empty, such as `or (getOptional \"NAMESPACE\" \"KEY\") \"Y\"`"
+        case "quote": return "`printf \"%q\" X` puts a text into quotes"
         case "call": return "no value of a template is a function"
         case _:
             let names = allCases.map(\.rawValue)

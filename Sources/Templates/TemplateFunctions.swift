@@ -4,6 +4,8 @@ internal import YAML
 struct TemplateFunctions {
     let values: any TemplateValues
     let budget: TemplateBudget
+    /// Takes what is missing; nil if the first of it ends the rendering.
+    let misses: TemplateMisses?
 
     func call(
         _ function: TemplateFunction, _ arguments: [TemplateValue], _ mark: Mark
@@ -57,7 +59,10 @@ struct TemplateFunctions {
             case _: return try value(try call.key(0), try call.key(1), call)
             }
         } catch {
-            throw TemplateProblem(call.mark, error.message, note: error.note)
+            let problem = TemplateProblem(call.mark, error.message, note: error.note)
+            guard let misses else { throw problem }
+            misses.add(problem)
+            return call.function == .keys ? .texts([]) : TemplateMisses.standIn
         }
         // The texts themselves are shared with the store.
         try budget.build(0, items: keys.count, call.mark)

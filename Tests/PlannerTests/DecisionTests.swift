@@ -182,19 +182,19 @@ import Testing
         let api = try #require(JobName("api"))
         bucket.catalog.jobs[api] = JobRecord(gatePending: true, incomplete: true)
         let alone = try bucket.plan().plan
-        #expect(alone.waves.first?.jobs.first?.gateFirst == true)
+        #expect(alone.waves.first?.jobs.first?.gateFirst == .unfinished)
         #expect(alone.waves.first?.jobs.first?.phases.isEmpty == true)
         #expect(alone.fleet.workers.map(\.worker.text) == ["w1"])
         try bucket.job("api", health, content: "b\n")
         let both = try bucket.plan().plan
         // A gate that failed never stands in the way of what changes what failed it.
-        #expect(both.waves.first?.jobs.first?.gateFirst == false)
+        #expect(both.waves.first?.jobs.first?.gateFirst == nil)
         #expect(both.batches(of: "api") == ["recover w1 (after_each_batch_and_phase)"])
         #expect(both.decision("api", "w1") == "restart/content_changed")
         // Without a health check there is no gate, and the job only completes.
         try bucket.job("api")
         bucket.catalog.allocations[try bucket.allocation("api", "w1")] = nil
-        #expect(try bucket.plan().plan.waves.first?.jobs.first?.gateFirst == false)
+        #expect(try bucket.plan().plan.waves.first?.jobs.first?.gateFirst == nil)
     }
 
     @Test func incompleteJobIsInThePlanUnlessNothingOfItIsActive() throws {

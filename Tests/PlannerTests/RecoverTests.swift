@@ -38,7 +38,7 @@ import Testing
                 "recover w4 | w2 | w3 (after_each_batch_and_phase)", "upgrade w1 | w5 (after_each_batch)",
             ])
         let job = try api(plan)
-        #expect(!job.gateFirst)
+        #expect(job.gateFirst == nil)
         #expect(job.phases[0].batches.joined().map(\.gate) == [.failed, .owed, nil])
     }
 
@@ -77,11 +77,11 @@ import Testing
     @Test func whatFailedAndStaysAsItIsHasItsGateFirst() throws {
         let bucket = try bucket(failed: ["w1"])
         let unchanged = try api(bucket.plan().plan)
-        #expect(unchanged.gateFirst && unchanged.phases.isEmpty)
+        #expect(unchanged.gateFirst == .unfinished && unchanged.phases.isEmpty)
         // Another host is new; the one that failed stays as it is.
         try bucket.workers(6)
         let grown = try api(bucket.plan().plan)
-        #expect(grown.gateFirst && grown.phases.map(\.kind) == [.start])
+        #expect(grown.gateFirst == .unfinished && grown.phases.map(\.kind) == [.start])
     }
 
     @Test func recoverPutsEverythingThatActsIntoThePhase() throws {
@@ -103,7 +103,7 @@ import Testing
         let bucket = try bucket()
         let name = try #require(JobName("api"))
         bucket.catalog.jobs[name] = JobRecord(gatePending: true, incomplete: true)
-        #expect(try api(bucket.plan().plan).gateFirst)
+        #expect(try api(bucket.plan().plan).gateFirst == .unfinished)
         try bucket.job("api", health, content: "fixed\n")
         #expect(
             try bucket.plan().plan.batches(of: "api") == ["recover w1 | w2 | w3 | w4 | w5 (after_each_batch_and_phase)"]

@@ -122,19 +122,19 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a\n{{ .Nope }}", "WS/jobs/api/t.conf.tpl:2:4: error: there is no field `.Nope` (for worker w1)"),
+        ("a\n{{ .Nope }}", "WS/jobs/api/t.conf.tpl:2:4: error: there is no field `.Nope` (for worker w1 and 2 others)"),
         ("{{ if }}", "WS/jobs/api/t.conf.tpl:1:7: error: the value for `if` is missing here"),
         (
             #"{{ get "vars/job/web" "k" }}"#,
-            "t.conf.tpl:1:4: error: vars/job/web is not a namespace that the job api may read (for worker w1)"
+            "t.conf.tpl:1:4: error: vars/job/web is not a namespace that the job api may read (for worker w1 and 2 others)"
         ),
         (
             #"{{ get "vars/job/api" "k" }}"#,
-            "t.conf.tpl:1:4: error: there is no key k in vars/job/api (for worker w1)"
+            "t.conf.tpl:1:4: error: there is no key k in vars/job/api (for worker w1 and 2 others)"
         ),
         (
             #"{{ getSecret "k" }}"#,
-            "t.conf.tpl:1:4: error: there is no secret k of secrets/job/api (for worker w1)"
+            "t.conf.tpl:1:4: error: there is no secret k of secrets/job/api (for worker w1 and 2 others)"
         ),
         (#"{{ get "secrets/job/api" "k" }}"#, "t.conf.tpl:1:4: error: there is no key k in secrets/job/api"),
         (

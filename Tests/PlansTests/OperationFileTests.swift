@@ -18,7 +18,7 @@ import YAML
             job: api, version: "", active: [first, second],
             from: [.init("a", FromState(version: "2.0.0", content: Digest.of("old".utf8)))], content: [], changes: [],
             rolloutOrder: .workers, batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(),
-            gateFirst: false,
+            gateFirst: nil,
             phases: [
                 .init(
                     kind: .operation,

@@ -67,7 +67,7 @@ enum Samples {
                 .init("new", [FileChange(path: "a b\"c.yml", kind: .added, from: nil, to: new)]),
             ],
             rolloutOrder: .workers, batching: .init(starts: 0, upgrades: 1), repeatable: [.reload], timeouts: .init(),
-            gateFirst: false,
+            gateFirst: nil,
             phases: [
                 .init(
                     kind: .start,

@@ -82,7 +82,7 @@ enum WorkerSamples {
         Plan.Job(
             job: try #require(JobName("api")), version: "", active: try workers(), from: [], content: [], changes: [],
             rolloutOrder: .workers, batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(),
-            gateFirst: false, phases: [],
+            gateFirst: nil, phases: [],
             healthCheck: HealthCheck(timeoutSeconds: 1, attempts: 1, intervalSeconds: 0, checks: [.tcp(port: 1)]))
     }
 

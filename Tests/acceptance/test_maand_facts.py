@@ -55,7 +55,7 @@ def check(**fields):
 WEB = {"type": "http", "port": "web"}
 
 ACCEPTED = {
-    "an empty manifest": {"jobs/j/manifest.json": "{}"},
+    "an empty manifest": {"jobs/j/manifest.json": "{}", **hosts(labels=["j"])},
     "fields in any case": {"jobs/j/manifest.json": '{"SELECTORS": ["a"], "Version": "v2"}'},
     "null is no field": job(version=None, resources=None, commands=None, hooks=None, certs=None, health_check=None,
                             max_concurrent_upgrades=None, min_allocations_count=None, restart_policy=None,
@@ -112,6 +112,8 @@ WARNED = {
     "a port's name twice": (
         {**ports(web={}), **job("k", resources={"ports": {"web": {}}})}, "one key of this name"),
     "no checks": (job(health_check={"wait": {"attempts": 3}}), "no gate"),
+    "selectors that match no worker": (job(selectors=["aa"]), "match no worker: no worker has the label aa\n"),
+    "labels that no worker has together": ({**hosts(labels=["b"]), **job(selectors=["a", "b"])}, "no worker has all of the labels a, b"),
     "the oldest names": (job(update_parallel_count=2, deploy_parallel_count=3), "max_concurrent_upgrades"),
 }
 
@@ -297,6 +299,23 @@ class Facts(bucket.Case):
             with self.subTest(name):
                 told = self.succeed(self.bucket(fragment).plan())
                 self.assertNotIn("warning", told.err)
+
+    def test_a_job_that_has_lost_its_workers_is_at_the_top_of_the_review(self):
+        b = self.bucket()
+        self.succeed(b.plan())
+        self.succeed(b.apply())
+        self.lay(b, job(selectors=["aa"]))
+        told = self.succeed(b.plan())
+        self.assertIn("did you mean `a`?", told.err)
+        shown = self.succeed(b.run("maand-plan", "show", b.file(), "--bucket", b.path)).out.splitlines()
+        self.assertEqual(shown[2:4], [
+            "Look here first",
+            "  ! Selectors that match no worker: j needs aa (did you mean a?): its selectors match no worker any more, and 2 allocations are stopped and removed"])
+        self.assertEqual(b.read_plan()["unmatched"], [{"job": "j", "selectors": ["aa"], "nearest": {"aa": "a"}}])
+        self.assertEqual({stop["reason"] for stop in b.read_plan()["reconcile"]}, {"no_worker_matches"})
+        self.succeed(b.apply())
+        self.assertFalse(b.job_dir(HOSTS[0], "j").joinpath("Makefile").exists())
+        self.succeed(b.plan("--detailed-exitcode"))
 
     def test_what_maand_ignores_is_a_warning(self):
         for name, (fragment, words) in WARNED.items():

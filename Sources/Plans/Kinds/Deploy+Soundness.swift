@@ -8,6 +8,10 @@ extension Deploy {
         renames.check(fleet, report)
         var soundness = Soundness(fleet, report, isReversed: isReversed)
         for stop in reconcile { soundness.act(stop.allocation, "reconcile") }
+        let stopped = options.stopsLast ? [] : Set(reconcile.map(\.allocation.job))
+        for job in waves.lazy.flatMap(\.jobs) where job.gateFirst == .afterStops && !stopped.contains(job.job) {
+            report.error("waves", "\(job.job): its gate comes after stops, and none of it is stopped before")
+        }
         checkStopHooks(report)
         soundness.check(waves)
         if summary != Plan.Summary(reconcile: reconcile, waves: waves, unchanged: summary.unchanged) {
@@ -143,7 +147,7 @@ private struct Soundness {
         checkEntries(of: job)
         checkPhases(of: job)
         checkVersions(of: job)
-        if job.gateFirst && job.healthCheck == nil {
+        if job.gateFirst != nil && job.healthCheck == nil {
             error("\(job.job): `gate_first` is set, and the job has no health check")
         }
     }

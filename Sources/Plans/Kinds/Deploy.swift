@@ -27,6 +27,8 @@ public struct Deploy: Equatable, Sendable {
     public var wayBack: WayBack?
     /// Allocations that hooks of an earlier run have drained, and that the plan does not put back; by job.
     public var drained: [Plan.Named<[WorkerName]>] = []
+    /// Jobs that nothing is done for, since no worker has all of their labels; sorted by name.
+    public var unmatched: [Plan.UnmatchedJob] = []
 
     /// - Parameter unchanged: active allocations of the selected jobs that nothing happens to.
     public init(
@@ -118,7 +120,7 @@ extension Plan {
     /// The stop of one allocation that is disabled or gone from the workspace.
     public struct Stop: Equatable, Sendable {
         public var allocation: AllocationID
-        /// `disabled`, `removed` or `rolled_back`.
+        /// `disabled`, `removed`, `no_worker_matches` or `rolled_back`.
         public var reason: Reason
         /// What runs there: what was promoted, or else what was begun.
         public var from: FromState
@@ -144,7 +146,7 @@ extension Plan {
         /// What becomes of it.
         public var end: End {
             switch reason {
-            case .removed: .removed
+            case .removed, .noWorkerMatches: .removed
             case .rolledBack: before
             case .firstDeploy, .reEnabled, .stoppedByHand, .unfinished, .forced, .globMatched, .contentChanged,
                 .versionChanged, .disabled, .requested:
@@ -218,6 +220,8 @@ extension Deploy {
         fields.optional(
             "failed_before", &failedBefore, WorkersOfJobs.all, default: [],
             "allocations that get files which were rolled back there; only if there are any")
+        fields.optional(
+            "unmatched", &unmatched, default: [], "jobs whose selectors match no worker; only if there are any")
         fields.required("waves", &waves, "waves in ascending order; in descending order if a run is taken back")
         fields.optional("rollback", &wayBack, "only if `on_failure` is `rollback`")
     }
@@ -266,7 +270,7 @@ extension Plan.Stop: Record, FieldValue {
         Plan.Stop(
             allocation: .init(job: .blank, worker: .blank), reason: .removed, from: .blank, timeout: 1)
     }
-    private static let reasons = [Reason.disabled, .removed, .rolledBack]
+    private static let reasons = [Reason.disabled, .removed, .noWorkerMatches, .rolledBack]
 
     mutating func visit(_ fields: inout some Fields) {
         var (job, worker) = (allocation.job, allocation.worker)

@@ -34,7 +34,7 @@ public struct JobCommand: Equatable, Sendable {
         let jobs = body.waves.flatMap(\.jobs)
         guard jobs.count == 1, let job = jobs.first, job.hooks(event).count == 1, job.hooks?.commands.count == 1,
             job.phases.isEmpty,
-            !job.gateFirst, !job.active.isEmpty || !job.disabled.isEmpty
+            job.gateFirst == nil, !job.active.isEmpty || !job.disabled.isEmpty
         else {
             report.error("waves", "a plan of the kind `job_command` runs one command of one job, and nothing else")
             return

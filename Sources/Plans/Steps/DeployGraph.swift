@@ -7,7 +7,7 @@ extension GraphBuilder {
     mutating func addDeploy(of work: JobWork, _ order: [WorkerName]?, to unit: inout StepGraph.Unit) {
         let job = work.job
         let name = job.job.text
-        if job.gateFirst { unit.stages.append(single(.gate(GateTask(work: work, scope: .leading)), name, job)) }
+        if job.gateFirst != nil { unit.stages.append(single(.gate(GateTask(work: work, scope: .leading)), name, job)) }
         addHooks(.preDeploy, of: work, order, to: &unit)
         if !job.orderingCommands.isEmpty { unit.stages.append(single(.order(OrderTask(work: work)), name, job)) }
         let phases = job.phases.map { batches(of: $0, work, order) }

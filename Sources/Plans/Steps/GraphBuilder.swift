@@ -119,13 +119,15 @@ struct GraphBuilder {
 
     /// The stops of one job, with the hooks that all of them have in common.
     private func works(of stops: ArraySlice<Plan.Stop>, _ job: JobName) -> [StopWork] {
-        guard let hooks = plan.stopHooks(of: job) else { return stops.map { StopWork($0, []) } }
+        let staying =
+            plan.waves.lazy.flatMap(\.jobs).first { $0.job == job && $0.gateFirst == .afterStops }?.active ?? []
+        guard let hooks = plan.stopHooks(of: job) else { return stops.map { StopWork($0, [], staying: staying) } }
         func works(_ event: HookEvent) -> [HookWork] {
             hooks[event].map { HookWork(event, $0, modules: hooks.modules, timeout: hooks.timeout) }
         }
         let around = Dictionary(uniqueKeysWithValues: Plan.StopHooks.events.map { ($0, works($0)) })
         let stopped = works(.afterAllocationStopped)
-        return stops.map { StopWork($0, stopped, around: around) }
+        return stops.map { StopWork($0, stopped, around: around, staying: staying) }
     }
 
     /// A removed allocation keeps its files until its hooks have seen it stopped.

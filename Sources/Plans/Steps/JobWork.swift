@@ -177,11 +177,16 @@ public final class StopWork: Sendable {
     let hooks: [HookWork]
     /// Hooks around the stop.
     let hooksAround: [HookEvent: [HookWork]]
+    /// Where the job goes on, if a gate asks there after the stops.
+    private let staying: [WorkerName]
 
-    init(_ stop: Plan.Stop, _ hooks: [HookWork], around hooksAround: [HookEvent: [HookWork]] = [:]) {
+    init(
+        _ stop: Plan.Stop, _ hooks: [HookWork], around hooksAround: [HookEvent: [HookWork]] = [:], staying: [WorkerName]
+    ) {
         self.stop = stop
         self.hooks = hooks
         self.hooksAround = hooksAround
+        self.staying = staying
     }
 
     /// What runs there.
@@ -198,7 +203,9 @@ public final class StopWork: Sendable {
     /// What the catalog learns when the allocation is stopped; what it learns of a removal comes later.
     var changesAtStop: [CatalogChange] {
         guard stop.reason == .rolledBack, let release = stop.release else {
-            return [.stopped(stop.allocation, removed: false)] + takenBack
+            let job = stop.allocation.job
+            let owed = staying.map { AllocationID(job: job, worker: $0) }
+            return [.stopped(stop.allocation, removed: false)] + takenBack + (owed.isEmpty ? [] : [.gateOwed(owed)])
         }
         return [.stoppedAgain(stop.allocation, release, byHand: stop.end == .stoppedByHand)] + takenBack
     }

@@ -114,7 +114,7 @@ enum PlanSample {
                 ? nil : Plan.Hooks(modules: tree, commands: Dictionary(uniqueKeysWithValues: commands)),
             rolloutOrder: .workers,
             batching: .init(starts: 0, upgrades: 1, bakeSeconds: bakeSeconds, maxFailures: maxFailures), repeatable: [],
-            timeouts: .init(), gateFirst: false,
+            timeouts: .init(), gateFirst: nil,
             phases: phases,
             healthCheck: hasGate
                 ? HealthCheck(timeoutSeconds: 1, attempts: 1, intervalSeconds: 0, checks: [.tcp(port: 1)]) : nil)

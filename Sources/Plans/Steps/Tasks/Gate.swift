@@ -23,7 +23,9 @@ public struct GateTask: TaskRules {
     public var limitMilliseconds: Int64 { Self.limitMilliseconds(work.job) }
 
     public func changesAtStart(_ step: StepIndex, in graph: StepGraph) -> [CatalogChange] {
-        graph.plan.kind == .deploy ? [.incomplete(work.job.job, true)] : []
+        // Stops leave nothing of the job's rollout to complete; that the gate is owed is recorded with them.
+        let isAfterStops = scope == .leading && work.job.gateFirst == .afterStops
+        return graph.plan.kind == .deploy && !isAfterStops ? [.incomplete(work.job.job, true)] : []
     }
 
     /// Milliseconds that pass before a gate of the job can pass.
