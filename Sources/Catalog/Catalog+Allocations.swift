@@ -43,9 +43,7 @@ extension Catalog {
             let statement = try db.cachedStatement(sql: "INSERT INTO port (job, name, number) VALUES (?, ?, ?)")
             for (name, number) in ports { try statement.execute(arguments: [job.text, name, number]) }
         case .renamed(let renames): try rename(renames, db)
-        case .adopted(let allocation):
-            try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted (job, worker) VALUES (?, ?)").execute(
-                arguments: [allocation.job.text, allocation.worker.text])
+        case .adopted(let allocation, let state): try adopt(allocation, state, db)
         case .seen(let worker, let machine): try remember(machine, of: worker, db)
         }
     }
@@ -69,7 +67,6 @@ extension Catalog {
                     standing = 'stopped',
                     promoted_version = coalesce(unfinished_version, promoted_version),
                     promoted_content = coalesce(unfinished_content, promoted_content),
-                    promoted_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END,
                     unfinished_version = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_version END,
                     unfinished_content = CASE WHEN \(Self.isItsOwn) THEN NULL ELSE unfinished_content END
                     """)
@@ -92,13 +89,12 @@ extension Catalog {
         try db.cachedStatement(
             sql: """
                 INSERT INTO allocation (
-                    job, worker, run, changed_at, standing, unfinished_version, unfinished_content, unfinished_rules)
-                VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
+                    job, worker, run, changed_at, standing, unfinished_version, unfinished_content)
+                VALUES (?, ?, ?, ?, 'active', ?, ?)
                 ON CONFLICT (job, worker) DO UPDATE SET
                     run = excluded.run, changed_at = excluded.changed_at, standing = 'active', interrupted = 0,
                     unfinished_version = excluded.unfinished_version,
-                    unfinished_content = excluded.unfinished_content,
-                    unfinished_rules = excluded.unfinished_rules
+                    unfinished_content = excluded.unfinished_content
                 """
         ).execute(arguments: Self.arguments(allocation, run, now, release))
         try forgetDrift(of: allocation, db)
@@ -110,14 +106,14 @@ extension Catalog {
         try db.cachedStatement(
             sql: """
                 INSERT INTO allocation (
-                    job, worker, run, changed_at, standing, promoted_version, promoted_content, promoted_rules)
-                VALUES (?, ?, ?, ?, 'active', ?, ?, ?)
+                    job, worker, run, changed_at, standing, promoted_version, promoted_content)
+                VALUES (?, ?, ?, ?, 'active', ?, ?)
                 ON CONFLICT (job, worker) DO UPDATE SET
                     run = excluded.run, changed_at = excluded.changed_at, standing = 'active',
                     previous_content = CASE WHEN promoted_content = excluded.promoted_content
                         THEN previous_content ELSE coalesce(promoted_content, previous_content) END,
                     promoted_version = excluded.promoted_version, promoted_content = excluded.promoted_content,
-                    promoted_rules = excluded.promoted_rules, interrupted = 0,
+                    interrupted = 0,
                     unfinished_version = NULL, unfinished_content = NULL
                 """
         ).execute(arguments: Self.arguments(allocation, run, now, release))
@@ -136,13 +132,21 @@ extension Catalog {
     ) -> StatementArguments {
         [
             allocation.job.text, allocation.worker.text, run.number, now.milliseconds, release.version,
-            release.content.hex, release.treeRules,
+            release.content.hex,
         ]
     }
 
     private func forgetDrift(of allocation: AllocationID, _ db: Database) throws {
         try db.cachedStatement(sql: "DELETE FROM drifted WHERE job = ? AND worker = ?").execute(
             arguments: [allocation.job.text, allocation.worker.text])
+    }
+
+    private func adopt(_ allocation: AllocationID, _ state: Digest, _ db: Database) throws {
+        let place = [allocation.job.text, allocation.worker.text]
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted (job, worker) VALUES (?, ?)").execute(
+            arguments: StatementArguments(place))
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO adopted_state (job, worker, state) VALUES (?, ?, ?)")
+            .execute(arguments: StatementArguments(place + [state.hex]))
     }
 
     private func forgetAdoption(of allocation: AllocationID, _ db: Database) throws {
@@ -170,16 +174,14 @@ extension Catalog {
         try db.cachedStatement(
             sql: """
                 UPDATE allocation SET run = ?, changed_at = ?, gate_owed = 0, gate_failed = 0, interrupted = 0, standing = ?,
-                    unfinished_rules = CASE WHEN unfinished_content IS NULL THEN promoted_rules ELSE unfinished_rules END,
                     unfinished_version = coalesce(unfinished_version, promoted_version),
                     unfinished_content = coalesce(unfinished_content, promoted_content),
-                    promoted_version = ?, promoted_content = ?, promoted_rules = ?
+                    promoted_version = ?, promoted_content = ?
                 WHERE job = ? AND worker = ?
                 """
         ).execute(arguments: [
             run.number, now.milliseconds, isByHand ? "stopped_by_hand" : "stopped", release.version,
-            release.content.hex,
-            release.treeRules, allocation.job.text, allocation.worker.text,
+            release.content.hex, allocation.job.text, allocation.worker.text,
         ])
     }
 

@@ -140,7 +140,7 @@ extension Catalog {
 
     private static let allocationColumns = """
         SELECT job, worker, promoted_version, promoted_content, unfinished_version, unfinished_content, standing, run,
-            changed_at, gate_owed, gate_failed, promoted_rules, unfinished_rules, interrupted
+            changed_at, gate_owed, gate_failed, interrupted
         FROM allocation
         """
 
@@ -184,10 +184,10 @@ extension Catalog {
 
     private func entry(_ row: CatalogRow) throws -> AllocationEntry {
         var record = AllocationRecord(
-            promoted: try release(row, version: 2, content: 3, rules: 11),
-            unfinished: try release(row, version: 4, content: 5, rules: 12), state: try row.word(6),
+            promoted: try release(row, version: 2, content: 3),
+            unfinished: try release(row, version: 4, content: 5), state: try row.word(6),
             owesGate: try row.flag(9), failedGate: try row.flag(10))
-        record.isInterrupted = try row.flag(13)
+        record.isInterrupted = try row.flag(11)
         return AllocationEntry(
             allocation: AllocationID(job: try row.name(0), worker: try row.name(1)), record: record,
             run: try row.run(7), changedAt: try row.time(8))
@@ -243,13 +243,12 @@ extension Catalog {
     }
 
     /// Nil where both version and content are NULL.
-    private func release(_ row: CatalogRow, version: Int, content: Int, rules: Int) throws -> Release? {
+    private func release(_ row: CatalogRow, version: Int, content: Int) throws -> Release? {
         if row.isNull(version), row.isNull(content) { return nil }
         let text = try row.text(version)
         // An earlier release recorded whatever a worker gave as its version.
         return Release(
-            version: Version.isValid(text) ? text : Version.none.text, content: try row.digest(content),
-            treeRules: try row.integer(rules, in: 1...Tree.rules))
+            version: Version.isValid(text) ? text : Version.none.text, content: try row.digest(content))
     }
 }
 

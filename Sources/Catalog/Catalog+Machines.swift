@@ -38,6 +38,17 @@ extension Catalog {
         }
     }
 
+    /// What stood for Maand's records of allocations as they were taken over; it stays also when they are deployed later.
+    public func adoptedStates() throws(CatalogError) -> [AllocationID: Digest] {
+        try read { db in
+            var states: [AllocationID: Digest] = [:]
+            for row in try self.rows(of: "adopted_state", db, "SELECT job, worker, state FROM adopted_state") {
+                states[AllocationID(job: try row.name(0), worker: try row.name(1))] = try row.digest(2)
+            }
+            return states
+        }
+    }
+
     /// Ids that Maand had given to workers.
     func workerIDs(_ db: Database) throws -> [WorkerName: String] {
         var ids: [WorkerName: String] = [:]

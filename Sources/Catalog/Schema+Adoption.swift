@@ -16,4 +16,14 @@ extension Schema {
             id TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// What the rows of Maand were of allocations that were taken over, so that another adoption sees what Maand has done since.
+    static let adoptedStates = """
+        CREATE TABLE adopted_state (
+            job TEXT NOT NULL,
+            worker TEXT NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (job, worker)
+        ) STRICT, WITHOUT ROWID;
+        """
 }

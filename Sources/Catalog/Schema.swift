@@ -10,7 +10,7 @@ enum Schema {
 
     static let migrations: [String] = [
         first, keyValues, rolloutOrders, replacedSecrets, approvals, drifts, gates, drifted, machines, tags, causes,
-        reasons, stops, waysBack, drained, secrets, certificates, adoption, parts,
+        reasons, stops, waysBack, drained, secrets, certificates, adoption, adoptedStates, parts,
     ]
 
     /// Allocations may be stopped by a person, and attempts say as a word why they did not succeed. Every row stays as it is.

@@ -173,6 +173,16 @@ package enum HostFiles {
         return true
     }
 
+    /// Creates a folder if it is not there.
+    ///
+    /// - Returns: false if it is.
+    @discardableResult
+    package static func createMissingFolder(_ path: String, mode: mode_t) throws(Problem) -> Bool {
+        if access(path, F_OK) == 0 { return false }
+        try createFolder(path, mode: mode)
+        return true
+    }
+
     /// Creates a folder with this mode, less what the user's umask takes away.
     package static func createFolder(_ path: String, mode: mode_t) throws(Problem) {
         if mkdir(path, 0o700) != 0 { throw Problem(errno: errno) }

@@ -70,7 +70,8 @@ public struct JobFolder: Sendable {
         /// Hooks are part of the tree and stay on the controller. Virtual environments are no part of it, nor is what Prometheus
         /// reads.
         case present
-        /// The same, and files are executable, as Maand has them on workers: for jobs that were taken over from it.
+        /// The same, but workers have files as Maand pushes them: executable, and in the place of a link what it leads to. For jobs
+        /// that were taken over from it.
         case maand
         /// All files are pushed: so it was up to 0.3.0.
         case first
@@ -83,10 +84,40 @@ public struct JobFolder: Sendable {
         case .present: return modes.applied(to: Tree(entries.filter { TreePath.counts($0.path) }, keepsHooks: true))
         case .maand:
             let entries = entries.filter { TreePath.counts($0.path) }.map { entry in
-                entry.kind != .file || TreePath.isOfHooks(entry.path) ? entry : entry.with(mode: 0o755)
+                if TreePath.isOfHooks(entry.path) { return entry }
+                switch entry.kind {
+                case .file: return entry.with(mode: 0o755)
+                case .symlink:
+                    return file(behind: entry).map {
+                        TreeEntry(path: entry.path, kind: .executable, digest: $0.digest, size: $0.size)
+                    } ?? entry
+                case .executable, .sealed, .emptyDirectory: return entry
+                }
             }
             return modes.applied(to: Tree(entries, keepsHooks: true))
         }
+    }
+
+    /// The path of the file that has the bytes of an entry of a tree: another one if the entry stands for what a link leads to.
+    public func source(of entry: TreeEntry) -> String {
+        guard entry.kind.isFile, links[entry.path] != nil,
+            let link = entries.first(where: { $0.path == entry.path && $0.kind == .symlink })
+        else { return entry.path }
+        return file(behind: link)?.path ?? entry.path
+    }
+
+    /// The file of the job to which a link leads, also through others; nil if there is none.
+    private func file(behind link: TreeEntry) -> TreeEntry? {
+        var entry = link
+        for _ in 0..<8 {
+            if entry.kind.isFile { return entry }
+            guard let text = links[entry.path],
+                let target = TreePath.target(ofLink: text, at: entry.path),
+                let next = entries.first(where: { $0.path == target })
+            else { return nil }
+            entry = next
+        }
+        return nil
     }
 
     /// Gives the files that are pushed the modes of the manifest.

@@ -2,6 +2,16 @@ public import Catalog
 public import Model
 
 extension Vault {
+    /// What the catalog is told to write a value of a bucket: a secret is encrypted, under a key that is made if there is none.
+    ///
+    /// - Throws: `VaultError`, `CatalogError`.
+    public static func content(
+        of text: String, in namespace: KVNamespace, _ key: String, bucket folder: String, _ catalog: Catalog
+    ) throws -> KeyValueWrite.Content {
+        guard let name = SecretName(namespace, key) else { return .text(text) }
+        return try openOrCreate(in: folder, for: catalog).write(text, to: name)
+    }
+
     /// What the catalog is told to write a secret.
     ///
     /// - Throws: `VaultError.noFingerprints` if the vault was opened for reading alone.

@@ -7,18 +7,14 @@ internal import Model
 public enum MaandDatabase {
     /// The database, in the bucket's folder.
     public static let file = "data/maand.db"
-    /// The key of secrets, in the bucket's folder: 32 bytes.
-    public static let keyFile = "secrets/kv.key"
 
     /// Reads what a bucket of Maand has recorded. SQLite writes beside a database that it only reads, so a copy is read, and
     /// the bucket stays as it is.
     ///
-    /// - Parameter withSecrets: otherwise they are left out, and need no key.
     /// - Returns: nil if there is no database.
     /// - Throws: `MaandProblem`.
-    public static func read(in folder: String, withSecrets: Bool = true) throws(MaandProblem) -> MaandRecords? {
-        let key = FileManager.default.contents(atPath: "\(folder)/\(keyFile)").map { Array($0) }
-        return try reading(folder) { db in try records(db, key: key, withSecrets: withSecrets) }
+    public static func read(in folder: String) throws(MaandProblem) -> MaandRecords? {
+        try reading(folder) { db in try records(db) }
     }
 
     /// Gives the files that the last build of Maand has read, one after the other.
@@ -38,6 +34,33 @@ public enum MaandDatabase {
                 if sums.contains(md5) { try keep(Array(content), md5) }
             }
         }
+    }
+
+    /// Every text that has ever been a secret here, as far as Maand still has it: of secrets all versions, and keys of
+    /// certificates.
+    ///
+    /// - Returns: nil if one of them cannot be decrypted, because the key is another one.
+    /// - Throws: `MaandProblem`.
+    public static func secretsOfAllVersions(in folder: String) throws(MaandProblem) -> Set<String>? {
+        let key = MaandKey(in: folder)
+        let found = try reading(folder) { db -> Set<String>? in
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT DISTINCT namespace, key, value FROM key_value
+                    WHERE namespace LIKE 'secrets/job/%' OR (namespace LIKE 'maand/job/%' AND key LIKE 'certs/%.key')
+                    """)
+            var texts = Set<String>()
+            while let row = try rows.next() {
+                guard let namespace = row.text("namespace").flatMap({ KVNamespace($0) }), let name = row.text("key"),
+                    let value = row.text("value"), !value.isEmpty
+                else { continue }
+                guard let text = try? key.open(.init(namespace, name, value)) else { return nil }
+                texts.insert(text)
+            }
+            return texts
+        }
+        return found ?? []
     }
 
     /// Bytes of a file that are read.
@@ -72,7 +95,7 @@ public enum MaandDatabase {
         }
     }
 
-    private static func records(_ db: Database, key: [UInt8]?, withSecrets: Bool) throws -> MaandRecords {
+    private static func records(_ db: Database) throws -> MaandRecords {
         guard let id = try Row.fetchOne(db, sql: "SELECT bucket_id FROM bucket")?.text("bucket_id"),
             Name<Never>(id) != nil
         else { throw MaandProblem("\(file) names no bucket: was `maand build` ever run here?") }
@@ -99,7 +122,7 @@ public enum MaandDatabase {
         }
         records.allocations.sort { $0.id < $1.id }
         records.ports = try ports(db)
-        try readValues(db, key, withSecrets: withSecrets, into: &records)
+        try readValues(db, into: &records)
         records.strangeNames = strange.sorted()
         return records
     }
@@ -150,28 +173,25 @@ public enum MaandDatabase {
         return ports
     }
 
-    private static func readValues(
-        _ db: Database, _ key: [UInt8]?, withSecrets: Bool, into records: inout MaandRecords
-    ) throws {
+    private static func readValues(_ db: Database, into records: inout MaandRecords) throws {
         // The highest version counts, and it may say that the key is gone.
         let rows = try Row.fetchAll(
             db,
             sql: """
-                SELECT namespace, key, value, deleted, max(version) FROM key_value
+                SELECT namespace, key, value, deleted, max(CAST(version AS INTEGER)) FROM key_value
                 WHERE namespace LIKE 'vars/job/%' OR namespace LIKE 'secrets/job/%'
                     OR (namespace LIKE 'maand/job/%' AND key LIKE 'certs/%')
                 GROUP BY namespace, key ORDER BY namespace, key
                 """)
         for row in rows where row.number("deleted") != 1 {
-            guard let text = row.text("namespace"), let name = row.text("key"), var value = row.text("value"),
+            guard let text = row.text("namespace"), let name = row.text("key"), let value = row.text("value"),
                 let namespace = KVNamespace(text)
             else { continue }
-            if case .secrets(let job) = namespace {
-                // What is left of a removed job nobody reads.
-                guard withSecrets, records.allocations.contains(where: { $0.id.job == job && !$0.isRemoved }) else {
-                    continue
-                }
-                if value.hasPrefix(sealed) { value = try open(value, key, "\(name) of \(text)") }
+            // What is left of a removed job nobody reads.
+            if case .secrets(let job) = namespace,
+                !records.allocations.contains(where: { $0.id.job == job && !$0.isRemoved })
+            {
+                continue
             }
             switch namespace {
             case .variables, .secrets: records.values.append(.init(namespace, name, value))
@@ -179,24 +199,6 @@ public enum MaandDatabase {
             case .bucket, .workers, .worker, .tags, .job, .bucketVariables, .bucketJobVariables, .certificates: continue
             }
         }
-    }
-
-    /// What encrypted values begin with.
-    private static let sealed = "enc:v1:"
-
-    /// AES-256-GCM under the bytes of `kv.key`, without additional data; the nonce comes first and the tag last.
-    private static func open(_ value: String, _ key: [UInt8]?, _ what: String) throws -> String {
-        guard let key else {
-            throw MaandProblem("\(keyFile) is missing, and \(what) is encrypted with it: put it back from a backup")
-        }
-        guard key.count == 32, let bytes = Data(base64Encoded: String(value.dropFirst(sealed.count))),
-            let box = try? AES.GCM.SealedBox(combined: bytes),
-            let plain = try? AES.GCM.open(box, using: SymmetricKey(data: key)),
-            let text = String(validating: Array(plain), as: UTF8.self)
-        else {
-            throw MaandProblem("\(what) cannot be decrypted with \(keyFile): is that the key of this bucket?")
-        }
-        return text
     }
 
     /// The MD5 of bytes as Maand writes it down.
@@ -212,6 +214,9 @@ extension Row {
     /// A text; nil for what is none, whatever type the column has.
     fileprivate func text(_ column: String) -> String? { String.fromDatabaseValue(self[column] as DatabaseValue) }
 
-    /// A whole number; nil for what is none.
-    fileprivate func number(_ column: String) -> Int? { Int.fromDatabaseValue(self[column] as DatabaseValue) }
+    /// A whole number, also as a text; nil for what is none.
+    fileprivate func number(_ column: String) -> Int? {
+        let value = self[column] as DatabaseValue
+        return Int.fromDatabaseValue(value) ?? String.fromDatabaseValue(value).flatMap { Int($0) }
+    }
 }

@@ -41,6 +41,25 @@ public struct MaandRecords: Sendable {
             self.targetVersion = targetVersion
             self.hash = hash
         }
+
+        /// Changes with everything that a deploy of Maand changes in the rows.
+        public var state: Digest {
+            var parts = ["\(isDisabled) \(isRemoved)"]
+            if let hash {
+                parts += [hash.version, hash.previous ?? "-", hash.current ?? "-"]
+                for files in [hash.previousFiles, hash.currentFiles] {
+                    parts.append("\(files.count)")
+                    parts += files.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+                }
+            }
+            return Digest.of(Array(parts.joined(separator: "\n").utf8))
+        }
+
+        /// Paths of the job's folder on the worker that Maand has pushed, or was about to push.
+        public var pushedPaths: Set<String> {
+            guard let hash else { return [] }
+            return Set(hash.previousFiles.keys).union(hash.currentFiles.keys).filter(Taking.isPushed)
+        }
     }
 
     /// Files of an allocation as Maand knows them.
@@ -68,16 +87,17 @@ public struct MaandRecords: Sendable {
         }
     }
 
-    /// A variable, or a secret as plain text.
+    /// A variable, or a secret.
     public struct Value: Equatable, Sendable {
         public var namespace: KVNamespace
         public var key: String
-        public var text: String
+        /// As Maand has stored it: a secret is encrypted, and `MaandKey` opens it.
+        public var stored: String
 
-        public init(_ namespace: KVNamespace, _ key: String, _ text: String) {
+        public init(_ namespace: KVNamespace, _ key: String, _ stored: String) {
             self.namespace = namespace
             self.key = key
-            self.text = text
+            self.stored = stored
         }
     }
 }

@@ -1,21 +1,4 @@
 public import Model
-internal import Plans
-
-/// What lies in a job's folder on a worker, but for `data`, `logs` and `bin`.
-public struct FoundFile: Equatable, Sendable {
-    public var md5: String
-    public var digest: Digest
-    public var size: Int
-    /// Its mode, such as 0o755.
-    public var mode: Int
-
-    public init(md5: String, digest: Digest, size: Int, mode: Int) {
-        self.md5 = md5
-        self.digest = digest
-        self.size = size
-        self.mode = mode
-    }
-}
 
 /// What is recorded of an allocation that Maand has deployed.
 ///
@@ -34,6 +17,17 @@ public struct Taking: Equatable, Sendable {
         case begun
         /// Nothing of it is taken over, and why.
         case nothing(String)
+
+        /// Whether nothing of it is to be brought to an end.
+        public var isSettled: Bool {
+            switch self {
+            case .promoted, .stopped, .nothing: true
+            case .unfinished, .begun: false
+            }
+        }
+
+        /// Whether it runs, as far as is known.
+        fileprivate var runs: Bool { self == .promoted }
     }
 
     public var standing: Standing
@@ -47,6 +41,8 @@ public struct Taking: Equatable, Sendable {
     public var reason: String
     /// The last gate has failed.
     public var hasFailedGate = false
+    /// Maand's last build wants just what is there, so that nothing is to be done.
+    public private(set) var isAsWanted = false
 
     /// In the place of a hash, for an allocation whose gate has failed.
     private static let failedGate = "__maand_health_failed__"
@@ -64,6 +60,7 @@ public struct Taking: Equatable, Sendable {
         guard let hash = allocation.hash else {
             reason = allocation.isRemoved ? "it was removed" : "it was never deployed"
             standing = .nothing(reason)
+            isAsWanted = allocation.isRemoved || allocation.isDisabled
             return
         }
         let hasRun = version != Version.none.text || hash.previous != nil
@@ -97,6 +94,9 @@ public struct Taking: Equatable, Sendable {
         } else if hash.previous != hash.current {
             reason = "promoted; newer files were planned, and not pushed"
         }
+        isAsWanted =
+            allocation.isRemoved || allocation.isDisabled
+            ? standing.isSettled && !standing.runs : standing.runs && version == targetVersion
     }
 
     /// What is recorded where Maand's database is lost: of files that lie on a worker it is not known whether they run.
@@ -126,83 +126,5 @@ public struct Taking: Equatable, Sendable {
         guard TreePath.isOfHooks(path), let slash = path.firstIndex(of: "/") else { return false }
         let rest = path[path.index(after: slash)...]
         return rest == "maand.py" || rest == "maand.ts" || rest.hasPrefix("certs/")
-    }
-}
-
-extension Taking {
-    /// What planning made of the workspace for the allocation, and how it is compared with files of Maand.
-    public struct Planned {
-        /// The tree that a deploy would bring.
-        public var tree: Tree
-        /// Whether a file on a worker has the bytes that an entry stands for.
-        public var isSame: (TreeEntry, FoundFile) -> Bool
-        /// Whether a hook in the workspace has this MD5.
-        public var isHook: (TreeEntry, _ md5: String) -> Bool
-        /// Files that Maand's last build has read, by MD5.
-        public var sources: [String: (digest: Digest, size: Int)]
-
-        public init(
-            tree: Tree, sources: [String: (digest: Digest, size: Int)] = [:],
-            isSame: @escaping (TreeEntry, FoundFile) -> Bool, isHook: @escaping (TreeEntry, _ md5: String) -> Bool
-        ) {
-            self.tree = tree
-            self.sources = sources
-            self.isSame = isSame
-            self.isHook = isHook
-        }
-    }
-
-    /// The tree of what was promoted, as planning would have made it: a file that is what the workspace has at its path counts
-    /// as just that. Of a file that is on no worker any more only the MD5 is known, so its entry stands for nothing that is
-    /// there.
-    public func promotedTree(_ planned: Planned, found: [String: FoundFile]) -> Tree {
-        Self.tree(of: files, planned, found)
-    }
-
-    /// The tree of what lies on the worker now.
-    ///
-    /// - Parameter pushed: paths with MD5 of what Maand last planned there.
-    public static func treeThere(
-        pushed: [String: String], _ planned: Planned, found: [String: FoundFile]
-    ) -> Tree {
-        var files = pushed
-        for path in pushed.keys where isPushed(path) { files[path] = found[path]?.md5 }
-        return tree(of: files, planned, found)
-    }
-
-    private static func tree(
-        of files: [String: String], _ planned: Planned, _ found: [String: FoundFile]
-    ) -> Tree {
-        let known = Dictionary(planned.tree.entries.map { ($0.path, $0) }) { first, _ in first }
-        var entries = planned.tree.entries.filter { $0.kind == .emptyDirectory }
-        for (path, md5) in files where TreePath.problem(path) == nil && TreePath.counts(path) {
-            let source = planned.sources[md5]
-            let unknown = source?.digest ?? Digest.of(Array(md5.utf8))
-            if TreePath.isOfHooks(path) {
-                if isInjected(path) { continue }
-                let same = known[path].flatMap { planned.isHook($0, md5) ? $0 : nil }
-                entries.append(
-                    same
-                        ?? TreeEntry(
-                            path: path, kind: known[path]?.kind ?? .file, digest: unknown, size: source?.size ?? 0))
-                continue
-            }
-            // Each job has the authority's certificate in Maand.
-            guard isPushed(path), known[path] != nil || path != CertificateFile.authorities.path else { continue }
-            let file = found[path].flatMap { $0.md5 == md5 ? $0 : nil }
-            if let entry = known[path], let file, planned.isSame(entry, file) {
-                entries.append(entry)
-            } else if known[path]?.kind == .sealed || file.map({ $0.mode & 0o007 == 0 }) == true {
-                // What may hold secrets leaves no digest of its bytes behind.
-                entries.append(
-                    TreeEntry(path: path, kind: .sealed, digest: Digest.of(Array("other secrets".utf8)), size: 0))
-            } else {
-                entries.append(
-                    TreeEntry(
-                        path: path, kind: known[path]?.kind == .file ? .file : .executable,
-                        digest: file?.digest ?? unknown, size: file?.size ?? source?.size ?? 0))
-            }
-        }
-        return planned.tree.with(entries)
     }
 }

@@ -75,10 +75,6 @@ extension TreeEntry.Kind {
 /// for change in new.changes(from: old) { print(change.kind.rawValue, change.path) }
 /// ```
 public struct Tree: Hashable, Sendable {
-    /// The number of the rules that say which paths belong to a tree and how it is written down. Each promoted digest is
-    /// kept with its number, so that a release with other rules does not take an unchanged job for a changed one.
-    public static let rules = 1
-
     /// Sorted by the bytes of `path`, each path once.
     public let entries: [TreeEntry]
     /// Scripts of hooks stay on the controller: they are part of the tree, and no worker gets them. Trees of earlier releases
@@ -209,6 +205,17 @@ public enum TreePath {
     /// Whether a path is below a folder of hooks.
     public static func isOfHooks(_ path: String) -> Bool {
         path.utf8.first == UInt8(ascii: "_") && hookFolders.contains { path.hasPrefix($0 + "/") }
+    }
+
+    /// The path to which a symbolic link of a job leads. It leads up only at its beginning.
+    ///
+    /// - Returns: nil if it leads out of the tree.
+    public static func target(ofLink text: [UInt8], at path: String) -> String? {
+        let words = String(decoding: text, as: UTF8.self).split(separator: "/").filter { $0 != "." }
+        let ups = words.prefix { $0 == ".." }.count
+        let folder = path.split(separator: "/").dropLast()
+        if ups > folder.count { return nil }
+        return (folder.dropLast(ups) + words.dropFirst(ups)).joined(separator: "/")
     }
 
     /// What is wrong with `path`, as the end of a sentence, or nil.

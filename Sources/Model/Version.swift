@@ -82,14 +82,16 @@ public struct Version: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Version {
-    /// What the bytes of a `manifest.json` give as its version: `none` where they are no JSON object or have no such field;
-    /// nil where the field is there and is no version.
+    /// What the bytes of a `manifest.json` give as its version: `none` where they are no JSON object, have no such field, or say
+    /// nothing in it; nil where the field is there and is no version. Planning reads a manifest by the same rules: the field's
+    /// name has any case, and blanks around the version do not count.
     public static func text(inManifest bytes: [UInt8]) -> String? {
         guard case .mapping(let entries)? = try? JSONDocument.parse(bytes, file: "manifest.json").value,
-            let node = entries.first(where: { $0.name == "version" })?.value
+            let node = entries.first(where: { $0.name.lowercased() == "version" })?.value, node.kind != .null
         else { return none.text }
-        guard node.kind == .text, let text = node.text, isValid(text) else { return nil }
-        return text
+        guard node.kind == .text, let text = node.text?.trimmingWhitespace else { return nil }
+        if text.isEmpty { return none.text }
+        return isValid(text) ? text : nil
     }
 }
 

@@ -22,7 +22,8 @@ struct Adopt: AsyncParsableCommand {
             Afterwards the next plan of an unchanged bucket has nothing to do.
 
             Workers are only asked. Of Maand's own files only maand.conf changes: it gets the line `bucket_id`, which Maand ignores. \
-            The command may be repeated: what is recorded already stays as it is. A worker that does not answer is named, \
+            The command may be repeated: what is recorded already stays as it is, and what only Maand has deployed since is taken \
+            over again. A worker that does not answer is named, \
             nothing of it is recorded, and the command ends with 69.
             """)
 
@@ -38,56 +39,65 @@ struct Adopt: AsyncParsableCommand {
     @OptionGroup var bucket: BucketOptions
 
     func run() async throws {
-        let source = from ?? bucket.folder
         if dryRun {
-            let draft = try AdoptedCopy.draft(of: source)
+            // A copy that is there already is what would be added to.
+            let isThere = from != nil && FileManager.default.fileExists(atPath: bucket.path("maand.conf"))
+            let draft = try AdoptedCopy.draft(of: isThere ? bucket.folder : from ?? bucket.folder)
             defer { try? FileManager.default.removeItem(atPath: draft) }
-            return try await take(BucketOptions(folder: draft))
+            return try await take(BucketOptions(folder: draft), from: from ?? draft)
         }
         if let from { try AdoptedCopy.make(of: from, at: bucket.folder) }
-        try await take(bucket)
+        try await take(bucket, from: from ?? bucket.folder)
     }
 
-    private func take(_ bucket: BucketOptions) async throws {
-        if AdoptedBucket.isOwn(bucket) {
+    private func take(_ bucket: BucketOptions, from source: String) async throws {
+        guard let work = try await AdoptedBucket.open(bucket, from: source) else {
             return printNotice(
-                "\(bucket.path("maand.db")) is there and \(bucket.path("data/maand.db")) is not: nothing is left to take over."
+                "\(bucket.path("maand.db")) is there and \(source)/\(MaandDatabase.file) is not: nothing is left to take over."
             )
         }
-        let work = try await AdoptedBucket(bucket)
         let lock = try bucket.lock(plan: nil)
         defer { withExtendedLifetime(lock) {} }
         let findings = try await work.take()
         let missing = work.missing(findings)
         // Without its id no plan can be made: it would start what runs already on the workers that did not answer.
         if !dryRun, missing.isEmpty { try work.writeFiles() }
-        try printResult(Array(work.report(findings, isDryRun: dryRun).utf8))
+        let report = AdoptionReport(records: work.records, findings: findings, isDryRun: dryRun)
+        try printResult(Array(report.text.utf8))
         for (worker, reason) in findings.silent {
             printNotice("\(VisibleText.escape("\(worker): \(reason)", for: .terminal)); nothing of it is recorded")
         }
-        if !missing.isEmpty {
-            printNotice(
-                "When these workers answer, repeat the command: it takes over what is missing. Until then no plan can be made. "
-                    + "A host that is gone for good: take it out of workers.json.")
-            if work.configuration.sshPort != 22 {
-                printNotice(
-                    "Maand always connects to port 22, whatever `ssh_port` says. If the workers' sshd has that port, write "
-                        + "`ssh_port = 0` in maand.conf.")
-            }
-            throw ExitCode(Exit.unreachable.rawValue)
+        if let dispute = report.dispute { printNotice(dispute) }
+        if from != nil, findings.adoption.outcomes.contains(where: \.isAgain) {
+            printNotice("The workspace is not copied again: bring what has changed in \(source)/workspace to the copy.")
         }
+        if !missing.isEmpty { try refuse(work.configuration) }
         let next =
-            AdoptedBucket.isSettled(findings)
+            findings.isSettled
             ? "`maand-plan deploy -o plan.yaml`, which should have nothing to do."
-            : "`maand-plan deploy -o plan.yaml`. It goes on with what is unfinished, and shows what could not be taken over as a change."
+            : "`maand-plan deploy -o plan.yaml`. It does what Maand's last build wants and no deploy has done, goes on with what is "
+                + "unfinished, and shows what could not be taken over as a change."
         printNotice(dryRun ? "Nothing was recorded." : "Next: \(next)")
+    }
+
+    /// Says what to do about workers that did not answer.
+    private func refuse(_ configuration: BucketConfiguration) throws {
+        printNotice(
+            "When these workers answer, repeat the command: it takes over what is missing. Until then no plan can be made. "
+                + "A host that is gone for good: take it out of workers.json.")
+        if configuration.sshPort != 22 {
+            printNotice(
+                "Maand always connects to port 22, whatever `ssh_port` says. If the workers' sshd has that port, write "
+                    + "`ssh_port = 0` in maand.conf.")
+        }
+        throw ExitCode(Exit.unreachable.rawValue)
     }
 }
 
 /// Copies of buckets of Maand.
 enum AdoptedCopy {
     /// What belongs to a bucket of Maand, but for its `maand.conf`; its logs and what it makes again at each deploy are left.
-    private static let parts = ["workspace", "secrets", "data"]
+    private static let parts = ["workspace", "secrets", String(MaandDatabase.file.prefix { $0 != "/" })]
 
     /// Copies a bucket into a new folder. If it is there already and is a bucket, nothing is copied.
     ///
@@ -97,10 +107,11 @@ enum AdoptedCopy {
         guard files.fileExists(atPath: "\(source)/maand.conf") else {
             throw Failure(.invalidInput, "\(source) has no maand.conf, so it is no bucket")
         }
+        try checkIsOutside(source, folder)
         if files.fileExists(atPath: "\(folder)/maand.conf") {
             let (old, new) = (
-                try MaandDatabase.read(in: source, withSecrets: false)?.bucketID,
-                try MaandDatabase.read(in: folder, withSecrets: false)?.bucketID
+                try MaandDatabase.read(in: source)?.bucketID,
+                try MaandDatabase.read(in: folder)?.bucketID
             )
             if old == new { return }
             throw Failure(
@@ -122,6 +133,17 @@ enum AdoptedCopy {
         } catch let problem as HostFiles.Problem {
             throw Failure(.failed, code: .fileNotWritten, "\(folder) cannot be made: \(problem.message)")
         }
+    }
+
+    /// The original stays as it is, so the copy is neither it nor in it.
+    private static func checkIsOutside(_ source: String, _ folder: String) throws {
+        func real(_ path: String) -> String {
+            URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path
+        }
+        guard (real(folder) + "/").hasPrefix(real(source) + "/") else { return }
+        throw Failure(
+            .invalidInput, "\(folder) is in \(source), which --from leaves as it is",
+            "name a new directory elsewhere with --bucket, or adopt the bucket in place, without --from")
     }
 
     /// A folder that nobody keeps, in which the adoption is tried. Keys stay where they are: what is left of it after a kill holds

@@ -9,16 +9,26 @@ import Planner
 import Plans
 import ThisHost
 
-/// Puts variables, secrets and certificates of Maand into the catalog. What is there already stays.
+/// Puts variables, secrets and certificates of Maand into the catalog. What was written here since it was taken over stays.
 struct AdoptedValues {
     private let bucket: BucketOptions
+    /// The folder with Maand's files.
+    private let source: String
     private let records: MaandRecords
     private let workspace: Workspace
     private let catalog: Catalog
     private let now = Clock.system.now()
+    private let who = adopter + ControlHost.who
 
-    init(_ bucket: BucketOptions, _ records: MaandRecords, _ workspace: Workspace, _ catalog: Catalog) {
+    /// What the one who has written a value begins with, if an adoption did.
+    private static let adopter = "adopt by "
+
+    init(
+        _ bucket: BucketOptions, from source: String, _ records: MaandRecords, _ workspace: Workspace,
+        _ catalog: Catalog
+    ) {
         self.bucket = bucket
+        self.source = source
         self.records = records
         self.workspace = workspace
         self.catalog = catalog
@@ -26,29 +36,61 @@ struct AdoptedValues {
 
     typealias Taken = (what: String, taken: Int, left: [String])
 
-    /// Variables and secrets of jobs; keys that were ever recorded here are left.
-    func takeValues() throws -> Taken {
+    // MARK: Values
+
+    /// A value of Maand that may be taken over.
+    struct Candidate {
+        var value: MaandRecords.Value
+        /// Decrypted.
+        var text: String
+        /// It was taken over before, and nobody has written it here since.
+        var isKnown: Bool
+    }
+
+    /// Decrypts what may be taken over. Maand's key is needed only for secrets that are not recorded here yet.
+    ///
+    /// - Parameter catalog: nil if the bucket has none yet.
+    /// - Throws: `MaandProblem`, `CatalogError`.
+    static func candidates(_ records: MaandRecords, from source: String, _ catalog: Catalog?) throws -> [Candidate] {
+        let key = MaandKey(in: source)
+        return try records.values.compactMap { value in
+            guard let known = try catalog?.keyValue(value.namespace, value.key) else {
+                return Candidate(value: value, text: try key.open(value), isKnown: false)
+            }
+            guard known.value != nil, known.writtenBy.hasPrefix(adopter), let text = try? key.open(value) else {
+                return nil
+            }
+            return Candidate(value: value, text: text, isKnown: true)
+        }
+    }
+
+    /// Variables and secrets of jobs.
+    func take(_ candidates: [Candidate]) throws -> Taken {
         var result: Taken = ("variables and secrets", 0, [])
-        for value in records.values {
+        let files = Dictionary(grouping: candidates, by: \.value.namespace).keys.compactMap { namespace in
+            if case .variables(let job) = namespace { job } else { nil }
+        }
+        let written = try Dictionary(
+            uniqueKeysWithValues: files.map { ($0, try JobVariables.values(of: $0, in: bucket.path("workspace"))) })
+        for candidate in candidates {
+            let value = candidate.value
             let place = "\(value.key) of \(value.namespace)"
-            if let problem = KeyValue.problem(ofKey: value.key) {
-                result.left.append("\(place): the key \(problem)")
+            if let problem = problem(of: candidate) {
+                result.left.append("\(place): \(problem)")
                 continue
             }
-            // Maand keeps empty values; one that is missing reads the same with `getOptional`.
-            if let problem = KeyValue.problem(ofValue: value.text) {
-                result.left.append("\(place): the value \(problem)")
+            if candidate.isKnown, try text(of: value) == candidate.text { continue }
+            if case .variables(let job) = value.namespace, let text = written[job]?[value.key],
+                text != candidate.text
+            {
+                // A hook of Maand may have written it after the file was read.
+                result.left.append("\(place): vars.toml has another value, and here the file counts; change it there")
                 continue
-            }
-            if try catalog.keyValue(value.namespace, value.key) != nil { continue }
-            let content: KeyValueWrite.Content
-            if let name = SecretName(value.namespace, value.key) {
-                content = try Vault.openOrCreate(in: bucket.folder, for: catalog).write(value.text, to: name)
-            } else {
-                content = .text(value.text)
             }
             do {
-                try catalog.write(KeyValueWrite(value.namespace, value.key, content), at: now, by: ControlHost.who)
+                let content = try Vault.content(
+                    of: candidate.text, in: value.namespace, value.key, bucket: bucket.folder, catalog)
+                try catalog.write(KeyValueWrite(value.namespace, value.key, content), at: now, by: who)
                 result.taken += 1
             } catch let error as KeyValueError {
                 result.left.append("\(place): \(error)")
@@ -57,43 +99,78 @@ struct AdoptedValues {
         return result
     }
 
-    /// The authority, and the certificates that manifests ask for.
-    func takeCertificates() throws -> Taken {
+    /// Why a value cannot be taken over; nil if it can.
+    private func problem(of candidate: Candidate) -> String? {
+        if let problem = KeyValue.problem(ofKey: candidate.value.key) { return "the key \(problem)" }
+        guard candidate.text.isEmpty else { return KeyValue.problem(ofValue: candidate.text).map { "the value \($0)" } }
+        // Maand reads a key of vars.toml without a value as an empty text, and keeps it.
+        return candidate.value.namespace.isSecret
+            ? "it is empty, and no secret can be; `getOptional` gives the same" : nil
+    }
+
+    /// The text that is recorded here.
+    private func text(of value: MaandRecords.Value) throws -> String? {
+        guard let entry = try catalog.keyValue(value.namespace, value.key) else { return nil }
+        switch entry.value {
+        case .text(let text): return text
+        case .sealed(let sealed):
+            return try Vault.open(in: bucket.folder, of: catalog)?.open(
+                sealed, for: .init(namespace: value.namespace.text, key: value.key, version: entry.version))
+        case nil: return nil
+        }
+    }
+
+    // MARK: Certificates
+
+    /// The authority, and the certificates that manifests ask for. Of those that are here already, Maand's is taken if it ends
+    /// later, so if it was renewed there.
+    ///
+    /// - Parameter snapshot: of the catalog.
+    func takeCertificates(_ snapshot: CatalogSnapshot) throws -> Taken {
         var result: Taken = ("certificates", 0, [])
-        let readers = workspace.jobsWithAuthorities
-        guard try catalog.storedAuthorities().isEmpty else { return result }
-        // Also where no job asks for certificates yet: services may trust it, and it signs the first one.
-        let files = ["ca.crt", "ca.key"].map { "\(bucket.folder)/secrets/\($0)" }
-        if readers.isEmpty, !FileManager.default.fileExists(atPath: files[0]) { return result }
-        guard let text = try? String(contentsOfFile: files[0], encoding: .utf8),
-            let key = try? String(contentsOfFile: files[1], encoding: .utf8)
-        else {
-            result.left.append("the authority: secrets/ca.crt or secrets/ca.key cannot be read")
+        let isFirst = try catalog.storedAuthorities().isEmpty
+        let pem: (certificate: String, key: String)
+        switch authorityFiles() {
+        case .success(let files)?: pem = files
+        case .failure(let problem)?:
+            if isFirst { result.left.append(problem.text) }
             return result
+        case nil: return result
         }
         // All jobs have the same bytes of it.
-        let certificate = asWritten(text, CertificateFile.authorities.path) { _ in true }
+        let readers = workspace.jobsWithAuthorities
+        let certificate = asWritten(pem.certificate, CertificateFile.authorities.path) { readers.contains($0.job) }
         let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
         let authority: CertificateAuthority
         do throws(CertificateProblem) {
-            _ = try SigningAuthority(certificate: certificate, key: key)
+            _ = try SigningAuthority(certificate: certificate, key: pem.key)
             let text = try CertificateText(certificate)
             authority = CertificateAuthority(
                 fingerprint: text.fingerprint, commonName: text.commonName, endsAt: text.endsAt, role: .signing)
         } catch {
-            result.left.append("the authority of secrets/ca.crt: \(error)")
+            if isFirst { result.left.append("the authority of secrets/ca.crt: \(error)") }
             return result
         }
         var change = Catalog.CertificateChange()
-        change.authorities = [
-            StoredAuthority(
-                authority, certificate: certificate,
-                sealedKey: try vault.seal(key, for: .authority(authority.fingerprint)))
-        ]
-        for job in readers { change.files.append(try vault.file(.authorities, of: job, certificate)) }
+        if isFirst {
+            change.authorities = [
+                StoredAuthority(
+                    authority, certificate: certificate,
+                    sealedKey: try vault.seal(pem.key, for: .authority(authority.fingerprint)))
+            ]
+        } else if snapshot.authorities.map(\.fingerprint) != [authority.fingerprint] {
+            // It was replaced here since.
+            return result
+        }
+        for job in readers
+        where try catalog.keyValue(.certificates(job), CertificateFile.authorities.key) == nil {
+            change.files.append(try vault.file(.authorities, of: job, certificate))
+        }
         for need in workspace.certificates(of: []) {
             do {
                 guard let (known, pair) = try taken(need, authority, certificate) else { continue }
+                let recorded = snapshot.jobs[need.job]?.certificates[known.file]
+                if let recorded, recorded.endsAt >= known.endsAt { continue }
                 change.certificates.append(known)
                 for (part, text) in zip(CertificateFile.Part.allCases, pair) {
                     change.files.append(try vault.file(need.file(part), of: need.job, text))
@@ -103,8 +180,22 @@ struct AdoptedValues {
                 result.left.append("\(need.job): \(need.description): \(problem)")
             }
         }
-        try catalog.record(change, at: now, by: ControlHost.who)
+        if change.authorities == nil, change.files.isEmpty { return result }
+        try catalog.record(change, at: now, by: who)
         return result
+    }
+
+    private struct Unreadable: Error { let text: String }
+
+    /// The authority's certificate and key as Maand has them; nil if there is none and no job asks for certificates. Services
+    /// may trust it also where none does yet, and it signs the first one.
+    private func authorityFiles() -> Result<(certificate: String, key: String), Unreadable>? {
+        let files = ["ca.crt", "ca.key"].map { "\(source)/secrets/\($0)" }
+        if workspace.jobsWithAuthorities.isEmpty, !FileManager.default.fileExists(atPath: files[0]) { return nil }
+        guard let certificate = try? String(contentsOfFile: files[0], encoding: .utf8),
+            let key = try? String(contentsOfFile: files[1], encoding: .utf8)
+        else { return .failure(Unreadable(text: "the authority: secrets/ca.crt or secrets/ca.key cannot be read")) }
+        return .success((certificate, key))
     }
 
     /// A text as Maand has written it into a file: its database keeps texts without line feeds at their ends.

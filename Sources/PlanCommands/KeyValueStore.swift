@@ -98,13 +98,7 @@ struct KeyValueStore {
     /// - Returns: the version that the key has now.
     func put(_ namespace: KVNamespace, _ key: String, _ text: String) throws -> Int {
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
-        let content: KeyValueWrite.Content
-        if let name = SecretName(namespace, key) {
-            let vault = try Vault.openOrCreate(in: bucket.folder, for: catalog)
-            content = try vault.write(text, to: name)
-        } else {
-            content = .text(text)
-        }
+        let content = try Vault.content(of: text, in: namespace, key, bucket: bucket.folder, catalog)
         return try write(KeyValueWrite(namespace, key, content), to: catalog)
     }
 

@@ -42,7 +42,9 @@ public enum CatalogChange: Equatable, Sendable {
     /// Machines go by other names: what is known of the old names is known of the new ones.
     case renamed([Plan.Rename])
     /// It was taken over from Maand as it is: its worker has no list of what was deployed, until something is promoted there.
-    case adopted(AllocationID)
+    ///
+    /// - Parameter state: stands for what Maand has recorded of it.
+    case adopted(AllocationID, state: Digest)
     /// A rollout has seen the worker.
     case seen(WorkerName, Machine)
 }

@@ -297,12 +297,10 @@ extension CatalogExport {
 extension Release: Record, FieldValue {
     static let title = "release"
     static let meaning = "A version with its files."
-    static var blank: Release { Release(version: "", content: .blank, treeRules: 1) }
+    static var blank: Release { Release(version: "", content: .blank) }
 
     mutating func visit(_ fields: inout some Fields) {
         fields.required("version", &version, .text(.version), "the version")
         fields.required("content", &content, "the digest of the files")
-        fields.optional(
-            "tree_rules", &treeRules, .integer(1...Tree.rules), default: 1, "by which rules the digest was made")
     }
 }

@@ -6,13 +6,10 @@ public struct Release: Hashable, Sendable {
     public var version: String
     /// Digest of the tree.
     public var content: Digest
-    /// The rules by which the tree was made out, such as which files belong to it; see `Tree.rules`.
-    public var treeRules: Int
 
-    public init(version: String, content: Digest, treeRules: Int = Tree.rules) {
+    public init(version: String, content: Digest) {
         self.version = version
         self.content = content
-        self.treeRules = treeRules
     }
 }
 

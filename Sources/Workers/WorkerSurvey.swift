@@ -1,38 +1,35 @@
 package import Model
 internal import YAML
 
-/// What lies below the folder of a bucket on a worker where no program of ours has been yet: found out by a command that
-/// writes nothing there and installs nothing.
+/// What lies below the folder of a bucket on a worker where no program of ours has been yet: found out by commands that
+/// write nothing there and install nothing.
 package struct WorkerSurvey: Sendable, Equatable {
-    /// A file, as it is now.
-    package struct File: Sendable, Equatable {
-        package var md5: String
-        package var digest: Digest
-        package var size: Int
-        package var mode: Int
-    }
-
     /// Jobs that run there, or are to run, as Maand last said; nil if it has said nothing.
     package var enabled: Set<String>?
-    /// Files of each job by path, without `data`, `logs` and `bin`; a job without a folder is missing.
-    package var jobs: [JobName: [String: File]] = [:]
+    /// The files that were asked for and are there, by path; a job without a folder is missing.
+    package var jobs: [JobName: [String: FoundFile]] = [:]
 
     /// Most bytes of an answer.
     private static let limit = 64 << 20
 
-    /// Asks a worker.
+    /// Asks a worker. What was not asked for costs it nothing, whatever a service has put into the folder of its job.
     ///
     /// - Parameters:
     ///   - root: the folder of the bucket, absolute.
+    ///   - paths: of jobs, which of their files are looked at; relative to the job's folder.
     ///   - nonce: what a login shell cannot print; letters and digits.
     /// - Throws: `TransportError`, also where the worker lacks a tool.
     package static func ask(
-        _ worker: String, root: String, jobs: [JobName], over transport: any Transport,
+        _ worker: String, root: String, paths: [JobName: Set<String>], over transport: any Transport,
         nonce: String = WorkerSession.randomNonce()
     ) async throws(TransportError) -> WorkerSurvey {
+        let jobs = paths.keys.sorted()
+        let list = jobs.flatMap { job in
+            (paths[job] ?? []).filter { TreePath.problem($0) == nil }.sorted().map { "./\(job)/\($0)" }
+        }
         let command = WorkerCommand(
             ["sh", "-c", script, "survey", nonce, transport.path(root, on: worker)] + jobs.map(\.text),
-            outputLimit: limit, timeout: .seconds(300))
+            input: .bytes(list.flatMap { Array($0.utf8) + [0] }), outputLimit: limit, timeout: .seconds(300))
         let result = try await transport.run(command, on: worker)
         guard let survey = WorkerSurvey(result.output, nonce: nonce) else {
             throw TransportError(
@@ -64,8 +61,7 @@ package struct WorkerSurvey: Sendable, Equatable {
             .filter { $0.hasPrefix("@\(nonce) ") }.map { String($0.dropFirst(nonce.count + 2)) }
     }
 
-    /// A file has three lines, in lists of their own: what `stat` says, and its two sums. A path with a line feed or a backslash
-    /// has a line that none of them fits, and is left out.
+    /// Paths come in groups; each has three lists, with a line for each file of the group: what `stat` says, and the two sums.
     private static let script = """
         nonce=$1 root=$2
         shift 2
@@ -74,71 +70,84 @@ package struct WorkerSurvey: Sendable, Equatable {
         cd "$root/jobs" && ls >/dev/null || exit 1
         echo; echo "@$nonce begin"
         if [ -f ../jobs.json ]; then echo "@$nonce enabled"; head -c 1048576 ../jobs.json || exit 1; echo; fi
-        files() {
-            find . \\( -path ./data -o -path ./logs -o -path ./bin \\) -prune -o -type f -print0
-        }
         for job; do
-            [ -e "$root/jobs/$job" ] || continue
-            cd "$root/jobs/$job" && files >/dev/null || exit 1
-            echo "@$nonce job $job"
-            files | xargs -0 -r stat -c '%s %a %n' || exit 1
-            echo "@$nonce md5"
-            files | xargs -0 -r md5sum || exit 1
-            echo "@$nonce sha256"
-            files | xargs -0 -r sha256sum || exit 1
+            [ ! -e "./$job" ] || { ls "./$job" >/dev/null || exit 1; echo "@$nonce job $job"; }
         done
+        xargs -0 -r sh -c '
+            for file; do
+                if [ -h "$file" ]; then continue; fi
+                if [ -f "$file" ]; then printf "%s\\000" "$file"; continue; fi
+                if [ -e "$file" ]; then continue; fi
+                folder=${file%/*}
+                until [ -e "$folder" ]; do folder=${folder%/*}; done
+                # It may hide the file, and then it cannot be read.
+                if [ -d "$folder" ] && [ ! -x "$folder" ]; then printf "%s\\000" "$file"; fi
+            done' survey | xargs -0 -r sh -c '
+            echo "@$0 stat"; stat -c "%s %a %n" "$@" || exit 255
+            echo "@$0 md5"; md5sum "$@" || exit 255
+            echo "@$0 sha256"; sha256sum "$@" || exit 255' "$nonce" || exit 1
         echo "@$nonce end"
         """
 
     /// - Returns: nil for what is no whole answer.
     init?(_ output: [UInt8], nonce: String) {
-        var job: JobName?
         var list = ""
-        var (hasBegun, hasEnded) = (false, false)
+        var (hasBegun, hasEnded, isWhole) = (false, false, true)
         var json: [UInt8] = []
-        var files: [String: (size: Int, mode: Int, md5: String, digest: Digest?)] = [:]
-        func close(_ survey: inout WorkerSurvey) {
-            guard let job else { return }
-            survey.jobs[job] = files.compactMapValues { file in
-                file.digest.map { File(md5: file.md5, digest: $0, size: file.size, mode: file.mode) }
-            }
-        }
+        var group = Group()
         for line in output.split(separator: 0x0a) {
             guard let text = String(validating: line, as: UTF8.self) else { continue }
             if text.hasPrefix("@\(nonce) ") {
                 let words = text.split(separator: " ")
-                switch words.count > 1 ? words[1] : "" {
+                list = words.count > 1 ? String(words[1]) : ""
+                if list == "stat" || list == "end" {
+                    isWhole = group.close(into: &self) && isWhole
+                    group = Group()
+                }
+                switch list {
                 case "begin": hasBegun = true
-                case "enabled": list = "enabled"
-                case "job":
-                    if job == nil { enabled = Self.enabled(json) }
-                    close(&self)
-                    (job, list, files) = (words.count == 3 ? JobName(String(words[2])) : nil, "stat", [:])
-                case "end":
-                    close(&self)
-                    hasEnded = true
-                case let word: list = String(word)
+                case "job": if words.count == 3, let job = JobName(String(words[2])) { jobs[job] = [:] }
+                case "end": hasEnded = true
+                case _: break
                 }
                 continue
             }
-            if hasBegun, job == nil, list == "enabled" { json += line + [0x0a] }
-            guard hasBegun, !hasEnded, job != nil else { continue }
+            guard hasBegun, !hasEnded else { continue }
             switch list {
-            case "stat":
-                let words = text.split(separator: " ", maxSplits: 2)
-                guard words.count == 3, let size = Int(words[0]), let mode = Int(words[1], radix: 8),
-                    let path = Self.path(words[2])
-                else { continue }
-                files[path] = (size, mode, "", nil)
-            case "md5", "sha256":
-                let words = text.split(separator: " ", maxSplits: 1)
-                guard words.count == 2, let path = Self.path(words[1].drop { $0 == " " || $0 == "*" }) else { continue }
-                if list == "md5" { files[path]?.md5 = String(words[0]) }
-                if list == "sha256" { files[path]?.digest = Digest(hex: words[0].utf8) }
-            default: continue
+            case "enabled": json += line + [0x0a]
+            case "stat": group.stats.append(text)
+            // Where the name holds a backslash, the line of its sum begins with one.
+            case "md5": group.md5.append(String(text.drop { $0 == "\\" }.prefix(32)))
+            case "sha256": group.sha256.append(String(text.drop { $0 == "\\" }.prefix(64)))
+            case _: continue
             }
         }
-        guard hasEnded else { return nil }
+        enabled = Self.enabled(json)
+        guard hasEnded, isWhole else { return nil }
+    }
+
+    /// The lists of one group of paths.
+    private struct Group {
+        var stats: [String] = []
+        var md5: [String] = []
+        var sha256: [String] = []
+
+        /// - Returns: false where they do not fit together, because a file has come or gone meanwhile.
+        func close(into survey: inout WorkerSurvey) -> Bool {
+            guard stats.count == md5.count, stats.count == sha256.count else { return false }
+            for (stat, sums) in zip(stats, zip(md5, sha256)) {
+                let words = stat.split(separator: " ", maxSplits: 2)
+                guard words.count == 3, let size = Int(words[0]), let mode = Int(words[1], radix: 8),
+                    let digest = Digest(hex: sums.1.utf8)
+                else { return false }
+                let place = words[2].split(separator: "/", maxSplits: 2)
+                guard place.count == 3, place[0] == ".", let job = JobName(String(place[1])), survey.jobs[job] != nil
+                else { return false }
+                survey.jobs[job]?[String(place[2])] = FoundFile(
+                    md5: sums.0, digest: digest, size: size, mode: mode)
+            }
+            return true
+        }
     }
 
     /// Jobs of `jobs.json` that are not disabled.
@@ -154,11 +163,5 @@ package struct WorkerSurvey: Sendable, Equatable {
                 else { return nil }
                 return ["0", "false"].contains(disabled) ? job : nil
             })
-    }
-
-    private static func path(_ text: Substring) -> String? {
-        guard text.hasPrefix("./") else { return nil }
-        let path = String(text.dropFirst(2))
-        return TreePath.problem(path) == nil ? path : nil
     }
 }

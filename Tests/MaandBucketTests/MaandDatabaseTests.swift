@@ -25,6 +25,11 @@ import Testing
         return folder
     }
 
+    private func texts(_ records: MaandRecords, _ folder: String) throws -> [String] {
+        let key = MaandKey(in: folder)
+        return try records.values.map { try key.open($0) }
+    }
+
     @Test func readsWhatIsTakenOver() throws {
         let folder = try bucket()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -34,7 +39,7 @@ import Testing
         #expect(records.workerIDs.count == 4)
         let ledger = try #require(JobName("ledger"))
         #expect(records.ports[ledger] == ["ledger_port": 31002, "ledger_metrics_port": 31001])
-        #expect(records.values.map(\.text) == ["throw-away-Pa55", "EUR", "one"])
+        #expect(try texts(records, folder) == ["throw-away-Pa55", "EUR", "one"])
         #expect(records.certificates.values.map { $0.keys.count } == [4, 4])
         let front = try #require(records.allocations.first { $0.id.job.text == "front" })
         #expect(front.hash?.version == "1.2")
@@ -56,16 +61,17 @@ import Testing
             """)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let records = try #require(try MaandDatabase.read(in: folder))
-        #expect(records.values.map(\.text) == ["throw-away-Pa55", "two"])
+        #expect(try texts(records, folder) == ["throw-away-Pa55", "two"])
     }
 
     @Test func withoutItsKeyASecretIsAnError() throws {
         let folder = try bucket(key: false)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let error = #expect(throws: MaandProblem.self) { try MaandDatabase.read(in: folder) }
+        let records = try #require(try MaandDatabase.read(in: folder))
+        let error = #expect(throws: MaandProblem.self) { try texts(records, folder) }
         #expect(error?.description.contains("secrets/kv.key is missing") == true)
         try Data(repeating: 7, count: 32).write(to: URL(fileURLWithPath: folder + "/secrets/kv.key"))
-        let other = #expect(throws: MaandProblem.self) { try MaandDatabase.read(in: folder) }
+        let other = #expect(throws: MaandProblem.self) { try texts(records, folder) }
         #expect(other?.description.contains("password of secrets/job/ledger cannot be decrypted") == true)
     }
 

@@ -129,6 +129,46 @@ import Testing
         #expect(tree == planned.tree)
     }
 
+    @Test func whatIsKeptOfARenderedFileStandsForIt() {
+        var row = MaandRecords.Allocation(id: id, targetVersion: "1.0")
+        row.hash = .init(
+            current: "2", previous: "2", previousFiles: ["Makefile": "m1", "x": "x1", "x.tpl": "t1"], version: "1.0")
+        let there = found(["Makefile": "m1", "x": "x1"])
+        let digest = Digest.of(Array("kept".utf8))
+        func entry(_ kept: Taking.Kept?) -> TreeEntry? {
+            var planned = planned([self.entry("Makefile", "m1"), self.entry("x", "other", .file)])
+            planned.kept["x1"] = kept
+            return Taking(row, found: there).promotedTree(planned, found: there).entries.first { $0.path == "x" }
+        }
+        #expect(entry(.bytes(digest, size: 4)) == TreeEntry(path: "x", kind: .file, digest: digest, size: 4))
+        #expect(entry(.sealed(digest, size: 4)) == TreeEntry(path: "x", kind: .sealed, digest: digest, size: 4))
+        // It may hold secrets, and leaves no digest of its bytes behind.
+        for kept in [Taking.Kept.nothing, nil] {
+            #expect(entry(kept)?.kind == .sealed)
+            #expect(entry(kept)?.digest != there["x"]?.digest)
+        }
+    }
+
+    @Test func onlyWhatIsAsTheLastBuildWantsItIsDone() {
+        #expect(!taking(previous: "2", there: Self.old).isAsWanted, "1.0 runs, and 2.0 is wanted")
+        #expect(taking(previous: "2", version: "2.0", there: Self.old).isAsWanted)
+        #expect(!taking(previous: nil, version: "2.0", there: Self.new).isAsWanted, "it was enabled again")
+        #expect(taking(previous: "2", disabled: true, there: Self.old).isAsWanted)
+        #expect(!taking(previous: "2", removed: true, there: Self.old).isAsWanted)
+        #expect(Taking(.init(id: id, isRemoved: true, targetVersion: "2.0"), found: nil).isAsWanted)
+        #expect(!Taking(.init(id: id, targetVersion: "2.0"), found: nil).isAsWanted)
+    }
+
+    @Test func theStateOfARowIsThatOfItsDeploys() {
+        func row(_ target: String, _ current: String) -> MaandRecords.Allocation {
+            .init(
+                id: id, targetVersion: target,
+                hash: .init(current: current, previous: "1", currentFiles: Self.new, previousFiles: Self.old))
+        }
+        #expect(row("1.0", "1").state == row("2.0", "1").state, "a build changes nothing on workers")
+        #expect(row("1.0", "1").state != row("1.0", "2").state)
+    }
+
     @Test func ofFilesThatOthersCannotReadNoDigestIsKept() {
         var there = found(Self.old)
         there["conf"]?.mode = 0o600

@@ -19,8 +19,9 @@ import Testing
 
     @Test(arguments: [
         (#"{"version": "v1.2"}"#, "v1.2"), (#"{"a": 1}"#, "0.0.0"), ("[1]", "0.0.0"), ("", "0.0.0"), ("{", "0.0.0"),
-        (#"{"version": "1.0.0+$(touch x)"}"#, nil), (#"{"version": 1}"#, nil), (#"{"version": null}"#, nil),
-        (#"{"version": {"a": 1}}"#, nil), (#"{"version": ""}"#, nil),
+        (#"{"version": "1.0.0+$(touch x)"}"#, nil), (#"{"version": 1}"#, nil), (#"{"version": null}"#, "0.0.0"),
+        (#"{"version": {"a": 1}}"#, nil), (#"{"version": ""}"#, "0.0.0"), (#"{"version": " v2 "}"#, "v2"),
+        (#"{"Version": "1.2"}"#, "1.2"),
     ])
     func isReadFromAManifest(_ text: String, _ version: String?) {
         #expect(Version.text(inManifest: Array(text.utf8)) == version)

@@ -35,6 +35,22 @@ import YAML
         }
     }
 
+    @Test(arguments: ["HOOK_API_HOST", "JOB_COMMAND_API_HOST"])
+    func aScriptThatLooksForAPortIsNamed(_ variable: String) throws {
+        let bucket = try TestWorkspace()
+        try bucket.workers(1)
+        try bucket.job("api", #""commands": {"command_a": {"executed_on": ["cli"]}}"#)
+        try bucket.write("jobs/api/_modules/command_a.py", "import client\n")
+        try bucket.write("jobs/api/_modules/client.py", "host = os.environ['\(variable)']\n")
+        try bucket.write("jobs/api/app.conf", variable)
+        let warnings = try Workspace.read(bucket.folder, bucket.configuration).warnings.map { "\($0)" }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("jobs/api/_modules/client.py") == true)
+        #expect(warnings.first?.contains("hooks get \(variable) only if maand.conf opens a port") == true)
+        bucket.configuration.hookAPIPort = 0
+        #expect(try Workspace.read(bucket.folder, bucket.configuration).warnings.isEmpty)
+    }
+
     @Test func aJobHasHooksOfOneGeneration() throws {
         let bucket = try TestWorkspace()
         try bucket.workers(1)

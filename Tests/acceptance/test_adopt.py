@@ -124,6 +124,35 @@ class Settled(Adoption):
         self.succeed(self.adopt())
         self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
 
+    def test_links_and_odd_names_are_as_maand_has_pushed_them(self):
+        """Maand pushes what a link leads to; versions may have blanks around them, and fields any case of letters."""
+        job = self.b.path / "workspace/jobs/edgecache"
+        (job / "sub").mkdir()
+        (job / "sub/a b\\c.txt").write_text("text\n")
+        (job / "sub/link").symlink_to("a b\\c.txt")
+        (job / "link").symlink_to("sub/link")
+        (job / "manifest.json").write_text(json.dumps({**json.loads((job / "manifest.json").read_text()), "Version": " 1.0 "}))
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            (text,) = db.execute("SELECT current_files FROM hash WHERE namespace = 'edgecache_allocation'").fetchone()
+            files = json.loads(text)
+            for name in ("sub/a b\\c.txt", "sub/link", "link", "manifest.json"):
+                files[name] = hashlib.md5((job / name).read_bytes()).hexdigest()
+                there = self.on_worker(4, "edgecache") / name
+                there.parent.mkdir(exist_ok=True)
+                there.write_bytes((job / name).read_bytes())
+            db.execute(
+                "UPDATE hash SET current_files = ?1, previous_files = ?1, current_version = '1.0'"
+                " WHERE namespace = 'edgecache_allocation'", [json.dumps(files)])
+        self.succeed(self.adopt())
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+        (job / "sub/a b\\c.txt").write_text("other\n")
+        self.change("edgecache", Version=" 1.1 ")
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.assertEqual("other\n", self.on_worker(4, "edgecache/link").read_text())
+        self.assertEqual({HOSTS[3]: "1.1"}, self.promoted("edgecache"))
+
     def test_a_copy_leaves_the_original(self):
         before = self.sums(self.b.path)
         copy = self.b.top / "copy"
@@ -133,6 +162,12 @@ class Settled(Adoption):
             self.b.run("maand-plan", "deploy", "-o", copy / "p.yaml", "--bucket", copy))
         self.assertIn("nothing to do", planned.out + planned.err)
         self.succeed(self.adopt("--from", self.b.path, path=copy))
+
+    def test_a_copy_is_not_made_into_the_original(self):
+        before = self.sums(self.b.path)
+        for place in (self.b.path, self.b.path / "copy"):
+            self.refuse(self.adopt("--from", self.b.path, path=place), 65, "which --from leaves as it is")
+        self.assertEqual(before, self.sums(self.b.path))
 
     def test_a_dry_run_writes_nothing(self):
         before, there = self.sums(self.b.path), self.workers_files()
@@ -255,25 +290,186 @@ class Settled(Adoption):
         planned = self.succeed(self.b.plan())
         self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
 
-    def test_health_is_known_after_the_first_rollout(self):
-        self.pass_the_gate()
+    def test_health_is_known_at_once(self):
+        self.change("front", health_check={"checks": [{"type": "ssh", "command": "test -f jobs/front/Makefile && $SHELL -c 'exit 0'"}]})
+        self.change("edgecache", health_check={"checks": [{"type": "ssh", "command": "echo not well; exit 3"}]})
+        there = self.workers_files()
         self.succeed(self.adopt())
-        # Its checks run on the workers, on which nothing of ours is yet: it must not look like health.
-        health = lambda: self.b.run("maand-apply", "health-check", "--jobs", "front", "--bucket", self.b.path)
-        self.assertIn("taken over from Maand", self.succeed(health(), 1).out)
-        self.succeed(self.b.run("maand-plan", "restart", "front", "-o", self.b.file("r.yaml"), "--bucket", self.b.path))
-        self.succeed(self.b.apply(plan="r.yaml"))
-        self.assertIn("front 1.2", self.succeed(health()).out)
+        health = lambda job: self.b.run("maand-apply", "health-check", "--jobs", job, "--bucket", self.b.path)
+        self.assertIn("front 1.2", self.succeed(health("front")).out)
+        self.assertIn("the check exited 3: not well", self.succeed(health("edgecache"), 1).out)
+        self.assertEqual(there, self.workers_files())
+
+    def go_back(self):
+        self.succeed(self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
+        self.succeed(self.b.apply())
+
+    def on_worker(self, number, path):
+        return self.fleet.root(number) / self.expected["bucket_id"] / "jobs" / path
 
     def test_the_first_rollout_can_be_taken_back(self):
+        # What the template was is in Maand's database, and what it became is on the workers alone.
+        template = self.b.path / "workspace/jobs/front/front.json.tpl"
+        template.write_text(template.read_text() + "{}\n")
         self.change("front", version="1.3")
+        file = self.on_worker(1, "front/front.json")
+        before = file.read_bytes()
         self.succeed(self.adopt())
         self.succeed(self.b.plan())
         self.succeed(self.b.apply())
         self.assertEqual("reload 1.2 1.3", self.calls(1, "front")[-1])
-        self.succeed(self.b.run("maand-plan", "rollback", "2", "--overwrite", "-o", self.b.file(), "--bucket", self.b.path))
-        self.succeed(self.b.apply())
+        self.assertNotEqual(before, file.read_bytes())
+        self.go_back()
         self.assertEqual("reload 1.3 1.2", self.calls(1, "front")[-1])
+        self.assertEqual(before, file.read_bytes())
+
+    def password_is_kept_nowhere(self):
+        # (The hook that writes it has it in its source.)
+        for file in [*(self.b.path / "store").rglob("*"), *self.b.path.glob("maand.db*")]:
+            if file.is_file():
+                self.assertNotIn(b"password=throw-away-Pa55", file.read_bytes(), file)
+
+    def test_a_file_with_a_secret_is_kept_without_its_value(self):
+        self.pass_the_gate()
+        template = self.b.path / "workspace/jobs/ledger/ledger.conf.tpl"
+        template.write_text(template.read_text() + "more=1\n")
+        before = [self.on_worker(number, "ledger/ledger.conf").read_bytes() for number in (1, 2)]
+        self.assertIn(b"throw-away-Pa55", before[0])
+        self.succeed(self.adopt())
+        self.password_is_kept_nowhere()
+        self.succeed(self.b.plan())
+        self.assertNotIn("throw-away-Pa55", pathlib.Path(self.b.file()).read_text())
+        self.succeed(self.b.apply())
+        self.assertIn(b"more=1", self.on_worker(1, "ledger/ledger.conf").read_bytes())
+        self.go_back()
+        self.assertEqual(before, [self.on_worker(number, "ledger/ledger.conf").read_bytes() for number in (1, 2)])
+
+    def test_a_secret_that_has_changed_since_is_in_no_file_of_the_bucket(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute(
+                "INSERT INTO key_value SELECT key, 'another one', namespace, 99, ttl, created_date, 0 FROM key_value"
+                " WHERE key = 'password' LIMIT 1")
+        self.succeed(self.adopt())
+        self.password_is_kept_nowhere()
+        planned = self.succeed(self.b.plan())
+        self.assertIn("2 to restart; 4 unchanged", planned.out + planned.err)
+
+    def test_what_is_no_file_of_a_job_costs_nothing(self):
+        # To read it would take hours.
+        for place in ("front/cache", "front/data", "front/static"):
+            folder = self.on_worker(1, place)
+            folder.mkdir(exist_ok=True)
+            with open(folder / "large", "wb") as file:
+                file.truncate(1 << 42)
+            os.mkfifo(folder / "pipe")
+        self.succeed(self.adopt())
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do; 6 unchanged", planned.out + planned.err)
+
+    def deploy_by_maand(self, path=None, version="2.0"):
+        """What Maand would have left after one more deploy of edgecache."""
+        makefile = self.on_worker(4, "edgecache/Makefile")
+        makefile.write_text(makefile.read_text() + f"# {version}\n")
+        md5 = hashlib.md5(makefile.read_bytes()).hexdigest()
+        with sqlite3.connect((path or self.b.path) / "data/maand.db") as db:
+            (text,) = db.execute("SELECT current_files FROM hash WHERE namespace = 'edgecache_allocation'").fetchone()
+            files = json.dumps({**json.loads(text), "Makefile": md5})
+            db.execute(
+                "UPDATE hash SET current_files = ?1, previous_files = ?1, current_hash = ?2, previous_hash = ?2,"
+                " current_version = ?3 WHERE namespace = 'edgecache_allocation'", [files, md5, version])
+            db.execute("UPDATE bucket SET update_seq = update_seq + 1")
+            db.execute("UPDATE key_value SET value = 'two' WHERE key IN ('seeded', 'level')")
+
+    def promoted(self, job, path=None):
+        rows = json.loads(self.succeed(self.b.run(
+            "maand-plan", "catalog", "allocations", "--format", "json", "--bucket", path or self.b.path)).out)
+        return {row["worker"]: row["promoted"]["version"] for row in rows if row["job"] == job and row["promoted"]}
+
+    def test_what_maand_has_deployed_since_is_taken_over_again(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute("INSERT INTO key_value VALUES ('level', 'low', 'vars/job/ledger', 1, '0', '1795838041', 0)")
+        self.succeed(self.adopt())
+        self.succeed(self.b.run("maand-plan", "kv", "put", "vars/job/ledger", "level", "mine", "--bucket", self.b.path))
+        self.deploy_by_maand()
+        told = self.succeed(self.adopt())
+        self.assertRegex(told.out, r"edgecache +127\.0\.1\.4 +promoted +2\.0 +Maand has deployed it since")
+        self.assertIn("6 allocations were recorded before", told.out)
+        self.assertEqual({HOSTS[3]: "2.0"}, self.promoted("edgecache"))
+        shown = lambda key: self.succeed(
+            self.b.run("maand-plan", "kv", "get", "vars/job/ledger", key, "--bucket", self.b.path)).out.strip()
+        self.assertEqual("two", shown("seeded"))
+        self.assertEqual("mine", shown("level"))
+        export = self.succeed(self.b.catalog("export")).out
+        self.succeed(self.adopt())
+        self.assertEqual(export, self.succeed(self.b.catalog("export")).out)
+
+    def test_a_deploy_of_maand_that_has_failed_since(self):
+        """The same bucket one failed deploy of Maand later: with another worker, and so with new certificates."""
+        self.pass_the_gate()
+        self.succeed(self.adopt())
+        shutil.copy(FIXTURES / "interrupted/data/maand.db", self.b.path / "data/maand.db")
+        shutil.rmtree(self.b.path / "workspace")
+        shutil.copytree(FIXTURES / "interrupted/workspace", self.b.path / "workspace")
+        for number, host in enumerate(HOSTS, 1):
+            shutil.rmtree(self.fleet.root(number) / self.expected["bucket_id"])
+            with tarfile.open(FIXTURES / f"interrupted/workers/{host}.tar.gz") as tar:
+                tar.extractall(self.fleet.root(number))
+        told = self.succeed(self.adopt())
+        self.assertEqual(2, told.out.count("Maand has deployed it since: a deploy pushed newer files and did not end"))
+        self.assertIn("certificates: 4 taken over", told.out)
+        planned = self.succeed(self.b.plan())
+        self.assertIn("1 to start, 2 to restart; 4 unchanged", planned.out + planned.err)
+        self.succeed(self.b.apply())
+        self.assertEqual("start 0.0.0 v2", self.calls(3, "ledger")[-1])
+        planned = self.succeed(self.b.plan())
+        self.assertIn("nothing to do", planned.out + planned.err)
+
+    def test_what_both_have_deployed_since_is_named(self):
+        self.succeed(self.adopt())
+        self.change("edgecache", version="1.0")
+        self.succeed(self.b.plan())
+        self.succeed(self.b.apply())
+        self.assertNotIn("Maand has deployed", self.succeed(self.adopt()).err)
+        self.deploy_by_maand()
+        told = self.succeed(self.adopt())
+        self.assertIn("Maand has deployed since, and these programs, too: edgecache on 127.0.1.4.", told.err)
+        self.assertIn("maand-plan deploy --force --jobs edgecache", told.err)
+        self.assertEqual({HOSTS[3]: "1.0"}, self.promoted("edgecache"))
+
+    def test_a_copy_sees_what_maand_does_in_the_original(self):
+        copy = self.b.top / "copy"
+        self.succeed(self.adopt("--from", self.b.path, path=copy))
+        self.deploy_by_maand()
+        before = self.sums(self.b.path)
+        told = self.succeed(self.adopt("--from", self.b.path, path=copy))
+        self.assertIn("Maand has deployed it since", told.out)
+        self.assertIn("The workspace is not copied again", told.err)
+        self.assertEqual({HOSTS[3]: "2.0"}, self.promoted("edgecache", copy))
+        self.assertEqual(before, self.sums(self.b.path))
+
+    def test_with_another_key_only_new_secrets_need_the_old_one(self):
+        self.succeed(self.adopt())
+        self.succeed(self.b.run("maand-plan", "kv", "rotate-key", "--bucket", self.b.path))
+        self.deploy_by_maand()
+        self.succeed(self.adopt())
+        self.assertEqual({HOSTS[3]: "2.0"}, self.promoted("edgecache"))
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.execute("UPDATE key_value SET key = 'token' WHERE namespace = 'secrets/job/ledger'")
+        self.refuse(self.adopt(), 65, "token of secrets/job/ledger cannot be decrypted", "rotate-key")
+
+    def test_empty_values_are_values(self):
+        with sqlite3.connect(self.b.path / "data/maand.db") as db:
+            db.executemany(
+                "INSERT INTO key_value (key, value, namespace, version, ttl, created_date, deleted)"
+                " VALUES (?, '', ?, 1, '0', '1795838041', 0)",
+                [("suffix", "vars/job/ledger"), ("nothing", "secrets/job/ledger")])
+        told = self.succeed(self.adopt())
+        self.assertIn("nothing of secrets/job/ledger: it is empty, and no secret can be", told.out)
+        self.assertNotIn("suffix", told.out)
+        shown = self.succeed(self.b.run("maand-plan", "kv", "get", "vars/job/ledger", "suffix", "--bucket", self.b.path))
+        self.assertEqual("\n", shown.out)
+        self.succeed(self.b.plan())
+        self.succeed(self.b.catalog("export"))
 
     def test_what_cannot_be_read_is_not_what_is_not_there(self):
         if os.geteuid() == 0:
@@ -359,7 +555,7 @@ class Settled(Adoption):
         self.refuse(self.adopt(), 65, "no worker has a folder of a bucket of Maand", "bucket_id = ")
 
     def test_init_leaves_a_bucket_of_maand_alone(self):
-        self.refuse(self.b.run("maand-plan", "init", self.b.path), 1, "maand-plan adopt")
+        self.refuse(self.b.run("maand-plan", "init", self.b.path), 65, "maand-plan adopt")
 
 
 class Interrupted(Adoption):

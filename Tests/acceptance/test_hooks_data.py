@@ -62,6 +62,36 @@ if os.path.exists(note.KNOBS + "/broken"): raise SystemExit("broken")""")})
         self.assertEqual(b.kv("get", "vars/job/api", "two"), "2\n")
         self.assertEqual(b.kv("get", "--reveal", "secrets/job/api", "pw"), "secret two\n")
 
+    def test_names_of_maands_documents(self):
+        """Names that its documents have and its module has not; and what is said of a name that nobody has."""
+        b = self.bucket(*WORKERS[:1])
+        b.hook_job("api", hooks={"command_ask": Hook("pre_deploy", body="""\
+assert maand.job() == "api" and maand.worker() == "%s"
+assert maand.env("EVENT") == "pre_deploy" and maand.env()["JOB"] == "api" and maand.env("NOPE", "-") == "-"
+maand.kv.put("one", "1")
+maand.kv.put("vars/job/api", "two", "2")
+maand.kv.put("secrets/job/api", "pw", "hidden value")
+assert maand.kv.get("one") == "1" and maand.kv.get("secrets/job/api", "pw") == "hidden value"
+assert maand.kv.keys() == ["one", "two"], maand.kv.keys()
+maand.kv.delete("two")
+try:
+    maand.kv.put("vars/job/other", "k", "v")
+    raise SystemExit("written")
+except maand.HTTPError as error:
+    assert "belongs to the job other" in str(error), error
+for name, near in (("getKvValue", "get_kv_value"), ("put_job_varible", "put_job_variable"), ("zzzz", None)):
+    try:
+        getattr(maand, name)
+        raise SystemExit(name)
+    except AttributeError as error:
+        assert ("did you mean %%s?" %% near in str(error)) if near else "did you mean" not in str(error), error
+        assert "docs/hooks.md" in str(error), error
+assert not hasattr(maand, "zzzz")""" % WORKERS[0])})
+        b.hook_job("other")
+        self.rollout(b)
+        self.assertEqual(b.kv("get", "vars/job/api", "one"), "1\n")
+        b.kv("get", "vars/job/api", "two", code=65)
+
     def test_rules(self):
         """What each event may write and read; a refusal names the job, the command, the event and the worker."""
         b = self.bucket(*WORKERS[:1])
@@ -172,7 +202,7 @@ time.sleep(0.05)""")})
         until(lambda: len(b.trace("hook began")) == 4, "all run")
         child.kill()
         child.communicate()
-        child = b.start_apply()
+        child = b.start_apply("--verbose")
         # The two that wait ask the new process, and those that hold are known to it.
         until(lambda: "asking what became of it" in child.stdout.readline(), "resumed")
         (b.knobs / "hold/disk").unlink()
@@ -282,7 +312,7 @@ print("it was", old)""")},
         self.assertIn("planted is *** and made are", err)
         self.assert_nowhere(bucket.Result(1, out, err))
         (b.knobs / "fail/leak").unlink()
-        done = self.succeed(b.apply("--retry-failed", *events))
+        done = self.succeed(b.apply("--retry-failed", "--verbose", *events))
         self.assertIn("command_probe exited 1", done.out)
         self.assert_nowhere(done)
         self.assertEqual(b.kv("get", "--reveal", "secrets/job/api", "planted").strip(), self.MADE[2])

@@ -12,6 +12,8 @@ package struct HealthProbe: Sendable {
     let run: Run
     /// The way to a worker, for checks that run a command there; throws what keeps it from being used.
     let session: @Sendable (WorkerName) async throws -> WorkerSession
+    /// Runs a check's command on a worker that no run has taken yet; nil where one has.
+    let untaken: @Sendable (WorkerName, _ line: String, _ timeout: Int) async throws -> AttemptReport?
     /// Nil where the plan has none.
     let hooks: HookRunner?
     /// What runs there now, for hooks.
@@ -25,7 +27,9 @@ package struct HealthProbe: Sendable {
 
     package init(
         job: Plan.Job, health: HealthCheck, run: Run,
-        session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, hooks: HookRunner?,
+        session: @escaping @Sendable (WorkerName) async throws -> WorkerSession,
+        untaken: @escaping @Sendable (WorkerName, String, Int) async throws -> AttemptReport? = { _, _, _ in nil },
+        hooks: HookRunner?,
         version: @escaping @Sendable (WorkerName) -> String, order: (workers: [WorkerName], isChosen: Bool),
         phase: @escaping @Sendable (WorkerName) -> String, followsOwners: Bool = false
     ) {
@@ -33,6 +37,7 @@ package struct HealthProbe: Sendable {
         self.health = health
         self.run = run
         self.session = session
+        self.untaken = untaken
         self.hooks = hooks
         self.version = version
         self.order = order
@@ -56,6 +61,9 @@ package struct HealthProbe: Sendable {
     /// and is never asked about again.
     private func runCheck(_ worker: WorkerName, _ line: String, timeout: Int) async -> String? {
         do {
+            if let report = try await untaken(worker, line, timeout) {
+                return report.problem(of: "the check", timeout: timeout)
+            }
             let session = try await session(worker)
             var report = try await session.run(.probe(line, of: session.owner, timeout: .seconds(timeout)))
             if followsOwners, case .notOwner(let owner?) = report, owner.controller == session.owner.controller {

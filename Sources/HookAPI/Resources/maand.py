@@ -10,6 +10,7 @@ rollout return a `Response`, which has the attributes of a response of `requests
 `text`, `content`, `headers`, `json()` and `raise_for_status()`.
 """
 
+import difflib
 import hmac
 import http.client
 import json as _json
@@ -386,3 +387,64 @@ kv_put = put_job_variable
 kv_put_secret = put_job_secret
 put_deploy_order = put_rollout_order
 get_deploy_order = get_rollout_order
+
+# --- Names that Maand's documents have and its module has not ---
+
+job = job_name
+worker = allocation_ip
+
+
+def env(name=None, default=None):
+    """The variables that this hook has got, or one of them."""
+    return dict(os.environ) if name is None else os.environ.get(name, default)
+
+
+class kv:
+    """Values by `kv.get(KEY)` and `kv.put(KEY, VALUE)`: of vars/job/<this job>, if no namespace is named before the key."""
+
+    @staticmethod
+    def get(*place):
+        namespace, key = kv._place(place)
+        return get_kv_value(namespace, key)
+
+    @staticmethod
+    def put(*place_and_value):
+        namespace, key = kv._place(place_and_value[:-1])
+        kv._request("PUT", namespace, {"key": key, "value": place_and_value[-1]})
+
+    @staticmethod
+    def delete(*place):
+        namespace, key = kv._place(place)
+        kv._request("DELETE", namespace, {"key": key})
+
+    @staticmethod
+    def keys(namespace=None):
+        namespace = namespace or "vars/job/%s" % job_name()
+        response = list_job_keys(namespace)
+        response.raise_for_status()
+        return response.json()["namespaces"].get(namespace, [])
+
+    @staticmethod
+    def _place(words):
+        if len(words) == 1:
+            return "vars/job/%s" % job_name(), words[0]
+        if len(words) == 2:
+            return words
+        raise TypeError("name a key, or a namespace and a key")
+
+    @staticmethod
+    def _request(method, namespace, fields):
+        path = "/kv/secret" if namespace.startswith("secrets/") else "/kv"
+        _request(method, path, dict(fields, namespace=namespace)).raise_for_status()
+
+
+def __getattr__(name):
+    """Called for names that the module has not."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    known = sorted(word for word, value in globals().items() if not word.startswith("_") and callable(value))
+    plain = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
+    near = [plain] if plain in known else difflib.get_close_matches(plain, known, n=1)
+    raise AttributeError(
+        "module maand has no %s%s. docs/hooks.md lists its functions" % (
+            name, "; did you mean %s?" % near[0] if near else ""))

@@ -14,18 +14,54 @@ public struct Adoption: Sendable {
 
     public init(in context: ExecutionContext) { self.context = context }
 
+    /// What is taken over.
+    public struct Request {
+        public var records: MaandRecords
+        /// The folder with Maand's database.
+        public var source: String
+        /// All workers that `records` name.
+        public var workers: [PlanWorker]
+        /// What planning makes of allocations; of those that are missing only the workers know the files.
+        public var planned: [AllocationID: Tree]
+        /// Jobs with nothing to do, for those who ask later what the checks of a job are.
+        public var waves: [Plan.Wave]
+        /// The ports that jobs have from now on; those of other jobs stay.
+        public var ports: [JobName: [String: Int]]
+        /// As the catalog is now.
+        public var snapshot: CatalogSnapshot
+
+        public init(
+            _ records: MaandRecords, from source: String, _ workers: [PlanWorker], planned: [AllocationID: Tree],
+            waves: [Plan.Wave], ports: [JobName: [String: Int]], snapshot: CatalogSnapshot
+        ) {
+            self.records = records
+            self.source = source
+            self.workers = workers
+            self.planned = planned
+            self.waves = waves
+            self.ports = ports
+            self.snapshot = snapshot
+        }
+    }
+
     /// What becomes of one allocation.
     public struct Outcome: Sendable {
         public let allocation: AllocationID
         public let taking: Taking
+        /// It was recorded before, and Maand has deployed it since.
+        public let isAgain: Bool
     }
 
     /// What an adoption found.
     public struct Findings: Sendable {
         /// Sorted by allocation.
         public var outcomes: [Outcome] = []
-        /// Allocations of which something was recorded before.
+        /// Allocations of which something was recorded before, and that stay as they are.
         public var known = 0
+        /// Those of them that Maand has deployed since, and these programs, too.
+        public var disputed: [AllocationID] = []
+        /// Files that workers have as they were deployed, and of which nothing is kept.
+        public var unkept = 0
         /// Workers that did not answer, and why; nothing of them is recorded.
         public var silent: [(worker: WorkerName, reason: String)] = []
         /// The run under which all was recorded; nil where nothing was.
@@ -35,156 +71,107 @@ public struct Adoption: Sendable {
         public init() {}
     }
 
-    /// Compares what Maand has recorded with the workers, and records the allocations that nothing is recorded of yet.
+    /// Compares what Maand has recorded with the workers, and records the allocations that nothing is recorded of yet, and
+    /// those that only Maand has deployed since they were recorded.
     ///
-    /// The caller holds the bucket's lock, and has put the content of `planned` into the store.
+    /// The caller holds the bucket's lock, and has put the content of the planned trees into the store.
     ///
-    /// - Parameters:
-    ///   - workers: all that `records` name.
-    ///   - planned: what planning makes of allocations; of those that are missing only the workers know the files.
-    ///   - waves: jobs with nothing to do, for those who ask later what the checks of a job are.
-    /// - Throws: `RolloutError.unfinishedRun`, `TransportFailure`, `CatalogError`, `StoreError`.
-    public func take(
-        _ records: MaandRecords, _ workers: [PlanWorker], planned: [AllocationID: Tree], waves: [Plan.Wave] = []
-    ) async throws -> Findings {
+    /// - Throws: `RolloutError.unfinishedRun`, `TransportFailure`, `MaandProblem`, `CatalogError`, `StoreError`.
+    public func take(_ request: Request) async throws -> Findings {
         try endInterrupted()
+        let records = request.records
+        let choice = try Choice(records, request.snapshot.allocations, catalog)
         var findings = Findings()
-        let recorded = try catalog.snapshot().allocations
-        let rows = records.allocations.filter { recorded[$0.id] == nil }
-        findings.known = records.allocations.count - rows.count
-        let wanted = Set(rows.filter { $0.hash != nil || records.isLost }.map(\.id.worker))
-        let asked = workers.filter { wanted.contains($0.worker) }
-        var plan = Plan(
-            fleet: context.configuration.fleet(asked),
-            base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
-        let answers = asked.isEmpty ? [:] : try await surveys(rows, of: plan.fleet)
-        var changes: [CatalogChange] = []
-        var trees: [Digest: Tree] = [:]
-        let sums = try hookSums(planned.values)
-        let sources = try keepSources(rows)
-        for row in rows {
-            var found: [String: FoundFile]?
-            var isEnabled: Bool?
-            switch answers[row.id.worker] {
-            case .failure: continue
-            case .success(let survey)?:
-                found = survey.jobs[row.id.job]?.mapValues(FoundFile.init)
-                isEnabled = survey.enabled?.contains(row.id.job.text)
-            case nil: break
-            }
-            let taking =
-                records.isLost
-                ? Taking(lost: row.targetVersion, found: found) : Taking(row, found: found, isEnabledThere: isEnabled)
-            findings.outcomes.append(Outcome(allocation: row.id, taking: taking))
-            let planned = Taking.Planned(
-                tree: planned[row.id] ?? Tree([], keepsHooks: true), sources: sources, isSame: isSame,
-                isHook: { sums[$0.digest] == $1 })
-            changes += self.changes(taking, row, found ?? [:], planned, &trees)
-        }
+        findings.known = records.allocations.count - choice.rows.count
+        findings.disputed = choice.disputed
+        let wanted = Set(choice.rows.filter { $0.hash != nil || records.isLost }.map(\.id.worker))
+        let asked = request.workers.filter { wanted.contains($0.worker) }
+        let fleet = context.configuration.fleet(asked)
+        let answers = try await surveys(choice.rows, of: fleet, planned: request.planned)
         for worker in asked.map(\.worker) {
             if case .failure(let error)? = answers[worker] { findings.silent.append((worker, error.message)) }
         }
-        let ports = try portChanges(records)
-        guard !changes.isEmpty || !ports.isEmpty else { return findings }
-        // Every worker of a plan's jobs is one of its workers.
-        let active = Set(waves.flatMap(\.jobs).flatMap(\.active))
-        plan = Plan(
-            fleet: context.configuration.fleet(
-                workers.filter { wanted.contains($0.worker) || active.contains($0.worker) }),
-            base: plan.base, policy: .init(), work: .deploy(Deploy(waves: waves)))
-        try store.capture(trees.values.map { .init($0.digest, .bytes($0.text)) })
-        findings.run = try await record(changes + ports, plan, findings)
+        let surveys = answers.compactMapValues { try? $0.get() }
+        // A worker that should have been asked and is not there is silent, and nothing of it is recorded.
+        let rows = choice.rows.filter { surveys[$0.id.worker] != nil || !wanted.contains($0.id.worker) }
+        var found: [AllocationID: [String: FoundFile]] = [:]
+        for row in rows { found[row.id] = surveys[row.id.worker]?.jobs[row.id.job] }
+        for row in rows {
+            let enabled = surveys[row.id.worker]?.enabled?.contains(row.id.job.text)
+            let taking =
+                records.isLost
+                ? Taking(lost: row.targetVersion, found: found[row.id])
+                : Taking(row, found: found[row.id], isEnabledThere: enabled)
+            findings.outcomes.append(
+                Outcome(allocation: row.id, taking: taking, isAgain: choice.again.contains(row.id)))
+        }
+        var writing = AdoptedChanges(choice, request.snapshot.allocations)
+        let compared = try await compare(request, rows, found, of: fleet)
+        findings.unkept = compared.unkept
+        for (row, outcome) in zip(rows, findings.outcomes) {
+            writing.add(outcome, row, found[row.id] ?? [:], compared.planned(row.id))
+        }
+        let changes = writing.all + request.ports.sorted { $0.key < $1.key }.map { .assignedPorts($0.key, $0.value) }
+        if changes.isEmpty { return findings }
+        try store.capture(writing.trees.values.map { .init($0.digest, .bytes($0.text)) })
+        findings.run = try await record(changes, request, wanted, findings)
         return findings
     }
 
-    /// An adoption that was killed has recorded nothing, and this one does what it was to do.
-    ///
-    /// - Throws: `RolloutError.unfinishedRun` if there is another run.
+    /// An adoption has no steps, and its jobs have nothing to do.
     private func endInterrupted() throws {
-        guard let run = try catalog.unfinishedRun() else { return }
-        let plan = try? context.plan(of: run)
-        guard plan?.waves.flatMap(\.jobs).allSatisfy(\.phases.isEmpty) == true, try !catalog.hasBegun(run) else {
-            throw RolloutError.unfinishedRun(run)
-        }
-        try catalog.finish(
-            run.id, state: .abandoned, detail: "an adoption that was interrupted", cause: .adoption,
-            at: context.clock.now())
-    }
-
-    // MARK: Workers
-
-    /// The id of a bucket of Maand whose database is lost: what its workers say.
-    ///
-    /// - Throws: `MaandProblem` if they say nothing, or several ids; `TransportFailure`.
-    public func findBucket(on workers: [PlanWorker]) async throws -> String {
-        let fleet = context.configuration.fleet(workers)
-        let transport = try await context.transport(for: fleet)
-        var found = Set<String>()
-        var silent: [String] = []
-        for worker in workers.map(\.worker.text) {
-            do throws(TransportError) {
-                found.formUnion(
-                    try await WorkerSurvey.buckets(on: worker, workerRoot: fleet.workerRoot, over: transport))
-            } catch {
-                silent.append("\(worker): \(error.message)")
-            }
-        }
-        await transport.close()
-        guard found.count == 1, let id = found.first else { throw MaandProblem(found: found.sorted(), silent: silent) }
-        return id
-    }
-
-    private func surveys(
-        _ rows: [MaandRecords.Allocation], of fleet: Fleet
-    ) async throws -> [WorkerName: Swift.Result<WorkerSurvey, TransportError>] {
-        let transport = try await context.transport(for: fleet)
-        let root = "\(fleet.workerRoot)/\(fleet.bucket)"
-        let jobs = Dictionary(grouping: rows.map(\.id), by: \.worker).mapValues { $0.map(\.job) }
-        let names = fleet.workers.map(\.worker)
-        let answers = await names.sideBySide(width: WorkerPool.width) { worker in
-            await Self.answer(of: worker, root, jobs[worker] ?? [], transport)
-        }
-        await transport.close()
-        return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
-    }
-
-    /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.
-    private static func answer(
-        of worker: WorkerName, _ root: String, _ jobs: [JobName], _ transport: any Transport
-    ) async -> Swift.Result<WorkerSurvey, TransportError> {
-        do {
-            return .success(try await WorkerSurvey.ask(worker.text, root: root, jobs: jobs, over: transport))
-        } catch {
-            return .failure(error)
+        try context.endInterrupted("an adoption that was interrupted", .adoption) {
+            $0.waves.flatMap(\.jobs).allSatisfy(\.phases.isEmpty)
         }
     }
 
-    // MARK: Records
+    private func record(
+        _ changes: [CatalogChange], _ request: Request, _ asked: Set<WorkerName>, _ findings: Findings
+    ) async throws -> RunID {
+        // Every worker of a plan's jobs is one of its workers.
+        let active = Set(request.waves.flatMap(\.jobs).flatMap(\.active))
+        let plan = Plan(
+            fleet: context.configuration.fleet(
+                request.workers.filter { asked.contains($0.worker) || active.contains($0.worker) }),
+            base: .init(catalogRevision: request.snapshot.revision), policy: .init(),
+            work: .deploy(Deploy(waves: request.waves)))
+        let silent = Set(findings.silent.map(\.worker))
+        return try await context.record(
+            .init(
+                changes: changes, decision: .adoption,
+                reason: "\(findings.outcomes.count) allocations as Maand left them", detail: "taken over from Maand",
+                cause: .adoption),
+            by: plan, reached: plan.fleet.workers.filter { asked.contains($0.worker) && !silent.contains($0.worker) })
+    }
 
-    private func changes(
-        _ taking: Taking, _ row: MaandRecords.Allocation, _ found: [String: FoundFile], _ planned: Taking.Planned,
-        _ trees: inout [Digest: Tree]
-    ) -> [CatalogChange] {
-        if case .nothing = taking.standing { return [] }
-        let promotedTree = taking.promotedTree(planned, found: found)
-        let there = Taking.treeThere(pushed: row.hash?.currentFiles ?? taking.files, planned, found: found)
-        for tree in [promotedTree, there] { trees[tree.digest] = tree }
-        let promoted = CatalogChange.promoted(
-            row.id, Release(version: taking.version, content: promotedTree.digest))
-        let began = CatalogChange.began(row.id, Release(version: taking.targetVersion, content: there.digest))
-        var changes: [CatalogChange]
-        switch taking.standing {
-        case .nothing: return []
-        case .promoted: changes = [promoted]
-        case .stopped: changes = [promoted, .stopped(row.id, removed: false)]
-        case .unfinished: changes = [promoted, began, .incomplete(row.id.job, true)]
-        case .begun: changes = [began, .incomplete(row.id.job, true)]
+    // MARK: Files
+
+    /// How files are compared with the workspace.
+    private struct Comparison {
+        var planned: (AllocationID) -> Taking.Planned
+        var unkept: Int
+    }
+
+    private func compare(
+        _ request: Request, _ rows: [MaandRecords.Allocation], _ found: [AllocationID: [String: FoundFile]],
+        of fleet: Fleet
+    ) async throws -> Comparison {
+        let sums = try hookSums(request.planned.values)
+        let entries = request.planned.mapValues { tree in
+            Dictionary(tree.entries.map { ($0.path, $0) }) { first, _ in first }
         }
-        changes.append(.adopted(row.id))
-        if taking.hasFailedGate {
-            changes.append(.gateFailed(row.id.job, covered: [row.id.worker], failing: [row.id.worker]))
+        var files = AdoptedFiles(context, folder: request.source)
+        try files.keepSources(of: rows)
+        try await files.fetch(rows, found: found, from: fleet) { allocation, path, file in
+            entries[allocation]?[path].map { isSame($0, file) } ?? false
         }
-        return changes
+        let kept = files.kept
+        return Comparison(
+            planned: { allocation in
+                Taking.Planned(
+                    tree: request.planned[allocation] ?? Tree([], keepsHooks: true), kept: kept,
+                    isSame: isSame, isHook: { isHook($0, $1, entries[allocation] ?? [:], sums) })
+            }, unkept: files.left)
     }
 
     /// Whether a file on a worker has the bytes that an entry of a planned tree stands for.
@@ -197,6 +184,17 @@ public struct Adoption: Sendable {
         }
     }
 
+    /// Whether an entry of hooks stands for a file with this MD5. Maand takes for a link what it leads to.
+    private func isHook(
+        _ entry: TreeEntry, _ md5: String, _ entries: [String: TreeEntry], _ sums: [Digest: String]
+    ) -> Bool {
+        guard entry.kind == .symlink else { return sums[entry.digest] == md5 }
+        guard let text = try? store.read(entry.digest, limit: 4096),
+            let target = TreePath.target(ofLink: text, at: entry.path), let file = entries[target], file.kind.isFile
+        else { return false }
+        return sums[file.digest] == md5
+    }
+
     /// The MD5 of each file of hooks, by digest.
     private func hookSums(_ trees: some Sequence<Tree>) throws -> [Digest: String] {
         var sums: [Digest: String] = [:]
@@ -206,48 +204,5 @@ public struct Adoption: Sendable {
             sums[entry.digest] = (try? store.read(entry.digest, limit: 64 << 20)).map { MaandDatabase.md5($0) } ?? ""
         }
         return sums
-    }
-
-    /// Puts files of the last build into the store, as far as they may be deployed: with them earlier releases can be shown, and
-    /// put back.
-    private func keepSources(_ rows: [MaandRecords.Allocation]) throws -> [String: (digest: Digest, size: Int)] {
-        let wanted = rows.compactMap(\.hash).flatMap { Array($0.previousFiles) + Array($0.currentFiles) }
-            .filter { !$0.key.hasSuffix(".tpl") }.map(\.value)
-        var found: [String: (digest: Digest, size: Int)] = [:]
-        try MaandDatabase.readSources(in: context.bucketFolder, Set(wanted)) { bytes, md5 in
-            let digest = Digest.of(bytes)
-            if !store.contains(digest) { try store.put(bytes) }
-            found[md5] = (digest, bytes.count)
-        }
-        return found
-    }
-
-    private func portChanges(_ records: MaandRecords) throws -> [CatalogChange] {
-        let known = try catalog.snapshot().jobs
-        return records.ports.sorted { $0.key < $1.key }.compactMap { job, ports in
-            known[job]?.assignedPorts.isEmpty ?? true ? .assignedPorts(job, ports) : nil
-        }
-    }
-
-    private func record(_ changes: [CatalogChange], _ plan: Plan, _ findings: Findings) async throws -> RunID {
-        let file = PlanFile(plan)
-        try store.put(file.bytes)
-        let run = try catalog.beginRun(
-            plan: file.id, nonce: context.nonce(), at: context.clock.now(), by: context.who,
-            workers: plan.fleet.workers.filter { worker in !findings.silent.contains { $0.worker == worker.worker } })
-        try await catalog.commit(
-            Checkpoint(
-                run: run.id, at: context.clock.now(), changes: changes,
-                decisions: [
-                    context.decision(run.id, .adoption, "\(findings.outcomes.count) allocations as Maand left them")
-                ],
-                runState: .init(.succeeded, detail: "taken over from Maand", cause: .adoption)))
-        return run.id
-    }
-}
-
-extension FoundFile {
-    fileprivate init(_ file: WorkerSurvey.File) {
-        self.init(md5: file.md5, digest: file.digest, size: file.size, mode: file.mode)
     }
 }

@@ -146,8 +146,7 @@ struct ContentCheck {
         guard plan.kind == .deploy, job.content.isEmpty, let modules = job.hooks?.modules else { return [] }
         let hooks = Set(try store.tree(modules).entries)
         let records = try catalog.records(of: job.active.map { AllocationID(job: job.job, worker: $0) })
-        // Of trees by other rules nobody can say so.
-        let deployed = Set(records.values.compactMap(\.promoted).filter { $0.treeRules == Tree.rules }.map(\.content))
+        let deployed = Set(records.values.compactMap(\.promoted).map(\.content))
         return deployed.sorted { $0.hex < $1.hex }.compactMap { tree in
             guard let files = try? store.tree(tree) else {
                 return "\(job.job): the list of the files that run there now (\(tree)) is not in the store; "
@@ -229,7 +228,7 @@ struct ContentCheck {
             // They are made by planning, and no workspace has them.
             case .sealed: break
             case .file, .executable:
-                try store.put(fileAt: "\(workspace)/jobs/\(job)/\(entry.path)", expecting: entry.digest)
+                try store.put(fileAt: "\(workspace)/jobs/\(job)/\(content.source(of: entry))", expecting: entry.digest)
             case .emptyDirectory: break
             }
         }

@@ -123,6 +123,8 @@ public struct CheckHealth: Sendable {
                 isUnchecked: true)
         }
         let session = try session(to: workers, of: fleet, over: transport)
+        let adopted = try adopted(workers)
+        let root = "\(fleet.workerRoot)/\(fleet.bucket)"
         let hooks =
             job.hooks(.healthCheck).isEmpty
             ? nil
@@ -130,7 +132,10 @@ public struct CheckHealth: Sendable {
                 for: deployment.plan, latest, generation: nil, keepsAddress: false,
                 workers: HookWorkers(fleet: fleet, transport: transport, session: session)
             ).runner
-        let probe = probe(of: deployment, health, latest, session, hooks)
+        let probe = probe(of: deployment, health, latest, session, hooks) { worker, line, timeout in
+            guard adopted.contains(worker) else { return nil }
+            return try await WorkerSurvey.check(line, on: worker.text, root: root, timeout: timeout, over: transport)
+        }
         let targets = deployment.active.keys.sorted().map { ($0, workers[$0]?.worker.address ?? $0.text) }
         let gate = probe.gate(over: targets, isSingle: !waits)
         let problem: String?
@@ -146,15 +151,28 @@ public struct CheckHealth: Sendable {
         )
     }
 
+    /// Workers that were taken over from Maand and that no rollout has reached since: nothing of ours is there.
+    private func adopted(_ workers: [WorkerName: Known]) throws -> Set<WorkerName> {
+        let adoptions = Set(
+            try Set(workers.values.map(\.run)).filter { try catalog.run($0)?.cause == .adoption })
+        return Set(workers.values.filter { adoptions.contains($0.run) }.map(\.worker.worker))
+    }
+
     /// What asks the health check of a job outside of rollouts.
+    ///
+    /// - Parameter untaken: asks a worker on which nothing of ours is; nil for other workers.
     func probe(
         of deployment: Deployment, _ health: HealthCheck, _ latest: Run,
-        _ session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, _ hooks: HookRunner?
+        _ session: @escaping @Sendable (WorkerName) async throws -> WorkerSession, _ hooks: HookRunner?,
+        untaken: @escaping @Sendable (WorkerName, _ line: String, _ timeout: Int) async throws -> AttemptReport? = {
+            _, _, _ in nil
+        }
     ) -> HealthProbe {
         let job = deployment.job
         return HealthProbe(
             job: job, health: health, run: latest,
-            session: session, hooks: hooks, version: { [active = deployment.active] in active[$0] ?? job.version },
+            session: session, untaken: untaken, hooks: hooks,
+            version: { [active = deployment.active] in active[$0] ?? job.version },
             order: (job.active.filter { deployment.active[$0] != nil }, job.rolloutOrder == .keyValue),
             phase: { _ in Plan.Job.phaseOutsideRollouts }, followsOwners: true)
     }
@@ -164,19 +182,17 @@ public struct CheckHealth: Sendable {
         to workers: [WorkerName: Known], of fleet: Fleet, over transport: any Transport
     ) throws -> @Sendable (WorkerName) async throws -> WorkerSession {
         var runs: [RunID: Owner] = [:]
-        var adoptions = Set<RunID>()
         for id in Set(workers.values.map(\.run)) {
             guard let run = try catalog.run(id) else { continue }
             runs[id] = context.owner(of: run)
-            if run.cause == .adoption { adoptions.insert(id) }
         }
-        let untouched = Set(workers.values.filter { adoptions.contains($0.run) }.map(\.worker.worker))
+        let adopted = try adopted(workers)
         let owners = workers.compactMapValues { runs[$0.run] }
         return { worker in
-            if untouched.contains(worker) {
+            if adopted.contains(worker) {
                 throw NotReady(
                     .refused,
-                    "it was taken over from Maand, and checks run there after the first rollout, such as `maand-plan restart JOB`"
+                    "it was taken over from Maand, and hooks reach it after the first rollout, such as `maand-plan restart JOB`"
                 )
             }
             guard let owner = owners[worker] else { throw NotReady(.refused, "no run has ever reached it") }

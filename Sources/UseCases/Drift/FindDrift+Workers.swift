@@ -120,7 +120,9 @@ extension FindDrift {
         if !listless.isEmpty {
             do {
                 let survey = try await WorkerSurvey.ask(
-                    worker.text, root: "\(fleet.workerRoot)/\(fleet.bucket)", jobs: listless.sorted(), over: transport)
+                    worker.text, root: "\(fleet.workerRoot)/\(fleet.bucket)",
+                    paths: promotedPaths(recorded, of: listless),
+                    over: transport)
                 for (job, files) in survey.jobs {
                     let entries = files.map { path, file in
                         TreeEntry(path: path, kind: .file, digest: file.digest, size: file.size)
@@ -137,6 +139,17 @@ extension FindDrift {
                 .init(allocation: id, outcome: compare(id, recorded[job] ?? .none, found[job], untold[job])))
         }
         return drift
+    }
+
+    /// The files that were promoted; none of contents that cannot be read.
+    private func promotedPaths(
+        _ recorded: [JobName: AllocationRecord], of jobs: [JobName]
+    ) -> [JobName: Set<String>] {
+        let paths = jobs.map { job -> (JobName, Set<String>) in
+            let tree = (recorded[job]?.promoted).flatMap { try? context.store.tree($0.content) }
+            return (job, Set((tree?.pushed ?? []).filter(\.kind.isFile).map(\.path)))
+        }
+        return Dictionary(paths, uniquingKeysWith: { first, _ in first })
     }
 
     private func compare(

@@ -46,14 +46,14 @@ public struct RefreshCatalog: Sendable {
     public func refresh(
         _ workers: [PlanWorker], planned: [AllocationID: Tree], isDryRun: Bool
     ) async throws -> Findings {
-        try endInterrupted(isDryRun: isDryRun)
+        try context.endInterrupted("a refresh that was interrupted", .refreshInterrupted, isDryRun: isDryRun) {
+            $0.isEmpty
+        }
         // A plan of nothing: it stands in the history for the refresh.
         let plan = Plan(
             fleet: context.configuration.fleet(workers),
             base: .init(catalogRevision: try catalog.snapshot().revision), policy: .init(), work: .deploy(Deploy()))
-        let transport = try await context.transport(for: plan.fleet)
-        let answers = await inventories(of: plan.fleet, over: transport)
-        await transport.close()
+        let answers = try await inventories(of: plan.fleet)
 
         var refresh = Findings()
         var inventories: [(worker: WorkerName, WorkerInventory)] = []
@@ -102,18 +102,6 @@ public struct RefreshCatalog: Sendable {
         return refresh
     }
 
-    /// A run of nothing is that of a refresh that was killed, and would only do what this one does.
-    ///
-    /// - Throws: `RolloutError.unfinishedRun` if there is another one.
-    private func endInterrupted(isDryRun: Bool) throws {
-        guard let run = try catalog.unfinishedRun() else { return }
-        guard (try? context.plan(of: run))?.isEmpty == true else { throw RolloutError.unfinishedRun(run) }
-        if isDryRun { return }
-        try catalog.finish(
-            run.id, state: .abandoned, detail: "a refresh that was interrupted", cause: .refreshInterrupted,
-            at: context.clock.now())
-    }
-
     /// Makes of a job's files on a worker what is kept of them.
     private func settle(_ job: inout WorkerInventory.Job, _ record: AllocationRecord, _ planned: Tree?) throws {
         showPushedManifest(&job)
@@ -148,46 +136,27 @@ public struct RefreshCatalog: Sendable {
     }
 
     private func inventories(
-        of fleet: Fleet, over transport: any Transport
-    ) async -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
-        let names = fleet.workers.map(\.worker)
+        of fleet: Fleet
+    ) async throws -> [WorkerName: Swift.Result<WorkerInventory, TransportError>] {
         // Asking for what is there needs no ownership.
         let owner = Owner(controller: context.controller, sequence: 0, run: "-")
-        let answers = await names.sideBySide(width: WorkerPool.width) { worker in
-            await Self.answer(of: WorkerSession(worker, of: fleet, owner: owner, transport: transport))
-        }
-        return Dictionary(zip(names, answers), uniquingKeysWith: { first, _ in first })
-    }
-
-    /// By itself: in a task's closure the optimizer of Swift 6.3 makes garbage of a result with a typed error.
-    private static func answer(of session: WorkerSession) async -> Swift.Result<WorkerInventory, TransportError> {
-        do {
-            return .success(try await session.inventory())
-        } catch {
-            return .failure(error)
+        return try await context.answers(of: fleet) { worker, transport throws(TransportError) in
+            try await WorkerSession(worker, of: fleet, owner: owner, transport: transport).inventory()
         }
     }
 
     private func record(_ refresh: Findings, _ plan: Plan, after seen: Int) async throws -> RunID {
-        let file = PlanFile(plan)
-        try store.put(file.bytes)
-        let run = try catalog.beginRun(
-            plan: file.id, nonce: context.nonce(), at: context.clock.now(), by: context.who,
-            workers: plan.fleet.workers,
-            after: seen)
         var changes: [CatalogChange] = []
         for difference in refresh.differences {
             changes += difference.changes
             guard difference.found.state == .active else { continue }
             changes += [.incomplete(difference.allocation.job, true), .gateOwed([difference.allocation])]
         }
-        try await catalog.commit(
-            Checkpoint(
-                run: run.id, at: context.clock.now(), changes: changes,
-                decisions: [
-                    context.decision(run.id, .refresh, "\(refresh.differences.count) allocations as their workers say")
-                ],
-                runState: .init(.succeeded, detail: "catalog refresh", cause: .refresh)))
-        return run.id
+        return try await context.record(
+            .init(
+                changes: changes, decision: .refresh,
+                reason: "\(refresh.differences.count) allocations as their workers say", detail: "catalog refresh",
+                cause: .refresh),
+            by: plan, reached: plan.fleet.workers, after: seen)
     }
 }
