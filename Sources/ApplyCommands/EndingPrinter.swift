@@ -89,10 +89,13 @@ struct EndingPrinter {
 
     private func show(_ problems: [ApplyRun.Problem]) {
         for (index, problem) in problems.prefix(20).enumerated() {
+            // The first ones with the end of what they printed, the others with its last line.
+            let isShort = index >= Self.shownOutputs
+            let parts = [problem.detail, isShort ? problem.output?.tellingLine : nil].compactMap { $0 }
             terminal.printError(
                 terminal.styled("\(problem.step.id) \(problem.state.phrase)", .red)
-                    + (problem.detail.map { ": " + terminal.escape($0) } ?? ""))
-            guard index < Self.shownOutputs else { continue }
+                    + parts.map { ": " + terminal.escape($0) }.joined())
+            if isShort { continue }
             for (name, bytes) in [("stdout", problem.output?.stdout ?? []), ("stderr", problem.output?.stderr ?? [])] {
                 for text in terminal.tail(bytes, count: 10) { terminal.printError("  \(name): \(text)") }
             }

@@ -53,7 +53,7 @@ final class EventLog: Sendable {
         if state.withLock({ $0.known == nil }) { update() }
         state.withLock { state in
             if case .leftBehind(let subject, let reason) = event { state.known?.noteLeftBehind(subject, reason) }
-            Self.write([EventLine(event, at: Clock.system.now())], state)
+            Self.write([EventLine(event, at: Clock.system.now())].compactMap(\.self), state)
         }
     }
 
@@ -105,8 +105,10 @@ final class EventLog: Sendable {
 }
 
 extension EventLine {
-    init(_ event: RunEvent, at now: Timestamp) {
+    /// Nil for what is only for people.
+    init?(_ event: RunEvent, at now: Timestamp) {
         switch event {
+        case .began, .reordered, .asking, .answered, .notNeeded, .jobEnded: return nil
         case .stepStarted(let step, let attempt): self.init(.stepStarted, at: now, step, attempt)
         case .stepResumed(let step, let attempt): self.init(.stepResumed, at: now, step, attempt)
         case .stepEnded(let step, let outcome, let code, let detail, let milliseconds):

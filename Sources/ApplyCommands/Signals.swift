@@ -54,14 +54,25 @@ enum Signals {
         Thread.detachNewThread {
             var byte: UInt8 = 0
             var count = 0
+            var first: ContinuousClock.Instant?
             while true {
                 let got = read(readEnd, &byte, 1)
                 if got < 0 && errno == EINTR { continue }
                 guard got == 1 else { break }
-                // A closed terminal is nobody's wish to leave at once.
-                if Int32(byte) != SIGHUP { count += 1 }
+                // A closed terminal is nobody's wish to leave at once, nor are two signals of `timeout`, which sends one to the
+                // process and one to its group.
+                let isDouble =
+                    Int32(byte) == SIGTERM && first.map { $0.duration(to: .now) < .milliseconds(200) } == true
+                if Int32(byte) != SIGHUP, !isDouble { count += 1 }
+                first = first ?? .now
                 // Everything that matters is in the database: leaving here is a kill in good order.
-                if count > 1 { _exit(Exit.tryLater.rawValue) }
+                if count > 1 {
+                    TerminalState.restore()
+                    let text = Array(
+                        "\nLeft at once. What runs on workers goes on; the same command continues the run.\n".utf8)
+                    _ = write(STDERR_FILENO, text, text.count)
+                    _exit(Exit.tryLater.rawValue)
+                }
                 let request = ParkRequest(.signal(name(Int32(byte))))
                 received.withLock { received in
                     received.requests.append(request)

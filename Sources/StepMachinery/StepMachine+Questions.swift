@@ -29,6 +29,9 @@ extension StepMachine {
         }
     }
 
+    /// How a unit has ended in this process; nil while it is open.
+    package func result(of unit: UnitIndex) -> Result? { units[unit].ended }
+
     /// Steps that ended so, in the plan's order.
     public func steps(with outcome: Outcome) -> [StepIndex] { steps.steps(with: outcome) }
 

@@ -15,7 +15,8 @@ package import Workers
 public struct ExecutionContext: Sendable {
     let bucketFolder: String
     let configuration: BucketConfiguration
-    let catalog: Catalog
+    /// What is recorded of the bucket.
+    public let catalog: Catalog
     let store: ContentStore
     /// `user@host`, for the record.
     let who: String

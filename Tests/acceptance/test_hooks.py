@@ -229,9 +229,11 @@ class Disabled(hookbucket.HookCase):
         self.rollout(b)
         b.write("disabled.json", json.dumps({"jobs": {"api": {"allocations": [WORKERS[1]]}}}))
         b.forget()
-        # Nothing but its stop.
+        # Nothing but its stop, and the gate of those that go on.
         self.rollout(b)
-        self.assertEqual(b.trace("hook began"), [])
+        self.assertEqual(
+            {(line.event, line.worker) for line in b.trace("hook began")},
+            {("health_check", WORKERS[0]), ("health_check", WORKERS[2])})
         self.succeed(b.plan())
         self.assertEqual((b.read_plan()["waves"], b.read_plan()["reconcile"]), ([], []))
         b.forget()
@@ -341,7 +343,7 @@ class Failures(hookbucket.HookCase):
                           health_check={"checks": [{"type": "ssh", "command": "true"}], "wait": {"attempts": 2, "interval_seconds": 0}})
         b.fail("command_well", WORKERS[2])
         failed = self.refuse(b.apply(), 1, "api/upgrade/1/gate", WORKERS[2], "command_well", "fails on purpose")
-        self.assertIn("try 1 of 2", failed.out)
+        self.assertIn("after 2 tries", failed.out)
         self.assertEqual(self.versions(b), ["2.0.0", "2.0.0", "1.0.0"])
         self.succeed(b.apply(), 1)
         b.mend("command_well", WORKERS[2])

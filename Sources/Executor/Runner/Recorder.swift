@@ -10,7 +10,6 @@ package struct Recorder: Sendable {
     package let run: Run
     let clock: Clock
     let observe: @Sendable (RunEvent) -> Void
-    package let underWay = UnderWay()
     private let shared: SharedGraph
 
     package var graph: StepGraph { shared.current }
@@ -26,7 +25,10 @@ package struct Recorder: Sendable {
     }
 
     /// A job's batches are cut by another order from now on.
-    func follow(_ graph: StepGraph) { shared.follow(graph) }
+    func follow(_ graph: StepGraph) {
+        shared.follow(graph)
+        observe(.reordered(graph))
+    }
 
     /// The name of an attempt on its worker: run, step and attempt, so that a late command of an old attempt cannot be
     /// taken for a new one.
@@ -85,7 +87,10 @@ package struct Recorder: Sendable {
     }
 
     /// Nothing more is done for this worker, as its recorded step says.
-    func spare(_ worker: WorkerName) { shared.spare(worker) }
+    func spare(_ worker: WorkerName) {
+        shared.spare(worker)
+        observe(.notNeeded(worker))
+    }
 
     /// Ends an attempt without a result and begins the next: in one transaction, since a process that found only the
     /// end would take the step for failed.

@@ -31,6 +31,15 @@ package struct Runner: Sendable {
         case patienceEnded
         case listenerEnded
 
+        /// A step that it is about.
+        var step: StepIndex? {
+            switch self {
+            case .checked(let steps, _), .held(let steps), .promoted(let steps, _): steps.first
+            case .ended(let step, _): step
+            case .parkRequested, .patienceEnded, .listenerEnded: nil
+            }
+        }
+
         /// Whether a command was carried out.
         var endsCommand: Bool {
             switch self {
@@ -79,6 +88,7 @@ package struct Runner: Sendable {
                     }
                 }
                 waiting += try feed(event, to: &end)
+                tellEnd(after: event, end.machine)
                 if end.isImpatient, !end.machine.isMidChain { stepRunner.leaving.raise() }
             }
             group.cancelAll()
@@ -105,6 +115,13 @@ package struct Runner: Sendable {
         case .listenerEnded: break
         }
         return []
+    }
+
+    /// Tells that a job has ended, if it has with this event.
+    private func tellEnd(after event: Event, _ machine: StepMachine) {
+        guard let step = event.step else { return }
+        let unit = machine.graph.places[step].unit
+        if let result = machine.result(of: unit) { observe(.jobEnded(machine.graph.units[unit].name, unit, result)) }
     }
 
     private func feed(

@@ -60,10 +60,11 @@ extension StepRunner {
     ///
     /// - Parameter isStaging: their batch is the next, so that its files are sent ahead.
     func drifts(of steps: [StepIndex], isStaging: Bool) async -> [StaleFact] {
-        await steps.sideBySide(width: Self.checkWidth) { step in
-            await recorder.underWay.during("\(graph.steps[step].id): what is there") {
-                await drift(step, isStaging: isStaging)
-            }
+        recorder.observe(.asking(.files, steps.compactMap { graph.steps[$0].worker }))
+        return await steps.sideBySide(width: Self.checkWidth) { step in
+            let facts = await drift(step, isStaging: isStaging)
+            if let worker = graph.steps[step].worker { recorder.observe(.answered(.files, worker)) }
+            return facts
         }.flatMap { $0 }
     }
 

@@ -53,12 +53,12 @@ extension StepRunner {
     /// Whether the allocation's worker proves the claim.
     private func proof(_ promote: StepIndex, _ claim: Claim) async -> Ending {
         let step = graph.steps[promote]
+        if let worker = step.worker { recorder.observe(.asking(.proof, [worker])) }
+        defer { if let worker = step.worker { recorder.observe(.answered(.proof, worker)) } }
         do {
             let session = try await pool.session(step.worker)
-            let doubt = try await recorder.underWay.during(step.id.text) {
-                try await asking { () async throws(TransportError) in
-                    try await session.doubt(claim, of: step.job?.text ?? "")
-                }
+            let doubt = try await asking { () async throws(TransportError) in
+                try await session.doubt(claim, of: step.job?.text ?? "")
             }
             guard let doubt else { return .succeeded }
             return Ending(outcome: .unknown, fault: .unproven(doubt))

@@ -134,9 +134,7 @@ package struct StepRunner: Sendable {
         var ending: Ending
         var attempt = attempt
         FaultPoint.reach("before \(step.id) does its work")
-        (ending, attempt) = try await recorder.underWay.during(step.id.text) {
-            try await work(index, attempt: attempt, isResumed: isResumed)
-        }
+        (ending, attempt) = try await work(index, attempt: attempt, isResumed: isResumed)
         ending = withoutSecrets(ending, index)
         FaultPoint.reach("after \(step.id) did its work")
         let milliseconds = recorder.clock.now().milliseconds - began.milliseconds

@@ -67,13 +67,14 @@ package struct WorkerPool: Sendable {
         // A worker on which nothing is left to do need not answer any more.
         let renames = plan.renames(leftBy: records)
         let workers = Set(needed.lazy.compactMap(\.worker)).union(renames.map(\.to))
-        var answers = await ask(plan.fleet.workers.filter { workers.contains($0.worker) }, over: transport) { worker in
+        let asked = plan.fleet.workers.filter { workers.contains($0.worker) }
+        recorder.observe(.asking(.readiness, asked.map(\.worker)))
+        var answers = await ask(asked, over: transport) { worker in
             let session = WorkerSession(worker, of: plan.fleet, owner: owner, transport: transport)
-            let readiness = await recorder.underWay.during("\(worker): whether it is ready") {
-                await Readiness(
-                    of: session, takeOver: takeOver, lineage: lineage, isSeen: known[StepID.preflight(worker)] != nil,
-                    settled: settled)
-            }
+            let readiness = await Readiness(
+                of: session, takeOver: takeOver, lineage: lineage, isSeen: known[StepID.preflight(worker)] != nil,
+                settled: settled)
+            recorder.observe(.answered(.readiness, worker))
             return (session, readiness)
         }
         for (worker, session) in answers.sessions {

@@ -245,3 +245,14 @@ extension StepGraph {
         return probes
     }
 }
+
+extension StepGraph.Unit {
+    /// What people are shown for it; stops and workers as a whole have names that no job has.
+    public var name: String {
+        switch kind {
+        case .stops: "stops"
+        case .job(let work): work.job.job.text
+        case .workers: "workers"
+        }
+    }
+}

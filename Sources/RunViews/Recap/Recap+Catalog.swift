@@ -1,5 +1,6 @@
 public import Catalog
 internal import Executor
+internal import Model
 internal import Plans
 
 extension Recap {
@@ -9,8 +10,13 @@ extension Recap {
     public init(_ run: Run, _ catalog: Catalog, _ store: ContentStore, isExecuted: Bool = false) throws {
         // What was taken over from Maand has no steps.
         let graphs = run.cause == .adoption ? [] : try StepGraph.all(of: run, catalog, store)
+        let records = try catalog.steps(of: run.id)
+        var outputs: [StepID: StepOutput] = [:]
+        for record in records.lazy.filter({ $0.state == .failed || $0.state == .unknown }).prefix(Self.shownCauses) {
+            outputs[record.step] = try catalog.output(of: run.id, step: record.step)
+        }
         self.init(
-            run, graphs, records: try catalog.steps(of: run.id), leftBehind: try catalog.leftBehind(by: run.id),
-            isExecuted: isExecuted)
+            run, graphs, records: records, leftBehind: try catalog.leftBehind(by: run.id), isExecuted: isExecuted,
+            outputs: outputs)
     }
 }

@@ -63,17 +63,17 @@ public struct Recap: Sendable {
         public let attempt: Int
         /// Failed, unreachable or unknown; started for what an interrupted process has left.
         public let state: StepState
-        /// The first line of what is recorded; empty if it is nothing.
+        /// The first line of what is recorded, with the line of the output that says why; empty if it is nothing.
         public let text: String
         public let exitStatus: Int?
 
-        init(_ step: Step, _ record: StepRecord) {
+        init(_ step: Step, _ record: StepRecord, _ output: StepOutput?) {
             self.step = step
             attempt = record.attempt
             state = record.state
-            text =
-                record.detail.map(Recap.firstLine)
-                ?? (state == .started ? "nobody waited for its end; the same command asks what became of it" : "")
+            let left = state == .started ? "nobody waited for its end; the same command asks what became of it" : ""
+            text = [record.detail.map(Recap.firstLine) ?? left, output?.tellingLine ?? ""].filter { !$0.isEmpty }
+                .joined(separator: ": ")
             exitStatus = record.exitStatus
         }
     }
@@ -82,8 +82,10 @@ public struct Recap: Sendable {
     ///   - graphs: the steps of the run's plan, then those of its way back if it goes back.
     ///   - records: latest attempts.
     ///   - isExecuted: a process is at work on the run, so that nothing has to be done.
+    ///   - outputs: what the latest attempts of steps printed that went wrong.
     public init(
-        _ run: Run, _ graphs: [StepGraph], records: [StepRecord], leftBehind: [LeftBehind], isExecuted: Bool = false
+        _ run: Run, _ graphs: [StepGraph], records: [StepRecord], leftBehind: [LeftBehind], isExecuted: Bool = false,
+        outputs: [StepID: StepOutput] = [:]
     ) {
         self.run = run
         self.leftBehind = leftBehind
@@ -96,7 +98,9 @@ public struct Recap: Sendable {
                 record.state.keepsOpen && !record.isReopened ? (step: step, record: record) : nil
             }
         }
-        causes = open.filter { !isExecuted || $0.record.state != .started }.map { Cause($0.step, $0.record) }
+        causes = open.filter { !isExecuted || $0.record.state != .started }.map { step, record in
+            Cause(step, record, outputs[step.id])
+        }
         let last = records.lazy.compactMap { $0.finishedAt ?? $0.startedAt }.max() ?? run.startedAt
         milliseconds = max(0, (run.endedAt ?? last).milliseconds - run.startedAt.milliseconds)
         advice =
@@ -115,10 +119,25 @@ public struct Recap: Sendable {
         }
     }
 
-    /// The first line that says something, at most 400 characters of it.
+    /// The first line that says something, at most 1,000 characters of it.
     static func firstLine(_ text: String) -> String {
         let line = text.split(whereSeparator: \.isNewline).first { $0.contains { !$0.isWhitespace } } ?? ""
-        return line.count > 400 ? line.prefix(399) + "…" : String(line)
+        return line.count > 1000 ? line.prefix(999) + "…" : String(line)
+    }
+}
+
+extension StepOutput {
+    /// The last line of what a command printed that says something of its own: to standard error, else to standard output.
+    /// `make` ends with lines of itself.
+    public var tellingLine: String? {
+        for stream in [stderr, stdout] {
+            let lines = String(decoding: stream.suffix(4096), as: UTF8.self).split(whereSeparator: \.isNewline)
+            let line = lines.last { line in
+                !line.allSatisfy(\.isWhitespace) && !line.hasPrefix("make: ***") && !line.hasPrefix("make[")
+            }
+            if let line { return Recap.firstLine(String(line)) }
+        }
+        return nil
     }
 }
 

@@ -1,7 +1,7 @@
 internal import Catalog
 internal import Executor
 internal import Model
-public import Plans
+internal import Plans
 internal import StepMachinery
 
 /// Reads from the recorded steps of one graph what became of its jobs.
@@ -14,11 +14,12 @@ struct RecapReading {
         let states = StepMachine.states(graph, recorded: latest.mapValues(\.recorded))
         let undone = Set(zip(graph.units, states).lazy.compactMap { $1 == .succeeded ? nil : $0.job })
         let isWayBack = graph.plan.origin?.isPartOfRun == true
-        return zip(graph.units, states).map { unit, state in
-            Recap.Job(
+        return zip(graph.units.indexed, states).map { indexed, state in
+            let (index, unit) = indexed
+            return Recap.Job(
                 name: unit.name, job: unit.job, isWayBack: isWayBack, state: state,
                 blockedBy: state == .blocked ? unit.demands.filter(undone.contains).map(\.text) : [],
-                members: members(of: unit), gates: gates(of: unit), deed: deed(of: unit))
+                members: members(of: unit), gates: gates(of: unit), deed: graph.deed(of: index))
         }
     }
 
@@ -39,18 +40,6 @@ struct RecapReading {
             }
         }
         return gates
-    }
-
-    private func deed(of unit: StepGraph.Unit) -> String {
-        if case .stops = unit.kind { return "stopped" }
-        switch graph.plan.kind {
-        case .deploy: return "promoted"
-        case .restart: return "restarted"
-        case .start: return "started"
-        case .stop: return "stopped"
-        case .reboot: return "rebooted"
-        case .jobCommand, .runTarget, .runCommand: return "done"
-        }
     }
 
     // MARK: Allocations
@@ -146,13 +135,17 @@ struct RecapReading {
     }
 }
 
-extension StepGraph.Unit {
-    /// What people are shown for it.
-    public var name: String {
-        switch kind {
-        case .stops: "stops"
-        case .job(let work): work.job.job.text
-        case .workers: "workers"
+extension StepGraph {
+    /// What is done to an allocation or a worker of a unit, as a participle.
+    func deed(of unit: UnitIndex) -> String {
+        if case .stops = units[unit].kind { return "stopped" }
+        switch plan.kind {
+        case .deploy: return "promoted"
+        case .restart: return "restarted"
+        case .start: return "started"
+        case .stop: return "stopped"
+        case .reboot: return "rebooted"
+        case .jobCommand, .runTarget, .runCommand: return "done"
         }
     }
 }

@@ -33,8 +33,7 @@ struct RunExecution: Sendable {
         let recorder = Recorder(
             catalog: catalog, run: run, graph: try StepGraph(plan, catalog, of: run.id), clock: context.clock,
             observe: context.observe)
-        let telling = Task { [underWay = recorder.underWay, observe = context.observe] in await underWay.tell(observe) }
-        defer { telling.cancel() }
+        context.observe(.began(run, recorder.graph, records))
         let prepared = try await inbox.urgent.race {
             try await RunPreparation(execution: self, recorder: recorder, records: records).prepare()
         }
