@@ -8,15 +8,23 @@ struct BatchOutline {
         let number: String
         /// How many allocations act at a time; nil for a single batch.
         let each: Int?
-        let groups: [Group]
+        private(set) var groups: [Group]
+
+        mutating func visit(_ body: (inout Phrase) -> Void) {
+            for index in groups.indices { body(&groups[index].hosts) }
+        }
     }
 
     /// Entries that differ in nothing but the worker, and in states whose differences the files show.
     struct Group {
         let entry: Plan.Entry
+        /// What is done.
+        let word: String
         /// The version that is there now, where the job has several.
         let version: String?
-        var workers: [WorkerName]
+        fileprivate(set) var workers: [WorkerName]
+        /// The workers in words.
+        var hosts = Phrase()
 
         /// Why, and from which version where that is not the same for all.
         var reasonPhrase: Phrase {
@@ -53,11 +61,11 @@ struct BatchOutline {
             // The last batch of a run is often smaller: it is told with the others.
             if end < kinds.count, kinds[end].isLess(than: kind) { end += 1 }
             if end - index >= Self.manyBatches {
-                let groups = Self.groups(batches[index..<end].joined())
+                let groups = Self.groups(batches[index..<end].joined(), of: job)
                 items.append(Item(number: "\(index + 1)–\(end)", each: kind.size, groups: groups))
             } else {
                 for at in index..<end {
-                    items.append(Item(number: "\(at + 1)", each: nil, groups: Self.groups(batches[at])))
+                    items.append(Item(number: "\(at + 1)", each: nil, groups: Self.groups(batches[at], of: job)))
                 }
             }
             index = end
@@ -66,7 +74,7 @@ struct BatchOutline {
     }
 
     private static func groups(
-        _ entries: some Sequence<(kind: EntryKind, worker: WorkerName, entry: Plan.Entry)>
+        _ entries: some Sequence<(kind: EntryKind, worker: WorkerName, entry: Plan.Entry)>, of job: Plan.Job
     ) -> [Group] {
         var groups: [Group] = []
         var places: [EntryKind: Int] = [:]
@@ -75,9 +83,11 @@ struct BatchOutline {
                 groups[place].workers.append(worker)
             } else {
                 places[kind] = groups.count
-                groups.append(Group(entry: entry, version: kind.version, workers: [worker]))
+                groups.append(
+                    Group(entry: entry, word: job.word(entry.action), version: kind.version, workers: [worker]))
             }
         }
+        for index in groups.indices { groups[index].hosts = WorkerList.phrase(groups[index].workers) }
         return groups
     }
 }

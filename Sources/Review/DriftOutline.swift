@@ -94,7 +94,7 @@ struct DriftOutline {
     private static func item(
         _ kind: DriftReport.Kind, _ difference: DriftReport.Difference, _ workers: [WorkerName]
     ) -> Item {
-        let workers = WorkerList.phrase(workers)
+        let workers = WorkerList.whole(workers)
         let promoted: Phrase = difference.promoted.map { "\($0)" } ?? "no version"
         switch kind {
         case .files: return Item(mark: .changed, phrase: "files differ on \(workers)")
@@ -138,13 +138,13 @@ struct DriftOutline {
                 groups.append((note.text, [note.worker]))
             }
         }
-        return groups.map { Item(mark: .unhealthy, phrase: "\(WorkerList.phrase($0.workers)): \($0.text)") }
+        return groups.map { Item(mark: .unhealthy, phrase: "\(WorkerList.whole($0.workers)): \($0.text)") }
     }
 
     private static func items(_ notCompared: [DriftReport.NotCompared]) -> [Item] {
         let groups = Dictionary(grouping: notCompared) { [$0.allocation.job.text, $0.obstacle.rawValue, $0.detail] }
         return groups.values.sorted { $0[0].allocation < $1[0].allocation }.map { group in
-            let workers = WorkerList.phrase(group.map(\.allocation.worker))
+            let workers = WorkerList.whole(group.map(\.allocation.worker))
             let reason: Phrase =
                 switch group[0].obstacle {
                 case .changing: "a run has changed it meanwhile"
@@ -164,7 +164,7 @@ struct DriftOutline {
                     phrase: "\(service.job): its hooks; \(quoted: "maand-apply health-check") runs them"))
         }
         if !service.unasked.isEmpty {
-            let workers = WorkerList.phrase(service.unasked)
+            let workers = WorkerList.whole(service.unasked)
             items.append(
                 Item(
                     mark: .attention,
@@ -179,7 +179,7 @@ struct DriftOutline {
 
 extension DriftOutline.Item {
     fileprivate init(_ file: DriftReport.File) {
-        let workers = WorkerList.phrase(file.workers)
+        let workers = WorkerList.whole(file.workers)
         let path: Phrase = file.isSealed ? "\(file.path) (with secrets)" : "\(file.path)"
         switch file.change {
         case .changed:

@@ -32,6 +32,13 @@ public struct FileContents: Sendable {
         return .bytes(file.shown(Self.struckOut) + end)
     }
 
+    /// The secrets in a file, with the fingerprints of their values; nil if the file is not at hand.
+    func secrets(of digest: Digest, at path: String) -> [SecretReference]? {
+        guard case .bytes(let bytes)? = objects[digest] else { return nil }
+        guard sealed.contains(Place(path: path, digest: digest)) else { return [] }
+        return SealedFile(bytes: bytes)?.secrets ?? []
+    }
+
     /// The files of `_modules` folders whose hooks run without any file of their job being pushed, by the folder's tree.
     private(set) var modules: [Digest: [TreeEntry]] = [:]
     /// There was more to read than is read for one review.
@@ -83,29 +90,36 @@ public struct FileContents: Sendable {
     ///     asked for, too.
     ///   - read: gives an object of at most `limit` bytes.
     public init(of plan: Plan, whole: WholeFiles, read: (_ digest: Digest, _ limit: Int) -> Object) {
+        self.init(of: [plan], whole: whole, read: read)
+    }
+
+    /// Asks for what the changes of several plans refer to; see `init(of:whole:read:)`.
+    public init(of plans: [Plan], whole: WholeFiles, read: (_ digest: Digest, _ limit: Int) -> Object) {
         var wanted: [Digest] = []
-        let jobs = plan.waves.flatMap(\.jobs)
+        let jobs = plans.flatMap { $0.waves.flatMap(\.jobs) }
         for index in 0..<(jobs.lazy.map(\.changes.count).max() ?? 0) {
             for job in jobs where index < job.changes.count {
-                // Where only the type or mode differs there is nothing to compare.
+                // If only the type or mode differs, there is nothing to compare.
                 for change in job.changes[index].value where change.from != change.to && whole.includes(change) {
                     wanted += [change.from, change.to].compactMap(\.self)
                 }
             }
         }
-        for tree in plan.modulesBesideContent where modules[tree] == nil {
-            guard case .bytes(let bytes) = read(tree, Self.maximumFileSize), let tree = Tree(text: bytes) else {
-                continue
+        for plan in plans {
+            for tree in plan.modulesBesideContent where modules[tree] == nil {
+                guard case .bytes(let bytes) = read(tree, Self.maximumFileSize), let tree = Tree(text: bytes) else {
+                    continue
+                }
+                modules[tree.digest] = tree.entries
+                wanted += tree.entries.map(\.digest)
             }
-            modules[tree.digest] = tree.entries
-            wanted += tree.entries.map(\.digest)
-        }
-        switch whole {
-        case .newModules: break
-        case .all: wanted += plan.scripts
-        }
-        if case .runCommand(let command) = plan.work, let script = command.command.script {
-            wanted.append(script.digest)
+            switch whole {
+            case .newCode: break
+            case .all: wanted += plan.scripts
+            }
+            if case .runCommand(let command) = plan.work, let script = command.command.script {
+                wanted.append(script.digest)
+            }
         }
         var total = 0
         for digest in wanted where objects[digest] == nil {

@@ -7,8 +7,13 @@ struct FileOutline {
     /// Files that change on the same workers.
     struct Section {
         /// `files (new)`, with the workers where others act, too.
-        let title: Phrase
-        let items: [Item]
+        private(set) var title: Phrase
+        private(set) var items: [Item]
+
+        mutating func visit(_ body: (inout Phrase) -> Void) {
+            body(&title)
+            for index in items.indices { items[index].visit(body) }
+        }
     }
 
     /// A path and what becomes of it.
@@ -16,10 +21,20 @@ struct FileOutline {
         let path: String
         let kind: ChangeKind
         /// What else belongs on the line of the path.
-        let notes: [Phrase]
-        let samples: [Sample]
+        fileprivate(set) var notes: [Phrase]
+        fileprivate(set) var samples: [Sample]
         /// Workers on which the path changes likewise, with contents of which none is shown.
         let others: Int
+
+        fileprivate mutating func visit(_ body: (inout Phrase) -> Void) {
+            for index in notes.indices { body(&notes[index]) }
+            for index in samples.indices {
+                if var workers = samples[index].workers {
+                    body(&workers)
+                    samples[index].workers = workers
+                }
+            }
+        }
 
         /// Over these workers, in our own words.
         var othersText: String { "likewise on \(Wording.count(others, "more worker")), which --format json shows" }

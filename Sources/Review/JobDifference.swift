@@ -75,20 +75,26 @@ struct JobDifference {
     /// Paths whose content or change differs, told once for all states that have them.
     private mutating func compareFiles() {
         var seen = Set<String>()
-        func tell(_ sign: PlanDifference.Sign, _ phrase: Phrase) {
-            if seen.insert(sign.rawValue + phrase.terminal).inserted { items.append(.init(sign: sign, phrase: phrase)) }
+        func tell(_ sign: PlanDifference.Sign, _ phrase: Phrase, _ content: FileChange? = nil) {
+            guard seen.insert(sign.rawValue + phrase.terminal).inserted else { return }
+            items.append(.init(sign: sign, phrase: phrase, content: content))
+        }
+        func content(_ path: String, _ kind: ChangeKind, _ from: Digest?, _ to: Digest?) -> FileChange {
+            FileChange(path: path, kind: kind, from: from, to: to)
         }
         let before = Self.changes(old)
         let after = Self.changes(new)
         for (path, change) in before.ordered {
             guard let others = after.byPath[PathBytes(path)], let changes = before.byPath[PathBytes(path)] else {
-                tell(.removed, "\(own: Self.word(change.kind)) \(path)")
+                tell(.removed, "\(own: Self.word(change.kind)) \(path)", content(path, .removed, change.to, nil))
                 continue
             }
             if changes == others { continue }
             if Set(changes.map(\.to)) != Set(others.map(\.to)) {
-                let to = (changes.first?.to?.short, others.first?.to?.short)
-                tell(.changed, "\(path): other content, \(own: to.0 ?? "none") -> \(own: to.1 ?? "none")")
+                let (from, to) = (changes.first?.to, others.first?.to)
+                tell(
+                    .changed, "\(path): other content, \(own: from?.short ?? "none") -> \(own: to?.short ?? "none")",
+                    content(path, .modified, from, to))
             } else if Set(changes.map(\.from)) != Set(others.map(\.from)) {
                 tell(.changed, "\(path): other content to begin with")
             } else {
@@ -96,7 +102,7 @@ struct JobDifference {
             }
         }
         for (path, change) in after.ordered where before.byPath[PathBytes(path)] == nil {
-            tell(.added, "\(own: Self.word(change.kind)) \(path)")
+            tell(.added, "\(own: Self.word(change.kind)) \(path)", content(path, .added, nil, change.to))
         }
     }
 

@@ -8,6 +8,7 @@ struct Phrase: ExpressibleByStringInterpolation {
         case foreign(String)
         /// As `foreign`; in backticks where the format does not set it off by itself.
         case quoted(String)
+        case hosts(HostList)
     }
 
     fileprivate var pieces: [Piece] = []
@@ -17,6 +18,8 @@ struct Phrase: ExpressibleByStringInterpolation {
     init(stringInterpolation: Interpolation) { pieces = stringInterpolation.pieces }
 
     init() {}
+
+    init(_ hosts: HostList) { pieces = [.hosts(hosts)] }
 
     struct Interpolation: StringInterpolationProtocol {
         fileprivate var pieces: [Piece] = []
@@ -47,15 +50,30 @@ struct Phrase: ExpressibleByStringInterpolation {
     }
 
     /// On one line of a terminal.
-    var terminal: String { render(own: { $0 }, foreign: Escaping.terminal, quoted: { "`\($0)`" }) }
+    var terminal: String {
+        render(own: { $0 }, foreign: Escaping.terminal, quoted: { "`\($0)`" }, list: { ", list \($0)" })
+    }
 
     /// In Markdown, outside of tables.
-    var markdown: String { render(own: { $0 }, foreign: Escaping.code) }
+    var markdown: String { render(own: { $0 }, foreign: Escaping.code, list: { ", list `\($0)`" }) }
 
-    var html: String { render(own: Escaping.entities, foreign: { "<code>\(Escaping.html($0))</code>" }) }
+    /// In a cell of a table of Markdown. Renderers disagree on how a vertical bar or a backslash is written inside of a code
+    /// span there.
+    var cell: String {
+        let text = markdown
+        return text.contains { $0 == "|" || $0 == "\\" } ? "see below" : text
+    }
 
+    var html: String {
+        render(
+            own: Escaping.entities, foreign: { "<code>\(Escaping.html($0))</code>" },
+            list: { ", <a href=\"#hosts-\($0)\">all of them</a>" })
+    }
+
+    /// - Parameter list: refers to the place where all hosts of a long list are named.
     private func render(
-        own: (String) -> String, foreign: (String) -> String, quoted: (String) -> String = { $0 }
+        own: (String) -> String, foreign: (String) -> String, quoted: (String) -> String = { $0 },
+        list: (String) -> String
     ) -> String {
         var out = ""
         for piece in pieces {
@@ -63,9 +81,30 @@ struct Phrase: ExpressibleByStringInterpolation {
             case .own(let text): out += own(text)
             case .foreign(let text): out += foreign(text)
             case .quoted(let text): out += quoted(foreign(text))
+            case .hosts(let hosts):
+                out += hosts.short.list().render(own: own, foreign: foreign, list: list)
+                if hosts.isLong { out += list(hosts.digest) }
             }
         }
         return out
+    }
+
+    // MARK: Hosts
+
+    /// Lists of hosts in it that are too long for a sentence.
+    var longLists: [HostList] {
+        pieces.compactMap { piece in
+            if case .hosts(let hosts) = piece, hosts.isLong { hosts } else { nil }
+        }
+    }
+
+    /// - Parameter zones: of workers that have one; long lists tell how many hosts each has.
+    mutating func group(by zones: [WorkerName: String]) {
+        for index in pieces.indices {
+            guard case .hosts(var hosts) = pieces[index] else { continue }
+            hosts.group(by: zones)
+            pieces[index] = .hosts(hosts)
+        }
     }
 }
 

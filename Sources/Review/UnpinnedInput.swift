@@ -8,11 +8,13 @@ internal import Windows
 public struct UnpinnedInput: Equatable, Sendable {
     /// What it is, in our own words.
     public let subject: String
-    let phrase: Phrase
+    var phrase: Phrase
 
     /// One sentence, escaped for a terminal.
     public var detail: String { phrase.terminal }
 
+    /// In a few words, for a list of all.
+    var short: Phrase { "\(own: subject.prefix(1).lowercased() + subject.dropFirst())" }
     init(subject: String, detail: Phrase) {
         self.subject = subject
         phrase = detail

@@ -13,19 +13,6 @@ extension Plan {
     /// What the title of a wave begins with.
     var waveTitle: String { origin?.isPartOfRun == true ? "Way back, wave" : "Wave" }
 
-    /// That files come back which failed before.
-    var failedBeforeFact: HeadFact? {
-        let all = work.body.failedBefore
-        if all.isEmpty { return nil }
-        let count = all.reduce(0) { $0 + $1.value.count }
-        var fact = HeadFact(
-            phrase:
-                "leads back to what failed: the same files were rolled back on \(own: Wording.count(count, "allocation"))"
-        )
-        fact.details = all.map { "\($0.name) on \(WorkerList.phrase($0.value))" }
-        return fact
-    }
-
     /// The way back of the plan with what is said of it first; nil if it has none.
     var wayBackPart: (plan: Plan, facts: [Phrase])? {
         guard let back = wholeWayBack, let wayBack else { return nil }
@@ -57,10 +44,10 @@ extension WayBack.Remains {
 }
 
 extension Deploy.Origin {
-    /// For the head of a review.
+    /// What a review says of it first.
     var facts: [HeadFact] {
         var fact = HeadFact(
-            phrase: "rolls run \(rollback.number) back: files, manifest, hooks and checks are those of before that run")
+            phrase: "files, manifest, hooks and checks are those of before that run")
         fact.details = remains.phrases
         return [fact]
     }

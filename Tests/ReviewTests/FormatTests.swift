@@ -27,7 +27,7 @@ import YAML
                 let text = MarkdownReview.text(file, showsSteps: steps)
                 #expect(text.utf8.count <= MarkdownReview.maximumSize)
                 #expect(text.hasPrefix("### \(file.plan.summaryLine)\n"))
-                #expect(text.contains("**Not pinned by this plan**"))
+                #expect(text.contains("**Look here first**") && text.contains("| when | job |"))
                 let opened = text.ranges(of: "<details>").count
                 #expect(opened == text.ranges(of: "</details>").count)
                 #expect(text.contains("Cut here") == (jobs >= 800 || steps && jobs == 40), "\(jobs) \(steps)")
@@ -39,7 +39,7 @@ import YAML
         let text = MarkdownReview.text(PlanFile(try Samples.plan(workers: ["w1"], batch: 1)), showsSteps: false)
         #expect(text.contains("<details><summary>Stops, before the first wave: 1 allocation</summary>"))
         #expect(text.contains("<details><summary>Wave 1: <code>api</code></summary>"))
-        #expect(text.contains("| 1 | `api` | `2.0.0` -> `2.1.0` |  | 1 |  |  |"))
+        #expect(text.contains("| wave 1 | `api` | restart 1 | `2.0.0` -> `2.1.0` | 1 | 1 | 1 of 1 |"))
     }
 
     @Test(arguments: ["1|2", "1\\|@team", "1\u{1b}"]) func aTableHasNoTextThatCouldLeaveItsCell(_ version: String)
@@ -48,33 +48,35 @@ import YAML
         var plan = try Samples.plan(workers: ["w1"], batch: 1)
         plan.work.body.waves[0].jobs[0].version = version
         let text = MarkdownReview.text(PlanFile(plan), showsSteps: false)
-        #expect(text.contains("| 1 | `api` | see below |  | 1 |  |  |"))
+        #expect(text.contains("| wave 1 | `api` | restart 1 | see below | 1 |"))
     }
 
-    @Test func theTimelineIsBounded() throws {
-        for (jobs, workers, batch) in [(1, 2500, 1), (400, 100, 3), (30, 100, 10)] {
-            let timeline = Timeline(try large(jobs: jobs, workers: workers, batch: batch).plan)
-            #expect(timeline.cells.count <= Timeline.maximumCells)
-            #expect(timeline.rows.count <= Timeline.maximumRows)
-            #expect(timeline.rows.count + timeline.hiddenRows == workers)
-            #expect(timeline.columns.count <= 700)
-            #expect(timeline.blocks.count + timeline.hiddenBlocks == jobs + 1)
-            #expect(timeline.cells.allSatisfy { $0.row < timeline.rows.count })
-            for (left, right) in zip(timeline.blocks, timeline.blocks.dropFirst()) {
-                #expect(left.x + left.width <= right.x)
-            }
+    private func schedule(_ plan: Plan) -> Schedule { Schedule(plan, ExpectedTimes(plan, .none)) }
+
+    @Test func theScheduleIsBounded() throws {
+        for (jobs, workers, batch) in [(1, 3000, 1), (1, 3000, 100), (400, 100, 3), (30, 100, 10)] {
+            let schedule = schedule(try large(jobs: jobs, workers: workers, batch: batch).plan)
+            #expect(schedule.bands.map(\.lanes.count) == [1, min(jobs, Schedule.maximumJobs - 1)])
+            #expect(schedule.hiddenJobs == max(0, jobs - Schedule.maximumJobs + 1))
+            #expect(schedule.columns.count <= Schedule.maximumColumns)
+            #expect(schedule.rows.count <= 40)
+            #expect(schedule.rows.reduce(0) { $0 + $1.count } + schedule.hiddenHosts == workers)
         }
     }
 
-    @Test func theTimelineShowsEveryActionOfASmallPlan() throws {
-        let timeline = Timeline(try Samples.plan(workers: ["w1", "w2", "w3"], batch: 2))
-        #expect(timeline.bands.map(\.title) == ["Stops", "Wave 1"])
-        #expect(timeline.blocks.map(\.title) == ["old", "api"])
+    @Test func hostsToWhichTheSameHappensShareARow() throws {
+        let plan = try Samples.plan(workers: (1...9).map { "w\($0)" }, batch: 3)
+        let schedule = schedule(plan)
+        #expect(schedule.columns.map { "\($0.band) \($0.title)" } == ["Stops old", "Wave 1 api"])
         #expect(
-            timeline.cells.map { "\(timeline.rows[$0.row]) \($0.action) \($0.column)" } == [
-                "w1 stop 0", "w2 stop 0", "w3 stop 0", "w1 restart 1", "w2 restart 1", "w3 restart 2",
+            schedule.rows.map { "\($0.hosts.terminal): \($0.cells.map { $0 ?? "–" })" } == [
+                #"w1, w2, w3: ["stop and remove", "restart, batch 1"]"#,
+                #"w4, w5, w6: ["stop and remove", "restart, batch 2"]"#,
+                #"w7, w8, w9: ["stop and remove", "restart, batch 3"]"#,
             ])
-        #expect(timeline.columns.map(\.hasGate) == [false, true, true])
+        let boxes = schedule.bands[1].lanes[0].boxes
+        #expect(boxes.map(\.title) == ["batch 1", "batch 2", "batch 3"])
+        #expect(boxes.map(\.marks) == [[.gate], [.gate], [.gate]])
     }
 
     @Test func aPageHasEverythingItNeeds() throws {
@@ -82,7 +84,8 @@ import YAML
         #expect(page.hasPrefix("<!doctype html>"))
         #expect(page.contains("default-src 'none'"))
         #expect(page.contains("prefers-color-scheme: dark"))
-        #expect(page.contains("<title>w2: restart api, upgrade batch 2</title>"))
+        #expect(page.contains("<td>restart, batch 2</td>"))
+        for link in page.matches(of: /href="#([a-z0-9-]*)"/) { #expect(page.contains("id=\"\(link.1)\"")) }
         #expect(page.contains("api/upgrade/2/w2/restart"))
         #expect(page.contains("Not pinned by this plan"))
         for tag in ["details", "section", "ul", "ol", "li", "svg", "pre", "div", "span", "g", "code", "p", "dl"] {

@@ -119,8 +119,8 @@ enum Hostile {
             let plain = row.replacing(/\u{1b}\[[0-9]*m/, with: "")
             #expect(plain.count <= 60, "\(row)")
             let own = [
-                "Plan", "deploy", "planned", "after", "1 worker", "2 workers", "Stops", "Wave 1", "Not pinned",
-                "Values for hooks",
+                "Plan", "Look here first", "What happens", "Order", "After a failure", "When", "Expected time",
+                "How to stop it", "Stops", "Wave 1", "Values for hooks", "About this plan", "Not pinned",
             ]
             #expect(plain.hasPrefix(" ") || own.contains { plain.hasPrefix($0) }, "\(row)")
         }
@@ -142,7 +142,8 @@ enum Hostile {
             extra.isSubset(of: ["<span class=\"mark\">", "<span class=\"context\">", "<span class=\"removed\">"]),
             "\(extra)")
         #expect(
-            !page.contains("<script") && !page.contains("src=") && !page.contains("href=") && !page.contains("url("))
+            !page.contains("<script") && !page.contains("src=") && !page.contains("url("))
+        #expect(page.ranges(of: "href=").count == page.ranges(of: "href=\"#").count)
     }
 
     @Test(arguments: Hostile.texts) func markdownKeepsItsParts(_ evil: String) throws {
@@ -168,8 +169,9 @@ enum Hostile {
         ] {
             #expect(!prose.contains(word), "\(prose)")
         }
-        #expect(text.split(separator: "\n").count { $0.hasPrefix("<details>") } == 3)
-        #expect(text.split(separator: "\n").count { $0 == "</details>" } == 3)
+        // Every part that is opened is closed: the stops, the wave, what is new, and the end.
+        let opened = text.split(separator: "\n").count { $0.hasPrefix("<details>") }
+        #expect(opened >= 3 && text.split(separator: "\n").count { $0 == "</details>" } == opened)
     }
 }
 

@@ -20,15 +20,15 @@ import YAML
         #expect(
             text.contains(
                 """
-                made at catalog revision 3
-                1 worker renamed, each once its machine has shown the receipts that are recorded of it; nothing is stopped or started for that
-                  renamed a -> w1
+                1 worker renamed, each once its machine has shown the receipts that are recorded of it; nothing is stopped or started for \
+                that: renamed a -> w1
 
                 """))
         #expect(text.contains("Plan: 1 worker renamed, 2 to restart, 2 to stop; 2 unchanged."))
-        #expect(MarkdownReview.text(file, showsSteps: false).contains("  - renamed `a` -> `w1`\n"))
+        #expect(MarkdownReview.text(file, showsSteps: false).contains(":** renamed `a` -> `w1`\n"))
         #expect(
-            HTMLReview.page(file, showsSteps: false).contains("<li>renamed <code>a</code> -&gt; <code>w1</code></li>"))
+            HTMLReview.page(file, showsSteps: false).contains(
+                "</strong> renamed <code>a</code> -&gt; <code>w1</code></li>"))
         let json = JSONReview.json(file, showsSteps: true).text
         #expect(json.contains(#""renames""#) && json.contains(#""generation": "g.1""#))
     }
@@ -42,8 +42,8 @@ import YAML
     @Test func manyAreCounted() throws {
         let file = PlanFile(try plan((0..<150).map { ("a\($0)", "b\($0)") }))
         let text = TextReview.text(file, color: false)
-        #expect(text.contains("renamed a99 -> b99") && !text.contains("renamed a100 ->"))
-        #expect(text.contains("and 50 more workers"))
+        #expect(text.contains("renamed a19 -> b19") && !text.contains("renamed a20 ->"))
+        #expect(text.contains("and 130 more"))
     }
 
     @Test func aDifferenceTellsThem() throws {
@@ -51,8 +51,8 @@ import YAML
         #expect(
             difference.text(color: false) == """
                 Renames
-                  - renamed b -> w2, with the receipts g.1
-                  + renamed c -> w2, with the receipts g.1
+                  - gone: renamed b -> w2, with the receipts g.1
+                  + new: renamed c -> w2, with the receipts g.1
 
                 """)
         #expect(!difference.onlyAddsJobs)

@@ -114,7 +114,7 @@ class Around(hookbucket.HookCase):
         self.succeed(b.abandon(2))
         self.succeed(b.plan("--exclude", WORKERS[1]))
         self.assertEqual(b.read_plan()["drained"], {"api": [WORKERS[1]]})
-        self.assertIn("drained by an earlier run", b.run("maand-plan", "show", b.file()).out)
+        self.assertIn("Drained by an earlier run", b.run("maand-plan", "show", b.file()).out)
         b.mend("command_drain", WORKERS[1])
         self.rollout(b)
         self.assertNotIn("drained", b.read_plan())

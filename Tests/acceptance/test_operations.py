@@ -283,7 +283,7 @@ class Selections(OperationCase):
         self.succeed(b.plan("--labels", "green"))
         self.assertEqual(b.read_plan()["excluded"], {"api": [WORKERS[0]]})
         for form in ("text", "markdown", "html"):
-            self.assertIn("since the options leave out", self.show(b, "a.plan.yaml", form))
+            self.assertIn("Excluded by the options, and not brought up to date", self.show(b, "a.plan.yaml", form))
         self.assertEqual(json.loads(self.show(b, "a.plan.yaml", "json"))["excluded"], {"api": [WORKERS[0]]})
         self.verify(b, out="a.plan.yaml")
         self.succeed(b.apply())
@@ -491,7 +491,7 @@ class Stopped(OperationCase):
             self.operate(b, *flags, out=plan)
             self.assertEqual(b.read_plan(plan)["stopped_by_hand"], {"api": [WORKERS[0]]})
             for form in ("text", "markdown", "html"):
-                self.assertRegex(self.show(b, plan, form), r"stopped by a person")
+                self.assertRegex(self.show(b, plan, form), r"Stopped by a person")
             self.assertEqual(json.loads(self.show(b, plan, "json"))["stopped_by_hand"], {"api": [WORKERS[0]]})
         self.assertIn("--include-stopped", self.show(b, "a.plan.yaml"))
 

@@ -293,7 +293,7 @@ class WithinTheRun(RollbackCase):
         self.upgrade("--on-failure", "rollback", sick=False)
         self.succeed(b.plan())
         self.assertEqual(b.read_plan()["failed_before"], {"api": WORKERS[:2]})
-        self.assertIn("leads back to what failed", self.show())
+        self.assertIn("Leads back to what failed", self.show())
         self.release("2.0.1")
         self.succeed(b.plan())
         self.assertNotIn("failed_before", b.read_plan())

@@ -69,7 +69,7 @@ extension RunStory {
 extension RunOutline.Failure {
     /// `w1`, or `5 workers (w1, w2, …)`; nil if it is of no worker.
     var workersPhrase: Phrase? {
-        let names = WorkerList.phrase(workers)
+        let names = WorkerList.whole(workers)
         return workers.isEmpty ? nil : workers.count == 1 ? names : "\(workers.count) workers (\(names))"
     }
 

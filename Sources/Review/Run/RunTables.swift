@@ -121,7 +121,7 @@ enum RunTables {
                     ? group.reason.replacing("(the worker)", with: group.workers[0].text) : group.reason
                 return [
                     .init(group.job.isEmpty ? "(all of the worker)" : "\(group.job)"),
-                    .init(WorkerList.phrase(group.workers)), .init(group.workers.count), .init("\(reason)"),
+                    .init(WorkerList.whole(group.workers)), .init(group.workers.count), .init("\(reason)"),
                 ]
             })
     }
