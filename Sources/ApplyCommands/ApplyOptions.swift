@@ -56,5 +56,18 @@ struct ApplyOptions: ParsableArguments {
         try Catalog.openReadOnly(in: folder, bucket: configuration().bucketID)
     }
 
+    /// The run that a decision is about: the one that is named, or else the one that is not over. A bucket has at most one.
+    ///
+    /// - Throws: `Failure` if none is named and all runs are over.
+    func unfinished(_ run: RunID?) throws -> RunID {
+        if let run { return run }
+        guard let run = try catalog()?.unfinishedRun() else {
+            throw Failure(
+                .invalidInput, code: .runEnded,
+                "every run is over, so there is nothing to decide. `maand-apply history` lists them.")
+        }
+        return run.id
+    }
+
     func lock(plan: Digest?) throws -> BucketLock { try bucket.lock(plan: plan) }
 }

@@ -12,9 +12,9 @@ struct PauseCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ApplyOptions
 
-    @Argument(help: "The run's number.") var run: RunID
+    @Argument(help: "The run's number; without it the run that is not over.") var run: RunID?
 
-    @Option(help: "Why; recorded.") var reason: String
+    @Option(parsing: .unconditional, help: "Why; recorded.") var reason: String
 
     func validate() throws { try requireReason(reason) }
 
@@ -27,6 +27,7 @@ struct PauseCommand: AsyncParsableCommand {
                 lock = nil
             }
             defer { withExtendedLifetime(lock) {} }
+            let run = try options.unfinished(run)
             try await DecideRun(in: options.context()).pause(run, isExecuted: lock == nil, reason: reason)
             options.terminal.print(
                 lock == nil
@@ -42,9 +43,9 @@ struct AbandonCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ApplyOptions
 
-    @Argument(help: "The run's number.") var run: RunID
+    @Argument(help: "The run's number; without it the run that is not over.") var run: RunID?
 
-    @Option(help: "Why; recorded.") var reason: String
+    @Option(parsing: .unconditional, help: "Why; recorded.") var reason: String
 
     func validate() throws { try requireReason(reason) }
 
@@ -53,10 +54,12 @@ struct AbandonCommand: AsyncParsableCommand {
             let lock = try options.lock(plan: nil)
             defer { withExtendedLifetime(lock) {} }
             let terminal = options.terminal
+            let run = try options.unfinished(run)
             for note in try await DecideRun(in: options.context()).abandon(run, reason: reason) {
                 terminal.printError(terminal.styled("warning", .yellow) + ": " + terminal.escape(note))
             }
-            terminal.print("Run \(run) is abandoned. Plan again: what it began, if anything, will act.")
+            terminal.print(
+                "Run \(run) is abandoned. Plan again: the next plan deploys what this run has left unfinished.")
         }
     }
 }
@@ -72,24 +75,42 @@ struct ResolveCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ApplyOptions
 
-    @Argument(help: "The run's number.") var run: RunID
+    @Argument(
+        help: ArgumentHelp(
+            "The run's number (without it the run that is not over), the step as `status` shows it, and what happened: "
+                + "`succeeded` or `failed`.",
+            valueName: "[run] step succeeded|failed"))
+    var words: [String]
 
-    @Argument(help: "The step, as `status` shows it.") var step: String
+    @Option(parsing: .unconditional, help: "How you know; recorded.") var reason: String
 
-    @Argument(help: "What happened: `succeeded` or `failed`.") var verdict: Verdict
-
-    @Option(help: "How you know; recorded.") var reason: String
-
-    func validate() throws { try requireReason(reason) }
+    func validate() throws {
+        try requireReason(reason)
+        _ = try decision()
+    }
 
     func run() async throws {
         try await reportingFailures {
             let lock = try options.lock(plan: nil)
             defer { withExtendedLifetime(lock) {} }
+            let (run, step, verdict) = try decision()
             try await DecideRun(in: options.context()).resolve(
-                run, step: StepID(step), succeeded: verdict == .succeeded, reason: reason)
-            options.terminal.print("\(options.terminal.escape(step)) counts as \(verdict.rawValue).")
+                options.unfinished(run), step: step, succeeded: verdict == .succeeded, reason: reason)
+            options.terminal.print("\(options.terminal.escape(step.text)) counts as \(verdict.rawValue).")
         }
+    }
+
+    private func decision() throws -> (run: RunID?, step: StepID, verdict: Verdict) {
+        var words = words[...]
+        guard let last = words.popLast(), let verdict = Verdict(rawValue: last) else {
+            throw ValidationError("The last word says what happened: succeeded or failed.")
+        }
+        guard let step = words.popLast(), words.count <= 1 else {
+            throw ValidationError("Name the run, the step, and what happened; the run may be left out.")
+        }
+        guard let first = words.first else { return (nil, StepID(step), verdict) }
+        guard let run = RunID(argument: first) else { throw ValidationError("\"\(first)\" is no number of a run.") }
+        return (run, StepID(step), verdict)
     }
 }
 

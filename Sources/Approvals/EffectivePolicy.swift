@@ -54,6 +54,7 @@ public struct EffectivePolicy: Sendable {
             }
             return try EffectivePolicy(host, hostPath, owners: [0], bucketFolder)
         }
+        try requireNoOther(hostPath)
         guard let operatorPath else { return nil }
         let owners: Set<UInt32> = [0, geteuid()]
         try requireOutside(operatorPath, bucketFolder)
@@ -64,6 +65,25 @@ public struct EffectivePolicy: Sendable {
             throw problem(operatorPath, error)
         }
         return try EffectivePolicy(file, operatorPath, owners: owners, bucketFolder)
+    }
+
+    /// A policy with a slip in its name would protect nothing.
+    ///
+    /// - Throws: `ApprovalProblem` if a file beside the path is probably meant to be the policy.
+    private static func requireNoOther(_ path: String) throws(ApprovalProblem) {
+        guard let slash = path.lastIndex(of: "/"), let stream = opendir(String(path[..<slash])) else { return }
+        defer { closedir(stream) }
+        var names: [String] = []
+        // An administrator has few files there.
+        while names.count < 1000, let entry = readdir(stream) {
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if Int(entry.pointee.d_type) == DT_REG { names.append(String(decoding: bytes, as: UTF8.self)) }
+        }
+        let name = String(path[path.index(after: slash)...])
+        guard let other = Suggestion.misspelt(names, for: [name]).first else { return }
+        throw ApprovalProblem(
+            "This host has no approval policy \(path). Did you mean it by \(other.found)? Rename that file, or move it elsewhere."
+        )
     }
 
     /// Whether anything is there, even a link that leads nowhere; whatever cannot be found out counts as there.

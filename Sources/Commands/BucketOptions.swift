@@ -6,6 +6,7 @@ package import Model
 package import Plans
 internal import ThisHost
 package import UseCases
+internal import YAML
 
 /// Which bucket a command is about.
 package struct BucketOptions: ParsableArguments {
@@ -33,8 +34,12 @@ package struct BucketOptions: ParsableArguments {
     /// - Throws: `Failure` if the file cannot be read; `InputFailure` if it is wrong.
     package func configuration() throws -> BucketConfiguration {
         let file = path("maand.conf")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let other = Suggestion.misspelt(names, for: ["maand.conf"]).first
         let bytes = try HostFiles.read(
-            file, limit: 1 << 20, note: "name a bucket with --bucket, or make one with `maand-plan init`")
+            file, limit: 1 << 20,
+            note: other.map { "did you mean it by \(path($0.found))? Rename that file" }
+                ?? "name a bucket with --bucket, or make one with `maand-plan init`")
         return try BucketConfiguration.read(bytes, file: file)
     }
 

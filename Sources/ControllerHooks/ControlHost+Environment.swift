@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Model
 package import Plans
 package import ThisHost
 internal import Workers

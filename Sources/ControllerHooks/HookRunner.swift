@@ -21,6 +21,8 @@ package struct HookRunner: Sendable {
     private let bucketFolder: String
     /// For `ALLOCATION_INDEX`.
     private let indices: [AllocationID: Int]
+    /// For `ALLOCATION_IP`.
+    private let addresses: [WorkerName: String]
     /// Variables of this process that hooks get, by the bucket's configuration.
     private let inherited: [String: String]
     /// Of jobs with a virtual environment.
@@ -46,7 +48,7 @@ package struct HookRunner: Sendable {
     /// - Parameter session: ready for the run.
     package init(
         session: WorkerSession, services: RunHookServices, store: ContentStore, bucketFolder: String, facts: Facts,
-        jobs: Set<JobName>, inherited: [String: String], interpreters: [JobName: String]
+        fleet: Fleet, jobs: Set<JobName>, inherited: [String: String], interpreters: [JobName: String]
     ) {
         self.session = session
         self.services = services
@@ -54,6 +56,7 @@ package struct HookRunner: Sendable {
         self.inherited = inherited
         self.interpreters = interpreters
         modules = HookModules(store: store, folder: "\(bucketFolder)/\(Self.folder)/modules")
+        addresses = Dictionary(fleet.workers.map { ($0.worker, $0.address) }, uniquingKeysWith: { first, _ in first })
         var indices: [AllocationID: Int] = [:]
         for job in facts.jobs where jobs.contains(job.job) {
             for (index, worker) in facts.allocations(of: job).enumerated() {
@@ -219,6 +222,7 @@ package struct HookRunner: Sendable {
     private func environment(of call: HookCall) -> [String: String] {
         var values = call.input
         values["ALLOCATION_ID"] = Facts.allocationID(call.allocation)
+        // The name of the worker is part of the attempt's identity under this key; what the hook sees is below.
         values["ALLOCATION_IP"] = call.worker.text
         // An allocation that left the workspace has no place among the others any more.
         values["ALLOCATION_INDEX"] = String(indices[call.allocation] ?? -1)
@@ -232,6 +236,7 @@ package struct HookRunner: Sendable {
     private func surroundings(of call: HookCall) -> [String: String] {
         var values = call.batch.filter { $0.value.utf8.count <= Self.variableLimit }
         values["BUCKET_ROOT"] = bucketFolder
+        values["ALLOCATION_IP"] = addresses[call.worker] ?? call.worker.text
         return values
     }
 

@@ -38,7 +38,7 @@ package struct RunHookServices: Sendable {
             catalog: catalog,
             vault: vault, run: run,
             keepsAddress: keepsAddress, port: port, living: living,
-            workers: workers, now: clock.now, report: report)
+            workers: workers, named: plan.fleet.worker, now: clock.now, report: report)
         return RunHookServices(
             api: api, catalog: catalog, vault: vault, facts: facts, run: run.id)
     }

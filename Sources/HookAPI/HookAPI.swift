@@ -39,6 +39,7 @@ public final class HookAPI: Sendable {
     ///   - port: a port of 127.0.0.1 at which hooks can ask besides, 0 for any; nil for none.
     ///   - living: hooks that an earlier process began and that run now. They know one socket and one port.
     ///   - workers: runs what hooks ask to run on workers.
+    ///   - named: the worker that a hook means by a name or an address; nil if there is none.
     ///   - report: gets a line about each request that was refused, without values.
     /// - Throws: `CatalogError`, `HookPortTaken` where the port, or that which living hooks know, is not to be had, or
     ///   `HookFileProblem`.
@@ -46,7 +47,8 @@ public final class HookAPI: Sendable {
         bucketFolder: String, bucket: String, facts: Facts,
         leftBehind: @escaping @Sendable () -> Set<AllocationID> = { [] }, catalog: Catalog, vault: Vault, run: Run,
         keepsAddress: Bool = true, port: Int? = nil, living: [HookIdentity] = [],
-        workers: @escaping HookWorkerCommands, now: @escaping @Sendable () -> Timestamp,
+        workers: @escaping HookWorkerCommands, named: @escaping @Sendable (String) -> WorkerName? = { _ in nil },
+        now: @escaping @Sendable () -> Timestamp,
         report: @escaping @Sendable (String) -> Void
     ) async throws -> HookAPI {
         let module = PythonModule(bucketFolder: bucketFolder)
@@ -54,7 +56,7 @@ public final class HookAPI: Sendable {
         let service = HookService(
             planned: facts, leftBehind: leftBehind, bucket: bucket, catalog: catalog, vault: vault, run: run.id,
             semaphores: Semaphores(catalog: catalog, held: try catalog.semaphoreSlots(of: run.id)),
-            workers: workers, now: now, report: report)
+            workers: workers, named: named, now: now, report: report)
         let hooks = living.map { (service.token(of: $0.attempt, nonce: run.nonce), $0) }
         let name = keepsAddress ? run.nonce : UInt64.random(in: .min ... .max).description
         let wanted = wanted(

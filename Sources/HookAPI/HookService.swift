@@ -16,6 +16,8 @@ struct HookService: Sendable {
     let run: RunID
     let semaphores: Semaphores
     let workers: HookWorkerCommands
+    /// The worker that a hook means by a name or an address.
+    let named: @Sendable (String) -> WorkerName?
     let now: @Sendable () -> Timestamp
     /// What a person should hear of, such as a write that was refused: a hook may not look at its answers.
     let report: @Sendable (String) -> Void
@@ -110,6 +112,7 @@ struct HookService: Sendable {
         }
         try check(key, namespace, identity, isSecret: isSecret, isDeletion: false)
         if !isSecret { text = text.trimmingWhitespace }
+        if key == KeyValue.rolloutOrder, !isSecret { text = order(text) }
         if let problem = KeyValue.problem(ofKey: key) { throw HookAnswer.Refusal(.badRequest, "the key \(problem)") }
         if let problem = KeyValue.problem(ofValue: text) {
             throw HookAnswer.Refusal(.badRequest, "the value of \(key) \(problem)")
@@ -125,6 +128,11 @@ struct HookService: Sendable {
         }
         if isSecret { seen.note(text, identity.job) }
         return .done
+    }
+
+    /// An order of workers as it is kept: by their names. A hook knows itself by its address (`ALLOCATION_IP`).
+    private func order(_ text: String) -> String {
+        RolloutOrder.names(in: text).map { named($0)?.text ?? $0 }.joined(separator: ",")
     }
 
     private func delete(_ fields: HookFields, _ identity: HookIdentity, isSecret: Bool) async throws -> HookAnswer {

@@ -1,5 +1,6 @@
 internal import Glibc
 public import Model
+internal import YAML
 
 /// Reads what lies below one folder, and nothing through a symbolic link on the way there: what an author of the files may
 /// name must not become what somebody else has.
@@ -14,7 +15,7 @@ public final class Files {
         /// The file or folder does not exist.
         public let isMissing: Bool
 
-        init(_ message: String) {
+        package init(_ message: String) {
             self.message = message
             isMissing = false
         }
@@ -61,6 +62,18 @@ public final class Files {
         case S_IFDIR: return .directory
         case S_IFLNK: return .symlink
         default: return .other
+        }
+    }
+
+    /// Files of a folder that are probably meant to be some of these, and are not read under their names. None if the folder
+    /// cannot be read: that is said elsewhere.
+    public func misspelt(in folder: String = "", for known: [String]) -> [(found: String, meant: String)] {
+        guard let names = try? names(in: folder).compactMap({ String(validating: $0, as: UTF8.self) }) else {
+            return []
+        }
+        return Suggestion.misspelt(names, for: known).filter { file in
+            guard case .file? = try? kind(folder.isEmpty ? file.found : "\(folder)/\(file.found)") else { return false }
+            return true
         }
     }
 

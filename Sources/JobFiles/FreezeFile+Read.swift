@@ -11,8 +11,12 @@ extension FreezeFile {
         do throws(Files.Problem) {
             bytes = try Files(below: workspace).read(name, limit: 1 << 20)
         } catch {
-            if error.isMissing { return .none }
-            throw error
+            guard error.isMissing else { throw error }
+            if let other = Files(below: workspace).misspelt(for: [name]).first {
+                throw Files.Problem(
+                    "is missing. Did you mean it by \(other.found)? Rename that file, or move it elsewhere")
+            }
+            return .none
         }
         return try contents(bytes, file: "\(workspace)/\(name)", database: database)
     }

@@ -149,7 +149,7 @@ extension VaultError: CustomStringConvertible {
         case .other(let path):
             "\(path) is not the key that this bucket's secrets are encrypted with. Put the bucket's own file back."
         case .exposed(let path, let mode):
-            "\(path) has the mode \(mode), so that others than you could read the key. If nobody has: chmod 600 \(path)"
+            "\(path) has the mode \(mode), so that others than you could read the key. If nobody has: chmod 600 \(ShellText.copied(path))"
         case .foreignOwner(let path):
             "\(path) belongs to another user; the key has to be yours: chown it, or be that user."
         case .malformed(let path): "\(path) is not a key of this program. Restore the file from a backup."

@@ -45,7 +45,7 @@ package struct MaandPlan: AsyncParsableCommand {
     package static func main() async {
         var printsJSON = false
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(typedArguments())
             printsJSON = Self.printsJSON(command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -61,6 +61,11 @@ package struct MaandPlan: AsyncParsableCommand {
             }
             Glibc.exit(status.rawValue)
         }
+    }
+
+    private static func typedArguments() throws -> [String] {
+        let names = Set(configuration.subcommands.map { $0._commandName })
+        return try TypedArguments.arranged(Array(CommandLine.arguments.dropFirst()), commands: names, flags: ["h"])
     }
 
     private static func printsJSON(_ command: any ParsableCommand) -> Bool {

@@ -17,6 +17,13 @@ public struct Fleet: Equatable, Sendable {
     /// Every worker that the plan touches or probes, in the order of `workers.json`, removed ones after.
     public var workers: [PlanWorker]
 
+    /// The worker with this name, or with this address if that is one worker's: hooks know both.
+    public func worker(_ text: String) -> WorkerName? {
+        if let named = workers.first(where: { $0.worker.text == text }) { return named.worker }
+        let found = workers.filter { $0.address == text }
+        return found.count == 1 ? found.first?.worker : nil
+    }
+
     public init(bucket: String, transport: TransportKind, workerRoot: String, workers: [PlanWorker]) {
         self.bucket = bucket
         self.transport = transport

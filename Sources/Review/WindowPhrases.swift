@@ -31,6 +31,9 @@ extension MaintenanceWindow {
             }
         }
         let rest: Phrase = cutoff == 0 ? "" : ", everything ended \(own: Wording.duration(cutoff)) before its end"
+        if isContinuous {
+            return "has a window that is always open, but for freezes: \(rules.list("; and ")), in \(zone)"
+        }
         return "runs only in its window: \(rules.list("; and ")), in \(zone)" + rest
     }
 }
@@ -67,7 +70,8 @@ public struct WindowOutlook: Sendable {
     /// Openings that are shown.
     public static let count = 3
 
-    private let hasWindow: Bool
+    /// Whether openings come and go.
+    private let hasOpenings: Bool
     private let openings: [Row]
     /// Why there is nothing to show.
     private let problem: Phrase?
@@ -89,7 +93,7 @@ public struct WindowOutlook: Sendable {
         /// Of a window.
         func text(isFirst: Bool) -> String { "\(isFirst ? "next opening" : "then"): \(start) to \(end)" }
 
-        /// Of a plan that only freezes restrict; nil where none is left.
+        /// Of a plan that only freezes restrict; nil if none is left.
         var textBetweenFreezes: String? {
             switch (isOpen, until >= .distantFuture) {
             case (true, true): nil
@@ -107,7 +111,7 @@ public struct WindowOutlook: Sendable {
     /// - Returns: nil where nothing restricts the plan.
     public init?(_ plan: Plan, at now: Timestamp, freezes: [Freeze], freezeZone: String, database: ZoneDatabase) {
         if plan.window == nil, freezes.isEmpty { return nil }
-        hasWindow = plan.window != nil
+        hasOpenings = plan.window.map { !$0.isContinuous } ?? false
         let zone = plan.window?.zone ?? freezeZone
         guard let rules = database.rules(zone) else {
             problem = "this machine's time-zone data has no \(zone)"
@@ -137,7 +141,7 @@ public struct WindowOutlook: Sendable {
             let notes =
                 (row.isShifted ? ", later than the rule: the clocks are set forward over its time" : "")
                 + (row.endsInFreeze ? ", ended by a freeze" : "")
-            if let time = hasWindow ? row.text(isFirst: index == 0) : row.textBetweenFreezes {
+            if let time = hasOpenings ? row.text(isFirst: index == 0) : row.textBetweenFreezes {
                 phrases.append("\(own: time + notes)")
             }
         }

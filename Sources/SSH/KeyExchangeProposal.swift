@@ -45,14 +45,17 @@ struct KeyExchangeProposal {
             let allowed = algorithms.names(for: kind.method)
             let ours = isHostKey ? hostKeyTypes : allowed.isEmpty ? known : known.filter(allowed.contains)
             // Signatures of RSA keys have names of their own.
-            let named = ours.contains("ssh-rsa") ? ours + ["rsa-sha2-512", "rsa-sha2-256"] : ours
+            let hasRSA = ours.contains("ssh-rsa") && LibSSH2.signsRSAWithSHA2
+            let named = hasRSA ? ours + ["rsa-sha2-512", "rsa-sha2-256"] : ours
             guard !ours.isEmpty, Set(named).isDisjoint(with: offered) else { continue }
             // Some names are no algorithms, but say what else the server understands.
             let theirs = offered.filter { !$0.hasPrefix("ext-info-") && !$0.hasPrefix("kex-strict-") }
             let offer = Self.text(theirs)
             if isHostKey {
+                let old = "; with RSA host keys libssh2 before 1.11 knows SHA-1 only, which servers of today refuse"
                 return "known_hosts has \(Self.text(ours)) for it, so only that was asked for; the server has "
-                    + "\(offer). Record one of its keys"
+                    + "\(offer)\(ours == ["ssh-rsa"] && !LibSSH2.signsRSAWithSHA2 ? old : ""). Record one of its other keys, such as "
+                    + "that of `ssh-keyscan -t ed25519,ecdsa`, in known_hosts"
             }
             let weak = theirs.filter { known.contains($0) && !ours.contains($0) }
             let remedy =

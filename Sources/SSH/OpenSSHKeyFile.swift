@@ -1,3 +1,4 @@
+internal import Crypto
 internal import CryptoExtras
 internal import Dispatch
 internal import FoundationEssentials
@@ -27,10 +28,11 @@ struct OpenSSHKeyFile: Sendable {
     func decrypted(passphrase: String?, path: String) async throws(SSHError) -> [UInt8] {
         guard cipher != "none" else { return payload(with: sealed) }
         guard let passphrase, !passphrase.isEmpty else { throw .passphraseNeeded(path: path) }
-        guard derivation == "bcrypt", cipher == "aes256-ctr" else {
+        guard derivation == "bcrypt", let cipher = Cipher(rawValue: cipher) else {
             throw .key(
                 path: path,
-                reason: "the cipher \(cipher) is not supported; `ssh-keygen -p -f \(path)` encrypts it again"
+                reason:
+                    "the cipher \(cipher) is not supported; `ssh-keygen -p -f \(copiedWord(path))` encrypts it again"
             )
         }
         var reader = WireReader(derivationOptions)
@@ -41,18 +43,51 @@ struct OpenSSHKeyFile: Sendable {
             DispatchQueue(label: "ssh.key").async {
                 continuation.resume(
                     returning: BcryptKeyDerivation.derive(
-                        passphrase: Array(passphrase.utf8), salt: salt, rounds: Int(rounds), count: 48))
+                        passphrase: Array(passphrase.utf8), salt: salt, rounds: Int(rounds), count: cipher.keySize + 16)
+                )
             }
         }
-        var plain: [UInt8]?
-        if let nonce = try? AES._CTR.Nonce(nonceBytes: material[32...]) {
-            plain = (try? AES._CTR.decrypt(sealed, using: .init(data: material[..<32]), nonce: nonce)).map { Array($0) }
+        guard let plain = cipher.decrypt(sealed, material) else {
+            throw .key(path: path, reason: "the key file is damaged")
         }
-        guard let plain else { throw .key(path: path, reason: "the key file is damaged") }
         // The same random number is listed twice at the front: that is the format's check of the passphrase.
         var check = WireReader(plain)
         guard let first = check.uint32(), first == check.uint32() else { throw .wrongPassphrase(path: path) }
         return payload(with: plain)
+    }
+
+    /// Ciphers of key files; `ssh-keygen` writes aes256-ctr unless its option `-Z` names another one.
+    private enum Cipher: String {
+        case aes128CBC = "aes128-cbc"
+        case aes192CBC = "aes192-cbc"
+        case aes256CBC = "aes256-cbc"
+        case aes128CTR = "aes128-ctr"
+        case aes192CTR = "aes192-ctr"
+        case aes256CTR = "aes256-ctr"
+
+        /// Bytes.
+        var keySize: Int {
+            switch self {
+            case .aes128CBC, .aes128CTR: 16
+            case .aes192CBC, .aes192CTR: 24
+            case .aes256CBC, .aes256CTR: 32
+            }
+        }
+
+        /// - Parameter material: the key, and 16 bytes to begin with.
+        /// - Returns: nil if the bytes cannot be of this cipher.
+        func decrypt(_ sealed: [UInt8], _ material: [UInt8]) -> [UInt8]? {
+            let key = SymmetricKey(data: material[..<keySize])
+            let start = material[keySize...]
+            switch self {
+            case .aes128CBC, .aes192CBC, .aes256CBC:
+                guard let iv = try? AES._CBC.IV(ivBytes: start) else { return nil }
+                return (try? AES._CBC.decrypt(sealed, using: key, iv: iv, noPadding: true)).map { Array($0) }
+            case .aes128CTR, .aes192CTR, .aes256CTR:
+                guard let nonce = try? AES._CTR.Nonce(nonceBytes: start) else { return nil }
+                return (try? AES._CTR.decrypt(sealed, using: key, nonce: nonce)).map { Array($0) }
+            }
+        }
     }
 
     private func payload(with secrets: [UInt8]) -> [UInt8] {

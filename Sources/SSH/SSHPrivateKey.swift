@@ -23,8 +23,18 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
     ///   ``SSHError/unsupportedKey(name:reason:remedy:)`` for a key that this libssh2 cannot sign with.
     public static func load(path: String, passphrase: String? = nil) async throws(SSHError) -> SSHPrivateKey {
         let bytes: [UInt8]
-        switch SmallFile.read(path, limit: 1 << 20) {
+        switch SmallFile.read(path, limit: 1 << 20, isPrivate: true) {
         case .success(let read): bytes = read
+        case .failure(.open(let mode)):
+            // The public half, or a certificate, may be read by others.
+            if case .success(let read) = SmallFile.read(path, limit: 1 << 20),
+                PEM.label(of: String(decoding: read, as: UTF8.self)) == nil
+            {
+                bytes = read
+                break
+            }
+            throw .key(
+                path: path, reason: SmallFile.Fault.open(mode: mode).reason + "; run: chmod 600 \(copiedWord(path))")
         case .failure(let fault): throw .key(path: path, reason: fault.reason)
         }
         let text = String(decoding: bytes, as: UTF8.self)
@@ -58,7 +68,9 @@ public struct SSHPrivateKey: Sendable, CustomStringConvertible {
         if label == "ENCRYPTED PRIVATE KEY" || text.contains("Proc-Type: 4,ENCRYPTED") {
             throw .key(
                 path: path,
-                reason: "encrypted keys are read in OpenSSH's own format only; `ssh-keygen -p -f \(path)` converts it")
+                reason:
+                    "encrypted keys are read in OpenSSH's own format only; `ssh-keygen -p -f \(copiedWord(path))` converts it"
+            )
         }
         // The identifier of RSA inside PKCS #8 (RFC 8017, A.1).
         let rsa: [UInt8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]

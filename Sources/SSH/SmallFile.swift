@@ -6,6 +6,8 @@ enum SmallFile {
         case missing
         case tooLarge(limit: Int)
         case notRegular
+        /// The user's own, and others may read it.
+        case open(mode: UInt32)
         case system(Int32)
 
         var reason: String {
@@ -13,12 +15,16 @@ enum SmallFile {
             case .missing: "the file does not exist"
             case .tooLarge(let limit): "the file is larger than \(limit) bytes"
             case .notRegular: "this is not a regular file"
+            case .open(let mode):
+                "other users of this host may read it (mode \(String(mode, radix: 8))), so it is not used, as ssh does not use it"
             case .system(let code): systemMessage(code)
             }
         }
     }
 
-    static func read(_ path: String, limit: Int) -> Result<[UInt8], Fault> {
+    /// - Parameter isPrivate: refuses a file of this user that others may read or write. As with ssh, a file of another user is
+    ///   not looked at: its mode is for its owner to decide.
+    static func read(_ path: String, limit: Int, isPrivate: Bool = false) -> Result<[UInt8], Fault> {
         // Not blocking: opening a named pipe would wait for somebody to write to it.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
@@ -30,6 +36,9 @@ enum SmallFile {
         let kind = status.st_mode & S_IFMT
         guard kind == S_IFREG else { return .failure(kind == S_IFDIR ? .system(EISDIR) : .notRegular) }
         guard Int(status.st_size) <= limit else { return .failure(.tooLarge(limit: limit)) }
+        if isPrivate, status.st_uid == getuid(), status.st_mode & 0o077 != 0 {
+            return .failure(.open(mode: status.st_mode & 0o7777))
+        }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -59,6 +68,9 @@ enum SmallFile {
         return nil
     }
 }
+
+/// One word of a command that a person copies.
+func copiedWord(_ text: String) -> String { "'" + text.replacing("'", with: "'\\''") + "'" }
 
 /// The system's text for an error number, with a small first letter, to stand inside a sentence.
 func systemMessage(_ code: Int32) -> String {

@@ -20,6 +20,11 @@ public struct MaintenanceWindow: Equatable, Sendable {
         self.freezes = freezes
     }
 
+    /// Whether it is open at any time that no freeze takes out.
+    public var isContinuous: Bool {
+        openings.contains { if case .recurring(let recurrence) = $0 { recurrence.isContinuous } else { false } }
+    }
+
     /// Openings that one window may have.
     package static let maximumOpenings = 64
     /// Freezes that one window may have.
@@ -83,6 +88,13 @@ public struct Recurrence: Equatable, Sendable {
         self.months = months
         self.time = time
         self.duration = duration
+    }
+
+    /// Whether each opening ends when the next one begins, or later: it opens every day and lasts 24 hours. On the day on which
+    /// the clocks are set back, too, although that day is longer.
+    var isContinuous: Bool {
+        duration >= 86400 && (months.isEmpty || Set(months) == Set(1...12))
+            && (days.contains(.daily) || Weekday.allCases.allSatisfy { days.contains(.weekday($0)) })
     }
 
     /// Whether no year has such a day, as with the 31st of February. Every other selector finds a day in each month, in some

@@ -93,7 +93,7 @@ public struct WindowCalendar: Equatable, Sendable {
 
     /// The first stretch that the rules leave open and that ends after the instant, whatever is frozen.
     private func rawOpening(endingAfter instant: Timestamp) -> Opening? {
-        guard let window else {
+        guard let window, !window.isContinuous else {
             return instant < .distantFuture
                 ? Opening(from: .distantPast, until: .distantFuture, cutoff: .distantFuture) : nil
         }

@@ -282,7 +282,10 @@ enum RecurrenceRule {
             return found
         }
         let frequency = parts.removeValue(forKey: "FREQ") ?? ""
-        guard try numbers("INTERVAL").allSatisfy({ $0 == 1 }) else { throw bad("INTERVAL other than 1") }
+        let intervals = try numbers("INTERVAL")
+        guard intervals.isEmpty || intervals == [1] else { throw bad("INTERVAL other than 1") }
+        // On which day a week begins matters only for intervals, which are all 1.
+        if let start = parts.removeValue(forKey: "WKST"), !codes.contains(String(start)) { throw bad("WKST=\(start)") }
         let months = try numbers("BYMONTH")
         guard months.allSatisfy({ (1...12).contains($0) }) else { throw bad("BYMONTH") }
         let positions = try numbers("BYSETPOS")
@@ -296,7 +299,10 @@ enum RecurrenceRule {
         switch frequency {
         case "DAILY" where weekdays.isEmpty && monthDays.isEmpty && positions.isEmpty: days = [.daily]
         case "WEEKLY" where !weekdays.isEmpty && monthDays.isEmpty && positions.isEmpty:
-            for day in weekdays { days.append(try weekday(day, position: nil)) }
+            for day in weekdays {
+                guard day.count == 2 else { throw bad("BYDAY=\(day) in a weekly rule") }
+                days.append(try weekday(day, position: nil))
+            }
         case "MONTHLY"
         where monthDays.isEmpty && !weekdays.isEmpty && positions.count <= 1
             && (positions.isEmpty || weekdays.count == 1):
@@ -311,9 +317,10 @@ enum RecurrenceRule {
         return Recurrence(days: days, months: Set(months).sorted(), time: 0, duration: 0)
     }
 
+    private static let codes = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+
     /// `TH`, `3TH` or `-1TH`.
     private static func weekday(_ text: String, position: Int?) throws(WindowText.Problem) -> DaySelector {
-        let codes = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
         guard let index = codes.firstIndex(of: String(text.suffix(2))) else { throw bad("BYDAY=\(text)") }
         let day = Weekday.allCases[index]
         let prefix = text.dropLast(2)

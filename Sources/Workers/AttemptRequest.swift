@@ -88,7 +88,14 @@ public struct AttemptRequest: Sendable, Hashable {
     }
 
     /// What the worker's shell reads: the variables, then the command.
-    var script: String {
+    var script: String { script(choosing: true) }
+
+    /// Has make read the Makefile that was reviewed, also if there is a `GNUmakefile` or `makefile`, which make prefers. For a
+    /// command `make "$@"`.
+    package static let makefileChoice = "[ ! -e Makefile ] || set -- -f Makefile\n"
+
+    /// - Parameter choosing: false gives the text that earlier releases sent: the digest of a command stays the same.
+    private func script(choosing: Bool) -> String {
         var text = ""
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
             text += "export \(name)=\(ShellText.quoted(value))\n"
@@ -97,13 +104,15 @@ public struct AttemptRequest: Sendable, Hashable {
         case .shell(let lines): text += lines
         case .target(let target, let isMakefileOptional):
             let word = ShellText.quoted(target)
-            let make = "make --no-print-directory" + literals
+            let choice = choosing ? " \"$@\"" : ""
+            let make = "make\(choice) --no-print-directory" + literals
             if isMakefileOptional { text += "[ -e GNUmakefile ] || [ -e makefile ] || [ -e Makefile ] || exit 0\n" }
+            if choosing { text += Self.makefileChoice }
             // A phony target without a rule is "nothing to be done" for make, and succeeds. So a target is declared
             // phony only where something of its name exists, and then only after looking for its rule.
             text += """
                 if [ -e ./\(word) ] || [ -L ./\(word) ]; then
-                    if LC_ALL=C make -pnq\(literals) \(word) 2>/dev/null | grep -A1 '^# Not a target' | grep -qxF \(word):; then
+                    if LC_ALL=C make\(choice) -pnq\(literals) \(word) 2>/dev/null | grep -A1 '^# Not a target' | grep -qxF \(word):; then
                         echo "make: *** No rule to make target" \(word)".  Stop." >&2
                         exit 2
                     fi
@@ -126,7 +135,7 @@ public struct AttemptRequest: Sendable, Hashable {
     package var digest: String {
         var hash = SHA256()
         hash.update(data: Array("\(job ?? "-") \(lock == .job)\n".utf8))
-        hash.update(data: Array(script.utf8))
+        hash.update(data: Array(script(choosing: false).utf8))
         return hash.finalize().hexadecimal
     }
 

@@ -1,3 +1,4 @@
+internal import Model
 internal import YAML
 
 /// Why a whole answer is not one that the worker script gives: the worker may be damaged, or in other hands.

@@ -79,8 +79,12 @@ public struct CommandResult: Sendable, Hashable {
     }
 
     /// The end of standard error as one line, at most 1,024 bytes of it.
-    var errorText: String {
-        let text = String(decoding: errorOutput.suffix(1024), as: UTF8.self)
-        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+    var errorText: String { Self.line(errorOutput) }
+
+    /// The end of standard output as one line, at most 1,024 bytes of it.
+    var outputText: String { Self.line(output) }
+
+    private static func line(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes.suffix(1024), as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }

@@ -358,21 +358,15 @@ public struct WorkerSession: Sendable {
             result = try await transport.run(command, on: worker)
             if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, result) }
         }
-        throw unanswered(result)
+        throw unanswered(result, nonce)
     }
 
     /// The error of a command that has given no whole answer.
-    func unanswered(_ result: CommandResult) -> TransportError {
+    func unanswered(_ result: CommandResult, _ nonce: String) -> TransportError {
         switch result.exit {
         case .signal(let name):
-            return TransportError(.connectionLost, worker: worker, reason: "its shell was ended by \(name)")
-        case .status:
-            let text = result.errorText
-            return TransportError(
-                .malformedAnswer, worker: worker,
-                reason:
-                    "the worker script ended (\(result.exit)) without a whole answer\(text.isEmpty ? "" : ": " + text)"
-            )
+            TransportError(.connectionLost, worker: worker, reason: "its shell was ended by \(name)")
+        case .status: .noAnswer(result, to: nonce, from: worker)
         }
     }
 }

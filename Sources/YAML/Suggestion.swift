@@ -18,6 +18,34 @@ public enum Suggestion {
         return best?.name
     }
 
+    /// Names of files that were probably meant to be others. A file with a slip in its name is not read: what it protects would
+    /// not be protected.
+    ///
+    /// A name is taken for another one if it differs by one letter, in names of more than 7 letters by two (letter case counts for
+    /// nothing), or only by its ending. Hidden files and those that editors and people put beside others (`.bak`, `~`) are
+    /// left alone, and so is everything for which the right name is there.
+    public static func misspelt(_ names: some Sequence<String>, for known: [String]) -> [(found: String, meant: String)]
+    {
+        let present = Set(names)
+        let missing = known.filter { !present.contains($0) }
+        return present.subtracting(known).sorted().compactMap { name in
+            if name.hasPrefix(".") || copies.contains(where: name.hasSuffix) { return nil }
+            return missing.first { isNearly(name, $0) }.map { (name, $0) }
+        }
+    }
+
+    private static let copies = ["~", ".bak", ".orig", ".swp", ".example", ".sample", ".tmp", ".old"]
+    /// Endings that people confuse.
+    private static let endings: Set<Substring> = ["yaml", "yml", "json", "toml", "conf", "cfg", "ini"]
+
+    private static func isNearly(_ name: String, _ meant: String) -> Bool {
+        let (left, right) = (normalized(name), normalized(meant))
+        guard left.count <= 64 else { return false }
+        if distance(left, right) <= (right.count > 7 ? 2 : 1) { return true }
+        guard let dot = meant.lastIndex(of: "."), let other = name.lastIndex(of: ".") else { return false }
+        return name[..<other] == meant[..<dot] && endings.contains(name[name.index(after: other)...])
+    }
+
     private static func normalized(_ word: String) -> [UInt8] {
         word.utf8.map { byte in
             switch byte {

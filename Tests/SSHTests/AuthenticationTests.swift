@@ -94,6 +94,16 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(15)), arguments: ["aes256-cbc", "aes128-cbc", "aes192-ctr"])
+    func keysAreDecryptedWithTheCiphersOfSSHKeygen(_ cipher: String) async throws {
+        try await Fleet.with { fleet in
+            let path = try await makeKey(fleet, ["-t", "ed25519", "-a", "1", "-Z", cipher, "-N", "correct horse"])
+            let wrong = await refusal { _ = try await SSHPrivateKey.load(path: path, passphrase: "battery") }
+            #expect(wrong == .wrongPassphrase(path: path))
+            try await connect(fleet, [.key(SSHPrivateKey.load(path: path, passphrase: "correct horse"))])
+        }
+    }
+
     @Test(arguments: [["-N", ""], ["-N", "secret"], ["-m", "PEM", "-N", ""], ["-m", "PKCS8", "-N", ""]])
     func rsaKeysAreRefusedAtOnce(_ form: [String]) async throws {
         try await Fleet.with { fleet in

@@ -111,13 +111,38 @@ struct WindowTests {
             "daily 00:00 for 24h in Europe/Berlin freeze 2026-01-01T00:00 to 9990-06-01T00:00")
         let openings = calendar.openings(from: try Self.at("2026-02-01T06:00:00Z"), limit: 3)
         #expect(openings.map(\.from.utcText).first == "9990-05-31T22:00:00Z")
-        #expect(openings.count == 3)
+        #expect(openings.count == 1)
         let last = try Self.calendar("daily 00:00 for 24h in Europe/Berlin freeze 2026-01-01T00:00 to 9999-12-31T23:59")
         _ = last.openings(from: try Self.at("2026-02-01T06:00:00Z"), limit: 3)
     }
 
+    @Test(arguments: [
+        "daily 00:00 for 24h in Europe/Berlin", "mon,tue,wed,thu,fri,sat,sun 06:00 for 30h in Europe/Berlin cutoff 1h",
+        "sat 02:00 for 1h and FREQ=DAILY;BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12 12:00 for 24h in UTC",
+    ]) func everyDayFor24HoursIsOneOpening(_ text: String) throws {
+        let now = try Self.at("2026-10-24T06:00:00Z")
+        let openings = try Self.calendar(text).openings(from: now, limit: 3)
+        #expect(openings.map(\.from) == [.distantPast])
+        #expect(openings.map(\.cutoff) == [.distantFuture])
+        // Its freezes still hold, and the cutoff comes before them.
+        let frozen = try Self.calendar(text + " freeze 2026-10-25T00:00Z to 2026-10-27T00:00Z").openings(
+            from: now, limit: 3)
+        #expect(frozen.map(\.until.utcText).first == "2026-10-25T00:00:00Z")
+        #expect(frozen.last?.from.utcText == "2026-10-27T00:00:00Z")
+    }
+
+    @Test(arguments: [
+        "daily 00:00 for 23h59m in UTC", "mon,tue,wed,thu,fri,sat 00:00 for 24h in UTC",
+        "daily of jan 00:00 for 24h in UTC",
+    ])
+    func anythingLessHasAnEnd(_ text: String) throws {
+        let opening = try #require(
+            try Self.calendar(text).openings(from: try Self.at("2026-01-01T06:00:00Z"), limit: 1).first)
+        #expect(opening.until < .distantFuture)
+    }
+
     @Test func anOpeningWithoutEndIsCut() throws {
-        let calendar = try Self.calendar("daily 00:00 for 1d in UTC")
+        let calendar = try Self.calendar("daily 00:00 for 12h and daily 12:00 for 12h in UTC")
         let openings = calendar.openings(from: try Self.at("2026-01-01T06:00:00Z"), limit: 2)
         #expect(openings.count == 2)
         #expect(openings[1].from == openings[0].until)
@@ -138,6 +163,7 @@ struct WindowTests {
     @Test func recurrenceRulesAndWordsMeanTheSame() throws {
         for (rule, words) in [
             ("FREQ=DAILY", "daily"), ("FREQ=WEEKLY;BYDAY=TU,TH", "tue,Thursday"),
+            ("FREQ=WEEKLY;WKST=SU;BYDAY=TU", "tue"),
             ("RRULE:FREQ=MONTHLY;BYDAY=3TH", "third thu"), ("FREQ=MONTHLY;BYDAY=TH;BYSETPOS=3", "third thu"),
             ("FREQ=MONTHLY;BYDAY=-1FR", "last fri"), ("FREQ=MONTHLY;BYMONTHDAY=1,15", "day 1,15"),
             ("FREQ=MONTHLY;BYMONTHDAY=-1", "last day"),
@@ -184,6 +210,8 @@ struct WindowTests {
             "2026-12-01T22:00 to 2026-12-01T23:00", "2026-02-30T22:00Z to 2026-03-01T23:00Z",
             "tue 22:00 for 1h in UTC in UTC", "tue 22:00 for 1h in UTC freeze 2026-01-01", "tue 22:00 for 1h of in UTC",
             "FREQ=YEARLY;BYDAY=TU 22:00 for 1h in UTC", "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU 22:00 for 1h in UTC",
+            "FREQ=WEEKLY;BYDAY=2TU 22:00 for 1h in UTC", "FREQ=WEEKLY;INTERVAL=1,1;BYDAY=TU 22:00 for 1h in UTC",
+            "FREQ=WEEKLY;WKST=XX;BYDAY=TU 22:00 for 1h in UTC",
             "FREQ=WEEKLY;BYDAY=XX 22:00 for 1h in UTC", "FREQ=WEEKLY;BYDAY=TU;COUNT=3 22:00 for 1h in UTC",
             "day 31 of feb 22:00 for 1h in UTC", "day 31 of apr,jun 22:00 for 1h in UTC",
             "cron 0 22 30 2 * for 1h in UTC",

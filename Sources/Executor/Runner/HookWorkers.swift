@@ -34,7 +34,7 @@ package struct HookWorkers: Sendable {
     }
 
     package func run(_ command: HookWorkerCommand) async -> HookWorkerOutcome {
-        guard let worker = worker(command.worker) else {
+        guard let worker = fleet.worker(command.worker) else {
             return .unknownWorker(
                 "\(command.worker) is no worker of this bucket, or one that is not in the plan and that no rollout has reached"
             )
@@ -55,13 +55,6 @@ package struct HookWorkers: Sendable {
         } catch {
             return .failed("\(worker): \(error)")
         }
-    }
-
-    /// By its name, or by its address if that is one worker's.
-    private func worker(_ text: String) -> WorkerName? {
-        if let named = fleet.workers.first(where: { $0.worker.text == text }) { return named.worker }
-        let found = fleet.workers.filter { $0.address == text }
-        return found.count == 1 ? found.first?.worker : nil
     }
 
     /// Nobody asks about it again: a hook that runs once more asks for a new one.

@@ -51,26 +51,26 @@ extension StepRunner {
     /// Asked for is a target of our own without commands: with another one make would run its lines that begin with `+`.
     /// Makefiles that a rule makes would be made for any target, so the shell of every rule only says that it was asked.
     private static func targetSearch(_ target: String) -> String {
-        """
-        { LC_ALL=C make -pqrR --eval '%: override SHELL := echo' --eval '%: override .SHELLFLAGS := -maand-apply-asks' \
-            --eval 'maand-apply-asks: ;' maand-apply-asks 2>/dev/null
-            [ $? -lt 2 ] || echo -maand-apply-asks; } | {
-            no= any=
-            while IFS= read -r line; do
-                case $line in
-                '# Not a target:') no=1; continue ;;
-                '#'* | '	'*) ;;
-                -maand-apply-asks*) exit 0 ;;
-                maand-apply-asks:*) any=1 ;;
-                '\(target): '*' = '* | '\(target): '*' := '*) continue ;;
-                '\(target):'* | .DEFAULT:*) [ "$no" ] || exit 0 ;;
-                *%*:*) case ${line%%:*} in *=* | *' ') ;; *%*) [ "$no" ] || exit 0 ;; esac ;;
-                esac
-                no=
-            done
-            [ -z "$any" ] || exit \(missingStatus)
-        }
+        AttemptRequest.makefileChoice + """
+            { LC_ALL=C make "$@" -pqrR --eval '%: override SHELL := echo' --eval '%: override .SHELLFLAGS := -maand-apply-asks' \
+                --eval 'maand-apply-asks: ;' maand-apply-asks 2>/dev/null
+                [ $? -lt 2 ] || echo -maand-apply-asks; } | {
+                no= any=
+                while IFS= read -r line; do
+                    case $line in
+                    '# Not a target:') no=1; continue ;;
+                    '#'* | '	'*) ;;
+                    -maand-apply-asks*) exit 0 ;;
+                    maand-apply-asks:*) any=1 ;;
+                    '\(target): '*' = '* | '\(target): '*' := '*) continue ;;
+                    '\(target):'* | .DEFAULT:*) [ "$no" ] || exit 0 ;;
+                    *%*:*) case ${line%%:*} in *=* | *' ') ;; *%*) [ "$no" ] || exit 0 ;; esac ;;
+                    esac
+                    no=
+                done
+                [ -z "$any" ] || exit \(missingStatus)
+            }
 
-        """
+            """
     }
 }

@@ -72,6 +72,11 @@ extension KnownTags {
             let bytes = try Files(below: workspace).read(name, limit: InputLimits.standard.bytes)
             root = try JSONDocument.parse(bytes, file: "\(workspace)/\(name)")
         } catch let problem as Files.Problem {
+            if problem.isMissing, let other = Files(below: workspace).misspelt(for: [name]).first {
+                throw ApprovalProblem(
+                    "\(workspace)/\(name) says the tags of workers, and is missing. Did you mean it by \(other.found)? Rename that file, "
+                        + "or move it elsewhere.")
+            }
             if problem.isMissing { return [:] }
             throw ApprovalProblem("\(workspace)/\(name), which says the tags of workers, \(problem.message).")
         } catch {

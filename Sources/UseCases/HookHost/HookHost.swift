@@ -84,7 +84,7 @@ struct HookHost: Sendable {
         }
         let runner = HookRunner(
             session: session, services: services, store: context.store, bucketFolder: bucketFolder,
-            facts: plan.facts ?? Facts(), jobs: Set(plan.modules.map(\.job)),
+            facts: plan.facts ?? Facts(), fleet: plan.fleet, jobs: Set(plan.modules.map(\.job)),
             inherited: ControlHost.environment(of: context.configuration), interpreters: interpreters)
         let open = Set(
             try context.catalog.steps(of: run.id).lazy.filter { $0.state == .started }.map(\.attemptID))
