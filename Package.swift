@@ -28,6 +28,11 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
+// The readers of what others write.
+let fuzzed: [Target.Dependency] = [
+    "Approvals", "Model", "Planner", "Plans", "SSH", "Templates", "Windows", "Workers", "YAML",
+]
+
 // The arrows are the design; docs/architecture.md draws them. `maand-apply` cannot plan: neither the executor and the
 // use cases, nor what its commands are made of, can see the planner.
 let package = Package(
@@ -130,7 +135,8 @@ let package = Package(
             swiftSettings: settings),
         // What people are shown of a run: values, computed from what is recorded and from events. It does no input or output.
         .target(
-            name: "RunViews", dependencies: ["Catalog", "Executor", "Model", "Plans", "StepMachinery"],
+            name: "RunViews",
+            dependencies: ["Catalog", "Executor", "Model", "Plans", "StepMachinery", "Windows", "YAML"],
             swiftSettings: settings),
         // Under both programs, so without the planner.
         .target(
@@ -168,9 +174,11 @@ let package = Package(
         .executableTarget(
             name: "rollout-bench",
             dependencies: [
-                "Catalog", "Executor", "Model", "Plans", "SimulatedWorkers", "ThisHost", "UseCases", "Workers",
+                "Catalog", "Executor", "Model", "Plans", "RunViews", "SimulatedWorkers", "ThisHost", "UseCases",
+                "Workers",
             ],
             path: "Benchmarks/rollout-bench", swiftSettings: settings),
+        .testTarget(name: "DamagedInputTests", dependencies: fuzzed, swiftSettings: testSettings),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: testSettings),
         .testTarget(
             name: "ModelTests", dependencies: ["Model"], swiftSettings: testSettings),
@@ -233,13 +241,14 @@ let package = Package(
     ]
 )
 
-// The target needs libFuzzer, so it is there only where it is asked for: `make fuzz`.
+// The target needs libFuzzer, so it is there only where it is asked for: `make fuzz`. It has the readers of a test target,
+// whose files can be in one target only.
 if isFuzzing {
+    package.targets.removeAll { $0.name == "DamagedInputTests" }
     package.targets.append(
         .executableTarget(
-            name: "fuzz",
-            dependencies: ["Approvals", "Model", "Planner", "Plans", "SSH", "Templates", "Windows", "Workers", "YAML"],
-            path: "Tests/fuzz", exclude: ["corpus"],
+            name: "fuzz", dependencies: fuzzed, path: "Tests",
+            sources: ["fuzz/Fuzz.swift", "DamagedInputTests/FuzzTargets.swift", "DamagedInputTests/TextTargets.swift"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
 }

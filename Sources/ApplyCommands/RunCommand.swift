@@ -45,7 +45,7 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Run without the approvals that are missing; where the policy lets you, with --reason, recorded.")
     var overrideApproval = false
 
-    @Option(help: "Why --override-approval; recorded.")
+    @Option(parsing: .unconditional, help: "Why --override-approval; recorded.")
     var reason: String?
 
     @Flag(
@@ -68,7 +68,16 @@ struct RunCommand: AsyncParsableCommand {
         completion: .file())
     var events: String?
 
+    @Flag(
+        name: .shortAndLong,
+        help: "Print a line for each step that begins or ends, besides those for what ends as a whole.")
+    var verbose = false
+
+    @Flag(name: .shortAndLong, help: "Print failures and the end alone.")
+    var quiet = false
+
     func validate() throws {
+        guard !(verbose && quiet) else { throw ValidationError("--verbose and --quiet exclude each other.") }
         guard overrideApproval == (reason != nil) else {
             throw ValidationError("--override-approval and --reason TEXT go together.")
         }
@@ -105,14 +114,23 @@ struct RunCommand: AsyncParsableCommand {
 
     /// The bucket, with `--wait` as soon as nobody else holds it.
     private func lock(_ file: PlanFile) async throws -> BucketLock {
+        let began = Clock.system.now()
+        var told = began.milliseconds
         var isTold = false
         while true {
             do {
                 return try options.lock(plan: file.id)
             } catch let error as LockError where wait && error.code == .bucketLocked {
+                let now = Clock.system.now()
+                let waited = now.milliseconds - began.milliseconds
                 if !isTold { say("\(error) Waiting for it.") }
+                // Every five seconds, and later every minute.
+                if isTold, now.milliseconds - told >= (waited < 60_000 ? 5_000 : 60_000) {
+                    say("Still waiting, for \(durationText(milliseconds: waited)): \(error)")
+                    told = now.milliseconds
+                }
                 isTold = true
-                try await sleep(until: Timestamp(milliseconds: Clock.system.now().milliseconds + 1000), file)
+                try await sleep(until: Timestamp(milliseconds: now.milliseconds + 1000), file)
             }
         }
     }
@@ -158,13 +176,23 @@ struct RunCommand: AsyncParsableCommand {
     private func isKnown(_ file: PlanFile) throws -> Bool { try options.catalog()?.latestRun(of: file.id) != nil }
 
     private func apply(_ file: PlanFile) async throws -> WindowHold? {
-        let progress = ProgressPrinter(terminal)
         let log = try events.map { try eventLog($0, file.id) }
+        // There is one as soon as there is a context; nothing happens before.
+        let known = Shared<Catalog?>(nil)
+        let progress = ProgressPrinter(
+            terminal, drawsView: events != "-", isColored: options.color.isOn,
+            quiet ? .quiet : verbose ? .verbose : .normal,
+            records: .init(
+                durations: { job in (try? known.value?.durations(of: job)) ?? [:] },
+                output: { run, step in try? known.value?.output(of: run, step: step) }),
+            observe: { event in log?.write(event) })
+        defer { progress.stop() }
         let context = try options.context(approval) { event in
             progress.show(event)
             log?.write(event)
         }
         defer { context.close() }
+        known.value = context.catalog
         if !file.plan.isEmpty, isWithoutPolicy {
             say("Nobody's approval was asked for: this host has no approval policy.")
         }
@@ -174,10 +202,12 @@ struct RunCommand: AsyncParsableCommand {
             ending = try await ApplyRun(file, options: try choices(for: file.plan), in: context)
                 .apply(parkRequests: Signals.parkRequests())
         } catch {
+            progress.stop()
             await Self.end(updating, log)
             log?.write(Failure(of: error))
             throw error
         }
+        progress.stop()
         await Self.end(updating, log)
         return try conclude(ending, file.plan)
     }
@@ -327,7 +357,7 @@ struct RunCommand: AsyncParsableCommand {
             if isStrict, error.isLink {
                 throw Failure(.notApproved, code: .symbolicLink, "\(plan) is a symbolic link. Name the plan itself.")
             }
-            let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(plan)" : ""
+            let advice = error.isMissing ? ". Make it: maand-plan deploy -o \(ShellText.copied(plan))" : ""
             throw Failure(.invalidInput, code: .fileUnreadable, "\(plan) cannot be read: \(error.message)\(advice)")
         }
     }

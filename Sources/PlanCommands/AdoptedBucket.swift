@@ -7,7 +7,6 @@ import MaandBucket
 import Model
 import Planner
 import Plans
-import Review
 import ThisHost
 import UseCases
 import Workers
@@ -16,7 +15,10 @@ import YAML
 /// A bucket of Maand that is being taken over.
 struct AdoptedBucket {
     private let bucket: BucketOptions
-    private let records: MaandRecords
+    /// The folder with Maand's files: the bucket's, or the one that it was copied from.
+    private let source: String
+    let records: MaandRecords
+    private let values: [AdoptedValues.Candidate]
     private let workspace: Workspace
     let configuration: BucketConfiguration
     /// Whether `maand.conf` has the id already.
@@ -24,22 +26,40 @@ struct AdoptedBucket {
 
     /// Reads everything, and writes nothing.
     ///
+    /// - Returns: nil if it is a bucket of these programs in which nothing of Maand is left.
     /// - Throws: `Failure` with what is missing and what to do.
-    init(_ bucket: BucketOptions) async throws {
-        self.bucket = bucket
+    static func open(_ bucket: BucketOptions, from source: String) async throws -> AdoptedBucket? {
         let file = bucket.path("maand.conf")
         let bytes = try HostFiles.read(file, limit: 1 << 20, note: "name a bucket of Maand with --bucket or --from")
         var settings = try TOMLReader(bytes, file: file)
-        isNamed = settings.keys.contains("bucket_id")
+        let isNamed = settings.keys.contains("bucket_id")
+        removeEmptyCatalog(of: bucket)
+        let files = FileManager.default
+        if isNamed, files.fileExists(atPath: bucket.path("maand.db")),
+            !files.fileExists(atPath: "\(source)/\(MaandDatabase.file)")
+        {
+            return nil
+        }
         if !settings.keys.contains("use_sudo") {
             throw Failure(
                 .invalidInput, "\(file) does not say `use_sudo`: in Maand that means false, and here true",
                 "write `use_sudo = false` into it (or true, if everything on the workers shall run as root)")
         }
         settings.ignore(settings.keys)
-        // Secrets that were taken over already may have another key now.
-        let isDone = isNamed && FileManager.default.fileExists(atPath: "\(bucket.folder)/maand.db")
-        let known = try Self.records(in: bucket.folder, withSecrets: !isDone)
+        return try await AdoptedBucket(bucket, from: source, bytes, isNamed: isNamed)
+    }
+
+    /// An adoption that was killed as it made the catalog has left a file without a byte.
+    private static func removeEmptyCatalog(of bucket: BucketOptions) {
+        let path = bucket.path("maand.db")
+        if (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int == 0 { unlink(path) }
+    }
+
+    private init(_ bucket: BucketOptions, from source: String, _ bytes: [UInt8], isNamed: Bool) async throws {
+        (self.bucket, self.source, self.isNamed) = (bucket, source, isNamed)
+        let file = bucket.path("maand.conf")
+        let known: MaandRecords?
+        do throws(MaandProblem) { known = try MaandDatabase.read(in: source) } catch { throw Failure(error) }
         // A name that is no bucket's stands for one that is not known yet.
         let draft = try BucketConfiguration.read(bytes, file: file, adopted: known?.bucketID ?? "-")
         workspace = try Workspace.read(bucket.path("workspace"), draft)
@@ -57,22 +77,11 @@ struct AdoptedBucket {
                 "\(file) names the bucket \(configuration.bucketID), and \(MaandDatabase.file) is of \(records.bucketID)",
                 "take the line `bucket_id` out of maand.conf if it was not made by this command")
         }
-    }
-
-    /// Whether the folder is a bucket of these programs, in which nothing of Maand is left.
-    static func isOwn(_ bucket: BucketOptions) -> Bool {
-        let files = FileManager.default
-        let conf = (try? InputFile.read("\(bucket.folder)/maand.conf", limit: 1 << 20)) ?? []
-        let isNamed = (try? TOMLReader(conf, file: "maand.conf"))?.keys.contains("bucket_id") == true
-        return isNamed && files.fileExists(atPath: "\(bucket.folder)/maand.db")
-            && !files.fileExists(atPath: "\(bucket.folder)/\(MaandDatabase.file)")
-    }
-
-    private static func records(in folder: String, withSecrets: Bool) throws -> MaandRecords? {
-        do throws(MaandProblem) {
-            return try MaandDatabase.read(in: folder, withSecrets: withSecrets)
-        } catch {
-            throw Failure(.invalidInput, error.description)
+        do {
+            values = try AdoptedValues.candidates(
+                records, from: source, try Catalog.openReadOnly(in: bucket.folder, bucket: configuration.bucketID))
+        } catch let problem as MaandProblem {
+            throw Failure(problem)
         }
     }
 
@@ -84,29 +93,10 @@ struct AdoptedBucket {
         let context = bucket.context(draft, try Catalog.inMemory(bucket: draft.bucketID))
         do {
             return try await Adoption(in: context).findBucket(
-                on: workers(bucket, draft, MaandRecords(bucketID: "-"), workspace, .empty))
+                on: Planner.workers(workspace, draft, .empty, hostKeys: try bucket.hostKeys(draft)))
         } catch let problem as MaandProblem {
-            throw Failure(.invalidInput, problem.description)
+            throw Failure(problem)
         }
-    }
-
-    /// Workers that Maand knows, and those of the workspace.
-    private static func workers(
-        _ bucket: BucketOptions, _ configuration: BucketConfiguration, _ records: MaandRecords, _ workspace: Workspace,
-        _ snapshot: CatalogSnapshot
-    ) throws -> [PlanWorker] {
-        let hostKeys = try bucket.hostKeys(configuration)
-        var workers = Planner.workers(workspace, configuration, snapshot, hostKeys: hostKeys)
-        let known = Set(workers.map(\.worker))
-        for name in Set(records.allocations.map(\.id.worker)).subtracting(known).sorted() {
-            var worker = PlanWorker(
-                worker: name, address: name.text,
-                ssh: .init(port: configuration.sshPort, user: configuration.sshUser, hostKeys: []))
-            worker.ssh?.hostKeys = hostKeys(name.text, configuration.sshPort, configuration.sshUser)
-            worker.isRemoved = true
-            workers.append(worker)
-        }
-        return workers
     }
 
     /// Maand checks no host keys, so there may be none.
@@ -117,16 +107,17 @@ struct AdoptedBucket {
         let path = configuration.secretPath(configuration.knownHosts, in: bucket.folder)
         if access(path, F_OK) == 0 { return }
         var addresses: [Int: [String]] = [:]
-        let known = records ?? MaandRecords(bucketID: "-")
-        for worker in try workers(bucket, configuration, known, workspace, .empty) {
+        let workers = Planner.workers(
+            workspace, configuration, .empty, and: records?.workers ?? [], hostKeys: try bucket.hostKeys(configuration))
+        for worker in workers {
             addresses[worker.ssh?.port ?? configuration.sshPort, default: []].append(worker.address)
         }
         let scans = addresses.sorted { $0.key < $1.key }.map { port, hosts in
-            "ssh-keyscan \(port == 22 ? "" : "-p \(port) ")\(hosts.joined(separator: " ")) >> \(path)"
+            "ssh-keyscan \(port == 22 ? "" : "-p \(port) ")\(hosts.joined(separator: " ")) >> \(ShellText.copied(path))"
         }
         throw Failure(
             .invalidInput, "\(path) is missing: Maand does not check host keys, and here they have to be known",
-            "`\(scans.joined(separator: "; "))` collects them. Compare the fingerprints (`ssh-keygen -lf \(path)`) with those of "
+            "`\(scans.joined(separator: "; "))` collects them. Compare the fingerprints (`ssh-keygen -lf \(ShellText.copied(path))`) with those of "
                 + "the hosts, and repeat the command")
     }
 
@@ -134,43 +125,59 @@ struct AdoptedBucket {
 
     /// What was taken over, beside allocations.
     struct Findings {
-        var values: [(what: String, taken: Int, left: [String])] = []
+        var values: [AdoptedValues.Taken] = []
         var adoption = Adoption.Findings()
         var prepared: [JobName] = []
         /// Allocations whose templates cannot be rendered.
         var failures: [AllocationID: InputFailure] = [:]
         var silent: [(worker: WorkerName, reason: String)] { adoption.silent }
+
+        /// Whether the next plan should have nothing to do.
+        var isSettled: Bool {
+            failures.isEmpty && values.allSatisfy(\.left.isEmpty) && adoption.disputed.isEmpty
+                && adoption.outcomes.allSatisfy(\.taking.isAsWanted)
+        }
     }
 
     /// Records everything in the bucket's catalog. The caller holds the lock.
     func take() async throws -> Findings {
-        try makeFolders()
-        removeEmptyCatalog()
+        do throws(HostFiles.Problem) {
+            for name in ["secrets", "store"] {
+                try HostFiles.createMissingFolder("\(bucket.folder)/\(name)", mode: 0o700)
+            }
+        } catch {
+            throw Failure(.failed, code: .fileNotWritten, "\(bucket.folder) cannot be written: \(error.message)")
+        }
         let catalog = try Catalog.open(in: bucket.folder, bucket: configuration.bucketID)
         let deployed = Set(records.allocations.filter { $0.hash != nil || records.isLost }.map(\.id.job))
         _ = try catalog.takeOver(ids: records.workerIDs, jobs: deployed)
         var findings = Findings()
-        let keeping = AdoptedValues(bucket, records, workspace, catalog)
-        findings.values.append(try keeping.takeValues())
-        findings.values.append(try keeping.takeCertificates())
+        let keeping = AdoptedValues(bucket, from: source, records, workspace, catalog)
+        findings.values.append(try keeping.take(values))
+        findings.values.append(try keeping.takeCertificates(try catalog.snapshot()))
         var snapshot = try catalog.snapshot()
         // They are recorded with the allocations, and files are rendered with them.
-        for (job, ports) in records.ports where snapshot.jobs[job]?.assignedPorts.isEmpty ?? true {
-            snapshot.jobs[job, default: JobRecord()].assignedPorts = ports
-        }
+        let ports = try ports(snapshot, untouched: catalog.adopted())
+        for (job, ports) in ports { snapshot.jobs[job, default: JobRecord()].assignedPorts = ports }
         let versions = Dictionary(
             records.allocations.map { ($0.id, $0.hash?.version ?? Version.none.text) }
         ) { first, _ in first }
         let content = try Planner.content(workspace, configuration, snapshot) { versions[$0] ?? Version.none.text }
         findings.failures = content.failures
         try PlanOutput.keep(content.capture, content.modules, in: ContentStore(in: bucket.folder))
-        let context = bucket.context(configuration, catalog)
-        findings.adoption = try await Adoption(in: context).take(
-            records, try Self.workers(bucket, configuration, records, workspace, snapshot),
-            planned: content.trees, waves: content.waves)
-        // Maand has run these with what is there now.
-        for due in try Planner.dueBuilds(workspace, try catalog.snapshot())
-        where deployed.contains(due.job) && !records.isLost {
+        let workers = Planner.workers(
+            workspace, configuration, snapshot, and: records.workers, hostKeys: try bucket.hostKeys(configuration))
+        do {
+            findings.adoption = try await Adoption(in: bucket.context(configuration, catalog)).take(
+                .init(
+                    records, from: source, workers, planned: content.trees, waves: content.waves, ports: ports,
+                    snapshot: snapshot))
+        } catch let problem as MaandProblem {
+            throw Failure(problem)
+        }
+        // Maand has run these with what is there now, when it built the bucket.
+        let built = Set(records.allocations.filter { !$0.isRemoved && !records.isLost }.map(\.id.job))
+        for due in try Planner.dueBuilds(workspace, snapshot) where built.contains(due.job) {
             for (command, inputs) in due.inputs.sorted(by: { $0.key < $1.key }) {
                 try catalog.setPrepared(due.job, command, inputs)
             }
@@ -179,25 +186,20 @@ struct AdoptedBucket {
         return findings
     }
 
+    /// The ports that jobs get from Maand: as long as they have none here, or nothing of them was deployed from here.
+    private func ports(
+        _ snapshot: CatalogSnapshot, untouched: Set<AllocationID>
+    ) -> [JobName: [String: Int]] {
+        let deployed = Set(snapshot.allocations.keys.filter { !untouched.contains($0) }.map(\.job))
+        return records.ports.filter { job, ports in
+            let known = snapshot.jobs[job]?.assignedPorts ?? [:]
+            return known != ports && (known.isEmpty || !deployed.contains(job))
+        }
+    }
+
     /// Workers of the workspace that did not answer. One that has left it may be gone.
     func missing(_ findings: Findings) -> [WorkerName] {
         findings.silent.map(\.worker).filter(workspace.workerNames.contains)
-    }
-
-    /// An adoption that was killed as it made the catalog has left a file without a byte.
-    private func removeEmptyCatalog() {
-        let path = "\(bucket.folder)/maand.db"
-        if (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int == 0 { unlink(path) }
-    }
-
-    private func makeFolders() throws {
-        do throws(HostFiles.Problem) {
-            for name in ["secrets", "store"] where access("\(bucket.folder)/\(name)", F_OK) != 0 {
-                try HostFiles.createFolder("\(bucket.folder)/\(name)", mode: 0o700)
-            }
-        } catch {
-            throw Failure(.failed, code: .fileNotWritten, "\(bucket.folder) cannot be written: \(error.message)")
-        }
     }
 
     /// Writes the id into `maand.conf`, last of all, and what git has to know of a bucket.
@@ -225,56 +227,10 @@ struct AdoptedBucket {
                 "write `bucket_id = \"\(configuration.bucketID)\"` as its first line")
         }
     }
+}
 
-    /// Whether the next plan should have nothing to do.
-    static func isSettled(_ findings: Findings) -> Bool {
-        findings.failures.isEmpty && findings.values.allSatisfy(\.left.isEmpty)
-            && findings.adoption.outcomes.allSatisfy {
-                switch $0.taking.standing {
-                case .promoted, .stopped, .nothing: true
-                case .unfinished, .begun: false
-                }
-            }
-    }
-
-    // MARK: Report
-
-    /// The table of what was taken over, and what was not and why.
-    func report(_ findings: Findings, isDryRun: Bool) -> String {
-        var table = TextTable(["job", "worker", isDryRun ? "would be" : "recorded", "version", "why"])
-        for outcome in findings.adoption.outcomes {
-            let taking = outcome.taking
-            table.add([
-                outcome.allocation.job.text, outcome.allocation.worker.text, taking.standing.word,
-                taking.standing == Taking.Standing.begun ? taking.targetVersion : taking.version,
-                taking.standing.reason ?? taking.reason,
-            ])
-        }
-        var lines = findings.adoption.outcomes.isEmpty ? "" : table.text
-        if findings.adoption.known > 0 {
-            lines += "\(findings.adoption.known) allocations were recorded before, and stay as they are.\n"
-        }
-        for (what, taken, left) in findings.values {
-            lines += "\(what): \(taken) taken over\n"
-            for text in left { lines += "  not taken over: \(VisibleText.escape(text, for: .terminal))\n" }
-        }
-        if records.isLost {
-            lines +=
-                "\(MaandDatabase.file) is lost, and with it all ports, variables, secrets and certificates: new ports are assigned\n"
-        }
-        lines += "ports: \(records.ports.values.reduce(0) { $0 + $1.count }), as Maand assigned them\n"
-        if !findings.prepared.isEmpty {
-            lines += "post_build: counts as run for \(findings.prepared.map(\.text).joined(separator: ", "))\n"
-        }
-        for name in records.strangeNames {
-            lines += "not taken over: \(VisibleText.quote(name)) cannot be the name of a job or worker here\n"
-        }
-        for (allocation, failure) in findings.failures.sorted(by: { $0.key < $1.key }) {
-            let reason = "\(failure)".split(separator: "\n").first.map(String.init) ?? ""
-            lines += "\(allocation): \(VisibleText.escape(reason, for: .terminal))\n"
-        }
-        return lines
-    }
+extension Failure {
+    fileprivate init(_ problem: MaandProblem) { self.init(.invalidInput, problem.description) }
 }
 
 extension MaandRecords {
@@ -284,20 +240,7 @@ extension MaandRecords {
         isLost = true
         self.allocations = allocations.map { .init(id: $0.id, targetVersion: $0.version) }
     }
-}
 
-extension Taking.Standing {
-    fileprivate var word: String {
-        switch self {
-        case .promoted: "promoted"
-        case .stopped: "stopped"
-        case .unfinished, .begun: "unfinished"
-        case .nothing: "-"
-        }
-    }
-
-    /// Why nothing is taken over; nil if something is.
-    fileprivate var reason: String? {
-        if case .nothing(let reason) = self { reason } else { nil }
-    }
+    /// All that have, or had, an allocation.
+    fileprivate var workers: Set<WorkerName> { Set(allocations.map(\.id.worker)) }
 }

@@ -22,7 +22,7 @@ struct Init: ParsableCommand {
     var transport: TransportKind = .ssh
 
     func run() throws {
-        do throws(HostFiles.Problem) {
+        do {
             let isNew = access(directory, F_OK) != 0
             if isNew { try HostFiles.createFolder(directory, mode: 0o755) }
             let isBucket = access(directory + "/maand.conf", F_OK) == 0
@@ -31,7 +31,7 @@ struct Init: ParsableCommand {
             let isLost = ["maand.db", "store"].contains { access("\(directory)/\($0)", F_OK) == 0 }
             let hasWorkspace = !isLost && access(directory + "/workspace", F_OK) == 0
             if !isNew, !isBucket, !hasWorkspace, try !HostFiles.isEmpty(directory, besides: ".git") {
-                throw HostFiles.Problem(
+                throw Refusal(
                     isLost
                         ? "it has lost its maand.conf, which names the bucket; put it back from git or a backup"
                         : "it is neither empty nor a bucket; choose another directory")
@@ -39,11 +39,11 @@ struct Init: ParsableCommand {
             let files = BucketTemplate(transport: transport)
             // Before there is anything that must not be published.
             for (path, text) in files.git { try write(text, path) }
-            try folder("secrets", mode: 0o700)
-            try folder("store", mode: 0o700)
-            if try folder("workspace", mode: 0o755) {
-                try folder("workspace/jobs", mode: 0o755)
-                try folder("workspace/jobs/hello", mode: 0o755)
+            try HostFiles.createMissingFolder("\(directory)/secrets", mode: 0o700)
+            try HostFiles.createMissingFolder("\(directory)/store", mode: 0o700)
+            if try HostFiles.createMissingFolder("\(directory)/workspace", mode: 0o755) {
+                try HostFiles.createMissingFolder("\(directory)/workspace/jobs", mode: 0o755)
+                try HostFiles.createMissingFolder("\(directory)/workspace/jobs/hello", mode: 0o755)
                 for (path, text) in files.workspace { try write(text, "workspace/" + path) }
             }
             // Last, so that an interrupted `init` leaves no bucket that is half there.
@@ -52,26 +52,30 @@ struct Init: ParsableCommand {
                 isBucket
                     ? "\(directory) is a bucket already; what is in it was not changed."
                     : "Created the bucket \(directory). Next: edit \(directory)/workspace, then "
-                        + "`maand-plan deploy --bucket \(directory) -o plan.yaml`.")
-        } catch {
-            throw Failure(.failed, "\(directory) cannot become a bucket: \(error.message)")
+                        + "`maand-plan deploy --bucket \(word) -o plan.yaml`.")
+        } catch let refusal as Refusal {
+            throw Failure(.invalidInput, "\(directory) cannot become a bucket: \(refusal.message)")
+        } catch let problem as HostFiles.Problem {
+            throw Failure(.failed, "\(directory) cannot become a bucket: \(problem.message)")
         }
     }
 
+    /// What is there already is no place for a bucket.
+    private struct Refusal: Error {
+        let message: String
+
+        init(_ message: String) { self.message = message }
+    }
+
+    /// The directory, as it is copied.
+    private var word: String { ShellText.copied(directory) }
+
     /// Another id, and the next plan would start what runs already.
-    private func checkIsNotOfMaand(isBucket: Bool) throws(HostFiles.Problem) {
+    private func checkIsNotOfMaand(isBucket: Bool) throws(Refusal) {
         guard access("\(directory)/\(MaandDatabase.file)", F_OK) == 0 else { return }
         let lines = (try? InputFile.read("\(directory)/maand.conf", limit: 1 << 20)) ?? []
         if isBucket, String(decoding: lines, as: UTF8.self).contains("bucket_id") { return }
-        throw HostFiles.Problem("it is a bucket of Maand; `maand-plan adopt --bucket \(directory)` takes it over")
-    }
-
-    /// Creates a folder of the bucket; false where it is there already.
-    @discardableResult
-    private func folder(_ name: String, mode: mode_t) throws(HostFiles.Problem) -> Bool {
-        if access(directory + "/" + name, F_OK) == 0 { return false }
-        try HostFiles.createFolder(directory + "/" + name, mode: mode)
-        return true
+        throw Refusal("it is a bucket of Maand; `maand-plan adopt --bucket \(word)` takes it over")
     }
 
     /// Writes a file of the bucket; one that is there already stays.

@@ -73,21 +73,12 @@ public enum Planner {
         let choice = try WorkerChoice(options.selection, workspace, catalog)
         let isSelected: (JobName) -> Bool =
             options.jobs.isEmpty ? { _ in true } : { [jobs = Set(options.jobs)] in jobs.contains($0) }
-        try checkCertificates(workspace, catalog, choice, isSelected)
         let ports = try PortAssignment(workspace, catalog: catalog).ports
+        var templates = TemplateInput(workspace, configuration, catalog, ports)
+        try checkCertificates(workspace, catalog, choice, options, isSelected, &templates)
         var collected = Collected(workspace.warnings)
         collected.add(removals(workspace, catalog).filter { isSelected($0.allocation.job) }, choice)
-        var templates = TemplateInput(workspace, configuration, catalog, ports)
-        var room = RenderedRoom()
-        for job in workspace.jobs where isSelected(job.name) {
-            var planner = JobPlanner(
-                job, options: options, choice: choice,
-                keepsMaandModes: catalog.jobs[job.name]?.keepsMaandModes ?? false,
-                renderer: templates.renderer(of: job), room: room, trees: oldTrees)
-            let outcome = try planner.plan(workers: workspace.workers, catalog: catalog, ports: ports[job.name] ?? [:])
-            room = planner.room
-            collected.add(outcome, of: job, workspace)
-        }
+        try collected.addJobs(of: workspace, catalog, choice, options, isSelected, ports, &templates, oldTrees)
         let waves = collected.ordered
         if options.syncOnly { try checkSyncOnly(waves) }
         allowMissingMakefiles(of: &collected.stops, trees: oldTrees)
@@ -97,6 +88,7 @@ public enum Planner {
             stopHooks: stopHooks(reconcile, workspace), waves: waves, stoppedByHand: collected.stopped,
             excluded: collected.leftOut)
         deploy.failedBefore = failedBefore(waves, catalog, collected.trees.values.flatMap(\.all), oldTrees)
+        deploy.unmatched = workspace.unmatched(isSelected)
         deploy.drained = drained(waves, workspace.jobs.filter { isSelected($0.name) }, workspace, catalog)
         var policy = configuration.policy
         policy.onFailure = options.onFailure ?? policy.onFailure
@@ -116,85 +108,6 @@ public enum Planner {
         collected.keepStopHooks(of: plan, workspace)
         plan.facts = facts(for: plan, workspace, ports, catalog)
         return collected.result(plan, workspace)
-    }
-
-    /// What is planned of all jobs.
-    private struct Collected {
-        var stops: [Plan.Stop] = []
-        var waves: [Int: [Plan.Job]] = [:]
-        var unchanged = 0
-        var stopped: [Plan.Named<[WorkerName]>] = []
-        var excluded: [JobName: [WorkerName]] = [:]
-        var trees: [JobName: (all: [Tree], generated: [Digest: [UInt8]])] = [:]
-        /// Folders of hooks of earlier releases, for the way back.
-        private(set) var earlierModules: [Tree] = []
-        /// Trees of earlier releases whose secrets have other values now, and what is kept of their files.
-        private(set) var renewed: (trees: [Tree], capture: [PlanningResult.Capture]) = ([], [])
-        var warnings: [Diagnostic]
-
-        init(_ warnings: [Diagnostic]) { self.warnings = warnings }
-
-        /// Stops of what has left the workspace.
-        mutating func add(_ removals: [Plan.Stop], _ choice: WorkerChoice) {
-            for stop in removals {
-                if choice.contains(stop.allocation.worker) {
-                    stops.append(stop)
-                } else {
-                    excluded[stop.allocation.job, default: []].append(stop.allocation.worker)
-                }
-            }
-        }
-
-        /// The result of a plan with all of this.
-        func result(_ plan: Plan, _ workspace: Workspace) -> PlanningResult {
-            let (capture, kept) = Planner.content(workspace, trees)
-            return PlanningResult(
-                plan: plan, capture: capture + renewed.capture, trees: kept + earlierModules + renewed.trees,
-                warnings: warnings)
-        }
-
-        mutating func add(_ outcome: JobPlanner.Outcome, of job: Workspace.Job, _ workspace: Workspace) {
-            unchanged += outcome.unchanged
-            if let stale = outcome.staleOrder, outcome.plan != nil { warnings.append(job.warning(stale, workspace)) }
-            stops += outcome.stops
-            excluded[job.name, default: []] += outcome.excluded
-            if !outcome.stopped.isEmpty { stopped.append(.init(job.name.text, outcome.stopped)) }
-            trees[job.name] = (outcome.trees, outcome.generated)
-            if let plan = outcome.plan { waves[job.deploymentSequence, default: []].append(plan) }
-        }
-
-        /// The way back of what was planned.
-        mutating func wayBack(
-            of deploy: Deploy, _ workspace: Workspace, _ content: EarlierContent, _ catalog: CatalogSnapshot
-        ) throws -> WayBack {
-            let new = Dictionary(trees.values.flatMap(\.all).map { ($0.digest, $0) }) { first, _ in first }
-            let all = EarlierContent(tree: { try new[$0] ?? content.tree($0) }, file: content.file)
-            var planner = WayBackPlanner(
-                deploy, workspace, all, ports: { catalog.jobs[$0]?.assignedPorts ?? [:] },
-                fingerprint: { catalog.fingerprint(of: $0, workspace.provided) })
-            let back = try planner.plan()
-            (earlierModules, renewed) = (planner.modules, planner.kept)
-            return back
-        }
-
-        /// Keeps the folders of hooks around stops, forth and back.
-        mutating func keepStopHooks(of plan: Plan, _ workspace: Workspace) {
-            let hooked = Set((plan.stopHooks + (plan.wayBack?.stopHooks ?? [])).map(\.job))
-            for job in workspace.jobs where hooked.contains(job.name) {
-                trees[job.name, default: ([], [:])].all.append(job.hooks.modules)
-            }
-        }
-
-        var ordered: [Plan.Wave] {
-            waves.keys.sorted().map { Plan.Wave(deploymentSequence: $0, jobs: waves[$0] ?? []) }
-        }
-
-        /// By job, in the order of their names.
-        var leftOut: [Plan.Named<[WorkerName]>] {
-            excluded.keys.sorted().compactMap { job in
-                excluded[job].flatMap { $0.isEmpty ? nil : .init(job.text, $0) }
-            }
-        }
     }
 
     // MARK: Checks
@@ -237,9 +150,10 @@ public enum Planner {
         for job in workspace.jobs {
             wanted[job.name] = Set(job.allocations.map { workspace.workers[$0.worker].name })
         }
+        let unmatched = Set(workspace.unmatched { _ in true }.map(\.job))
         return catalog.allocations.compactMap { id, record in
             guard record.isThere, wanted[id.job]?.contains(id.worker) != true else { return nil }
-            return jobs[id.job]?.stop(id, .removed, record)
+            return jobs[id.job]?.stop(id, unmatched.contains(id.job) ? .noWorkerMatches : .removed, record)
                 ?? Plan.Stop(
                     allocation: id, reason: .removed, from: record.fromState, timeout: Plan.Timeouts().action)
         }
@@ -303,13 +217,14 @@ public enum Planner {
         return workers(needed, workspace, configuration, catalog, hostKeys)
     }
 
-    /// Every worker of the workspace, and those beside it on which something is recorded.
+    /// Every worker of the workspace, those beside it on which something is recorded, and others.
     public static func workers(
         _ workspace: Workspace, _ configuration: BucketConfiguration, _ catalog: CatalogSnapshot,
-        hostKeys: HostKeys
+        and others: Set<WorkerName> = [], hostKeys: HostKeys
     ) -> [PlanWorker] {
         let there = catalog.allocations.lazy.filter { $0.value.isThere }.map { $0.key.worker }
-        return workers(Set(workspace.workers.map(\.name)).union(there), workspace, configuration, catalog, hostKeys)
+        return workers(
+            Set(workspace.workers.map(\.name)).union(there).union(others), workspace, configuration, catalog, hostKeys)
     }
 
     /// Those of the workspace first, in its order.
@@ -370,10 +285,12 @@ public enum Planner {
                 trees.append(tree)
                 for entry in tree.entries where entry.kind != .emptyDirectory && seen.insert(entry.digest).inserted {
                     let source: PlanningResult.Capture.Source =
-                        if let bytes = content.generated[entry.digest] ?? job.content.links[entry.path] {
+                        if let bytes = content.generated[entry.digest] {
                             .bytes(bytes)
+                        } else if entry.kind == .symlink, let text = job.content.links[entry.path] {
+                            .bytes(text)
                         } else {
-                            .file("\(workspace.folder)/jobs/\(job.name)/\(entry.path)")
+                            .file("\(workspace.folder)/jobs/\(job.name)/\(job.content.source(of: entry))")
                         }
                     capture.append(.init(digest: entry.digest, source: source))
                 }

@@ -41,16 +41,21 @@ private struct WorkspaceReader {
         let disabledReader = exists("disabled.json") ? document("disabled.json") : nil
         let disabled = disabledReader.map { Disabled($0) } ?? Disabled()
         let bucket = bucketVariables()
+        let names = FileNames(files: files, workspace: folder)
+        names.check(settings: configuration.jobSettingsFile, into: &findings)
         let jobs = jobFiles()
-        let names = Set(jobs.map(\.name.text))
+        let jobNames = Set(jobs.map(\.name.text))
         if let disabledReader {
-            disabled.warnAboutUnknown(jobs: names, workers: Set(workers.map(\.name.text)), in: disabledReader)
+            disabled.warnAboutUnknown(jobs: jobNames, workers: Set(workers.map(\.name.text)), in: disabledReader)
         }
         let demands = DemandGraph(
             jobs.map { .init(name: $0.name, manifest: $0.manifest, reader: $0.reader) }
         ).resolved()
         checkPorts(jobs)
         checkVenvs(jobs)
+        if configuration.hookAPIPort == nil {
+            for job in jobs { HookAddresses.check(job.name, job.content.tree(), files, folder, into: &findings) }
+        }
         var result = jobs.map { job in
             Workspace.Job(
                 name: job.name, manifest: job.manifest, content: job.content, hooks: job.hooks,
@@ -69,7 +74,7 @@ private struct WorkspaceReader {
         }
         findings.add(configuration.warnings)
         for reader in readers { findings.add(reader) }
-        let provided = providedSecrets(of: names)
+        let provided = providedSecrets(of: jobNames)
         try findings.check()
         return Workspace(
             folder: folder, workers: workers, jobs: result, variables: bucket.variables, portRange: bucket.ports,
@@ -153,6 +158,7 @@ private struct WorkspaceReader {
                         note: "a name consists of letters, digits and `._:-`, and does not begin with `-`")
                     continue
                 }
+                FileNames(files: files, workspace: folder).check(ofJob: "jobs/\(name)", into: &findings)
                 if isNoJob(name) {
                     findings.warn(
                         "\(folder)/jobs/\(text)",
@@ -186,7 +192,14 @@ private struct WorkspaceReader {
         let manifest = ManifestReader(reader, job: name).manifest()
         content.apply(manifest.fileModes)
         let hooks = JobHooks(manifest, job: name, tree: tree, reader)
-        let hasMakefile = paths["Makefile"] != nil || content.templates.contains { $0.path == "Makefile" }
+        func hasFile(_ file: String) -> Bool { paths[file] != nil || content.templates.contains { $0.path == file } }
+        let hasMakefile = hasFile("Makefile")
+        for other in ["GNUmakefile", "makefile"] where hasMakefile && hasFile(other) {
+            findings.error(
+                "\(folder)/\(path)/\(other)",
+                "job \(name) has two makefiles: make reads \(other) if it is there, and reviewers look at Makefile",
+                note: "keep the Makefile and remove \(other), or include it from the Makefile under another name")
+        }
         if !hasMakefile, hooks[.jobControl].isEmpty {
             findings.error(
                 "\(folder)/\(path)", "job \(name) has no Makefile", note: "its targets start and stop the job")
@@ -234,6 +247,7 @@ private struct WorkspaceReader {
                 "job \(job.name) needs \(job.manifest.minimumAllocations) allocations, and has \(allocations.count)",
                 note: "workers with the labels \(selectors.joined(separator: ", ")) count, disabled ones too")
         }
+        UnmatchedSelectors.warn(job.name, job.manifest, workers, job.reader)
         if let tag = job.manifest.spread, let node = job.manifest.spreadNode, !allocations.isEmpty,
             !allocations.contains(where: { workers[$0.worker].tags[tag] != nil })
         {

@@ -37,9 +37,8 @@ extension Plan {
         public var changedByService: [String]
         /// How long one step of each kind may take.
         public var timeouts: Timeouts
-        /// The job's last gate failed or never ran, and the plan changes nothing that it was about: so that gate comes
-        /// before any batch.
-        public var gateFirst: Bool
+        /// Why a gate comes before any batch; nil if none does.
+        public var gateFirst: GateFirst?
         /// In order; empty where nothing acts.
         public var phases: [Phase]
         /// Every port of the job with its number, in `Plan.portRange`, sorted by name; the catalog keeps them.
@@ -53,7 +52,7 @@ extension Plan {
             job: JobName, version: String, demands: [JobName] = [], active: [WorkerName], from: [Named<FromState>],
             content: [Content],
             changes: [Named<[FileChange]>], hooks: Hooks? = nil, rolloutOrder: OrderSource, batching: Batching,
-            repeatable: [LifecycleAction], changedByService: [String] = [], timeouts: Timeouts, gateFirst: Bool,
+            repeatable: [LifecycleAction], changedByService: [String] = [], timeouts: Timeouts, gateFirst: GateFirst?,
             phases: [Phase],
             ports: [Named<Int>] = [], healthCheck: HealthCheck?
         ) {
@@ -75,6 +74,14 @@ extension Plan {
             self.ports = ports
             self.healthCheck = healthCheck
         }
+    }
+
+    /// Why a gate comes before anything else of a job.
+    public enum GateFirst: String, Sendable, CaseIterable {
+        /// The job's last gate failed or never ran, and the plan changes nothing that it was about.
+        case unfinished
+        /// Allocations of the job are stopped, and no later gate of the plan asks those that go on.
+        case afterStops = "after_stops"
     }
 
     /// A value with a short name that stands for it elsewhere in the job's part of the file.
@@ -166,11 +173,12 @@ extension Plan.Job {
 
     /// Whether the job's rollout asks its health check at any moment.
     public var hasGate: Bool {
-        healthCheck != nil && (gateFirst || phases.contains { $0.gate != .none } || hasEndGate)
+        healthCheck != nil && (gateFirst != nil || phases.contains { $0.gate != .none } || hasEndGate)
     }
 
     /// Whether a gate comes after the last batch, for allocations that earlier gates left out since they had failed.
-    var hasEndGate: Bool {
+    package var hasEndGate: Bool {
+        if phases.isEmpty, gateFirst == .afterStops { return false }
         let onlyMovesFiles = !phases.isEmpty && !phases.contains { $0.batches.joined().contains(where: isGated) }
         return batching.maxFailures > 0 && healthCheck != nil && !onlyMovesFiles
     }
@@ -185,7 +193,7 @@ extension Plan.Job: Record, FieldValue {
     static var blank: Plan.Job {
         Plan.Job(
             job: .blank, version: "", active: [], from: [], content: [], changes: [], rolloutOrder: .workers,
-            batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(), gateFirst: false, phases: [],
+            batching: .init(starts: 0, upgrades: 1), repeatable: [], timeouts: .init(), gateFirst: nil, phases: [],
             healthCheck: nil)
     }
     static let targets = LifecycleAction.allCases.filter { $0.target != nil }
@@ -230,7 +238,8 @@ extension Plan.Job: Record, FieldValue {
         fields.required("timeouts", &timeouts, "limits in seconds")
         fields.required(
             "gate_first", &gateFirst, GateFirstType(),
-            "`unfinished` if the job's last gate must pass before the first batch; otherwise `null`")
+            "why a gate must pass before the first batch: `unfinished` if the job's last one has not passed, `after_stops` if "
+                + "allocations of the job were stopped and no later gate asks the others; otherwise `null`")
         fields.required("phases", &phases, "parts of the rollout, in order; empty if only a gate or hooks run")
         fields.required(
             "ports", &ports, MapType(element: .integer(Plan.portRange), key: "name of a port"), "the job's ports")
@@ -318,21 +327,22 @@ private struct ContentType: FieldType {
     var words: String { "digest → list: a name" }
 }
 
-/// `unfinished` or `null`.
+extension Plan.GateFirst: FieldValue {}
+
+/// A word or `null`; the schema has both in one list.
 private struct GateFirstType: FieldType {
-    private static var unfinished: String { Reason.unfinished.rawValue }
-    private let type = NullableType(wrapped: FlagType(.string(Self.unfinished)), none: .null)
+    private let type = NullableType(wrapped: WordType<Plan.GateFirst>(), none: .null)
 
-    func read(_ node: Node, _ reader: Reader) -> Bool? { type.read(node, reader).map { $0 ?? false } }
+    func read(_ node: Node, _ reader: Reader) -> Plan.GateFirst?? { type.read(node, reader) }
 
-    func write(_ value: Bool, as place: Place, to out: inout Emitter) {
-        type.write(value ? true : nil, as: place, to: &out)
+    func write(_ value: Plan.GateFirst?, as place: Place, to out: inout Emitter) {
+        type.write(value, as: place, to: &out)
     }
 
-    func json(_ value: Bool) -> JSON? { value ? .string(Self.unfinished) : .null }
+    func json(_ value: Plan.GateFirst?) -> JSON? { type.json(value) }
 
     func schema(_ book: inout SchemaBook, isLowestLeftOut: Bool) -> JSON {
-        .object([("enum", .array([.string(Self.unfinished), .null]))])
+        .object([("enum", .array(Plan.GateFirst.allCases.map { .string($0.rawValue) } + [.null]))])
     }
 
     var words: String { type.words }

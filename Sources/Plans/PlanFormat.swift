@@ -26,18 +26,15 @@ extension SchemaBook.Section {
     ///
     /// - Parameter marksRequired: whether those that have to be there are marked, and not those that may be missing.
     package func markdown(marksRequired: Bool) -> String {
-        forms.map { Self.table($0, marksRequired: marksRequired) }.joined(separator: "\n")
-    }
-
-    /// A table of the fields of one form.
-    static func table(_ fields: [SchemaBook.Field], marksRequired: Bool) -> String {
-        let hasDefaults = fields.contains { $0.initial != nil }
-        let head = hasDefaults ? ("| default |", "---|") : ("|", "")
-        let rows = fields.map { field in
-            let mark = field.isOptional == marksRequired ? "" : marksRequired ? " (required)" : " (optional)"
-            let initial = field.initial.map { " `\($0.text.dropLast())` |" } ?? " |"
-            return "| `\(field.name)`\(mark) | \(field.type) | \(field.meaning) |\(hasDefaults ? initial : "")\n"
-        }
-        return "| field | value | meaning \(head.0)\n|---|---|---|\(head.1)\n" + rows.joined()
+        forms.map { fields in
+            let hasDefaults = fields.contains { $0.initial != nil }
+            let head = hasDefaults ? ("| default |", "---|") : ("|", "")
+            let rows = fields.map { field in
+                let mark = field.isOptional == marksRequired ? "" : marksRequired ? " (required)" : " (optional)"
+                let initial = field.initial.map { " `\($0.text.dropLast())` |" } ?? " |"
+                return "| `\(field.name)`\(mark) | \(field.type) | \(field.meaning) |\(hasDefaults ? initial : "")\n"
+            }
+            return "| field | value | meaning \(head.0)\n|---|---|---|\(head.1)\n" + rows.joined()
+        }.joined(separator: "\n")
     }
 }

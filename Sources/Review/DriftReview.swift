@@ -92,22 +92,8 @@ public enum DriftReview {
     public static func page(_ report: DriftReport) -> String {
         let outline = DriftOutline(report)
         let summary = Escaping.entities(report.summaryLine)
-        var out = """
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-            base-uri 'none'; form-action 'none'">
-            <meta name="referrer" content="no-referrer">
-            <title>\(summary)</title>
-            <style>
-            \(HTMLStyle.css)
-            </style>
-            </head>
-            <body>
-            <main>
+        var out = HTMLStyle.opening(title: report.summaryLine)
+        out += """
             <header>
             <h1>\(summary)</h1>
             <p class="id">bucket \(Escaping.html(report.bucket)), \(report.comparedAt.utcText)</p>

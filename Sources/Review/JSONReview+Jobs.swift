@@ -46,7 +46,12 @@ extension JSONReview {
         fields.required(
             "repeatable", .list(of: .word()), "Targets that may run again if the outcome is unknown.", \.job.repeatable)
         fields.required("timeouts_seconds", .object(timeouts), "Limits in seconds.", \.job.timeouts)
-        fields.required("gate_first", .boolean, "Whether a gate must pass before the first phase.", \.job.gateFirst)
+        fields.required("gate_first", .boolean, "Whether a gate must pass before the first phase.") {
+            $0.job.gateFirst != nil
+        }
+        fields.optional("gate_after_stops", .boolean, "That gate comes after stops of the job; only if it does.") {
+            $0.job.gateFirst == .afterStops ? true : nil
+        }
         fields.required("phases", .list(of: .object(phase)), "", \.job.phases)
         fields.required(
             "ports", .map("name of a port", to: .integer(Plan.portRange)), "The job's ports.", \.job.ports)

@@ -1,7 +1,8 @@
 internal import Model
 public import Plans
 
-/// A plan as Markdown, for the comment on a pull request: the summary first, then one folded part a wave.
+/// A plan as Markdown, for the comment on a pull request: what to look at first, a table of the jobs, then one folded part a
+/// wave.
 ///
 /// Every text from the plan stands in a code span or block, or escaped in HTML, so that it can neither mention anybody,
 /// link, nor close a part.
@@ -10,12 +11,8 @@ public struct MarkdownReview {
     public static let maximumSize = 65_000
 
     private let file: PlanFile
-    private var plan: Plan
-    private var diffs: DiffReader
-    /// Nil if the plan acts on allocations.
-    private let outline: WorkerOutline?
+    private let outline: ReviewOutline
     private let showsSteps: Bool
-    private let outlook: WindowOutlook?
     private var out = ""
     /// Set when something did not fit.
     private var isCut = false
@@ -28,86 +25,121 @@ public struct MarkdownReview {
     /// The text, with a line feed at its end.
     ///
     /// - Parameters:
-    ///   - contents: for diffs; where there is no room for all, there are shorter ones or none.
+    ///   - contents: for diffs; if there is no room for all, there are shorter ones or none.
     ///   - showsSteps: whether the flat list of steps is at the end, as far as there is room.
-    ///   - outlook: when the plan may run next.
+    ///   - context: what else is known.
     public static func text(
-        _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, outlook: WindowOutlook? = nil
+        _ file: PlanFile, contents: FileContents = .none, showsSteps: Bool, _ context: ReviewContext = .init()
     ) -> String {
-        for (perFile, total) in [(60, 1200), (15, 300)] {
+        let sizes: [(whole: WholeFiles, perFile: Int, total: Int)] = [
+            (.all, 60, 1200), (.newCode, 60, 600), (.newCode, 15, 300),
+        ]
+        for (whole, perFile, total) in sizes {
+            let diffs = DiffReader(contents, whole: whole, perFile: perFile, total: total)
             var review = MarkdownReview(
-                file, contents, perFile: perFile, total: total, showsSteps: showsSteps, outlook)
+                file, ReviewOutline(file, contents, diffs, context), showsSteps: showsSteps)
             review.write()
             if !review.isCut { return review.out }
         }
-        var review = MarkdownReview(file, .none, perFile: 0, total: 0, showsSteps: showsSteps, outlook)
+        let diffs = DiffReader(.none, whole: .newCode, perFile: 0, total: 0)
+        var review = MarkdownReview(file, ReviewOutline(file, contents, diffs, context), showsSteps: showsSteps)
         review.write()
         return review.out
     }
 
-    private init(
-        _ file: PlanFile, _ contents: FileContents, perFile: Int, total: Int, showsSteps: Bool,
-        _ outlook: WindowOutlook?
-    ) {
+    private init(_ file: PlanFile, _ outline: ReviewOutline, showsSteps: Bool) {
         self.file = file
-        self.outlook = outlook
-        plan = file.plan
-        diffs = DiffReader(contents, whole: .newModules, perFile: perFile, total: total)
-        outline = WorkerOutline(file.plan, contents)
+        self.outline = outline
         self.showsSteps = showsSteps
     }
 
     private mutating func write() {
-        out += "### \(plan.summaryLine)\n\n"
-        out += "`\(file.id)`\n\n"
-        for fact in plan.headFacts(outlook) {
-            out += "- \(fact.phrase.markdown)\n"
-            for detail in fact.details { out += "  - \(detail.markdown)\n" }
+        out += "### \(outline.summary)\n\n`\(outline.id)`\n\n"
+        writeVerdict()
+        if let since = outline.since { write(since) }
+        for part in outline.parts {
+            switch part {
+            case .stops(let stops): write(stops)
+            case .wave(let wave):
+                let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
+                fold("\(wave.title): \(jobs)", wave.jobs.flatMap(blocks))
+            case .lines(let title, let lines): write(title, lines)
+            }
         }
-        out += "\n"
-        if let outline { write(outline) } else if !plan.waves.isEmpty { writeTable() }
-        let unpinned = plan.unpinned
-        if !unpinned.isEmpty {
-            out += "**Not pinned by this plan**\n\n"
-            for item in unpinned { out += "- \(item.subject): \(item.phrase.markdown)\n" }
-            out += "\n"
+        let input = outline.hookInput
+        if !input.isEmpty { fold("Values for hooks: \(input.count)", input.lazy.map { "- \($0.markdown)\n" }) }
+        writeHosts()
+        if !outline.about.isEmpty { fold("About this plan", outline.about.lazy.map(Self.text)) }
+        if !outline.unpinned.isEmpty {
+            fold(
+                "Not pinned by this plan: \(Wording.count(outline.unpinned.count, "point"))",
+                outline.unpinned.lazy.map { "- \($0.subject): \($0.phrase.markdown)\n" })
         }
-        writeParts()
-        if let (back, facts) = plan.wayBackPart {
-            let forth = plan
-            plan = back
-            fold("Way back, if a job fails", facts.lazy.map { "- \($0.markdown)\n" })
-            writeParts()
-            plan = forth
-        }
-        let input = plan.hookInput
-        if !input.isEmpty {
-            fold("Values for hooks: \(input.count)", input.lazy.map { "- \($0.markdown)\n" })
-        }
-        if showsSteps, !plan.isEmpty { writeSteps() }
+        if showsSteps, !file.plan.isEmpty { writeSteps() }
         if isCut {
             out +=
                 "\n**Cut here: this comment has no room for the whole plan.** `maand-plan show FILE` shows all of it.\n"
         }
     }
 
-    /// What is done, in its order.
-    private mutating func writeParts() {
-        if !plan.reconcile.isEmpty, !plan.stopsAreLast { writeStops() }
-        for wave in outline == nil ? plan.waves : [] {
-            let jobs = wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8).html
-            var parts: [String] = []
-            for job in wave.jobs { parts += blocks(job) }
-            fold("\(plan.waveTitle) \(wave.deploymentSequence): \(jobs)", parts)
-        }
-        if !plan.reconcile.isEmpty, plan.stopsAreLast { writeStops() }
+    private static func text(_ fact: HeadFact) -> String {
+        "- \(fact.phrase.markdown)\n" + fact.details.map { "  - \($0.markdown)\n" }.joined()
     }
 
-    private mutating func writeStops() {
-        let hookFiles = plan.stopHooks.compactMap { FileOutline.modules($0.modules, &diffs) }
-        fold(
-            "\(plan.stopsTitle): \(Wording.count(plan.reconcile.count, "allocation"))",
-            stopLines + plan.stopHooks.map { text($0.titlePhrase, $0.groups(in: plan)) } + hookFiles.flatMap(files))
+    // MARK: The beginning
+
+    private mutating func writeVerdict() {
+        let verdict = outline.verdict
+        if !verdict.concerns.isEmpty { out += "**Look here first**\n\n" }
+        for concern in verdict.concerns {
+            if let detail = concern.details.first, concern.details.count == 1 {
+                out += "- **\(concern.title):** \(detail.markdown)\n"
+            } else {
+                out += "- **\(concern.title):**\n"
+                for detail in concern.details { out += "  - \(detail.markdown)\n" }
+            }
+        }
+        if let absent = verdict.absent { out += verdict.concerns.isEmpty ? "\(absent)\n" : "- \(absent)\n" }
+        if !verdict.concerns.isEmpty || verdict.absent != nil { out += "\n" }
+        if !verdict.rows.isEmpty { writeTable(verdict.rows) }
+        for rule in outline.rules {
+            out += "- **\(rule.title):** \(rule.phrase.markdown)\n"
+            for detail in rule.details { out += "  - \(detail.markdown)\n" }
+        }
+        out += "\n"
+    }
+
+    private mutating func writeTable(_ rows: [Verdict.Row]) {
+        func line(_ cells: [String]) -> String { "| \(cells.joined(separator: " | ")) |\n" }
+        let columns = Verdict.Row.columns
+        out += line(columns.map { $0.replacing("->", with: "→") })
+        out += line(columns.indices.map { Verdict.Row.numbers.contains($0) ? "---:" : "---" })
+        for row in rows.prefix(Self.fewRows) { out += line(row.cells.map(\.cell)) }
+        if rows.count > Self.fewRows {
+            out +=
+                "\nand \(Wording.count(rows.count - Self.fewRows, "more line")), which stand with their waves below\n"
+        }
+        out += "\n"
+    }
+
+    private mutating func write(_ since: ReviewOutline.Since) {
+        out += "**What is different from the plan `\(since.id)`**\n\n"
+        if since.difference.isEmpty { out += "- nothing: both plans do the same\n" }
+        for section in since.difference.sections {
+            guard !isCut else { break }
+            var lines = ["- \(section.title.markdown)\n"]
+            lines += section.items.prefix(Self.fewRows).map { "  - \($0.sign.word): \($0.phrase.markdown)\n" }
+            let rest = section.items.count - Self.fewRows
+            if rest > 0 { lines.append("  - and \(Wording.count(rest, "more difference"))\n") }
+            let text = lines.joined()
+            guard fits(text) else {
+                isCut = true
+                break
+            }
+            out += text
+        }
+        if let unchanged = since.unchangedPhrase { out += "- \(unchanged.markdown)\n" }
+        out += "\n"
     }
 
     // MARK: Room
@@ -137,86 +169,36 @@ public struct MarkdownReview {
 
     // MARK: Parts
 
-    private mutating func write(_ outline: WorkerOutline) {
-        for section in outline.sections {
-            guard !isCut else { return }
-            out += "**\(section.title)**\n\n"
-            for line in section.lines {
-                let item = "- \(line.markdown)\n"
-                guard fits(item) else {
-                    isCut = true
-                    break
-                }
-                out += item
+    private mutating func write(_ title: String, _ lines: [Phrase]) {
+        guard !isCut else { return }
+        out += "**\(title)**\n\n"
+        for line in lines {
+            let item = "- \(line.markdown)\n"
+            guard fits(item) else {
+                isCut = true
+                break
             }
-            out += "\n"
+            out += item
         }
-    }
-
-    private mutating func writeTable() {
-        if case .operation = plan.work { return writeOperationTable() }
-        out += "| wave | job | version | start | restart | reload | sync |\n|---|---|---|---:|---:|---:|---:|\n"
-        var rows = 0
-        for wave in plan.waves {
-            for job in wave.jobs {
-                rows += 1
-                if rows > Self.fewRows { continue }
-                let counts = job.actionCounts
-                func count(_ action: LifecycleAction) -> String {
-                    counts.first { $0.action == action }.map { String($0.count) } ?? ""
-                }
-                // Renderers disagree on how a vertical bar or a backslash is written inside a table's code spans.
-                let versions = job.versionsPhrase.markdown
-                let version = versions.contains { $0 == "|" || $0 == "\\" } ? "see below" : versions
-                out += "| \(wave.deploymentSequence) | \(Escaping.code(job.job.text)) | \(version) | "
-                out += "\(count(.start)) | \(count(.restart)) | \(count(.reload)) | \(count(.sync)) |\n"
-            }
-        }
-        if rows > Self.fewRows { out += "\nand \(Wording.count(rows - Self.fewRows, "more job"))\n" }
         out += "\n"
     }
 
-    private mutating func writeOperationTable() {
-        out += "| wave | job | version | allocations | batches |\n|---|---|---|---:|---:|\n"
-        let jobs = plan.waves.flatMap { wave in wave.jobs.map { (wave.deploymentSequence, $0) } }
-        for (sequence, job) in jobs.prefix(Self.fewRows) {
-            let batches = job.phases.flatMap(\.batches)
-            out += "| \(sequence) | \(Escaping.code(job.job.text)) | \(job.versionsPhrase.markdown) | "
-            out += "\(batches.joined().count) | \(batches.count) |\n"
-        }
-        if jobs.count > Self.fewRows { out += "\nand \(Wording.count(jobs.count - Self.fewRows, "more job"))\n" }
-        out += "\n"
+    private mutating func write(_ stops: StopsOutline) {
+        let lines = stops.lines.map { "- stop \($0.what.markdown) on \($0.hosts.markdown) (\($0.reason))\n" }
+        fold(
+            "\(stops.title): \(Wording.count(stops.count, "allocation"))",
+            lines + stops.hooks.map { text($0.title, $0.groups) } + stops.files.flatMap(files))
     }
 
-    private var stopLines: [String] {
-        StopGroup.groups(plan.reconcile).map { group in
-            let phrase: Phrase = "\(group.stop.allocation.job) \(group.stop.from.version) on"
-            return "- stop \(phrase.markdown) \(WorkerList.phrase(group.workers).markdown) (\(group.reasonText))\n"
+    private func blocks(_ job: JobOutline) -> [String] {
+        var head = "#### \(Escaping.code(job.job.text)) \(job.versions.markdown)\n\n"
+        for fact in job.facts {
+            let text = fact.phrase.markdown
+            head += fact.weight == .strong ? "- **\(text)**\n" : "- \(text)\n"
         }
-    }
-
-    private mutating func blocks(_ job: Plan.Job) -> [String] {
-        var head = "#### \(Escaping.code(job.job.text)) \(job.versionsPhrase.markdown)\n\n"
-        if let demands = job.demandsPhrase { head += "- \(demands.markdown)\n" }
-        if job.gateFirst {
-            head += "- gate first: the last one failed or never ran\n"
-        } else if let purpose = job.purposeWithoutPhases {
-            head += "- \(purpose)\n"
-        }
-        if let recovery = job.recoveryPhrase { head += "- **\(recovery.markdown)**\n" }
-        if let hooks = job.hooksPhrase { head += text(hooks, job.hookGroups) }
-        if let order = job.orderPhrase { head += "- \(order.markdown)\n" }
-        for phase in job.phases { head += text(phase, of: job) }
-        if let gate = job.gatePhrase { head += "- gate: \(gate.markdown)\n" }
-        if let warning = job.reloadWarning { head += "- **\(warning.markdown)**\n" }
-        if let failures = job.failuresPhrase { head += "- \(failures.markdown)\n" }
-        if let unreachable = job.unreachablePhrase { head += "- \(unreachable.markdown)\n" }
-        for phrase in job.attemptPhrases { head += "- \(phrase.markdown)\n" }
-        if let ports = job.portsPhrase { head += "- \(ports.markdown)\n" }
-        head += "\n"
-        // A way back in the same plan undoes the changes that are shown above.
-        if plan.origin?.isPartOfRun == true { return [head] }
-        return [head] + FileOutline(job, &diffs).sections.flatMap(files)
+        for phase in job.phases { head += text(phase) }
+        if let title = job.hooksTitle { head += text(title, job.hookGroups) }
+        return [head + "\n"] + job.files.flatMap(files)
     }
 
     private func text(_ title: Phrase, _ groups: [HookGroup]) -> String {
@@ -228,28 +210,30 @@ public struct MarkdownReview {
         return text
     }
 
-    private func text(_ phase: Plan.Phase, of job: Plan.Job) -> String {
-        var text = "- \(phase.titlePhrase(in: job).markdown)\n"
-        let items = BatchOutline(phase, of: job).items
-        for item in items.prefix(Self.fewRows) {
+    private func text(_ phase: JobOutline.Phase) -> String {
+        var text = "- \(phase.title.markdown)\n"
+        for item in phase.items.prefix(Self.fewRows) {
             let size = item.each.map { ", \($0) at a time" } ?? ""
             for (place, group) in item.groups.enumerated() {
-                let action = job.word(group.entry.action)
-                text += "  - batch \(item.number): **\(action)** \(WorkerList.phrase(group.workers).markdown)"
+                text +=
+                    "  - \(item.each == nil ? "batch" : "batches") \(item.number): **\(group.word)** \(group.hosts.markdown)"
                 text += "\(place == 0 ? size : "") (\(group.reasonPhrase.markdown))\n"
                 for match in group.entry.matchPhrases.prefix(5) { text += "    - \(match.markdown)\n" }
             }
         }
-        if items.count > Self.fewRows {
-            text += "  - and more batches, \(items.count - Self.fewRows) lines of this list\n"
+        if phase.items.count > Self.fewRows {
+            text += "  - and more batches, \(phase.items.count - Self.fewRows) lines of this list\n"
         }
         return text
     }
 
-    /// A list of the files, and a block for each diff.
+    // MARK: Files
+
+    /// A list of the files, and a block for each diff; whole texts are folded, but for those of hooks.
     private func files(_ section: FileOutline.Section) -> [String] {
         var list = "\(section.title.markdown):\n\n"
         var blocks: [String] = []
+        var whole: [String] = []
         for item in section.items.prefix(Self.fewRows) {
             let word =
                 switch item.kind {
@@ -266,13 +250,22 @@ public struct MarkdownReview {
                 case .note(let note): list += workers.isEmpty ? " (\(note))" : " (\(note)\(workers))"
                 case .lines(let lines, let hidden):
                     let others = item.others > 0 ? ", \(item.othersText)" : ""
-                    blocks.append(block(Escaping.code(item.path) + workers + others, lines, hidden: hidden))
+                    let block = block(Escaping.code(item.path) + workers + others, lines, hidden: hidden)
+                    if item.kind == .modified || WholeFiles.isModule(item.path) {
+                        blocks.append(block)
+                    } else {
+                        whole.append(block)
+                    }
                 }
             }
             list += "\n"
         }
         let rest = section.items.count - Self.fewRows
         if rest > 0 { list += "- and \(Wording.count(rest, "more file"))\n" }
+        if !whole.isEmpty {
+            let title = "Text of \(Wording.count(whole.count, "file")) that are new or removed"
+            blocks.append("<details><summary>\(title)</summary>\n\n\(whole.joined())</details>\n\n")
+        }
         return [list + "\n"] + blocks
     }
 
@@ -283,8 +276,20 @@ public struct MarkdownReview {
         return "\(title)\n\n\(fence)diff\n\(texts.joined(separator: "\n"))\n\(fence)\n\n"
     }
 
+    // MARK: The end
+
+    private mutating func writeHosts() {
+        if outline.hosts.isEmpty { return }
+        fold(
+            "All hosts of \(Wording.count(outline.hosts.count, "long list"))",
+            outline.hosts.lazy.flatMap { list in
+                ["- list `\(list.digest)`, \(Wording.count(list.workers.count, "host")):\n"]
+                    + list.full.map { "  \(Escaping.code($0))\n" }
+            })
+    }
+
     private mutating func writeSteps() {
-        let rows = StepList.rows(plan)
+        let rows = StepList.rows(file.plan)
         let open = "<details><summary>\(Wording.count(rows.count, "step")), in order</summary>\n\n```\n"
         guard !isCut, fits(open) else {
             isCut = true

@@ -10,19 +10,37 @@ public struct PlanDifference {
         case added = "+"
         case removed = "-"
         case changed = "~"
+
+        var word: String {
+            switch self {
+            case .added: "new"
+            case .removed: "gone"
+            case .changed: "changed"
+            }
+        }
     }
 
     struct Item {
         let sign: Sign
         let phrase: Phrase
+        /// What a worker gets of a file: from what the first plan brings to what the second does.
+        var content: FileChange?
     }
 
     struct Section {
+        enum Subject: Equatable {
+            case job(JobName)
+            case stops
+            case wayBack
+            case other
+        }
+
         var title: Phrase
         var items: [Item]
+        var subject = Subject.other
     }
 
-    private(set) var sections: [Section] = []
+    private var all: [Section] = []
     /// Nothing differs but jobs that only the second plan has.
     public private(set) var onlyAddsJobs = true
     private let revisions: (old: Int, new: Int)
@@ -41,7 +59,7 @@ public struct PlanDifference {
         let facts = FactsDifference(old.facts, new.facts).items
         if !facts.isEmpty { onlyAddsJobs = false }
         add("What hooks are told", facts)
-        if sections.isEmpty {
+        if all.isEmpty {
             onlyAddsJobs = false
             var other = new
             other.base = old.base
@@ -63,24 +81,64 @@ public struct PlanDifference {
     private mutating func compareWaysBack(_ old: Plan, _ new: Plan) {
         switch (old.wholeWayBack, new.wholeWayBack) {
         case (nil, nil): break
-        case (_?, nil): add("Way back", [Item(sign: .removed, phrase: "the plan goes back if a job fails")])
-        case (nil, _?): add("Way back", [Item(sign: .added, phrase: "the plan goes back if a job fails")])
+        case (_?, nil): add("Way back", [Item(sign: .removed, phrase: "the plan goes back if a job fails")], .wayBack)
+        case (nil, _?): add("Way back", [Item(sign: .added, phrase: "the plan goes back if a job fails")], .wayBack)
         case (let before?, let after?):
             if before == after { return }
-            let count = sections.count
+            let count = all.count
             compareParts(before, after)
-            for index in sections.indices.dropFirst(count) {
-                sections[index].title = "Way back: " + sections[index].title
+            for index in all.indices.dropFirst(count) {
+                all[index].title = "Way back: " + all[index].title
+                all[index].subject = .wayBack
             }
             if old.wayBack?.remains != new.wayBack?.remains {
-                add("Way back", [Item(sign: .changed, phrase: "what is not taken back is another list")])
+                add("Way back", [Item(sign: .changed, phrase: "what is not taken back is another list")], .wayBack)
             }
         }
         onlyAddsJobs = onlyAddsJobs && old.wholeWayBack == nil && new.wholeWayBack == nil
     }
 
     /// Whether both plans do the same.
-    public var isEmpty: Bool { sections.isEmpty }
+    public var isEmpty: Bool { all.isEmpty }
+
+    /// Jobs of the second plan in whose waves anything is otherwise.
+    var jobs: Set<JobName> {
+        Set(all.compactMap { if case .job(let job) = $0.subject { job } else { nil } })
+    }
+
+    var concernsStops: Bool { all.contains { $0.subject == .stops } }
+    var concernsWayBack: Bool { all.contains { $0.subject == .wayBack } }
+
+    /// What differs, part by part; what differs alike in several jobs is told once, for all of them.
+    var sections: [Section] {
+        var places: [String: [Int]] = [:]
+        for (index, section) in all.enumerated() {
+            guard case .job = section.subject else { continue }
+            for item in section.items { places[item.key, default: []].append(index) }
+        }
+        var shared: [[Int]: [Item]] = [:]
+        var order: [[Int]] = []
+        var rest = all
+        for (index, section) in all.enumerated() {
+            guard case .job = section.subject else { continue }
+            rest[index].items = section.items.filter { item in
+                let jobs = places[item.key] ?? []
+                guard jobs.count > 1 else { return true }
+                if jobs[0] == index {
+                    if shared[jobs] == nil { order.append(jobs) }
+                    shared[jobs, default: []].append(item)
+                }
+                return false
+            }
+        }
+        let first = all.firstIndex { if case .job = $0.subject { true } else { false } } ?? all.endIndex
+        let together = order.map { jobs in
+            Section(
+                title: jobs.map { all[$0].title }.list(first: 12) + " (\(own: Wording.count(jobs.count, "job")))",
+                items: shared[jobs] ?? [])
+        }
+        return (rest[..<first] + together + rest[first...]).filter { !$0.items.isEmpty }
+    }
 
     /// What the signs of `text` mean.
     ///
@@ -88,16 +146,29 @@ public struct PlanDifference {
     ///   - old: what the first plan is called; shown as it is.
     ///   - new: what the second plan is called.
     public static func legend(_ old: String, _ new: String) -> String {
-        let signs = [(Sign.removed, "is only in \(old)"), (.added, "only in \(new)"), (.changed, "differs")]
-        return signs.map { "\($0.0.rawValue) \($0.1)" }.joined(separator: ", ") + "."
+        "\(Sign.added.rawValue) new: only in \(new). \(Sign.removed.rawValue) gone: only in \(old). "
+            + "\(Sign.changed.rawValue) changed: from \(old) to \(new)."
     }
 
     /// For a terminal, with a line feed at its end.
-    public func text(color: Bool) -> String {
-        let style = Style(hasColor: color)
-        var out = ""
+    ///
+    /// - Parameter contents: of both plans' files, to show how contents differ.
+    public func text(color: Bool, contents: FileContents = .none) -> String {
+        if isEmpty {
+            let revisions =
+                revisions.old == revisions.new
+                ? "" : " They were made at the catalog revisions \(revisions.old) and \(revisions.new)."
+            return "The plans do the same.\(revisions)\n"
+        }
+        return lines(Style(hasColor: color), contents).map { $0 + "\n" }.joined()
+    }
+
+    func lines(_ style: Style, _ contents: FileContents = .none) -> [String] {
+        var diffs = DiffReader(contents, whole: .all, perFile: 40, total: 1000)
+        var lines: [String] = []
+        var lists: [HostList] = []
         for section in sections {
-            out += style(.heading, section.title.terminal) + "\n"
+            lines.append(style(.heading, section.title.terminal))
             for item in section.items.prefix(Self.shownItems) {
                 let part: Style.Part =
                     switch item.sign {
@@ -105,23 +176,28 @@ public struct PlanDifference {
                     case .removed: .stop
                     case .changed: .change
                     }
-                out += "  \(style(part, item.sign.rawValue)) \(item.phrase.terminal)\n"
+                lines.append("  \(style(part, "\(item.sign.rawValue) \(item.sign.word):")) \(item.phrase.terminal)")
+                for list in item.phrase.longLists where !lists.contains(list) { lists.append(list) }
+                switch item.content.flatMap({ diffs.diff(of: $0) }) {
+                case nil: break
+                case .note(let note): lines.append("      " + style(.detail, "(\(note))"))
+                case .lines(let changed, let hidden):
+                    lines += changed.map { "      " + style($0.kind.part, FileDiff.text($0)) }
+                    if hidden > 0 { lines.append("      " + style(.detail, "… \(Wording.count(hidden, "more line"))")) }
+                }
             }
             let rest = section.items.count - Self.shownItems
-            if rest > 0 { out += "  and \(Wording.count(rest, "more difference"))\n" }
+            if rest > 0 { lines.append("  and \(Wording.count(rest, "more difference"))") }
         }
-        if isEmpty {
-            out += "The plans do the same."
-            if revisions.old != revisions.new {
-                out += " They were made at the catalog revisions \(revisions.old) and \(revisions.new)."
-            }
-            out += "\n"
+        for list in lists {
+            lines.append("list \(list.digest), \(Wording.count(list.workers.count, "host")):")
+            lines += list.full.map { "  " + Wording.safe($0) }
         }
-        return out
+        return lines
     }
 
-    private mutating func add(_ title: Phrase, _ items: [Item]) {
-        if !items.isEmpty { sections.append(Section(title: title, items: items)) }
+    private mutating func add(_ title: Phrase, _ items: [Item], _ subject: Section.Subject = .other) {
+        if !items.isEmpty { all.append(Section(title: title, items: items, subject: subject)) }
     }
 
     // MARK: Head
@@ -204,7 +280,7 @@ public struct PlanDifference {
         }
         items += stopHooks(old, new)
         if !items.isEmpty { onlyAddsJobs = false }
-        add("Stops", items)
+        add("Stops", items, .stops)
     }
 
     private func stopHooks(_ old: Plan, _ new: Plan) -> [Item] {
@@ -238,15 +314,15 @@ public struct PlanDifference {
                 if wave == otherWave, job == other { continue }
                 let items = JobDifference(job, other, waves: (wave, otherWave)).items
                 if !items.isEmpty { onlyAddsJobs = false }
-                add("\(job.job)", items)
+                add("\(job.job)", items, .job(job.job))
             } else {
                 onlyAddsJobs = false
-                add("\(job.job)", [Item(sign: .removed, phrase: job.existence(in: wave))])
+                add("\(job.job)", [Item(sign: .removed, phrase: job.existence(in: wave))], .job(job.job))
             }
         }
         for (wave, job) in new.waves.flatMap({ wave in wave.jobs.map { (wave.deploymentSequence, $0) } })
         where before[job.job] == nil {
-            add("\(job.job)", [Item(sign: .added, phrase: job.existence(in: wave))])
+            add("\(job.job)", [Item(sign: .added, phrase: job.existence(in: wave))], .job(job.job))
         }
     }
 
@@ -263,7 +339,7 @@ extension Plan.Job {
         let counts = actionCounts.map { "\($0.count) to \($0.action.rawValue)" }
         let what =
             counts.isEmpty
-            ? (gateFirst ? "a gate to pass" : runsCommand ? "to run a command" : "to complete")
+            ? (gateFirst != nil ? "a gate to pass" : runsCommand ? "to run a command" : "to complete")
             : counts.joined(separator: ", ")
         let commands = HookEvent.allCases.flatMap { event in
             hooks(event).map { "\(own: event.rawValue) \($0.command)" as Phrase }
@@ -273,59 +349,9 @@ extension Plan.Job {
     }
 }
 
-extension FromState {
-    /// `2.0.0 (sha256:0123456789ab)` and what else is known.
-    var phrase: Phrase {
-        var text: Phrase = "\(version) (\(own: content?.short ?? "never promoted"))"
-        if let unfinished { text = text + ", unfinished \(own: unfinished.short)" }
-        if stopped { text = text + ", stopped" }
-        return text
-    }
-}
-
-extension Digest {
-    /// Enough of it for people.
-    var short: String { "sha256:" + hex.prefix(12) }
-}
-
-/// Collects `field: old -> new`.
-struct FieldComparison {
-    private(set) var items: [PlanDifference.Item] = []
-
-    mutating func compare<Value: Equatable>(
-        _ field: String, _ old: Value, _ new: Value, _ show: (Value) -> Phrase
-    ) {
-        if old == new { return }
-        items.append(.init(sign: .changed, phrase: "\(own: field): \(show(old)) -> \(show(new))"))
-    }
-
-    /// Fields of a plan, as the plan has them.
-    mutating func add(_ changes: [FieldChange]) {
-        for change in changes {
-            let (old, new) = (change.old.map { "\($0)" as Phrase }, change.new.map { "\($0)" as Phrase })
-            items.append(
-                .init(sign: .changed, phrase: "\(own: change.field): \(old ?? "none") -> \(new ?? "none")"))
-        }
-    }
-}
-
-/// Collects differences of single workers, and tells those that are alike together.
-struct WorkerGroups {
-    private var groups: [(sign: PlanDifference.Sign, phrase: Phrase, workers: [WorkerName])] = []
-    private var places: [String: Int] = [:]
-
-    /// - Parameter phrase: is followed by the workers.
-    mutating func add(_ sign: PlanDifference.Sign, _ phrase: Phrase, _ worker: WorkerName) {
-        let key = sign.rawValue + phrase.terminal
-        if let place = places[key] {
-            groups[place].workers.append(worker)
-        } else {
-            places[key] = groups.count
-            groups.append((sign, phrase, [worker]))
-        }
-    }
-
-    var items: [PlanDifference.Item] {
-        groups.map { .init(sign: $0.sign, phrase: "\($0.phrase) \(WorkerList.phrase($0.workers))") }
+extension PlanDifference.Item {
+    /// The same for what is told alike.
+    fileprivate var key: String {
+        "\(sign.rawValue) \(phrase.terminal) \(content?.from?.hex ?? "") \(content?.to?.hex ?? "")"
     }
 }

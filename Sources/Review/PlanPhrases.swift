@@ -6,85 +6,78 @@ internal import Windows
 
 /// A line at the head of a review, and what belongs to it.
 struct HeadFact {
-    let phrase: Phrase
+    var phrase: Phrase
     var details: [Phrase] = []
 }
 
 extension Plan {
-    /// What holds for the whole plan.
-    ///
-    /// - Parameter outlook: when it may run next.
-    func headFacts(_ outlook: WindowOutlook?) -> [HeadFact] {
-        var phrases: [Phrase] = [
-            "\(own: kind.rawValue) in bucket \(fleet.bucket), made at catalog revision \(base.catalogRevision)"
+    /// How the plan was made, and how its workers are reached.
+    var aboutFacts: [HeadFact] {
+        var facts = [
+            HeadFact(
+                phrase:
+                    "\(own: kind.rawValue) in bucket \(fleet.bucket), made at catalog revision \(base.catalogRevision)")
         ]
         let flags = work.request.flags
-        if !flags.isEmpty { phrases.append("planned with " + flags.list(" ")) }
-        let failure =
-            switch policy.onFailure {
-            case .stop: "after a failure no batch starts anywhere"
-            case .continue: "after a failure jobs that do not demand the failed one go on"
-            case .rollback: "after a failure no batch starts anywhere, and what has begun goes back (see the way back)"
-            }
+        if !flags.isEmpty { facts.append(HeadFact(phrase: "planned with " + flags.list(" "))) }
+        facts += fleet.reachPhrases.map { HeadFact(phrase: $0) }
+        facts[facts.count - 1].details += fleet.addressPhrases
+        return facts
+    }
+
+    /// What holds for all of the plan: in which order things happen, what a failure stops, when it may run, how long it takes,
+    /// and how it is stopped.
+    ///
+    /// - Parameters:
+    ///   - outlook: when it may run next.
+    ///   - time: how long it takes, in our own words.
+    func rules(_ outlook: WindowOutlook?, _ time: String) -> [ReviewOutline.Fact] {
+        if isEmpty { return [] }
+        var rules = [ReviewOutline.Fact(title: "Order", phrase: orderOfAll)]
         // What stops a plan for workers is told where its batches are.
         if work.workerBatches == nil {
-            phrases.append("\(own: failure); up to \(own: Wording.count(policy.jobParallelism, "job")) side by side")
+            let failure: Phrase =
+                switch policy.onFailure {
+                case .stop: "no further batch starts; steps that run come to their end, and nothing is taken back"
+                case .continue: "jobs that do not demand the failed one go on"
+                case .rollback: "no batch starts anywhere, and what has begun goes back (see the way back)"
+                }
+            rules.append(.init(title: "After a failure", phrase: failure))
         }
+        let window = windowFacts(outlook)
+        for fact in window { rules.append(.init(title: "When", phrase: fact.phrase, details: fact.details)) }
         if let startBefore = policy.startBefore {
-            phrases.append("begins before \(own: startBefore.utcText), or never")
+            rules.append(.init(title: "When", phrase: "begins before \(own: startBefore.utcText), or never"))
+        } else if window.isEmpty {
+            rules.append(.init(title: "When", phrase: "at any time: it has no maintenance window"))
         }
-        var facts =
-            phrases.map { HeadFact(phrase: $0) } + windowFacts(outlook)
-            + fleet.reachPhrases.map { HeadFact(phrase: $0) }
-        facts[facts.count - 1].details += fleet.addressPhrases
-        if !renames.isEmpty { facts.insert(renamesFact, at: 1) }
-        facts.insert(contentsOf: leftOutFacts, at: flags.isEmpty ? 1 : 2)
-        if let origin { facts.insert(contentsOf: origin.facts, at: 1) }
-        if let fact = failedBeforeFact { facts.insert(fact, at: 1) }
-        return facts
+        rules.append(.init(title: "Expected time", phrase: "\(own: time)"))
+        rules.append(.init(title: "How to stop it", phrase: howToStop))
+        return rules
     }
 
-    /// Which workers go by another name.
-    private var renamesFact: HeadFact {
-        let count = Wording.count(renames.count, "worker")
-        var fact = HeadFact(
-            phrase:
-                "\(own: count) renamed, each once its machine has shown the receipts that are recorded of it; nothing is "
-                + "stopped or started for that")
-        fact.details = renames.prefix(Self.shownRenames).map { $0.phrase }
-        let rest = renames.count - Self.shownRenames
-        if rest > 0 { fact.details.append("and \(own: Wording.count(rest, "more worker"))") }
-        return fact
-    }
-
-    private static let shownRenames = 100
-
-    /// What the plan leaves as it is, although somebody may expect otherwise.
-    private var leftOutFacts: [HeadFact] {
-        var facts: [HeadFact] = []
-        func add(_ allocations: [Named<[WorkerName]>], _ title: (String) -> Phrase) {
-            let count = allocations.reduce(0) { $0 + $1.value.count }
-            if count == 0 { return }
-            var fact = HeadFact(phrase: title(Wording.count(count, "allocation")))
-            fact.details = allocations.map { "\($0.name) on \(WorkerList.phrase($0.value))" }
-            facts.append(fact)
+    private var orderOfAll: Phrase {
+        if let workers = work.workerBatches {
+            return
+                "\(own: Wording.count(workers.batches.count, "batch", "batches")) of hosts, one after the other; the hosts of a "
+                + "batch at the same time"
         }
-        switch work {
-        case .deploy(let deploy):
-            add(deploy.excluded) {
-                "differs from the workspace, and left alone since the options leave out its worker: \(own: $0)"
-            }
-            add(deploy.stoppedByHand) {
-                "stopped by a person, and left alone (`--include-stopped` starts it): \(own: $0)"
-            }
-            add(deploy.drained) {
-                "drained by an earlier run, and not put back (`restart` does it if the job has hooks of "
-                    + "`after_allocation_healthy`; otherwise do it by hand): \(own: $0)"
-            }
-        case .operation, .reboot: add(stoppedByHand) { "stopped by a person, and left stopped: \(own: $0)" }
-        case .jobCommand, .runCommand: break
+        var parts: [Phrase] = []
+        let waves = self.waves.map { wave -> Phrase in
+            "wave \(wave.deploymentSequence) (\(wave.jobs.map { "\($0.job)" as Phrase }.list(first: 8)))"
         }
-        return facts
+        let shown = waves.count > 8 ? Array(waves.prefix(8)) + ["\(waves.count - 8) more waves"] : waves
+        let stops = "\(Wording.count(reconcile.count, "stop"))"
+        if !reconcile.isEmpty, !stopsAreLast { parts.append("\(own: stops)") }
+        parts += shown
+        if !reconcile.isEmpty, stopsAreLast { parts.append("\(own: stops)") }
+        let beside: Phrase =
+            self.waves.contains { $0.jobs.count > 1 }
+            ? "; up to \(own: Wording.count(policy.jobParallelism, "job")) of a wave side by side" : ""
+        let batches: Phrase =
+            self.waves.contains { $0.jobs.contains { !$0.phases.isEmpty } }
+            ? "; in a job batch after batch, and the hosts of a batch at the same time" : ""
+        return parts.list(", then ") + beside + batches
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Model
 internal import SSH
 
 /// Workers that are hosts with sshd: one connection for each, opened when it is first needed and used for everything.
@@ -133,6 +134,11 @@ final class SSHTransport: Transport {
                 guard Self.mayPass(error), let lost = await pool.lost(key), let window = reconnectWindow,
                     lost.duration(to: .now) + pause < window, (try? await Task.sleep(for: pause)) != nil
                 else { throw error }
+                if pause == .milliseconds(200) {
+                    report(
+                        "connection to \(key.isEmpty ? "the jump host" : key) lost (\(error)), reconnecting for \(window.components.seconds) s"
+                    )
+                }
                 pause = min(pause * 2, .seconds(3))
             }
         }

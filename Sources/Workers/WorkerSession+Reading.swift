@@ -52,12 +52,12 @@ extension WorkerSession {
                 ["sh", script] + words, input: .bytes(Self.lines(input)), outputLimit: outputLimit, timeout: timeout),
             on: worker)
         if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, true) }
-        guard result.lacksScript else { throw unanswered(result) }
+        guard result.lacksScript else { throw unanswered(result, nonce) }
         let command = WorkerScript.sent(
             along: words, input: input, as: script, outputLimit: outputLimit, timeout: timeout)
         result = try await transport.run(command, on: worker)
         if let answer = WorkerAnswer(result.output, nonce: nonce) { return (answer, false) }
-        throw unanswered(result)
+        throw unanswered(result, nonce)
     }
 }
 

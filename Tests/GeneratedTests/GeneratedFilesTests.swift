@@ -13,7 +13,7 @@ import Testing
     private static let schemas = WorkspaceFormat.schemas.merging(
         [
             "plan": PlanFormat.schema, "review": JSONReview.schema, "approvals": ApprovalsOutput.schema,
-            "drift": DriftReport.schema,
+            "drift": DriftReport.schema, "event": EventFormat.schema,
         ]
     ) { _, other in other }
 
@@ -27,12 +27,14 @@ import Testing
         #expect(names.sorted() == Self.schemas.keys.map { "\($0).schema.json" }.sorted())
     }
 
-    @Test func theReferenceOfPlansIsThatOfTheTables() throws {
-        try Self.compare("docs/plan-format.md") { page in
-            let heading = "\n## Fields\n\n"
+    @Test(arguments: [
+        ("docs/plan-format.md", "\n## Fields\n\n", PlanFormat.reference),
+        ("docs/events.md", "\n## All events\n\n", EventFormat.reference),
+    ]) func aReferenceIsThatOfTheTables(_ file: String, _ heading: String, _ reference: String) throws {
+        try Self.compare(file) { page in
             let parts = page.components(separatedBy: heading)
             try #require(parts.count == 2)
-            return parts[0] + heading + parts[1].prefix { $0 != "#" } + PlanFormat.reference
+            return parts[0] + heading + parts[1].components(separatedBy: "\n### ")[0] + "\n" + reference
         }
     }
 

@@ -3,30 +3,8 @@ import Model
 import Plans
 import Testing
 
-/// The lines of `--events`, and what is made from their table and kept in files. `make generated` writes them.
+/// The lines of `--events`.
 @Suite struct EventFormatTests {
-    private static let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-    private static let isWriting = ProcessInfo.processInfo.environment["MAAND_WRITE_GENERATED"] != nil
-
-    @Test func theSchemaIsThatOfTheLines() throws {
-        let file = Self.top.appending(path: "plans/schema/event.schema.json")
-        if Self.isWriting { try EventFormat.schema.write(to: file, atomically: true, encoding: .utf8) }
-        #expect(try String(contentsOf: file, encoding: .utf8) == EventFormat.schema, "make generated")
-    }
-
-    @Test func theReferenceIsThatOfTheLines() throws {
-        let file = Self.top.appending(path: "docs/events.md")
-        let heading = "\n## All events\n\n"
-        let page = try String(contentsOf: file, encoding: .utf8)
-        let parts = page.components(separatedBy: heading)
-        try #require(parts.count == 2)
-        let intro = parts[1].prefix { $0 != "#" }
-        let expected = parts[0] + heading + intro + EventFormat.reference
-        if Self.isWriting { try expected.write(to: file, atomically: true, encoding: .utf8) }
-        #expect(try String(contentsOf: file, encoding: .utf8) == expected, "make generated")
-    }
-
     @Test func aLineIsOneLineWhateverStandsInIt() throws {
         var line = EventLine(.warning, at: Timestamp(milliseconds: 1_700_000_000_000))
         line.run = 7

@@ -12,7 +12,7 @@ import YAML
         let text = TextReview.text(PlanFile(try Hooked.plan()), color: false)
         let short = Hooked.digest.short
         let start = try #require(text.range(of: "Stops, before"))
-        let end = try #require(text.range(of: "\nNot pinned"))
+        let end = try #require(text.range(of: "\nAbout this plan"))
         #expect(
             String(text[start.lowerBound..<end.lowerBound]) == """
                 Stops, before the first wave
@@ -23,25 +23,13 @@ import YAML
 
                 Wave 1
                   api 2.0.0 -> 2.1.0: 3 to restart
+                      gate first: the last one failed or never ran
                       demands db
-                      gate first  (the last one failed or never ran)
-                      files
-                        ~ conf/a.yml
-                        - conf/old.yml
-                        ~ run.sh  (type or mode)
-                      hooks on the controller, from _modules \(short), 600 s each at most
-                        pre_deploy, before anything of the job is touched, for 3 active allocations
-                          1. command_order (command_order.py, \(short))
-                          2. command_secrets (command_secrets.py, \(short), may be repeated)
-                        after_allocation_started, when the targets of a batch have ended, before promoting, for 3 allocations
-                          1. command_join (command_join.sh, \(short))
-                        health_check, at each gate after the probes, for 3 active allocations
-                          1. command_smoke (command_smoke, \(short))
-                        post_deploy, after all batches and gates, for 3 active allocations
-                          1. command_tell (command_tell.ts, \(short))
-                          2. command_note (command_note.js, \(short))
-                      order: as in workers.json, unless command_order or command_secrets sets another: then the same \
-                actions, cut into batches again by it
+                      order: as in workers.json, unless command_order or command_secrets sets another: then the \
+                same actions, cut into batches again by it
+                      gate: tcp :80 and `true` on the worker, 2 s each, then command_smoke on the controller; 3 \
+                attempts, 1 s apart
+                      ports: http 80
                       upgrade in 3 batches, a gate after each batch
                         1. ~ restart w1  (restart glob matched)
                              conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
@@ -49,9 +37,22 @@ import YAML
                              conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
                         3. ~ restart w3  (restart glob matched)
                              conf/*.yml matches conf/a.yml, conf/b.yml, conf/c.yml and 1 more
-                      gate: tcp :80 and `true` on the worker, 2 s each, then command_smoke on the controller; \
-                3 attempts, 1 s apart
-                      ports: http 80
+                      hooks on the controller, from _modules \(short), 600 s each at most
+                        pre_deploy, before anything of the job is touched, for 3 active allocations
+                          1. command_order (command_order.py, \(short))
+                          2. command_secrets (command_secrets.py, \(short), may be repeated)
+                        after_allocation_started, when the targets of a batch have ended, before promoting, for \
+                3 allocations
+                          1. command_join (command_join.sh, \(short))
+                        health_check, at each gate after the probes, for 3 active allocations
+                          1. command_smoke (command_smoke, \(short))
+                        post_deploy, after all batches and gates, for 3 active allocations
+                          1. command_tell (command_tell.ts, \(short))
+                          2. command_note (command_note.js, \(short))
+                      files
+                        ~ conf/a.yml
+                        - conf/old.yml
+                        ~ run.sh  (type or mode)
 
                 """)
     }
@@ -76,13 +77,13 @@ import YAML
             text.contains(
                 """
 
-                Values for hooks:
+                Values for hooks
                   bucket.conf: zone = `a\\u{1b}[2J`
                   bucket.jobs.conf [api]: memory = `512`
                   vars.toml of api: level = `debug`
                   demand of api, command_user, for db, command_users: `{"a":1}`
 
-                Not pinned
+                About this plan
                 """), "\(text)")
         for page in [
             MarkdownReview.text(file, showsSteps: false), HTMLReview.page(file, showsSteps: false),
@@ -105,11 +106,11 @@ import YAML
                         1. + new w1  (first deploy)
                            ~ update w2  (content changed)
                         2. ~ update w3  (content changed)
-                      gate: command_smoke on the controller; 3 attempts, 1 s apart
 
                 """.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n")), "\(text)")
         #expect(text.contains("job_control, in place of Makefile targets, batch by batch, for 3 allocations\n"))
         #expect(text.contains("order: as the job's rollout_order says\n"))
+        #expect(text.contains("      gate: command_smoke on the controller; 3 attempts, 1 s apart\n"))
         #expect(text.contains("- stop canary 1.0.0 on w4  (disabled; by its Makefile where it has one)\n"))
         #expect(!text.contains("restart w"))
     }
@@ -117,7 +118,7 @@ import YAML
     @Test func aJobThatIsOnlyCompletedHasNoGate() throws {
         var plan = try Hooked.plan()
         plan.work.body.waves[0].jobs[0].phases = []
-        plan.work.body.waves[0].jobs[0].gateFirst = false
+        plan.work.body.waves[0].jobs[0].gateFirst = nil
         plan.work.body.waves[0].jobs[0].hooks?.commands[.preDeploy] = nil
         plan.work.body.waves[0].jobs[0].hooks?.commands[.afterAllocationStarted] = nil
         let text = TextReview.text(PlanFile(plan), color: false)
@@ -132,7 +133,7 @@ import YAML
         var job = plan.waves[0].jobs[0]
         job.phases = []
         job.changes = []
-        job.gateFirst = false
+        job.gateFirst = nil
         job.healthCheck = nil
         job.hooks = .init(modules: Hooked.digest, commands: [.cli: [Hooked.order]])
         plan.work = .jobCommand(JobCommand(job: job, sequence: 1))
@@ -142,7 +143,7 @@ import YAML
         #expect(text.contains("      runs a command, and rolls nothing out\n"))
         #expect(text.contains("cli, which is all that this plan does, for 3 active allocations\n"))
         #expect(text.hasSuffix("Plan: a command to run for 3 allocations, and nothing else.\n"))
-        #expect(!text.contains("make, shells") && text.contains("Programs on the controller"))
+        #expect(!text.contains("programs on the workers") && text.contains("programs on the controller"))
         #expect(MarkdownReview.text(file, showsSteps: true).contains("- runs a command, and rolls nothing out\n"))
         #expect(HTMLReview.page(file, showsSteps: true).contains("runs a command, and rolls nothing out"))
         #expect(StepList.rows(plan).map(\.id.text).first == "api/cli/w1/command_order")
@@ -166,7 +167,7 @@ import YAML
                 }
             }
             #expect(text.contains(Hooked.digest.short))
-            #expect(text.contains("Programs on the controller"))
+            #expect(text.lowercased().contains("programs on the controller"))
             for hook in plan.work.body.stopHooks.flatMap(\.commands) { #expect(text.contains(hook.script)) }
         }
     }
@@ -185,7 +186,7 @@ import YAML
         changed.work.body.waves[0].jobs[0].changes[0].value.append(
             FileChange(path: "_modules/command_join.sh", kind: .added, from: nil, to: Hooked.digest))
         let other = HTMLReview.page(PlanFile(changed), contents: contents, showsSteps: false)
-        #expect(other.ranges(of: "+echo &lt;b&gt;joined").count == 1 && !other.contains("its text"))
+        #expect(other.ranges(of: "+echo &lt;b&gt;joined").count == 1 && !other.contains("<small>its text</small>"))
     }
 
     @Test func jsonSaysWhatThePlanSays() throws {
@@ -230,24 +231,21 @@ import YAML
             ])
     }
 
-    @Test func theTimelineMarksWhereHooksRun() throws {
-        let timeline = Timeline(try Hooked.plan())
-        #expect(timeline.columns.map(\.hasHooks) == [true, true, true, true])
-        #expect(timeline.blocks.map(\.hooksBefore) == [false, true])
-        #expect(timeline.blocks.map(\.hooksAfter) == [false, true])
-        #expect(timeline.html.contains("<i class=\"calls\"></i> hooks"))
-        // A batch's gate is drawn beside its hooks, and apart from them.
-        let lines = try ["gates", "calls"].map { style -> Set<Int> in
-            let path = try #require(timeline.html.firstMatch(of: try Regex("class=\"\(style)\" d=\"([^\"]*)\"")))
-            return Set(try #require(path[1].substring).matches(of: /M([0-9]+) 0V/).compactMap { Int($0.1) })
+    @Test func theDrawingMarksWhereHooksRun() throws {
+        func lanes(_ plan: Plan) -> [Schedule.Lane] {
+            Schedule(plan, ExpectedTimes(plan, .none)).bands.flatMap(\.lanes)
         }
-        #expect(lines[0].count == 3 && lines[1].count == 6)
-        for gate in lines[0] { #expect(!lines[1].contains { abs($0 - gate) < 3 }) }
-        let canary = Timeline(try Hooked.jobControl(stops: false))
-        #expect(canary.columns.map(\.hasGate) == [true, true])
-        #expect(canary.html.contains("<title>w1: new canary, job_control batch 1</title>"))
-        let none = Timeline(try Samples.plan(workers: ["w1"], batch: 1))
-        #expect(!none.columns.contains(where: \.hasHooks) && !none.html.contains("> hooks<"))
+        let hooked = lanes(try Hooked.plan())
+        #expect(hooked[0].boxes.map(\.marks) == [[.hooks("hooks")]])
+        #expect(hooked[1].before == [.gate, .hooks("2 hooks")] && hooked[1].after == [.hooks("2 hooks")])
+        #expect(hooked[1].boxes.map(\.marks) == Array(repeating: [.hooks("hook"), .gate], count: 3))
+        let canary = lanes(try Hooked.jobControl(stops: false))
+        #expect(canary[0].boxes.map { $0.actions.map(\.text) } == [["new 1", "update 1"], ["update 1"]])
+        let page = HTMLReview.page(PlanFile(try Hooked.plan()), showsSteps: false)
+        // Each has a sign of its own, beside its color.
+        for mark in [#"<span class="mark gate">◆ gate</span>"#, #"<span class="mark calls">ƒ 2 hooks</span>"#] {
+            #expect(page.contains(mark))
+        }
     }
 
     @Test func whatIsNotBoundIsToldWhereThereAreHooks() throws {
@@ -312,7 +310,7 @@ enum Hooked {
         var plan = try Samples.plan(workers: ["w1", "w2", "w3", "w4"], batch: 2)
         var job = plan.work.body.waves[0].jobs[0]
         job.job = try #require(JobName("canary"))
-        job.gateFirst = false
+        job.gateFirst = nil
         job.rolloutOrder = .keyValue
         job.active.removeLast()
         job.content[0].workers.removeLast()

@@ -32,10 +32,10 @@ import Windows
                 $0.work.body.options.force = true
             } == """
                 Plan
-                  ~ options.jobs: [api] -> []
-                  ~ options.force: false -> true
-                  ~ policy.on_failure: stop -> continue
-                  ~ policy.job_parallelism: 4 -> 2
+                  ~ changed: options.jobs: [api] -> []
+                  ~ changed: options.force: false -> true
+                  ~ changed: policy.on_failure: stop -> continue
+                  ~ changed: policy.job_parallelism: 4 -> 2
 
                 """)
     }
@@ -47,8 +47,8 @@ import Windows
                 $0.fleet.workers[0].address = "10.9.9.9"
             } == """
                 Workers
-                  ~ address: 10.0.0.1 -> 10.9.9.9 of w1
-                  ~ user: agent -> root of w1, w2, w3
+                  ~ changed: address: 10.0.0.1 -> 10.9.9.9 of w1
+                  ~ changed: user: agent -> root of w1, w2, w3
 
                 """)
     }
@@ -60,8 +60,8 @@ import Windows
                 $0.work.body.reconcile[0].reason = .disabled
             } == """
                 Stops
-                  - stop old (removed) on w1
-                  ~ stop old: reason: removed -> disabled on w2
+                  - gone: stop old (removed) on w1
+                  ~ changed: stop old: reason: removed -> disabled on w2
 
                 """)
     }
@@ -77,12 +77,12 @@ import Windows
                 $0.work.body.waves[0].jobs[0].phases[0].batches[0][0].matched = []
             } == """
                 api
-                  ~ batching.upgrades: 1 -> 2
-                  ~ action: restart -> reload on w1
-                  ~ reason: glob_matched -> content_changed on w1
-                  ~ matched: conf/*.yml -> none on w1
-                  ~ batch: upgrade 2 -> upgrade 1 on w2
-                  ~ batch: upgrade 3 -> upgrade 2 on w3
+                  ~ changed: batching.upgrades: 1 -> 2
+                  ~ changed: action: restart -> reload on w1
+                  ~ changed: reason: glob_matched -> content_changed on w1
+                  ~ changed: matched: conf/*.yml -> none on w1
+                  ~ changed: batch: upgrade 2 -> upgrade 1 on w2
+                  ~ changed: batch: upgrade 3 -> upgrade 2 on w3
 
                 """)
     }
@@ -97,13 +97,15 @@ import Windows
             ]
             $0.work.body.waves[0].jobs[0].content[0].tree = other
         }
-        #expect(text.hasPrefix("api\n  ~ conf/a.yml: other content, sha256:"))
-        #expect(text.contains("\n  - removes conf/old.yml\n  + adds new.txt\n"))
-        #expect(text.contains("  ~ content: sha256:") && text.hasSuffix(" on w1, w2, w3\n"))
+        #expect(text.hasPrefix("api\n  ~ changed: conf/a.yml: other content, sha256:"))
+        #expect(text.contains("\n  - gone: removes conf/old.yml\n  + new: adds new.txt\n"))
+        #expect(text.contains("  ~ changed: content: sha256:") && text.hasSuffix(" on w1, w2, w3\n"))
     }
 
     @Test func theSignsAreExplained() {
-        #expect(PlanDifference.legend("A", "B") == "- is only in A, + only in B, ~ differs.")
+        #expect(
+            PlanDifference.legend("A", "B")
+                == "+ new: only in B. - gone: only in A. ~ changed: from A to B.")
     }
 
     @Test func statesAreComparedByWhatTheySay() throws {
@@ -113,22 +115,22 @@ import Windows
             $0.work.body.waves[0].jobs[0].changes[0].name = "b"
             for batch in 0..<3 { $0.work.body.waves[0].jobs[0].phases[0].batches[batch][0].from = "b" }
         }
-        #expect(text == "Order\n  ~ the same, listed in another order or under other names of states\n")
+        #expect(text == "Order\n  ~ changed: the same, listed in another order or under other names of states\n")
     }
 
     @Test func gatesAndHealthChecks() throws {
         #expect(
             try text {
-                $0.work.body.waves[0].jobs[0].gateFirst = false
+                $0.work.body.waves[0].jobs[0].gateFirst = nil
                 $0.work.body.waves[0].jobs[0].healthCheck?.attempts = 9
                 $0.work.body.waves[0].jobs[0].phases[0].gate = .afterPhase
                 $0.work.body.waves[0].jobs[0].active.removeLast()
             } == """
                 api
-                  ~ gate_first: unfinished -> null
-                  ~ health_check.attempts: 3 -> 9
-                  ~ gate of the upgrade phase: after each batch -> after phase
-                  - gates cover w3
+                  ~ changed: gate_first: unfinished -> null
+                  ~ changed: health_check.attempts: 3 -> 9
+                  ~ changed: gate of the upgrade phase: after each batch -> after phase
+                  - gone: gates cover w3
 
                 """)
     }
@@ -150,17 +152,17 @@ import Windows
         #expect(
             PlanDifference(old, new).text(color: false) == """
                 Stops
-                  ~ after_allocation_stopped of old: command_leave (command_leave.sh, \(plain)) -> \
+                  ~ changed: after_allocation_stopped of old: command_leave (command_leave.sh, \(plain)) -> \
                 command_leave (command_leave.py, \(plain))
-                  ~ after_allocation_stopped of old: _modules: \(plain) -> \(changed)
+                  ~ changed: after_allocation_stopped of old: _modules: \(plain) -> \(changed)
                 api
-                  ~ pre_deploy: command_order (command_order.py, \(plain)) -> command_order (command_order.py, \(changed))
-                  ~ pre_deploy: command_secrets (command_secrets.py, \(plain), may be repeated) -> \
+                  ~ changed: pre_deploy: command_order (command_order.py, \(plain)) -> command_order (command_order.py, \(changed))
+                  ~ changed: pre_deploy: command_secrets (command_secrets.py, \(plain), may be repeated) -> \
                 command_secrets (command_secrets.py, \(plain))
-                  + after_allocation_started: command_more (command_more, \(changed))
-                  - health_check: command_smoke (command_smoke, \(plain))
-                  ~ post_deploy: order: command_tell, command_note -> command_note, command_tell
-                  ~ _modules of the hooks: \(plain) -> \(changed)
+                  + new: after_allocation_started: command_more (command_more, \(changed))
+                  - gone: health_check: command_smoke (command_smoke, \(plain))
+                  ~ changed: post_deploy: order: command_tell, command_note -> command_note, command_tell
+                  ~ changed: _modules of the hooks: \(plain) -> \(changed)
 
                 """)
         #expect(!PlanDifference(old, new).onlyAddsJobs)
@@ -175,18 +177,18 @@ import Windows
         #expect(
             PlanDifference(old, new).text(color: false) == """
                 Stops
-                  + after_allocation_stopped of old: command_leave (command_leave.sh, \(plain))
+                  + new: after_allocation_stopped of old: command_leave (command_leave.sh, \(plain))
                 api
-                  ~ rollout_order.may_be_replaced_by: none -> [command_order]
-                  + pre_deploy: command_order (command_order.py, \(plain))
+                  ~ changed: rollout_order.may_be_replaced_by: none -> [command_order]
+                  + new: pre_deploy: command_order (command_order.py, \(plain))
 
                 """)
-        #expect(PlanDifference(new, old).text(color: false).contains("  - pre_deploy: command_order"))
+        #expect(PlanDifference(new, old).text(color: false).contains("  - gone: pre_deploy: command_order"))
         var without = new
         without.work.body.waves = []
         #expect(
             PlanDifference(without, new).text(color: false)
-                == "api\n  + in wave 1, 2.0.0 -> 2.1.0: 1 to restart; hooks pre_deploy command_order\n")
+                == "api\n  + new: in wave 1, 2.0.0 -> 2.1.0: 1 to restart; hooks pre_deploy command_order\n")
     }
 
     @Test func wholeJobs() throws {
@@ -199,16 +201,17 @@ import Windows
         #expect(
             PlanDifference(old, new).text(color: false) == """
                 api
-                  ~ wave: 1 -> 2
+                  ~ changed: wave: 1 -> 2
                 web
-                  + in wave 2, 2.0.0 -> 2.1.0: 1 to restart
+                  + new: in wave 2, 2.0.0 -> 2.1.0: 1 to restart
 
                 """)
         #expect(!PlanDifference(old, new).onlyAddsJobs)
         new.work.body.waves[0].deploymentSequence = 1
         #expect(PlanDifference(old, new).onlyAddsJobs)
         #expect(!PlanDifference(new, old).onlyAddsJobs)
-        #expect(PlanDifference(new, old).text(color: false) == "web\n  - in wave 1, 2.0.0 -> 2.1.0: 1 to restart\n")
+        #expect(
+            PlanDifference(new, old).text(color: false) == "web\n  - gone: in wave 1, 2.0.0 -> 2.1.0: 1 to restart\n")
     }
 
     @Test func everyOtherFieldIsSeen() throws {

@@ -222,7 +222,7 @@ class Repository(bucket.Case):
         self.assertEqual((self.folder / ".gitignore").read_text(), "mine\n")
         self.assertEqual((self.folder / ".gitattributes").read_text(), ours)
         (self.folder / "maand.conf").unlink()
-        self.refuse(self.init(), 1, "it has lost its maand.conf")
+        self.refuse(self.init(), 65, "it has lost its maand.conf")
 
     def test_a_workspace_becomes_a_bucket(self):
         self.folder.mkdir(exist_ok=True)
@@ -238,7 +238,7 @@ class Repository(bucket.Case):
     def test_what_is_no_bucket_stays(self):
         self.folder.mkdir(exist_ok=True)
         (self.folder / "notes").write_text("mine\n")
-        self.refuse(self.init(), 1, "neither empty nor a bucket")
+        self.refuse(self.init(), 65, "neither empty nor a bucket")
 
 
 class Jobs(unittest.TestCase):

@@ -59,7 +59,7 @@ class Kill(hookbucket.HookCase):
                     b, child = self.held(Hook(event, body='maand.put_job_variable("by", maand.allocation_ip())'))
                     self.kill(child)
                     if attached:
-                        child = b.start_apply()
+                        child = b.start_apply("--verbose")
                         until(lambda: "asking what became of it" in child.stdout.readline(), "resumed")
                         b.release("command_x", WORKERS[0])
                         self.ended(child)

@@ -70,8 +70,9 @@ class OverSSH(test_ssh.SSHCase, Told):
         self.once_each(b, "restart", up)
         self.assertTrue(all(gates(worker) > before[worker] for worker in up))
         # No later host moved up into the place of one that is down.
-        self.assertIn(f"app/upgrade/2/{up[2]}/push", done.out)
-        self.assertNotIn(f"app/upgrade/1/{up[2]}/push", done.out)
+        steps = {line["step"] for line in map(json.loads, events.read_text().splitlines()) if line["event"] == "step_ended"}
+        self.assertIn(f"app/upgrade/2/{up[2]}/push", steps)
+        self.assertNotIn(f"app/upgrade/1/{up[2]}/push", steps)
         for index in (2, 8):
             fleet("start", index)
         self.assertIn("Done already", self.succeed(b.apply()).out)

@@ -435,7 +435,7 @@ class Interrupted(RebootCase):
         self.assertTrue(logs[1].read_text().endswith(f"{place}\n"))
         self.assertEqual([what for what, _ in self.events(b)].count("command"), 1)
         b.fleet("stop", 1)
-        child = b.start_apply()
+        child = b.start_apply("--verbose")
         self.assertTrue(any("asking what became of it" in line for line in child.stdout), "it goes on")
         machines.come_back(1, boots=False)
         self.end(child)

@@ -378,7 +378,7 @@ class Connections(SSHCase):
         for worker in workers:
             b.release("app", worker)
         until(lambda: len(b.targets()) == 2, "the restarts ended without the program")
-        resumed = self.succeed(b.apply())
+        resumed = self.succeed(b.apply("--verbose"))
         self.assertIn("asking what became of it", resumed.out)
         self.once_each(b, "restart", workers)
 

@@ -16,7 +16,9 @@ public enum EventFormat {
         let sections = SchemaBook.sections(of: EventLine.self)
         let events = zip(EventLine.Word.allCases, sections.first?.forms ?? []).map { word, fields in
             "### \(word.rawValue)\n\n\(word.meaning)\n\n"
-                + SchemaBook.Section.table(Array(fields.dropFirst(Self.common)), marksRequired: false)
+                + SchemaBook.Section(
+                    title: word.rawValue, meaning: "", forms: [Array(fields.dropFirst(Self.common))]
+                ).markdown(marksRequired: false)
         }
         let others = sections.dropFirst().map { section in
             "### \(section.title)\n\n\(section.meaning)\n\n" + section.markdown(marksRequired: false)

@@ -2,7 +2,7 @@ internal import Model
 package import YAML
 
 /// Collects what a format consists of: the records and objects with their fields, and the JSON Schema of each.
-package struct SchemaBook {
+package final class SchemaBook {
     /// A field, as the reference shows it.
     package struct Field {
         package var name: String
@@ -34,7 +34,7 @@ package struct SchemaBook {
     ///   - title: what the file is.
     ///   - description: what a schema cannot say of it.
     static func schema<Root: Record>(of root: Root.Type, title: String, description: String) -> JSON {
-        var book = SchemaBook()
+        let book = SchemaBook()
         let schema = book.describe(root)
         return book.document(schema, title: title, description: description)
     }
@@ -52,23 +52,23 @@ package struct SchemaBook {
 
     /// All records of a file, the file itself first.
     static func sections<Root: Record>(of root: Root.Type) -> [Section] {
-        var book = SchemaBook()
+        let book = SchemaBook()
         _ = book.describe(root)
         return book.sections
     }
 
     /// Refers to a record, and describes it the first time.
-    mutating func reference<Value: Record>(to record: Value.Type) -> JSON {
+    func reference<Value: Record>(to record: Value.Type) -> JSON {
         reference(to: Value.title, Value.meaning) { $0.describe(record) }
     }
 
     /// Refers to a text that has a name in the schema.
-    mutating func reference(to name: String, _ type: TextType) -> JSON {
+    func reference(to name: String, _ type: TextType) -> JSON {
         reference(to: name, type.words) { type.schema(&$0, isLowestLeftOut: false) }
     }
 
     /// Refers to what has a name in the schema, and describes it the first time.
-    mutating func reference(
+    func reference(
         to name: String, _ meaning: String, _ describe: (inout SchemaBook) -> JSON
     ) -> JSON {
         if let other = known.updateValue(meaning, forKey: name) {
@@ -76,19 +76,21 @@ package struct SchemaBook {
         } else {
             let place = definitions.endIndex
             definitions.append((name, .null))
-            definitions[place].schema = describe(&self)
+            var book = self
+            definitions[place].schema = describe(&book)
         }
         return .object([("$ref", .string("#/$defs/\(name)"))])
     }
 
     /// Adds a section, and then its fields.
-    mutating func section(_ title: String, _ meaning: String, _ forms: (inout SchemaBook) -> [[Field]]) {
+    func section(_ title: String, _ meaning: String, _ forms: (inout SchemaBook) -> [[Field]]) {
         let place = sections.endIndex
         sections.append(Section(title: title, meaning: meaning, forms: []))
-        sections[place].forms = forms(&self)
+        var book = self
+        sections[place].forms = forms(&book)
     }
 
-    private mutating func describe<Value: Record>(_ record: Value.Type) -> JSON {
+    private func describe<Value: Record>(_ record: Value.Type) -> JSON {
         let place = sections.endIndex
         sections.append(Section(title: Value.title, meaning: Value.meaning, forms: []))
         var schemas: [JSON] = []
@@ -97,7 +99,6 @@ package struct SchemaBook {
             var fields = FieldDescription(book: self, fewest: Value.fewestFields)
             var form = form
             form.visit(&fields)
-            self = fields.book
             forms.append(fields.fields)
             schemas.append(fields.schema)
         }

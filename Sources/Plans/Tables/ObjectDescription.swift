@@ -27,12 +27,12 @@ package struct ObjectDescription {
 
 extension SchemaBook {
     /// Refers to an object, and describes it the first time.
-    package mutating func reference(to object: ObjectDescription) -> JSON {
+    package func reference(to object: ObjectDescription) -> JSON {
         reference(to: object.title, object.meaning) { $0.describe(object) }
     }
 
     /// The schema of the object itself. Its section is added.
-    mutating func describe(_ object: ObjectDescription) -> JSON {
+    func describe(_ object: ObjectDescription) -> JSON {
         var properties: [(String, JSON)] = []
         section(object.title, object.meaning) { book in
             properties = object.fields.map { ($0.name, book.schema(of: $0)) }
@@ -49,8 +49,9 @@ extension SchemaBook {
         return .object(members)
     }
 
-    private mutating func schema(of field: ObjectDescription.Field) -> JSON {
-        guard case .object(var members) = field.value.schema(&self) else { return .null }
+    private func schema(of field: ObjectDescription.Field) -> JSON {
+        var book = self
+        guard case .object(var members) = field.value.schema(&book) else { return .null }
         if field.isOld { members.append(("deprecated", .bool(true))) }
         if !field.meaning.isEmpty { members.append(("description", .string(Self.plain(field.meaning)))) }
         if let initial = field.initial { members.append(("default", initial)) }
@@ -63,7 +64,7 @@ extension SchemaBook {
     ///   - title: what the file is.
     ///   - description: what a schema cannot say of it.
     package static func document(_ object: ObjectDescription, title: String, description: String) -> JSON {
-        var book = SchemaBook()
+        let book = SchemaBook()
         let root = book.describe(object)
         return book.document(root, title: title, description: description)
     }
@@ -77,7 +78,7 @@ extension SchemaBook {
 
     /// All objects of a file, the outermost first.
     package static func sections(of object: ObjectDescription) -> [Section] {
-        var book = SchemaBook()
+        let book = SchemaBook()
         _ = book.describe(object)
         return book.sections
     }

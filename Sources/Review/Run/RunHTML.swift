@@ -26,26 +26,7 @@ public struct RunHTML {
     }
 
     private mutating func write() {
-        let title = Escaping.entities(story.head.title)
-        out += """
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-            base-uri 'none'; form-action 'none'">
-            <meta name="referrer" content="no-referrer">
-            <title>\(title)</title>
-            <style>
-            \(HTMLStyle.css)
-            \(RunStyle.css)
-            </style>
-            </head>
-            <body>
-            <main>
-
-            """
+        out += HTMLStyle.opening(title: story.head.title, RunStyle.css)
         writeHead()
         writeJobs()
         writeFailures()
@@ -186,7 +167,7 @@ public struct RunHTML {
         section("plan", "Plan") { page in
             guard let plan = page.story.plan else { return page.hint("The plan cannot be read.") }
             page.out += "<p>\(Escaping.entities(plan.summaryLine))</p>\n<ul class=\"facts\">\n"
-            page.out += plan.headFacts(nil).map { "<li>\($0.phrase.html)</li>\n" }.joined() + "</ul>\n"
+            page.out += plan.aboutFacts.map { "<li>\($0.phrase.html)</li>\n" }.joined() + "</ul>\n"
         }
     }
 

@@ -35,7 +35,7 @@ public struct RunMarkdown {
             "## Decisions and approvals\n\n" + list(story.approvalFacts)
                 + (story.decisions.isEmpty ? "" : "\n" + table(RunTables.decisions(story))))
         if !story.parts.isEmpty { parts.append("## Times\n\n" + table(RunTables.parts(story))) }
-        if let plan = story.plan { parts.append("## Plan\n\n" + list(plan.headFacts(nil).map(\.phrase))) }
+        if let plan = story.plan { parts.append("## Plan\n\n" + list(plan.aboutFacts.map(\.phrase))) }
         return joined(parts)
     }
 
